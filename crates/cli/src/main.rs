@@ -1,0 +1,3 @@
+//! The stillhouse program.
+
+fn main() {}

@@ -1,0 +1,187 @@
+//! Classes of the dataset, classes of one specialist, and the only bridge between them.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A class of the dataset, `0..n_classes`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClassId(pub u32);
+
+impl ClassId {
+    /// Position in a row of predictions over all classes.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl fmt::Display for ClassId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A class as one specialist numbers it, `0..subset.len()`. Only [`ClassSubset`] converts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LocalClass(u32);
+
+impl LocalClass {
+    /// Position in a row of the specialist's predictions.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What a list of classes can have wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubsetError {
+    /// No class at all.
+    #[error("a class subset needs at least one class")]
+    Empty,
+    /// A class that the dataset does not have.
+    #[error("class {class} is outside the dataset's 0..{n_classes}")]
+    OutOfRange {
+        /// the class that was given
+        class: ClassId,
+        /// the number of classes of the dataset
+        n_classes: usize,
+    },
+    /// A class listed more than once.
+    #[error("class {0} is listed twice")]
+    Duplicate(ClassId),
+}
+
+/// A set of classes, the special set `S_m` of the paper's section 5, with its own dense numbering.
+///
+/// Members are kept in ascending order, so that equal sets are equal values whatever order they were listed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "RawSubset", into = "RawSubset")]
+pub struct ClassSubset {
+    n_classes: usize,
+    members: Vec<ClassId>,
+}
+
+impl ClassSubset {
+    /// A subset of a dataset's `n_classes` classes.
+    ///
+    /// # Errors
+    /// An empty list, a class outside the dataset, or one that is listed twice.
+    pub fn new(n_classes: usize, classes: impl IntoIterator<Item = ClassId>) -> Result<Self, SubsetError> {
+        let mut members: Vec<ClassId> = classes.into_iter().collect();
+        members.sort_unstable();
+        if let Some(&class) = members.last().filter(|class| class.index() >= n_classes) {
+            return Err(SubsetError::OutOfRange { class, n_classes });
+        }
+        if let Some(pair) = members.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(SubsetError::Duplicate(pair[0]));
+        }
+        if members.is_empty() {
+            return Err(SubsetError::Empty);
+        }
+        Ok(Self { n_classes, members })
+    }
+
+    /// Number of classes of the dataset that this is a subset of.
+    pub fn n_classes(&self) -> usize {
+        self.n_classes
+    }
+
+    /// Number of classes in the subset, `L`.
+    #[allow(clippy::len_without_is_empty)] // never empty by construction
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// The members in ascending order; position is the local number.
+    pub fn members(&self) -> &[ClassId] {
+        &self.members
+    }
+
+    /// Whether the class belongs to the subset.
+    pub fn contains(&self, class: ClassId) -> bool {
+        self.local(class).is_some()
+    }
+
+    /// The specialist's own number of a class, if the class is one of its own.
+    pub fn local(&self, class: ClassId) -> Option<LocalClass> {
+        self.members.binary_search(&class).ok().map(|position| LocalClass(position as u32))
+    }
+
+    /// The dataset's number of a specialist's class.
+    ///
+    /// # Panics
+    /// If the local class comes from a larger subset: a bug in this program, not bad input.
+    pub fn global(&self, local: LocalClass) -> ClassId {
+        self.members[local.index()]
+    }
+
+    /// All classes that are not members, in ascending order: the ones that the dustbin stands for.
+    pub fn complement(&self) -> impl Iterator<Item = ClassId> + '_ {
+        (0..self.n_classes as u32).map(ClassId).filter(|class| !self.contains(*class))
+    }
+
+    /// Whether every class of the dataset is a member, so that a dustbin would stand for nothing.
+    pub fn is_everything(&self) -> bool {
+        self.members.len() == self.n_classes
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSubset {
+    n_classes: usize,
+    members: Vec<ClassId>,
+}
+
+impl TryFrom<RawSubset> for ClassSubset {
+    type Error = SubsetError;
+
+    fn try_from(raw: RawSubset) -> Result<Self, SubsetError> {
+        Self::new(raw.n_classes, raw.members)
+    }
+}
+
+impl From<ClassSubset> for RawSubset {
+    fn from(subset: ClassSubset) -> Self {
+        Self { n_classes: subset.n_classes, members: subset.members }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn subset(n_classes: usize, classes: &[u32]) -> Result<ClassSubset, SubsetError> {
+        ClassSubset::new(n_classes, classes.iter().copied().map(ClassId))
+    }
+
+    #[test]
+    fn refuses_what_is_not_a_set_of_classes() {
+        assert_eq!(subset(5, &[]), Err(SubsetError::Empty));
+        assert_eq!(subset(5, &[1, 5]), Err(SubsetError::OutOfRange { class: ClassId(5), n_classes: 5 }));
+        assert_eq!(subset(5, &[3, 1, 3]), Err(SubsetError::Duplicate(ClassId(3))));
+    }
+
+    #[test]
+    fn order_of_listing_does_not_matter() {
+        assert_eq!(subset(9, &[7, 2, 4]), subset(9, &[2, 4, 7]));
+    }
+
+    #[test]
+    fn json_is_checked_on_the_way_in() {
+        let text = r#"{"n_classes": 3, "members": [0, 3]}"#;
+        assert!(serde_json::from_str::<ClassSubset>(text).unwrap_err().to_string().contains("outside"));
+    }
+
+    proptest! {
+        #[test]
+        fn local_and_global_are_inverse(classes in prop::collection::btree_set(0u32..40, 1..40)) {
+            let subset = ClassSubset::new(40, classes.iter().copied().map(ClassId)).unwrap();
+            for class in (0..40).map(ClassId) {
+                prop_assert_eq!(subset.local(class).map(|local| subset.global(local)), subset.contains(class).then_some(class));
+            }
+            prop_assert_eq!(subset.complement().count() + subset.len(), 40);
+        }
+    }
+}

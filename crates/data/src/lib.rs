@@ -1,0 +1,1 @@
+//! Datasets, splits, views, batches, the built-in generator and the hub

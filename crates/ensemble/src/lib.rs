@@ -1,0 +1,1 @@
+//! Affinity, clustering, merge, coverage: the idea of the project, as pure functions on slices

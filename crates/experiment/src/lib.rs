@@ -1,0 +1,1 @@
+//! Configuration, stages, pipeline, run directory, sweep, report

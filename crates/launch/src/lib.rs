@@ -1,0 +1,1 @@
+//! Jobs to workers: local processes, dry run

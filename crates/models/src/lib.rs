@@ -1,0 +1,1 @@
+//! Architectures, their configuration and their files on disk

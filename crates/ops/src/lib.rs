@@ -1,0 +1,1 @@
+//! Tensor operations with backward, optimizer steps, seeded initialisation and dropout

@@ -1,0 +1,1 @@
+//! Soft targets: the type, the store on disk, its verification

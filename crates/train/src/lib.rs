@@ -1,0 +1,1 @@
+//! The training loop, objectives, schedules, metrics and checkpoints
