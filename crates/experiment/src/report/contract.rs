@@ -1,0 +1,244 @@
+//! `report.json`, format version 1: what other programs read.
+//!
+//! The fields up to "added" in each struct are fixed: names, types, which may be null. Fields that came later are read
+//! with a default, unknown ones are ignored, so old and new programs read each other's reports. All accuracies are
+//! shares, 0..1, and all floats are finite (see [`Report::sanitised`]).
+
+use crate::statistics::Comparison;
+use serde::{Deserialize, Serialize};
+
+/// The version of the contract that this program writes and reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// A report that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// Text that is no report: broken JSON, a missing field, a wrong type.
+    #[error("not a report of format version {FORMAT_VERSION}: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// A report of another program version.
+    #[error(
+        "report.json has format version {got}, expected {FORMAT_VERSION}; hint: write it anew with `stillhouse report DIR`"
+    )]
+    Version {
+        /// the version found in the file
+        got: u64,
+    },
+}
+
+/// Everything that one run measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// always [`FORMAT_VERSION`]
+    pub format_version: u32,
+    /// name of the experiment
+    pub name: String,
+    /// root seed of the run
+    pub seed: u64,
+    /// what was learned from
+    pub dataset: DatasetReport,
+    /// every model that was evaluated, teachers and baselines included
+    pub models: Vec<ModelReport>,
+    /// share of the ensemble's gain over hard labels that the student keeps
+    pub gain_kept: Option<f64>,
+    /// one per specialist, in their order
+    pub clusters: Vec<ClusterReport>,
+    /// accuracy by the number of specialists that cover the true class (paper, Table 4)
+    pub coverage: Vec<CoverageRow>,
+    /// paired comparisons on the test split
+    pub comparisons: Vec<Comparison>,
+    /// compute of all trainings, added up
+    pub total_train_seconds: f64,
+    /// time from start to end as the user saw it
+    pub wall_seconds: f64,
+
+    // added
+    /// share of the generalist's validation errors whose true and predicted class share a cluster
+    #[serde(default)]
+    pub oracle_bound: Option<f64>,
+    /// off-diagonal mass of the affinity that lies inside clusters, as a share of all off-diagonal mass
+    #[serde(default)]
+    pub confusion_mass_inside: Option<f64>,
+    /// what was added to each specialist's dustbin logit; null for heads without a dustbin
+    #[serde(default)]
+    pub dustbin_corrections: Vec<Option<f64>>,
+    /// mean entropy of the merged targets at temperature 1 on the transfer set, in nats
+    #[serde(default)]
+    pub soft_target_entropy: Option<f64>,
+    /// what the reader should know before believing a number, in plain sentences
+    #[serde(default)]
+    pub warnings: Vec<String>,
+    /// other remarks, in plain sentences
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// What was learned from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetReport {
+    /// name of the dataset
+    pub name: String,
+    /// number of classes
+    pub n_classes: u64,
+    /// training examples
+    pub n_train: u64,
+    /// validation examples
+    pub n_valid: u64,
+    /// test examples
+    pub n_test: u64,
+    /// hash of the data, as in the manifest
+    pub fingerprint: String,
+}
+
+/// What a model is for; decides where a report shows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelRole {
+    /// the network that knows every class
+    Generalist,
+    /// a network for one cluster
+    Specialist,
+    /// several networks together: a teacher, never shipped
+    Ensemble,
+    /// the small network that is shipped
+    Student,
+    /// a student's twin, trained on something else for comparison
+    #[default]
+    Baseline,
+}
+
+impl ModelRole {
+    /// The role that the contract's names stand for.
+    pub fn of_name(name: &str) -> Self {
+        match name {
+            "generalist" => Self::Generalist,
+            "student" => Self::Student,
+            "ensemble" | "generalist_ensemble" => Self::Ensemble,
+            name if name.starts_with("specialist_") => Self::Specialist,
+            _ => Self::Baseline,
+        }
+    }
+
+    /// Whether the model is a student or one of its twins.
+    pub fn is_student_like(self) -> bool {
+        matches!(self, Self::Student | Self::Baseline)
+    }
+}
+
+/// One evaluated model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelReport {
+    /// `generalist`, `ensemble`, `student`, `student_hard`, `student_generalist`, `generalist_ensemble`,
+    /// `student_generalist_ensemble` or `specialist_<i>`
+    pub name: String,
+    /// parameters; of all members for an ensemble
+    pub n_parameters: u64,
+    /// bytes of the weights
+    pub bytes: u64,
+    /// test top-1 accuracy
+    pub top1: f64,
+    /// test top-5 accuracy
+    pub top5: f64,
+    /// test negative log-likelihood in nats, mean over examples
+    pub nll: f64,
+    /// test expected calibration error
+    pub ece: f64,
+    /// validation top-1 accuracy of the same weights
+    pub valid_top1: f64,
+    /// seconds spent in training
+    pub train_seconds: f64,
+    /// floating-point operations of the training
+    pub train_flops: f64,
+    /// median milliseconds for one example
+    pub latency_ms_p50: Option<f64>,
+
+    // added
+    /// what the model is for
+    #[serde(default)]
+    pub role: ModelRole,
+    /// share of test examples with the same top-1 class as the merged ensemble
+    #[serde(default)]
+    pub agreement: Option<f64>,
+    /// validation top-1 after the last epoch, beside the best one that is reported
+    #[serde(default)]
+    pub last_epoch_valid_top1: Option<f64>,
+    /// epoch with the best validation result, counted from 1
+    #[serde(default)]
+    pub best_epoch: Option<u64>,
+    /// epochs trained
+    #[serde(default)]
+    pub n_epochs: Option<u64>,
+}
+
+/// One specialist's classes and what it is worth there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClusterReport {
+    /// labels of its classes
+    pub classes: Vec<String>,
+    /// validation accuracy that the generalist would gain if the specialist were never wrong inside its cluster
+    pub oracle_gain: f64,
+    /// the generalist's top-1 on examples of these classes, predictions restricted to them
+    pub generalist_conditional_top1: f64,
+    /// the specialist's, on the same examples
+    pub specialist_conditional_top1: f64,
+
+    // added
+    /// `specialist_conditional_top1 - generalist_conditional_top1`
+    #[serde(default)]
+    pub specialist_gain: f64,
+    /// validation examples of these classes
+    #[serde(default)]
+    pub n_valid: u64,
+    /// whether the specialist beats the generalist on its own classes
+    #[serde(default)]
+    pub helps: bool,
+}
+
+/// One row of the paper's Table 4.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CoverageRow {
+    /// number of specialists that cover the true class
+    pub covering: u64,
+    /// test examples with such a class
+    pub n_examples: u64,
+    /// examples that the ensemble gets right, minus those that the generalist does
+    pub delta_correct: i64,
+    /// `delta_correct` as a share of what the generalist gets right there
+    pub relative_gain: f64,
+}
+
+impl Report {
+    /// The model of that name, if it was evaluated.
+    pub fn model(&self, name: &str) -> Option<&ModelReport> {
+        self.models.iter().find(|model| model.name == name)
+    }
+
+    /// The comparison of `a` with `b`, turned round if it was recorded the other way.
+    pub fn comparison(&self, a: &str, b: &str) -> Option<Comparison> {
+        let direct = self.comparisons.iter().find(|comparison| comparison.a == a && comparison.b == b).cloned();
+        let reversed = || self.comparisons.iter().find(|c| c.a == b && c.b == a).map(Comparison::reversed);
+        direct.or_else(reversed)
+    }
+
+    /// Models that a result table shows: all but the specialists, which see only their own classes.
+    pub fn main_models(&self) -> impl Iterator<Item = &ModelReport> {
+        self.models.iter().filter(|model| model.role != ModelRole::Specialist)
+    }
+
+    /// `report.json`, with every float finite.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(&self.sanitised()).expect("a struct of numbers, strings and lists is valid JSON")
+    }
+
+    /// Reads `report.json`.
+    ///
+    /// # Errors
+    /// Another format version, or text that is not a report.
+    pub fn from_json(text: &str) -> Result<Self, ReportError> {
+        let value: serde_json::Value = serde_json::from_str(text)?;
+        match value.get("format_version").and_then(serde_json::Value::as_u64) {
+            Some(got) if got != u64::from(FORMAT_VERSION) => Err(ReportError::Version { got }),
+            _ => Ok(serde_json::from_value(value)?),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Reports: what a run measured, for programs (`report.json`), for people (`report.md`, `report.html`, a summary in the
+//! terminal) and over many runs ([`sweep`]).
+//!
+//! Data in, text out: nothing here reads or writes files, and nothing recomputes a measurement.
+//!
+//! **Absent on purpose:** references to other files or to the network in the HTML, and scripts. A page can be mailed,
+//! archived and printed, and reads the same in ten years.
+
+pub mod contract;
+mod finite;
+mod page;
+
+pub use contract::{
+    ClusterReport, CoverageRow, DatasetReport, FORMAT_VERSION, ModelReport, ModelRole, Report, ReportError,
+};
+pub use page::{Curve, EpochPoint, Gallery, ReportPage, SoftTargetRow, SoftTargetSample, Tile};
