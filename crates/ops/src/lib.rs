@@ -1,1 +1,44 @@
-//! Tensor operations with backward, optimizer steps, seeded initialisation and dropout
+//! Tensor operations with backward, optimizer steps, seeded initialisation and dropout.
+//!
+//! candle supplies tensors and the walk over the graph; this crate supplies the operations that training spends its
+//! time in, each one fused, with its own backward: [`linear`], [`conv2d`], [`batch_norm_train`], [`relu`], [`dropout`],
+//! pooling, and the losses of distillation in [`loss`]. [`optimizer`] steps parameters in place, [`init`] fills them
+//! from a seed, and [`gradient_coverage`] tells which variables a loss does not reach.
+//!
+//! **Layout.** Images are `[N, H, W, C]`, convolution weights `[kh, kw, C, O]`, linear weights `[O, I]`, so the innermost
+//! axis is always the channel and every convolution is a matrix product over contiguous rows.
+//!
+//! **Invariants.** An operation takes its threads from the rayon pool that it is called in, and gives the same bits for
+//! any number of them: work is cut into chunks of a fixed size, and partial sums are combined in a fixed order. Inputs
+//! may be strided. A wrong shape is an error that names what was expected and what was found. Tensors that are not on
+//! the CPU take the path of candle's own differentiable operations, which is also the reference in the tests.
+//!
+//! **Absent on purpose:** models, parameters' names, schedules, and any random number that does not come from a key.
+
+mod activation;
+mod batch_norm;
+mod batch_norm_kernel;
+mod composite;
+mod conv2d;
+mod conv2d_kernel;
+mod coverage;
+mod dropout;
+mod element;
+mod im2col;
+pub mod init;
+mod linear;
+pub mod loss;
+mod matmul;
+pub mod optimizer;
+mod parallel;
+mod pooling;
+mod shape;
+mod storage;
+
+pub use activation::{add_bias, relu};
+pub use batch_norm::{batch_norm_eval, batch_norm_train, update_running_average};
+pub use conv2d::conv2d;
+pub use coverage::gradient_coverage;
+pub use dropout::{DropoutKey, LayerKey, dropout};
+pub use linear::{linear, linear_relu};
+pub use pooling::{avg_pool2d, global_average_pool, max_pool2d};

@@ -1,0 +1,149 @@
+//! The same operations made of candle's differentiable ones: the path of tensors that are not on the CPU, and the
+//! reference that the CPU operations are tested against.
+//!
+//! Shapes are checked by the callers; letters are explained there.
+
+use candle_core::{D, DType, Device, Result, Tensor};
+
+use crate::conv2d::Conv2dSize;
+use crate::dropout::Mask;
+use crate::optimizer::{AdamWHyper, SgdHyper};
+use crate::pooling::{PoolSize, Pooling};
+
+pub(crate) fn linear(input: &Tensor, weight: &Tensor, bias: &Tensor, fuse_relu: bool) -> Result<Tensor> {
+    add_bias(&input.matmul(&weight.t()?)?, bias, fuse_relu)
+}
+
+pub(crate) fn relu(input: &Tensor) -> Result<Tensor> {
+    input.relu()
+}
+
+pub(crate) fn add_bias(input: &Tensor, bias: &Tensor, fuse_relu: bool) -> Result<Tensor> {
+    let sum = input.broadcast_add(bias)?;
+    if fuse_relu { sum.relu() } else { Ok(sum) }
+}
+
+pub(crate) fn dropout(input: &Tensor, mask: &Mask) -> Result<Tensor> {
+    let values = Tensor::from_vec(mask.apply(&vec![1.0_f32; input.elem_count()]), input.shape(), &Device::Cpu)?;
+    input * values.to_dtype(input.dtype())?.to_device(input.device())?
+}
+
+pub(crate) fn conv2d(input: &Tensor, weight: &Tensor, size: &Conv2dSize) -> Result<Tensor> {
+    let padded = input.pad_with_zeros(1, size.padding, size.padding)?.pad_with_zeros(2, size.padding, size.padding)?;
+    let kernel = [size.kernel_height, size.kernel_width];
+    let patches = windows(&padded, kernel, size.stride, [size.out_height, size.out_width])?;
+    let patches = Tensor::cat(&patches, 3)?.reshape((size.n_pixels(), size.patch_len()))?;
+    patches.matmul(&weight.reshape((size.patch_len(), size.n_outputs))?)?.reshape(size.output_shape())
+}
+
+pub(crate) fn pool(input: &Tensor, pooling: Pooling, size: &PoolSize) -> Result<Tensor> {
+    let windows = Tensor::stack(&windows(input, size.kernel, size.stride, [size.out_height, size.out_width])?, 0)?;
+    match pooling {
+        Pooling::Max => windows.max(0),
+        Pooling::Mean => windows.mean(0),
+    }
+}
+
+/// For every place in the kernel the pixels `[N, H', W', C]` that lie under it.
+fn windows(input: &Tensor, kernel: [usize; 2], stride: usize, out: [usize; 2]) -> Result<Vec<Tensor>> {
+    let places = |start: usize, len: usize| {
+        let places: Vec<u32> = (0..len).map(|i| (start + i * stride) as u32).collect();
+        Tensor::new(places, input.device())
+    };
+    let mut windows = Vec::with_capacity(kernel[0] * kernel[1]);
+    for y in 0..kernel[0] {
+        let rows = input.index_select(&places(y, out[0])?, 1)?;
+        for x in 0..kernel[1] {
+            windows.push(rows.index_select(&places(x, out[1])?, 2)?);
+        }
+    }
+    Ok(windows)
+}
+
+pub(crate) fn batch_norm_train(
+    input: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    eps: f64,
+    fuse_relu: bool,
+) -> Result<(Tensor, Tensor, Tensor)> {
+    let rows = input.reshape(((), gamma.elem_count()))?;
+    let mean = rows.mean(0)?;
+    let var = rows.broadcast_sub(&mean)?.sqr()?.mean(0)?;
+    let result = batch_norm_eval(input, gamma, beta, &mean, &var, eps, fuse_relu)?;
+    Ok((result, mean.detach(), var.detach()))
+}
+
+pub(crate) fn batch_norm_eval(
+    input: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    mean: &Tensor,
+    var: &Tensor,
+    eps: f64,
+    fuse_relu: bool,
+) -> Result<Tensor> {
+    let scale = (gamma / (var + eps)?.sqrt()?)?;
+    add_bias(&input.broadcast_sub(mean)?.broadcast_mul(&scale)?, beta, fuse_relu)
+}
+
+pub(crate) fn cross_entropy(logits: &Tensor, labels: &[u32]) -> Result<Tensor> {
+    let labels = Tensor::new(labels, logits.device())?.unsqueeze(1)?;
+    log_softmax(logits)?.gather(&labels, 1)?.mean_all()?.neg()
+}
+
+pub(crate) fn soft_cross_entropy(logits: &Tensor, target_probs: &Tensor, temperature: f64) -> Result<Tensor> {
+    let log_probs = log_softmax(&(logits / temperature)?)?;
+    (target_probs * log_probs)?.sum(D::Minus1)?.mean_all()? * -(temperature * temperature)
+}
+
+pub(crate) fn logit_l2(logits: &Tensor, teacher_logits: &Tensor) -> Result<Tensor> {
+    let difference = (logits - teacher_logits)?;
+    let centred = difference.broadcast_sub(&difference.mean_keepdim(D::Minus1)?)?;
+    centred.sqr()?.mean_all()? * 0.5
+}
+
+fn log_softmax(logits: &Tensor) -> Result<Tensor> {
+    let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
+    let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
+    shifted.broadcast_sub(&log_sum)
+}
+
+pub(crate) fn sgd_step(param: &Tensor, grad: &Tensor, velocity: Option<&Tensor>, hyper: SgdHyper) -> Result<()> {
+    let (param_value, grad) = (param.detach(), grad.detach());
+    let direction = match velocity {
+        None => grad,
+        Some(velocity) => {
+            let updated = ((velocity.detach() * hyper.momentum)? + &grad)?;
+            overwrite(velocity, &updated)?;
+            if hyper.nesterov { (grad + (updated * hyper.momentum)?)? } else { updated }
+        }
+    };
+    let kept = (param_value * (1.0 - hyper.learning_rate * hyper.weight_decay))?;
+    overwrite(param, &(kept - (direction * hyper.learning_rate)?)?)
+}
+
+pub(crate) fn adamw_step(param: &Tensor, grad: &Tensor, moments: &Tensor, hyper: AdamWHyper) -> Result<()> {
+    let (param_value, grad, old) = (param.detach(), grad.detach(), moments.detach());
+    let first = ((old.get(0)? * hyper.beta1)? + (&grad * (1.0 - hyper.beta1))?)?;
+    let second = ((old.get(1)? * hyper.beta2)? + (grad.sqr()? * (1.0 - hyper.beta2))?)?;
+    let [correction1, correction2] = hyper.corrections();
+    let denominator = ((&second * correction2)?.sqrt()? + hyper.eps)?;
+    let step = ((&first * (hyper.learning_rate * correction1))? / denominator)?;
+    overwrite(moments, &Tensor::stack(&[first, second], 0)?)?;
+    let kept = (param_value * (1.0 - hyper.learning_rate * hyper.weight_decay))?;
+    overwrite(param, &(kept - step)?)
+}
+
+pub(crate) fn max_norm(weight: &Tensor, limit: f64, by_rows: bool) -> Result<()> {
+    let value = weight.detach();
+    let matrix = if by_rows { value.flatten_from(1)? } else { value.flatten_to(value.rank() - 2)? };
+    let square_sums = matrix.to_dtype(DType::F64)?.sqr()?.sum_keepdim(if by_rows { 1 } else { 0 })?;
+    // limit / max(norm, limit) is 1 where nothing has to shrink
+    let factors = (square_sums.sqrt()?.maximum(limit)?.recip()? * limit)?.to_dtype(weight.dtype())?;
+    overwrite(weight, &matrix.broadcast_mul(&factors)?.reshape(weight.shape())?)
+}
+
+fn overwrite(destination: &Tensor, value: &Tensor) -> Result<()> {
+    destination.slice_set(&value.detach().contiguous()?, 0, 0)
+}

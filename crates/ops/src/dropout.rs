@@ -1,0 +1,128 @@
+//! Inverted dropout whose mask is a pure function of a key and the position of the element (Srivastava et al. 2014).
+//!
+//! The backward computes the mask again, so nothing is kept between the passes, and any thread may compute any part.
+
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+
+use crate::composite;
+use crate::element::{Element, with_element};
+use crate::parallel::{CHUNK, filled};
+use crate::shape::mismatch;
+use crate::storage::{Elements, output, slice, tensor};
+
+const NAME: &str = "dropout";
+
+/// The key of one dropout mask.
+///
+/// ```
+/// use stillhouse_ops::DropoutKey;
+/// let key = DropoutKey { seed: 7 };
+/// assert_eq!(key.derive("hidden.1", 20), key.derive("hidden.1", 20));
+/// assert_ne!(key.derive("hidden.1", 20), key.derive("hidden.1", 21));
+/// assert_ne!(key.derive(1, 20), key.derive(2, 20));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DropoutKey {
+    /// The state of the stream.
+    pub seed: u64,
+}
+
+impl DropoutKey {
+    /// The key of one layer, given by name or number, at one training step.
+    pub fn derive(self, layer: impl Into<LayerKey>, step: u64) -> Self {
+        let LayerKey(layer) = layer.into();
+        Self { seed: mix(mix(self.seed ^ layer).wrapping_add(step)) }
+    }
+}
+
+/// The name or the number of a layer, as a part of a [`DropoutKey`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LayerKey(u64);
+
+impl From<u64> for LayerKey {
+    fn from(number: u64) -> Self {
+        Self(mix(number))
+    }
+}
+
+impl From<&str> for LayerKey {
+    fn from(name: &str) -> Self {
+        Self(mix(crate::init::hash_name(name)))
+    }
+}
+
+/// Sets each element of `input` to zero with probability `probability` and divides the others by `1 - probability`.
+///
+/// The probability is at least 0 and below 1; it is rounded to a multiple of 2^-32.
+pub fn dropout(input: &Tensor, probability: f64, key: DropoutKey) -> Result<Tensor> {
+    if !(0.0..1.0).contains(&probability) {
+        return Err(mismatch(NAME, "probability", "at least 0 and below 1", probability));
+    }
+    if probability == 0.0 {
+        return Ok(input.clone());
+    }
+    let mask = Mask::new(probability, key);
+    if !input.device().is_cpu() {
+        return composite::dropout(input, &mask);
+    }
+    input.contiguous()?.apply_op1(mask)
+}
+
+/// A mask over any number of elements: zeros, and `1 / (1 - p)`.
+pub(crate) struct Mask {
+    key: u64,
+    /// An element is dropped if its 32 random bits are below this.
+    threshold: u32,
+    scale: f64,
+}
+
+impl Mask {
+    fn new(probability: f64, key: DropoutKey) -> Self {
+        let threshold = (probability * (u32::MAX as f64 + 1.0)) as u32;
+        Self { key: mix(key.seed), threshold, scale: 1.0 / (1.0 - probability) }
+    }
+
+    /// `values` times the mask.
+    pub(crate) fn apply<T: Element>(&self, values: &[T]) -> Vec<T> {
+        let scale = T::from_f64(self.scale);
+        filled(values.len(), CHUNK, |start, chunk| {
+            // chunks start at even positions, and one hash serves two elements
+            let pairs = chunk.chunks_mut(2).zip(values[start..].chunks(2));
+            for (pair_idx, (pair, values)) in pairs.enumerate() {
+                let bits = mix(self.key.wrapping_add((start / 2 + pair_idx) as u64));
+                for (half, (masked, value)) in pair.iter_mut().zip(values).enumerate() {
+                    let is_dropped = ((bits >> (32 * half)) as u32) < self.threshold;
+                    *masked = if is_dropped { T::ZERO } else { *value * scale };
+                }
+            }
+        })
+    }
+}
+
+impl CustomOp1 for Mask {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        with_element!(input.dtype(), NAME, T => {
+            Ok(output(self.apply(slice::<T>(input, layout)?), layout.shape().clone()))
+        })
+    }
+
+    fn bwd(&self, _input: &Tensor, _result: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let grad = grad.contiguous()?;
+        with_element!(grad.dtype(), NAME, T => {
+            Ok(Some(tensor(self.apply(&*Elements::<T>::of(&grad)?), grad.shape().clone())?))
+        })
+    }
+}
+
+/// One step of the SplitMix64 generator (Steele, Lea and Flood 2014): a bijection that scatters neighbouring inputs.
+fn mix(input: u64) -> u64 {
+    let mut bits = input.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
+}

@@ -1,0 +1,55 @@
+//! The two element types of the CPU operations: `f32` to train in, `f64` to check gradients by finite differences.
+
+use candle_core::WithDType;
+
+/// A floating point number that the matrix product and the losses can work in.
+pub(crate) trait Element: WithDType + Default {
+    const ZERO: Self;
+    const ONE: Self;
+    const NEG_INFINITY: Self;
+
+    fn exp(self) -> Self;
+    fn sqrt(self) -> Self;
+}
+
+macro_rules! element {
+    ($t:ident) => {
+        impl Element for $t {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+            const NEG_INFINITY: Self = $t::NEG_INFINITY;
+
+            #[inline(always)]
+            fn exp(self) -> Self {
+                $t::exp(self)
+            }
+
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                $t::sqrt(self)
+            }
+        }
+    };
+}
+
+element!(f32);
+element!(f64);
+
+/// Runs `$body` with the type `$t` bound to the element type of `$dtype`; any other type is an error of operation `$op`.
+macro_rules! with_element {
+    ($dtype:expr, $op:expr, $t:ident => $body:expr) => {
+        match $dtype {
+            candle_core::DType::F32 => {
+                type $t = f32;
+                $body
+            }
+            candle_core::DType::F64 => {
+                type $t = f64;
+                $body
+            }
+            other => Err(candle_core::Error::msg(format!("{}: expected f32 or f64, got {other:?}", $op))),
+        }
+    };
+}
+
+pub(crate) use with_element;

@@ -1,0 +1,48 @@
+//! Squared distance of logits: distillation in the limit of high temperatures.
+
+use candle_core::{Result, Tensor};
+
+use super::batch::{BatchMean, RowLoss};
+use crate::composite;
+use crate::element::Element;
+use crate::shape::{expect_same_kind, expect_shape};
+
+/// `mean_b(1 / (2 C) sum_i (z_bi - v_bi)^2)` for logits `z [B, C]` and a teacher's logits `v [B, C]`, both of zero mean.
+///
+/// The mean over the classes is subtracted from each row of both first, because adding a number to all logits changes
+/// no prediction. Hinton, Vinyals and Dean 2015, section 2.1, equation 4: this is what soft targets become when the
+/// temperature is high compared with the logits. The gradient of the logits is `(z - v) / (B C)`, centred.
+pub fn logit_l2(logits: &Tensor, teacher_logits: &Tensor) -> Result<Tensor> {
+    let op = BatchMean::new(logits, LogitL2)?;
+    expect_shape(LogitL2::NAME, "teacher logits", teacher_logits, logits.dims())?;
+    expect_same_kind(LogitL2::NAME, logits, &[("teacher logits", teacher_logits)])?;
+    let teacher_logits = teacher_logits.detach();
+    if !logits.device().is_cpu() {
+        return composite::logit_l2(logits, &teacher_logits);
+    }
+    logits.contiguous()?.apply_op2(&teacher_logits.contiguous()?, op)
+}
+
+struct LogitL2;
+
+impl RowLoss for LogitL2 {
+    const NAME: &'static str = "logit_l2";
+
+    fn loss<T: Element>(&self, _row_idx: usize, logits: &[T], targets: &[T]) -> f64 {
+        let mean = mean_difference(logits, targets);
+        let differences = logits.iter().zip(targets).map(|(z, v)| z.to_f64() - v.to_f64() - mean);
+        differences.map(|difference| difference * difference).sum::<f64>() / (2.0 * logits.len() as f64)
+    }
+
+    fn gradient<T: Element>(&self, _row_idx: usize, logits: &[T], targets: &[T], weight: f64, grad: &mut [T]) {
+        let mean = mean_difference(logits, targets);
+        let weight = weight / logits.len() as f64;
+        for ((grad, z), v) in grad.iter_mut().zip(logits).zip(targets) {
+            *grad = T::from_f64(weight * (z.to_f64() - v.to_f64() - mean));
+        }
+    }
+}
+
+fn mean_difference<T: Element>(logits: &[T], targets: &[T]) -> f64 {
+    logits.iter().zip(targets).map(|(z, v)| z.to_f64() - v.to_f64()).sum::<f64>() / logits.len() as f64
+}

@@ -1,0 +1,13 @@
+//! Losses over logits, computed in log space in one pass, averaged over the batch, scalar outputs.
+//!
+//! Shapes: `B` examples, `C` classes. All take `logits [B, C]` and return a tensor of rank 0; gradients flow to the
+//! logits only, targets are constants.
+
+mod batch;
+mod hard;
+mod logit;
+mod soft;
+
+pub use hard::cross_entropy;
+pub use logit::logit_l2;
+pub use soft::soft_cross_entropy;

@@ -1,0 +1,52 @@
+//! Cross entropy with soft targets at a temperature: the loss of distillation.
+
+use candle_core::{Result, Tensor};
+
+use super::batch::{BatchMean, RowLoss, log_sum_exp};
+use crate::composite;
+use crate::element::Element;
+use crate::shape::{expect_positive_number, expect_same_kind, expect_shape};
+
+/// `T^2 mean_b(- sum_i p_bi log softmax(z_b / T)_i)` for logits `z [B, C]` and targets `p [B, C]`.
+///
+/// Hinton, Vinyals and Dean 2015, section 2, equation 2: with targets already softened at the same temperature `T`, the
+/// gradient of the logits is `T (softmax(z / T) - p) / B`. Without the factor `T^2` it would shrink as `1 / T`, and the
+/// balance with a hard-label loss would change with the temperature. Targets need not sum to 1; the gradient then has
+/// `softmax(z / T) sum(p)` in place of `softmax(z / T)`.
+pub fn soft_cross_entropy(logits: &Tensor, target_probs: &Tensor, temperature: f64) -> Result<Tensor> {
+    let op = BatchMean::new(logits, SoftCrossEntropy { temperature })?;
+    expect_shape(SoftCrossEntropy::NAME, "target probabilities", target_probs, logits.dims())?;
+    expect_same_kind(SoftCrossEntropy::NAME, logits, &[("target probabilities", target_probs)])?;
+    expect_positive_number(SoftCrossEntropy::NAME, "temperature", temperature)?;
+    let target_probs = target_probs.detach();
+    if !logits.device().is_cpu() {
+        return composite::soft_cross_entropy(logits, &target_probs, temperature);
+    }
+    logits.contiguous()?.apply_op2(&target_probs.contiguous()?, op)
+}
+
+struct SoftCrossEntropy {
+    temperature: f64,
+}
+
+impl RowLoss for SoftCrossEntropy {
+    const NAME: &'static str = "soft_cross_entropy";
+
+    fn loss<T: Element>(&self, _row_idx: usize, logits: &[T], targets: &[T]) -> f64 {
+        let log_sum = log_sum_exp(logits, self.temperature);
+        let inverse = 1.0 / self.temperature;
+        let terms = logits.iter().zip(targets).filter(|(_, p)| **p != T::ZERO);
+        let cross_entropy: f64 = terms.map(|(z, p)| p.to_f64() * (log_sum - z.to_f64() * inverse)).sum();
+        self.temperature * self.temperature * cross_entropy
+    }
+
+    fn gradient<T: Element>(&self, _row_idx: usize, logits: &[T], targets: &[T], weight: f64, grad: &mut [T]) {
+        let log_sum = T::from_f64(log_sum_exp(logits, self.temperature));
+        let inverse = T::from_f64(1.0 / self.temperature);
+        let mass = T::from_f64(targets.iter().map(|p| p.to_f64()).sum());
+        let weight = T::from_f64(weight * self.temperature);
+        for ((grad, z), p) in grad.iter_mut().zip(logits).zip(targets) {
+            *grad = weight * (mass * (*z * inverse - log_sum).exp() - *p);
+        }
+    }
+}

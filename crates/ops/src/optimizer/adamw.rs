@@ -1,0 +1,78 @@
+//! Adam with decoupled weight decay (Kingma and Ba 2015; Loshchilov and Hutter 2019).
+
+use candle_core::{Result, Tensor, Var};
+use rayon::prelude::*;
+
+use super::in_place::{Step, check, run};
+use crate::composite;
+use crate::element::Element;
+use crate::parallel::{CHUNK, is_serial};
+use crate::shape::mismatch;
+
+/// The numbers of one step of AdamW.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamWHyper {
+    /// The length of the step.
+    pub learning_rate: f64,
+    /// How much of the mean of the gradients is kept.
+    pub beta1: f64,
+    /// How much of the mean of their squares is kept.
+    pub beta2: f64,
+    /// Keeps the division finite.
+    pub eps: f64,
+    /// Decoupled: the parameter loses this fraction times the learning rate.
+    pub weight_decay: f64,
+    /// The number of this step, from 1; corrects the means for their start at zero.
+    pub step: u64,
+}
+
+/// One step of AdamW, in place: `m = beta1 m + (1 - beta1) g`, `v = beta2 v + (1 - beta2) g^2`,
+/// `param -= learning_rate (m^ / (sqrt(v^) + eps) + weight_decay param)` with `m^ = m / (1 - beta1^step)`, `v^` likewise.
+///
+/// `moments [2, ..]` holds `m` and `v`, each of the parameter's shape, and starts at zero.
+pub fn adamw_step(param: &Var, grad: &Tensor, moments: &Tensor, hyper: AdamWHyper) -> Result<()> {
+    let moments_shape: Vec<usize> = std::iter::once(2).chain(param.dims().iter().copied()).collect();
+    check(AdamWHyper::NAME, param, grad, Some((moments, &moments_shape)))?;
+    if hyper.step == 0 {
+        return Err(mismatch(AdamWHyper::NAME, "step", "at least 1", hyper.step));
+    }
+    if !param.device().is_cpu() {
+        return composite::adamw_step(param, grad, moments, hyper);
+    }
+    run(&hyper, param, grad, Some(moments))
+}
+
+impl AdamWHyper {
+    /// `1 / (1 - beta^step)` of both means.
+    pub(crate) fn corrections(&self) -> [f64; 2] {
+        [self.beta1, self.beta2].map(|beta| 1.0 / (1.0 - beta.powf(self.step as f64)))
+    }
+}
+
+impl Step for AdamWHyper {
+    const NAME: &'static str = "adamw_step";
+
+    fn step<T: Element>(&self, param: &mut [T], grad: &[T], moments: &mut [T]) {
+        let [correction1, correction2] = self.corrections();
+        let (beta1, beta2) = (T::from_f64(self.beta1), T::from_f64(self.beta2));
+        let (rest1, rest2) = (T::from_f64(1.0 - self.beta1), T::from_f64(1.0 - self.beta2));
+        let step_len = T::from_f64(self.learning_rate * correction1);
+        let (correction2, eps) = (T::from_f64(correction2), T::from_f64(self.eps));
+        let keep = T::from_f64(1.0 - self.learning_rate * self.weight_decay);
+        let step_chunk = |(((param, first), second), grad): (((&mut [T], &mut [T]), &mut [T]), &[T])| {
+            for (((param, first), second), grad) in param.iter_mut().zip(first).zip(second).zip(grad) {
+                *first = beta1 * *first + rest1 * *grad;
+                *second = beta2 * *second + rest2 * *grad * *grad;
+                *param = keep * *param - step_len * *first / (Element::sqrt(*second * correction2) + eps);
+            }
+        };
+        let (first, second) = moments.split_at_mut(param.len());
+        if is_serial(param.len().div_ceil(CHUNK)) {
+            step_chunk((((param, first), second), grad));
+        } else {
+            let moments = first.par_chunks_mut(CHUNK).zip(second.par_chunks_mut(CHUNK));
+            let chunks = param.par_chunks_mut(CHUNK).zip(moments).zip(grad.par_chunks(CHUNK));
+            chunks.for_each(|((param, (first, second)), grad)| step_chunk((((param, first), second), grad)));
+        }
+    }
+}

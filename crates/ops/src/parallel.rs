@@ -1,0 +1,81 @@
+//! Chunks of a fixed size, spread over the rayon pool that the caller runs in.
+//!
+//! The cut depends on the sizes of the tensors only, and sums over chunks are taken in the order of the chunks, so every
+//! result has the same bits for any number of threads.
+
+use rayon::prelude::*;
+
+/// Elements of one chunk of an elementwise pass: large enough to hide the cost of a task, small enough for the L2 cache.
+pub(crate) const CHUNK: usize = 16 * 1024;
+
+/// True where tasks would only cost: one thread, or one chunk.
+pub(crate) fn is_serial(n_chunks: usize) -> bool {
+    n_chunks <= 1 || rayon::current_num_threads() == 1
+}
+
+/// The parallelism that a matrix product may use inside of the current pool.
+pub(crate) fn gemm_parallelism() -> gemm::Parallelism {
+    match rayon::current_num_threads() {
+        1 => gemm::Parallelism::None,
+        n_threads => gemm::Parallelism::Rayon(n_threads),
+    }
+}
+
+/// Calls `work(chunk_idx)` for every chunk and returns the results in the order of the chunks.
+pub(crate) fn map_chunks<R: Send>(n_chunks: usize, work: impl Fn(usize) -> R + Send + Sync) -> Vec<R> {
+    if is_serial(n_chunks) {
+        return (0..n_chunks).map(work).collect();
+    }
+    (0..n_chunks).into_par_iter().map(work).collect()
+}
+
+/// Calls `work(start, chunk)` for the chunks of `values`, each of `chunk_len` elements but the last.
+pub(crate) fn for_each_chunk<T: Send>(
+    values: &mut [T],
+    chunk_len: usize,
+    work: impl Fn(usize, &mut [T]) + Send + Sync,
+) {
+    let chunk_len = chunk_len.max(1);
+    if is_serial(values.len().div_ceil(chunk_len)) {
+        values.chunks_mut(chunk_len).enumerate().for_each(|(i, chunk)| work(i * chunk_len, chunk));
+    } else {
+        values.par_chunks_mut(chunk_len).enumerate().for_each(|(i, chunk)| work(i * chunk_len, chunk));
+    }
+}
+
+/// A new vector of `len` elements, filled chunk by chunk.
+pub(crate) fn filled<T: Copy + Default + Send>(
+    len: usize,
+    chunk_len: usize,
+    work: impl Fn(usize, &mut [T]) + Send + Sync,
+) -> Vec<T> {
+    let mut values = vec![T::default(); len];
+    for_each_chunk(&mut values, chunk_len, work);
+    values
+}
+
+/// Rows of one chunk of a pass over rows of `row_len` elements.
+pub(crate) fn rows_per_chunk(row_len: usize) -> usize {
+    (CHUNK / row_len.max(1)).max(1)
+}
+
+/// Sums over rows: `add(row_idx, sums)` adds one row of `n_rows` to `sums` of `len` numbers.
+pub(crate) fn sum_over_rows(
+    n_rows: usize,
+    row_len: usize,
+    len: usize,
+    add: impl Fn(std::ops::Range<usize>, &mut [f64]) + Send + Sync,
+) -> Vec<f64> {
+    let rows = rows_per_chunk(row_len);
+    let partial_sums = map_chunks(n_rows.div_ceil(rows), |chunk_idx| {
+        let mut sums = vec![0.0; len];
+        let start = chunk_idx * rows;
+        add(start..(start + rows).min(n_rows), &mut sums);
+        sums
+    });
+    let mut total = vec![0.0; len];
+    for sums in &partial_sums {
+        total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
+    }
+    total
+}

@@ -1,0 +1,198 @@
+//! Pooling of images `[N, H, W, C]` without padding; windows that do not fit at the lower and right border are left out.
+//!
+//! Shapes: `H' = (H - kernel) / stride + 1`, `W'` likewise.
+
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+
+use crate::composite;
+use crate::element::{Element, with_element};
+use crate::parallel::{filled, for_each_chunk};
+use crate::shape::{expect_4d, expect_positive, mismatch};
+use crate::storage::{Elements, output, slice, tensor};
+
+/// The largest element of every `kernel x kernel` window, `[N, H', W', C]`; the gradient goes to the first of equals.
+pub fn max_pool2d(input: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
+    pool(input, Pooling::Max, [kernel, kernel], stride)
+}
+
+/// The mean of every `kernel x kernel` window, `[N, H', W', C]`.
+pub fn avg_pool2d(input: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
+    pool(input, Pooling::Mean, [kernel, kernel], stride)
+}
+
+/// The mean over all pixels of `input [N, H, W, C]`, an output of shape `[N, C]`.
+pub fn global_average_pool(input: &Tensor) -> Result<Tensor> {
+    let [batch, height, width, n_channels] = expect_4d(Pooling::Mean.name(), "input", input)?;
+    pool(input, Pooling::Mean, [height, width], 1)?.reshape((batch, n_channels))
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Pooling {
+    Max,
+    Mean,
+}
+
+impl Pooling {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Max => "max_pool2d",
+            Self::Mean => "avg_pool2d",
+        }
+    }
+}
+
+fn pool(input: &Tensor, pooling: Pooling, kernel: [usize; 2], stride: usize) -> Result<Tensor> {
+    let op = Pool { pooling, size: PoolSize::of(input, pooling.name(), kernel, stride)? };
+    if !input.device().is_cpu() {
+        return composite::pool(input, pooling, &op.size);
+    }
+    input.contiguous()?.apply_op1(op)
+}
+
+/// All sizes of one pooling.
+#[derive(Clone, Copy)]
+pub(crate) struct PoolSize {
+    pub(crate) batch: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) n_channels: usize,
+    pub(crate) kernel: [usize; 2],
+    pub(crate) stride: usize,
+    pub(crate) out_height: usize,
+    pub(crate) out_width: usize,
+}
+
+impl PoolSize {
+    fn of(input: &Tensor, name: &str, kernel: [usize; 2], stride: usize) -> Result<Self> {
+        let [batch, height, width, n_channels] = expect_4d(name, "input", input)?;
+        expect_positive(name, "stride", stride)?;
+        expect_positive(name, "kernel", kernel[0].min(kernel[1]))?;
+        expect_positive(name, "channels", n_channels)?;
+        if kernel[0] > height || kernel[1] > width {
+            return Err(mismatch(name, "size of image", format!("at least the kernel, {kernel:?}"), (height, width)));
+        }
+        let out_height = (height - kernel[0]) / stride + 1;
+        let out_width = (width - kernel[1]) / stride + 1;
+        Ok(Self { batch, height, width, n_channels, kernel, stride, out_height, out_width })
+    }
+
+    fn window_len(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    fn image_len(&self) -> usize {
+        self.height * self.width * self.n_channels
+    }
+
+    fn output_len(&self) -> usize {
+        self.out_height * self.out_width * self.n_channels
+    }
+
+    /// Where the pixels of the window at output pixel `pixel` start, within their image.
+    fn window(&self, pixel: usize) -> impl Iterator<Item = usize> + use<> {
+        let (top, left) = (pixel / self.out_width * self.stride, pixel % self.out_width * self.stride);
+        let (width, n_channels, [rows, columns]) = (self.width, self.n_channels, self.kernel);
+        (0..rows).flat_map(move |y| (0..columns).map(move |x| ((top + y) * width + left + x) * n_channels))
+    }
+}
+
+struct Pool {
+    pooling: Pooling,
+    size: PoolSize,
+}
+
+impl CustomOp1 for Pool {
+    fn name(&self) -> &'static str {
+        self.pooling.name()
+    }
+
+    fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let size = &self.size;
+        with_element!(input.dtype(), self.name(), T => {
+            let input = slice::<T>(input, layout)?;
+            let values = filled(size.batch * size.output_len(), size.output_len(), |start, pooled| {
+                let image = &input[start / size.output_len() * size.image_len()..][..size.image_len()];
+                match self.pooling {
+                    Pooling::Max => max_of_windows(image, size, pooled),
+                    Pooling::Mean => mean_of_windows(image, size, pooled),
+                }
+            });
+            Ok(output(values, (size.batch, size.out_height, size.out_width, size.n_channels)))
+        })
+    }
+
+    fn bwd(&self, input: &Tensor, _result: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let (size, grad) = (&self.size, grad.contiguous()?);
+        with_element!(grad.dtype(), self.name(), T => {
+            let (input_values, grad) = (Elements::<T>::of(input)?, Elements::<T>::of(&grad)?);
+            let (images, grads): (&[T], &[T]) = (&input_values, &grad);
+            let mut values = vec![T::ZERO; size.batch * size.image_len()];
+            for_each_chunk(&mut values, size.image_len(), |start, image_grad| {
+                let grad = &grads[start / size.image_len() * size.output_len()..][..size.output_len()];
+                match self.pooling {
+                    Pooling::Max => max_backward(&images[start..][..size.image_len()], grad, size, image_grad),
+                    Pooling::Mean => mean_backward(grad, size, image_grad),
+                }
+            });
+            Ok(Some(tensor(values, input.shape().clone())?))
+        })
+    }
+}
+
+/// True where `value` takes the place of the largest so far; a NaN wins and stays.
+#[inline(always)]
+fn is_larger<T: Element>(value: T, largest: T) -> bool {
+    #[allow(clippy::eq_op)]
+    let is_nan = value != value;
+    value > largest || is_nan
+}
+
+fn max_of_windows<T: Element>(image: &[T], size: &PoolSize, pooled: &mut [T]) {
+    for (pixel, pooled) in pooled.chunks_exact_mut(size.n_channels).enumerate() {
+        pooled.fill(T::NEG_INFINITY);
+        for start in size.window(pixel) {
+            for (largest, value) in pooled.iter_mut().zip(&image[start..start + size.n_channels]) {
+                *largest = if is_larger(*value, *largest) { *value } else { *largest };
+            }
+        }
+    }
+}
+
+fn max_backward<T: Element>(image: &[T], grad: &[T], size: &PoolSize, image_grad: &mut [T]) {
+    let n_channels = size.n_channels;
+    let mut largest = vec![T::ZERO; n_channels];
+    let mut place = vec![0; n_channels];
+    for (pixel, grad) in grad.chunks_exact(n_channels).enumerate() {
+        for (nth, start) in size.window(pixel).enumerate() {
+            for (channel, value) in image[start..start + n_channels].iter().enumerate() {
+                if nth == 0 || is_larger(*value, largest[channel]) {
+                    largest[channel] = *value;
+                    place[channel] = start + channel;
+                }
+            }
+        }
+        place.iter().zip(grad).for_each(|(place, grad)| image_grad[*place] += *grad);
+    }
+}
+
+fn mean_of_windows<T: Element>(image: &[T], size: &PoolSize, pooled: &mut [T]) {
+    let weight = T::from_f64(1.0 / size.window_len() as f64);
+    for (pixel, pooled) in pooled.chunks_exact_mut(size.n_channels).enumerate() {
+        for start in size.window(pixel) {
+            let values = &image[start..start + size.n_channels];
+            pooled.iter_mut().zip(values).for_each(|(sum, value)| *sum += *value);
+        }
+        pooled.iter_mut().for_each(|sum| *sum *= weight);
+    }
+}
+
+fn mean_backward<T: Element>(grad: &[T], size: &PoolSize, image_grad: &mut [T]) {
+    let weight = T::from_f64(1.0 / size.window_len() as f64);
+    for (pixel, grad) in grad.chunks_exact(size.n_channels).enumerate() {
+        for start in size.window(pixel) {
+            let values = &mut image_grad[start..start + size.n_channels];
+            values.iter_mut().zip(grad).for_each(|(value, grad)| *value += *grad * weight);
+        }
+    }
+}
