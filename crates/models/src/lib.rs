@@ -1,1 +1,39 @@
-//! Architectures, their configuration and their files on disk
+//! Architectures, their configuration and their files on disk.
+//!
+//! A [`Model`] is a body (one of [`ModelConfig`]'s architectures, one file each) that turns inputs into features, and a
+//! linear head that turns features into logits. Specialists are the generalist's body under a head of their own
+//! ([`Model::with_head`]); a student is any other [`ModelConfig`].
+//!
+//! Everything is `f32`. Images come as `[B, H, W, C]`, features as `[B, F]`. Convolution weights are stored as
+//! `[kh, kw, C, O]` and linear weights as `[O, I]`.
+//!
+//! **Absent on purpose:** losses, optimizers and data. Models know neither what they are trained for nor by whom.
+
+mod body;
+mod card;
+mod config;
+mod convnet;
+mod error;
+mod folder;
+mod folder_error;
+mod head;
+mod layers;
+mod mlp;
+mod model;
+mod param;
+mod place;
+mod resnet;
+mod state;
+
+pub use card::{ModelCard, check_labels};
+pub use config::ModelConfig;
+pub use convnet::ConvNetConfig;
+pub use error::{ModelError, StateMismatch};
+pub use folder::{FORMAT_VERSION, load_model, save_model};
+pub use folder_error::FolderError;
+pub use head::HeadInit;
+pub use layers::Mode;
+pub use mlp::MlpConfig;
+pub use model::Model;
+pub use param::{Buffer, Param};
+pub use resnet::ResNetConfig;

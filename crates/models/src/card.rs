@@ -1,0 +1,93 @@
+//! What a model folder tells beside the weights: name, classes, input, numbers.
+
+use crate::{FolderError, Model};
+use std::fmt::Write;
+use stillhouse_core::InputSpec;
+
+/// The words and numbers of a model folder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelCard {
+    /// title of the card, for example `student`
+    pub name: String,
+    /// shape and normalisation of one input
+    pub input: InputSpec,
+    /// one label for each output, in order
+    pub labels: Vec<String>,
+    /// rows of the card's table, for example `("top-1 accuracy, test", "71.3 %")`
+    pub numbers: Vec<(String, String)>,
+}
+
+/// Checks that labels can be written to `labels.txt`, one a line: any UTF-8 but carriage returns and newlines. They are
+/// refused rather than escaped, so that every other reader of the file sees the labels as they are.
+///
+/// # Errors
+/// The first label that does not fit on a line.
+pub fn check_labels(labels: &[String]) -> Result<(), FolderError> {
+    match labels.iter().position(|label| label.contains(['\n', '\r'])) {
+        Some(index) => Err(FolderError::Newline { index, label: labels[index].clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Checks that a card speaks of this model.
+pub(crate) fn check_card(card: &ModelCard, model: &Model) -> Result<(), FolderError> {
+    check_labels(&card.labels)?;
+    let InputSpec { shape, mean, std } = &card.input;
+    let mut problems = Vec::new();
+    if card.labels.len() != model.n_outputs() {
+        problems.push(format!("{} labels for {} outputs", card.labels.len(), model.n_outputs()));
+    }
+    if shape != model.input() {
+        problems.push(format!("an input of {shape:?} for a model of {:?}", model.input()));
+    }
+    for (key, values) in [("means", mean), ("standard deviations", std)] {
+        if values.len() != shape.n_channels() || values.iter().any(|value| !value.is_finite()) {
+            problems.push(format!("{} {key}, expected {} finite numbers", values.len(), shape.n_channels()));
+        }
+    }
+    if std.iter().any(|&value| value <= 0.0) {
+        problems.push("a standard deviation that is not above 0".into());
+    }
+    if problems.is_empty() { Ok(()) } else { Err(FolderError::Card(problems)) }
+}
+
+/// The labels as `labels.txt` holds them.
+pub(crate) fn labels_text(labels: &[String]) -> String {
+    labels.iter().map(|label| format!("{label}\n")).collect()
+}
+
+/// The card's `README.md`.
+pub(crate) fn card_text(card: &ModelCard, model: &Model) -> String {
+    let mut text = format!("# {}\n\n", one_line(&card.name));
+    let _ = writeln!(
+        text,
+        "A `{}` with {} outputs and {} parameters, trained with stillhouse.\n",
+        model.config().kind(),
+        model.n_outputs(),
+        model.n_parameters()
+    );
+    text.push_str("| | |\n|---|---|\n");
+    for (name, value) in &card.numbers {
+        let _ = writeln!(text, "| {} | {} |", cell(name), cell(value));
+    }
+    text.push_str(FILES);
+    text
+}
+
+const FILES: &str = "
+## Files
+
+- `model.safetensors`: the weights; convolutions are `[kh, kw, in, out]`, linear layers `[out, in]`
+- `config.json`: the architecture, the number of outputs, the input's shape and normalisation, the numbers above
+- `labels.txt`: the outputs' labels, one a line
+
+`stillhouse predict FOLDER INPUT` reads this folder and nothing else.
+";
+
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
+}
+
+fn cell(text: &str) -> String {
+    one_line(text).replace('|', "\\|")
+}

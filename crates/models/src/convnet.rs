@@ -1,0 +1,140 @@
+//! A plain convolutional net in the manner of VGG (Simonyan and Zisserman 2014), with batch norm.
+//!
+//! Shapes: `B` batch, `H`, `W` height and width, `C` channels, `F` features.
+
+use crate::ModelError;
+use crate::config::{check_dropout, check_width, check_widths};
+use crate::layers::{Activation, ConvNorm, Linear, Mode, Window, dropout};
+use crate::param::Registry;
+use candle_core::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use stillhouse_ops::max_pool2d;
+
+/// VGG-like: 3x3 convolutions with batch norm and ReLU, and a 2x2 max pool after each stage while the image is larger
+/// than one pixel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConvNetConfig {
+    /// channels of each stage
+    pub widths: Vec<usize>,
+    /// convolutions of each stage, 1 or 2
+    #[serde(default = "one_conv")]
+    pub convs_per_stage: usize,
+    /// units of a fully connected layer between the last stage and the head; without it there is none
+    #[serde(default)]
+    pub hidden: Option<usize>,
+    /// probability of dropping a value that the head reads
+    #[serde(default)]
+    pub dropout: f64,
+}
+
+fn one_conv() -> usize {
+    1
+}
+
+impl ConvNetConfig {
+    pub(crate) fn check(&self, problems: &mut Vec<String>) {
+        if self.widths.is_empty() {
+            problems.push("widths must list at least one stage, found []".into());
+        }
+        check_widths("widths", &self.widths, problems);
+        if !(1..=2).contains(&self.convs_per_stage) {
+            problems.push(format!("convs_per_stage must be 1 or 2, found {}", self.convs_per_stage));
+        }
+        if let Some(hidden) = self.hidden {
+            check_width("hidden", hidden, problems);
+        }
+        check_dropout("dropout", self.dropout, problems);
+    }
+}
+
+/// The stages, and the hidden layer where there is one.
+pub(crate) struct ConvNet {
+    stages: Vec<Stage>,
+    hidden: Option<Linear>,
+    dropout: f64,
+    n_features: usize,
+}
+
+struct Stage {
+    convs: Vec<ConvNorm>,
+    pool: bool,
+}
+
+const CONV: Window = Window { kernel: 3, stride: 1 };
+/// Side of the max pool's window, and its step.
+const POOL: usize = 2;
+
+impl ConvNet {
+    /// `image` is `[height, width, channels]`.
+    pub(crate) fn build(
+        config: &ConvNetConfig,
+        image: [usize; 3],
+        registry: &mut Registry,
+    ) -> Result<Self, ModelError> {
+        let mut size = image;
+        let mut stages = Vec::with_capacity(config.widths.len());
+        for (index, &width) in config.widths.iter().enumerate() {
+            let (stage, after) =
+                Stage::build(&format!("stages.{index}"), size, width, config.convs_per_stage, registry)?;
+            stages.push(stage);
+            size = after;
+        }
+        let mut n_features = size.iter().product();
+        let mut hidden = None;
+        if let Some(n_units) = config.hidden {
+            hidden = Some(Linear::hidden("hidden", n_features, n_units, registry)?);
+            n_features = n_units;
+        }
+        Ok(Self { stages, hidden, dropout: config.dropout, n_features })
+    }
+
+    pub(crate) fn n_features(&self) -> usize {
+        self.n_features
+    }
+
+    /// `[B, H, W, C]` to `[B, F]`.
+    pub(crate) fn forward(&self, images: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
+        let mut hidden = images.clone();
+        for stage in &self.stages {
+            hidden = stage.forward(&hidden, mode)?;
+        }
+        let mut features = hidden.flatten_from(1)?;
+        if let Some(layer) = &self.hidden {
+            features = layer.forward(&features, Activation::Relu, mode)?;
+        }
+        dropout(&features, self.dropout, mode, 0)
+    }
+}
+
+impl Stage {
+    /// The stage, and the `[height, width, channels]` that it leaves.
+    fn build(
+        name: &str,
+        size: [usize; 3],
+        width: usize,
+        n_convs: usize,
+        registry: &mut Registry,
+    ) -> Result<(Self, [usize; 3]), ModelError> {
+        let mut size = size;
+        let mut convs = Vec::with_capacity(n_convs);
+        for index in 0..n_convs {
+            let conv = ConvNorm::build(&format!("{name}.{index}"), size, CONV, width, registry)?;
+            size = conv.output_size();
+            convs.push(conv);
+        }
+        let [height, width, channels] = size;
+        let pool = height >= POOL && width >= POOL;
+        let after = if pool { [height / POOL, width / POOL, channels] } else { size };
+        Ok((Self { convs, pool }, after))
+    }
+
+    fn forward(&self, images: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
+        let mut hidden = images.clone();
+        for conv in &self.convs {
+            hidden = conv.forward(&hidden, Activation::Relu, mode)?;
+        }
+        if self.pool { Ok(max_pool2d(&hidden, POOL, POOL)?) } else { Ok(hidden) }
+    }
+}

@@ -1,0 +1,161 @@
+//! A model's files on disk: enough to predict without the run that made it.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `model.safetensors` | parameters and buffers by name, in sorted order: equal models give equal bytes |
+//! | `config.json` | format version, architecture, number of outputs, input, numbers of the card |
+//! | `labels.txt` | one label a line, in the order of the outputs |
+//! | `README.md` | the card, for people |
+//!
+//! A folder appears whole or not at all: it is written under a temporary name beside its place and renamed. Where an
+//! older folder is replaced, that one is first moved aside as `.<name>.replaced`; if the program is killed between the
+//! two renames, [`load_model`] reads the older folder from there, and the next [`save_model`] removes it.
+
+use crate::card::{card_text, check_card, labels_text};
+use crate::place::{Place, io_error, readable_folder, sync_folder, write_file};
+use crate::{FolderError, Model, ModelCard, ModelConfig};
+use candle_core::{Device, Tensor};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io;
+use std::path::Path;
+use stillhouse_core::InputSpec;
+
+/// Version of the folder's layout, in `config.json`.
+pub const FORMAT_VERSION: u32 = 1;
+
+const WEIGHTS: &str = "model.safetensors";
+pub(crate) const CONFIG: &str = "config.json";
+const LABELS: &str = "labels.txt";
+const README: &str = "README.md";
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfigFile {
+    format_version: u32,
+    name: String,
+    architecture: ModelConfig,
+    n_outputs: usize,
+    input: InputSpec,
+    numbers: Vec<(String, String)>,
+}
+
+/// Writes a model folder, whole or not at all. An older model folder at the same place is replaced.
+///
+/// # Errors
+/// A card that does not fit, a place that holds something else, or a disk that refuses; the place is then as it was.
+pub fn save_model(folder: &Path, model: &Model, card: &ModelCard) -> Result<(), FolderError> {
+    check_card(card, model)?;
+    let place = Place::of(folder)?;
+    place.recover()?;
+    place.check_free()?;
+    let staging = place.staging()?;
+    write_file(staging.path(), WEIGHTS, &weights_bytes(model)?)?;
+    write_file(staging.path(), CONFIG, &config_bytes(model, card)?)?;
+    write_file(staging.path(), LABELS, labels_text(&card.labels).as_bytes())?;
+    write_file(staging.path(), README, card_text(card, model).as_bytes())?;
+    sync_folder(staging.path())?;
+    place.replace_by(staging)
+}
+
+/// Reads a model folder.
+///
+/// # Errors
+/// Missing or damaged files, another format version, or files that do not fit together.
+pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), FolderError> {
+    let folder = &readable_folder(folder)?;
+    let config = read_config(folder)?;
+    let labels = read_labels(folder)?;
+    if labels.len() != config.n_outputs {
+        // before the model is built, since a wrong number of outputs could ask for any amount of memory
+        let problem = format!("{LABELS} holds {} labels, {CONFIG} says n_outputs = {}", labels.len(), config.n_outputs);
+        return Err(FolderError::Inconsistent { folder: folder.clone(), problem });
+    }
+    let as_model = |source| FolderError::Model { folder: folder.clone(), source };
+    let model = Model::blank(&config.architecture, &config.input.shape, config.n_outputs, device).map_err(as_model)?;
+    model.load_state(read_weights(folder, device)?).map_err(as_model)?;
+    let card = ModelCard { name: config.name, input: config.input, labels, numbers: config.numbers };
+    check_card(&card, &model)?;
+    Ok((model, card))
+}
+
+/// Parameters and buffers in safetensors' own order, by name.
+fn weights_bytes(model: &Model) -> Result<Vec<u8>, FolderError> {
+    let mut tensors = Vec::new();
+    for (name, var) in model.variables() {
+        let values = var.as_detached_tensor().flatten_all().and_then(|flat| flat.to_vec1::<f32>());
+        let values = values.map_err(|error| FolderError::Encode(error.to_string()))?;
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        tensors.push((name, var.dims().to_vec(), bytes));
+    }
+    let views = tensors
+        .iter()
+        .map(|(name, shape, bytes)| TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (*name, view)));
+    let views = views.collect::<Result<Vec<_>, _>>().map_err(|error| FolderError::Encode(error.to_string()))?;
+    safetensors::serialize(views, None).map_err(|error| FolderError::Encode(error.to_string()))
+}
+
+fn config_bytes(model: &Model, card: &ModelCard) -> Result<Vec<u8>, FolderError> {
+    let config = ConfigFile {
+        format_version: FORMAT_VERSION,
+        name: card.name.clone(),
+        architecture: model.config().clone(),
+        n_outputs: model.n_outputs(),
+        input: card.input.clone(),
+        numbers: card.numbers.clone(),
+    };
+    let mut bytes = serde_json::to_vec_pretty(&config).map_err(|error| FolderError::Encode(error.to_string()))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// Bytes of a file that every model folder has.
+fn read_file(folder: &Path, file: &'static str) -> Result<Vec<u8>, FolderError> {
+    let path = folder.join(file);
+    fs::read(&path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => FolderError::Missing { folder: folder.to_owned(), file },
+        _ => io_error(&path, source),
+    })
+}
+
+fn read_config(folder: &Path) -> Result<ConfigFile, FolderError> {
+    let path = folder.join(CONFIG);
+    let bytes = read_file(folder, CONFIG)?;
+    let as_config = |source| FolderError::Config { path: path.clone(), source };
+    // the version is read by itself first: another version may have other keys
+    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(as_config)?;
+    let version = &value["format_version"];
+    if *version != FORMAT_VERSION {
+        let got = if version.is_null() { "none".to_owned() } else { version.to_string() };
+        return Err(FolderError::Version { path, got });
+    }
+    serde_json::from_slice(&bytes).map_err(as_config)
+}
+
+fn read_labels(folder: &Path) -> Result<Vec<String>, FolderError> {
+    let text = String::from_utf8(read_file(folder, LABELS)?).map_err(|error| {
+        let problem = format!("{LABELS} is not UTF-8 after byte {}", error.utf8_error().valid_up_to());
+        FolderError::Inconsistent { folder: folder.to_owned(), problem }
+    })?;
+    Ok(text.split_terminator('\n').map(str::to_owned).collect())
+}
+
+fn read_weights(folder: &Path, device: &Device) -> Result<Vec<(String, Tensor)>, FolderError> {
+    let bytes = read_file(folder, WEIGHTS)?;
+    let damaged = |message: String| FolderError::Weights { path: folder.join(WEIGHTS), message };
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let tensors = file.tensors().into_iter().map(|(name, view)| {
+        if view.dtype() != Dtype::F32 {
+            return Err(damaged(format!("tensor {name} is {:?}, expected F32", view.dtype())));
+        }
+        let values: Vec<f32> = view.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+            return Err(damaged(format!("tensor {name} holds {value}")));
+        }
+        let tensor = Tensor::from_vec(values, view.shape(), device).map_err(|error| damaged(error.to_string()))?;
+        Ok((name, tensor))
+    });
+    tensors.collect()
+}

@@ -1,0 +1,194 @@
+//! Layers that own variables: linear, and convolution with batch norm.
+//!
+//! Shapes: `B` batch, `H`, `W` height and width, `C` input channels, `O` output units or channels, `I` input units.
+
+use crate::ModelError;
+use crate::param::Registry;
+use candle_core::{Tensor, Var};
+use stillhouse_ops::{self as ops, DropoutKey};
+
+/// What a forward pass is for.
+#[derive(Clone, Copy, Debug)]
+pub enum Mode {
+    /// Tracked for a backward pass; dropout on; batch norm by the batch's statistics, its running ones are moved.
+    Train {
+        /// names the dropout masks of this step, so it differs from step to step; each layer derives its own
+        dropout: DropoutKey,
+    },
+    /// Nothing tracked, nothing changed; batch norm by its running statistics.
+    Eval,
+}
+
+impl Mode {
+    /// The variable's value: part of the graph in training, detached from it otherwise.
+    fn read(self, var: &Var) -> Tensor {
+        match self {
+            Self::Train { .. } => var.as_tensor().clone(),
+            Self::Eval => var.as_detached_tensor(),
+        }
+    }
+}
+
+/// Drops values with this probability in training, by the mask of the model's `layer`-th dropout.
+pub(crate) fn dropout(input: &Tensor, probability: f64, mode: Mode, layer: u64) -> Result<Tensor, ModelError> {
+    match mode {
+        Mode::Train { dropout } if probability > 0.0 => Ok(ops::dropout(input, probability, dropout.derive(layer, 0))?),
+        _ => Ok(input.clone()),
+    }
+}
+
+/// What follows a layer in one operation with it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Activation {
+    None,
+    Relu,
+}
+
+/// `x W^T + b`.
+pub(crate) struct Linear {
+    /// `[O, I]`
+    pub(crate) weight: Var,
+    /// `[O]`
+    pub(crate) bias: Var,
+}
+
+impl Linear {
+    /// A layer under a ReLU: variance `2 / I` keeps the activations' scale (He et al. 2015, arXiv:1502.01852).
+    pub(crate) fn hidden(name: &str, n_in: usize, n_out: usize, registry: &mut Registry) -> Result<Self, ModelError> {
+        Self::build(name, n_in, n_out, (2.0 / n_in as f64).sqrt(), registry)
+    }
+
+    /// The layer that gives the logits, with variance `1 / I`.
+    pub(crate) fn head(n_in: usize, n_out: usize, registry: &mut Registry) -> Result<Self, ModelError> {
+        Self::build(HEAD, n_in, n_out, (1.0 / n_in as f64).sqrt(), registry)
+    }
+
+    fn build(name: &str, n_in: usize, n_out: usize, std: f64, registry: &mut Registry) -> Result<Self, ModelError> {
+        registry.n_multiply_adds += (n_in * n_out) as u64;
+        Ok(Self {
+            weight: registry.weight(format!("{name}.weight"), &[n_out, n_in], std)?,
+            bias: registry.vector(format!("{name}.bias"), n_out, 0.0)?,
+        })
+    }
+
+    /// `[B, I]` to `[B, O]`.
+    pub(crate) fn forward(&self, input: &Tensor, activation: Activation, mode: Mode) -> Result<Tensor, ModelError> {
+        let (weight, bias) = (mode.read(&self.weight), mode.read(&self.bias));
+        Ok(match activation {
+            Activation::None => ops::linear(input, &weight, &bias)?,
+            Activation::Relu => ops::linear_relu(input, &weight, &bias)?,
+        })
+    }
+}
+
+/// First part of the names of the head's parameters.
+pub(crate) const HEAD: &str = "head";
+
+/// A square window, padded so that a stride of 1 keeps the image's size.
+#[derive(Clone, Copy)]
+pub(crate) struct Window {
+    /// odd
+    pub(crate) kernel: usize,
+    pub(crate) stride: usize,
+}
+
+impl Window {
+    fn padding(self) -> usize {
+        self.kernel / 2
+    }
+
+    /// Size of an axis after the window has moved over it.
+    fn output_size(self, size: usize) -> usize {
+        size.div_ceil(self.stride)
+    }
+}
+
+/// A convolution without bias, followed by batch norm.
+pub(crate) struct ConvNorm {
+    /// `[kh, kw, C, O]`
+    weight: Var,
+    norm: BatchNorm,
+    window: Window,
+    output_size: [usize; 3],
+}
+
+impl ConvNorm {
+    /// `size` is the `[height, width, channels]` that come in.
+    pub(crate) fn build(
+        name: &str,
+        size: [usize; 3],
+        window: Window,
+        n_out: usize,
+        registry: &mut Registry,
+    ) -> Result<Self, ModelError> {
+        let [height, width, n_in] = size;
+        let fan_in = window.kernel * window.kernel * n_in;
+        let shape = [window.kernel, window.kernel, n_in, n_out];
+        let output_size = [window.output_size(height), window.output_size(width), n_out];
+        registry.n_multiply_adds += (fan_in * output_size.iter().product::<usize>()) as u64;
+        let weight = registry.weight(format!("{name}.conv.weight"), &shape, (2.0 / fan_in as f64).sqrt())?;
+        let norm = BatchNorm::build(&format!("{name}.norm"), n_out, registry)?;
+        Ok(Self { weight, norm, window, output_size })
+    }
+
+    /// `[height, width, channels]` that come out.
+    pub(crate) fn output_size(&self) -> [usize; 3] {
+        self.output_size
+    }
+
+    /// `[B, H, W, C]` to `[B, H', W', O]`.
+    pub(crate) fn forward(&self, images: &Tensor, activation: Activation, mode: Mode) -> Result<Tensor, ModelError> {
+        let hidden = ops::conv2d(images, &mode.read(&self.weight), self.window.stride, self.window.padding())?;
+        self.norm.forward(&hidden, activation, mode)
+    }
+}
+
+/// Batch norm over all axes but the last (Ioffe and Szegedy 2015, arXiv:1502.03167).
+struct BatchNorm {
+    scale: Var,
+    shift: Var,
+    running_mean: Var,
+    running_var: Var,
+}
+
+/// Share of the batch's statistics in the running ones after a step: `running += MOMENTUM * (batch - running)`.
+const MOMENTUM: f64 = 0.1;
+/// Added to the variance, so that a constant channel does not divide by zero.
+const EPSILON: f64 = 1e-5;
+
+impl BatchNorm {
+    fn build(name: &str, n_channels: usize, registry: &mut Registry) -> Result<Self, ModelError> {
+        Ok(Self {
+            scale: registry.vector(format!("{name}.weight"), n_channels, 1.0)?,
+            shift: registry.vector(format!("{name}.bias"), n_channels, 0.0)?,
+            running_mean: registry.buffer(format!("{name}.running_mean"), n_channels, 0.0)?,
+            running_var: registry.buffer(format!("{name}.running_var"), n_channels, 1.0)?,
+        })
+    }
+
+    fn forward(&self, input: &Tensor, activation: Activation, mode: Mode) -> Result<Tensor, ModelError> {
+        let (scale, shift) = (mode.read(&self.scale), mode.read(&self.shift));
+        let rectify = activation == Activation::Relu;
+        match mode {
+            Mode::Train { .. } => {
+                let (output, mean, var) = ops::batch_norm_train(input, &scale, &shift, EPSILON, rectify)?;
+                let n_positions = input.elem_count() / scale.elem_count();
+                self.update_running(&mean, &var, n_positions)?;
+                Ok(output)
+            }
+            Mode::Eval => {
+                let (mean, var) = (self.running_mean.as_detached_tensor(), self.running_var.as_detached_tensor());
+                Ok(ops::batch_norm_eval(input, &scale, &shift, &mean, &var, EPSILON, rectify)?)
+            }
+        }
+    }
+
+    /// Moves the running statistics towards the batch's. The running variance is the unbiased one, as in PyTorch; a
+    /// single position has none, and its biased one, 0, is taken.
+    fn update_running(&self, mean: &Tensor, var: &Tensor, n_positions: usize) -> Result<(), ModelError> {
+        let unbiased = n_positions as f64 / n_positions.saturating_sub(1).max(1) as f64;
+        ops::update_running_average(&self.running_mean, mean, MOMENTUM)?;
+        ops::update_running_average(&self.running_var, &(var * unbiased)?, MOMENTUM)?;
+        Ok(())
+    }
+}

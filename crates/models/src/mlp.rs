@@ -1,0 +1,85 @@
+//! Fully connected layers with ReLU.
+//!
+//! Shapes: `B` batch, `F` features (an image counts `C * H * W` of them).
+
+use crate::ModelError;
+use crate::config::{check_dropout, check_widths};
+use crate::layers::{Activation, Linear, Mode, dropout};
+use crate::param::Registry;
+use candle_core::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use stillhouse_core::InputShape;
+use stillhouse_ops::optimizer::max_norm_rows;
+
+/// Fully connected layers with ReLU, on images (flattened) or features.
+///
+/// The MNIST net of the paper's section 3 is `widths = [1200, 1200]`, with dropout and a bound on incoming weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MlpConfig {
+    /// units of each hidden layer; none makes a linear classifier
+    pub widths: Vec<usize>,
+    /// probability of dropping a hidden unit
+    #[serde(default)]
+    pub dropout: f64,
+    /// probability of dropping an input value
+    #[serde(default)]
+    pub input_dropout: f64,
+    /// largest Euclidean norm of the weights that come into a hidden unit, kept after each optimizer step
+    #[serde(default)]
+    pub max_norm: Option<f64>,
+}
+
+impl MlpConfig {
+    pub(crate) fn check(&self, problems: &mut Vec<String>) {
+        check_widths("widths", &self.widths, problems);
+        check_dropout("dropout", self.dropout, problems);
+        check_dropout("input_dropout", self.input_dropout, problems);
+        if let Some(max_norm) = self.max_norm.filter(|norm| !(norm.is_finite() && *norm > 0.0)) {
+            problems.push(format!("max_norm must be a finite number above 0, found {max_norm}"));
+        }
+    }
+}
+
+/// The hidden layers.
+pub(crate) struct Mlp {
+    layers: Vec<Linear>,
+    dropout: f64,
+    input_dropout: f64,
+    max_norm: Option<f64>,
+    n_features: usize,
+}
+
+impl Mlp {
+    pub(crate) fn build(config: &MlpConfig, input: &InputShape, registry: &mut Registry) -> Result<Self, ModelError> {
+        let mut n_features = input.n_values();
+        let mut layers = Vec::with_capacity(config.widths.len());
+        for (index, &width) in config.widths.iter().enumerate() {
+            layers.push(Linear::hidden(&format!("layers.{index}"), n_features, width, registry)?);
+            n_features = width;
+        }
+        let MlpConfig { dropout, input_dropout, max_norm, .. } = *config;
+        Ok(Self { layers, dropout, input_dropout, max_norm, n_features })
+    }
+
+    pub(crate) fn n_features(&self) -> usize {
+        self.n_features
+    }
+
+    /// `[B, ...]` to `[B, F]`, where `F` is the last width.
+    pub(crate) fn forward(&self, inputs: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
+        let mut hidden = dropout(&inputs.flatten_from(1)?, self.input_dropout, mode, 0)?;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let activations = layer.forward(&hidden, Activation::Relu, mode)?;
+            hidden = dropout(&activations, self.dropout, mode, index as u64 + 1)?;
+        }
+        Ok(hidden)
+    }
+
+    /// Scales down the incoming weights of hidden units that grew beyond the bound.
+    pub(crate) fn apply_max_norm(&self) -> Result<(), ModelError> {
+        let Some(max_norm) = self.max_norm else { return Ok(()) };
+        Ok(self.layers.iter().try_for_each(|layer| max_norm_rows(&layer.weight, max_norm))?)
+    }
+}

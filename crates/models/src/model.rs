@@ -1,0 +1,153 @@
+//! A body under a head: what is trained, evaluated, saved and cut apart.
+//!
+//! Shapes: `B` batch, `H`, `W` height and width, `C` channels, `F` features.
+
+use crate::body::Body;
+use crate::layers::{Activation, Linear, Mode};
+use crate::param::{InitialWeights, Registry};
+use crate::{Buffer, ModelConfig, ModelError, Param};
+use candle_core::{Device, Tensor};
+use stillhouse_core::{InputShape, Seed};
+
+/// An architecture with weights.
+///
+/// The variables live behind shared storage: an optimizer that holds clones of [`Param::var`] trains this model. There
+/// is no `Clone`; [`Model::with_head`] makes models of their own storage.
+pub struct Model {
+    config: ModelConfig,
+    input: InputShape,
+    n_outputs: usize,
+    device: Device,
+    body: Body,
+    pub(crate) head: Linear,
+    params: Vec<Param>,
+    buffers: Vec<Buffer>,
+    n_multiply_adds: u64,
+}
+
+/// A multiply-add counts as two floating point operations.
+const FLOPS_PER_MULTIPLY_ADD: u64 = 2;
+
+impl Model {
+    /// A freshly initialised model. Each weight is drawn from a stream named after it, so that the same seed gives the
+    /// same bits whatever the order of construction, and equal layers of two architectures start equal.
+    ///
+    /// # Errors
+    /// A config that does not pass [`ModelConfig::validate`], no outputs, or no memory.
+    pub fn new(
+        config: &ModelConfig,
+        input: &InputShape,
+        n_outputs: usize,
+        seed: Seed,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        Self::build(config, input, n_outputs, InitialWeights::Drawn(seed), device)
+    }
+
+    /// A model whose weights are still to be filled in.
+    pub(crate) fn blank(
+        config: &ModelConfig,
+        input: &InputShape,
+        n_outputs: usize,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        Self::build(config, input, n_outputs, InitialWeights::Blank, device)
+    }
+
+    fn build(
+        config: &ModelConfig,
+        input: &InputShape,
+        n_outputs: usize,
+        initial: InitialWeights,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        config.validate(input).map_err(ModelError::Config)?;
+        if n_outputs == 0 {
+            return Err(ModelError::NoOutputs);
+        }
+        let mut registry = Registry::new(initial, device);
+        let body = Body::build(config, input, &mut registry)?;
+        let head = Linear::head(body.n_features(), n_outputs, &mut registry)?;
+        let Registry { params, buffers, n_multiply_adds, .. } = registry;
+        let (config, input, device) = (config.clone(), *input, device.clone());
+        Ok(Self { config, input, n_outputs, device, body, head, params, buffers, n_multiply_adds })
+    }
+
+    /// Logits `[B, n_outputs]` of a batch of images `[B, H, W, C]` or features `[B, F]`.
+    ///
+    /// In [`Mode::Train`] batch norm uses the batch's statistics and moves its running ones, and the result is tracked
+    /// for a backward pass. In [`Mode::Eval`] nothing is tracked and nothing is changed.
+    ///
+    /// # Errors
+    /// A batch of another shape, or a failing tensor operation.
+    pub fn forward(&self, inputs: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
+        self.check_input(inputs)?;
+        let features = self.body.forward(inputs, mode)?;
+        self.head.forward(&features, Activation::None, mode)
+    }
+
+    fn check_input(&self, inputs: &Tensor) -> Result<(), ModelError> {
+        let got = inputs.dims();
+        let (fits, expected) = match self.input {
+            InputShape::Image { channels, height, width } => {
+                (got.len() == 4 && got[1..] == [height, width, channels], format!("[B, {height}, {width}, {channels}]"))
+            }
+            InputShape::Features { n_features } => {
+                (got.len() == 2 && got[1] == n_features, format!("[B, {n_features}]"))
+            }
+        };
+        if fits { Ok(()) } else { Err(ModelError::Input { got: got.to_vec(), expected }) }
+    }
+
+    /// The architecture.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// Shape of one input.
+    pub fn input(&self) -> &InputShape {
+        &self.input
+    }
+
+    /// Outputs of the head.
+    pub fn n_outputs(&self) -> usize {
+        self.n_outputs
+    }
+
+    /// Where the variables live.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The trainable variables, in an order that depends on the architecture alone.
+    pub fn params(&self) -> &[Param] {
+        &self.params
+    }
+
+    /// The running statistics, in an order that depends on the architecture alone.
+    pub fn buffers(&self) -> &[Buffer] {
+        &self.buffers
+    }
+
+    /// Trainable numbers, head included.
+    pub fn n_parameters(&self) -> usize {
+        self.params.iter().map(|param| param.var.elem_count()).sum()
+    }
+
+    /// Floating point operations of one example's forward pass: two for each multiply-add of convolutions and linear
+    /// layers, head included; biases, batch norm, activations and pooling, together about a hundredth, are not
+    /// counted. A training step costs three times as much: the backward pass computes the gradients of inputs and of
+    /// weights.
+    pub fn flops_per_example(&self) -> u64 {
+        FLOPS_PER_MULTIPLY_ADD * self.n_multiply_adds
+    }
+
+    /// Scales down incoming weights beyond the config's `max_norm`; to be called after each optimizer step. Does nothing
+    /// for an architecture or a config without one.
+    ///
+    /// # Errors
+    /// A failing tensor operation.
+    pub fn apply_max_norm(&self) -> Result<(), ModelError> {
+        self.body.apply_max_norm()
+    }
+}
