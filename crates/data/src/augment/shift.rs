@@ -1,0 +1,46 @@
+//! Shift: the image moved by whole pixels.
+
+use super::draws::Draws;
+use super::{Source, out_of_range};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use stillhouse_core::Seed;
+
+/// The largest move that makes sense for any image this program reads.
+const MAX_SHIFT: f64 = 256.0;
+
+/// Moved by a whole number of pixels in each direction, uniform over the square.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShiftConfig {
+    /// Largest move in pixels, in each direction; the paper's MNIST experiments jitter by 2.
+    #[serde(default = "default_max_pixels")]
+    pub max_pixels: usize,
+}
+
+fn default_max_pixels() -> usize {
+    2
+}
+
+impl Default for ShiftConfig {
+    fn default() -> Self {
+        Self { max_pixels: default_max_pixels() }
+    }
+}
+
+impl ShiftConfig {
+    pub(super) fn validate(&self) -> Vec<String> {
+        out_of_range("max_pixels", self.max_pixels as f64, 0.0, MAX_SHIFT).into_iter().collect()
+    }
+
+    pub(super) fn apply(&self, source: &Source<'_>, stream: Seed, out: &mut [f32]) {
+        let mut draws = Draws::new(stream);
+        let (dx, dy) = (draw_move(&mut draws, self.max_pixels), draw_move(&mut draws, self.max_pixels));
+        source.write_shifted(dx, dy, out);
+    }
+}
+
+/// A whole number in `-max..=max`.
+pub(super) fn draw_move(draws: &mut Draws, max: usize) -> isize {
+    draws.below(2 * max + 1) as isize - max as isize
+}
