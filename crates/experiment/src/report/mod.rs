@@ -7,10 +7,19 @@
 //! archived and printed, and reads the same in ten years.
 
 pub mod contract;
+mod findings;
 mod finite;
+#[cfg(test)]
+pub(crate) mod fixture;
+mod format;
+mod html;
+mod names;
 mod page;
+mod svg;
 
 pub use contract::{
     ClusterReport, CoverageRow, DatasetReport, FORMAT_VERSION, ModelReport, ModelRole, Report, ReportError,
 };
+pub use findings::{headline, supporting_sentences, warnings};
+pub use html::html;
 pub use page::{Curve, EpochPoint, Gallery, ReportPage, SoftTargetRow, SoftTargetSample, Tile};

@@ -1,0 +1,197 @@
+//! What the numbers say, in sentences: one honest headline, what supports or qualifies it, and warnings.
+
+use super::contract::Report;
+use super::format::{counted, fixed, percent, points, points_interval, whole_percent};
+use super::names::phrase;
+use super::page::Curve;
+use crate::statistics::{Comparison, Verdict};
+
+/// Soft targets with less mean entropy than this are nearly labels, in nats. A distribution with 0.99 on one class and
+/// the rest on a second has 0.056.
+const NEARLY_ONE_HOT_NATS: f64 = 0.06;
+
+/// Share of a training that counts as its end.
+const END_OF_TRAINING: f64 = 0.1;
+
+/// Clusters that a sentence lists by number.
+const N_LISTED_CLUSTERS: usize = 12;
+
+/// The comparisons that qualify a headline, in the order in which they are told.
+const SUPPORTING: [(&str, &str); 4] = [
+    ("ensemble", "generalist"),
+    ("ensemble", "generalist_ensemble"),
+    ("student", "student_generalist"),
+    ("student", "student_generalist_ensemble"),
+];
+
+/// The run in one honest sentence.
+///
+/// Specialists that did not help come first: what a student keeps of nothing is not news.
+pub fn headline(report: &Report) -> String {
+    let merged = report.comparison("ensemble", "generalist").filter(|_| !report.clusters.is_empty());
+    if let Some(comparison) = merged.filter(|comparison| comparison.verdict != Verdict::Beats) {
+        let relation = match comparison.verdict {
+            Verdict::Worse => "is worse than",
+            _ => "makes no difference to",
+        };
+        return format!(
+            "Specialists did not help: the merged ensemble {relation} the generalist ({}).",
+            told(&comparison)
+        );
+    }
+    match report.comparison("student", "student_hard") {
+        Some(comparison) => student_headline(report, &comparison),
+        None => plain_headline(report),
+    }
+}
+
+/// Sentences on the other comparisons that a reader should see beside the headline.
+pub fn supporting_sentences(report: &Report) -> Vec<String> {
+    let headline_is_merge = headline(report).starts_with("Specialists did not help");
+    let told_already = |a: &str, b: &str| headline_is_merge && (a, b) == ("ensemble", "generalist");
+    let after_merge_headline = headline_is_merge.then_some(("student", "student_hard"));
+    after_merge_headline
+        .into_iter()
+        .chain(SUPPORTING)
+        .filter(|(a, b)| !told_already(a, b))
+        .filter_map(|(a, b)| report.comparison(a, b))
+        .map(|comparison| comparison_sentence(&comparison))
+        .collect()
+}
+
+/// What a reader should know before believing the numbers. `curves` may be empty.
+pub fn warnings(report: &Report, curves: &[Curve]) -> Vec<String> {
+    [weak_teacher(report), nearly_one_hot(report), still_improving(report, curves), idle_specialists(report)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn student_headline(report: &Report, comparison: &Comparison) -> String {
+    match (comparison.verdict, report.gain_kept) {
+        (Verdict::Beats, Some(kept)) if kept >= 1.0 => format!(
+            "The student keeps all that the ensemble gains over hard labels, and more: {} ({} points, BEATS).",
+            whole_percent(kept),
+            points(comparison.delta)
+        ),
+        (Verdict::Beats, Some(kept)) => format!(
+            "The student keeps {} of what the ensemble gains over hard labels ({} points, BEATS).",
+            whole_percent(kept),
+            points(comparison.delta)
+        ),
+        (Verdict::Beats, None) => {
+            format!("The student beats its hard-label twin ({}), although its teacher does not.", told(comparison))
+        }
+        (Verdict::NoDifference, _) => {
+            format!(
+                "Distillation made no difference: the student is not told apart from its hard-label twin ({}).",
+                told(comparison)
+            )
+        }
+        (Verdict::Worse, _) => {
+            format!("Distillation hurt: the student is worse than its hard-label twin ({}).", told(comparison))
+        }
+    }
+}
+
+/// Without a comparison nothing can be claimed; the best known accuracy is still worth a line.
+fn plain_headline(report: &Report) -> String {
+    let model = ["student", "ensemble", "generalist"].iter().find_map(|name| report.model(name));
+    match model.or(report.models.first()) {
+        Some(model) => format!(
+            "{} reaches {}\u{a0}% top-1 on the test split; it was compared with nothing.",
+            capitalised(&phrase(&model.name)),
+            percent(model.top1)
+        ),
+        None => "No model was evaluated.".into(),
+    }
+}
+
+/// `+0.12 points, 95 % interval −0.20 to +0.44, NO DIFFERENCE`
+fn told(comparison: &Comparison) -> String {
+    let (delta, interval) = (points(comparison.delta), points_interval(comparison.ci95));
+    format!("{delta} points, 95\u{a0}% interval {interval}, {}", comparison.verdict)
+}
+
+fn comparison_sentence(comparison: &Comparison) -> String {
+    let relation = match comparison.verdict {
+        Verdict::Beats => "beats",
+        Verdict::NoDifference => "is not told apart from",
+        Verdict::Worse => "is worse than",
+    };
+    format!("{} {relation} {} ({}).", capitalised(&phrase(&comparison.a)), phrase(&comparison.b), told(comparison))
+}
+
+fn weak_teacher(report: &Report) -> Option<String> {
+    let comparison = report.comparison("ensemble", "student_hard").filter(|c| c.verdict != Verdict::Beats);
+    if let Some(comparison) = comparison {
+        return Some(format!(
+            "The teacher is no better than the student’s hard-label twin ({}): there is nothing to distil; use a stronger teacher.",
+            told(&comparison)
+        ));
+    }
+    let (ensemble, twin) = (report.model("ensemble")?, report.model("student_hard")?);
+    (ensemble.valid_top1 <= twin.valid_top1).then(|| {
+        format!(
+            "The teacher is no better than the student’s hard-label twin on the validation split ({}\u{a0}% against {}\u{a0}%): there is nothing to distil; use a stronger teacher.",
+            percent(ensemble.valid_top1),
+            percent(twin.valid_top1)
+        )
+    })
+}
+
+fn nearly_one_hot(report: &Report) -> Option<String> {
+    let entropy = report.soft_target_entropy.filter(|entropy| *entropy < NEARLY_ONE_HOT_NATS)?;
+    let no_knowledge = (report.dataset.n_classes.max(1) as f64).ln();
+    Some(format!(
+        "The soft targets are nearly one-hot on the transfer set: {} nats of entropy on average, where a label has 0 and \
+         not knowing has {}. They teach little that labels do not; distil on data that the teachers did not fit, or at a \
+         higher temperature.",
+        fixed(entropy, 3),
+        fixed(no_knowledge, 2)
+    ))
+}
+
+/// The last tenth of the training against the tenth before it, held against the standard error of a validation accuracy.
+fn still_improving(report: &Report, curves: &[Curve]) -> Option<String> {
+    let curve = curves.iter().find(|curve| curve.model == "student")?;
+    let accuracies: Vec<f64> = curve.epochs.iter().filter_map(|point| point.valid_top1).collect();
+    let window = ((accuracies.len() as f64 * END_OF_TRAINING).ceil() as usize).max(1);
+    let earlier_start = accuracies.len().checked_sub(2 * window)?;
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let (earlier, last) = accuracies[earlier_start..].split_at(window);
+    let (earlier, last) = (mean(earlier), mean(last));
+    let standard_error = (last * (1.0 - last) / report.dataset.n_valid.max(1) as f64).sqrt();
+    (last - earlier > standard_error).then(|| {
+        format!(
+            "The student was still improving at the end of its schedule ({} points of validation top-1 in the last {} of {}): train it longer.",
+            points(last - earlier),
+            counted(window, "epoch"),
+            curve.epochs.len()
+        )
+    })
+}
+
+fn idle_specialists(report: &Report) -> Option<String> {
+    let idle: Vec<usize> = (0..report.clusters.len()).filter(|&index| !report.clusters[index].helps).collect();
+    if idle.is_empty() {
+        return None;
+    }
+    let mut listed: Vec<String> = idle.iter().take(N_LISTED_CLUSTERS).map(usize::to_string).collect();
+    if idle.len() > N_LISTED_CLUSTERS {
+        listed.push(format!("and {} more", idle.len() - N_LISTED_CLUSTERS));
+    }
+    let (verb, their, noun) = if idle.len() == 1 { ("does", "its", "cluster") } else { ("do", "their", "clusters") };
+    Some(format!(
+        "{} of {} {verb} not beat the generalist on {their} own classes ({noun} {}).",
+        idle.len(),
+        counted(report.clusters.len(), "specialist"),
+        listed.join(", ")
+    ))
+}
+
+/// The text with its first letter in upper case.
+pub(crate) fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}

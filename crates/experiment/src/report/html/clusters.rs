@@ -1,0 +1,146 @@
+//! The clusters on the page: what each specialist is worth, its classes, pictures of them, and the coverage table.
+
+use super::image::{Picture, picture};
+use crate::report::contract::{ClusterReport, CoverageRow, Report};
+use crate::report::format::{integer, percent, points, relative_percent, truncated};
+use crate::report::page::Gallery;
+use crate::report::svg::rows::{Ink, Row, RowChart};
+use crate::report::svg::scale::Scale;
+use crate::report::svg::{Mark, Svg};
+use serde::Serialize;
+
+/// Clusters described with classes and pictures.
+const N_CLUSTERS_SHOWN: usize = 30;
+/// Clusters in the chart of gains.
+const N_CLUSTERS_CHARTED: usize = 60;
+/// Classes listed per cluster.
+const N_CLASSES_LISTED: usize = 24;
+/// Classes named under a row of the chart.
+const N_CLASSES_HINTED: usize = 3;
+/// Pictures per cluster.
+const N_TILES: usize = 12;
+/// Rows of the coverage table.
+const N_COVERAGE_ROWS: usize = 40;
+
+/// One cluster with its classes.
+#[derive(Debug, Serialize)]
+pub(super) struct ClusterView {
+    title: String,
+    facts: String,
+    helps: bool,
+    gain: String,
+    classes: Vec<String>,
+    n_more_classes: usize,
+    tiles: Vec<TileView>,
+}
+
+/// One example of a cluster.
+#[derive(Debug, Serialize)]
+pub(super) struct TileView {
+    label: String,
+    picture: Option<Picture>,
+}
+
+/// One row of the coverage table.
+#[derive(Debug, Serialize)]
+pub(super) struct CoverageView {
+    covering: u64,
+    n_examples: String,
+    share: String,
+    delta_correct: String,
+    relative_gain: String,
+    bar_svg: String,
+}
+
+/// Clusters in the order of the specialists, and how many are not shown.
+pub(super) fn views(report: &Report, galleries: &[Gallery]) -> (Vec<ClusterView>, usize) {
+    let (shown, n_more) = truncated(&report.clusters, N_CLUSTERS_SHOWN);
+    let gallery = |index| galleries.iter().find(|gallery| gallery.cluster_idx == index);
+    let view = |(index, cluster)| cluster_view(index, cluster, gallery(index));
+    (shown.iter().enumerate().map(view).collect(), n_more)
+}
+
+fn cluster_view(index: usize, cluster: &ClusterReport, gallery: Option<&Gallery>) -> ClusterView {
+    let (classes, n_more_classes) = truncated(&cluster.classes, N_CLASSES_LISTED);
+    let tiles = gallery.map_or(&[][..], |gallery| truncated(&gallery.tiles, N_TILES).0);
+    let n_classes = cluster.classes.len();
+    ClusterView {
+        title: format!("Cluster {index}"),
+        facts: format!(
+            "{n_classes} {} · {} validation examples · {} → {} % · oracle {}",
+            if n_classes == 1 { "class" } else { "classes" },
+            integer(cluster.n_valid),
+            percent(cluster.generalist_conditional_top1),
+            percent(cluster.specialist_conditional_top1),
+            points(cluster.oracle_gain),
+        ),
+        helps: cluster.helps,
+        gain: points(cluster.specialist_gain),
+        classes: classes.to_vec(),
+        n_more_classes,
+        tiles: tiles
+            .iter()
+            .map(|tile| TileView { label: tile.label.clone(), picture: picture(tile.png.as_deref()) })
+            .collect(),
+    }
+}
+
+/// Conditional accuracy, generalist to specialist, the largest gain first; and how many clusters are not shown.
+pub(super) fn gain_chart(report: &Report) -> (String, usize) {
+    let mut clusters: Vec<(usize, &ClusterReport)> = report.clusters.iter().enumerate().collect();
+    clusters.sort_by(|(_, a), (_, b)| b.specialist_gain.total_cmp(&a.specialist_gain));
+    let (shown, n_more) = truncated(&clusters, N_CLUSTERS_CHARTED);
+    let ends = |cluster: &ClusterReport| [cluster.generalist_conditional_top1, cluster.specialist_conditional_top1];
+    let chart = RowChart {
+        scale: Scale::linear_within(shown.iter().flat_map(|(_, cluster)| ends(cluster)), [0.0, 1.0], 6),
+        in_percent: true,
+        zero: None,
+        axis_title: "top-1 in % on the cluster’s own classes".into(),
+        rows: shown.iter().map(|(index, cluster)| gain_row(*index, cluster)).collect(),
+    };
+    (chart.render(), n_more)
+}
+
+fn gain_row(index: usize, cluster: &ClusterReport) -> Row {
+    let (from, to) = (cluster.generalist_conditional_top1, cluster.specialist_conditional_top1);
+    let (hinted, n_more) = truncated(&cluster.classes, N_CLASSES_HINTED);
+    let mut detail = hinted.join(", ");
+    if n_more > 0 {
+        detail.push_str(&format!(" and {n_more} more"));
+    }
+    let line = if to >= from { "dumbbell beats" } else { "dumbbell worse" };
+    Row {
+        label: format!("Cluster {index}"),
+        detail,
+        value: points(cluster.specialist_gain),
+        value_class: if cluster.helps { "" } else { "muted" },
+        ink: vec![
+            Ink::Interval { from, to, class: line },
+            Ink::Value { at: from, mark: Mark::Ring, class: "m-generalist" },
+            Ink::Value { at: to, mark: Mark::Dot, class: "m-ensemble" },
+        ],
+    }
+}
+
+/// The paper's Table 4.
+pub(super) fn coverage(report: &Report) -> (Vec<CoverageView>, usize) {
+    let (shown, n_more) = truncated(&report.coverage, N_COVERAGE_ROWS);
+    let scale = Scale::linear(shown.iter().map(|row| row.relative_gain).chain([0.0]), 4);
+    let n_examples: u64 = report.coverage.iter().map(|row| row.n_examples).sum();
+    (shown.iter().map(|row| coverage_view(row, n_examples, &scale)).collect(), n_more)
+}
+
+fn coverage_view(row: &CoverageRow, n_examples: u64, scale: &Scale) -> CoverageView {
+    let mut svg = Svg::new(16.0);
+    let class = if row.relative_gain >= 0.0 { "bar beats" } else { "bar worse" };
+    svg.line((scale.percent(0.0), 8.0), (scale.percent(row.relative_gain), 8.0), class);
+    svg.line((scale.percent(0.0), 0.0), (scale.percent(0.0), 16.0), "zero");
+    CoverageView {
+        covering: row.covering,
+        n_examples: integer(row.n_examples),
+        share: percent(row.n_examples as f64 / n_examples.max(1) as f64),
+        delta_correct: format!("{:+}", row.delta_correct).replace('-', "−"),
+        relative_gain: relative_percent(row.relative_gain),
+        bar_svg: svg.finish(""),
+    }
+}
