@@ -115,11 +115,12 @@ fn told(comparison: &Comparison) -> String {
 
 fn comparison_sentence(comparison: &Comparison) -> String {
     let relation = match comparison.verdict {
-        Verdict::Beats => "beats",
-        Verdict::NoDifference => "is not told apart from",
-        Verdict::Worse => "is worse than",
+        Verdict::Beats => "BEATS",
+        Verdict::NoDifference => "shows NO DIFFERENCE from",
+        Verdict::Worse => "is WORSE than",
     };
-    format!("{} {relation} {} ({}).", capitalised(&phrase(&comparison.a)), phrase(&comparison.b), told(comparison))
+    let (a, b) = (capitalised(&phrase(&comparison.a)), phrase(&comparison.b));
+    format!("{a} {relation} {b}: {} points ({}).", points(comparison.delta), points_interval(comparison.ci95))
 }
 
 fn weak_teacher(report: &Report) -> Option<String> {

@@ -5,11 +5,11 @@ pub(crate) fn title(name: &str) -> String {
     match name {
         "generalist" => "Generalist".into(),
         "ensemble" => "Merged ensemble".into(),
-        "generalist_ensemble" => "Generalists, equal cost".into(),
+        "generalist_ensemble" => "Equal-cost generalists".into(),
         "student" => "Student".into(),
-        "student_hard" => "Twin on hard labels".into(),
-        "student_generalist" => "Twin on the generalist’s targets".into(),
-        "student_generalist_ensemble" => "Twin on the equal-cost generalists’ targets".into(),
+        "student_hard" => "Twin: hard labels".into(),
+        "student_generalist" => "Twin: generalist’s targets".into(),
+        "student_generalist_ensemble" => "Twin: equal-cost targets".into(),
         other => match specialist_idx(other) {
             Some(index) => format!("Specialist {index}"),
             None => other.to_owned(),

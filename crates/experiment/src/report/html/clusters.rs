@@ -63,12 +63,11 @@ pub(super) fn views(report: &Report, galleries: &[Gallery]) -> (Vec<ClusterView>
 fn cluster_view(index: usize, cluster: &ClusterReport, gallery: Option<&Gallery>) -> ClusterView {
     let (classes, n_more_classes) = truncated(&cluster.classes, N_CLASSES_LISTED);
     let tiles = gallery.map_or(&[][..], |gallery| truncated(&gallery.tiles, N_TILES).0);
-    let n_classes = cluster.classes.len();
     ClusterView {
         title: format!("Cluster {index}"),
         facts: format!(
-            "{n_classes} {} · {} validation examples · {} → {} % · oracle {}",
-            if n_classes == 1 { "class" } else { "classes" },
+            "{} · {} validation examples · {} → {} % · oracle {}",
+            n_classes(cluster),
             integer(cluster.n_valid),
             percent(cluster.generalist_conditional_top1),
             percent(cluster.specialist_conditional_top1),
@@ -85,6 +84,13 @@ fn cluster_view(index: usize, cluster: &ClusterReport, gallery: Option<&Gallery>
     }
 }
 
+fn n_classes(cluster: &ClusterReport) -> String {
+    match cluster.classes.len() {
+        1 => "1 class".into(),
+        n => format!("{n} classes"),
+    }
+}
+
 /// Conditional accuracy, generalist to specialist, the largest gain first; and how many clusters are not shown.
 pub(super) fn gain_chart(report: &Report) -> (String, usize) {
     let mut clusters: Vec<(usize, &ClusterReport)> = report.clusters.iter().enumerate().collect();
@@ -92,7 +98,7 @@ pub(super) fn gain_chart(report: &Report) -> (String, usize) {
     let (shown, n_more) = truncated(&clusters, N_CLUSTERS_CHARTED);
     let ends = |cluster: &ClusterReport| [cluster.generalist_conditional_top1, cluster.specialist_conditional_top1];
     let chart = RowChart {
-        scale: Scale::linear_within(shown.iter().flat_map(|(_, cluster)| ends(cluster)), [0.0, 1.0], 6),
+        scale: Scale::linear_within(shown.iter().flat_map(|(_, cluster)| ends(cluster)), [0.0, 1.0], 8),
         in_percent: true,
         zero: None,
         axis_title: "top-1 in % on the cluster’s own classes".into(),
@@ -104,10 +110,8 @@ pub(super) fn gain_chart(report: &Report) -> (String, usize) {
 fn gain_row(index: usize, cluster: &ClusterReport) -> Row {
     let (from, to) = (cluster.generalist_conditional_top1, cluster.specialist_conditional_top1);
     let (hinted, n_more) = truncated(&cluster.classes, N_CLASSES_HINTED);
-    let mut detail = hinted.join(", ");
-    if n_more > 0 {
-        detail.push_str(&format!(" and {n_more} more"));
-    }
+    let rest = if n_more > 0 { ", …" } else { "" };
+    let detail = format!("{}: {}{rest}", n_classes(cluster), hinted.join(", "));
     let line = if to >= from { "dumbbell beats" } else { "dumbbell worse" };
     Row {
         label: format!("Cluster {index}"),

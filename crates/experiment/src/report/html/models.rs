@@ -1,7 +1,7 @@
 //! The models on the page: accuracies at a glance, the table of results, the table of costs.
 
 use crate::report::contract::{ModelReport, Report};
-use crate::report::format::{DASH, bytes, duration, fixed, milliseconds, percent, points, points_interval, si};
+use crate::report::format::{DASH, bytes, duration, fixed, milliseconds, percent, points, si};
 use crate::report::names::{is_teacher, rank, reference, title};
 use crate::report::svg::Mark;
 use crate::report::svg::rows::{Ink, Row, RowChart};
@@ -9,6 +9,9 @@ use crate::report::svg::scale::Scale;
 use crate::report::svg::scatter::{Point, Scatter};
 use crate::statistics::{Verdict, wilson_interval};
 use serde::Serialize;
+
+/// Numbers along the axis of a chart of rows.
+const N_TICKS: usize = 8;
 
 /// A number in a table.
 #[derive(Debug, Serialize)]
@@ -21,6 +24,7 @@ pub(super) struct Cell {
 #[derive(Debug, Serialize)]
 pub(super) struct Group {
     title: &'static str,
+    against: &'static str,
     rows: Vec<ModelRow>,
 }
 
@@ -42,8 +46,6 @@ pub(super) struct VerdictView {
     word: &'static str,
     class: &'static str,
     delta: String,
-    interval: String,
-    against: String,
 }
 
 /// Headings of the table of results, in the order of [`ModelRow::quality`].
@@ -105,7 +107,7 @@ pub(super) fn sorted_models(report: &Report) -> Vec<&ModelReport> {
 pub(super) fn accuracy_chart(report: &Report) -> String {
     let models = sorted_models(report);
     let interval = |model: &ModelReport| wilson_interval(model.top1, report.dataset.n_test);
-    let scale = Scale::linear_within(models.iter().flat_map(|model| interval(model)), [0.0, 1.0], 6);
+    let scale = Scale::linear_within(models.iter().flat_map(|model| interval(model)), [0.0, 1.0], N_TICKS);
     let rows = models
         .iter()
         .map(|model| {
@@ -144,7 +146,7 @@ fn interval_class(colour: &'static str) -> &'static str {
 /// Paired differences with their intervals, a forest plot.
 pub(super) fn comparison_chart(report: &Report) -> String {
     let ends = report.comparisons.iter().flat_map(|comparison| comparison.ci95).map(|end| end * 100.0);
-    let scale = Scale::linear(ends.chain([0.0]), 6);
+    let scale = Scale::linear(ends.chain([0.0]), N_TICKS);
     let rows = report
         .comparisons
         .iter()
@@ -208,11 +210,14 @@ pub(super) fn groups(report: &Report) -> Vec<Group> {
     let models = sorted_models(report);
     let (teachers, students): (Vec<&ModelReport>, Vec<&ModelReport>) =
         models.into_iter().partition(|model| is_teacher(&model.name));
-    [("Students: same network, same budget", students), ("Teachers", teachers)]
-        .into_iter()
-        .filter(|(_, models)| !models.is_empty())
-        .map(|(title, models)| Group { title, rows: group_rows(report, &models) })
-        .collect()
+    [
+        ("Students: one network, one budget", "against hard labels", students),
+        ("Teachers", "against the generalist", teachers),
+    ]
+    .into_iter()
+    .filter(|(_, _, models)| !models.is_empty())
+    .map(|(title, against, models)| Group { title, against, rows: group_rows(report, &models) })
+    .collect()
 }
 
 /// Rows of the specialists, which see only their own classes.
@@ -276,8 +281,6 @@ fn verdict(report: &Report, name: &str) -> Option<VerdictView> {
         word: comparison.verdict.word(),
         class: verdict_class(comparison.verdict),
         delta: points(comparison.delta),
-        interval: points_interval(comparison.ci95),
-        against: title(against),
     })
 }
 

@@ -63,19 +63,30 @@ pub(crate) enum Mark {
 /// An SVG under construction. `x` is in percent of the width, `y` in pixels; classes name colours and strokes.
 pub(crate) struct Svg {
     height: f64,
+    /// what follows a vertical number: nothing, or `%` in a strip as high as its box
+    y_unit: &'static str,
     body: String,
 }
 
 impl Svg {
     pub(crate) fn new(height: f64) -> Self {
-        Self { height, body: String::new() }
+        Self { height, y_unit: "", body: String::new() }
+    }
+
+    /// An SVG as high as its box, with `y` in percent as well.
+    pub(crate) fn filling() -> Self {
+        Self { height: 100.0, y_unit: "%", body: String::new() }
     }
 
     pub(crate) fn line(&mut self, from: (f64, f64), to: (f64, f64), class: &str) {
         let _ = write!(
             self.body,
-            r#"<line class="{class}" x1="{:.2}%" y1="{:.1}" x2="{:.2}%" y2="{:.1}"/>"#,
-            from.0, from.1, to.0, to.1
+            r#"<line class="{class}" x1="{:.2}%" y1="{:.1}{unit}" x2="{:.2}%" y2="{:.1}{unit}"/>"#,
+            from.0,
+            from.1,
+            to.0,
+            to.1,
+            unit = self.y_unit
         );
     }
 
@@ -83,9 +94,10 @@ impl Svg {
     pub(crate) fn text(&mut self, at: (f64, f64), dx: f64, anchor: Anchor, class: &str, text: &str) {
         let _ = write!(
             self.body,
-            r#"<text class="{class}" x="{:.2}%" y="{:.1}" dx="{dx}" text-anchor="{}">{}</text>"#,
+            r#"<text class="{class}" x="{:.2}%" y="{:.1}{}" dx="{dx}" text-anchor="{}">{}</text>"#,
             at.0,
             at.1,
+            self.y_unit,
             anchor.name(),
             escape(text)
         );
@@ -95,17 +107,15 @@ impl Svg {
     pub(crate) fn mark(&mut self, at: (f64, f64), radius: f64, mark: Mark, class: &str, tooltip: &str) {
         let (x, y) = at;
         let title = if tooltip.is_empty() { String::new() } else { format!("<title>{}</title>", escape(tooltip)) };
+        let (side, unit) = (2.0 * radius, self.y_unit);
         let _ = match mark {
             Mark::Square => write!(
                 self.body,
-                r#"<rect class="fill {class}" x="{x:.2}%" y="{:.1}" width="{:.1}" height="{:.1}" transform="translate(-{radius} 0)">{title}</rect>"#,
-                y - radius,
-                2.0 * radius,
-                2.0 * radius
+                r#"<rect class="fill {class}" x="{x:.2}%" y="{y:.1}{unit}" width="{side}" height="{side}" transform="translate(-{radius} -{radius})">{title}</rect>"#
             ),
             Mark::Dot | Mark::Ring => write!(
                 self.body,
-                r#"<circle class="{} {class}" cx="{x:.2}%" cy="{y:.1}" r="{radius}">{title}</circle>"#,
+                r#"<circle class="{} {class}" cx="{x:.2}%" cy="{y:.1}{unit}" r="{radius}">{title}</circle>"#,
                 if mark == Mark::Dot { "fill" } else { "ring" }
             ),
         };
@@ -115,8 +125,8 @@ impl Svg {
     pub(crate) fn stretched_curves<'a>(&mut self, curves: impl IntoIterator<Item = (&'a [(f64, f64)], &'a str)>) {
         let _ = write!(
             self.body,
-            r#"<svg x="0" y="0" width="100%" height="{:.0}" viewBox="0 0 1000 1000" preserveAspectRatio="none">"#,
-            self.height
+            r#"<svg x="0" y="0" width="100%" height="{:.0}{}" viewBox="0 0 1000 1000" preserveAspectRatio="none">"#,
+            self.height, self.y_unit
         );
         for (points, class) in curves {
             let _ = write!(self.body, r#"<polyline class="curve {class}" points=""#);
@@ -135,7 +145,7 @@ impl Svg {
         } else {
             format!(r#"role="img" aria-label="{}""#, escape(label))
         };
-        format!(r#"<svg width="100%" height="{:.0}" {aria}>{}</svg>"#, self.height, self.body)
+        format!(r#"<svg width="100%" height="{:.0}{}" {aria}>{}</svg>"#, self.height, self.y_unit, self.body)
     }
 }
 

@@ -7,7 +7,6 @@ use super::scale::Scale;
 use super::{Anchor, Mark, Svg, escape};
 use std::fmt::Write;
 
-const ROW_HEIGHT: f64 = 26.0;
 const AXIS_HEIGHT: f64 = 34.0;
 
 /// Something drawn in a row, at values of the axis.
@@ -75,9 +74,9 @@ impl RowChart {
     }
 
     fn strip(&self, row: &Row) -> String {
-        let mut svg = Svg::new(ROW_HEIGHT);
-        self.grid(&mut svg, ROW_HEIGHT);
-        let y = ROW_HEIGHT / 2.0;
+        let mut svg = Svg::filling();
+        self.grid(&mut svg, 100.0);
+        let y = 50.0;
         for ink in &row.ink {
             match *ink {
                 Ink::Interval { from, to, class } => {
