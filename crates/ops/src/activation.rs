@@ -56,7 +56,7 @@ impl CustomOp1 for Relu {
     fn bwd(&self, _input: &Tensor, result: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let grad = grad.contiguous()?;
         with_element!(grad.dtype(), self.name(), T => {
-            let values = mask_by_output(&*Elements::<T>::of(&grad)?, &*Elements::<T>::of(result)?);
+            let values = mask_by_output(&Elements::<T>::of(&grad)?, &Elements::<T>::of(result)?);
             Ok(Some(tensor(values, grad.shape().clone())?))
         })
     }
@@ -104,11 +104,11 @@ impl CustomOp2 for AddBias {
         let mut grad = grad.contiguous()?;
         with_element!(grad.dtype(), self.name(), T => {
             if self.relu {
-                let masked = mask_by_output(&*Elements::<T>::of(&grad)?, &*Elements::<T>::of(result)?);
+                let masked = mask_by_output(&Elements::<T>::of(&grad)?, &Elements::<T>::of(result)?);
                 grad = tensor(masked, grad.shape().clone())?;
             }
             let bias_grad = if bias.track_op() {
-                Some(tensor(column_sums(&*Elements::<T>::of(&grad)?, bias.elem_count()), bias.elem_count())?)
+                Some(tensor(column_sums(&Elements::<T>::of(&grad)?, bias.elem_count()), bias.elem_count())?)
             } else {
                 None
             };

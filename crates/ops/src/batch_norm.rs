@@ -36,7 +36,7 @@ pub fn batch_norm_train(
     }
     let input = input.contiguous()?;
     let (mean, var) = with_element!(input.dtype(), NAME, T => {
-        Ok(statistics(&*Elements::<T>::of(&input)?, n_channels))
+        Ok(statistics(&Elements::<T>::of(&input)?, n_channels))
     })?;
     let batch_mean = Tensor::from_slice(&mean, n_channels, input.device())?.to_dtype(input.dtype())?;
     let batch_var = Tensor::from_slice(&var, n_channels, input.device())?.to_dtype(input.dtype())?;
@@ -134,7 +134,7 @@ impl CustomOp3 for BatchNorm {
         let n_channels = gamma.elem_count();
         with_element!(grad.dtype(), NAME, T => {
             let locked = Elements::<T>::of(&grad)?;
-            let masked = if self.relu { mask_by_output(&locked, &*Elements::<T>::of(result)?) } else { Vec::new() };
+            let masked = if self.relu { mask_by_output(&locked, &Elements::<T>::of(result)?) } else { Vec::new() };
             let grad: &[T] = if self.relu { &masked } else { &locked };
             let values = Elements::<T>::of(input)?;
             let gamma_values = Elements::<T>::of(gamma)?;

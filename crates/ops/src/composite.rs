@@ -24,7 +24,7 @@ pub(crate) fn add_bias(input: &Tensor, bias: &Tensor, fuse_relu: bool) -> Result
 }
 
 pub(crate) fn dropout(input: &Tensor, mask: &Mask) -> Result<Tensor> {
-    let values = Tensor::from_vec(mask.apply(&vec![1.0_f32; input.elem_count()]), input.shape(), &Device::Cpu)?;
+    let values = Tensor::from_vec(mask.apply(&vec![1.0_f64; input.elem_count()]), input.shape(), &Device::Cpu)?;
     input * values.to_dtype(input.dtype())?.to_device(input.device())?
 }
 

@@ -44,11 +44,13 @@ pub(crate) struct Conv2dSize {
 }
 
 impl Conv2dSize {
-    fn of(input: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Self> {
+    pub(crate) fn of(input: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Self> {
         let [batch, height, width, n_inputs] = expect_4d(NAME, "input", input)?;
         let [kernel_height, kernel_width, _, n_outputs] = expect_4d(NAME, "weight", weight)?;
         expect_shape(NAME, "weight", weight, &[kernel_height, kernel_width, n_inputs, n_outputs])?;
         expect_positive(NAME, "stride", stride)?;
+        expect_positive(NAME, "input channels", n_inputs)?;
+        expect_positive(NAME, "output channels", n_outputs)?;
         expect_positive(NAME, "kernel height", kernel_height)?;
         expect_positive(NAME, "kernel width", kernel_width)?;
         if kernel_height > height + 2 * padding || kernel_width > width + 2 * padding {
@@ -131,13 +133,13 @@ impl CustomOp2 for Conv2d {
         with_element!(grad.dtype(), NAME, T => {
             let grad = Elements::<T>::of(&grad)?;
             let input_grad = if input.track_op() {
-                let values = backward_input(&grad, &*Elements::<T>::of(weight)?, &self.size);
+                let values = backward_input(&grad, &Elements::<T>::of(weight)?, &self.size);
                 Some(tensor(values, self.size.input_shape())?)
             } else {
                 None
             };
             let weight_grad = if weight.track_op() {
-                let values = backward_weight(&grad, &*Elements::<T>::of(input)?, &self.size);
+                let values = backward_weight(&grad, &Elements::<T>::of(input)?, &self.size);
                 Some(tensor(values, self.size.weight_shape())?)
             } else {
                 None

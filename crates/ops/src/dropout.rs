@@ -78,7 +78,7 @@ pub(crate) struct Mask {
 }
 
 impl Mask {
-    fn new(probability: f64, key: DropoutKey) -> Self {
+    pub(crate) fn new(probability: f64, key: DropoutKey) -> Self {
         let threshold = (probability * (u32::MAX as f64 + 1.0)) as u32;
         Self { key: mix(key.seed), threshold, scale: 1.0 / (1.0 - probability) }
     }
@@ -114,7 +114,7 @@ impl CustomOp1 for Mask {
     fn bwd(&self, _input: &Tensor, _result: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let grad = grad.contiguous()?;
         with_element!(grad.dtype(), NAME, T => {
-            Ok(Some(tensor(self.apply(&*Elements::<T>::of(&grad)?), grad.shape().clone())?))
+            Ok(Some(tensor(self.apply(&Elements::<T>::of(&grad)?), grad.shape().clone())?))
         })
     }
 }

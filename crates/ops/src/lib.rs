@@ -34,6 +34,8 @@ mod parallel;
 mod pooling;
 mod shape;
 mod storage;
+#[cfg(test)]
+mod tests;
 
 pub use activation::{add_bias, relu};
 pub use batch_norm::{batch_norm_eval, batch_norm_train, update_running_average};

@@ -64,7 +64,7 @@ pub(crate) struct PoolSize {
 }
 
 impl PoolSize {
-    fn of(input: &Tensor, name: &str, kernel: [usize; 2], stride: usize) -> Result<Self> {
+    pub(crate) fn of(input: &Tensor, name: &str, kernel: [usize; 2], stride: usize) -> Result<Self> {
         let [batch, height, width, n_channels] = expect_4d(name, "input", input)?;
         expect_positive(name, "stride", stride)?;
         expect_positive(name, "kernel", kernel[0].min(kernel[1]))?;

@@ -105,7 +105,7 @@ impl<L: RowLoss> CustomOp2 for BatchMean<L> {
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         with_element!(logits.dtype(), L::NAME, T => {
-            Ok((self.backward::<T>(logits, &*Elements::<T>::of(targets)?, grad)?, None))
+            Ok((self.backward::<T>(logits, &Elements::<T>::of(targets)?, grad)?, None))
         })
     }
 }

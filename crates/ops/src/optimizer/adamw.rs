@@ -1,12 +1,10 @@
 //! Adam with decoupled weight decay (Kingma and Ba 2015; Loshchilov and Hutter 2019).
 
 use candle_core::{Result, Tensor, Var};
-use rayon::prelude::*;
 
 use super::in_place::{Step, check, run};
 use crate::composite;
 use crate::element::Element;
-use crate::parallel::{CHUNK, is_serial};
 use crate::shape::mismatch;
 
 /// The numbers of one step of AdamW.
@@ -52,27 +50,17 @@ impl AdamWHyper {
 impl Step for AdamWHyper {
     const NAME: &'static str = "adamw_step";
 
-    fn step<T: Element>(&self, param: &mut [T], grad: &[T], moments: &mut [T]) {
+    fn step<T: Element>(&self, param: &mut [T], grad: &[T], first: &mut [T], second: &mut [T]) {
         let [correction1, correction2] = self.corrections();
         let (beta1, beta2) = (T::from_f64(self.beta1), T::from_f64(self.beta2));
         let (rest1, rest2) = (T::from_f64(1.0 - self.beta1), T::from_f64(1.0 - self.beta2));
         let step_len = T::from_f64(self.learning_rate * correction1);
         let (correction2, eps) = (T::from_f64(correction2), T::from_f64(self.eps));
         let keep = T::from_f64(1.0 - self.learning_rate * self.weight_decay);
-        let step_chunk = |(((param, first), second), grad): (((&mut [T], &mut [T]), &mut [T]), &[T])| {
-            for (((param, first), second), grad) in param.iter_mut().zip(first).zip(second).zip(grad) {
-                *first = beta1 * *first + rest1 * *grad;
-                *second = beta2 * *second + rest2 * *grad * *grad;
-                *param = keep * *param - step_len * *first / (Element::sqrt(*second * correction2) + eps);
-            }
-        };
-        let (first, second) = moments.split_at_mut(param.len());
-        if is_serial(param.len().div_ceil(CHUNK)) {
-            step_chunk((((param, first), second), grad));
-        } else {
-            let moments = first.par_chunks_mut(CHUNK).zip(second.par_chunks_mut(CHUNK));
-            let chunks = param.par_chunks_mut(CHUNK).zip(moments).zip(grad.par_chunks(CHUNK));
-            chunks.for_each(|((param, (first, second)), grad)| step_chunk((((param, first), second), grad)));
+        for (((param, first), second), grad) in param.iter_mut().zip(first).zip(second).zip(grad) {
+            *first = beta1 * *first + rest1 * *grad;
+            *second = beta2 * *second + rest2 * *grad * *grad;
+            *param = keep * *param - step_len * *first / (Element::sqrt(*second * correction2) + eps);
         }
     }
 }

@@ -3,7 +3,7 @@
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Result, Tensor};
 
-use crate::element::with_element;
+use crate::element::{Element, with_element};
 use crate::parallel::{CHUNK, for_each_chunk, map_chunks};
 use crate::shape::expect_positive_number;
 use crate::storage::{Elements, slice_mut};
@@ -31,16 +31,16 @@ pub fn clip_by_global_norm(grads: &[&Tensor], max_norm: f64) -> Result<f64> {
 
 fn sum_of_squares(grad: &Tensor) -> Result<f64> {
     let grad = grad.detach().to_device(&Device::Cpu)?.contiguous()?;
-    with_element!(grad.dtype(), NAME, T => {
-        let locked = Elements::<T>::of(&grad)?;
-        let values: &[T] = &locked;
-        let sums = map_chunks(values.len().div_ceil(CHUNK), |chunk_idx| {
-            let start = chunk_idx * CHUNK;
-            let chunk = &values[start..(start + CHUNK).min(values.len())];
-            chunk.iter().map(|value| f64::from(*value) * f64::from(*value)).sum::<f64>()
-        });
-        Ok(sums.iter().sum())
-    })
+    with_element!(grad.dtype(), NAME, T => Ok(sum_of_squares_in_chunks(&Elements::<T>::of(&grad)?)))
+}
+
+fn sum_of_squares_in_chunks<T: Element>(values: &[T]) -> f64 {
+    let sums = map_chunks(values.len().div_ceil(CHUNK), |chunk_idx| {
+        let start = chunk_idx * CHUNK;
+        let chunk = &values[start..(start + CHUNK).min(values.len())];
+        chunk.iter().map(|value| value.to_f64() * value.to_f64()).sum::<f64>()
+    });
+    sums.iter().sum()
 }
 
 fn scale(grad: &Tensor, factor: f64) -> Result<()> {

@@ -7,17 +7,19 @@ use std::cell::RefCell;
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, Error, InplaceOp1, InplaceOp2, Layout, Result, Tensor};
+use rayon::prelude::*;
 
 use crate::element::{Element, with_element};
+use crate::parallel::{CHUNK, is_serial};
 use crate::shape::{expect_same_kind, expect_shape};
 use crate::storage::{Elements, slice, slice_mut};
 
-/// The arithmetic of one optimizer step on slices.
-pub(crate) trait Step {
+/// The arithmetic of one optimizer step on slices of equal length.
+pub(crate) trait Step: Sync {
     const NAME: &'static str;
 
-    /// Steps `param` along `grad`; `state` is empty where the step has none.
-    fn step<T: Element>(&self, param: &mut [T], grad: &[T], state: &mut [T]);
+    /// Steps `param` along `grad`; `first` and `second` are the state, empty where the step has none.
+    fn step<T: Element>(&self, param: &mut [T], grad: &[T], first: &mut [T], second: &mut [T]);
 }
 
 /// Runs one step on CPU tensors; the shapes of `param` and `grad` are equal.
@@ -63,7 +65,7 @@ impl<S: Step> InplaceOp1 for OnParam<'_, S> {
             let param = slice_mut::<T>(param, layout)?;
             match self.state {
                 None => {
-                    self.step.step(param, &Elements::<T>::of(self.grad)?, &mut []);
+                    step_in_chunks(self.step, param, &Elements::<T>::of(self.grad)?, &mut []);
                     Ok(())
                 }
                 Some(state) => state.inplace_op2(self.grad, &OnState { step: self.step, param: RefCell::new(param) }),
@@ -90,7 +92,27 @@ impl<S: Step, T: Element> InplaceOp2 for OnState<'_, S, T> {
         grad_layout: &Layout,
     ) -> Result<()> {
         let state = slice_mut::<T>(state, state_layout)?;
-        self.step.step(&mut self.param.borrow_mut(), slice::<T>(grad, grad_layout)?, state);
+        step_in_chunks(self.step, &mut self.param.borrow_mut(), slice::<T>(grad, grad_layout)?, state);
         Ok(())
+    }
+}
+
+/// `state` holds none, one or two numbers for each of `param`, one block after the other.
+fn step_in_chunks<S: Step, T: Element>(step: &S, param: &mut [T], grad: &[T], state: &mut [T]) {
+    let (first, second) = state.split_at_mut(param.len().min(state.len()));
+    if is_serial(param.len().div_ceil(CHUNK)) {
+        return step.step(param, grad, first, second);
+    }
+    let chunks = param.par_chunks_mut(CHUNK).zip(grad.par_chunks(CHUNK));
+    match (first.is_empty(), second.is_empty()) {
+        (true, _) => chunks.for_each(|(param, grad)| step.step(param, grad, &mut [], &mut [])),
+        (false, true) => {
+            let chunks = chunks.zip(first.par_chunks_mut(CHUNK));
+            chunks.for_each(|((param, grad), first)| step.step(param, grad, first, &mut []));
+        }
+        (false, false) => {
+            let chunks = chunks.zip(first.par_chunks_mut(CHUNK)).zip(second.par_chunks_mut(CHUNK));
+            chunks.for_each(|(((param, grad), first), second)| step.step(param, grad, first, second));
+        }
     }
 }

@@ -13,17 +13,17 @@ use crate::storage::slice_mut;
 ///
 /// Rows of a linear weight `[O, I]` are the incoming weights of one output unit.
 pub fn max_norm_rows(weight: &Var, limit: f64) -> Result<()> {
-    run(weight, MaxNorm { limit, units: Units::Rows })
+    run(weight, &MaxNorm { limit, units: Units::Rows })
 }
 
 /// Shrinks every column of `weight [.., O]` whose L2 norm over all other axes is above `limit` to that norm, in place.
 ///
 /// Columns of a convolution weight `[kh, kw, C, O]` are the incoming weights of one output channel.
 pub fn max_norm_columns(weight: &Var, limit: f64) -> Result<()> {
-    run(weight, MaxNorm { limit, units: Units::Columns })
+    run(weight, &MaxNorm { limit, units: Units::Columns })
 }
 
-fn run(weight: &Tensor, op: MaxNorm) -> Result<()> {
+fn run(weight: &Tensor, op: &MaxNorm) -> Result<()> {
     expect_positive_number(op.name(), "limit", op.limit)?;
     if weight.rank() < 2 {
         return Err(mismatch(op.name(), "shape of weight", "at least 2 axes", weight.dims()));
@@ -34,7 +34,7 @@ fn run(weight: &Tensor, op: MaxNorm) -> Result<()> {
     if !weight.device().is_cpu() {
         return composite::max_norm(weight, op.limit, matches!(op.units, Units::Rows));
     }
-    weight.inplace_op1(&op)
+    weight.inplace_op1(op)
 }
 
 enum Units {

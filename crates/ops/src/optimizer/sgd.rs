@@ -1,12 +1,10 @@
 //! Stochastic gradient descent with momentum (Polyak 1964) or Nesterov momentum (Sutskever et al. 2013).
 
 use candle_core::{Error, Result, Tensor, Var};
-use rayon::prelude::*;
 
 use super::in_place::{Step, check, run};
 use crate::composite;
 use crate::element::Element;
-use crate::parallel::{CHUNK, for_each_chunk, is_serial};
 
 /// The numbers of one step of stochastic gradient descent.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,29 +38,19 @@ pub fn sgd_step(param: &Var, grad: &Tensor, velocity: Option<&Tensor>, hyper: Sg
 impl Step for SgdHyper {
     const NAME: &'static str = "sgd_step";
 
-    fn step<T: Element>(&self, param: &mut [T], grad: &[T], velocity: &mut [T]) {
+    fn step<T: Element>(&self, param: &mut [T], grad: &[T], velocity: &mut [T], _: &mut [T]) {
         let learning_rate = T::from_f64(self.learning_rate);
         let keep = T::from_f64(1.0 - self.learning_rate * self.weight_decay);
         if velocity.is_empty() {
-            for_each_chunk(param, CHUNK, |start, param| {
-                let pairs = param.iter_mut().zip(&grad[start..]);
-                pairs.for_each(|(param, grad)| *param = keep * *param - learning_rate * *grad);
-            });
+            let pairs = param.iter_mut().zip(grad);
+            pairs.for_each(|(param, grad)| *param = keep * *param - learning_rate * *grad);
             return;
         }
         let momentum = T::from_f64(self.momentum);
-        let step_chunk = |((param, velocity), grad): ((&mut [T], &mut [T]), &[T])| {
-            for ((param, velocity), grad) in param.iter_mut().zip(velocity).zip(grad) {
-                *velocity = momentum * *velocity + *grad;
-                let direction = if self.nesterov { *grad + momentum * *velocity } else { *velocity };
-                *param = keep * *param - learning_rate * direction;
-            }
-        };
-        if is_serial(param.len().div_ceil(CHUNK)) {
-            step_chunk(((param, velocity), grad));
-        } else {
-            let chunks = param.par_chunks_mut(CHUNK).zip(velocity.par_chunks_mut(CHUNK)).zip(grad.par_chunks(CHUNK));
-            chunks.for_each(step_chunk);
+        for ((param, velocity), grad) in param.iter_mut().zip(velocity).zip(grad) {
+            *velocity = momentum * *velocity + *grad;
+            let direction = if self.nesterov { *grad + momentum * *velocity } else { *velocity };
+            *param = keep * *param - learning_rate * direction;
         }
     }
 }

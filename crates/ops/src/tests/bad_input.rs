@@ -1,0 +1,79 @@
+//! Wrong shapes, dtypes and numbers are errors that say what was expected; empty batches never panic.
+
+use candle_core::{DType, Device, Result, Tensor};
+
+use super::random;
+use crate::loss::{cross_entropy, logit_l2, soft_cross_entropy};
+use crate::{
+    DropoutKey, add_bias, avg_pool2d, batch_norm_eval, batch_norm_train, conv2d, dropout, global_average_pool, linear,
+    max_pool2d, relu,
+};
+
+fn f32s(shape: &[usize]) -> Tensor {
+    random("bad input", shape, DType::F32)
+}
+
+fn assert_error<T>(result: Result<T>, parts: &[&str]) {
+    let message = result.err().expect("an error").to_string();
+    for part in parts {
+        assert!(message.contains(part), "{message:?} does not say {part:?}");
+    }
+}
+
+#[test]
+fn wrong_shapes_name_both_sides() {
+    assert_error(linear(&f32s(&[2, 3]), &f32s(&[4, 5]), &f32s(&[4])), &["linear", "weight", "[4, 3]", "[4, 5]"]);
+    assert_error(linear(&f32s(&[2, 3]), &f32s(&[4, 3]), &f32s(&[3])), &["bias", "[4]", "[3]"]);
+    assert_error(linear(&f32s(&[3]), &f32s(&[4, 3]), &f32s(&[4])), &["input", "2 axes", "[3]"]);
+    assert_error(conv2d(&f32s(&[2, 5, 5]), &f32s(&[3, 3, 1, 1]), 1, 1), &["conv2d", "input", "4 axes"]);
+    assert_error(conv2d(&f32s(&[2, 5, 5, 2]), &f32s(&[3, 3, 1, 1]), 1, 1), &["weight", "[3, 3, 2, 1]"]);
+    assert_error(conv2d(&f32s(&[2, 5, 5, 1]), &f32s(&[3, 3, 1, 1]), 0, 1), &["stride", "at least 1", "got 0"]);
+    assert_error(conv2d(&f32s(&[2, 2, 5, 1]), &f32s(&[3, 3, 1, 1]), 1, 0), &["padded", "3 x 3", "(2, 5)"]);
+    assert_error(max_pool2d(&f32s(&[2, 2, 5, 1]), 3, 1), &["max_pool2d", "[3, 3]", "(2, 5)"]);
+    assert_error(avg_pool2d(&f32s(&[2, 2, 5, 1]), 0, 1), &["kernel", "at least 1"]);
+    let c = f32s(&[3]);
+    assert_error(batch_norm_train(&f32s(&[4, 2]), &c, &c, 1e-5, false), &["batch_norm", "gamma", "[2]", "[3]"]);
+    assert_error(batch_norm_eval(&f32s(&[4, 3]), &c, &c, &c, &f32s(&[2]), 1e-5, true), &["running variance"]);
+    assert_error(add_bias(&f32s(&[4, 2]), &c, false), &["add_bias", "[2]", "[3]"]);
+    assert_error(soft_cross_entropy(&f32s(&[4, 2]), &f32s(&[4, 3]), 1.0), &["target", "[4, 2]", "[4, 3]"]);
+    assert_error(logit_l2(&f32s(&[4, 2]), &f32s(&[3, 2])), &["teacher", "[4, 2]", "[3, 2]"]);
+}
+
+#[test]
+fn wrong_dtypes_are_named() {
+    let doubles = random("doubles", &[4, 3], DType::F64);
+    assert_error(linear(&f32s(&[2, 3]), &doubles, &f32s(&[4])), &["dtype of weight", "F32", "F64"]);
+    let integers = Tensor::zeros((2, 3), DType::U32, &Device::Cpu).unwrap();
+    assert_error(relu(&integers), &["relu", "f32 or f64", "U32"]);
+}
+
+#[test]
+fn wrong_numbers_are_named() {
+    let logits = f32s(&[2, 3]);
+    assert_error(cross_entropy(&logits, &[0]), &["number of labels", "expected 2", "got 1"]);
+    assert_error(cross_entropy(&logits, &[0, 3]), &["label", "below 3", "got 3"]);
+    for temperature in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert_error(soft_cross_entropy(&logits, &logits, temperature), &["temperature", "above 0"]);
+    }
+    for probability in [1.0, -0.1, f64::NAN] {
+        assert_error(dropout(&logits, probability, DropoutKey { seed: 0 }), &["probability", "below 1"]);
+    }
+}
+
+#[test]
+fn empty_batches_do_not_panic() {
+    let empty = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+    let c = f32s(&[3]);
+    let output = linear(&empty(&[0, 5]), &f32s(&[3, 5]), &c).unwrap();
+    assert_eq!(output.dims(), [0, 3]);
+    let images = empty(&[0, 4, 4, 3]);
+    assert_eq!(conv2d(&images, &f32s(&[3, 3, 3, 2]), 1, 1).unwrap().dims(), [0, 4, 4, 2]);
+    assert_eq!(max_pool2d(&images, 2, 2).unwrap().dims(), [0, 2, 2, 3]);
+    assert_eq!(global_average_pool(&images).unwrap().dims(), [0, 3]);
+    assert_eq!(relu(&images).unwrap().dims(), [0, 4, 4, 3]);
+    assert_eq!(dropout(&images, 0.5, DropoutKey { seed: 0 }).unwrap().dims(), [0, 4, 4, 3]);
+    assert_eq!(batch_norm_eval(&images, &c, &c, &c, &c, 1e-5, false).unwrap().dims(), [0, 4, 4, 3]);
+    assert_error(batch_norm_train(&images, &c, &c, 1e-5, false), &["positions per channel", "at least 1"]);
+    assert_error(cross_entropy(&empty(&[0, 3]), &[]), &["examples in batch", "at least 1"]);
+    assert_error(logit_l2(&empty(&[2, 0]), &empty(&[2, 0])), &["classes", "at least 1"]);
+}

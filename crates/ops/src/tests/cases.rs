@@ -1,0 +1,167 @@
+//! The table of operations with their inputs and references.
+
+use candle_core::{DType, Result, Tensor};
+
+use super::random;
+use crate::conv2d::Conv2dSize;
+use crate::dropout::Mask;
+use crate::loss::{cross_entropy, logit_l2, soft_cross_entropy};
+use crate::pooling::{PoolSize, Pooling};
+use crate::{
+    DropoutKey, add_bias, avg_pool2d, batch_norm_eval, batch_norm_train, composite, conv2d, dropout,
+    global_average_pool, linear, linear_relu, max_pool2d, relu,
+};
+
+type Op = Box<dyn Fn(&[Tensor]) -> Result<Tensor> + Send + Sync>;
+
+pub(super) struct Case {
+    pub(super) name: String,
+    pub(super) inputs: Vec<Tensor>,
+    pub(super) op: Op,
+    pub(super) reference: Op,
+}
+
+/// Small tensors for finite differences, or tensors of several chunks for the comparison of thread counts.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Scale {
+    Small,
+    Large,
+}
+
+pub(super) fn cases(scale: Scale, dtype: DType) -> Vec<Case> {
+    let mut table = Table { cases: Vec::new(), dtype };
+    table.dense(scale);
+    table.convolutions(scale);
+    table.pooling(scale);
+    table.batch_norms(scale);
+    table.losses(scale);
+    table.cases
+}
+
+struct Table {
+    cases: Vec<Case>,
+    dtype: DType,
+}
+
+impl Table {
+    fn add(
+        &mut self,
+        name: &str,
+        shapes: &[&[usize]],
+        op: impl Fn(&[Tensor]) -> Result<Tensor> + Send + Sync + 'static,
+        reference: impl Fn(&[Tensor]) -> Result<Tensor> + Send + Sync + 'static,
+    ) {
+        let inputs = shapes.iter().enumerate().map(|(i, shape)| random(&format!("{name} {i}"), shape, self.dtype));
+        let inputs = inputs.collect();
+        self.cases.push(Case { name: name.into(), inputs, op: Box::new(op), reference: Box::new(reference) });
+    }
+
+    fn dense(&mut self, scale: Scale) {
+        let [b, i, o] = if scale == Scale::Small { [3, 5, 4] } else { [67, 301, 129] };
+        let shapes: [&[usize]; 3] = [&[b, i], &[o, i], &[o]];
+        self.add("linear", &shapes, |x| linear(&x[0], &x[1], &x[2]), |x| composite::linear(&x[0], &x[1], &x[2], false));
+        let reference = |x: &[Tensor]| composite::linear(&x[0], &x[1], &x[2], true);
+        self.add("linear_relu", &shapes, |x| linear_relu(&x[0], &x[1], &x[2]), reference);
+        let shape: &[usize] = if scale == Scale::Small { &[3, 2, 5] } else { &[67, 11, 129] };
+        self.add("relu", &[shape], |x| relu(&x[0]), |x| composite::relu(&x[0]));
+        let mask = || Mask::new(0.4, DropoutKey { seed: 3 });
+        let op = |x: &[Tensor]| dropout(&x[0], 0.4, DropoutKey { seed: 3 });
+        self.add("dropout", &[shape], op, move |x| composite::dropout(&x[0], &mask()));
+        for relu in [false, true] {
+            let op = move |x: &[Tensor]| add_bias(&x[0], &x[1], relu);
+            let reference = move |x: &[Tensor]| composite::add_bias(&x[0], &x[1], relu);
+            self.add(&format!("add_bias relu={relu}"), &[shape, &shape[2..]], op, reference);
+        }
+    }
+
+    fn convolutions(&mut self, scale: Scale) {
+        // height, width, channels in and out, kernel height and width, stride, padding
+        let small: &[[usize; 8]] = &[
+            [5, 6, 2, 3, 3, 3, 1, 1],
+            [5, 6, 2, 3, 3, 3, 1, 0],
+            [6, 5, 2, 3, 3, 3, 2, 1],
+            [7, 5, 1, 2, 3, 2, 1, 2],
+            [4, 4, 3, 2, 1, 1, 1, 0],
+            [5, 5, 3, 2, 1, 1, 2, 0],
+            [4, 3, 2, 2, 2, 2, 3, 1],
+            [2, 2, 1, 2, 5, 5, 1, 2],
+            [3, 3, 2, 1, 3, 3, 1, 4],
+        ];
+        let large: &[[usize; 8]] = &[
+            [17, 19, 5, 23, 3, 3, 1, 1],
+            [17, 19, 5, 23, 5, 3, 1, 1],
+            [19, 17, 11, 7, 3, 3, 2, 1],
+            [17, 19, 33, 21, 1, 1, 1, 0],
+            [17, 19, 9, 21, 1, 1, 2, 0],
+        ];
+        let (batch, table) = if scale == Scale::Small { (2, small) } else { (19, large) };
+        for [height, width, c, o, kernel_height, kernel_width, stride, padding] in table.iter().copied() {
+            let name = format!("conv2d {height}x{width}x{c} k{kernel_height}x{kernel_width}x{o} s{stride} p{padding}");
+            let op = move |x: &[Tensor]| conv2d(&x[0], &x[1], stride, padding);
+            let reference =
+                move |x: &[Tensor]| composite::conv2d(&x[0], &x[1], &Conv2dSize::of(&x[0], &x[1], stride, padding)?);
+            self.add(&name, &[&[batch, height, width, c], &[kernel_height, kernel_width, c, o]], op, reference);
+        }
+    }
+
+    fn pooling(&mut self, scale: Scale) {
+        let shape: &[usize] = if scale == Scale::Small { &[2, 5, 7, 3] } else { &[13, 19, 17, 37] };
+        for [kernel, stride] in [[2, 2], [3, 2], [2, 1], [2, 3]] {
+            for pooling in [Pooling::Max, Pooling::Mean] {
+                let op = move |x: &[Tensor]| match pooling {
+                    Pooling::Max => max_pool2d(&x[0], kernel, stride),
+                    Pooling::Mean => avg_pool2d(&x[0], kernel, stride),
+                };
+                let reference = move |x: &[Tensor]| {
+                    composite::pool(&x[0], pooling, &PoolSize::of(&x[0], "pool", [kernel, kernel], stride)?)
+                };
+                let kind = if matches!(pooling, Pooling::Max) { "max" } else { "avg" };
+                self.add(&format!("{kind}_pool2d k{kernel} s{stride}"), &[shape], op, reference);
+            }
+        }
+        self.add("global_average_pool", &[shape], |x| global_average_pool(&x[0]), |x| x[0].mean((1, 2)));
+    }
+
+    fn batch_norms(&mut self, scale: Scale) {
+        let shape: &[usize] = if scale == Scale::Small { &[3, 2, 2, 3] } else { &[23, 13, 7, 37] };
+        let c = &shape[3..];
+        const EPS: f64 = 1e-3;
+        for relu in [false, true] {
+            let op = move |x: &[Tensor]| Ok(batch_norm_train(&x[0], &x[1], &x[2], EPS, relu)?.0);
+            let reference = move |x: &[Tensor]| Ok(composite::batch_norm_train(&x[0], &x[1], &x[2], EPS, relu)?.0);
+            self.add(&format!("batch_norm_train relu={relu}"), &[shape, c, c], op, reference);
+            let dtype = self.dtype;
+            let statistics = move |channels: usize| {
+                let mean = random("running mean", &[channels], dtype);
+                (mean, random("running var", &[channels], dtype).sqr().unwrap())
+            };
+            let op = move |x: &[Tensor]| {
+                let (mean, var) = statistics(x[1].elem_count());
+                batch_norm_eval(&x[0], &x[1], &x[2], &mean, &var, EPS, relu)
+            };
+            let reference = move |x: &[Tensor]| {
+                let (mean, var) = statistics(x[1].elem_count());
+                composite::batch_norm_eval(&x[0], &x[1], &x[2], &mean, &var, EPS, relu)
+            };
+            self.add(&format!("batch_norm_eval relu={relu}"), &[shape, c, c], op, reference);
+        }
+    }
+
+    fn losses(&mut self, scale: Scale) {
+        let [b, c] = if scale == Scale::Small { [4, 5] } else { [67, 1003] };
+        let labels = move || (0..b).map(|i| ((i * 7 + 2) % c) as u32).collect::<Vec<_>>();
+        let op = move |x: &[Tensor]| cross_entropy(&x[0], &labels());
+        self.add("cross_entropy", &[&[b, c]], op, move |x| composite::cross_entropy(&x[0], &labels()));
+        let teacher = random("teacher", &[b, c], self.dtype);
+        for temperature in [0.5, 1.0, 4.0] {
+            let probs = candle_nn::ops::softmax(&(&teacher / temperature).unwrap(), 1).unwrap();
+            let targets = probs.clone();
+            let op = move |x: &[Tensor]| soft_cross_entropy(&x[0], &probs, temperature);
+            let reference = move |x: &[Tensor]| composite::soft_cross_entropy(&x[0], &targets, temperature);
+            self.add(&format!("soft_cross_entropy T={temperature}"), &[&[b, c]], op, reference);
+        }
+        let target = teacher.clone();
+        let reference = move |x: &[Tensor]| composite::logit_l2(&x[0], &target);
+        self.add("logit_l2", &[&[b, c]], move |x| logit_l2(&x[0], &teacher), reference);
+    }
+}
