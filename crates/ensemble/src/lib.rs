@@ -1,1 +1,37 @@
-//! Affinity, clustering, merge, coverage: the idea of the project, as pure functions on slices
+//! Affinity, clustering, merge, coverage: the idea of the project, as pure functions on slices.
+//!
+//! In the order of the paper (Hinton, Vinyals and Dean 2015, arXiv:1503.02531, section 5):
+//!
+//! 1. [`class_affinity`]: which classes does the generalist confuse, on predictions that it was not trained on?
+//! 2. [`cluster_classes`]: sets of classes worth a specialist each; [`clustering_agreement`] says how stable they are.
+//! 3. [`diagnose`]: what specialists on these sets could win at most, before any of them is trained.
+//! 4. [`PriorCorrection`]: a specialist sees its classes more often than the world does; this undoes it.
+//! 5. [`merge_soft_targets`], [`Merger`]: one distribution that agrees best with all teachers (equation 5), exactly.
+//! 6. [`coverage_table`], [`conditional_top1`]: what the merge did to classes with many and with few specialists.
+//!
+//! **Absent on purpose:** tensors, files, threads, clocks, unseeded randomness (`clippy.toml` refuses them). A file of
+//! superclasses is read by the caller and parsed here; rows are merged one at a time, so the caller parallelises.
+
+mod affinity;
+mod agreement;
+mod clustering;
+mod coverage;
+mod merge;
+mod oracle;
+mod predictions;
+mod prior;
+
+pub use affinity::{Affinity, AffinityError, AffinityKind, class_affinity};
+pub use agreement::clustering_agreement;
+pub use clustering::{
+    ClusterClassesError, ClusteringConfig, ClusteringMethod, Hierarchy, HierarchyConfig, HierarchyError, KMeansConfig,
+    RandomConfig, cluster_classes,
+};
+pub use coverage::{CoverageRow, conditional_top1, conditional_top1_of_specialist, coverage_table};
+pub use merge::{
+    Gate, MergeConfig, MergeError, MergeRule, Merged, Merger, SpecialistVote, Teacher, TeacherWeights, TopN,
+    active_specialists, merge_soft_targets,
+};
+pub use oracle::{ClusterDiagnosis, Diagnosis, Verdict, diagnose};
+pub use predictions::{PredictionError, Predictions};
+pub use prior::{PriorCorrection, PriorError};

@@ -1,0 +1,178 @@
+//! From groups of classes to clusters that specialists can be trained on.
+//!
+//! C classes, K clusters. In this order: no cluster above `max_classes` (the members that fit least move on), none of a
+//! single class (it joins the cluster that it fits best), every class in `coverage` clusters (extra memberships where
+//! they fit best). A cluster never holds all classes: its dustbin would stand for nothing.
+
+use super::config::ClusteringConfig;
+use super::error::ClusterClassesError;
+use super::similarity::Similarity;
+
+/// What every clustering has to keep to.
+#[derive(Clone, Debug)]
+pub(super) struct Limits {
+    pub(super) n_classes: usize,
+    pub(super) max_classes: usize,
+    pub(super) coverage: usize,
+}
+
+impl Limits {
+    pub(super) fn new(n_classes: usize, config: &ClusteringConfig) -> Result<Self, ClusterClassesError> {
+        let at_least = |key, value, at_least| {
+            if value < at_least { Err(ClusterClassesError::TooSmall { key, value, at_least }) } else { Ok(()) }
+        };
+        at_least("coverage", config.coverage, 1)?;
+        at_least("max_classes", config.max_classes.unwrap_or(2), 2)?;
+        if let Some(n_clusters) = config.n_clusters().filter(|n_clusters| !(1..=n_classes).contains(n_clusters)) {
+            return Err(ClusterClassesError::NClusters { n_clusters, n_classes });
+        }
+        if n_classes < 3 {
+            return Err(ClusterClassesError::TooFewClasses { n_classes });
+        }
+        let max_classes = config.max_classes.unwrap_or(n_classes).min(n_classes - 1);
+        Ok(Self { n_classes, max_classes, coverage: config.coverage })
+    }
+
+    /// The same with clusters of at most an even share of all memberships.
+    pub(super) fn with_even_sizes(self, n_clusters: usize) -> Self {
+        let even = (self.n_classes * self.coverage).div_ceil(n_clusters).max(2);
+        Self { max_classes: self.max_classes.min(even), ..self }
+    }
+
+    /// Whether so many clusters can hold every class as often as needed.
+    fn allow(&self, n_clusters: usize) -> bool {
+        n_clusters >= self.coverage && n_clusters * self.max_classes >= self.n_classes * self.coverage
+    }
+
+    fn no_room(&self, n_clusters: usize) -> ClusterClassesError {
+        let Self { n_classes, max_classes, coverage } = *self;
+        ClusterClassesError::NoRoom { n_clusters, max_classes, n_classes, coverage }
+    }
+}
+
+/// Turns groups that together hold every class into clusters within the limits.
+pub(super) fn apply(
+    mut clusters: Vec<Vec<usize>>,
+    similarity: &Similarity,
+    limits: &Limits,
+) -> Result<Vec<Vec<usize>>, ClusterClassesError> {
+    clusters.retain(|cluster| !cluster.is_empty());
+    if !limits.allow(clusters.len()) {
+        return Err(limits.no_room(clusters.len()));
+    }
+    shrink(&mut clusters, similarity, limits.max_classes);
+    merge_singletons(&mut clusters, similarity, limits);
+    cover(&mut clusters, similarity, limits)?;
+    Ok(clusters)
+}
+
+/// Moves the members that fit least out of clusters that are too large, each into the cluster with room that it fits
+/// best. There is room as long as the clusters together may hold all their members.
+pub(super) fn shrink(clusters: &mut [Vec<usize>], similarity: &Similarity, max_classes: usize) {
+    for index in 0..clusters.len() {
+        while clusters[index].len() > max_classes {
+            let class = take_least_affine(&mut clusters[index], similarity);
+            if let Some(target) = best_with_room(class, clusters, similarity, max_classes) {
+                clusters[target].push(class);
+            }
+        }
+    }
+}
+
+/// Removes the member with the least mean similarity to the others; the highest number on ties.
+pub(super) fn take_least_affine(cluster: &mut Vec<usize>, similarity: &Similarity) -> usize {
+    let fit: Vec<f64> = cluster.iter().map(|class| similarity.to_cluster(*class, cluster)).collect();
+    let worse = |a: &usize, b: &usize| fit[*a].total_cmp(&fit[*b]).then(cluster[*b].cmp(&cluster[*a]));
+    let position = (0..cluster.len()).min_by(worse).expect("a cluster that gives up a class has one");
+    cluster.remove(position)
+}
+
+/// The cluster with room, without the class and with at least one other, that the class fits best; the smaller one,
+/// then the lower number on ties.
+fn best_with_room(class: usize, clusters: &[Vec<usize>], similarity: &Similarity, max_classes: usize) -> Option<usize> {
+    let open = |cluster: &Vec<usize>| cluster.len() < max_classes && !cluster.contains(&class);
+    let fit = |index: usize| similarity.to_cluster(class, &clusters[index]);
+    let better = |a: &usize, b: &usize| {
+        fit(*b).total_cmp(&fit(*a)).then(clusters[*a].len().cmp(&clusters[*b].len())).then(a.cmp(b))
+    };
+    (0..clusters.len()).filter(|index| open(&clusters[*index])).min_by(better)
+}
+
+/// A specialist for one class would have nothing to tell apart: the class joins the cluster that it fits best. Where no
+/// cluster has room, or too few would be left, it is given its most similar class as company instead.
+fn merge_singletons(clusters: &mut Vec<Vec<usize>>, similarity: &Similarity, limits: &Limits) {
+    while let Some(index) = clusters.iter().position(|cluster| cluster.len() == 1) {
+        let class = clusters[index][0];
+        let target = best_with_room(class, clusters, similarity, limits.max_classes);
+        let covered_elsewhere = clusters.iter().filter(|cluster| cluster.contains(&class)).count() > 1;
+        let may_vanish = limits.allow(clusters.len() - 1) && (covered_elsewhere || target.is_some());
+        if !may_vanish {
+            let more_alike =
+                |a: &usize, b: &usize| similarity.get(class, *b).total_cmp(&similarity.get(class, *a)).then(a.cmp(b));
+            let company = (0..limits.n_classes).filter(|other| *other != class).min_by(more_alike);
+            clusters[index].extend(company);
+            continue;
+        }
+        if let (false, Some(target)) = (covered_elsewhere, target) {
+            clusters[target].push(class);
+        }
+        clusters.remove(index);
+    }
+}
+
+/// Extra memberships until every class is in `coverage` clusters.
+fn cover(clusters: &mut [Vec<usize>], similarity: &Similarity, limits: &Limits) -> Result<(), ClusterClassesError> {
+    let mut missing = vec![limits.coverage; limits.n_classes];
+    for class in clusters.iter().flatten() {
+        missing[*class] = missing[*class].saturating_sub(1);
+    }
+    for (_, _, cluster, class) in wishes(clusters, similarity, &missing) {
+        if missing[class] > 0 && clusters[cluster].len() < limits.max_classes {
+            clusters[cluster].push(class);
+            missing[class] -= 1;
+        }
+    }
+    for class in 0..limits.n_classes {
+        for _ in 0..missing[class] {
+            exchange(class, clusters, similarity, limits)?;
+        }
+    }
+    Ok(())
+}
+
+/// Every possible extra membership, the best fitting first: (fit, size, cluster, class).
+fn wishes(clusters: &[Vec<usize>], similarity: &Similarity, missing: &[usize]) -> Vec<(f64, usize, usize, usize)> {
+    let mut wishes = Vec::new();
+    for class in (0..missing.len()).filter(|class| missing[*class] > 0) {
+        for (index, cluster) in clusters.iter().enumerate().filter(|(_, cluster)| !cluster.contains(&class)) {
+            wishes.push((similarity.to_cluster(class, cluster), cluster.len(), index, class));
+        }
+    }
+    wishes.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2, a.3).cmp(&(b.1, b.2, b.3))));
+    wishes
+}
+
+/// Finds a place for a class when only clusters that already hold it have room: another class moves there out of a full
+/// cluster, and leaves its place. Such a class exists, as a full cluster has more members than one with room.
+fn exchange(
+    class: usize,
+    clusters: &mut [Vec<usize>],
+    similarity: &Similarity,
+    limits: &Limits,
+) -> Result<(), ClusterClassesError> {
+    if let Some(target) = best_with_room(class, clusters, similarity, limits.max_classes) {
+        clusters[target].push(class);
+        return Ok(());
+    }
+    let no_room = || limits.no_room(clusters.len());
+    let roomy = clusters.iter().position(|cluster| cluster.len() < limits.max_classes).ok_or_else(no_room)?;
+    let full = clusters.iter().position(|cluster| !cluster.contains(&class)).ok_or_else(no_room)?;
+    let movable = clusters[full].iter().filter(|other| !clusters[roomy].contains(other));
+    let fit = |other: usize| similarity.to_cluster(other, &clusters[roomy]);
+    let better = |a: &&usize, b: &&usize| fit(**b).total_cmp(&fit(**a)).then(a.cmp(b));
+    let moved = *movable.min_by(better).ok_or_else(no_room)?;
+    clusters[full].retain(|other| *other != moved);
+    clusters[full].push(class);
+    clusters[roomy].push(moved);
+    Ok(())
+}

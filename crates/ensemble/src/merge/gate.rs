@@ -1,0 +1,56 @@
+//! The gate: which specialists vote on an example.
+
+use super::config::{Gate, TopN};
+use stillhouse_core::{ClassId, ClassSubset};
+
+/// Numbers of the specialists that vote on an example, ascending.
+///
+/// `generalist` holds probabilities `[C]`; among equally probable classes the lower number counts as more probable.
+pub fn active_specialists(gate: &Gate, generalist: &[f64], subsets: &[ClassSubset]) -> Vec<usize> {
+    match gate {
+        Gate::All => (0..subsets.len()).collect(),
+        Gate::TopN(TopN { n }) => {
+            let top = top_classes(generalist, *n);
+            let meets = |subset: &ClassSubset| top.iter().any(|class| subset.contains(*class));
+            (0..subsets.len()).filter(|index| meets(&subsets[*index])).collect()
+        }
+    }
+}
+
+/// The `n` most probable classes, or all when there are fewer.
+fn top_classes(probs: &[f64], n: usize) -> Vec<ClassId> {
+    let mut order: Vec<usize> = (0..probs.len()).collect();
+    let by_probability = |a: &usize, b: &usize| probs[*b].total_cmp(&probs[*a]).then(a.cmp(b));
+    if n < order.len() {
+        order.select_nth_unstable_by(n, by_probability);
+        order.truncate(n);
+    }
+    order.into_iter().map(|class| ClassId(class as u32)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subset(classes: &[u32]) -> ClassSubset {
+        ClassSubset::new(5, classes.iter().copied().map(ClassId)).unwrap()
+    }
+
+    #[test]
+    fn the_gate_opens_for_sets_that_hold_a_top_class() {
+        let subsets = [subset(&[0, 1]), subset(&[1, 2]), subset(&[3, 4])];
+        let probs = [0.1, 0.4, 0.1, 0.3, 0.1];
+        let active = |n| active_specialists(&Gate::TopN(TopN { n }), &probs, &subsets);
+        assert_eq!(active(1), [0, 1]);
+        assert_eq!(active(2), [0, 1, 2]);
+        assert_eq!(active(100), [0, 1, 2]);
+        assert_eq!(active_specialists(&Gate::All, &probs, &subsets), [0, 1, 2]);
+    }
+
+    #[test]
+    fn ties_go_to_the_lower_class() {
+        let subsets = [subset(&[2]), subset(&[1])];
+        let active = active_specialists(&Gate::TopN(TopN { n: 1 }), &[0.0, 0.4, 0.4, 0.1, 0.1], &subsets);
+        assert_eq!(active, [1]);
+    }
+}

@@ -1,0 +1,39 @@
+//! One distribution that agrees best with a generalist and its specialists (paper, section 5.4, equation 5).
+//!
+//! C classes, M specialists, L classes of one specialist, G signature groups.
+//!
+//! ```text
+//! minimise over q:   w_0 KL(p_g || q) + sum_m w_m KL(p_m || q_m)
+//! ```
+//!
+//! where specialist `m` sees `q` through its own classes and one dustbin, the sum of `q` over all other classes. The
+//! problem is convex. Up to a constant the objective is `- sum_i a_i log q_i - sum_m D_m log Q_m` with
+//! `a_i = w_0 p_g(i) + sum_{m: i in S_m} w_m p_m(i)`, `D_m = w_m d_m` and `Q_m = sum_{i not in S_m} q_i`, and at its
+//! minimum (weights summing to 1)
+//!
+//! ```text
+//! q_i = a_i / (1 - sum_{m: i not in S_m} D_m / Q_m)
+//! ```
+//!
+//! The denominator is the same for all classes that lie in the same sets, so `q` is `a` times one number per
+//! *signature group* ([`groups`]); [`newton`] finds those numbers, [`em`] is the step by step alternative.
+//!
+//! Several generalists are one: only the weighted mean of their predictions enters, with the sum of their weights.
+
+mod config;
+mod em;
+mod error;
+mod gate;
+mod groups;
+mod linear;
+mod means;
+mod merger;
+mod newton;
+mod problem;
+mod teacher;
+
+pub use config::{Gate, MergeConfig, MergeRule, TopN};
+pub use error::{MergeError, Teacher};
+pub use gate::active_specialists;
+pub use merger::{Merged, Merger, merge_soft_targets};
+pub use teacher::{SpecialistVote, TeacherWeights};

@@ -1,0 +1,225 @@
+//! What specialists could win, before any of them is trained.
+//!
+//! A specialist tells its own classes apart and nothing else. Of the generalist's errors only those whose true and
+//! predicted class share a cluster can be put right by a perfect specialist: the oracle bound.
+
+use crate::affinity::Affinity;
+use crate::predictions::{PredictionError, Predictions};
+use serde::{Deserialize, Serialize};
+use stillhouse_core::{ClassClustering, ClassId};
+
+/// Below this off-diagonal mass predictions are called nearly one-hot.
+const ONE_HOT: f64 = 0.01;
+/// Clusters are called no better than chance when they keep less than this times the share of errors that random
+/// clusters of the same sizes would keep.
+const ABOVE_CHANCE: f64 = 1.5;
+/// The share of errors inside clusters below which the warning of the method's notes is given.
+const FEW_INSIDE: f64 = 0.25;
+
+/// One cluster before training. Shares are `0..=1`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClusterDiagnosis {
+    /// Number of classes, `L`.
+    pub n_classes: usize,
+    /// Held-out examples of these classes.
+    pub n_examples: usize,
+    /// Top-1 accuracy over **all** held-out examples that a perfect specialist would add: the errors with true and
+    /// predicted class in this cluster. In overlapping clusters an error counts in each.
+    pub oracle_gain: f64,
+    /// The generalist's accuracy on the cluster's examples with its decision restricted to the cluster; none without
+    /// examples.
+    pub generalist_conditional_top1: Option<f64>,
+}
+
+/// Whether specialists are worth their training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The bound leaves room.
+    Promising,
+    /// The bound is small or clusters say little; other remedies come first.
+    Doubtful,
+    /// Nothing that could be measured can be won.
+    Useless,
+}
+
+/// The diagnosis of a clustering on held-out predictions. Shares are `0..=1`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Diagnosis {
+    /// Held-out examples.
+    pub n_examples: usize,
+    /// The generalist's top-1 accuracy on them.
+    pub generalist_top1: f64,
+    /// Share of its errors whose true and predicted class share a cluster.
+    pub errors_inside: f64,
+    /// Top-1 accuracy that perfect specialists would add: the oracle bound.
+    pub oracle_gain: f64,
+    /// Share of the probability given to wrong classes that stays inside the true class's clusters.
+    pub confusion_inside: f64,
+    /// The same share for random clusters of these sizes: how many pairs of classes share a cluster.
+    pub chance_inside: f64,
+    /// How much confusion the clustering had to go by ([`Affinity::off_diagonal_mass`]).
+    pub off_diagonal_mass: f64,
+    /// `coverage[n]` classes lie in exactly `n` clusters.
+    pub coverage: Vec<usize>,
+    /// Mean number of clusters for a class: 1 for a partition.
+    pub overlap: f64,
+    /// The clusters in their order.
+    pub clusters: Vec<ClusterDiagnosis>,
+    /// What to expect.
+    pub verdict: Verdict,
+    /// The same in plain words, with numbers.
+    pub recommendation: String,
+}
+
+/// Diagnoses a clustering on held-out predictions of the generalist.
+///
+/// # Errors
+/// Predictions that are not distributions over the clustering's classes.
+pub fn diagnose(
+    probs: &[f32],
+    labels: &[ClassId],
+    affinity: &Affinity,
+    clustering: &ClassClustering,
+) -> Result<Diagnosis, PredictionError> {
+    let n_classes = clustering.n_classes();
+    let predictions = Predictions::new(probs, labels, n_classes)?;
+    let shared = SharedClusters::new(clustering);
+    let n_examples = predictions.n_examples();
+    let errors: Vec<(ClassId, ClassId)> =
+        predictions.decisions().filter(|(label, decision)| label != decision).collect();
+    let n_inside = errors.iter().filter(|(label, decision)| shared.contains(*label, *decision)).count();
+    let sizes: usize = clustering.clusters().iter().map(|cluster| cluster.len()).sum();
+    let mut diagnosis = Diagnosis {
+        n_examples,
+        generalist_top1: 1.0 - share(errors.len(), n_examples),
+        errors_inside: share(n_inside, errors.len()),
+        oracle_gain: share(n_inside, n_examples),
+        confusion_inside: confusion_inside(&predictions, &shared),
+        chance_inside: shared.share_of_pairs(),
+        off_diagonal_mass: affinity.off_diagonal_mass(),
+        coverage: coverage_histogram(clustering),
+        overlap: share(sizes, n_classes),
+        clusters: clusters(&predictions, clustering, &errors),
+        verdict: Verdict::Promising,
+        recommendation: String::new(),
+    };
+    (diagnosis.verdict, diagnosis.recommendation) = judge(&diagnosis);
+    Ok(diagnosis)
+}
+
+/// For every pair of classes, whether some cluster holds both.
+struct SharedClusters {
+    n_classes: usize,
+    together: Vec<bool>,
+}
+
+impl SharedClusters {
+    fn new(clustering: &ClassClustering) -> Self {
+        let n_classes = clustering.n_classes();
+        let mut together = vec![false; n_classes * n_classes];
+        for members in clustering.clusters().iter().map(|cluster| cluster.members()) {
+            for a in members {
+                members.iter().for_each(|b| together[a.index() * n_classes + b.index()] = true);
+            }
+        }
+        Self { n_classes, together }
+    }
+
+    fn row(&self, class: ClassId) -> &[bool] {
+        &self.together[class.index() * self.n_classes..][..self.n_classes]
+    }
+
+    fn contains(&self, a: ClassId, b: ClassId) -> bool {
+        self.row(a)[b.index()]
+    }
+
+    fn share_of_pairs(&self) -> f64 {
+        let class = |index: usize| ClassId(index as u32);
+        let pairs = (0..self.n_classes).flat_map(|a| (0..a).map(move |b| (a, b)));
+        let n_together = pairs.filter(|(a, b)| self.contains(class(*a), class(*b))).count();
+        share(n_together, self.n_classes * self.n_classes.saturating_sub(1) / 2)
+    }
+}
+
+fn share(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+fn confusion_inside(predictions: &Predictions<'_>, shared: &SharedClusters) -> f64 {
+    let (mut inside, mut total) = (0.0, 0.0);
+    for (row, label) in predictions.rows().zip(predictions.labels()) {
+        let together = shared.row(*label);
+        for (class, prob) in row.iter().enumerate().filter(|(class, _)| *class != label.index()) {
+            total += f64::from(*prob);
+            inside += if together[class] { f64::from(*prob) } else { 0.0 };
+        }
+    }
+    if total > 0.0 { inside / total } else { 0.0 }
+}
+
+fn coverage_histogram(clustering: &ClassClustering) -> Vec<usize> {
+    let mut covering = vec![0_usize; clustering.n_classes()];
+    for class in clustering.clusters().iter().flat_map(|cluster| cluster.members()) {
+        covering[class.index()] += 1;
+    }
+    let mut histogram = vec![0; covering.iter().copied().max().unwrap_or_default() + 1];
+    covering.into_iter().for_each(|times| histogram[times] += 1);
+    histogram
+}
+
+fn clusters(
+    predictions: &Predictions<'_>,
+    clustering: &ClassClustering,
+    errors: &[(ClassId, ClassId)],
+) -> Vec<ClusterDiagnosis> {
+    let diagnose_one = |cluster: &stillhouse_core::ClassSubset| {
+        let inside = errors.iter().filter(|(label, decision)| cluster.contains(*label) && cluster.contains(*decision));
+        ClusterDiagnosis {
+            n_classes: cluster.len(),
+            n_examples: predictions.labels().iter().filter(|label| cluster.contains(**label)).count(),
+            oracle_gain: share(inside.count(), predictions.n_examples()),
+            generalist_conditional_top1: crate::coverage::conditional_top1(predictions, cluster),
+        }
+    };
+    clustering.clusters().iter().map(diagnose_one).collect()
+}
+
+fn judge(diagnosis: &Diagnosis) -> (Verdict, String) {
+    let error_rate = 1.0 - diagnosis.generalist_top1;
+    let points = 100.0 * diagnosis.oracle_gain;
+    let inside = 100.0 * diagnosis.errors_inside;
+    // A gain below one standard error of the accuracy cannot be told from luck on this many examples.
+    let standard_error = (diagnosis.generalist_top1 * error_rate / diagnosis.n_examples as f64).sqrt();
+    let bound = format!("{inside:.0} % of the generalist's errors stay inside clusters: at most +{points:.1} points");
+    if error_rate <= 0.0 {
+        return (Verdict::Useless, "the generalist makes no errors on the held-out examples: nothing to win".into());
+    }
+    if diagnosis.oracle_gain < standard_error {
+        let noise = 100.0 * standard_error;
+        let text = format!(
+            "only {bound}, less than the {noise:.1} points of noise in {} examples; specialists cannot help here, spend the compute on the generalist or on an ensemble of generalists",
+            diagnosis.n_examples
+        );
+        return (Verdict::Useless, text);
+    }
+    if diagnosis.off_diagonal_mass < ONE_HOT {
+        let mass = 100.0 * diagnosis.off_diagonal_mass;
+        let text = format!(
+            "{bound}, but predictions are nearly one-hot ({mass:.2} % of their mass is off the diagonal), so clusters are guesses; hint: cluster on predictions of held-out data or of a less fitted generalist"
+        );
+        return (Verdict::Doubtful, text);
+    }
+    let chance = 100.0 * diagnosis.chance_inside;
+    if diagnosis.errors_inside < ABOVE_CHANCE * diagnosis.chance_inside {
+        let text = format!(
+            "{bound}, where random clusters of these sizes would keep {chance:.0} %; the clusters say little about the errors; hint: fewer or smaller clusters, or another affinity"
+        );
+        return (Verdict::Doubtful, text);
+    }
+    if diagnosis.errors_inside < FEW_INSIDE {
+        let text = format!("only {bound}; hint: larger clusters or a larger coverage keep more errors inside");
+        return (Verdict::Doubtful, text);
+    }
+    (Verdict::Promising, format!("{bound} (random clusters of these sizes: {chance:.0} %)"))
+}
