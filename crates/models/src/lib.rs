@@ -4,6 +4,22 @@
 //! linear head that turns features into logits. Specialists are the generalist's body under a head of their own
 //! ([`Model::with_head`]); a student is any other [`ModelConfig`].
 //!
+//! ```
+//! use candle_core::{DType, Device, Tensor};
+//! use stillhouse_core::{ClassId, ClassSubset, InputShape, Seed};
+//! use stillhouse_models::{HeadInit, Mode, Model, ModelConfig, ResNetConfig};
+//!
+//! let input = InputShape::Image { channels: 1, height: 28, width: 28 };
+//! let config = ModelConfig::ResNet(ResNetConfig::new(8, 4));
+//! let generalist = Model::new(&config, &input, 10, Seed(0), &Device::Cpu)?;
+//! // a specialist on classes 3, 5 and 8, and a dustbin for the other seven
+//! let subset = ClassSubset::new(10, [3, 5, 8].map(ClassId))?;
+//! let specialist = generalist.with_head(HeadInit::Dustbin { subset: &subset })?;
+//! let images = Tensor::zeros((2, 28, 28, 1), DType::F32, &Device::Cpu)?;
+//! assert_eq!(specialist.forward(&images, Mode::Eval)?.dims(), [2, 4]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Everything is `f32`. Images come as `[B, H, W, C]`, features as `[B, F]`. Convolution weights are stored as
 //! `[kh, kw, C, O]` and linear weights as `[O, I]`.
 //!

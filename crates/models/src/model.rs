@@ -7,6 +7,7 @@ use crate::layers::{Activation, Linear, Mode};
 use crate::param::{InitialWeights, Registry};
 use crate::{Buffer, ModelConfig, ModelError, Param};
 use candle_core::{Device, Tensor};
+use std::fmt;
 use stillhouse_core::{InputShape, Seed};
 
 /// An architecture with weights.
@@ -23,6 +24,14 @@ pub struct Model {
     params: Vec<Param>,
     buffers: Vec<Buffer>,
     n_multiply_adds: u64,
+}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("Model");
+        text.field("config", &self.config).field("input", &self.input).field("n_outputs", &self.n_outputs);
+        text.finish_non_exhaustive()
+    }
 }
 
 /// A multiply-add counts as two floating point operations.

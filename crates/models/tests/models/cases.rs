@@ -1,0 +1,111 @@
+//! Small nets of every architecture, random inputs, a plain training step.
+
+use candle_core::{DType, Device, Tensor, Var};
+use rand_chacha::rand_core::RngCore;
+use stillhouse_core::{InputShape, Seed};
+use stillhouse_models::{ConvNetConfig, MlpConfig, Mode, Model, ModelConfig, ResNetConfig};
+use stillhouse_ops::DropoutKey;
+use stillhouse_ops::loss::cross_entropy;
+
+pub const IMAGE: InputShape = InputShape::Image { channels: 3, height: 9, width: 8 };
+pub const FEATURES: InputShape = InputShape::Features { n_features: 12 };
+pub const N_OUTPUTS: usize = 5;
+
+pub fn mlp(widths: &[usize]) -> ModelConfig {
+    ModelConfig::Mlp(MlpConfig { widths: widths.to_vec(), dropout: 0.0, input_dropout: 0.0, max_norm: None })
+}
+
+pub fn convnet(widths: &[usize], convs_per_stage: usize, hidden: Option<usize>) -> ModelConfig {
+    ModelConfig::ConvNet(ConvNetConfig { widths: widths.to_vec(), convs_per_stage, hidden, dropout: 0.0 })
+}
+
+pub fn resnet(depth: usize, width: usize) -> ModelConfig {
+    ModelConfig::ResNet(ResNetConfig::new(depth, width))
+}
+
+/// Every architecture with each of its options on.
+pub fn every_case() -> Vec<(ModelConfig, InputShape)> {
+    let dropped = MlpConfig { widths: vec![16, 16], dropout: 0.3, input_dropout: 0.2, max_norm: Some(1.0) };
+    let stages = ResNetConfig { depth: 10, width: None, widths: Some(vec![6, 8]), stem_width: Some(4) };
+    let hidden = ConvNetConfig { widths: vec![6, 8], convs_per_stage: 2, hidden: Some(12), dropout: 0.2 };
+    vec![
+        (mlp(&[]), FEATURES),
+        (mlp(&[16]), IMAGE),
+        (ModelConfig::Mlp(dropped), FEATURES),
+        (convnet(&[6, 8, 8, 8, 8], 1, None), IMAGE),
+        (ModelConfig::ConvNet(hidden), IMAGE),
+        (resnet(8, 6), IMAGE),
+        (ModelConfig::ResNet(stages), IMAGE),
+    ]
+}
+
+pub fn model(config: &ModelConfig, input: &InputShape, seed: u64) -> Model {
+    Model::new(config, input, N_OUTPUTS, Seed(seed), &Device::Cpu).unwrap()
+}
+
+/// Numbers in `-1..1`, `[B, H, W, C]` or `[B, F]`.
+pub fn batch(input: &InputShape, n_examples: usize, seed: u64) -> Tensor {
+    let mut rng = Seed(seed).rng();
+    let values: Vec<f32> =
+        (0..n_examples * input.n_values()).map(|_| rng.next_u32() as f32 / (1u32 << 31) as f32 - 1.0).collect();
+    match *input {
+        InputShape::Image { channels, height, width } => {
+            Tensor::from_vec(values, (n_examples, height, width, channels), &Device::Cpu).unwrap()
+        }
+        InputShape::Features { n_features } => {
+            Tensor::from_vec(values, (n_examples, n_features), &Device::Cpu).unwrap()
+        }
+    }
+}
+
+pub fn labels(n_examples: usize) -> Vec<u32> {
+    (0..n_examples).map(|index| (index % N_OUTPUTS) as u32).collect()
+}
+
+pub fn train_mode(step: u64) -> Mode {
+    Mode::Train { dropout: DropoutKey { seed: step } }
+}
+
+/// The loss of a batch before one step of plain SGD.
+pub fn sgd_step(model: &Model, inputs: &Tensor, labels: &[u32], learning_rate: f64, step: u64) -> f32 {
+    let loss = cross_entropy(&model.forward(inputs, train_mode(step)).unwrap(), labels).unwrap();
+    let gradients = loss.backward().unwrap();
+    for param in model.params() {
+        let update = (gradients.get(&param.var).unwrap() * learning_rate).unwrap();
+        param.var.set(&(param.var.as_detached_tensor() - update).unwrap()).unwrap();
+    }
+    model.apply_max_norm().unwrap();
+    loss.to_scalar().unwrap()
+}
+
+pub fn logits(model: &Model, inputs: &Tensor) -> Vec<Vec<f32>> {
+    model.forward(inputs, Mode::Eval).unwrap().to_vec2().unwrap()
+}
+
+/// All numbers of a model, bit by bit.
+pub fn bits(model: &Model) -> Vec<(String, Vec<u32>)> {
+    let state = model.state_dict().unwrap();
+    let flat = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    state
+        .iter()
+        .map(|(name, tensor)| (name.clone(), flat(tensor).iter().map(|value| value.to_bits()).collect()))
+        .collect()
+}
+
+/// A variable by name, among parameters and buffers.
+pub fn variable(model: &Model, name: &str) -> Var {
+    let params = model.params().iter().map(|param| (&param.name, &param.var));
+    let buffers = model.buffers().iter().map(|buffer| (&buffer.name, &buffer.var));
+    params.chain(buffers).find(|(key, _)| *key == name).map(|(_, var)| var.clone()).unwrap()
+}
+
+pub fn values(model: &Model, name: &str) -> Vec<f32> {
+    variable(model, name).to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+}
+
+pub fn assert_close(a: &[f32], b: &[f32], tolerance: f32) {
+    assert_eq!(a.len(), b.len());
+    for (index, (x, y)) in a.iter().zip(b).enumerate() {
+        assert!((x - y).abs() <= tolerance * (1.0 + y.abs()), "{index}: {x} and {y}");
+    }
+}

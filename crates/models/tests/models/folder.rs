@@ -1,0 +1,214 @@
+//! Model folders: written whole, read back exactly, refused clearly.
+
+use crate::cases::{IMAGE, N_OUTPUTS, batch, bits, every_case, labels, logits, mlp, model, resnet, sgd_step};
+use candle_core::Device;
+use std::fs;
+use std::path::{Path, PathBuf};
+use stillhouse_core::{InputShape, InputSpec};
+use stillhouse_models::{FolderError, Model, ModelCard, check_labels, load_model, save_model};
+use tempfile::TempDir;
+
+fn card(input: InputShape) -> ModelCard {
+    let n_channels = input.n_channels();
+    ModelCard {
+        name: "student".into(),
+        input: InputSpec { shape: input, mean: vec![0.25; n_channels], std: vec![0.1; n_channels] },
+        labels: ["cat", "größer | gleich", "", " 漢字 ", "tab\tand \\n"].map(String::from).to_vec(),
+        numbers: vec![("top-1 accuracy, test".into(), "71.3 %".into()), ("a | b".into(), "1".into())],
+    }
+}
+
+fn saved(directory: &Path, model: &Model) -> PathBuf {
+    let folder = directory.join("student");
+    save_model(&folder, model, &card(*model.input())).unwrap();
+    folder
+}
+
+/// A valid folder of a small residual net, to be damaged.
+fn example() -> (TempDir, PathBuf) {
+    let directory = TempDir::new().unwrap();
+    let folder = saved(directory.path(), &model(&resnet(8, 4), &IMAGE, 0));
+    (directory, folder)
+}
+
+fn refusal(folder: &Path) -> String {
+    load_model(folder, &Device::Cpu).err().unwrap().to_string()
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_is_saved_is_loaded_exactly() {
+    for (config, input) in every_case() {
+        let original = model(&config, &input, 0);
+        sgd_step(&original, &batch(&input, 10, 1), &labels(10), 0.1, 0);
+        let directory = TempDir::new().unwrap();
+        let folder = saved(directory.path(), &original);
+        let (loaded, loaded_card) = load_model(&folder, &Device::Cpu).unwrap();
+        assert_eq!(bits(&loaded), bits(&original));
+        assert_eq!((loaded.config(), loaded.input()), (original.config(), original.input()));
+        assert_eq!(loaded_card, card(input));
+        assert_eq!(logits(&loaded, &batch(&input, 3, 2)), logits(&original, &batch(&input, 3, 2)));
+        assert_eq!(names(directory.path()), ["student"]);
+        assert_eq!(names(&folder), ["README.md", "config.json", "labels.txt", "model.safetensors"]);
+    }
+}
+
+#[test]
+fn equal_models_give_equal_bytes() {
+    let ((_a, first), (_b, second)) = (example(), example());
+    for file in names(&first) {
+        assert_eq!(fs::read(first.join(&file)).unwrap(), fs::read(second.join(&file)).unwrap(), "{file}");
+    }
+}
+
+#[test]
+fn the_card_is_a_table_of_the_numbers() {
+    let (_directory, folder) = example();
+    let text = fs::read_to_string(folder.join("README.md")).unwrap();
+    assert!(text.starts_with("# student\n"), "{text}");
+    assert!(text.contains("| top-1 accuracy, test | 71.3 % |\n| a \\| b | 1 |\n"), "{text}");
+}
+
+#[test]
+fn an_older_folder_is_replaced_and_a_stranger_is_not() {
+    let (directory, folder) = example();
+    save_model(&folder, &model(&mlp(&[4]), &IMAGE, 0), &card(IMAGE)).unwrap();
+    assert_eq!(load_model(&folder, &Device::Cpu).unwrap().0.config(), &mlp(&[4]));
+    assert_eq!(names(directory.path()), ["student"]);
+
+    let home = directory.path().join("home");
+    fs::create_dir(&home).unwrap();
+    let empty = save_model(&home, &model(&mlp(&[4]), &IMAGE, 0), &card(IMAGE));
+    assert!(empty.is_ok(), "an empty folder is free");
+    fs::remove_file(home.join("config.json")).unwrap();
+    let error = save_model(&home, &model(&mlp(&[4]), &IMAGE, 0), &card(IMAGE)).unwrap_err();
+    assert!(matches!(error, FolderError::Occupied(_)), "{error}");
+    assert_eq!(names(directory.path()), ["home", "student"]);
+}
+
+#[test]
+fn a_replacement_killed_between_its_two_renames_loses_nothing() {
+    let (directory, folder) = example();
+    let aside = directory.path().join(".student.replaced");
+    fs::rename(&folder, &aside).unwrap();
+    assert_eq!(load_model(&folder, &Device::Cpu).unwrap().0.config(), &resnet(8, 4));
+    save_model(&folder, &model(&mlp(&[4]), &IMAGE, 0), &card(IMAGE)).unwrap();
+    assert_eq!(load_model(&folder, &Device::Cpu).unwrap().0.config(), &mlp(&[4]));
+    assert_eq!(names(directory.path()), ["student"]);
+}
+
+#[test]
+fn a_save_that_fails_leaves_the_place_as_it_was() {
+    let (directory, folder) = example();
+    let before = fs::read(folder.join("model.safetensors")).unwrap();
+    let mut bad = card(IMAGE);
+    bad.labels.pop();
+    let error = save_model(&folder, &model(&mlp(&[4]), &IMAGE, 0), &bad).unwrap_err().to_string();
+    assert!(error.contains("4 labels for 5 outputs"), "{error}");
+    assert_eq!(fs::read(folder.join("model.safetensors")).unwrap(), before);
+    assert_eq!(names(directory.path()), ["student"]);
+
+    let inside_a_file = folder.join("README.md").join("model");
+    assert!(matches!(
+        save_model(&inside_a_file, &model(&mlp(&[4]), &IMAGE, 0), &card(IMAGE)),
+        Err(FolderError::Io { .. })
+    ));
+    assert!(matches!(
+        save_model(Path::new("/"), &model(&mlp(&[4]), &IMAGE, 0), &card(IMAGE)),
+        Err(FolderError::Unnamed(_))
+    ));
+}
+
+#[test]
+fn labels_with_line_breaks_are_refused_before_anything_is_written() {
+    let directory = TempDir::new().unwrap();
+    for label in ["two\nlines", "carriage\r"] {
+        let mut bad = card(IMAGE);
+        bad.labels[3] = label.into();
+        let folder = directory.path().join("student");
+        let error = save_model(&folder, &model(&mlp(&[4]), &IMAGE, 0), &bad).unwrap_err().to_string();
+        assert!(error.starts_with("label 3, ") && error.contains("hint: "), "{error}");
+    }
+    assert!(names(directory.path()).is_empty());
+    assert!(check_labels(&card(IMAGE).labels).is_ok());
+}
+
+#[test]
+fn a_card_of_another_input_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let model = model(&mlp(&[4]), &IMAGE, 0);
+    let mut bad = card(IMAGE);
+    bad.input.std[1] = 0.0;
+    bad.input.mean.pop();
+    let error = save_model(&directory.path().join("m"), &model, &bad).unwrap_err().to_string();
+    assert!(error.contains("2 means, expected 3 finite numbers") && error.contains("not above 0"), "{error}");
+    let other = card(InputShape::Features { n_features: 2 });
+    let error = save_model(&directory.path().join("m"), &model, &other).unwrap_err().to_string();
+    assert!(error.contains("an input of Features { n_features: 2 } for a model of Image"), "{error}");
+}
+
+#[test]
+fn missing_files_are_named() {
+    for file in ["config.json", "labels.txt", "model.safetensors"] {
+        let (_directory, folder) = example();
+        fs::remove_file(folder.join(file)).unwrap();
+        assert!(refusal(&folder).ends_with(&format!("is not a model folder: it has no {file}")));
+    }
+    let (directory, _folder) = example();
+    assert!(refusal(&directory.path().join("nowhere")).contains("it has no config.json"));
+}
+
+#[test]
+fn truncated_weights_are_damaged_at_every_length() {
+    let (_directory, folder) = example();
+    let path = folder.join("model.safetensors");
+    let bytes = fs::read(&path).unwrap();
+    for length in [0, 4, 8, 100, bytes.len() / 2, bytes.len() - 1] {
+        fs::write(&path, &bytes[..length]).unwrap();
+        let error = refusal(&folder);
+        assert!(error.contains("model.safetensors is damaged: "), "{length}: {error}");
+    }
+    let mut not_numbers = bytes.clone();
+    let end = bytes.len();
+    not_numbers[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs::write(&path, not_numbers).unwrap();
+    assert!(refusal(&folder).contains("holds NaN"));
+}
+
+#[test]
+fn configs_of_other_versions_and_other_nets_are_refused() {
+    let cases = [
+        ("\"format_version\": 1", "\"format_version\": 2", "has format version 2, this program reads version 1"),
+        ("\"format_version\"", "\"version\"", "has format version none"),
+        ("\"depth\"", "\"dept\"", "is not a model's config: unknown field `dept`"),
+        ("\"depth\": 8", "\"depth\": 9", "depth must be 6n + 2"),
+        ("\"depth\": 8", "\"depth\": 14", "missing stages.0.blocks.1.conv1.conv.weight"),
+        ("\"width\": 4", "\"width\": 5", "misshapen stem.conv.weight (f32 [3, 3, 3, 4], expected f32 [3, 3, 3, 5])"),
+        ("\"n_outputs\": 5", "\"n_outputs\": 500000000000", "labels.txt holds 5 labels, config.json says n_outputs"),
+        ("{", "", "is not a model's config"),
+    ];
+    for (from, to, expected) in cases {
+        let (_directory, folder) = example();
+        let path = folder.join("config.json");
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        let error = refusal(&folder);
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn labels_that_are_not_text_or_too_few_are_refused() {
+    let (_directory, folder) = example();
+    fs::write(folder.join("labels.txt"), b"a\nb\n\xff\n").unwrap();
+    assert!(refusal(&folder).contains("labels.txt is not UTF-8 after byte 4"));
+    fs::write(folder.join("labels.txt"), "a\n".repeat(N_OUTPUTS - 1)).unwrap();
+    assert!(refusal(&folder).contains("labels.txt holds 4 labels"));
+}

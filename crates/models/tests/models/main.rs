@@ -1,0 +1,10 @@
+//! The laws of models, on small nets: every architecture, head surgery, files.
+
+mod architectures;
+mod batch_norm;
+mod cases;
+mod config;
+mod folder;
+mod head;
+mod state;
+mod training;
