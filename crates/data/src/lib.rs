@@ -1,4 +1,47 @@
-//! Datasets, splits, views, batches, the built-in generator and the hub
+//! Datasets: what examples there are, how they are split, and how one becomes numbers.
+//!
+//! A [`DataConfig`] is loaded into a [`Dataset`], whatever its source: the built-in generator, `idx` files, a folder of
+//! images, parquet files (local or from a hub), or matrices of features. A dataset holds a training split, a
+//! validation split and a sealed test split. A [`Split`] reads single examples, augmented if a view is asked for; a
+//! [`Loader`] turns a plan of rows and views into batches, ahead of time. Everything is a pure function of the content
+//! and one seed: the same bits for any number of threads, whatever fits into memory.
+//!
+//! **Absent on purpose:** tensors (values are `Vec<f32>`, images `[H, W, C]`), shuffles and epochs (the trainer plans
+//! them), and any way to look into the test split short of owning it.
 
+mod assemble;
 pub mod augment;
+mod carve;
+mod config;
+pub mod contact_sheet;
+mod dataset;
+mod decode;
+mod digest;
+mod encoded;
+mod error;
 pub mod glyphs;
+pub mod hub;
+mod images;
+mod labels;
+mod loader;
+mod places;
+mod predict;
+mod progress;
+mod readers;
+mod split;
+mod store;
+
+pub use augment::AugmentConfig;
+pub use config::DataConfig;
+pub use dataset::{Dataset, SealedTest};
+pub use error::{DataError, Invalid};
+pub use glyphs::GlyphsConfig;
+pub use loader::{Batch, Loader};
+pub use predict::{decode_image_for, features_for, read_features_for};
+pub use progress::{DataProgress, LoadContext, NoProgress, ProgressUnit};
+pub use readers::features::FeaturesConfig;
+pub use readers::hub_images::HubImagesConfig;
+pub use readers::idx::IdxConfig;
+pub use readers::image_folder::ImageFolderConfig;
+pub use split::Split;
+pub use store::RawImage;

@@ -1,0 +1,239 @@
+//! From what a reader found to a dataset: splits, normalisation, fingerprint.
+
+use crate::augment::AugmentConfig;
+use crate::carve::{Carved, carve};
+use crate::dataset::{Dataset, SealedTest};
+use crate::digest::{RowDigest, channel_statistics, deviation};
+use crate::split::{Pool, Reading, Split};
+use crate::store::{FeatureStore, Store};
+use crate::{DataError, LoadContext};
+use std::path::PathBuf;
+use std::sync::Arc;
+use stillhouse_core::{ClassId, InputShape, InputSpec};
+
+/// Part of the training examples that becomes the test split of a source without one.
+pub(crate) const CARVED_TEST_FRACTION: f64 = 0.1;
+/// Examples of one source are named `source * ID_STRIDE + row`, which JSON's numbers still hold exactly.
+const ID_STRIDE: u64 = 1 << 40;
+
+/// Examples of one source with all that is needed to hash and normalise them.
+pub(crate) struct Part {
+    pub(crate) store: Store,
+    pub(crate) classes: Vec<ClassId>,
+    /// Of the first rows; of all rows unless the images are drawn. Empty for features.
+    pub(crate) digests: Vec<RowDigest>,
+}
+
+/// What a reader found.
+pub(crate) struct Found {
+    pub(crate) name: String,
+    /// The file or folder that messages name.
+    pub(crate) path: PathBuf,
+    pub(crate) labels: Vec<String>,
+    pub(crate) families: Option<Vec<usize>>,
+    pub(crate) train: Part,
+    pub(crate) valid: Option<Part>,
+    pub(crate) test: Option<Part>,
+    pub(crate) provenance: Vec<(String, String)>,
+    /// What changes examples without showing in the digests.
+    pub(crate) salt: String,
+}
+
+/// Splits, measures and hashes what was found.
+pub(crate) fn assemble(
+    mut found: Found,
+    valid_fraction: f64,
+    augment: &AugmentConfig,
+    context: &LoadContext,
+) -> Result<Dataset, DataError> {
+    check_sizes(&found)?;
+    let rows = Rows::decide(&found, valid_fraction, context);
+    rows.check(&found)?;
+    rows.explain(&mut found, valid_fraction);
+    let input = measure(&found.train, &rows.train);
+    let fingerprint = fingerprint(&found, &rows, augment, context);
+    let n_classes = found.labels.len();
+    let reading = Arc::new(Reading { input: input.clone(), augment: augment.clone(), seed: context.seed });
+    let pool = |part: Part, index: u64| {
+        Arc::new(Pool { store: part.store, classes: part.classes, first_id: index * ID_STRIDE })
+    };
+    let train = pool(found.train, 0);
+    let valid = found.valid.map_or_else(|| train.clone(), |part| pool(part, 1));
+    let test = found.test.map_or_else(|| train.clone(), |part| pool(part, 2));
+    Ok(Dataset {
+        name: found.name,
+        labels: found.labels,
+        input,
+        valid: Split::new(valid, reading.clone(), &rows.valid, n_classes),
+        test: SealedTest::new(Split::new(test, reading.clone(), &rows.test, n_classes)),
+        train: Split::new(train, reading, &rows.train, n_classes),
+        fingerprint,
+        provenance: found.provenance,
+        families: found.families,
+    })
+}
+
+/// Rows of each split inside its own part.
+struct Rows {
+    train: Vec<u32>,
+    valid: Vec<u32>,
+    test: Vec<u32>,
+}
+
+impl Rows {
+    fn decide(found: &Found, valid_fraction: f64, context: &LoadContext) -> Self {
+        let take = |rows: Vec<u32>, fraction: f64, name: &str| {
+            carve(&rows, &found.train.classes, found.labels.len(), fraction, context.seed.derive(name, 0))
+        };
+        let all = |part: &Part| (0..part.classes.len() as u32).collect::<Vec<u32>>();
+        let (train, test) = match &found.test {
+            Some(part) => (all(&found.train), all(part)),
+            None => {
+                let Carved { kept, taken } = take(all(&found.train), CARVED_TEST_FRACTION, "carved test split");
+                (kept, taken)
+            }
+        };
+        let (train, valid) = match &found.valid {
+            Some(part) => (train, all(part)),
+            None => {
+                let Carved { kept, taken } = take(train, valid_fraction, "carved validation split");
+                (kept, taken)
+            }
+        };
+        Self { train, valid, test }
+    }
+
+    fn check(&self, found: &Found) -> Result<(), DataError> {
+        for (rows, split) in [(&self.train, "training"), (&self.valid, "validation"), (&self.test, "test")] {
+            if rows.is_empty() {
+                let text = format!("no example for the {split} split");
+                return Err(DataError::invalid(&found.path, text, "at least one")
+                    .hint("a split is carved from classes with at least two examples: add examples"));
+            }
+        }
+        Ok(())
+    }
+
+    fn explain(&self, found: &mut Found, valid_fraction: f64) {
+        let origin = |own: bool, fraction: f64| match own {
+            true => "the source's own".to_owned(),
+            false => format!("carved from the training examples (stratified, seeded, fraction {fraction})"),
+        };
+        let valid = origin(found.valid.is_some(), valid_fraction);
+        let test = origin(found.test.is_some(), CARVED_TEST_FRACTION);
+        found.provenance.push(("validation split".to_owned(), valid));
+        found.provenance.push(("test split".to_owned(), test));
+        if let Some(n_twins) = self.n_test_twins(found).filter(|n_twins| *n_twins > 0) {
+            let text = format!("{n_twins} of {} are identical to a training image", self.test.len());
+            found.provenance.push(("test images seen in training".to_owned(), text));
+        }
+    }
+
+    /// Test images whose pixels are those of a training image, where all images have been hashed.
+    fn n_test_twins(&self, found: &Found) -> Option<usize> {
+        let test = found.test.as_ref().unwrap_or(&found.train);
+        if found.train.digests.len() < found.train.classes.len() || test.digests.len() < test.classes.len() {
+            return None;
+        }
+        let hash = |part: &Part, row: u32| part.digests[row as usize].hash;
+        let train: std::collections::HashSet<_> = self.train.iter().map(|&row| hash(&found.train, row)).collect();
+        Some(self.test.iter().filter(|&&row| train.contains(&hash(test, row))).count())
+    }
+}
+
+fn check_sizes(found: &Found) -> Result<(), DataError> {
+    if found.labels.len() < 2 {
+        let text = format!("{} class(es) in the training examples", found.labels.len());
+        return Err(DataError::invalid(&found.path, text, "at least two"));
+    }
+    let parts = [Some(&found.train), found.valid.as_ref(), found.test.as_ref()];
+    match parts.into_iter().flatten().find(|part| part.classes.len() > u32::MAX as usize) {
+        Some(part) => {
+            let text = format!("{} examples in one split", part.classes.len());
+            Err(DataError::invalid(&found.path, text, format!("at most {}", u32::MAX)))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Shape and normalisation, from the training rows.
+fn measure(train: &Part, rows: &[u32]) -> InputSpec {
+    match &train.store {
+        Store::Images(images) => {
+            let target = images.target;
+            let digests = rows.iter().filter_map(|&row| train.digests.get(row as usize));
+            let (mean, std) = channel_statistics(digests, target.channels);
+            let shape = InputShape::Image { channels: target.channels, height: target.height, width: target.width };
+            InputSpec { shape, mean, std }
+        }
+        Store::Features(features) => measure_features(features, rows),
+    }
+}
+
+/// Two passes in `f64`, in row order.
+fn measure_features(features: &FeatureStore, rows: &[u32]) -> InputSpec {
+    let n_features = features.n_features;
+    let n_rows = rows.len() as f64;
+    let mut mean = vec![0.0f64; n_features];
+    for &row in rows {
+        mean.iter_mut().zip(features.row(row as usize)).for_each(|(sum, &value)| *sum += f64::from(value));
+    }
+    mean.iter_mut().for_each(|sum| *sum /= n_rows);
+    let mut variance = vec![0.0f64; n_features];
+    for &row in rows {
+        for ((sum, mean), &value) in variance.iter_mut().zip(&mean).zip(features.row(row as usize)) {
+            *sum += (f64::from(value) - mean).powi(2);
+        }
+    }
+    InputSpec {
+        shape: InputShape::Features { n_features },
+        mean: mean.iter().map(|&mean| mean as f32).collect(),
+        std: variance.iter().map(|sum| deviation((sum / n_rows).sqrt()) as f32).collect(),
+    }
+}
+
+/// Hashes all that an example or a label can depend on, each list behind its length.
+fn fingerprint(found: &Found, rows: &Rows, augment: &AugmentConfig, context: &LoadContext) -> String {
+    let mut hasher = blake3::Hasher::new();
+    let mut write = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    write(b"stillhouse data 1");
+    write(found.salt.as_bytes());
+    write(&(found.labels.len() as u64).to_le_bytes());
+    found.labels.iter().for_each(|label| write(label.as_bytes()));
+    for part in [Some(&found.train), found.valid.as_ref(), found.test.as_ref()] {
+        write(&part.map(hash_part).unwrap_or_default());
+    }
+    for rows in [&rows.train, &rows.valid, &rows.test] {
+        write(&rows.iter().flat_map(|row| row.to_le_bytes()).collect::<Vec<u8>>());
+    }
+    if !augment.is_none() {
+        write(format!("{augment:?}").as_bytes());
+        write(&context.seed.0.to_le_bytes());
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+fn hash_part(part: &Part) -> Vec<u8> {
+    let mut hasher = blake3::Hasher::new();
+    match &part.store {
+        Store::Images(images) => {
+            hasher.update(format!("{:?}", images.target).as_bytes());
+            part.digests.iter().for_each(|digest| {
+                hasher.update(&digest.hash);
+            });
+        }
+        Store::Features(features) => {
+            hasher.update(&(features.n_features as u64).to_le_bytes());
+            for row in features.values.chunks_exact(features.n_features) {
+                hasher.update(&row.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>());
+            }
+        }
+    }
+    part.classes.iter().for_each(|class| {
+        hasher.update(&class.0.to_le_bytes());
+    });
+    hasher.finalize().as_bytes().to_vec()
+}

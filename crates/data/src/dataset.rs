@@ -1,0 +1,78 @@
+//! A loaded dataset: its classes, its splits, and the name of its content.
+
+use crate::Split;
+use stillhouse_core::{InputShape, InputSpec};
+
+/// Everything that a run needs to know about its data.
+#[derive(Debug)]
+pub struct Dataset {
+    /// what to call it in a report
+    pub name: String,
+    /// names of the classes; position is the class
+    pub labels: Vec<String>,
+    /// shape and normalisation of one example
+    pub input: InputSpec,
+    /// examples to learn from
+    pub train: Split,
+    /// examples to choose and cluster by, disjoint from the training ones
+    pub valid: Split,
+    /// examples for the evaluation alone
+    pub test: SealedTest,
+    /// hash over content, labels, the split and everything else that changes an example; not over paths
+    pub fingerprint: String,
+    /// where the data came from and what was decided about it, in order
+    pub provenance: Vec<(String, String)>,
+    /// the family of each class, where the source knows (the built-in generator does)
+    pub families: Option<Vec<usize>>,
+}
+
+/// The test split, closed. Only its size can be seen; whoever opens it has to own it, and there is only one.
+#[derive(Debug)]
+pub struct SealedTest {
+    split: Split,
+}
+
+impl SealedTest {
+    pub(crate) fn new(split: Split) -> Self {
+        Self { split }
+    }
+
+    /// Number of examples.
+    pub fn len(&self) -> usize {
+        self.split.len()
+    }
+
+    /// Whether there is no example.
+    pub fn is_empty(&self) -> bool {
+        self.split.is_empty()
+    }
+
+    /// Opens the split, for the evaluation.
+    pub fn unseal(self) -> Split {
+        self.split
+    }
+}
+
+impl Dataset {
+    /// Number of classes.
+    pub fn n_classes(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// The dataset in one line.
+    pub fn describe(&self) -> String {
+        let shape = match self.input.shape {
+            InputShape::Image { channels: 1, height, width } => format!("{height} x {width} grey"),
+            InputShape::Image { height, width, .. } => format!("{height} x {width} RGB"),
+            InputShape::Features { n_features } => format!("{n_features} features"),
+        };
+        format!(
+            "{}: {} classes, {} train, {} valid, {} test, {shape}",
+            self.name,
+            self.n_classes(),
+            self.train.len(),
+            self.valid.len(),
+            self.test.len()
+        )
+    }
+}

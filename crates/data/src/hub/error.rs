@@ -1,0 +1,123 @@
+//! What can go wrong between here and a hub: always with the repository, the file and the endpoint.
+
+use std::fmt;
+
+/// A file or list of files that the hub did not deliver.
+#[derive(Debug)]
+pub struct HubError {
+    /// repository, `owner/name`
+    pub repo: String,
+    /// the file, unless the list of files was asked for
+    pub file: Option<String>,
+    /// where it was asked for
+    pub endpoint: String,
+    /// what happened
+    pub kind: HubErrorKind,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum HubErrorKind {
+    /// The user asked to stop.
+    Interrupted,
+    /// The name is none that a hub could have.
+    BadName,
+    /// The hub does not know the repository, the revision or the file (404).
+    NotFound,
+    /// The hub wants a token, or a better one (401, 403).
+    Refused(u16),
+    /// Any other status that is not success, in particular 500 and above.
+    Status(u16),
+    /// The connection ended before the body did.
+    CutOff {
+        /// bytes that arrived
+        got: u64,
+        /// bytes that were promised
+        expected: u64,
+    },
+    /// No connection, or none that lasted.
+    Unreachable(String),
+    /// An answer that does not follow the hub's rules.
+    BadReply(String),
+    /// Offline, and the cache does not hold it.
+    NotCached {
+        /// the cache that was looked in
+        cache: std::path::PathBuf,
+    },
+    /// The cache cannot be written or read.
+    Cache {
+        /// the file or folder
+        path: std::path::PathBuf,
+        /// the system's answer
+        source: std::io::Error,
+    },
+}
+
+impl HubErrorKind {
+    /// Whether asking again may help.
+    pub(super) fn is_transient(&self) -> bool {
+        const TOO_MANY_REQUESTS: u16 = 429;
+        const FIRST_SERVER_ERROR: u16 = 500;
+        match self {
+            Self::Status(status) => *status == TOO_MANY_REQUESTS || *status >= FIRST_SERVER_ERROR,
+            Self::CutOff { .. } | Self::Unreachable(_) => true,
+            _ => false,
+        }
+    }
+
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::BadName => Some("a repository is named `owner/name`"),
+            Self::NotFound => Some("check the spelling of the repository, its revision and HF_ENDPOINT"),
+            Self::Refused(_) => Some("the repository may be private or gated: set HF_TOKEN"),
+            Self::Status(_) => Some("the server has a problem: try again later"),
+            Self::CutOff { .. } => Some("run again: the download goes on where it stopped"),
+            Self::Unreachable(_) => {
+                Some("check the network and HF_ENDPOINT; HF_HUB_OFFLINE=1 uses what has been downloaded before")
+            }
+            Self::NotCached { .. } => Some("run once without HF_HUB_OFFLINE, or set HF_HOME to the cache that has it"),
+            Self::Cache { .. } => Some("check free space and permissions; HF_HOME sets another place"),
+            Self::Interrupted | Self::BadReply(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for HubErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interrupted => write!(f, "interrupted"),
+            Self::BadName => write!(f, "this is not a name that a hub could have"),
+            Self::NotFound => write!(f, "the hub does not have it (status 404)"),
+            Self::Refused(status) => write!(f, "the hub refused access (status {status})"),
+            Self::Status(status) => write!(f, "the hub answered with status {status}"),
+            Self::CutOff { got, expected } => {
+                write!(f, "the download was cut off: found {got} bytes, expected {expected}")
+            }
+            Self::Unreachable(reason) => write!(f, "the hub cannot be reached: {reason}"),
+            Self::BadReply(found) => write!(f, "the hub's answer makes no sense: {found}"),
+            Self::NotCached { cache } => {
+                write!(f, "offline (HF_HUB_OFFLINE), and it is not in the cache {}", cache.display())
+            }
+            Self::Cache { path, source } => write!(f, "the cache {} failed: {source}", path.display()),
+        }
+    }
+}
+
+impl fmt::Display for HubError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "file `{file}` of ")?;
+        }
+        write!(f, "hub repository `{}` at {}: {}", self.repo, self.endpoint, self.kind)?;
+        self.kind.hint().map_or(Ok(()), |hint| write!(f, "\nhint: {hint}"))
+    }
+}
+
+impl std::error::Error for HubError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.kind {
+            HubErrorKind::Cache { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

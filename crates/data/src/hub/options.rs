@@ -1,0 +1,96 @@
+//! Where the hub is, where its files are kept, and whether it may be asked at all.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
+/// Pause before the second attempt; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const N_ATTEMPTS: usize = 5;
+
+/// Settings of a hub client.
+#[derive(Clone, Debug)]
+pub struct HubOptions {
+    /// address of the hub, without a slash at the end
+    pub endpoint: String,
+    /// folder of the cache, laid out as the hub's own clients do
+    pub cache_dir: PathBuf,
+    /// for private and gated repositories
+    pub token: Option<String>,
+    /// whether to use the cache alone
+    pub offline: bool,
+    /// how often to ask before giving up, at least once
+    pub n_attempts: usize,
+    /// pause before the second attempt, doubled with each further one
+    pub first_pause: Duration,
+}
+
+impl HubOptions {
+    /// Settings with a cache folder and an endpoint, online and without a token.
+    pub fn new(endpoint: impl Into<String>, cache_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            endpoint: endpoint.into().trim_end_matches('/').to_owned(),
+            cache_dir: cache_dir.into(),
+            token: None,
+            offline: false,
+            n_attempts: N_ATTEMPTS,
+            first_pause: FIRST_PAUSE,
+        }
+    }
+
+    /// The settings of the environment: `HF_ENDPOINT`, `HF_HOME`, `HF_TOKEN` (or the token file in `HF_HOME`) and
+    /// `HF_HUB_OFFLINE`.
+    pub fn from_env() -> Self {
+        Self::from_variables(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    }
+
+    fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let home = variable("HF_HOME").map_or_else(default_home, PathBuf::from);
+        let endpoint = variable("HF_ENDPOINT").unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
+        let mut options = Self::new(endpoint, home.join("hub"));
+        options.token = variable("HF_TOKEN").or_else(|| std::fs::read_to_string(home.join("token")).ok());
+        options.token = options.token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
+        options.offline = variable("HF_HUB_OFFLINE").is_some_and(|value| is_true(&value));
+        options
+    }
+}
+
+/// The hub's own clients keep their files here.
+fn default_home() -> PathBuf {
+    std::env::home_dir().unwrap_or_default().join(".cache").join("huggingface")
+}
+
+fn is_true(value: &str) -> bool {
+    ["1", "true", "yes", "on"].contains(&value.to_ascii_lowercase().as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(variables: &[(&str, &str)]) -> HubOptions {
+        HubOptions::from_variables(|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_environment_is_heard() {
+        let options = with(&[
+            ("HF_ENDPOINT", "http://127.0.0.1:9/"),
+            ("HF_HOME", "/somewhere"),
+            ("HF_TOKEN", " secret\n"),
+            ("HF_HUB_OFFLINE", "1"),
+        ]);
+        assert_eq!(options.endpoint, "http://127.0.0.1:9");
+        assert_eq!(options.cache_dir, PathBuf::from("/somewhere/hub"));
+        assert_eq!(options.token.as_deref(), Some("secret"));
+        assert!(options.offline);
+    }
+
+    #[test]
+    fn online_unless_told_otherwise() {
+        assert!(!with(&[("HF_HUB_OFFLINE", "0"), ("HF_HOME", "/nowhere")]).offline);
+        assert_eq!(with(&[("HF_HOME", "/nowhere")]).endpoint, DEFAULT_ENDPOINT);
+    }
+}

@@ -1,0 +1,193 @@
+//! Batches in a planned order, filled ahead of time by background threads.
+//!
+//! Shapes: `B` examples of a batch; inputs are `[B, H, W, C]` or `[B, F]`, one example after the other.
+
+use crate::{DataError, Split};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
+use stillhouse_core::{ClassId, ExampleView, ViewId};
+
+/// Some examples ready for a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// rows of the split
+    pub rows: Vec<usize>,
+    /// their labels
+    pub labels: Vec<ClassId>,
+    /// their names, with the view that was read
+    pub examples: Vec<ExampleView>,
+    /// `[B, H, W, C]` or `[B, F]`
+    pub inputs: Vec<f32>,
+}
+
+impl Batch {
+    /// Number of examples.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no example; a loader never yields such a batch.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+/// Iterates over the batches of a plan, in its order. After an error it ends.
+///
+/// What is read depends on the plan alone: each example is a pure function of its row and view, so the batches are
+/// the same bits for any number of threads and batches ahead. Dropping a loader stops its threads.
+pub struct Loader {
+    source: Source,
+    next_batch: usize,
+    n_batches: usize,
+}
+
+enum Source {
+    /// Filled when asked for.
+    Direct(Arc<Work>),
+    /// Worker `w` of `W` fills the batches `w`, `w + W`, ..., each into a queue of its own.
+    Threads(Vec<Worker>, Arc<AtomicBool>),
+}
+
+struct Worker {
+    queue: Receiver<Result<Batch, DataError>>,
+    thread: JoinHandle<()>,
+}
+
+struct Work {
+    split: Split,
+    plan: Vec<(usize, Option<ViewId>)>,
+    batch_size: usize,
+}
+
+impl Loader {
+    /// Batches of `batch_size` examples, the last one smaller unless it is dropped, with up to `n_prefetch` batches
+    /// (and one in each thread's hands) filled ahead. Without prefetching, batches are filled by the caller's thread.
+    ///
+    /// Examples that are slow to read are filled by as many threads as the current rayon pool has, the others by one.
+    ///
+    /// # Panics
+    /// If `batch_size` is 0 or the plan names a row that the split does not have.
+    pub fn new(
+        split: Split,
+        plan: Vec<(usize, Option<ViewId>)>,
+        batch_size: usize,
+        drop_last: bool,
+        n_prefetch: usize,
+    ) -> Self {
+        assert!(batch_size > 0, "a batch holds at least one example");
+        assert!(plan.iter().all(|(row, _)| *row < split.len()), "the plan names rows of the split");
+        let n_batches = if drop_last { plan.len() / batch_size } else { plan.len().div_ceil(batch_size) };
+        let n_threads = if split.is_slow_to_read() { rayon::current_num_threads() } else { 1 };
+        let n_workers = n_threads.min(n_prefetch).min(n_batches);
+        let work = Arc::new(Work { split, plan, batch_size });
+        let source = if n_workers == 0 {
+            Source::Direct(work)
+        } else {
+            let stop = Arc::new(AtomicBool::new(false));
+            let queue_len = n_prefetch.div_ceil(n_workers);
+            let worker = |first| Worker::spawn(work.clone(), stop.clone(), first, n_workers, n_batches, queue_len);
+            Source::Threads((0..n_workers).map(worker).collect(), stop)
+        };
+        Self { source, next_batch: 0, n_batches }
+    }
+
+    /// Number of batches in all.
+    pub fn n_batches(&self) -> usize {
+        self.n_batches
+    }
+}
+
+impl Iterator for Loader {
+    type Item = Result<Batch, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next_batch >= self.n_batches {
+            return None;
+        }
+        let index = self.next_batch;
+        let batch = match &mut self.source {
+            Source::Direct(work) => work.fill(index),
+            Source::Threads(workers, _) => {
+                let slot = index % workers.len();
+                match workers[slot].queue.recv() {
+                    Ok(batch) => batch,
+                    Err(_) => resume_panic(workers.swap_remove(slot)),
+                }
+            }
+        };
+        self.next_batch = if batch.is_ok() { index + 1 } else { self.n_batches };
+        Some(batch)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.n_batches - self.next_batch;
+        (left, Some(left))
+    }
+}
+
+impl Drop for Loader {
+    fn drop(&mut self) {
+        if let Source::Threads(workers, stop) = &mut self.source {
+            stop.store(true, Ordering::Relaxed);
+            for Worker { queue, thread } in workers.drain(..) {
+                // Without its queue a worker cannot wait for room in it.
+                drop(queue);
+                thread.join().ok();
+            }
+        }
+    }
+}
+
+impl Worker {
+    fn spawn(
+        work: Arc<Work>,
+        stop: Arc<AtomicBool>,
+        first: usize,
+        n_workers: usize,
+        n_batches: usize,
+        queue_len: usize,
+    ) -> Self {
+        let (sender, queue) = sync_channel(queue_len);
+        let fill = move || {
+            for index in (first..n_batches).step_by(n_workers) {
+                if stop.load(Ordering::Relaxed) || sender.send(work.fill(index)).is_err() {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name(format!("loader-{first}")).spawn(fill);
+        Self { queue, thread: thread.expect("the system has room for one more thread") }
+    }
+}
+
+impl Work {
+    fn fill(&self, index: usize) -> Result<Batch, DataError> {
+        let start = index * self.batch_size;
+        let plan = &self.plan[start..self.plan.len().min(start + self.batch_size)];
+        let n_values = self.split.input().shape.n_values();
+        let mut inputs = vec![0.0; plan.len() * n_values];
+        for (&(row, view), out) in plan.iter().zip(inputs.chunks_exact_mut(n_values)) {
+            self.split.read(row, view, out)?;
+        }
+        Ok(Batch {
+            rows: plan.iter().map(|(row, _)| *row).collect(),
+            labels: plan.iter().map(|(row, _)| self.split.label(*row)).collect(),
+            examples: plan
+                .iter()
+                .map(|&(row, view)| ExampleView { example: self.split.example_id(row), view })
+                .collect(),
+            inputs,
+        })
+    }
+}
+
+/// A worker that ends before its last batch has panicked; its panic belongs to the caller.
+fn resume_panic(worker: Worker) -> ! {
+    match worker.thread.join() {
+        Err(panic) => std::panic::resume_unwind(panic),
+        Ok(()) => unreachable!("a worker ends early only when its loader is dropped"),
+    }
+}

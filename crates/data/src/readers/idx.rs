@@ -1,0 +1,249 @@
+//! The format of MNIST and its relatives: `idx` files of images and labels, gzipped or plain.
+//!
+//! Layout: a big-endian header (magic, number of items, then height and width for images), then one byte per value.
+//! Shapes: `N` images, `H` height, `W` width; images are `[N, H, W]`.
+
+use crate::assemble::{Found, Part, assemble};
+use crate::augment::AugmentConfig;
+use crate::config::{check_fraction, default_valid_fraction};
+use crate::decode::Target;
+use crate::digest::digest_all;
+use crate::labels::{LabelColumn, Numbering, RawLabels, read_names};
+use crate::places::Places;
+use crate::store::{ImageStore, Pixels, Store};
+use crate::{DataError, Dataset, LoadContext, ProgressUnit};
+use flate2::read::MultiGzDecoder;
+use serde::{Deserialize, Serialize};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+const IMAGES_MAGIC: u32 = 0x0000_0803;
+const LABELS_MAGIC: u32 = 0x0000_0801;
+
+/// Files of MNIST, Fashion-MNIST or EMNIST.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IdxConfig {
+    /// Folder with `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
+    /// `t10k-labels-idx1-ubyte`, plain or with `.gz`; EMNIST's names (`emnist-<variant>-train-...`) are found too.
+    pub path: PathBuf,
+    /// Text file with the names of the classes, one per line; without it classes are called by their numbers.
+    #[serde(default)]
+    pub label_names: Option<PathBuf>,
+    /// Whether to exchange rows and columns of each image, as EMNIST's files need to be looked at.
+    #[serde(default)]
+    pub transpose: bool,
+    /// Part of each class's training examples that is held out for validation.
+    #[serde(default = "default_valid_fraction")]
+    pub valid_fraction: f64,
+    /// How training images are varied from view to view.
+    #[serde(default)]
+    pub augment: AugmentConfig,
+}
+
+impl IdxConfig {
+    pub(crate) fn validate(&self) -> Vec<String> {
+        [check_fraction(self.valid_fraction), self.augment.validate()].concat()
+    }
+}
+
+pub(crate) fn load(config: &IdxConfig, context: &LoadContext) -> Result<Dataset, DataError> {
+    let folder = IdxFolder::open(&config.path)?;
+    let (train_images, train_labels) = folder.read("train", &["train"], config, context)?;
+    let (test_images, test_labels) = folder.read("test", &["t10k", "test"], config, context)?;
+    if (train_images.height, train_images.width) != (test_images.height, test_images.width) {
+        return Err(DataError::invalid(
+            &test_images.path,
+            format!("images of {} x {} pixels", test_images.height, test_images.width),
+            format!("{} x {}, as in the training images", train_images.height, train_images.width),
+        ));
+    }
+    let names = config.label_names.as_deref().map(read_names).transpose()?;
+    let numbering = Numbering::new(&train_labels, names)?;
+    let part = |images: IdxImages, labels: &LabelColumn| -> Result<Part, DataError> {
+        Ok(images.into_part(numbering.classes(labels)?))
+    };
+    let found = Found {
+        name: folder.name(),
+        path: config.path.clone(),
+        labels: numbering.names().to_vec(),
+        families: None,
+        provenance: vec![
+            ("training images".to_owned(), train_images.path.display().to_string()),
+            ("test images".to_owned(), test_images.path.display().to_string()),
+        ],
+        train: part(train_images, &train_labels)?,
+        valid: None,
+        test: Some(part(test_images, &test_labels)?),
+        salt: String::new(),
+    };
+    assemble(found, config.valid_fraction, &config.augment, context)
+}
+
+/// The files of a folder, by name.
+struct IdxFolder {
+    path: PathBuf,
+    names: Vec<String>,
+}
+
+impl IdxFolder {
+    fn open(path: &Path) -> Result<Self, DataError> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(DataError::io(path, "list"))? {
+            let entry = entry.map_err(DataError::io(path, "list"))?;
+            names.extend(entry.file_name().into_string());
+        }
+        names.sort();
+        Ok(Self { path: path.to_owned(), names })
+    }
+
+    fn name(&self) -> String {
+        self.path.file_name().map_or_else(|| "idx".to_owned(), |name| name.to_string_lossy().into_owned())
+    }
+
+    fn read(
+        &self,
+        split: &str,
+        prefixes: &[&str],
+        config: &IdxConfig,
+        context: &LoadContext,
+    ) -> Result<(IdxImages, LabelColumn), DataError> {
+        context.check_interrupted()?;
+        let images_path = self.find(prefixes, "images", 3)?;
+        let labels_path = self.find(prefixes, "labels", 1)?;
+        let size = std::fs::metadata(&images_path).map(|data| data.len()).ok();
+        context.progress.start(&format!("reading the {split} images"), size, ProgressUnit::Bytes);
+        let mut images = IdxImages::read(&images_path)?;
+        context.progress.advance(size.unwrap_or(0));
+        context.progress.finish();
+        let labels = read_labels(&labels_path)?;
+        if images.len() != labels.labels.len() {
+            return Err(DataError::invalid(
+                &labels_path,
+                format!("{} labels", labels.labels.len()),
+                format!("{}, one for each image of {}", images.len(), images_path.display()),
+            ));
+        }
+        if config.transpose {
+            images.transpose();
+        }
+        Ok((images, labels))
+    }
+
+    /// The one file of a split; the plain one where it also lies there gzipped.
+    fn find(&self, prefixes: &[&str], what: &str, n_dims: usize) -> Result<PathBuf, DataError> {
+        let is_wanted = |name: &str| {
+            let plain = name.strip_suffix(".gz").unwrap_or(name);
+            let stem = ["-", "."].iter().find_map(|dot| plain.strip_suffix(&format!("-{what}{dot}idx{n_dims}-ubyte")));
+            stem.is_some_and(|stem| prefixes.contains(&stem.rsplit('-').next().unwrap_or(stem)))
+        };
+        let mut found: Vec<&String> = self.names.iter().filter(|name| is_wanted(name)).collect();
+        if found.len() == 2 && *found[1] == format!("{}.gz", found[0]) {
+            found.pop();
+        }
+        match found[..] {
+            [name] => Ok(self.path.join(name)),
+            [] => Err(DataError::invalid(
+                &self.path,
+                format!("no {what} file of the {} split", prefixes[0]),
+                format!("`{}-{what}-idx{n_dims}-ubyte`, plain or with `.gz`", prefixes[0]),
+            )),
+            [first, second, ..] => Err(DataError::invalid(
+                &self.path,
+                format!("`{first}` and `{second}`"),
+                format!("a single {what} file of the {} split", prefixes[0]),
+            )
+            .hint("put each variant into a folder of its own")),
+        }
+    }
+}
+
+/// Images `[N, H, W]`, one byte each.
+struct IdxImages {
+    path: PathBuf,
+    height: usize,
+    width: usize,
+    pixels: Vec<u8>,
+}
+
+impl IdxImages {
+    fn read(path: &Path) -> Result<Self, DataError> {
+        let (dims, pixels) = read_idx(path, IMAGES_MAGIC, "images")?;
+        if dims[1] == 0 || dims[2] == 0 {
+            let found = format!("images of {} x {} pixels", dims[1], dims[2]);
+            return Err(DataError::invalid(path, found, "at least one pixel"));
+        }
+        Ok(Self { path: path.to_owned(), height: dims[1], width: dims[2], pixels })
+    }
+
+    fn len(&self) -> usize {
+        self.pixels.len() / (self.height * self.width)
+    }
+
+    fn transpose(&mut self) {
+        let (height, width) = (self.height, self.width);
+        for image in self.pixels.chunks_exact_mut(height * width) {
+            let original = image.to_vec();
+            for (position, pixel) in image.iter_mut().enumerate() {
+                *pixel = original[(position % height) * width + position / height];
+            }
+        }
+        (self.height, self.width) = (width, height);
+    }
+
+    fn into_part(self, classes: Vec<stillhouse_core::ClassId>) -> Part {
+        let target = Target { height: self.height, width: self.width, channels: 1 };
+        let digests = digest_all(&self.pixels, target.n_bytes(), target.channels);
+        let store = Store::Images(ImageStore { target, pixels: Pixels::Resident(self.pixels) });
+        Part { store, classes, digests }
+    }
+}
+
+fn read_labels(path: &Path) -> Result<LabelColumn, DataError> {
+    let (_, labels) = read_idx(path, LABELS_MAGIC, "labels")?;
+    let labels = RawLabels::Numbers(labels.into_iter().map(i64::from).collect());
+    Ok(LabelColumn { labels, places: Places::of_file(path, "item", 0) })
+}
+
+/// Reads a file whose magic says unsigned bytes and the number of dimensions; checks its length to the byte.
+fn read_idx(path: &Path, magic: u32, what: &str) -> Result<(Vec<usize>, Vec<u8>), DataError> {
+    let bytes = read_plain_or_gz(path)?;
+    let header_len = 4 + 4 * (magic & 0xff) as usize;
+    let mut numbers = bytes.chunks_exact(4).map(|word| u32::from_be_bytes([word[0], word[1], word[2], word[3]]));
+    match numbers.next() {
+        Some(found) if found == magic && bytes.len() >= header_len => {}
+        Some(found) if found != magic => {
+            return Err(DataError::invalid(
+                path,
+                format!("magic number {found:#010x}"),
+                format!("{magic:#010x}, an idx file of {what}"),
+            ));
+        }
+        _ => return Err(cut_off(path, bytes.len(), header_len, "the header alone")),
+    }
+    let dims: Vec<usize> = numbers.take((magic & 0xff) as usize).map(|dim| dim as usize).collect();
+    let expected = dims.iter().try_fold(1usize, |size, &dim| size.checked_mul(dim));
+    match expected.and_then(|size| size.checked_add(header_len)) {
+        Some(expected) if expected == bytes.len() => Ok((dims, bytes[header_len..].to_vec())),
+        Some(expected) => Err(cut_off(path, bytes.len(), expected, &format!("for dimensions {dims:?}"))),
+        None => Err(DataError::invalid(path, format!("dimensions {dims:?}"), "dimensions that fit into memory")),
+    }
+}
+
+fn cut_off(path: &Path, found: usize, expected: usize, why: &str) -> DataError {
+    let error = DataError::invalid(path, format!("{found} bytes (unzipped)"), format!("{expected}, {why}"));
+    if found < expected { error.hint("the file is cut off: fetch it again") } else { error }
+}
+
+fn read_plain_or_gz(path: &Path) -> Result<Vec<u8>, DataError> {
+    let bytes = std::fs::read(path).map_err(DataError::io(path, "read"))?;
+    if path.extension().is_none_or(|extension| extension != "gz") {
+        return Ok(bytes);
+    }
+    let mut plain = Vec::new();
+    match MultiGzDecoder::new(&bytes[..]).read_to_end(&mut plain) {
+        Ok(_) => Ok(plain),
+        Err(error) => Err(DataError::invalid(path, format!("a gzip stream that breaks ({error})"), "a whole one")
+            .hint("the file is cut off or damaged: fetch it again")),
+    }
+}

@@ -1,0 +1,157 @@
+//! A folder of image files: `train/<class>/*`, optionally `valid/<class>/*` and `test/<class>/*`.
+
+use crate::assemble::{Found, Part, assemble};
+use crate::augment::AugmentConfig;
+use crate::config::{check_fraction, default_valid_fraction};
+use crate::encoded::EncodedImages;
+use crate::images::{self, MemoryBudget, Wish};
+use crate::store::Store;
+use crate::{DataError, Dataset, LoadContext};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use stillhouse_core::ClassId;
+
+/// A folder of image files, one folder per class. The class is named by its folder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImageFolderConfig {
+    /// Folder with `train/<class>/*` and optionally `valid/<class>/*` and `test/<class>/*`: PNG, JPEG or WebP.
+    /// Without `test` a tenth of each class is held out for it.
+    pub path: PathBuf,
+    /// `[height, width]` that every image is resized to (stretched where the aspect ratio differs); without it all
+    /// images must have one size.
+    #[serde(default)]
+    pub size: Option<[usize; 2]>,
+    /// 1 (grey) or 3 (RGB).
+    #[serde(default = "default_channels")]
+    pub channels: usize,
+    /// Part of each class's training examples that is held out for validation where there is no `valid` folder.
+    #[serde(default = "default_valid_fraction")]
+    pub valid_fraction: f64,
+    /// How training images are varied from view to view.
+    #[serde(default)]
+    pub augment: AugmentConfig,
+}
+
+fn default_channels() -> usize {
+    3
+}
+
+impl ImageFolderConfig {
+    fn wish(&self) -> Wish {
+        Wish { size: self.size, channels: Some(self.channels) }
+    }
+
+    pub(crate) fn validate(&self) -> Vec<String> {
+        [check_fraction(self.valid_fraction), self.wish().validate(), self.augment.validate()].concat()
+    }
+}
+
+pub(crate) fn load(config: &ImageFolderConfig, context: &LoadContext) -> Result<Dataset, DataError> {
+    let train = list_split(&config.path, "train", None)?;
+    let Some(train) = train else {
+        return Err(DataError::invalid(&config.path, "no folder `train`", "`train/<class>/*`")
+            .hint("move the folders of the classes into a folder named `train`"));
+    };
+    let names = train.names.clone();
+    let valid = list_split(&config.path, "valid", Some(&names))?;
+    let test = list_split(&config.path, "test", Some(&names))?;
+    let splits: Vec<Listed> = [Some(train), valid, test].into_iter().flatten().collect();
+    let target = config.wish().resolve(&splits.iter().map(|split| &split.images).collect::<Vec<_>>(), context)?;
+    let mut budget = MemoryBudget::new(context);
+    let mut parts = Vec::new();
+    for Listed { split, classes, images, .. } in splits {
+        let (store, digests) = images::load(images, target, &format!("the {split} images"), &mut budget, context)?;
+        parts.push((split, Part { store: Store::Images(store), classes, digests }));
+    }
+    let mut part = |name: &str| {
+        let index = parts.iter().position(|(split, _)| *split == name)?;
+        Some(parts.swap_remove(index).1)
+    };
+    let name = config.path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let found = Found {
+        name: name.unwrap_or_else(|| "image_folder".to_owned()),
+        path: config.path.clone(),
+        labels: names,
+        families: None,
+        train: part("train").expect("the training split was listed above"),
+        valid: part("valid"),
+        test: part("test"),
+        provenance: vec![("folder".to_owned(), config.path.display().to_string())],
+        salt: String::new(),
+    };
+    assemble(found, config.valid_fraction, &config.augment, context)
+}
+
+/// The files of one split.
+struct Listed {
+    split: &'static str,
+    /// Names of the classes in order.
+    names: Vec<String>,
+    classes: Vec<ClassId>,
+    images: EncodedImages,
+}
+
+/// Lists a split, or finds that there is none. Classes are those of the training split where it is known.
+fn list_split(root: &Path, split: &'static str, known: Option<&[String]>) -> Result<Option<Listed>, DataError> {
+    let folder = root.join(split);
+    if !root.is_dir() {
+        return Err(DataError::invalid(root, "no such folder", "a folder with `train/<class>/*`"));
+    }
+    if !folder.is_dir() {
+        return Ok(None);
+    }
+    let folders = list_visible(&folder)?;
+    if let Some(stray) = folders.iter().find(|path| !path.is_dir()) {
+        return Err(DataError::invalid(stray, "a file", format!("only folders, one per class, in `{split}`")));
+    }
+    let mut listed = Listed { split, names: Vec::new(), classes: Vec::new(), images: EncodedImages::Files(Vec::new()) };
+    let mut paths = Vec::new();
+    for class_folder in folders {
+        let name = file_name(&class_folder)?;
+        let class = match known {
+            Some(names) => names.iter().position(|known| *known == name).ok_or_else(|| unknown_class(&class_folder))?,
+            None => listed.names.len(),
+        };
+        let images = list_class(&class_folder, &name)?;
+        listed.classes.extend(images.iter().map(|_| ClassId(class as u32)));
+        paths.extend(images);
+        listed.names.push(name);
+    }
+    listed.images = EncodedImages::Files(paths);
+    Ok(Some(listed))
+}
+
+fn list_class(folder: &Path, name: &str) -> Result<Vec<PathBuf>, DataError> {
+    let images = list_visible(folder)?;
+    if images.is_empty() {
+        return Err(DataError::invalid(folder, format!("class `{name}` without an image"), "at least one image")
+            .hint("add images, or remove the empty folder"));
+    }
+    match images.iter().find(|path| path.is_dir()) {
+        Some(nested) => Err(DataError::invalid(nested, "a folder", "only image files in the folder of a class")),
+        None => Ok(images),
+    }
+}
+
+fn unknown_class(folder: &Path) -> DataError {
+    DataError::invalid(folder, "a class without training examples", "one of the classes in `train`")
+}
+
+/// Entries in the order of their names, without hidden ones.
+fn list_visible(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(DataError::io(folder, "list"))? {
+        let entry = entry.map_err(DataError::io(folder, "list"))?;
+        if !entry.file_name().to_string_lossy().starts_with('.') {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn file_name(path: &Path) -> Result<String, DataError> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.map(str::to_owned).ok_or_else(|| DataError::invalid(path, "a name that is not UTF-8", "a class name in UTF-8"))
+}

@@ -1,0 +1,169 @@
+//! A view of some examples: which rows, their labels, and how one of them becomes numbers.
+//!
+//! Shapes: `H` height, `W` width, `C` channels, `F` features. Images are read as `[H, W, C]`, features as `[F]`.
+
+use crate::DataError;
+use crate::augment::AugmentConfig;
+use crate::store::{RawImage, Store};
+use std::sync::Arc;
+use stillhouse_core::{ClassId, ExampleId, InputShape, InputSpec, Seed, ViewId};
+
+/// Largest value of a stored pixel; a pixel is scaled to `0..=1` before it is normalised.
+pub(crate) const PIXEL_MAX: f32 = 255.0;
+
+/// All examples of one source (a file of training data, say), whatever splits they are in.
+pub(crate) struct Pool {
+    pub(crate) store: Store,
+    pub(crate) classes: Vec<ClassId>,
+    /// Name of row 0; pools of one dataset keep so far apart that their examples never share a name.
+    pub(crate) first_id: u64,
+}
+
+/// What turns stored values into model inputs.
+pub(crate) struct Reading {
+    pub(crate) input: InputSpec,
+    pub(crate) augment: AugmentConfig,
+    pub(crate) seed: Seed,
+}
+
+/// Some examples of a dataset, in a fixed order. Cheap to clone.
+#[derive(Clone)]
+pub struct Split {
+    pool: Arc<Pool>,
+    reading: Arc<Reading>,
+    rows: Arc<[u32]>,
+    labels: Arc<[ClassId]>,
+    n_classes: usize,
+}
+
+impl std::fmt::Debug for Split {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Split").field("len", &self.len()).field("n_classes", &self.n_classes).finish_non_exhaustive()
+    }
+}
+
+impl Split {
+    pub(crate) fn new(pool: Arc<Pool>, reading: Arc<Reading>, rows: &[u32], n_classes: usize) -> Self {
+        let labels = rows.iter().map(|&row| pool.classes[row as usize]).collect();
+        Self { pool, reading, rows: rows.into(), labels, n_classes }
+    }
+
+    /// Number of examples.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no example.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Number of classes of the dataset, whether or not each occurs here.
+    pub fn n_classes(&self) -> usize {
+        self.n_classes
+    }
+
+    /// Shape and normalisation of one example.
+    pub fn input(&self) -> &InputSpec {
+        &self.reading.input
+    }
+
+    /// The labels in row order.
+    pub fn labels(&self) -> &[ClassId] {
+        &self.labels
+    }
+
+    /// The label of one example.
+    ///
+    /// # Panics
+    /// If the row is not below [`Split::len`].
+    pub fn label(&self, row: usize) -> ClassId {
+        self.labels[row]
+    }
+
+    /// The name of one example: the same in every split, order and run.
+    ///
+    /// # Panics
+    /// If the row is not below [`Split::len`].
+    pub fn example_id(&self, row: usize) -> ExampleId {
+        ExampleId(self.pool.first_id + u64::from(self.rows[row]))
+    }
+
+    /// The examples at the given rows, in the given order.
+    ///
+    /// # Panics
+    /// If a row is not below [`Split::len`].
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let rows: Vec<u32> = rows.iter().map(|&row| self.rows[row]).collect();
+        Self::new(self.pool.clone(), self.reading.clone(), &rows, self.n_classes)
+    }
+
+    /// Writes one example, `(x / 255 - mean) / std` for images and `(x - mean) / std` for features; with a view, the
+    /// image is augmented first, as a pure function of the dataset's seed, the example and the view.
+    ///
+    /// # Errors
+    /// A file that has changed or vanished since the load. Examples in memory never fail.
+    ///
+    /// # Panics
+    /// If the row is not below [`Split::len`] or `out` is not as long as one example.
+    pub fn read(&self, row: usize, view: Option<ViewId>, out: &mut [f32]) -> Result<(), DataError> {
+        assert_eq!(out.len(), self.input().shape.n_values(), "one example");
+        let stored_row = self.rows[row] as usize;
+        match &self.pool.store {
+            Store::Features(features) => out.copy_from_slice(features.row(stored_row)),
+            Store::Images(images) => {
+                let pixels = images.pixels(stored_row)?;
+                match view {
+                    Some(view) => self.augment(&pixels, self.example_id(row), view, out),
+                    None => pixels.iter().zip(out.iter_mut()).for_each(|(&pixel, value)| *value = f32::from(pixel)),
+                }
+            }
+        }
+        normalise(self.input(), out);
+        Ok(())
+    }
+
+    /// An image as it is stored: decoded and resized, neither augmented nor normalised; `None` for features.
+    ///
+    /// # Errors
+    /// As [`Split::read`].
+    ///
+    /// # Panics
+    /// If the row is not below [`Split::len`].
+    pub fn raw_image(&self, row: usize) -> Result<Option<RawImage>, DataError> {
+        match &self.pool.store {
+            Store::Features(_) => Ok(None),
+            Store::Images(images) => images.raw(self.rows[row] as usize).map(Some),
+        }
+    }
+
+    /// Whether reading an example costs more than copying it, so that several threads are worth their while.
+    pub(crate) fn is_slow_to_read(&self) -> bool {
+        let augmented = self.reading.augment != AugmentConfig::default();
+        match &self.pool.store {
+            Store::Features(_) => false,
+            Store::Images(images) => augmented || !images.is_resident(),
+        }
+    }
+
+    fn augment(&self, pixels: &[u8], example: ExampleId, view: ViewId, out: &mut [f32]) {
+        let InputShape::Image { channels, height, width } = self.input().shape else {
+            unreachable!("an image store comes with an image shape")
+        };
+        let stream = self.reading.seed.derive("augment", example.0).derive("view", u64::from(view.0));
+        self.reading.augment.apply(pixels, height, width, channels, stream, out);
+    }
+}
+
+/// Applies the constants of the spec in place; image values come as `0..=255`.
+pub(crate) fn normalise(input: &InputSpec, values: &mut [f32]) {
+    let full_scale = match input.shape {
+        InputShape::Image { .. } => PIXEL_MAX,
+        InputShape::Features { .. } => 1.0,
+    };
+    for example in values.chunks_exact_mut(input.shape.n_channels()) {
+        for ((value, mean), std) in example.iter_mut().zip(&input.mean).zip(&input.std) {
+            *value = (*value / full_scale - mean) / std;
+        }
+    }
+}
