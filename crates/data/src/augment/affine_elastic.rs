@@ -119,8 +119,7 @@ impl AffineMap {
         let scale_y = 1.0 / (1.0 + draws.signed() * config.scale as f32);
         let shear = draws.signed() * config.shear as f32;
         let shift = [draws.signed() * config.shift_pixels as f32, draws.signed() * config.shift_pixels as f32];
-        let matrix =
-            [[scale_x * (cos + shear * sin), scale_x * (shear * cos - sin)], [scale_y * sin, scale_y * cos]];
+        let matrix = [[scale_x * (cos + shear * sin), scale_x * (shear * cos - sin)], [scale_y * sin, scale_y * cos]];
         let centre = [(source.width as f32 - 1.0) / 2.0, (source.height as f32 - 1.0) / 2.0];
         let moved = [centre[0] + shift[0], centre[1] + shift[1]];
         let offset = [0, 1].map(|axis| centre[axis] - matrix[axis][0] * moved[0] - matrix[axis][1] * moved[1]);
@@ -213,12 +212,7 @@ fn for_each_place(
 }
 
 /// Warps an image whose number of channels is known to the compiler.
-fn warp<const CHANNELS: usize>(
-    source: &Source<'_>,
-    map: &AffineMap,
-    field: &Option<ElasticField>,
-    out: &mut [f32],
-) {
+fn warp<const CHANNELS: usize>(source: &Source<'_>, map: &AffineMap, field: &Option<ElasticField>, out: &mut [f32]) {
     for_each_place(source, map, field, |pixel, x, y| {
         let mut sum = [0.0; CHANNELS];
         for (weight, start) in corners(source, x, y).into_iter().flatten() {

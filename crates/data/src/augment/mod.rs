@@ -62,15 +62,7 @@ impl AugmentConfig {
     ///
     /// # Panics
     /// If the length of `pixels` or `out` is not `height * width * channels`: a bug of the caller.
-    pub fn apply(
-        &self,
-        pixels: &[u8],
-        height: usize,
-        width: usize,
-        channels: usize,
-        stream: Seed,
-        out: &mut [f32],
-    ) {
+    pub fn apply(&self, pixels: &[u8], height: usize, width: usize, channels: usize, stream: Seed, out: &mut [f32]) {
         assert_eq!(pixels.len(), height * width * channels, "pixels must be [height, width, channels]");
         assert_eq!(out.len(), pixels.len(), "out must have the shape of pixels");
         let source = Source { pixels, height, width, channels };

@@ -119,7 +119,7 @@ impl Designer {
         let mut thumbnails: Vec<Thumbnail> = Vec::with_capacity(size);
         let mut proposal = Some(base.to_vec());
         for _ in 0..MAX_PROPOSALS {
-            if let Some(design) = proposal {
+            if let Some(design) = proposal.filter(|design| variant::fills_its_square(design)) {
                 let thumbnail = Thumbnail::of(&design);
                 let is_new = !thumbnails.iter().any(|other| thumbnail.is_close(other));
                 if is_new && !self.gallery.has_close(&thumbnail) {

@@ -93,10 +93,7 @@ impl GlyphsConfig {
             require(fits, format!("{key} must be at least 1 and below 2^32, found {per_class}"));
         }
         let difficulty = self.difficulty;
-        require(
-            (0.0..=1.0).contains(&difficulty),
-            format!("difficulty must lie between 0 and 1, found {difficulty}"),
-        );
+        require((0.0..=1.0).contains(&difficulty), format!("difficulty must lie between 0 and 1, found {difficulty}"));
         let fraction = self.valid_fraction;
         require(
             (0.0..1.0).contains(&fraction),

@@ -20,10 +20,7 @@ impl Cell {
 
     /// Moves a point of the unit square into the cell.
     fn place(&self, point: Point) -> Point {
-        Point::new(
-            self.left + point.x * (self.right - self.left),
-            self.top + point.y * (self.bottom - self.top),
-        )
+        Point::new(self.left + point.x * (self.right - self.left), self.top + point.y * (self.bottom - self.top))
     }
 
     /// Whether a radical of many strokes stays legible in 28 by 28 pixels.
@@ -44,30 +41,9 @@ const ARRANGEMENTS: &[(usize, &[Cell])] = &[
     (3, &[Cell::new(0.0, 0.0, 1.0, 0.43), Cell::new(0.0, 0.57, 1.0, 1.0)]),
     (4, &[Cell::new(0.08, 0.0, 0.92, 0.30), Cell::new(0.0, 0.44, 1.0, 1.0)]),
     (3, &[Cell::new(0.0, 0.0, 1.0, 0.56), Cell::new(0.04, 0.70, 0.96, 1.0)]),
-    (
-        2,
-        &[
-            Cell::new(0.1, 0.0, 0.9, 0.40),
-            Cell::new(0.0, 0.56, 0.42, 1.0),
-            Cell::new(0.58, 0.56, 1.0, 1.0),
-        ],
-    ),
-    (
-        2,
-        &[
-            Cell::new(0.0, 0.0, 0.42, 0.44),
-            Cell::new(0.58, 0.0, 1.0, 0.44),
-            Cell::new(0.1, 0.60, 0.9, 1.0),
-        ],
-    ),
-    (
-        2,
-        &[
-            Cell::new(0.0, 0.0, 0.40, 1.0),
-            Cell::new(0.56, 0.0, 1.0, 0.42),
-            Cell::new(0.56, 0.58, 1.0, 1.0),
-        ],
-    ),
+    (2, &[Cell::new(0.1, 0.0, 0.9, 0.40), Cell::new(0.0, 0.56, 0.42, 1.0), Cell::new(0.58, 0.56, 1.0, 1.0)]),
+    (2, &[Cell::new(0.0, 0.0, 0.42, 0.44), Cell::new(0.58, 0.0, 1.0, 0.44), Cell::new(0.1, 0.60, 0.9, 1.0)]),
+    (2, &[Cell::new(0.0, 0.0, 0.40, 1.0), Cell::new(0.56, 0.0, 1.0, 0.42), Cell::new(0.56, 0.58, 1.0, 1.0)]),
 ];
 /// How often a frame is taken, on the scale of the table above.
 const FRAME_WEIGHT: usize = 6;

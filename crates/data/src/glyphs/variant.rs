@@ -21,6 +21,18 @@ const DOT_CLEARANCE: f32 = 0.15;
 /// Nothing leaves the unit square by more.
 const OVERHANG: f32 = 0.04;
 
+/// A glyph is at least this wide and this high.
+const LEAST_EXTENT: f32 = 0.65;
+
+/// Whether a glyph is neither a flat nor a narrow one.
+pub(crate) fn fills_its_square(strokes: &[Stroke]) -> bool {
+    let extent = |coordinate: fn(&Point) -> f32| {
+        let values = || strokes.iter().flat_map(Stroke::points).map(coordinate);
+        values().fold(f32::MIN, f32::max) - values().fold(f32::MAX, f32::min)
+    };
+    extent(|point| point.x) >= LEAST_EXTENT && extent(|point| point.y) >= LEAST_EXTENT
+}
+
 /// A random change of one stroke, or nothing when the draw does not fit the glyph.
 pub(crate) fn propose(base: &[Stroke], draws: &mut Draws) -> Option<Vec<Stroke>> {
     let chosen = draws.below(base.len());
@@ -120,10 +132,8 @@ fn bent(stroke: &Stroke, draws: &mut Draws) -> Option<Stroke> {
 
 /// Mirrored left to right inside its own box.
 fn mirrored(stroke: &Stroke) -> Stroke {
-    let (low, high) = stroke
-        .points()
-        .iter()
-        .fold((f32::MAX, f32::MIN), |(low, high), point| (low.min(point.x), high.max(point.x)));
+    let (low, high) =
+        stroke.points().iter().fold((f32::MAX, f32::MIN), |(low, high), point| (low.min(point.x), high.max(point.x)));
     stroke.map(|point| Point::new(low + high - point.x, point.y))
 }
 
