@@ -1,1 +1,32 @@
-//! Configuration, stages, pipeline, run directory, sweep, report
+//! Experiments: config, stages, pipeline, run directory, sweep, report.
+//!
+//! Start with `pipeline.rs`: it is the whole method on one page. Each line of it is a *stage* (`stages/`), whose
+//! artifact is kept under a key that hashes everything it depends on (`store.rs`); resuming, sharing a generalist
+//! across a sweep and splitting work over processes are that one rule. [`run()`] puts a run directory around it.
+//!
+//! **Absent on purpose:** terminals and argument parsing (the program's), tensors (below [`stillhouse_train`]), and any
+//! way to the test split but through the evaluation stage.
+
+mod commands;
+pub mod config;
+mod context;
+mod error;
+mod files;
+mod observer;
+mod pipeline;
+pub mod report;
+mod run;
+mod stages;
+pub mod statistics;
+mod store;
+
+pub use commands::evaluate::{EvaluateOutcome, evaluate_model};
+pub use commands::init::init_config;
+pub use commands::plan::{Plan, PlannedStage, plan};
+pub use commands::predict::{Prediction, Predictor};
+pub use commands::preview::preview;
+pub use commands::status::{RunStatus, status};
+pub use commands::sweep::{SweepCellSpec, SweepSpec, collect_sweep, load_sweep};
+pub use error::{ExperimentError, Result};
+pub use observer::{Interrupt, Observer, RunEvent, Silent};
+pub use run::{RunOptions, RunOutcome, render_report, run};

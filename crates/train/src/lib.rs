@@ -1,1 +1,40 @@
-//! The training loop, objectives, schedules, metrics and checkpoints
+//! Training: one loop for generalist, specialist and student.
+//!
+//! The three roles differ in the rows that they see ([`Sampler`]), the weights that they start from and what they are
+//! asked to match ([`Objective`]); [`fit`] is the same for all. Around it stand the schedules, the optimizer with its
+//! resumable state, predictions in bulk and the metrics of a row of probabilities.
+//!
+//! **Absent on purpose:** a generic trainer. Nothing here knows of stages, run directories or terminals: progress
+//! goes to a [`Monitor`], checkpoints to the one path that the caller names.
+
+mod checkpoint;
+mod config;
+mod error;
+mod fit;
+mod history;
+mod metrics;
+mod monitor;
+mod objective;
+mod optimizer;
+mod predict;
+mod probe;
+mod sampler;
+mod schedule;
+mod weights;
+
+pub use config::{EarlyStopping, Keep, TrainingConfig};
+pub use error::TrainError;
+pub use fit::{FitJob, Validation, fit};
+pub use history::{EpochRecord, FitSummary, History};
+pub use metrics::{Metrics, agreement, correct, evaluate, rank_of_label};
+pub use monitor::{Monitor, Silent, StepInfo};
+pub use objective::{DistillationConfig, DistillationLoss, LabelView, LossParts, Objective};
+pub use optimizer::OptimizerConfig;
+pub use predict::{PREDICTION_BATCH, predict_proba, predict_values};
+pub use probe::seconds_per_example;
+pub use sampler::{Sampler, ViewPolicy};
+pub use schedule::ScheduleConfig;
+pub use weights::{load_weights, save_weights};
+
+/// Where tensors live; the crates above name devices without knowing the tensor library.
+pub use candle_core::Device;

@@ -1,0 +1,9 @@
+//! The program's commands beside `run`: each reads a config or a finished run and answers one question.
+
+pub(crate) mod evaluate;
+pub(crate) mod init;
+pub(crate) mod plan;
+pub(crate) mod predict;
+pub(crate) mod preview;
+pub(crate) mod status;
+pub(crate) mod sweep;

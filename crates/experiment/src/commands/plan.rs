@@ -1,0 +1,217 @@
+//! `plan`: what a run would do, what of it is done, and about what it would cost.
+
+use crate::config::{Baseline, Experiment};
+use crate::context::RunContext;
+use crate::error::{ExperimentError, Result};
+use crate::observer::{Interrupt, Observer};
+use crate::pipeline::open_workshop;
+use crate::run::{RunOptions, load_data};
+use crate::stages::{Clustered, Trained, Workshop, planning};
+use crate::store::Stage;
+use serde::Serialize;
+use std::path::PathBuf;
+use stillhouse_models::{Model, ModelConfig};
+use stillhouse_train::{OptimizerConfig, TrainingConfig, seconds_per_example};
+
+/// A run before it is made.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Plan {
+    /// where the run would write
+    pub run_dir: PathBuf,
+    /// what the run would do, in order
+    pub stages: Vec<PlannedStage>,
+    /// examples, weights, gradients and optimizer states of the trainings that run side by side, and soft targets;
+    /// activations are not counted
+    pub memory_bytes: u64,
+    /// plain sentences
+    pub notes: Vec<String>,
+}
+
+/// One stage of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlannedStage {
+    /// for example `specialist_3`
+    pub name: String,
+    /// whether its artifact exists
+    pub cached: bool,
+    /// wall time on this machine from a short measurement, for stages that train; with all workers busy
+    pub estimated_seconds: Option<f64>,
+    /// size of its artifact
+    pub disk_bytes: u64,
+}
+
+const BYTES_PER_NUMBER: u64 = 4;
+
+/// Plans a run: loads the data, looks for finished stages, and measures a few training steps of each architecture.
+///
+/// # Errors
+/// Those of loading the data, and a model that does not fit it.
+pub fn plan(
+    experiment: &Experiment,
+    options: &RunOptions,
+    observer: &dyn Observer,
+    interrupt: &Interrupt,
+) -> Result<Plan> {
+    let scratch = tempfile::tempdir().map_err(|error| ExperimentError::Failed(error.into()))?;
+    let run_dir = options.run_dir(experiment);
+    let stages = options.stages.clone().unwrap_or_else(|| run_dir.join("stages"));
+    // events of a plan are no part of the run's record
+    let options = RunOptions { stages: Some(stages), ..options.clone() };
+    let context = RunContext::new(scratch.path(), &options, observer, interrupt)?;
+    let dataset = load_data(experiment, &context)?;
+    let n_test = dataset.test.len();
+    let (shop, _test) = open_workshop(experiment, dataset, options.open_device()?, &context);
+    let mut planner = Planner { shop: &shop, n_threads: options.n_threads.max(1), stages: Vec::new(), notes: Vec::new() };
+    planner.run()?;
+    let memory_bytes = planner.memory_bytes(n_test)?;
+    Ok(Plan { run_dir, stages: planner.stages, memory_bytes, notes: planner.notes })
+}
+
+struct Planner<'a> {
+    shop: &'a Workshop<'a>,
+    n_threads: usize,
+    stages: Vec<PlannedStage>,
+    notes: Vec<String>,
+}
+
+/// Cost of one training.
+#[derive(Clone, Copy)]
+struct Cost {
+    seconds: f64,
+    flops: f64,
+    disk_bytes: u64,
+}
+
+impl Planner<'_> {
+    fn run(&mut self) -> Result<()> {
+        let config = self.shop.config;
+        let n_classes = self.shop.n_classes();
+        let cost = self.cost(&config.generalist.model, &config.generalist.training, self.shop.train.len(), n_classes)?;
+        let generalist = planning::finished_generalist(self.shop)?;
+        self.push_training("generalist", generalist.is_some(), cost);
+        let clustered = generalist.as_ref().map(|generalist| planning::finished_clustering(self.shop, generalist));
+        let clustered = clustered.transpose()?.flatten();
+        self.push("clustering", clustered.is_some(), 0);
+        let (specialist_keys, specialist_flops) = self.specialists(generalist.as_ref().zip(clustered.as_ref()))?;
+        let generalist_key = planning::generalist_stage(self.shop, 0).key().to_owned();
+        let ensemble_keys = self.ensemble(cost, specialist_flops);
+        let with_generalist = |keys: Vec<String>| [vec![generalist_key.clone()], keys].concat();
+        let merged_keys = specialist_keys.map(with_generalist);
+        self.students(merged_keys, vec![generalist_key.clone()], with_generalist(ensemble_keys))
+    }
+
+    /// Plans the other generalists of the plain ensemble; their keys.
+    fn ensemble(&mut self, cost: Cost, specialist_flops: f64) -> Vec<String> {
+        if !self.shop.config.evaluation.wants(Baseline::GeneralistEnsemble) {
+            return Vec::new();
+        }
+        let members = 1..planning::n_equal_cost_members(cost.flops, specialist_flops);
+        let plan = |member| {
+            let stage = planning::generalist_stage(self.shop, member);
+            self.push_training(stage.name(), self.is_done(&stage), cost);
+            stage.key().to_owned()
+        };
+        members.map(plan).collect()
+    }
+
+    /// Plans the specialists; their keys, once the clusters are known, and their cost.
+    fn specialists(&mut self, known: Option<(&Trained, &Clustered)>) -> Result<(Option<Vec<String>>, f64)> {
+        let config = self.shop.config;
+        let n_classes = self.shop.n_classes();
+        let stages = known.map(|(generalist, clustered)| planning::specialist_stages(self.shop, generalist, clustered));
+        let stages = stages.transpose()?;
+        let sizes: Vec<usize> = match &stages {
+            Some(stages) => stages.iter().map(|(_, n_own)| *n_own).collect(),
+            None => {
+                self.notes.push("the clusters are not known yet: specialists are planned with equal ones".into());
+                let n_clusters = config.clustering.n_clusters().unwrap_or(UNKNOWN_N_CLUSTERS);
+                vec![(n_classes * config.clustering.coverage.max(1)).div_ceil(n_clusters).min(n_classes); n_clusters]
+            }
+        };
+        let mut flops = 0.0;
+        for (specialist_idx, n_own) in sizes.into_iter().enumerate() {
+            let n_rows = 2 * self.shop.train.len() * n_own / n_classes;
+            let cost = self.cost(&config.generalist.model, &config.specialists.training, n_rows, n_own + 1)?;
+            let stage = stages.as_ref().map(|stages| &stages[specialist_idx].0);
+            let cached = stage.is_some_and(|stage| self.is_done(stage));
+            flops += cost.flops;
+            self.push_training(&format!("specialist_{specialist_idx}"), cached, cost);
+        }
+        let keys = stages.map(|stages| stages.iter().map(|(stage, _)| stage.key().to_owned()).collect());
+        Ok((keys, flops))
+    }
+
+    /// Plans the stores of soft targets and the students on them.
+    fn students(&mut self, merged: Option<Vec<String>>, generalist: Vec<String>, ensemble: Vec<String>) -> Result<()> {
+        let shop = self.shop;
+        let student = &shop.config.student;
+        let wants = |baseline| shop.config.evaluation.wants(baseline);
+        let n_views = if shop.augmented { u64::from(student.views) } else { 1 };
+        let store_bytes = shop.train.len() as u64 * n_views * shop.n_classes() as u64 * BYTES_PER_NUMBER;
+        let distilled = [
+            ("soft_targets", "student", true, merged),
+            ("soft_targets_generalist", "student_generalist", wants(Baseline::StudentGeneralist), Some(generalist)),
+            ("soft_targets_ensemble", "student_generalist_ensemble", wants(Baseline::StudentGeneralistEnsemble), Some(ensemble)),
+        ];
+        let cost = self.cost(&student.model, &student.training, shop.train.len(), shop.n_classes())?;
+        let mut students = Vec::new();
+        for (store, name, _, keys) in distilled.into_iter().filter(|(_, _, wanted, _)| *wanted) {
+            let store_stage = keys.map(|keys| planning::targets_stage(shop, store, &keys, name == "student"));
+            self.push(store, store_stage.as_ref().is_some_and(|stage| self.is_done(stage)), store_bytes);
+            students.push((name, store_stage.map(|stage| planning::student_stage(shop, name, Some(stage.key())))));
+        }
+        students.push(("student_hard", Some(planning::student_stage(shop, "student_hard", None))));
+        for (name, stage) in students {
+            self.push_training(name, stage.is_some_and(|stage| self.is_done(&stage)), cost);
+        }
+        self.push("evaluation", false, 0);
+        Ok(())
+    }
+
+    fn is_done(&self, stage: &Stage) -> bool {
+        stage.is_done(self.shop.context.stages_dir())
+    }
+
+    /// Measures a few steps with the threads that one of several trainings side by side gets.
+    fn cost(&self, model: &ModelConfig, training: &TrainingConfig, n_rows: usize, n_outputs: usize) -> Result<Cost> {
+        self.shop.context.check_interrupt()?;
+        let shape = self.shop.input.shape;
+        let model = Model::new(model, &shape, n_outputs, self.shop.seed, &self.shop.device)
+            .map_err(|error| ExperimentError::Usage(format!("the model does not fit the data: {error}")))?;
+        let n_examples = (n_rows * training.n_epochs) as f64;
+        let seconds = self.shop.context.with_all_threads(|| seconds_per_example(&model, &shape, training))??;
+        let flops = FORWARD_PASSES_PER_STEP * model.flops_per_example() as f64 * n_examples;
+        Ok(Cost { seconds: seconds * n_examples, flops, disk_bytes: model.n_parameters() as u64 * BYTES_PER_NUMBER })
+    }
+
+    fn push_training(&mut self, name: &str, cached: bool, cost: Cost) {
+        let estimated_seconds = (!cached).then_some(cost.seconds);
+        self.stages.push(PlannedStage { name: name.into(), cached, estimated_seconds, disk_bytes: cost.disk_bytes });
+    }
+
+    fn push(&mut self, name: &str, cached: bool, disk_bytes: u64) {
+        self.stages.push(PlannedStage { name: name.into(), cached, estimated_seconds: None, disk_bytes });
+    }
+
+    fn memory_bytes(&self, n_test: usize) -> Result<u64> {
+        let config = self.shop.config;
+        let shape = self.shop.input.shape;
+        let n_examples = (self.shop.train.len() + self.shop.valid.len() + n_test) as u64;
+        let value_bytes = if matches!(shape, stillhouse_core::InputShape::Image { .. }) { 1 } else { BYTES_PER_NUMBER };
+        let model = Model::new(&config.generalist.model, &shape, self.shop.n_classes(), self.shop.seed, &self.shop.device)
+            .map_err(|error| ExperimentError::Usage(error.to_string()))?;
+        let n_states = match config.generalist.training.optimizer {
+            OptimizerConfig::Sgd(_) => 1,
+            OptimizerConfig::AdamW(_) => 2,
+        };
+        // weights, gradients, optimizer state
+        let per_training = model.n_parameters() as u64 * BYTES_PER_NUMBER * (2 + n_states);
+        let targets = self.stages.iter().filter(|stage| stage.name.starts_with("soft_targets")).map(|stage| stage.disk_bytes);
+        Ok(n_examples * shape.n_values() as u64 * value_bytes + per_training * self.n_threads as u64 + targets.sum::<u64>())
+    }
+}
+
+/// Clusters of a hierarchy whose file is read only in the run.
+const UNKNOWN_N_CLUSTERS: usize = 10;
+/// A training step costs about three forward passes.
+const FORWARD_PASSES_PER_STEP: f64 = 3.0;

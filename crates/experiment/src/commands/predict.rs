@@ -1,0 +1,96 @@
+//! `predict`: a model folder and an input are enough.
+
+use crate::error::{ExperimentError, Result, file_error};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use stillhouse_core::InputShape;
+use stillhouse_data::{decode_image_for, features_for};
+use stillhouse_models::{Model, ModelCard, load_model};
+use stillhouse_train::{Device, predict_values};
+
+/// A loaded model that answers.
+pub struct Predictor {
+    model: Model,
+    card: ModelCard,
+}
+
+/// The answer for one input.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Prediction {
+    /// the file, or the numbers as they were given
+    pub input: String,
+    /// most probable classes, descending
+    pub top: Vec<(String, f64)>,
+}
+
+impl Predictor {
+    /// Reads a model folder.
+    ///
+    /// # Errors
+    /// A folder that is not a model's, or is damaged.
+    pub fn load(model_dir: &Path) -> Result<Self> {
+        if !model_dir.is_dir() {
+            let hint = "give a model folder, for example runs/quickstart/student";
+            return Err(ExperimentError::Usage(format!("{}: no such folder\n  hint: {hint}", model_dir.display())));
+        }
+        let (model, card) = load_model(model_dir, &Device::Cpu)
+            .map_err(|error| file_error(model_dir, "the model cannot be read", error))?;
+        Ok(Self { model, card })
+    }
+
+    /// Predicts one image file, all images of a folder (not of folders inside it), or one row of numbers with commas or
+    /// spaces between them; the `top_k` most probable classes of each.
+    ///
+    /// # Errors
+    /// An input of another kind or size than the model takes, or a file that cannot be read.
+    pub fn predict(&self, input: &str, top_k: usize) -> Result<Vec<Prediction>> {
+        match self.card.input.shape {
+            InputShape::Image { .. } => image_files(Path::new(input))?.iter().map(|path| self.image(path, top_k)).collect(),
+            InputShape::Features { .. } => Ok(vec![self.features(input, top_k)?]),
+        }
+    }
+
+    fn image(&self, path: &Path, top_k: usize) -> Result<Prediction> {
+        let bytes = std::fs::read(path).map_err(|error| file_error(path, "cannot be read", error))?;
+        let values = decode_image_for(&self.card.input, path, &bytes)?;
+        self.answer(path.display().to_string(), values, top_k)
+    }
+
+    fn features(&self, text: &str, top_k: usize) -> Result<Prediction> {
+        let words: Vec<&str> = text.split([',', ' ', '\t']).filter(|word| !word.is_empty()).collect();
+        let values: Result<Vec<f32>, _> = words.iter().map(|word| word.parse::<f32>()).collect();
+        let values = values.map_err(|_| {
+            ExperimentError::BadData(anyhow::anyhow!("\"{text}\" is not a row of numbers, which this model takes"))
+        })?;
+        let values = features_for(&self.card.input, Path::new("INPUT"), &values)?;
+        self.answer(text.to_owned(), values, top_k)
+    }
+
+    fn answer(&self, input: String, values: Vec<f32>, top_k: usize) -> Result<Prediction> {
+        let probs = predict_values(&self.model, values, 1)?;
+        let mut classes: Vec<usize> = (0..probs.len()).collect();
+        classes.sort_by(|a, b| probs[*b].total_cmp(&probs[*a]).then(a.cmp(b)));
+        let top = classes.into_iter().take(top_k).map(|class| (self.card.labels[class].clone(), f64::from(probs[class])));
+        Ok(Prediction { input, top: top.collect() })
+    }
+}
+
+const IMAGE_ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
+
+fn image_files(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let list = || -> std::io::Result<Vec<PathBuf>> { std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect() };
+    let mut files = list().map_err(|error| file_error(path, "cannot be listed", error))?;
+    let is_image = |path: &PathBuf| {
+        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+        ending.is_some_and(|ending| IMAGE_ENDINGS.contains(&ending.as_str()))
+    };
+    files.retain(is_image);
+    files.sort();
+    if files.is_empty() {
+        return Err(file_error(path, "no images", format!("expected files ending in {}", IMAGE_ENDINGS.join(", "))));
+    }
+    Ok(files)
+}

@@ -1,0 +1,105 @@
+//! `sweep`: the cells of a grid, and what came out of them.
+
+use crate::config::{ConfigProblems, ConfigSource, Experiment, load_sweep_axes};
+use crate::error::Result;
+use crate::files::{read_json, write_whole};
+use crate::report::sweep::{SweepCell, summary_csv, sweep_html, sweep_markdown};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// All cells of a sweep.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SweepSpec {
+    /// name of the sweep and of its folder
+    pub name: String,
+    /// keys and their values, in the file's order
+    pub axes: Vec<(String, Vec<String>)>,
+    /// every combination
+    pub cells: Vec<SweepCellSpec>,
+}
+
+/// One cell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SweepCellSpec {
+    /// folder name
+    pub name: String,
+    /// `a.b=value`, for `--set`
+    pub overrides: Vec<String>,
+    /// key and value of each axis
+    pub axes: Vec<(String, String)>,
+}
+
+/// Reads a sweep and lists its cells, the last axis varying fastest. Cells are not checked here: one that cannot run is
+/// reported as a failed cell beside the others.
+///
+/// # Errors
+/// An unreadable file, no `[sweep]` table, or a base config that cannot run.
+pub fn load_sweep(source: &ConfigSource, overrides: &[String]) -> Result<SweepSpec, ConfigProblems> {
+    let base = Experiment::load(source, overrides)?;
+    let axes: Vec<(String, Vec<String>)> = load_sweep_axes(source)?
+        .into_iter()
+        .map(|(key, values)| (key, values.iter().map(ToString::to_string).collect()))
+        .collect();
+    let combinations = axes.iter().fold(vec![Vec::new()], |combinations, (key, values)| {
+        let extended = |combination: &Vec<(String, String)>| -> Vec<Vec<(String, String)>> {
+            let with = |value: &String| [combination.clone(), vec![(key.clone(), value.clone())]].concat();
+            values.iter().map(with).collect()
+        };
+        combinations.iter().flat_map(extended).collect()
+    });
+    let cells = combinations.into_iter().enumerate().map(|(index, axes)| cell(index, axes)).collect();
+    Ok(SweepSpec { name: base.name().to_owned(), axes, cells })
+}
+
+fn cell(index: usize, axes: Vec<(String, String)>) -> SweepCellSpec {
+    let part = |(key, value): &(String, String)| {
+        let short = key.rsplit('.').next().unwrap_or(key);
+        let value: String = value.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')).collect();
+        format!("{short}={}", value.chars().take(MAX_VALUE_LEN).collect::<String>())
+    };
+    let name = std::iter::once(format!("{index:03}")).chain(axes.iter().map(part)).collect::<Vec<_>>().join(",");
+    let overrides = axes.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    SweepCellSpec { name, overrides, axes }
+}
+
+/// Characters of a value in a folder's name.
+const MAX_VALUE_LEN: usize = 24;
+
+/// Reads the cells' reports below `<sweep_dir>/cells/` and writes `summary.csv`, `sweep.md` and `sweep.html`; returns
+/// the Markdown for the terminal.
+///
+/// # Errors
+/// A report that cannot be read, or a summary that cannot be written.
+pub fn collect_sweep(spec: &SweepSpec, sweep_dir: &Path, failures: &BTreeMap<String, String>) -> Result<String> {
+    let outcome = |cell: &SweepCellSpec| {
+        if let Some(message) = failures.get(&cell.name) {
+            return Err(message.clone());
+        }
+        let path = sweep_dir.join("cells").join(&cell.name).join("report.json");
+        read_json(&path).map_err(|error| error.to_string())
+    };
+    let cells: Vec<SweepCell> =
+        spec.cells.iter().map(|cell| SweepCell { axes: cell.axes.clone(), outcome: outcome(cell) }).collect();
+    let markdown = sweep_markdown(&spec.name, &cells);
+    write_whole(&sweep_dir.join("summary.csv"), summary_csv(&cells).as_bytes())?;
+    write_whole(&sweep_dir.join("sweep.md"), markdown.as_bytes())?;
+    write_whole(&sweep_dir.join("sweep.html"), sweep_html(&spec.name, &cells).as_bytes())?;
+    Ok(markdown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_all_combinations_with_folder_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("grid.toml");
+        let sweep = "\n[sweep]\nstudent.distillation.loss.temperature = [1.0, 4.0]\nseed = [0, 1, 2]\n";
+        std::fs::write(&path, format!("{}{sweep}", crate::config::QUICKSTART)).unwrap();
+        let spec = load_sweep(&ConfigSource::File(path), &[]).unwrap();
+        assert_eq!(spec.cells.len(), 6);
+        assert_eq!(spec.cells[1].name, "001,temperature=1.0,seed=1");
+        assert_eq!(spec.cells[5].overrides, ["student.distillation.loss.temperature=4.0", "seed=2"]);
+    }
+}

@@ -1,0 +1,186 @@
+//! The tables of an experiment's config.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use stillhouse_data::DataConfig;
+use stillhouse_ensemble::{ClusteringConfig, MergeConfig};
+use stillhouse_models::ModelConfig;
+use stillhouse_train::{DistillationConfig, TrainingConfig};
+
+/// One experiment, from a dataset to a student.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExperimentConfig {
+    /// Name of the run and of its folder; the file's name by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Root of every random stream.
+    #[serde(default)]
+    pub seed: u64,
+    /// Examples and labels.
+    pub data: DataConfig,
+    /// The network that knows every class.
+    pub generalist: GeneralistConfig,
+    /// Which classes go to which specialist.
+    pub clustering: ClusteringConfig,
+    /// The networks for one cluster each.
+    pub specialists: SpecialistsConfig,
+    /// How all of them become one distribution.
+    #[serde(default)]
+    pub merge: MergeConfig,
+    /// The small network that is shipped.
+    pub student: StudentConfig,
+    /// What is measured beside it.
+    #[serde(default)]
+    pub evaluation: EvaluationConfig,
+}
+
+/// The network that knows every class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GeneralistConfig {
+    /// Architecture; the specialists have the same with their own heads.
+    pub model: ModelConfig,
+    /// How it is trained.
+    pub training: TrainingConfig,
+}
+
+/// The networks for one cluster each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SpecialistsConfig {
+    /// Outputs of a specialist.
+    #[serde(default)]
+    pub head: SpecialistHead,
+    /// Weights that a specialist starts from.
+    #[serde(default)]
+    pub init: SpecialistInit,
+    /// How each is trained.
+    pub training: TrainingConfig,
+}
+
+/// Outputs of a specialist.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SpecialistHead {
+    /// Its own classes and one dustbin for every other class.
+    #[default]
+    Dustbin,
+}
+
+/// Weights that a specialist starts from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SpecialistInit {
+    /// The generalist's (paper, sec. 5.1).
+    #[default]
+    Generalist,
+    /// Its own seeded ones: dearer, and more different from the generalist.
+    Scratch,
+}
+
+/// The small network that is shipped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StudentConfig {
+    /// Architecture.
+    pub model: ModelConfig,
+    /// How it is trained; its twins on other targets are trained alike.
+    pub training: TrainingConfig,
+    /// Loss and weights.
+    #[serde(default)]
+    pub distillation: DistillationConfig,
+    /// Augmented views of each example for which soft targets are stored; teachers and student see the same ones.
+    /// Without augmentation there is one, the example itself.
+    #[serde(default = "default_views")]
+    pub views: u32,
+}
+
+fn default_views() -> u32 {
+    4
+}
+
+/// What is measured beside the student.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluationConfig {
+    /// Models that the student and the ensemble are compared with. `student_hard` is always trained: `gain_kept` needs it.
+    #[serde(default = "all_baselines")]
+    pub baselines: Vec<Baseline>,
+    /// Test examples whose soft targets the report shows.
+    #[serde(default = "default_n_samples")]
+    pub n_samples: usize,
+}
+
+/// A model to compare with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Baseline {
+    /// The student's twin on hard labels.
+    StudentHard,
+    /// The student's twin on the generalist's soft targets.
+    StudentGeneralist,
+    /// Generalists that together cost as much training as generalist and specialists.
+    GeneralistEnsemble,
+    /// The student's twin on that ensemble's soft targets.
+    StudentGeneralistEnsemble,
+}
+
+fn all_baselines() -> Vec<Baseline> {
+    use Baseline::{GeneralistEnsemble, StudentGeneralist, StudentGeneralistEnsemble, StudentHard};
+    vec![StudentHard, StudentGeneralist, GeneralistEnsemble, StudentGeneralistEnsemble]
+}
+
+fn default_n_samples() -> usize {
+    8
+}
+
+impl Default for EvaluationConfig {
+    fn default() -> Self {
+        Self { baselines: all_baselines(), n_samples: default_n_samples() }
+    }
+}
+
+impl EvaluationConfig {
+    /// Whether a baseline is asked for, itself or by another that needs it.
+    pub fn wants(&self, baseline: Baseline) -> bool {
+        let listed = |baseline| self.baselines.contains(&baseline);
+        match baseline {
+            Baseline::StudentHard => true,
+            Baseline::GeneralistEnsemble => listed(baseline) || listed(Baseline::StudentGeneralistEnsemble),
+            other => listed(other),
+        }
+    }
+}
+
+impl ExperimentConfig {
+    /// Everything out of range: path and sentence of each.
+    pub(crate) fn out_of_range(&self) -> Vec<(String, String)> {
+        let tables = [
+            ("data", self.data.validate()),
+            ("generalist.training", self.generalist.training.validate()),
+            ("clustering", self.clustering.validate()),
+            ("specialists.training", self.specialists.training.validate()),
+            ("merge", self.merge.validate()),
+            ("student.training", self.student.training.validate()),
+            ("student.distillation", self.student.distillation.validate()),
+        ];
+        let mut problems: Vec<(String, String)> =
+            tables.into_iter().flat_map(|(table, found)| found.into_iter().map(move |text| split_key(table, &text))).collect();
+        if self.student.views == 0 {
+            problems.push(("student.views".into(), "must be at least 1, found 0".into()));
+        }
+        if self.name.as_ref().is_some_and(|name| name.is_empty() || name.contains(['/', '\\'])) {
+            problems.push(("name".into(), "must be a plain folder name".into()));
+        }
+        problems
+    }
+}
+
+/// Splits `key: sentence` of a table into a whole path and the sentence.
+fn split_key(table: &str, problem: &str) -> (String, String) {
+    match problem.split_once(": ") {
+        Some((key, text)) if !key.contains(' ') => (format!("{table}.{key}"), text.to_owned()),
+        _ => (table.to_owned(), problem.to_owned()),
+    }
+}

@@ -1,0 +1,236 @@
+//! From a file, or the embedded quickstart, and `--set` overrides to a checked experiment.
+
+use super::schema::check_against_schema;
+use super::{ConfigProblem, ConfigProblems, ExperimentConfig};
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
+/// The config that runs without any file: glyphs, the whole pipeline.
+pub const QUICKSTART: &str = include_str!("../../../../configs/quickstart.toml");
+
+/// Where a config comes from.
+#[derive(Clone, Debug)]
+pub enum ConfigSource {
+    /// The embedded quickstart.
+    Quickstart,
+    /// A TOML file.
+    File(PathBuf),
+}
+
+impl ConfigSource {
+    /// For messages.
+    pub fn display_name(&self) -> String {
+        match self {
+            Self::Quickstart => "built-in quickstart".into(),
+            Self::File(path) => path.display().to_string(),
+        }
+    }
+
+    /// Default name of the experiment.
+    fn stem(&self) -> String {
+        match self {
+            Self::Quickstart => "quickstart".into(),
+            Self::File(path) => path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy().into_owned()),
+        }
+    }
+
+    fn read(&self) -> Result<Table, ConfigProblems> {
+        let text = match self {
+            Self::Quickstart => QUICKSTART.to_owned(),
+            Self::File(path) => std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?,
+        };
+        text.parse().map_err(|error: toml::de::Error| {
+            ConfigProblems::whole(&self.display_name(), format!("not valid TOML\n{}", error.to_string().trim_end()))
+        })
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> ConfigProblems {
+    let mut problems = ConfigProblems::whole(&path.display().to_string(), format!("cannot be read ({error})"));
+    if error.kind() == std::io::ErrorKind::NotFound {
+        problems.problems[0].hint = Some("`stillhouse init` writes a commented config".into());
+    }
+    problems
+}
+
+/// A config that was checked: it can run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Experiment {
+    name: String,
+    config: ExperimentConfig,
+}
+
+impl Experiment {
+    /// Reads, overrides and checks a config. A `[sweep]` table is left aside.
+    ///
+    /// # Errors
+    /// All problems at once: unreadable or invalid TOML, unknown keys (with the nearest known one), missing keys, wrong
+    /// types, values out of range.
+    pub fn load(source: &ConfigSource, overrides: &[String]) -> Result<Self, ConfigProblems> {
+        let mut table = source.read()?;
+        table.remove(SWEEP);
+        for text in overrides {
+            apply_override(&mut table, text).map_err(|message| ConfigProblems::whole(&format!("--set {text}"), message))?;
+        }
+        Self::from_table(table, &source.display_name(), source.stem())
+    }
+
+    fn from_table(table: Table, source_name: &str, default_name: String) -> Result<Self, ConfigProblems> {
+        let in_source = |problems| ConfigProblems { source_name: source_name.to_owned(), problems };
+        let problems = check_against_schema(&Value::Table(table.clone()));
+        if !problems.is_empty() {
+            return Err(in_source(problems));
+        }
+        let config: ExperimentConfig = serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
+            let path = error.path().to_string();
+            in_source(vec![ConfigProblem { path, message: error.into_inner().to_string().trim_end().into(), hint: None }])
+        })?;
+        let out_of_range: Vec<_> = config
+            .out_of_range()
+            .into_iter()
+            .map(|(path, message)| ConfigProblem { path, message, hint: None })
+            .collect();
+        if !out_of_range.is_empty() {
+            return Err(in_source(out_of_range));
+        }
+        let name = config.name.clone().unwrap_or(default_name);
+        Ok(Self { name, config })
+    }
+
+    /// Name of the run.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The checked config.
+    pub fn config(&self) -> &ExperimentConfig {
+        &self.config
+    }
+
+    /// The config as it runs, defaults and overrides included.
+    pub fn to_toml(&self) -> String {
+        let named = ExperimentConfig { name: Some(self.name.clone()), ..self.config.clone() };
+        toml::to_string(&named).expect("a checked config is a tree of tables, lists, strings and numbers")
+    }
+}
+
+const SWEEP: &str = "sweep";
+
+/// Axes of a config's `[sweep]` table in the file's order: dotted key and its values.
+///
+/// # Errors
+/// An unreadable file, no `[sweep]` table, or one whose leaves are not lists.
+pub fn load_sweep_axes(source: &ConfigSource) -> Result<Vec<(String, Vec<Value>)>, ConfigProblems> {
+    let problem = |path: String, message: &str| ConfigProblems {
+        source_name: source.display_name(),
+        problems: vec![ConfigProblem {
+            path,
+            message: message.into(),
+            hint: Some("write `[sweep]` with lines such as `seed = [0, 1, 2]`".into()),
+        }],
+    };
+    let table = source.read()?;
+    let Some(Value::Table(sweep)) = table.get(SWEEP) else {
+        return Err(problem(SWEEP.into(), "a sweep needs a [sweep] table"));
+    };
+    let mut axes = Vec::new();
+    collect_axes("", sweep, &mut axes).map_err(|path| problem(format!("{SWEEP}.{path}"), "must be a list of values, not empty"))?;
+    if axes.is_empty() {
+        return Err(problem(SWEEP.into(), "holds no key to vary"));
+    }
+    Ok(axes)
+}
+
+fn collect_axes(prefix: &str, table: &Table, axes: &mut Vec<(String, Vec<Value>)>) -> Result<(), String> {
+    for (key, value) in table {
+        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        match value {
+            Value::Table(inner) => collect_axes(&path, inner, axes)?,
+            Value::Array(values) if !values.is_empty() => axes.push((path, values.clone())),
+            _ => return Err(path),
+        }
+    }
+    Ok(())
+}
+
+/// Applies one `a.b=c`; the value is TOML where it parses as such, otherwise a plain string.
+fn apply_override(table: &mut Table, text: &str) -> Result<(), String> {
+    let (path, value) = text.split_once('=').ok_or("must have the form a.b=value")?;
+    let parsed = format!("value = {value}").parse::<Table>().ok().and_then(|mut parsed| parsed.remove("value"));
+    let value = parsed.unwrap_or_else(|| Value::String(value.to_owned()));
+    let keys: Vec<&str> = path.trim().split('.').collect();
+    if keys.iter().any(|key| key.is_empty()) {
+        return Err(format!("`{path}` is not a key path"));
+    }
+    let (last, parents) = keys.split_last().ok_or("must have the form a.b=value")?;
+    let mut place = table;
+    for key in parents {
+        let entry = place.entry(*key).or_insert_with(|| Value::Table(Table::new()));
+        place = entry.as_table_mut().ok_or_else(|| format!("`{key}` in `{path}` holds a value, not a table"))?;
+    }
+    place.insert((*last).to_owned(), value);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_overrides(overrides: &[&str]) -> Result<Experiment, ConfigProblems> {
+        let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
+        Experiment::load(&ConfigSource::Quickstart, &overrides)
+    }
+
+    fn problem(overrides: &[&str]) -> String {
+        with_overrides(overrides).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_misspelt_key_is_named_with_the_nearest_known_one() {
+        let text = problem(&["student.training.n_epoch=3"]);
+        assert!(text.contains("student.training.n_epoch: unknown key"), "{text}");
+        assert!(text.contains("hint: did you mean `n_epochs`?"), "{text}");
+    }
+
+    #[test]
+    fn all_problems_come_at_once() {
+        let text = problem(&["seed=\"x\"", "data.n_clases=3", "student.training.batch_size=-1"]);
+        assert!(text.contains("3 problems"), "{text}");
+        assert!(text.contains("seed: expected a whole number, found the string \"x\""), "{text}");
+        assert!(text.contains("did you mean `n_classes`?"), "{text}");
+        assert!(text.contains("student.training.batch_size: must be 0 or more, found -1"), "{text}");
+    }
+
+    #[test]
+    fn ranges_are_checked_after_types() {
+        let text = problem(&["student.distillation.loss={kind=\"soft_cross_entropy\",temperature=0.0}"]);
+        assert!(text.contains("student.distillation.loss.temperature: must be above 0, found 0"), "{text}");
+        let text = problem(&["student.training.n_epochs=0", "student.views=0"]);
+        assert!(text.contains("student.training.n_epochs: must be at least 1"), "{text}");
+        assert!(text.contains("student.views: must be at least 1"), "{text}");
+    }
+
+    #[test]
+    fn an_unknown_kind_lists_the_known_ones() {
+        let text = problem(&["student.model.kind=\"resnt\""]);
+        assert!(text.contains("student.model.kind: unknown kind \"resnt\""), "{text}");
+        assert!(text.contains("did you mean `resnet`?"), "{text}");
+    }
+
+    #[test]
+    fn overrides_are_toml_or_strings() {
+        let experiment = with_overrides(&["seed=7", "name=my run"]).unwrap();
+        assert_eq!(experiment.config().seed, 7);
+        assert_eq!(experiment.name(), "my run");
+        assert!(problem(&["seed"]).contains("a.b=value"));
+        assert!(problem(&["seed.x=1"]).contains("holds a value"));
+    }
+
+    #[test]
+    fn a_resolved_config_resolves_to_itself() {
+        let experiment = with_overrides(&["seed=3"]).unwrap();
+        let table: Table = experiment.to_toml().parse().unwrap();
+        let again = Experiment::from_table(table, "again", "other".into()).unwrap();
+        assert_eq!(again.to_toml(), experiment.to_toml());
+    }
+}

@@ -1,0 +1,17 @@
+//! The config of an experiment: a composition of structs that each crate owns, and its way into a checked [`Experiment`].
+//!
+//! Raw text -> TOML -> checked against the JSON schema (all unknown keys, missing keys and wrong types at once, each
+//! with its path) -> typed -> ranges checked -> [`Experiment`]. Derived values are never written back.
+
+mod experiment;
+mod load;
+mod problems;
+mod schema;
+
+pub use experiment::{
+    Baseline, EvaluationConfig, ExperimentConfig, GeneralistConfig, SpecialistHead, SpecialistInit, SpecialistsConfig,
+    StudentConfig,
+};
+pub use load::{ConfigSource, Experiment, QUICKSTART, load_sweep_axes};
+pub use problems::{ConfigProblem, ConfigProblems};
+pub use schema::config_schema;

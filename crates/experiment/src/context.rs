@@ -1,0 +1,172 @@
+//! What every stage is given: where to write, how many threads there are, whom to tell, when to stop.
+
+use crate::error::{ExperimentError, Result, file_error};
+use crate::observer::{Interrupt, Observer, RunEvent};
+use crate::run::RunOptions;
+use crate::store::Stage;
+use std::collections::HashSet;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use stillhouse_train::{EpochRecord, Monitor, StepInfo};
+
+/// Backward walks a graph recursively, so workers get a deep stack.
+const WORKER_STACK_BYTES: usize = 64 << 20;
+
+/// A run in progress.
+pub struct RunContext<'a> {
+    stages_dir: PathBuf,
+    n_threads: usize,
+    force: bool,
+    reversed_jobs: bool,
+    computed: Mutex<HashSet<String>>,
+    metrics: Mutex<File>,
+    observer: &'a dyn Observer,
+    interrupt: &'a Interrupt,
+}
+
+impl<'a> RunContext<'a> {
+    /// A context for a run directory.
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub(crate) fn new(
+        run_dir: &Path,
+        options: &RunOptions,
+        observer: &'a dyn Observer,
+        interrupt: &'a Interrupt,
+    ) -> Result<Self> {
+        let path = run_dir.join("metrics.jsonl");
+        let metrics = OpenOptions::new().create(true).append(true).open(&path);
+        Ok(Self {
+            stages_dir: options.stages.clone().unwrap_or_else(|| run_dir.join("stages")),
+            n_threads: options.n_threads.max(1),
+            force: options.force,
+            reversed_jobs: options.reversed_jobs,
+            computed: Mutex::default(),
+            metrics: Mutex::new(metrics.map_err(|error| file_error(&path, "cannot be opened", error))?),
+            observer,
+            interrupt,
+        })
+    }
+
+    /// Where artifacts live.
+    pub(crate) fn stages_dir(&self) -> &Path {
+        &self.stages_dir
+    }
+
+    /// Whether parallel jobs are taken up in the opposite order.
+    pub(crate) fn reversed_jobs(&self) -> bool {
+        self.reversed_jobs
+    }
+
+    /// Whether this run computed anything, or found everything finished.
+    pub(crate) fn has_computed(&self) -> bool {
+        !self.computed.lock().expect("no holder panics").is_empty()
+    }
+
+    /// Whether an existing artifact is to be computed again: under `--force`, once for each stage.
+    pub(crate) fn is_forced(&self, stage: &Stage) -> bool {
+        self.force && !self.computed.lock().expect("no holder panics").contains(stage.key())
+    }
+
+    pub(crate) fn mark_computed(&self, stage: &Stage) {
+        self.computed.lock().expect("no holder panics").insert(stage.key().to_owned());
+    }
+
+    /// Tells the observer and `metrics.jsonl`.
+    pub(crate) fn event(&self, event: &RunEvent) {
+        self.observer.event(event);
+        if let Ok(line) = serde_json::to_string(event) {
+            let mut file = self.metrics.lock().expect("no holder panics");
+            // a log line that cannot be written (full disk) must not stop the work; artifacts report that themselves
+            let _ = writeln!(file, "{line}");
+        }
+    }
+
+    /// Tells how far a stage is.
+    pub(crate) fn progress(&self, stage: &str, done: u64, total: u64) {
+        self.observer.progress(stage, done, total);
+    }
+
+    /// Says a plain sentence.
+    pub(crate) fn note(&self, stage: &str, text: impl Into<String>) {
+        self.event(&RunEvent::Note { stage: stage.to_owned(), text: text.into() });
+    }
+
+    /// # Errors
+    /// [`ExperimentError::Interrupted`] once the user has asked to stop.
+    pub(crate) fn check_interrupt(&self) -> Result<()> {
+        if self.interrupt.is_requested() { Err(ExperimentError::Interrupted) } else { Ok(()) }
+    }
+
+    /// A monitor for one training.
+    pub(crate) fn monitor<'b>(&'b self, stage: &'b str) -> StageMonitor<'b> {
+        StageMonitor { context: self, stage }
+    }
+
+    /// Runs work in a pool of all the run's threads.
+    pub(crate) fn with_all_threads<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
+        Ok(worker_pool(self.n_threads)?.install(work))
+    }
+
+    /// Runs independent jobs side by side, each in a pool of its own share of the threads; results in the jobs' order.
+    ///
+    /// Jobs are taken up in their order, so callers put the longest first.
+    pub(crate) fn side_by_side<J: Sync, T: Send>(
+        &self,
+        jobs: &[J],
+        work: impl Fn(&J) -> Result<T> + Sync,
+    ) -> Result<Vec<Result<T>>> {
+        let n_workers = self.n_threads.min(jobs.len()).max(1);
+        let threads_each = (self.n_threads / n_workers).max(1);
+        let pools: Vec<_> = (0..n_workers).map(|_| worker_pool(threads_each)).collect::<Result<_>>()?;
+        let next = AtomicUsize::new(0);
+        let results: Vec<Mutex<Option<Result<T>>>> = jobs.iter().map(|_| Mutex::new(None)).collect();
+        // plain threads take the jobs, since a rayon worker that waits for another pool would start further jobs meanwhile
+        std::thread::scope(|scope| {
+            for pool in &pools {
+                scope.spawn(|| {
+                    let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|job_idx| *job_idx < jobs.len());
+                    while let Some(job_idx) = take() {
+                        let result = pool.install(|| work(&jobs[job_idx]));
+                        *results[job_idx].lock().expect("no holder panics") = Some(result);
+                    }
+                });
+            }
+        });
+        let finished = results.into_iter().map(|slot| slot.into_inner().expect("no holder panics"));
+        Ok(finished.map(|result| result.expect("every job was taken")).collect())
+    }
+}
+
+fn worker_pool(n_threads: usize) -> Result<rayon::ThreadPool> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).stack_size(WORKER_STACK_BYTES).build();
+    pool.map_err(|error| ExperimentError::Failed(anyhow::anyhow!("cannot start {n_threads} threads: {error}")))
+}
+
+/// Carries a training's progress to the run's observer.
+pub(crate) struct StageMonitor<'a> {
+    context: &'a RunContext<'a>,
+    stage: &'a str,
+}
+
+impl Monitor for StageMonitor<'_> {
+    fn step(&self, info: &StepInfo) {
+        self.context.progress(self.stage, info.step as u64, info.n_steps as u64);
+    }
+
+    fn epoch(&self, record: &EpochRecord, n_epochs: usize) {
+        self.context.event(&RunEvent::Epoch { stage: self.stage.to_owned(), n_epochs, record: record.clone() });
+    }
+
+    fn note(&self, text: &str) {
+        self.context.note(self.stage, text);
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.context.interrupt.is_requested()
+    }
+}

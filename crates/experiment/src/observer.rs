@@ -1,0 +1,89 @@
+//! What a run tells the world while it goes, and how it is asked to stop.
+
+use serde::Serialize;
+use std::sync::atomic::{AtomicBool, Ordering};
+use stillhouse_train::EpochRecord;
+
+/// Something that happened in a run; also a line of `metrics.jsonl`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum RunEvent {
+    /// A stage begins; it may have `n_steps` of something to do.
+    StageStarted {
+        /// for example `specialist_3`
+        stage: String,
+    },
+    /// A stage's artifact exists already.
+    StageCached {
+        /// the stage
+        stage: String,
+    },
+    /// A stage's artifact is complete.
+    StageFinished {
+        /// the stage
+        stage: String,
+        /// wall time
+        elapsed_s: f64,
+    },
+    /// A stage failed; the run may go on without it.
+    StageFailed {
+        /// the stage
+        stage: String,
+        /// the message
+        error: String,
+    },
+    /// An epoch of a training ended.
+    Epoch {
+        /// the stage that trains
+        stage: String,
+        /// epochs of the training
+        n_epochs: usize,
+        /// the epoch's numbers
+        record: EpochRecord,
+    },
+    /// A plain sentence for the user.
+    Note {
+        /// the stage that says it
+        stage: String,
+        /// the sentence
+        text: String,
+    },
+}
+
+/// Receives what happens in a run. Called from many threads.
+pub trait Observer: Sync {
+    /// Something happened.
+    fn event(&self, event: &RunEvent);
+    /// `done` of `total` steps of a stage are done; called often.
+    fn progress(&self, stage: &str, done: u64, total: u64);
+}
+
+/// An observer that hears nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn event(&self, _: &RunEvent) {}
+    fn progress(&self, _: &str, _: u64, _: u64) {}
+}
+
+/// A request to stop, set from a signal handler.
+#[derive(Debug, Default)]
+pub struct Interrupt(AtomicBool);
+
+impl Interrupt {
+    /// Not interrupted.
+    pub const fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    /// Asks the run to stop at the next step; whether it had been asked before.
+    pub fn request(&self) -> bool {
+        self.0.swap(true, Ordering::SeqCst)
+    }
+
+    /// Whether the run should stop.
+    pub fn is_requested(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,97 @@
+//! The whole method, in the order of the paper (Hinton, Vinyals and Dean 2015, arXiv:1503.02531).
+//!
+//! data -> generalist -> class clustering -> specialists -> merge -> soft targets -> student -> evaluation
+
+use crate::config::{Baseline, Experiment};
+use crate::context::RunContext;
+use crate::error::Result;
+use crate::report::DatasetReport;
+use crate::stages::{
+    Evaluated, Models, Teacher, Trained, Workshop, cluster_classes, evaluate, store_soft_targets, train_generalist,
+    train_generalist_ensemble, train_specialists, train_students,
+};
+use stillhouse_core::Seed;
+use stillhouse_data::{Dataset, SealedTest};
+use stillhouse_train::Device;
+
+/// What a run hands on: the student to ship and the numbers to report.
+pub(crate) struct Outcome {
+    pub student: Trained,
+    pub evaluated: Evaluated,
+}
+
+/// Runs an experiment on a dataset. Every step is a stage that is read back if it was done before.
+pub(crate) fn run_pipeline(
+    experiment: &Experiment,
+    dataset: Dataset,
+    device: Device,
+    context: &RunContext<'_>,
+) -> Result<Outcome> {
+    let summary = summarise(&dataset);
+    let (shop, test) = open_workshop(experiment, dataset, device, context);
+    let config = shop.config;
+
+    // The generalist, and which classes it confuses on examples that it did not fit (sec. 5.1, 5.2).
+    let generalist = train_generalist(&shop)?;
+    let clustered = cluster_classes(&shop, &generalist)?;
+
+    // One specialist for each cluster of confusable classes, side by side (sec. 5.1).
+    let specialists = train_specialists(&shop, &generalist, &clustered)?;
+
+    // The control: generalists for the same compute.
+    let wants = |baseline| config.evaluation.wants(baseline);
+    let ensemble_members = match wants(Baseline::GeneralistEnsemble) {
+        true => train_generalist_ensemble(&shop, &generalist, &specialists)?,
+        false => Vec::new(),
+    };
+
+    // What all of them say about every training example, merged (sec. 5.3, eq. 5) and stored once.
+    let merged = Teacher::Merged { generalist: &generalist, specialists: &specialists };
+    let merged_targets = store_soft_targets(&shop, "soft_targets", &merged)?;
+
+    // The step that the paper leaves open (sec. 8): back into one small net. Its twins learn from other targets.
+    let mut targets = vec![("student", merged_targets.clone())];
+    if wants(Baseline::StudentGeneralist) {
+        let teacher = Teacher::Single(&generalist);
+        targets.push(("student_generalist", store_soft_targets(&shop, "soft_targets_generalist", &teacher)?));
+    }
+    if wants(Baseline::StudentGeneralistEnsemble) {
+        let teacher = Teacher::Mean(std::iter::once(&generalist).chain(&ensemble_members).collect());
+        targets.push(("student_generalist_ensemble", store_soft_targets(&shop, "soft_targets_ensemble", &teacher)?));
+    }
+    let students = train_students(&shop, targets)?;
+
+    // The test split is read here, and only here.
+    let models = Models {
+        generalist: &generalist,
+        specialists: &specialists,
+        students: &students,
+        ensemble_members: &ensemble_members,
+    };
+    let evaluated = evaluate(&shop, experiment.name(), summary, &clustered, &models, &merged_targets.targets, test)?;
+    Ok(Outcome { student: students.student, evaluated })
+}
+
+/// Sorts a dataset into what every stage may see and the test split, which only the evaluation may.
+pub(crate) fn open_workshop<'a>(
+    experiment: &'a Experiment,
+    dataset: Dataset,
+    device: Device,
+    context: &'a RunContext<'a>,
+) -> (Workshop<'a>, SealedTest) {
+    let Dataset { labels, input, train, valid, test, fingerprint, .. } = dataset;
+    let config = experiment.config();
+    let (seed, augmented) = (Seed(config.seed), config.data.is_augmented());
+    (Workshop { config, context, device, seed, labels, input, train, valid, fingerprint, augmented }, test)
+}
+
+fn summarise(dataset: &Dataset) -> DatasetReport {
+    DatasetReport {
+        name: dataset.name.clone(),
+        n_classes: dataset.labels.len() as u64,
+        n_train: dataset.train.len() as u64,
+        n_valid: dataset.valid.len() as u64,
+        n_test: dataset.test.len() as u64,
+        fingerprint: dataset.fingerprint.clone(),
+    }
+}

@@ -1,0 +1,73 @@
+//! Which classes the generalist confuses, and the clusters that specialists are trained on (paper, sec. 5.2).
+
+use super::{Trained, Workshop};
+use crate::error::{ExperimentError, Result, file_error};
+use crate::files::{read_json, write_json};
+use crate::store::{Stage, run_stage};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use stillhouse_core::{ClassClustering, Seed};
+use stillhouse_ensemble::{ClusteringMethod, Diagnosis, Hierarchy, class_affinity, diagnose};
+use stillhouse_train::predict_proba;
+
+/// The clustering and what it promises.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Clustered {
+    pub clustering: ClassClustering,
+    pub diagnosis: Diagnosis,
+}
+
+const CLUSTERING: &str = "clustering.json";
+
+/// Clusters the classes by the generalist's predictions on the validation split, which it did not fit, and says what
+/// specialists on these clusters can win at most, before any of them is trained.
+pub(crate) fn cluster_classes(shop: &Workshop<'_>, generalist: &Trained) -> Result<Clustered> {
+    let hierarchy = read_hierarchy(shop)?;
+    let stage = clustering_stage(shop, generalist)?;
+    let produce = |folder: &Path| {
+        let clustered = compute(shop, generalist, hierarchy.as_deref())?;
+        write_json(&folder.join(CLUSTERING), &clustered)
+    };
+    let clustered: Clustered = run_stage(shop.context, &stage, produce, |folder| read_json(&folder.join(CLUSTERING)))?;
+    shop.context.note("clustering", clustered.diagnosis.recommendation.clone());
+    Ok(clustered)
+}
+
+/// The stage that clusters by this generalist's confusions.
+pub(crate) fn clustering_stage(shop: &Workshop<'_>, generalist: &Trained) -> Result<Stage> {
+    let hierarchy = read_hierarchy(shop)?;
+    Ok(Stage::new("clustering", None, &(&generalist.key, &shop.config.clustering, clustering_seed(shop), &hierarchy)))
+}
+
+fn clustering_seed(shop: &Workshop<'_>) -> Seed {
+    shop.seed.derive("clustering", 0)
+}
+
+fn compute(shop: &Workshop<'_>, generalist: &Trained, hierarchy: Option<&str>) -> Result<Clustered> {
+    if shop.valid.is_empty() {
+        return Err(ExperimentError::Usage(
+            "clusters are made from the generalist's confusions on the validation split, which is empty\n  \
+             hint: set `data.valid_fraction` above 0"
+                .into(),
+        ));
+    }
+    let config = &shop.config.clustering;
+    let n_classes = shop.n_classes();
+    let probs = shop.context.with_all_threads(|| predict_proba(&generalist.model, &shop.valid, None))??;
+    let affinity = class_affinity(config.affinity, &probs, shop.valid.labels(), n_classes).map_err(usage)?;
+    let hierarchy = hierarchy.map(|text| Hierarchy::parse(text, &shop.labels)).transpose().map_err(usage)?;
+    let seed = clustering_seed(shop);
+    let clustering = stillhouse_ensemble::cluster_classes(&affinity, config, hierarchy.as_ref(), seed).map_err(usage)?;
+    let diagnosis = diagnose(&probs, shop.valid.labels(), &affinity, &clustering).map_err(usage)?;
+    Ok(Clustered { clustering, diagnosis })
+}
+
+fn read_hierarchy(shop: &Workshop<'_>) -> Result<Option<String>> {
+    let ClusteringMethod::Hierarchy(hierarchy) = &shop.config.clustering.method else { return Ok(None) };
+    let text = std::fs::read_to_string(&hierarchy.path);
+    text.map(Some).map_err(|error| file_error(&hierarchy.path, "the class hierarchy cannot be read", error))
+}
+
+fn usage(error: impl std::fmt::Display) -> ExperimentError {
+    ExperimentError::Usage(format!("clustering: {error}"))
+}

@@ -1,0 +1,305 @@
+//! The only room that opens the test split: every model on every test example, once.
+
+use super::samples::{cluster_galleries, soft_target_samples};
+use super::{Clustered, Specialist, Students, Teacher, Trained, Workshop};
+use crate::config::Baseline;
+use crate::error::{ExperimentError, Result};
+use crate::files::{read_json, write_json};
+use crate::report::{
+    ClusterReport, CoverageRow, Curve, DatasetReport, EpochPoint, FORMAT_VERSION, Gallery, ModelReport, ModelRole, Report,
+    SoftTargetSample,
+};
+use crate::statistics::{compare, gain_kept};
+use crate::store::{Stage, run_stage};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::time::Instant;
+use stillhouse_core::{ClassClustering, ClassId};
+use stillhouse_data::{SealedTest, Split};
+use stillhouse_ensemble::{Predictions, conditional_top1, coverage_table};
+use stillhouse_targets::SoftTargets;
+use stillhouse_train::{Metrics, agreement, correct, evaluate as metrics_of};
+
+/// Everything that was trained.
+pub(crate) struct Models<'a> {
+    pub generalist: &'a Trained,
+    pub specialists: &'a [Specialist],
+    pub students: &'a Students,
+    /// Members of the plain ensemble beside the generalist; empty without that baseline.
+    pub ensemble_members: &'a [Trained],
+}
+
+/// What the evaluation measured and what the page shows of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Evaluated {
+    pub report: Report,
+    pub curves: Vec<Curve>,
+    pub cluster_galleries: Vec<Gallery>,
+    pub soft_target_samples: Vec<SoftTargetSample>,
+}
+
+const EVALUATION: &str = "evaluation.json";
+
+/// Evaluates all models on the test split, which it takes by value: nobody reads it a second time.
+pub(crate) fn evaluate(
+    shop: &Workshop<'_>,
+    run_name: &str,
+    dataset: DatasetReport,
+    clustered: &Clustered,
+    models: &Models<'_>,
+    targets: &SoftTargets,
+    test: SealedTest,
+) -> Result<Evaluated> {
+    let keys: Vec<&str> = models.all_trained().iter().map(|trained| trained.key.as_str()).collect();
+    let config = (&shop.config.merge, &shop.config.evaluation);
+    let stage = Stage::new("evaluation", None, &(run_name, &dataset, &clustered.clustering, keys, config));
+    let produce = |folder: &Path| {
+        let test = test.unseal();
+        let evaluated = shop.context.with_all_threads(|| {
+            Evaluation { shop, models, clustered, test: &test }.run(run_name, dataset, targets)
+        })??;
+        write_json(&folder.join(EVALUATION), &evaluated)
+    };
+    run_stage(shop.context, &stage, produce, |folder| read_json(&folder.join(EVALUATION)))
+}
+
+impl<'a> Models<'a> {
+    /// The merged ensemble.
+    pub fn merged(&self) -> Teacher<'a> {
+        Teacher::Merged { generalist: self.generalist, specialists: self.specialists }
+    }
+
+    /// The plain ensemble of equal cost, if it was asked for.
+    pub fn plain_ensemble(&self) -> Option<Teacher<'a>> {
+        let members = std::iter::once(self.generalist).chain(self.ensemble_members).collect();
+        (!self.ensemble_members.is_empty()).then_some(Teacher::Mean(members))
+    }
+
+    fn all_trained(&self) -> Vec<&'a Trained> {
+        let specialists = self.specialists.iter().map(|specialist| &specialist.trained);
+        let students = std::iter::once(&self.students.student).chain(&self.students.twins);
+        std::iter::once(self.generalist).chain(specialists).chain(students).chain(self.ensemble_members).collect()
+    }
+
+    /// All that predict every class, by their names in the report.
+    fn complete(&self) -> Vec<(String, Teacher<'a>)> {
+        let mut complete = vec![
+            ("generalist".to_owned(), Teacher::Single(self.generalist)),
+            ("ensemble".to_owned(), self.merged()),
+            ("student".to_owned(), Teacher::Single(&self.students.student)),
+        ];
+        complete.extend(self.students.twins.iter().map(|twin| (twin.name.clone(), Teacher::Single(twin))));
+        complete.extend(self.plain_ensemble().map(|teacher| ("generalist_ensemble".to_owned(), teacher)));
+        complete
+    }
+}
+
+struct Evaluation<'a> {
+    shop: &'a Workshop<'a>,
+    models: &'a Models<'a>,
+    clustered: &'a Clustered,
+    test: &'a Split,
+}
+
+/// A model's predictions on the test split.
+struct OnTest {
+    name: String,
+    probs: Vec<f32>,
+    correct: Vec<bool>,
+    report: ModelReport,
+}
+
+impl Evaluation<'_> {
+    fn run(&self, run_name: &str, dataset: DatasetReport, targets: &SoftTargets) -> Result<Evaluated> {
+        let complete = self.models.complete();
+        let mut on_test: Vec<OnTest> = Vec::with_capacity(complete.len());
+        for (name, teacher) in &complete {
+            on_test.push(self.test_one(name, teacher)?);
+        }
+        let ensemble_probs = by_name(&on_test, "ensemble").probs.clone();
+        let n_classes = self.shop.n_classes();
+        for model in &mut on_test {
+            model.report.agreement = Some(agreement(&model.probs, &ensemble_probs, n_classes));
+        }
+        let (clusters, specialist_reports) = self.clusters(&on_test)?;
+        let samples = soft_target_samples(self.shop, self.test, &probabilities(&on_test))?;
+        let top1 = |name: &str| by_name(&on_test, name).report.top1;
+        let report = Report {
+            format_version: FORMAT_VERSION,
+            name: run_name.to_owned(),
+            seed: self.shop.config.seed,
+            dataset,
+            gain_kept: gain_kept(top1("student"), top1("student_hard"), top1("ensemble")),
+            clusters,
+            coverage: self.coverage(&on_test)?,
+            comparisons: comparisons(&on_test),
+            models: on_test.into_iter().map(|model| model.report).chain(specialist_reports).collect(),
+            total_train_seconds: self.models.all_trained().iter().map(|trained| trained.fit.train_seconds).sum(),
+            wall_seconds: 0.0,
+            oracle_bound: Some(self.clustered.diagnosis.errors_inside),
+            confusion_mass_inside: Some(self.clustered.diagnosis.confusion_inside),
+            dustbin_corrections: self.models.specialists.iter().map(|s| Some(s.dustbin_correction)).collect(),
+            soft_target_entropy: Some(targets.mean_entropy()),
+            warnings: Vec::new(),
+            notes: Vec::new(),
+        };
+        let curves: Vec<Curve> = self.models.all_trained().into_iter().map(curve).collect();
+        let warnings = crate::report::warnings(&report, &curves);
+        let cluster_galleries = cluster_galleries(self.shop, &self.clustered.clustering)?;
+        Ok(Evaluated { report: Report { warnings, ..report }, curves, cluster_galleries, soft_target_samples: samples })
+    }
+
+    fn test_one(&self, name: &str, teacher: &Teacher<'_>) -> Result<OnTest> {
+        let n_classes = self.shop.n_classes();
+        let probs = teacher.predict(self.shop, self.test, None)?;
+        let valid_probs = teacher.predict(self.shop, &self.shop.valid, None)?;
+        let valid = metrics_of(&valid_probs, self.shop.valid.labels(), n_classes);
+        let members = teacher.members();
+        let report = ModelReport {
+            latency_ms_p50: self.latency(teacher)?,
+            ..model_report(name, &members, &metrics_of(&probs, self.test.labels(), n_classes), valid.top1)
+        };
+        Ok(OnTest { name: name.to_owned(), correct: correct(&probs, self.test.labels(), n_classes), probs, report })
+    }
+
+    /// Median time of one example, after warm-up, in this thread pool.
+    fn latency(&self, teacher: &Teacher<'_>) -> Result<Option<f64>> {
+        let one = self.shop.valid.select(&[0]);
+        let mut times_ms = Vec::with_capacity(N_LATENCY_RUNS);
+        for run in 0..N_LATENCY_WARMUPS + N_LATENCY_RUNS {
+            let start = Instant::now();
+            teacher.predict(self.shop, &one, None)?;
+            if run >= N_LATENCY_WARMUPS {
+                times_ms.push(start.elapsed().as_secs_f64() * 1e3);
+            }
+        }
+        times_ms.sort_by(f64::total_cmp);
+        Ok(times_ms.get(times_ms.len() / 2).copied())
+    }
+
+    /// What each specialist is worth on its own classes, predictions restricted to them.
+    fn clusters(&self, on_test: &[OnTest]) -> Result<(Vec<ClusterReport>, Vec<ModelReport>)> {
+        let generalist = &by_name(on_test, "generalist").probs;
+        let generalist = Predictions::new(generalist, self.test.labels(), self.shop.n_classes())
+            .map_err(|error| ExperimentError::Failed(error.into()))?;
+        let mut clusters = Vec::new();
+        let mut reports = Vec::new();
+        for specialist in self.models.specialists {
+            let subset = &specialist.subset;
+            let own_rows = |split: &Split| -> Vec<usize> {
+                (0..split.len()).filter(|row| subset.contains(split.label(*row))).collect()
+            };
+            let generalist_top1 = conditional_top1(&generalist, subset).unwrap_or(0.0);
+            let own = self.conditional(specialist, &self.test.select(&own_rows(self.test)))?;
+            let valid_rows = own_rows(&self.shop.valid);
+            let on_valid = self.conditional(specialist, &self.shop.valid.select(&valid_rows))?;
+            clusters.push(ClusterReport {
+                classes: subset.members().iter().map(|class| self.shop.labels[class.index()].clone()).collect(),
+                oracle_gain: self.clustered.diagnosis.clusters[specialist.cluster_idx].oracle_gain,
+                generalist_conditional_top1: generalist_top1,
+                specialist_conditional_top1: own.top1,
+                specialist_gain: own.top1 - generalist_top1,
+                n_valid: valid_rows.len() as u64,
+                helps: own.top1 > generalist_top1,
+            });
+            reports.push(model_report(&specialist.trained.name, &[&specialist.trained], &own, on_valid.top1));
+        }
+        Ok((clusters, reports))
+    }
+
+    /// A specialist's metrics on examples of its own classes, its predictions restricted to them and renormalised.
+    fn conditional(&self, specialist: &Specialist, split: &Split) -> Result<Metrics> {
+        let subset = &specialist.subset;
+        let mut probs = stillhouse_train::predict_proba(&specialist.trained.model, split, None)?;
+        let mut restricted = Vec::with_capacity(split.len() * subset.len());
+        for row in probs.chunks_exact_mut(subset.len() + 1) {
+            let inside: f32 = row[..subset.len()].iter().sum();
+            restricted.extend(row[..subset.len()].iter().map(|prob| prob / inside.max(f32::MIN_POSITIVE)));
+        }
+        let local = |class| subset.local(class).expect("rows of the subset's classes").index();
+        let labels: Vec<_> =
+            split.labels().iter().map(|class| ClassId(local(*class) as u32)).collect();
+        Ok(metrics_of(&restricted, &labels, subset.len()))
+    }
+
+    /// The paper's Table 4: by the number of specialists that cover the true class.
+    fn coverage(&self, on_test: &[OnTest]) -> Result<Vec<CoverageRow>> {
+        let trained = self.models.specialists.iter().map(|specialist| specialist.subset.clone()).collect();
+        let trained = ClassClustering::new(trained).map_err(|error| ExperimentError::Failed(error.into()))?;
+        let (generalist, ensemble) = (by_name(on_test, "generalist"), by_name(on_test, "ensemble"));
+        Ok(coverage_table(self.test.labels(), &generalist.correct, &ensemble.correct, &trained)
+            .into_iter()
+            .map(|row| CoverageRow {
+                covering: row.covering as u64,
+                n_examples: row.n_examples as u64,
+                delta_correct: row.delta_correct,
+                relative_gain: row.relative_gain,
+            })
+            .collect())
+    }
+}
+
+/// Runs before the clock counts: caches fill, buffers grow.
+const N_LATENCY_WARMUPS: usize = 10;
+const N_LATENCY_RUNS: usize = 50;
+const BYTES_PER_PARAMETER: u64 = 4;
+
+/// Pairs of models whose difference is tested.
+const COMPARED: [(&str, &str); 8] = [
+    ("ensemble", "generalist"),
+    ("ensemble", "generalist_ensemble"),
+    ("ensemble", "student_hard"),
+    ("student", "student_hard"),
+    ("student", "student_generalist"),
+    ("student", "student_generalist_ensemble"),
+    ("student", "generalist"),
+    ("student", "ensemble"),
+];
+
+fn comparisons(on_test: &[OnTest]) -> Vec<crate::statistics::Comparison> {
+    let find = |name: &str| on_test.iter().find(|model| model.name == name);
+    let pairs = COMPARED.iter().filter_map(|(a, b)| Some((find(a)?, find(b)?)));
+    pairs.map(|(a, b)| compare(&a.name, &a.correct, &b.name, &b.correct)).collect()
+}
+
+fn by_name<'m>(on_test: &'m [OnTest], name: &str) -> &'m OnTest {
+    on_test.iter().find(|model| model.name == name).expect("generalist, ensemble, student and hard twin are always there")
+}
+
+fn probabilities(on_test: &[OnTest]) -> Vec<(&str, &[f32])> {
+    on_test.iter().map(|model| (model.name.as_str(), model.probs.as_slice())).collect()
+}
+
+fn model_report(name: &str, members: &[&Trained], metrics: &Metrics, valid_top1: f64) -> ModelReport {
+    let n_parameters: u64 = members.iter().map(|trained| trained.model.n_parameters() as u64).sum();
+    let only = (members.len() == 1).then(|| &members[0].fit);
+    ModelReport {
+        name: name.to_owned(),
+        n_parameters,
+        bytes: n_parameters * BYTES_PER_PARAMETER,
+        top1: metrics.top1,
+        top5: metrics.top5,
+        nll: metrics.nll,
+        ece: metrics.ece,
+        valid_top1,
+        train_seconds: members.iter().map(|trained| trained.fit.train_seconds).sum(),
+        train_flops: members.iter().map(|trained| trained.fit.train_flops).sum(),
+        latency_ms_p50: None,
+        role: ModelRole::of_name(name),
+        agreement: None,
+        last_epoch_valid_top1: only.and_then(|fit| fit.history.epochs.last()?.valid_top1),
+        best_epoch: only.and_then(|fit| fit.history.best_epoch).map(|epoch| epoch as u64),
+        n_epochs: only.map(|fit| fit.history.epochs.len() as u64),
+    }
+}
+
+fn curve(trained: &Trained) -> Curve {
+    let point = |record: &stillhouse_train::EpochRecord| EpochPoint {
+        epoch: record.epoch as u64,
+        train_loss: record.train_loss,
+        valid_loss: record.valid_loss,
+        valid_top1: record.valid_top1,
+        learning_rate: record.learning_rate,
+    };
+    Curve { model: trained.name.clone(), epochs: trained.fit.history.epochs.iter().map(point).collect() }
+}

@@ -1,0 +1,25 @@
+//! The rooms off the corridor: one file for each step of [`crate::pipeline`].
+
+mod baselines;
+mod clustering;
+mod evaluation;
+mod generalist;
+pub(crate) mod planning;
+mod samples;
+mod soft_targets;
+mod specialists;
+mod student;
+mod teacher;
+mod training;
+mod workshop;
+
+pub(crate) use baselines::train_generalist_ensemble;
+pub(crate) use clustering::{Clustered, cluster_classes};
+pub(crate) use evaluation::{Evaluated, Models, evaluate};
+pub(crate) use generalist::train_generalist;
+pub(crate) use soft_targets::store_soft_targets;
+pub(crate) use specialists::{Specialist, train_specialists};
+pub(crate) use student::{Students, train_students};
+pub(crate) use teacher::Teacher;
+pub(crate) use training::Trained;
+pub(crate) use workshop::Workshop;

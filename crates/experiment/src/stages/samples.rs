@@ -1,0 +1,95 @@
+//! Pictures for the page: what a cluster looks like, and what a teacher knows about an example beyond its label.
+
+use super::Workshop;
+use crate::error::{ExperimentError, Result};
+use crate::report::{Gallery, SoftTargetRow, SoftTargetSample, Tile};
+use stillhouse_core::{ClassClustering, Temperature};
+use stillhouse_data::{RawImage, Split};
+use stillhouse_targets::soften;
+
+/// Tiles of one cluster.
+const N_TILES: usize = 12;
+/// Clusters with pictures.
+const N_GALLERIES: usize = 30;
+/// Classes kept of each softened distribution.
+const N_TOP: usize = 6;
+/// Temperatures at which the merged teacher is shown.
+const TEMPERATURES: [f64; 4] = [1.0, 2.0, 4.0, 8.0];
+/// The most uncertain share of the test examples, from which samples are drawn: there is something to see.
+const UNCERTAIN_SHARE: f64 = 0.2;
+
+/// One validation example for each of a cluster's first classes.
+pub(super) fn cluster_galleries(shop: &Workshop<'_>, clustering: &ClassClustering) -> Result<Vec<Gallery>> {
+    let mut first_of_class = vec![None; shop.n_classes()];
+    for row in (0..shop.valid.len()).rev() {
+        first_of_class[shop.valid.label(row).index()] = Some(row);
+    }
+    let tile = |class: &stillhouse_core::ClassId| -> Result<Tile> {
+        let png = first_of_class[class.index()].map(|row| png_of(&shop.valid, row)).transpose()?.flatten();
+        Ok(Tile { label: shop.labels[class.index()].clone(), png })
+    };
+    let gallery = |(cluster_idx, subset): (usize, &stillhouse_core::ClassSubset)| -> Result<Gallery> {
+        let tiles = subset.members().iter().take(N_TILES).map(tile).collect::<Result<_>>()?;
+        Ok(Gallery { cluster_idx, tiles })
+    };
+    clustering.clusters().iter().take(N_GALLERIES).enumerate().map(gallery).collect()
+}
+
+/// Test examples about which the merged teacher is in doubt, with its softened distributions beside the others'.
+pub(super) fn soft_target_samples(
+    shop: &Workshop<'_>,
+    test: &Split,
+    predictions: &[(&str, &[f32])],
+) -> Result<Vec<SoftTargetSample>> {
+    let n_classes = shop.n_classes();
+    let of = |name: &str, row: usize| {
+        let (_, probs) = predictions.iter().find(|(model, _)| *model == name).expect("always evaluated");
+        &probs[row * n_classes..][..n_classes]
+    };
+    let chosen = uncertain_rows(shop, test.len(), |row| of("ensemble", row).iter().copied().fold(0.0, f32::max));
+    let sample = |row: usize| -> Result<SoftTargetSample> {
+        let merged = TEMPERATURES.iter().map(|temperature| shown(shop, "merged", of("ensemble", row), *temperature));
+        let others = ["generalist", "student"].map(|name| shown(shop, name, of(name, row), 1.0));
+        Ok(SoftTargetSample {
+            png: png_of(test, row)?,
+            true_label: shop.labels[test.label(row).index()].clone(),
+            example_id: test.example_id(row).0,
+            rows: merged.chain(others).collect(),
+        })
+    };
+    chosen.into_iter().map(sample).collect()
+}
+
+/// A seeded draw from the rows with the lowest top probability.
+fn uncertain_rows(shop: &Workshop<'_>, n_rows: usize, confidence: impl Fn(usize) -> f32) -> Vec<usize> {
+    let mut rows: Vec<usize> = (0..n_rows).collect();
+    rows.sort_by(|a, b| confidence(*a).total_cmp(&confidence(*b)));
+    rows.truncate(((n_rows as f64 * UNCERTAIN_SHARE) as usize).max(shop.config.evaluation.n_samples));
+    let order = |row: &usize| shop.seed.derive("sample", *row as u64).0;
+    rows.sort_by_key(order);
+    rows.truncate(shop.config.evaluation.n_samples);
+    rows
+}
+
+fn shown(shop: &Workshop<'_>, source: &str, probs: &[f32], temperature: f64) -> SoftTargetRow {
+    let mut softened = vec![0.0; probs.len()];
+    soften(probs, Temperature::new(temperature).expect("a constant above 0"), &mut softened);
+    let mut classes: Vec<usize> = (0..softened.len()).collect();
+    classes.sort_by(|a, b| softened[*b].total_cmp(&softened[*a]).then(a.cmp(b)));
+    let top = classes.into_iter().take(N_TOP).map(|class| (shop.labels[class].clone(), f64::from(softened[class])));
+    SoftTargetRow { source: source.to_owned(), temperature, top: top.collect() }
+}
+
+fn png_of(split: &Split, row: usize) -> Result<Option<Vec<u8>>> {
+    split.raw_image(row)?.map(|image| encode_png(&image)).transpose()
+}
+
+fn encode_png(image: &RawImage) -> Result<Vec<u8>> {
+    let color = if image.channels == 1 { image::ExtendedColorType::L8 } else { image::ExtendedColorType::Rgb8 };
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let encoder = image::codecs::png::PngEncoder::new(&mut bytes);
+    let (width, height) = (image.width as u32, image.height as u32);
+    image::ImageEncoder::write_image(encoder, &image.pixels, width, height, color)
+        .map_err(|error| ExperimentError::Failed(anyhow::anyhow!("an example cannot be drawn: {error}")))?;
+    Ok(bytes.into_inner())
+}

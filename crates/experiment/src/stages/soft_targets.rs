@@ -1,0 +1,77 @@
+//! What a teacher says about every training example, once, on disk, for all students that ask.
+
+use super::{Teacher, Workshop};
+use crate::error::{Result, file_error};
+use crate::store::{Stage, run_stage};
+use std::path::Path;
+use std::sync::Arc;
+use stillhouse_core::{ExampleView, ViewId};
+use stillhouse_targets::{SoftTargets, SoftTargetsHeader, SoftTargetsWriter, size_bytes};
+
+const TARGETS: &str = "targets.bin";
+
+/// A teacher's soft targets, with the key of the stage that wrote them.
+#[derive(Clone)]
+pub(crate) struct StoredTargets {
+    pub key: String,
+    pub targets: Arc<SoftTargets>,
+}
+
+/// The stage that stores what the teachers with these keys say.
+pub(crate) fn targets_stage(shop: &Workshop<'_>, name: &str, teacher_keys: &[String], is_merged: bool) -> Stage {
+    let merge = is_merged.then_some(&shop.config.merge);
+    Stage::new(name, None, &(&shop.fingerprint, teacher_keys, merge, views(shop).len()))
+}
+
+fn views(shop: &Workshop<'_>) -> Vec<Option<ViewId>> {
+    match shop.augmented {
+        true => (0..shop.config.student.views).map(|view| Some(ViewId(view))).collect(),
+        false => vec![None],
+    }
+}
+
+/// Writes a teacher's soft targets for the training split, or opens those that were written before.
+pub(crate) fn store_soft_targets(shop: &Workshop<'_>, name: &str, teacher: &Teacher<'_>) -> Result<StoredTargets> {
+    let keys: Vec<String> = teacher.members().iter().map(|trained| trained.key.clone()).collect();
+    let views = views(shop);
+    let stage = targets_stage(shop, name, &keys, matches!(teacher, Teacher::Merged { .. }));
+    let produce = |folder: &Path| {
+        let n_bytes = size_bytes(shop.train.len() * views.len(), shop.n_classes());
+        shop.context.note(name, format!("writes {:.1} MB of soft targets", n_bytes as f64 / 1e6));
+        let targets = shop.context.with_all_threads(|| collect(shop, name, teacher, &views, &keys))??;
+        let path = folder.join(TARGETS);
+        targets.write(&path).map_err(|error| file_error(&path, "cannot be written", error))
+    };
+    let load = |folder: &Path| {
+        let path = folder.join(TARGETS);
+        let targets = SoftTargets::open(&path).map_err(|error| file_error(&path, "soft targets", error))?;
+        targets.check_dataset(&shop.fingerprint).map_err(|error| file_error(&path, "soft targets", error))?;
+        Ok(StoredTargets { key: stage.key().to_owned(), targets: Arc::new(targets) })
+    };
+    run_stage(shop.context, &stage, produce, load)
+}
+
+fn collect(
+    shop: &Workshop<'_>,
+    name: &str,
+    teacher: &Teacher<'_>,
+    views: &[Option<ViewId>],
+    teacher_keys: &[String],
+) -> Result<SoftTargetsWriter> {
+    let header = SoftTargetsHeader {
+        classes: shop.labels.clone(),
+        teachers: teacher_keys.to_vec(),
+        dataset: shop.fingerprint.clone(),
+        transform: format!("{} views", if shop.augmented { views.len() } else { 0 }),
+    };
+    let mut writer = SoftTargetsWriter::new(header);
+    for (n_done, view) in views.iter().enumerate() {
+        shop.context.progress(name, n_done as u64, views.len() as u64);
+        let probs = teacher.predict(shop, &shop.train, *view)?;
+        for (row, probs) in probs.chunks_exact(shop.n_classes()).enumerate() {
+            let key = ExampleView { example: shop.train.example_id(row), view: *view };
+            writer.push(key, probs).map_err(|error| crate::ExperimentError::Failed(error.into()))?;
+        }
+    }
+    Ok(writer)
+}

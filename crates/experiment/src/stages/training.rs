@@ -1,0 +1,149 @@
+//! A model's training as a stage: a recipe in, a trained model out.
+
+use super::Workshop;
+use crate::error::{ExperimentError, Result};
+use crate::files::{read_json, write_json};
+use crate::store::{Stage, run_stage};
+use serde::Serialize;
+use std::path::Path;
+use stillhouse_core::Seed;
+use stillhouse_models::{HeadInit, Model, ModelConfig};
+use stillhouse_train::{
+    FitJob, FitSummary, LabelView, Objective, Sampler, TrainingConfig, Validation, ViewPolicy, fit, load_weights,
+    save_weights,
+};
+
+/// A trained model with the record of its training.
+pub(crate) struct Trained {
+    pub name: String,
+    /// Hash of everything that it depends on.
+    pub key: String,
+    pub model: Model,
+    pub fit: FitSummary,
+}
+
+/// Everything that decides a training.
+pub(crate) struct Recipe<'a> {
+    pub kind: &'a str,
+    pub index: Option<usize>,
+    pub model: &'a ModelConfig,
+    pub training: &'a TrainingConfig,
+    pub seed: Seed,
+    /// Weights to start from; its own seeded ones if there are none.
+    pub start: Option<(&'a Trained, HeadInit<'a>)>,
+    pub n_outputs: usize,
+    pub sampler: Sampler,
+    pub objective: Objective,
+    pub views: ViewPolicy,
+    pub validation: Validation,
+    /// Added to an output's bias after training.
+    pub bias_correction: Option<(usize, f64)>,
+    /// What the stage's key hashes beside the model, its training, seed and data.
+    pub depends_on: Vec<String>,
+}
+
+/// The hashed part of a recipe.
+#[derive(Serialize)]
+struct KeyParts<'a> {
+    data: &'a str,
+    model: &'a ModelConfig,
+    training: &'a TrainingConfig,
+    seed: Seed,
+    start: Option<&'a str>,
+    bias_correction: Option<(usize, f64)>,
+    depends_on: &'a [String],
+}
+
+const WEIGHTS: &str = "model.safetensors";
+const FIT: &str = "fit.json";
+const CHECKPOINT: &str = "checkpoint.safetensors";
+
+impl Recipe<'_> {
+    /// The stage that this recipe is.
+    pub fn stage(&self, shop: &Workshop<'_>) -> Stage {
+        let parts = KeyParts {
+            data: &shop.fingerprint,
+            model: self.model,
+            training: self.training,
+            seed: self.seed,
+            start: self.start.as_ref().map(|(trained, _)| trained.key.as_str()),
+            bias_correction: self.bias_correction,
+            depends_on: &self.depends_on,
+        };
+        Stage::new(self.kind, self.index, &parts)
+    }
+
+    fn fresh_model(&self, shop: &Workshop<'_>) -> Result<Model> {
+        let model = match &self.start {
+            Some((trained, head)) => trained.model.with_head(head.clone()),
+            None => Model::new(self.model, &shop.input.shape, self.n_outputs, self.seed.derive("init", 0), &shop.device),
+        };
+        model.map_err(model_error)
+    }
+
+    fn train(&self, shop: &Workshop<'_>, stage: &Stage, folder: &Path) -> Result<()> {
+        let model = self.fresh_model(shop)?;
+        let checkpoint = folder.join(CHECKPOINT);
+        let job = FitJob {
+            name: stage.name(),
+            key: stage.key(),
+            config: self.training,
+            split: &shop.train,
+            sampler: &self.sampler,
+            views: self.views,
+            objective: &self.objective,
+            validation: (!self.validation.split.is_empty()).then_some(&self.validation),
+            seed: self.seed,
+            checkpoint: Some(&checkpoint),
+        };
+        let summary = fit(&model, &job, &shop.context.monitor(stage.name()))?;
+        if let Some((output, delta)) = self.bias_correction {
+            model.add_to_output_bias(output, delta).map_err(model_error)?;
+        }
+        save_weights(&folder.join(WEIGHTS), &model)?;
+        write_json(&folder.join(FIT), &summary)?;
+        // the finished weights are in place, so the state of the unfinished training is of no more use
+        let _ = std::fs::remove_file(&checkpoint);
+        Ok(())
+    }
+}
+
+/// Trains a model, or reads it back if that was done before.
+pub(crate) fn train_model(shop: &Workshop<'_>, recipe: &Recipe<'_>) -> Result<Trained> {
+    let stage = recipe.stage(shop);
+    let load = |folder: &Path| {
+        let model = recipe.fresh_model(shop)?;
+        load_weights(&folder.join(WEIGHTS), &model)?;
+        let fit: FitSummary = read_json(&folder.join(FIT))?;
+        Ok(Trained { name: stage.name().to_owned(), key: stage.key().to_owned(), model, fit })
+    };
+    run_stage(shop.context, &stage, |folder| recipe.train(shop, &stage, folder), load)
+}
+
+/// Trains several models side by side, the dearest first; results in the recipes' order.
+pub(crate) fn train_side_by_side(shop: &Workshop<'_>, recipes: &[Recipe<'_>]) -> Result<Vec<Result<Trained>>> {
+    let mut order: Vec<usize> = (0..recipes.len()).collect();
+    let cost = |recipe: &Recipe<'_>| recipe.sampler.epoch_len(shop.train.len()) * recipe.training.n_epochs;
+    order.sort_by_key(|&recipe_idx| std::cmp::Reverse(cost(&recipes[recipe_idx])));
+    if shop.context.reversed_jobs() {
+        order.reverse();
+    }
+    let results = shop.context.side_by_side(&order, |&recipe_idx| train_model(shop, &recipes[recipe_idx]))?;
+    let mut in_order: Vec<_> = order.into_iter().zip(results).collect();
+    in_order.sort_by_key(|(recipe_idx, _)| *recipe_idx);
+    Ok(in_order.into_iter().map(|(_, result)| result).collect())
+}
+
+/// The whole validation split in the dataset's own numbering.
+pub(crate) fn global_validation(shop: &Workshop<'_>) -> Validation {
+    Validation { split: shop.valid.clone(), labels: LabelView::Global }
+}
+
+pub(crate) fn model_error(error: stillhouse_models::ModelError) -> ExperimentError {
+    match error {
+        stillhouse_models::ModelError::Config(problems) => {
+            ExperimentError::Usage(format!("the model does not fit the data: {}", problems.join("; ")))
+        }
+        error => ExperimentError::Failed(error.into()),
+    }
+}

@@ -1,0 +1,234 @@
+//! Stages and their artifacts: the one rule behind resuming, sharing and splitting work.
+//!
+//! A stage's key hashes everything that its artifact depends on: its own config, the keys of its inputs, the data and
+//! the version of its code. The artifact lives in `<stage>-<key>/` under the stage store. It is computed in
+//! `<stage>-<key>.partial/`, sealed with the checksums of its files, and renamed; a stage whose folder exists is not run
+//! again, and always read back from disk, so that a resumed run sees the same bytes as an undisturbed one.
+
+use crate::context::RunContext;
+use crate::error::{ExperimentError, Result, file_error};
+use crate::files::{read_json, sync_folder, write_json};
+use crate::observer::RunEvent;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::Instant;
+
+/// Raised when a stage computes something else from the same inputs, so that older artifacts are not taken for new.
+const CODE_VERSION: u32 = 1;
+const SEAL: &str = "stage.json";
+/// Hex digits of a key: 80 bits.
+const KEY_LEN: usize = 20;
+
+/// A stage: its name in this run, and the hash of all that its artifact depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    name: String,
+    kind: String,
+    key: String,
+}
+
+impl Stage {
+    /// A stage named `kind`, or `kind_<index>`; `inputs` is everything that it depends on.
+    pub fn new(kind: &str, index: Option<usize>, inputs: &impl Serialize) -> Self {
+        let text = serde_json::to_string(&(CODE_VERSION, kind, inputs)).expect("stage inputs are plain values");
+        let key = blake3::hash(text.as_bytes()).to_hex()[..KEY_LEN].to_owned();
+        let name = index.map_or(kind.to_owned(), |index| format!("{kind}_{index}"));
+        Self { name, kind: kind.to_owned(), key }
+    }
+
+    /// Name for people, for example `specialist_3`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Hash of the stage's inputs.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn folder(&self) -> String {
+        format!("{}-{}", self.kind, self.key)
+    }
+
+    /// Whether the artifact exists in a store.
+    pub fn is_done(&self, store: &Path) -> bool {
+        store.join(self.folder()).join(SEAL).is_file()
+    }
+}
+
+/// Checksums of an artifact's files; written last.
+#[derive(Serialize, Deserialize)]
+struct Seal {
+    stage: String,
+    key: String,
+    /// file name to blake3 hash
+    files: BTreeMap<String, String>,
+}
+
+/// Returns a stage's artifact: reads it if it exists, otherwise produces it first.
+///
+/// `produce` writes files into the folder that it is given, which survives an interruption; `load` reads them. Several
+/// programs may share a store: whoever comes second waits for the first one's artifact.
+///
+/// # Errors
+/// Those of `produce` and `load`, and an artifact whose files changed since they were sealed.
+pub(crate) fn run_stage<T>(
+    context: &RunContext<'_>,
+    stage: &Stage,
+    produce: impl FnOnce(&Path) -> Result<()>,
+    load: impl FnOnce(&Path) -> Result<T>,
+) -> Result<T> {
+    context.check_interrupt()?;
+    let store = context.stages_dir();
+    let folder = store.join(stage.folder());
+    fs::create_dir_all(store).map_err(|error| file_error(store, "cannot be created", error))?;
+    let lock = lock_stage(store, stage)?;
+    if stage.is_done(store) && !context.is_forced(stage) {
+        context.event(&RunEvent::StageCached { stage: stage.name.clone() });
+    } else {
+        let start = Instant::now();
+        context.event(&RunEvent::StageStarted { stage: stage.name.clone() });
+        compute(store, stage, produce).inspect_err(|error| report_failure(context, stage, error))?;
+        context.mark_computed(stage);
+        context.event(&RunEvent::StageFinished { stage: stage.name.clone(), elapsed_s: start.elapsed().as_secs_f64() });
+    }
+    drop(lock);
+    check_seal(&folder)?;
+    load(&folder).map_err(|error| error.context(format_args!("stage {}", stage.name)))
+}
+
+fn report_failure(context: &RunContext<'_>, stage: &Stage, error: &ExperimentError) {
+    if !matches!(error, ExperimentError::Interrupted) {
+        context.event(&RunEvent::StageFailed { stage: stage.name.clone(), error: error.to_string() });
+    }
+}
+
+fn compute(store: &Path, stage: &Stage, produce: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let partial = store.join(format!("{}.partial", stage.folder()));
+    let folder = store.join(stage.folder());
+    fs::create_dir_all(&partial).map_err(|error| file_error(&partial, "cannot be created", error))?;
+    produce(&partial)?;
+    let seal = Seal { stage: stage.name.clone(), key: stage.key.clone(), files: checksums(&partial)? };
+    write_json(&partial.join(SEAL), &seal)?;
+    sync_folder(&partial);
+    let replace = || -> std::io::Result<()> {
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::rename(&partial, &folder)
+    };
+    replace().map_err(|error| file_error(&folder, "cannot be put in place", error))?;
+    sync_folder(store);
+    Ok(())
+}
+
+/// Hashes of every file in a folder but the seal and hidden ones, with their paths relative to it.
+fn checksums(folder: &Path) -> Result<BTreeMap<String, String>> {
+    let mut files = BTreeMap::new();
+    let mut pending = vec![folder.to_owned()];
+    while let Some(current) = pending.pop() {
+        let unreadable = |error| file_error(&current, "cannot be read", error);
+        for entry in fs::read_dir(&current).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            if path.is_dir() {
+                pending.push(path);
+            } else if path.file_name().is_some_and(|name| name != SEAL) {
+                let name = path.strip_prefix(folder).expect("below the folder").to_string_lossy().into_owned();
+                files.insert(name, hash_file(&path)?);
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn hash_file(path: &Path) -> Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    let mut file = File::open(path).map_err(|error| file_error(path, "cannot be read", error))?;
+    std::io::copy(&mut file, &mut hasher).map_err(|error| file_error(path, "cannot be read", error))?;
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+fn check_seal(folder: &Path) -> Result<()> {
+    let seal: Seal = read_json(&folder.join(SEAL))?;
+    let found = checksums(folder)?;
+    let changed = seal.files.iter().find(|(name, hash)| found.get(*name) != Some(*hash));
+    let Some((name, expected)) = changed else { return Ok(()) };
+    let what = match found.get(name) {
+        Some(hash) => format!("changed since it was written (checksum {}, expected {})", &hash[..12], &expected[..12]),
+        None => "missing".to_owned(),
+    };
+    let hint = format!("remove the folder {} to compute the stage again", folder.display());
+    Err(ExperimentError::BadData(anyhow::anyhow!("{}: {what}\n  hint: {hint}", folder.join(name).display())))
+}
+
+/// One writer of a stage at a time, also across programs. The lock ends with the file handle; the empty file stays,
+/// since removing it would let two waiting programs lock two different files of one name.
+fn lock_stage(store: &Path, stage: &Stage) -> Result<File> {
+    let path = store.join(format!(".{}.lock", stage.folder()));
+    let file = File::create(&path).map_err(|error| file_error(&path, "cannot be created", error))?;
+    file.lock().map_err(|error| file_error(&path, "cannot be locked", error))?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observer::{Interrupt, Silent};
+    use crate::run::RunOptions;
+
+    fn in_context<T>(test: impl FnOnce(&RunContext<'_>) -> T) -> T {
+        let folder = tempfile::tempdir().unwrap();
+        let interrupt = Interrupt::new();
+        let options = RunOptions::for_tests();
+        test(&RunContext::new(folder.path(), &options, &Silent, &interrupt).unwrap())
+    }
+
+    fn produce(text: &'static str) -> impl FnOnce(&Path) -> Result<()> {
+        move |folder| crate::files::write_whole(&folder.join("value"), text.as_bytes())
+    }
+
+    fn load(folder: &Path) -> Result<String> {
+        Ok(fs::read_to_string(folder.join("value")).unwrap())
+    }
+
+    #[test]
+    fn keys_depend_on_all_inputs() {
+        let key = |inputs: &(u64, &str)| Stage::new("s", None, inputs).key;
+        assert_eq!(key(&(1, "a")), key(&(1, "a")));
+        assert_ne!(key(&(1, "a")), key(&(2, "a")));
+        assert_ne!(Stage::new("s", None, &1).key, Stage::new("t", None, &1).key);
+    }
+
+    #[test]
+    fn a_finished_stage_is_not_run_again() {
+        in_context(|context| {
+            let stage = Stage::new("s", None, &1);
+            assert_eq!(run_stage(context, &stage, produce("first"), load).unwrap(), "first");
+            assert_eq!(run_stage(context, &stage, produce("second"), load).unwrap(), "first");
+        });
+    }
+
+    #[test]
+    fn a_failed_stage_leaves_nothing_that_looks_done() {
+        in_context(|context| {
+            let stage = Stage::new("s", None, &1);
+            let fail = |_: &Path| Err(ExperimentError::Usage("no".into()));
+            assert!(run_stage(context, &stage, fail, load).is_err());
+            assert!(!stage.is_done(context.stages_dir()));
+        });
+    }
+
+    #[test]
+    fn a_flipped_byte_is_found() {
+        in_context(|context| {
+            let stage = Stage::new("s", None, &1);
+            run_stage(context, &stage, produce("value"), load).unwrap();
+            fs::write(context.stages_dir().join(stage.folder()).join("value"), "vblue").unwrap();
+            let error = run_stage(context, &stage, produce("value"), load).unwrap_err();
+            assert_eq!(error.exit_code(), 3);
+            assert!(error.to_string().contains("changed since it was written"), "{error}");
+        });
+    }
+}

@@ -1,0 +1,81 @@
+//! How one model is trained: the `training` table of generalist, specialists and student.
+
+use crate::{OptimizerConfig, ScheduleConfig};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Settings of one training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Passes over the training rows.
+    pub n_epochs: usize,
+    /// Examples a step.
+    #[serde(default = "default_batch_size")]
+    pub batch_size: usize,
+    /// Update rule.
+    #[serde(default)]
+    pub optimizer: OptimizerConfig,
+    /// Learning rate over time.
+    #[serde(default)]
+    pub schedule: ScheduleConfig,
+    /// Largest norm of the whole gradient; larger ones are scaled down to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
+    /// Stop before `n_epochs` when the validation loss has stopped falling; the best weights are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStopping>,
+    /// Weights at the end: of the last epoch, or of the best one on the validation split.
+    #[serde(default)]
+    pub keep: Keep,
+}
+
+/// Patience of early stopping.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EarlyStopping {
+    /// Epochs without a lower validation loss after which training stops.
+    pub patience: usize,
+}
+
+/// Which epoch's weights a training returns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Keep {
+    /// The last epoch's.
+    #[default]
+    Last,
+    /// The epoch's with the lowest validation loss.
+    Best,
+}
+
+fn default_batch_size() -> usize {
+    128
+}
+
+impl TrainingConfig {
+    /// Everything out of range, one sentence each, beginning with the key.
+    pub fn validate(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.n_epochs == 0 {
+            problems.push("n_epochs: must be at least 1, found 0".into());
+        }
+        if self.batch_size < 2 {
+            problems.push(format!("batch_size: must be at least 2, found {}", self.batch_size));
+        }
+        if let Some(norm) = self.clip_norm.filter(|norm| !(norm.is_finite() && *norm > 0.0)) {
+            problems.push(format!("clip_norm: must be above 0, found {norm}"));
+        }
+        if self.early_stopping.as_ref().is_some_and(|stopping| stopping.patience == 0) {
+            problems.push("early_stopping.patience: must be at least 1, found 0".into());
+        }
+        problems.extend(self.optimizer.validate().into_iter().map(|problem| format!("optimizer.{problem}")));
+        problems.extend(self.schedule.validate(self.n_epochs).into_iter().map(|problem| format!("schedule.{problem}")));
+        problems
+    }
+
+    /// Whether the best epoch's weights are returned.
+    pub fn keeps_best(&self) -> bool {
+        self.keep == Keep::Best || self.early_stopping.is_some()
+    }
+}

@@ -1,0 +1,329 @@
+//! The one training loop.
+
+use crate::checkpoint::{self, Progress, checkpoint_error};
+use crate::objective::scalar;
+use crate::optimizer::Optimizer;
+use crate::predict::{batch_tensor, predict_proba};
+use crate::{
+    EpochRecord, FitSummary, LabelView, LossParts, Monitor, Objective, Sampler, StepInfo, TrainError, TrainingConfig,
+    ViewPolicy,
+};
+use candle_core::Tensor;
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use stillhouse_core::{ClassId, Seed};
+use stillhouse_data::{Batch, Loader, Split};
+use stillhouse_models::{Mode, Model};
+use stillhouse_ops::{DropoutKey, gradient_coverage, optimizer::clip_by_global_norm};
+
+/// One training: what, on which rows, towards which objective.
+#[derive(Clone, Debug)]
+pub struct FitJob<'a> {
+    /// Name for messages, for example `specialist_3`.
+    pub name: &'a str,
+    /// Identity of the training, so that a checkpoint of another one is not taken up.
+    pub key: &'a str,
+    /// Epochs, batches, optimizer, schedule.
+    pub config: &'a TrainingConfig,
+    /// Training rows.
+    pub split: &'a Split,
+    /// Which of them an epoch shows.
+    pub sampler: &'a Sampler,
+    /// In which augmented view.
+    pub views: ViewPolicy,
+    /// What to match.
+    pub objective: &'a Objective,
+    /// Held-out rows for early stopping and for the record.
+    pub validation: Option<&'a Validation>,
+    /// Root of shuffles and dropout.
+    pub seed: Seed,
+    /// Where to keep the state for a resume.
+    pub checkpoint: Option<&'a Path>,
+}
+
+/// Held-out rows and how the model numbers their labels.
+#[derive(Clone, Debug)]
+pub struct Validation {
+    /// rows of the validation split
+    pub split: Split,
+    /// numbering of the model's outputs
+    pub labels: LabelView,
+}
+
+/// Checkpoints are written when this long has passed since the last one.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(20);
+/// A loss above this multiple of (first loss + 1) counts as exploded.
+const EXPLODED: f64 = 1e3;
+/// Batches that wait ready for the loop.
+const N_PREFETCH: usize = 4;
+
+/// Trains a model in place; resumes from the job's checkpoint if there is one.
+///
+/// Runs in the caller's rayon pool. The weights that result depend on the job and the model's initial weights alone,
+/// not on threads, and not on interruptions.
+///
+/// # Errors
+/// [`TrainError::Interrupted`] when the monitor asks for it, after writing the checkpoint; a diverging loss; examples
+/// or targets that cannot be read.
+pub fn fit(model: &Model, job: &FitJob<'_>, monitor: &dyn Monitor) -> Result<FitSummary, TrainError> {
+    let mut training = Training::start(model, job)?;
+    while !training.is_finished() {
+        training.run_epoch(monitor)?;
+    }
+    training.finish()
+}
+
+struct Training<'a> {
+    model: &'a Model,
+    job: &'a FitJob<'a>,
+    optimizer: Optimizer,
+    progress: Progress,
+    best: Option<Vec<(String, Tensor)>>,
+    steps_per_epoch: usize,
+    clock: Instant,
+    last_checkpoint: Instant,
+}
+
+impl<'a> Training<'a> {
+    fn start(model: &'a Model, job: &'a FitJob<'a>) -> Result<Self, TrainError> {
+        let n_rows = job.sampler.epoch_len(job.split.len());
+        // an incomplete last batch is left out, so that every step weighs its examples alike
+        let steps_per_epoch = if n_rows < job.config.batch_size { 1 } else { n_rows / job.config.batch_size };
+        if n_rows < 2 {
+            return Err(TrainError::NoData { model: job.name.to_owned(), n_rows });
+        }
+        let optimizer = Optimizer::new(&job.config.optimizer, model.params())?;
+        let now = Instant::now();
+        let mut training = Self {
+            model,
+            job,
+            optimizer,
+            progress: Progress::default(),
+            best: None,
+            steps_per_epoch,
+            clock: now,
+            last_checkpoint: now,
+        };
+        training.resume()?;
+        Ok(training)
+    }
+
+    fn is_finished(&self) -> bool {
+        self.progress.n_epochs_done >= self.job.config.n_epochs || self.out_of_patience()
+    }
+
+    fn out_of_patience(&self) -> bool {
+        let stopping = self.job.config.early_stopping.as_ref();
+        stopping.is_some_and(|stopping| self.progress.history.epochs_since_best() >= stopping.patience)
+    }
+
+    fn run_epoch(&mut self, monitor: &dyn Monitor) -> Result<(), TrainError> {
+        let job = self.job;
+        let epoch = self.progress.n_epochs_done;
+        let epoch_start = Instant::now();
+        let view = job.views.view(epoch);
+        let rows = job.sampler.epoch_rows(job.split.len(), job.seed, epoch);
+        let n_used = rows.len().min(self.steps_per_epoch * job.config.batch_size);
+        let first = self.progress.n_steps_in_epoch * job.config.batch_size;
+        let plan = rows[first.min(n_used)..n_used].iter().map(|row| (*row, view)).collect();
+        for batch in Loader::new(job.split.clone(), plan, job.config.batch_size, false, N_PREFETCH) {
+            self.train_step(&batch?, monitor)?;
+            if monitor.is_interrupted() {
+                self.save_checkpoint()?;
+                return Err(TrainError::Interrupted);
+            }
+            if self.last_checkpoint.elapsed() >= CHECKPOINT_INTERVAL {
+                self.save_checkpoint()?;
+            }
+        }
+        self.end_epoch(epoch_start.elapsed().as_secs_f64(), monitor)
+    }
+
+    fn train_step(&mut self, batch: &Batch, monitor: &dyn Monitor) -> Result<(), TrainError> {
+        let job = self.job;
+        let step = self.optimizer.n_steps() as usize;
+        let n_steps = self.steps_per_epoch * job.config.n_epochs;
+        let learning_rate = job.config.schedule.learning_rate(step, n_steps, job.config.n_epochs);
+        let shape = job.split.input().shape;
+        let inputs = batch_tensor(batch.inputs.clone(), batch.labels.len(), &shape, self.model)?;
+        let dropout = DropoutKey { seed: job.seed.derive("dropout", step as u64).0 };
+        let logits = self.model.forward(&inputs, Mode::Train { dropout })?;
+        let parts = job.objective.loss(job.name, &logits, batch)?;
+        let loss = scalar(&parts.total)?;
+        let first_loss = *self.progress.first_loss.get_or_insert(loss);
+        let exploded = loss > EXPLODED * (first_loss + 1.0);
+        if !loss.is_finite() || exploded {
+            return Err(self.diverged("the loss", loss, learning_rate));
+        }
+        let mut gradients = self.gradients(&parts.total, step)?;
+        if step == 0 {
+            self.report_first_batch(batch, monitor);
+        }
+        if let Some(limit) = job.config.clip_norm {
+            let norm = clip_by_global_norm(&mut gradients, limit)?;
+            if !norm.is_finite() {
+                return Err(self.diverged("the gradient's norm", norm, learning_rate));
+            }
+        }
+        self.optimizer.step(self.model.params(), &gradients, learning_rate)?;
+        self.model.apply_max_norm()?;
+        self.record_step(&parts, loss, batch.labels.len());
+        monitor.step(&StepInfo { step: step + 1, n_steps, loss });
+        Ok(())
+    }
+
+    /// Gradients in the order of the parameters; at the first step, a check that every one of them is reached.
+    fn gradients(&self, loss: &Tensor, step: usize) -> Result<Vec<Tensor>, TrainError> {
+        let store = loss.backward()?;
+        let params = self.model.params();
+        if step == 0 {
+            let named: Vec<_> = params.iter().map(|param| (param.name.as_str(), &param.var)).collect();
+            let variables = gradient_coverage(&store, &named)?;
+            if !variables.is_empty() {
+                return Err(TrainError::GradientGap { model: self.job.name.to_owned(), variables });
+            }
+        }
+        let gradient = |param: &stillhouse_models::Param| match store.get(&param.var) {
+            Some(gradient) => Ok(gradient.clone()),
+            None => param.var.zeros_like(),
+        };
+        Ok(params.iter().map(gradient).collect::<Result<_, _>>()?)
+    }
+
+    /// A misaligned store of soft targets shows here: its most probable classes would match the labels by chance only.
+    fn report_first_batch(&self, batch: &Batch, monitor: &dyn Monitor) {
+        if let Some(share) = self.job.objective.target_label_agreement(batch) {
+            let n = batch.labels.len();
+            monitor.note(&format!("soft targets name the label of {:.0} % of the first {n} examples", 100.0 * share));
+        }
+    }
+
+    fn record_step(&mut self, parts: &LossParts, loss: f64, n_examples: usize) {
+        let values = [loss, parts.task.unwrap_or(0.0), parts.distill.unwrap_or(0.0)];
+        self.progress.loss_sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+        self.progress.n_steps_in_epoch += 1;
+        self.progress.n_examples_seen += n_examples as u64;
+    }
+
+    fn end_epoch(&mut self, elapsed_s: f64, monitor: &dyn Monitor) -> Result<(), TrainError> {
+        let job = self.job;
+        let n_steps = self.progress.n_steps_in_epoch.max(1) as f64;
+        let [total, task, distill] = self.progress.loss_sums.map(|sum| sum / n_steps);
+        let (with_task, with_distill) = match job.objective {
+            Objective::HardLabels(_) => (false, false),
+            Objective::Distillation { config, .. } => (config.task_loss_weight > 0.0, true),
+        };
+        let valid = job.validation.map(|validation| validate(self.model, validation)).transpose()?;
+        let step = self.optimizer.n_steps() as usize;
+        let total_steps = self.steps_per_epoch * job.config.n_epochs;
+        let record = EpochRecord {
+            epoch: self.progress.n_epochs_done + 1,
+            train_loss: total,
+            task_loss: with_task.then_some(task),
+            distill_loss: with_distill.then_some(distill),
+            valid_loss: valid.map(|(loss, _)| loss),
+            valid_top1: valid.map(|(_, top1)| top1),
+            learning_rate: job.config.schedule.learning_rate(step.saturating_sub(1), total_steps, job.config.n_epochs),
+            elapsed_s,
+        };
+        monitor.epoch(&record, job.config.n_epochs);
+        if self.progress.history.push(record) && job.config.keeps_best() {
+            self.best = Some(self.model.state_dict()?);
+        }
+        self.progress.n_epochs_done += 1;
+        self.progress.n_steps_in_epoch = 0;
+        self.progress.loss_sums = [0.0; 3];
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<FitSummary, TrainError> {
+        self.stop_clock();
+        let stopped_early = self.progress.n_epochs_done < self.job.config.n_epochs;
+        let history = self.progress.history;
+        let mut kept_epoch = history.epochs.len();
+        if let (true, Some(best), Some(epoch)) = (self.job.config.keeps_best(), self.best, history.best_epoch) {
+            self.model.load_state(best)?;
+            kept_epoch = epoch;
+        }
+        let n_examples_seen = self.progress.n_examples_seen;
+        Ok(FitSummary {
+            history,
+            n_examples_seen,
+            train_flops: FORWARD_PASSES_PER_STEP * self.model.flops_per_example() as f64 * n_examples_seen as f64,
+            train_seconds: self.progress.train_seconds,
+            kept_epoch,
+            stopped_early,
+        })
+    }
+
+    fn diverged(&self, what: &'static str, value: f64, learning_rate: f64) -> TrainError {
+        TrainError::Diverged {
+            model: self.job.name.to_owned(),
+            what,
+            value,
+            epoch: self.progress.n_epochs_done + 1,
+            step: self.progress.n_steps_in_epoch + 1,
+            learning_rate,
+        }
+    }
+
+    fn stop_clock(&mut self) {
+        self.progress.train_seconds += self.clock.elapsed().as_secs_f64();
+        self.clock = Instant::now();
+    }
+
+    fn save_checkpoint(&mut self) -> Result<(), TrainError> {
+        self.last_checkpoint = Instant::now();
+        let Some(path) = self.job.checkpoint else { return Ok(()) };
+        self.stop_clock();
+        self.progress.n_optimizer_steps = self.optimizer.n_steps();
+        let mut tensors = named(MODEL, self.model.state_dict()?);
+        let state = self.model.params().iter().zip(self.optimizer.state());
+        tensors.extend(state.map(|(param, state)| (format!("{OPTIMIZER}{}", param.name), state.clone())));
+        if let Some(best) = &self.best {
+            tensors.extend(named(BEST, best.clone()));
+        }
+        checkpoint::save(path, self.job.key, &self.progress, tensors)
+    }
+
+    fn resume(&mut self) -> Result<(), TrainError> {
+        let Some(path) = self.job.checkpoint else { return Ok(()) };
+        let Some(checkpoint) = checkpoint::load(path, self.job.key, self.model.device())? else { return Ok(()) };
+        let part = |prefix: &str| -> HashMap<String, Tensor> {
+            let strip = |(name, tensor): (&String, &Tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone()));
+            checkpoint.tensors.iter().filter_map(strip).collect()
+        };
+        self.model.load_state(part(MODEL))?;
+        let mut state = part(OPTIMIZER);
+        let in_order = self.model.params().iter().map(|param| {
+            state.remove(&param.name).ok_or_else(|| checkpoint_error(path, &format!("no optimizer state of {}", param.name)))
+        });
+        let in_order = in_order.collect::<Result<Vec<_>, _>>()?;
+        self.optimizer.restore(in_order, checkpoint.progress.n_optimizer_steps);
+        let best = part(BEST);
+        self.best = (!best.is_empty()).then(|| best.into_iter().collect());
+        self.progress = checkpoint.progress;
+        Ok(())
+    }
+}
+
+/// A backward pass costs about two forward passes.
+const FORWARD_PASSES_PER_STEP: f64 = 3.0;
+const MODEL: &str = "model.";
+const OPTIMIZER: &str = "optimizer.";
+const BEST: &str = "best.";
+
+fn named(prefix: &str, tensors: Vec<(String, Tensor)>) -> Vec<(String, Tensor)> {
+    tensors.into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)).collect()
+}
+
+/// Mean negative log likelihood and accuracy in the model's own numbering.
+fn validate(model: &Model, validation: &Validation) -> Result<(f64, f64), TrainError> {
+    let probs = predict_proba(model, &validation.split, None)?;
+    let outputs: Vec<ClassId> =
+        validation.split.labels().iter().map(|class| ClassId(validation.labels.output(*class))).collect();
+    let n_outputs = probs.len() / outputs.len().max(1);
+    let metrics = crate::evaluate(&probs, &outputs, n_outputs.max(1));
+    Ok((metrics.nll, metrics.top1))
+}

@@ -1,0 +1,39 @@
+//! Where a training's progress goes, and how it learns that it should stop.
+
+use crate::EpochRecord;
+
+/// One optimizer step that was made.
+#[derive(Clone, Copy, Debug)]
+pub struct StepInfo {
+    /// Steps done in the whole training.
+    pub step: usize,
+    /// Steps of the whole training.
+    pub n_steps: usize,
+    /// Total loss of the step's batch.
+    pub loss: f64,
+}
+
+/// Receives progress; called from the thread that trains.
+pub trait Monitor: Sync {
+    /// After every step.
+    fn step(&self, info: &StepInfo);
+    /// After every epoch, of `n_epochs`.
+    fn epoch(&self, record: &EpochRecord, n_epochs: usize);
+    /// A plain sentence that the user should see.
+    fn note(&self, text: &str);
+    /// Whether to write a checkpoint and stop.
+    fn is_interrupted(&self) -> bool;
+}
+
+/// A monitor that hears nothing and never interrupts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Monitor for Silent {
+    fn step(&self, _: &StepInfo) {}
+    fn epoch(&self, _: &EpochRecord, _: usize) {}
+    fn note(&self, _: &str) {}
+    fn is_interrupted(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,220 @@
+//! What a model is asked to match: hard labels, its specialist's labels, or soft targets.
+//!
+//! B examples of a batch, C classes of the dataset, L classes of a specialist. Gradients of the soft term shrink as
+//! `1/T^2`; the operation multiplies it by `T^2`, so weights need no change when the temperature does
+//! (Hinton, Vinyals and Dean 2015, sec. 2).
+
+use crate::TrainError;
+use candle_core::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use stillhouse_core::{ClassId, ClassSubset, ExampleView, Temperature};
+use stillhouse_data::Batch;
+use stillhouse_ops::loss;
+use stillhouse_targets::{SoftTargets, soften};
+
+/// The task of one training.
+#[derive(Clone, Debug)]
+pub enum Objective {
+    /// Cross entropy with the label, as the model numbers it.
+    HardLabels(LabelView),
+    /// Soft targets beside the hard labels.
+    Distillation {
+        /// merged or single-teacher distributions, by example and view
+        targets: Arc<SoftTargets>,
+        /// loss and weights
+        config: DistillationConfig,
+    },
+}
+
+/// How a model numbers the dataset's classes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LabelView {
+    /// As the dataset does, `C` outputs.
+    Global,
+    /// Its own classes first, then one dustbin for all others, `L + 1` outputs.
+    Dustbin(ClassSubset),
+}
+
+impl LabelView {
+    /// The output that stands for a class.
+    pub fn output(&self, class: ClassId) -> u32 {
+        match self {
+            Self::Global => class.0,
+            Self::Dustbin(subset) => subset.local(class).map_or(subset.len(), |local| local.index()) as u32,
+        }
+    }
+}
+
+/// Loss of a student.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DistillationConfig {
+    /// How the student is compared with its teacher.
+    #[serde(default)]
+    pub loss: DistillationLoss,
+    /// Weight of the hard-label cross entropy; 0 leaves the labels out.
+    #[serde(default = "default_task_loss_weight")]
+    pub task_loss_weight: f64,
+    /// Weight of the soft-target loss.
+    #[serde(default = "default_distill_loss_weight")]
+    pub distill_loss_weight: f64,
+}
+
+/// Comparison of student and teacher.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum DistillationLoss {
+    /// `T^2` times the cross entropy of the softened distributions.
+    SoftCrossEntropy(SoftCrossEntropy),
+    /// Half the squared distance of the logits, both centred, mean over classes.
+    LogitL2,
+}
+
+/// Settings of [`DistillationLoss::SoftCrossEntropy`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SoftCrossEntropy {
+    /// Both sides are softened with it.
+    pub temperature: Temperature,
+}
+
+fn default_task_loss_weight() -> f64 {
+    0.1
+}
+
+fn default_distill_loss_weight() -> f64 {
+    0.9
+}
+
+impl Default for DistillationLoss {
+    fn default() -> Self {
+        Self::SoftCrossEntropy(SoftCrossEntropy { temperature: Temperature::ONE })
+    }
+}
+
+impl Default for DistillationConfig {
+    fn default() -> Self {
+        Self {
+            loss: DistillationLoss::default(),
+            task_loss_weight: default_task_loss_weight(),
+            distill_loss_weight: default_distill_loss_weight(),
+        }
+    }
+}
+
+impl DistillationConfig {
+    /// Everything out of range, one sentence each, beginning with the key.
+    pub fn validate(&self) -> Vec<String> {
+        let weights =
+            [("task_loss_weight", self.task_loss_weight), ("distill_loss_weight", self.distill_loss_weight)];
+        let mut problems: Vec<String> = weights
+            .iter()
+            .filter(|(_, weight)| !(weight.is_finite() && *weight >= 0.0))
+            .map(|(key, weight)| format!("{key}: must be 0 or more, found {weight}"))
+            .collect();
+        if self.distill_loss_weight == 0.0 {
+            problems.push("distill_loss_weight: must be above 0, or the student learns nothing from its teacher".into());
+        }
+        problems
+    }
+}
+
+/// Smallest teacher probability whose logarithm serves as a logit.
+const PROB_FLOOR: f32 = 1e-12;
+
+/// The loss of one batch, and its unweighted parts for the record.
+#[derive(Debug)]
+pub struct LossParts {
+    /// Scalar with a graph behind it.
+    pub total: Tensor,
+    /// Hard-label part.
+    pub task: Option<f64>,
+    /// Soft-target part, with its `T^2`.
+    pub distill: Option<f64>,
+}
+
+impl Objective {
+    /// Loss of a batch's logits `[B, n_outputs]`.
+    ///
+    /// # Errors
+    /// A missing soft target, or a failing tensor operation.
+    pub fn loss(&self, model: &str, logits: &Tensor, batch: &Batch) -> Result<LossParts, TrainError> {
+        match self {
+            Self::HardLabels(view) => {
+                let labels: Vec<u32> = batch.labels.iter().map(|class| view.output(*class)).collect();
+                Ok(LossParts { total: loss::cross_entropy(logits, &labels)?, task: None, distill: None })
+            }
+            Self::Distillation { targets, config } => distillation_loss(model, logits, batch, targets, config),
+        }
+    }
+
+    /// Share of a batch's soft targets whose most probable class is the label; none for hard labels.
+    pub fn target_label_agreement(&self, batch: &Batch) -> Option<f64> {
+        let Self::Distillation { targets, .. } = self else { return None };
+        let matches = |(example, label): (&ExampleView, &ClassId)| {
+            targets.row(*example).is_some_and(|row| crate::rank_of_label(row, *label) == 0)
+        };
+        let n_same = batch.examples.iter().zip(&batch.labels).filter(|pair| matches(*pair)).count();
+        Some(n_same as f64 / batch.labels.len() as f64)
+    }
+}
+
+/// `task_loss_weight * hard + distill_loss_weight * T^2 * soft` (METHOD of the project; paper, sec. 2).
+fn distillation_loss(
+    model: &str,
+    logits: &Tensor,
+    batch: &Batch,
+    targets: &SoftTargets,
+    config: &DistillationConfig,
+) -> Result<LossParts, TrainError> {
+    let distill = match &config.loss {
+        DistillationLoss::SoftCrossEntropy(SoftCrossEntropy { temperature }) => {
+            let softened = target_rows(model, batch, targets, logits, |row, out| soften(row, *temperature, out))?;
+            loss::soft_cross_entropy(logits, &softened, temperature.get())?
+        }
+        DistillationLoss::LogitL2 => {
+            let log_probs = |row: &[f32], out: &mut [f32]| {
+                out.iter_mut().zip(row).for_each(|(out, prob)| *out = prob.max(PROB_FLOOR).ln());
+            };
+            loss::logit_l2(logits, &target_rows(model, batch, targets, logits, log_probs)?)?
+        }
+    };
+    let distill_value = scalar(&distill)?;
+    let weighted = (distill * config.distill_loss_weight)?;
+    if config.task_loss_weight == 0.0 {
+        return Ok(LossParts { total: weighted, task: None, distill: Some(distill_value) });
+    }
+    let labels: Vec<u32> = batch.labels.iter().map(|class| class.0).collect();
+    let task = loss::cross_entropy(logits, &labels)?;
+    let task_value = scalar(&task)?;
+    let total = (weighted + (task * config.task_loss_weight)?)?;
+    Ok(LossParts { total, task: Some(task_value), distill: Some(distill_value) })
+}
+
+/// The batch's stored rows, transformed, as a tensor `[B, C]`.
+fn target_rows(
+    model: &str,
+    batch: &Batch,
+    targets: &SoftTargets,
+    logits: &Tensor,
+    transform: impl Fn(&[f32], &mut [f32]),
+) -> Result<Tensor, TrainError> {
+    let n_classes = logits.dim(1)?;
+    let mut values = vec![0.0; batch.examples.len() * n_classes];
+    for (example, out) in batch.examples.iter().zip(values.chunks_exact_mut(n_classes)) {
+        let row = targets.row(*example).ok_or_else(|| TrainError::MissingTarget {
+            model: model.to_owned(),
+            example: example.example.0,
+            view: example.view.map(|view| view.0),
+        })?;
+        transform(row, out);
+    }
+    Ok(Tensor::from_vec(values, (batch.examples.len(), n_classes), logits.device())?)
+}
+
+/// The number in a scalar tensor of either float type.
+pub(crate) fn scalar(tensor: &Tensor) -> candle_core::Result<f64> {
+    tensor.to_dtype(candle_core::DType::F64)?.to_scalar()
+}

@@ -1,0 +1,170 @@
+//! Update rules with state that can be saved and restored, so that a resumed training continues to the bit.
+
+use candle_core::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use stillhouse_models::Param;
+use stillhouse_ops::optimizer::{AdamWHyper, SgdHyper, adamw_step, sgd_step};
+
+/// Update rule of a training. Weight decay is decoupled from the gradient (Loshchilov and Hutter 2019,
+/// arXiv:1711.05101) and spares biases and norms.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum OptimizerConfig {
+    /// Stochastic gradient descent with momentum.
+    Sgd(SgdConfig),
+    /// Adam with decoupled weight decay.
+    #[serde(rename = "adamw")]
+    AdamW(AdamWConfig),
+}
+
+/// Settings of [`OptimizerConfig::Sgd`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SgdConfig {
+    /// Share of the last step that goes on.
+    #[serde(default = "default_momentum")]
+    pub momentum: f64,
+    /// Look ahead by one momentum step (Nesterov).
+    #[serde(default)]
+    pub nesterov: bool,
+    /// Weights shrink by the learning rate times this in each step.
+    #[serde(default)]
+    pub weight_decay: f64,
+}
+
+/// Settings of [`OptimizerConfig::AdamW`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdamWConfig {
+    /// Decay of the gradient's running mean.
+    #[serde(default = "default_beta1")]
+    pub beta1: f64,
+    /// Decay of the squared gradient's running mean.
+    #[serde(default = "default_beta2")]
+    pub beta2: f64,
+    /// Added to the denominator.
+    #[serde(default = "default_eps")]
+    pub eps: f64,
+    /// Weights shrink by the learning rate times this in each step.
+    #[serde(default = "default_adamw_decay")]
+    pub weight_decay: f64,
+}
+
+fn default_momentum() -> f64 {
+    0.9
+}
+
+fn default_beta1() -> f64 {
+    0.9
+}
+
+fn default_beta2() -> f64 {
+    0.999
+}
+
+fn default_eps() -> f64 {
+    1e-8
+}
+
+fn default_adamw_decay() -> f64 {
+    0.01
+}
+
+impl Default for AdamWConfig {
+    fn default() -> Self {
+        Self { beta1: default_beta1(), beta2: default_beta2(), eps: default_eps(), weight_decay: default_adamw_decay() }
+    }
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self::AdamW(AdamWConfig::default())
+    }
+}
+
+impl OptimizerConfig {
+    /// Everything out of range, one sentence each, beginning with the key.
+    pub fn validate(&self) -> Vec<String> {
+        let share = |key: &str, value: f64| {
+            (!(0.0..1.0).contains(&value)).then(|| format!("{key}: must be in 0..1, found {value}"))
+        };
+        let decay = |value: f64| {
+            (!(value.is_finite() && value >= 0.0)).then(|| format!("weight_decay: must be 0 or more, found {value}"))
+        };
+        match self {
+            Self::Sgd(config) => {
+                let lookahead = (config.nesterov && config.momentum == 0.0)
+                    .then(|| "nesterov: needs a momentum above 0".to_owned());
+                [share("momentum", config.momentum), decay(config.weight_decay), lookahead].into_iter().flatten().collect()
+            }
+            Self::AdamW(config) => {
+                let eps = (!(config.eps.is_finite() && config.eps > 0.0))
+                    .then(|| format!("eps: must be above 0, found {}", config.eps));
+                [share("beta1", config.beta1), share("beta2", config.beta2), decay(config.weight_decay), eps]
+                    .into_iter()
+                    .flatten()
+                    .collect()
+            }
+        }
+    }
+}
+
+/// An update rule at work: its state for each parameter, in the model's order.
+pub(crate) struct Optimizer {
+    config: OptimizerConfig,
+    state: Vec<Tensor>,
+    n_steps: u64,
+}
+
+impl Optimizer {
+    /// Fresh state: a velocity per parameter (SGD), two moments (AdamW).
+    pub(crate) fn new(config: &OptimizerConfig, params: &[Param]) -> candle_core::Result<Self> {
+        let state = params.iter().map(|param| match config {
+            OptimizerConfig::Sgd(_) => param.var.zeros_like(),
+            OptimizerConfig::AdamW(_) => Tensor::stack(&[param.var.zeros_like()?, param.var.zeros_like()?], 0),
+        });
+        Ok(Self { config: config.clone(), state: state.collect::<Result<_, _>>()?, n_steps: 0 })
+    }
+
+    /// One update of every parameter; `gradients` in the order of `params`.
+    pub(crate) fn step(
+        &mut self,
+        params: &[Param],
+        gradients: &[Tensor],
+        learning_rate: f64,
+    ) -> candle_core::Result<()> {
+        self.n_steps += 1;
+        for ((param, gradient), state) in params.iter().zip(gradients).zip(&self.state) {
+            match &self.config {
+                OptimizerConfig::Sgd(config) => {
+                    let weight_decay = if param.decay { config.weight_decay } else { 0.0 };
+                    let (momentum, nesterov) = (config.momentum, config.nesterov);
+                    let hyper = SgdHyper { learning_rate, momentum, nesterov, weight_decay };
+                    sgd_step(&param.var, gradient, (momentum > 0.0).then_some(state), &hyper)?;
+                }
+                OptimizerConfig::AdamW(config) => {
+                    let weight_decay = if param.decay { config.weight_decay } else { 0.0 };
+                    let AdamWConfig { beta1, beta2, eps, .. } = *config;
+                    let hyper = AdamWHyper { learning_rate, beta1, beta2, eps, weight_decay, step: self.n_steps };
+                    adamw_step(&param.var, gradient, state, &hyper)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn n_steps(&self) -> u64 {
+        self.n_steps
+    }
+
+    pub(crate) fn state(&self) -> &[Tensor] {
+        &self.state
+    }
+
+    /// Continues where a saved optimizer stopped.
+    pub(crate) fn restore(&mut self, state: Vec<Tensor>, n_steps: u64) {
+        self.state = state;
+        self.n_steps = n_steps;
+    }
+}

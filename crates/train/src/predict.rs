@@ -1,0 +1,84 @@
+//! Predictions for whole splits.
+
+use crate::TrainError;
+use candle_core::{DType, Tensor};
+use rayon::prelude::*;
+use stillhouse_core::{InputShape, ViewId};
+use stillhouse_data::Split;
+use stillhouse_models::{Mode, Model};
+
+/// Examples in one forward pass. A constant, so that a prediction does not depend on how it was asked for.
+pub const PREDICTION_BATCH: usize = 128;
+
+/// Probabilities `[N, n_outputs]` at `T = 1` for every row of a split, in its order.
+///
+/// Batches run side by side in the rayon pool of the caller.
+///
+/// # Errors
+/// Examples that cannot be read, or a model that does not fit them.
+pub fn predict_proba(model: &Model, split: &Split, view: Option<ViewId>) -> Result<Vec<f32>, TrainError> {
+    let rows: Vec<usize> = (0..split.len()).collect();
+    let batches: Vec<Vec<f32>> =
+        rows.par_chunks(PREDICTION_BATCH).map(|rows| predict_rows(model, split, rows, view)).collect::<Result<_, _>>()?;
+    Ok(batches.concat())
+}
+
+fn predict_rows(model: &Model, split: &Split, rows: &[usize], view: Option<ViewId>) -> Result<Vec<f32>, TrainError> {
+    let n_values = split.input().shape.n_values();
+    let mut inputs = vec![0.0; rows.len() * n_values];
+    for (row, out) in rows.iter().zip(inputs.chunks_exact_mut(n_values)) {
+        split.read(*row, view, out)?;
+    }
+    predict_values(model, inputs, rows.len())
+}
+
+/// Probabilities `[n_examples, n_outputs]` of normalised inputs, one after the other.
+///
+/// # Errors
+/// Another number of values than the model takes.
+pub fn predict_values(model: &Model, inputs: Vec<f32>, n_examples: usize) -> Result<Vec<f32>, TrainError> {
+    let inputs = batch_tensor(inputs, n_examples, model.input(), model)?;
+    let logits = model.forward(&inputs, Mode::Eval)?;
+    let n_outputs = logits.dim(1)?;
+    let mut values = logits.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+    softmax_rows(&mut values, n_outputs);
+    Ok(values)
+}
+
+/// A batch as the models take it: `[B, H, W, C]` for images, `[B, F]` for features.
+pub(crate) fn batch_tensor(
+    values: Vec<f32>,
+    n_examples: usize,
+    shape: &InputShape,
+    model: &Model,
+) -> candle_core::Result<Tensor> {
+    match *shape {
+        InputShape::Image { channels, height, width } => {
+            Tensor::from_vec(values, (n_examples, height, width, channels), model.device())
+        }
+        InputShape::Features { n_features } => Tensor::from_vec(values, (n_examples, n_features), model.device()),
+    }
+}
+
+/// Turns each row of logits into probabilities, with f64 inside.
+fn softmax_rows(values: &mut [f32], n_outputs: usize) {
+    for row in values.chunks_exact_mut(n_outputs) {
+        let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let total: f64 = row.iter().map(|value| f64::from(value - max).exp()).sum();
+        row.iter_mut().for_each(|value| *value = (f64::from(*value - max).exp() / total) as f32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn softmax_is_safe_for_large_logits() {
+        let mut values = [1000.0, 1000.0, -1000.0, 0.0, 1.0, 2.0];
+        softmax_rows(&mut values, 3);
+        assert_eq!(values[..3], [0.5, 0.5, 0.0]);
+        assert!((values[3..].iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        assert!((values[5] - 0.665_241).abs() < 1e-6);
+    }
+}

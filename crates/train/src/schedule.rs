@@ -1,0 +1,214 @@
+//! Learning rate as a function of training progress.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::f64::consts::PI;
+
+/// Learning rate over the steps of a training. Warm-up rises linearly from 0 over its epochs (which may be a fraction).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ScheduleConfig {
+    /// One rate throughout.
+    Constant(ConstantSchedule),
+    /// Half a cosine from the peak down to `final_fraction` of it.
+    Cosine(CosineSchedule),
+    /// Up to the peak and down to nearly nothing, both on a cosine (Smith and Topin 2018, arXiv:1708.07120).
+    OneCycle(OneCycleSchedule),
+    /// Multiplied by `factor` at each milestone.
+    Step(StepSchedule),
+}
+
+/// Settings of [`ScheduleConfig::Constant`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConstantSchedule {
+    /// The rate.
+    pub learning_rate: f64,
+    /// Epochs of linear warm-up.
+    #[serde(default)]
+    pub warmup_epochs: f64,
+}
+
+/// Settings of [`ScheduleConfig::Cosine`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CosineSchedule {
+    /// Highest rate.
+    pub peak_learning_rate: f64,
+    /// Epochs of linear warm-up.
+    #[serde(default)]
+    pub warmup_epochs: f64,
+    /// Last rate as a share of the peak.
+    #[serde(default)]
+    pub final_fraction: f64,
+}
+
+/// Settings of [`ScheduleConfig::OneCycle`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OneCycleSchedule {
+    /// Highest rate.
+    pub peak_learning_rate: f64,
+    /// Share of the steps in which the rate rises.
+    #[serde(default = "default_rising_fraction")]
+    pub rising_fraction: f64,
+}
+
+/// Settings of [`ScheduleConfig::Step`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StepSchedule {
+    /// First rate.
+    pub learning_rate: f64,
+    /// Epochs after which the rate is multiplied, ascending.
+    pub milestones: Vec<usize>,
+    /// What it is multiplied by.
+    #[serde(default = "default_step_factor")]
+    pub factor: f64,
+    /// Epochs of linear warm-up.
+    #[serde(default)]
+    pub warmup_epochs: f64,
+}
+
+/// One-cycle starts at this share of the peak.
+const ONE_CYCLE_START: f64 = 1.0 / 25.0;
+/// One-cycle ends at this share of the peak.
+const ONE_CYCLE_END: f64 = 1e-4;
+
+fn default_rising_fraction() -> f64 {
+    0.3
+}
+
+fn default_step_factor() -> f64 {
+    0.1
+}
+
+impl Default for ScheduleConfig {
+    fn default() -> Self {
+        Self::Cosine(CosineSchedule { peak_learning_rate: 1e-3, warmup_epochs: 0.0, final_fraction: 0.0 })
+    }
+}
+
+impl ScheduleConfig {
+    /// Rate of one step (`0..n_steps`) of a training of `n_epochs`.
+    pub fn learning_rate(&self, step: usize, n_steps: usize, n_epochs: usize) -> f64 {
+        let progress = step as f64 / n_steps.max(1) as f64;
+        let epoch = progress * n_epochs as f64;
+        match self {
+            Self::Constant(config) => config.learning_rate * warmup(epoch, config.warmup_epochs),
+            Self::Cosine(config) => {
+                let warmup_share = config.warmup_epochs / n_epochs as f64;
+                let after_warmup = ((progress - warmup_share) / (1.0 - warmup_share)).clamp(0.0, 1.0);
+                let share = interpolate_cosine(1.0, config.final_fraction, after_warmup);
+                config.peak_learning_rate * share * warmup(epoch, config.warmup_epochs)
+            }
+            Self::OneCycle(config) => config.peak_learning_rate * one_cycle(progress, config.rising_fraction),
+            Self::Step(config) => {
+                let n_passed = config.milestones.iter().filter(|milestone| epoch >= **milestone as f64).count();
+                config.learning_rate * config.factor.powi(n_passed as i32) * warmup(epoch, config.warmup_epochs)
+            }
+        }
+    }
+
+    /// Everything out of range, one sentence each, beginning with the key.
+    pub fn validate(&self, n_epochs: usize) -> Vec<String> {
+        let mut problems = Vec::new();
+        let (rate_key, rate, warmup_epochs) = match self {
+            Self::Constant(config) => ("learning_rate", config.learning_rate, config.warmup_epochs),
+            Self::Cosine(config) => ("peak_learning_rate", config.peak_learning_rate, config.warmup_epochs),
+            Self::OneCycle(config) => ("peak_learning_rate", config.peak_learning_rate, 0.0),
+            Self::Step(config) => ("learning_rate", config.learning_rate, config.warmup_epochs),
+        };
+        if !(rate.is_finite() && rate > 0.0) {
+            problems.push(format!("{rate_key}: must be above 0, found {rate}"));
+        }
+        if !(warmup_epochs >= 0.0 && warmup_epochs < n_epochs.max(1) as f64) {
+            problems.push(format!("warmup_epochs: must be in 0..{n_epochs} (n_epochs), found {warmup_epochs}"));
+        }
+        match self {
+            Self::Cosine(config) if !(0.0..=1.0).contains(&config.final_fraction) => {
+                problems.push(format!("final_fraction: must be in 0..=1, found {}", config.final_fraction));
+            }
+            Self::OneCycle(config) if !(config.rising_fraction > 0.0 && config.rising_fraction < 1.0) => {
+                problems.push(format!("rising_fraction: must be between 0 and 1, found {}", config.rising_fraction));
+            }
+            Self::Step(config) if !config.milestones.is_sorted_by(|a, b| a < b) => {
+                problems.push(format!("milestones: must ascend, found {:?}", config.milestones));
+            }
+            Self::Step(config) if !(config.factor.is_finite() && config.factor > 0.0) => {
+                problems.push(format!("factor: must be above 0, found {}", config.factor));
+            }
+            _ => {}
+        }
+        problems
+    }
+}
+
+/// Share of the rate in linear warm-up, 1 afterwards.
+fn warmup(epoch: f64, warmup_epochs: f64) -> f64 {
+    if epoch < warmup_epochs { epoch / warmup_epochs } else { 1.0 }
+}
+
+fn one_cycle(progress: f64, rising_fraction: f64) -> f64 {
+    if progress < rising_fraction {
+        interpolate_cosine(ONE_CYCLE_START, 1.0, progress / rising_fraction)
+    } else {
+        interpolate_cosine(1.0, ONE_CYCLE_END, (progress - rising_fraction) / (1.0 - rising_fraction))
+    }
+}
+
+/// From `start` at 0 to `end` at 1 along half a cosine.
+fn interpolate_cosine(start: f64, end: f64, progress: f64) -> f64 {
+    end + (start - end) * 0.5 * (1.0 + (PI * progress).cos())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rates(text: &str, n_epochs: usize) -> Vec<f64> {
+        let schedule: ScheduleConfig = serde_json::from_str(text).unwrap();
+        assert!(schedule.validate(n_epochs).is_empty());
+        (0..=100).map(|step| schedule.learning_rate(step, 100, n_epochs)).collect()
+    }
+
+    #[test]
+    fn cosine_falls_from_peak_to_final() {
+        let rates = rates(r#"{"kind": "cosine", "peak_learning_rate": 2.0, "final_fraction": 0.1}"#, 10);
+        assert_eq!(rates[0], 2.0);
+        assert!((rates[50] - 1.1).abs() < 1e-12);
+        assert!((rates[100] - 0.2).abs() < 1e-12);
+    }
+
+    #[test]
+    fn warmup_rises_linearly() {
+        let rates = rates(r#"{"kind": "constant", "learning_rate": 1.0, "warmup_epochs": 2.0}"#, 10);
+        assert_eq!(rates[0], 0.0);
+        assert!((rates[10] - 0.5).abs() < 1e-12);
+        assert_eq!(rates[20], 1.0);
+    }
+
+    #[test]
+    fn one_cycle_peaks_at_its_rising_fraction() {
+        let rates = rates(r#"{"kind": "one_cycle", "peak_learning_rate": 1.0}"#, 10);
+        assert!((rates[0] - 0.04).abs() < 1e-12);
+        assert!((rates[30] - 1.0).abs() < 1e-12);
+        assert!(rates[100] < 2e-4);
+    }
+
+    #[test]
+    fn steps_come_at_their_epochs() {
+        let rates = rates(r#"{"kind": "step", "learning_rate": 1.0, "milestones": [5, 8]}"#, 10);
+        assert_eq!(rates[49], 1.0);
+        assert!((rates[50] - 0.1).abs() < 1e-12);
+        assert!((rates[80] - 0.01).abs() < 1e-12);
+    }
+
+    #[test]
+    fn ranges_are_checked() {
+        let bad = |text: &str| serde_json::from_str::<ScheduleConfig>(text).unwrap().validate(3).join("; ");
+        assert!(bad(r#"{"kind": "constant", "learning_rate": 0}"#).contains("learning_rate: must be above 0"));
+        assert!(bad(r#"{"kind": "cosine", "peak_learning_rate": 1, "warmup_epochs": 3}"#).contains("0..3"));
+        assert!(bad(r#"{"kind": "step", "learning_rate": 1, "milestones": [2, 1]}"#).contains("ascend"));
+    }
+}

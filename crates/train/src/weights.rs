@@ -1,0 +1,26 @@
+//! A trained model's numbers in a file, for the stages of a run; shipped models have whole folders.
+
+use crate::TrainError;
+use crate::checkpoint::{checkpoint_error, write_whole};
+use std::path::Path;
+use stillhouse_models::Model;
+
+/// Writes parameters and running statistics as safetensors; the same numbers give the same bytes.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn save_weights(path: &Path, model: &Model) -> Result<(), TrainError> {
+    let state = model.state_dict()?;
+    let bytes = safetensors::serialize(state, None).map_err(|error| checkpoint_error(path, &error))?;
+    write_whole(path, &bytes).map_err(|source| TrainError::Write { path: path.to_owned(), source })
+}
+
+/// Fills a model with the numbers of a file that [`save_weights`] wrote.
+///
+/// # Errors
+/// A file that cannot be read or holds another model's weights.
+pub fn load_weights(path: &Path, model: &Model) -> Result<(), TrainError> {
+    let bytes = std::fs::read(path).map_err(|error| checkpoint_error(path, &error))?;
+    let tensors = candle_core::safetensors::load_buffer(&bytes, model.device());
+    Ok(model.load_state(tensors.map_err(|error| checkpoint_error(path, &error))?)?)
+}
