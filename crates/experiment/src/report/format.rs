@@ -148,6 +148,8 @@ pub(crate) fn ascii(text: &str) -> String {
     let plain = |letter| match letter {
         '−' | '–' => '-',
         '\u{a0}' | '\u{202f}' => ' ',
+        '’' => '\'',
+        '…' => '.',
         'µ' => 'u',
         other => other,
     };

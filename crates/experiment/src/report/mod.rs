@@ -13,13 +13,19 @@ mod finite;
 pub(crate) mod fixture;
 mod format;
 mod html;
+mod markdown;
 mod names;
 mod page;
 mod svg;
+pub mod sweep;
+mod terminal;
+mod text;
 
 pub use contract::{
     ClusterReport, CoverageRow, DatasetReport, FORMAT_VERSION, ModelReport, ModelRole, Report, ReportError,
 };
 pub use findings::{headline, supporting_sentences, warnings};
-pub use html::html;
+pub use html::html_page;
+pub use markdown::markdown;
 pub use page::{Curve, EpochPoint, Gallery, ReportPage, SoftTargetRow, SoftTargetSample, Tile};
+pub use terminal::terminal_summary;

@@ -17,6 +17,7 @@ use super::page::ReportPage;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
+pub(crate) use models::verdict_class;
 use serde::Serialize;
 
 const REPORT_TEMPLATE: &str = include_str!("page.html.j2");
@@ -52,7 +53,7 @@ struct View<'a> {
 }
 
 /// The whole page as text. A [`ReportPage`] of any content makes a page; parts that it lacks are left out.
-pub fn html(page: &ReportPage<'_>) -> String {
+pub fn html_page(page: &ReportPage<'_>) -> String {
     let report = page.report.sanitised();
     let (clusters, n_more_clusters) = clusters::views(&report, &page.cluster_galleries);
     let (gains_svg, n_more_gains) = clusters::gain_chart(&report);

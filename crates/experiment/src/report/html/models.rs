@@ -71,7 +71,7 @@ pub(super) fn colour(name: &str) -> &'static str {
 }
 
 /// CSS class of a verdict's colour.
-pub(super) fn verdict_class(verdict: Verdict) -> &'static str {
+pub(crate) fn verdict_class(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Beats => "beats",
         Verdict::NoDifference => "same",

@@ -1,0 +1,176 @@
+//! `report.md`: the report for repositories, issues and terminals.
+
+use super::contract::{ClusterReport, ModelReport, Report};
+use super::findings::{headline, supporting_sentences};
+use super::format::{
+    DASH, bytes, duration, fixed, integer, milliseconds, p_value, percent, points, points_interval, relative_percent,
+    si, truncated, whole_percent,
+};
+use super::names::{rank, title};
+use super::text::{TERMINAL_WIDTH, markdown_table, markdown_text, plain_spaces, wrapped};
+
+/// Clusters listed.
+const N_CLUSTERS: usize = 60;
+/// Classes named per cluster.
+const N_CLASSES: usize = 3;
+
+/// The report as Markdown.
+pub fn markdown(report: &Report) -> String {
+    let report = &report.sanitised();
+    let sections = [
+        opening(report),
+        warnings(report),
+        results(report),
+        costs(report),
+        comparisons(report),
+        clusters(report),
+        coverage(report),
+        closing(report),
+    ];
+    plain_spaces(&sections.into_iter().flatten().collect::<Vec<_>>().join("\n"))
+}
+
+fn opening(report: &Report) -> Option<String> {
+    let dataset = &report.dataset;
+    let mut text = format!("# {}\n\n", markdown_text(&report.name));
+    text += &wrapped("", &format!("**{}**", headline(report)), TERMINAL_WIDTH);
+    text.push('\n');
+    for sentence in supporting_sentences(report) {
+        text += &wrapped("- ", &sentence, TERMINAL_WIDTH);
+    }
+    let facts = format!(
+        "{}: {} classes; {} training, {} validation, {} test examples. Seed {}.",
+        markdown_text(&dataset.name),
+        integer(dataset.n_classes),
+        integer(dataset.n_train),
+        integer(dataset.n_valid),
+        integer(dataset.n_test),
+        report.seed
+    );
+    Some(text + "\n" + &wrapped("", &facts, TERMINAL_WIDTH))
+}
+
+fn warnings(report: &Report) -> Option<String> {
+    let lines = report.warnings.iter().map(|sentence| wrapped("- ", &markdown_text(sentence), TERMINAL_WIDTH));
+    (!report.warnings.is_empty()).then(|| format!("## Before you believe it\n\n{}", lines.collect::<String>()))
+}
+
+fn sorted(report: &Report) -> Vec<&ModelReport> {
+    let mut models: Vec<&ModelReport> = report.main_models().collect();
+    models.sort_by_key(|model| rank(&model.name));
+    models
+}
+
+fn results(report: &Report) -> Option<String> {
+    let row = |model: &&ModelReport| {
+        vec![
+            markdown_text(&title(&model.name)),
+            percent(model.top1),
+            percent(model.top5),
+            fixed(model.nll, 3),
+            percent(model.ece),
+            percent(model.valid_top1),
+            model.agreement.map_or(DASH.into(), percent),
+        ]
+    };
+    let rows: Vec<_> = sorted(report).iter().map(row).collect();
+    let columns = ["<Model", ">Top-1", ">Top-5", ">NLL", ">ECE", ">Valid.", ">Agree"];
+    let caption = "Test split, in %; NLL in nats. Valid.: validation top-1. Agree: with the merged ensemble.";
+    (!rows.is_empty())
+        .then(|| format!("## Results\n\n{}\n{}", markdown_table(&columns, &rows), wrapped("", caption, TERMINAL_WIDTH)))
+}
+
+fn costs(report: &Report) -> Option<String> {
+    let row = |model: &&ModelReport| {
+        vec![
+            markdown_text(&title(&model.name)),
+            si(model.n_parameters as f64),
+            bytes(model.bytes),
+            milliseconds(model.latency_ms_p50),
+            duration(model.train_seconds),
+            si(model.train_flops),
+        ]
+    };
+    let rows: Vec<_> = sorted(report).iter().map(row).collect();
+    let columns = ["<Model", ">Params", ">Size", ">Latency", ">Training", ">FLOPs"];
+    (!rows.is_empty()).then(|| format!("## What it costs\n\n{}", markdown_table(&columns, &rows)))
+}
+
+fn comparisons(report: &Report) -> Option<String> {
+    let row = |comparison: &crate::statistics::Comparison| {
+        vec![
+            markdown_text(&title(&comparison.a)),
+            markdown_text(&title(&comparison.b)),
+            points(comparison.delta),
+            points_interval(comparison.ci95),
+            p_value(comparison.p_value),
+            comparison.verdict.to_string(),
+        ]
+    };
+    let rows: Vec<_> = report.comparisons.iter().map(row).collect();
+    let columns = ["<Model", "<against", ">Points", ">95 % interval", ">p", "<Verdict"];
+    (!rows.is_empty()).then(|| format!("## Comparisons\n\n{}", markdown_table(&columns, &rows)))
+}
+
+fn clusters(report: &Report) -> Option<String> {
+    let (shown, n_more) = truncated(&report.clusters, N_CLUSTERS);
+    let rows: Vec<_> = shown.iter().enumerate().map(|(index, cluster)| cluster_row(index, cluster)).collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let columns = [">Cluster", "<Classes", ">Generalist", ">Specialist", ">Gain", ">Oracle"];
+    let mut text = format!("## Clusters\n\n{}", markdown_table(&columns, &rows));
+    if n_more > 0 {
+        text += &format!("\nAnd {n_more} more clusters.\n");
+    }
+    if let Some(share) = report.oracle_bound {
+        let sentence = format!(
+            "{} of the generalist’s errors confuse two classes of one cluster: the most that specialists can correct.",
+            whole_percent(share)
+        );
+        text += &format!("\n{}", wrapped("", &sentence, TERMINAL_WIDTH));
+    }
+    Some(text)
+}
+
+fn cluster_row(index: usize, cluster: &ClusterReport) -> Vec<String> {
+    let (named, n_more) = truncated(&cluster.classes, N_CLASSES);
+    let mut classes = markdown_text(&named.join(", "));
+    if n_more > 0 {
+        classes += &format!(" and {n_more} more");
+    }
+    vec![
+        index.to_string(),
+        classes,
+        percent(cluster.generalist_conditional_top1),
+        percent(cluster.specialist_conditional_top1),
+        points(cluster.specialist_gain),
+        points(cluster.oracle_gain),
+    ]
+}
+
+fn coverage(report: &Report) -> Option<String> {
+    let row = |row: &super::contract::CoverageRow| {
+        let delta_correct = format!("{:+}", row.delta_correct).replace('-', "−");
+        vec![row.covering.to_string(), integer(row.n_examples), delta_correct, relative_percent(row.relative_gain)]
+    };
+    let rows: Vec<_> = report.coverage.iter().map(row).collect();
+    let columns = [">Specialists", ">Test examples", ">Δ correct", ">Relative gain"];
+    let caption =
+        "Test examples by the number of specialists that cover their class: merged ensemble against generalist.";
+    (!rows.is_empty()).then(|| {
+        let table = markdown_table(&columns, &rows);
+        format!("## Gain by number of specialists\n\n{table}\n{}", wrapped("", caption, TERMINAL_WIDTH))
+    })
+}
+
+fn closing(report: &Report) -> Option<String> {
+    let notes = report.notes.iter().map(|note| wrapped("- ", &markdown_text(note), TERMINAL_WIDTH));
+    let times = format!(
+        "- {} of training, {} in all. Data {}.\n",
+        duration(report.total_train_seconds),
+        duration(report.wall_seconds),
+        markdown_text(&report.dataset.fingerprint)
+    );
+    Some(format!("## Notes\n\n{}{times}", notes.collect::<String>()))
+}
