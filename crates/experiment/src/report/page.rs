@@ -1,6 +1,7 @@
 //! What the HTML page shows beyond `report.json`: curves, pictures, soft targets, provenance.
 
 use super::contract::Report;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The data of `report.html`. Labels and texts are plain; the page escapes them.
 #[derive(Clone, Debug)]
@@ -20,7 +21,7 @@ pub struct ReportPage<'a> {
 }
 
 /// The training history of one model.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Curve {
     /// name as in the report
     pub model: String,
@@ -29,22 +30,24 @@ pub struct Curve {
 }
 
 /// One epoch of a training.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochPoint {
     /// counted from 1
     pub epoch: u64,
     /// mean training loss of the epoch
+    #[serde(deserialize_with = "nan_from_null")]
     pub train_loss: f64,
     /// validation loss after the epoch, where it was measured
     pub valid_loss: Option<f64>,
     /// validation top-1 after the epoch, where it was measured
     pub valid_top1: Option<f64>,
     /// learning rate at the end of the epoch
+    #[serde(deserialize_with = "nan_from_null")]
     pub learning_rate: f64,
 }
 
 /// Example images of one cluster.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Gallery {
     /// position in the report's `clusters`
     pub cluster_idx: usize,
@@ -53,7 +56,7 @@ pub struct Gallery {
 }
 
 /// One example.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Tile {
     /// label of its class
     pub label: String,
@@ -62,7 +65,7 @@ pub struct Tile {
 }
 
 /// What several models believe about one test example.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SoftTargetSample {
     /// the image as a PNG file; data without pictures have none
     pub png: Option<Vec<u8>>,
@@ -75,7 +78,7 @@ pub struct SoftTargetSample {
 }
 
 /// One distribution over classes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SoftTargetRow {
     /// `merged`, `generalist`, `student` or another model's name
     pub source: String,
@@ -83,4 +86,9 @@ pub struct SoftTargetRow {
     pub temperature: f64,
     /// the most probable classes, descending; the page shows the first few
     pub top: Vec<(String, f64)>,
+}
+
+/// JSON writes a diverged loss as null; it must come back as what it was, not make the history unreadable.
+fn nan_from_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Option::<f64>::deserialize(deserializer).map(|value| value.unwrap_or(f64::NAN))
 }

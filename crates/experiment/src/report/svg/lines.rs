@@ -14,6 +14,8 @@ const AXIS_HEIGHT: f64 = 22.0;
 pub(crate) struct Series {
     /// classes for colour and dash
     pub(crate) class: String,
+    /// moves the series to the right by this share of the width, so that intervals at one x do not hide each other
+    pub(crate) shift: f64,
     /// ascending in x
     pub(crate) points: Vec<(f64, f64)>,
     /// interval of each marked point: `(x, low, high)`
@@ -44,7 +46,7 @@ impl LinePlot {
         let mut svg = Svg::new(self.height);
         self.axes(&mut svg);
         let curves: Vec<(Vec<(f64, f64)>, &str)> =
-            self.series.iter().map(|series| (self.stretched(&series.points), series.class.as_str())).collect();
+            self.series.iter().map(|series| (self.stretched(series), series.class.as_str())).collect();
         svg.stretched_curves(curves.iter().map(|(points, class)| (points.as_slice(), *class)));
         for series in &self.series {
             self.intervals_and_marks(&mut svg, series);
@@ -70,11 +72,17 @@ impl LinePlot {
 
     fn intervals_and_marks(&self, svg: &mut Svg, series: &Series) {
         for &(x, low, high) in &series.intervals {
-            let x = self.x.percent(x);
+            let x = self.x.percent(x) + 100.0 * series.shift;
             svg.line((x, self.pixel(low)), (x, self.pixel(high)), &format!("interval {}", series.class));
         }
         for (x, y, tooltip) in &series.marks {
-            svg.mark((self.x.percent(*x), self.pixel(*y)), 4.0, Mark::Dot, &series.class, tooltip);
+            svg.mark(
+                (self.x.percent(*x) + 100.0 * series.shift, self.pixel(*y)),
+                4.0,
+                Mark::Dot,
+                &series.class,
+                tooltip,
+            );
         }
     }
 
@@ -83,15 +91,15 @@ impl LinePlot {
     }
 
     /// Shares of width and height, thinned out, without what is not finite.
-    fn stretched(&self, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-        let finite: Vec<_> = points.iter().filter(|(x, y)| x.is_finite() && y.is_finite()).collect();
+    fn stretched(&self, series: &Series) -> Vec<(f64, f64)> {
+        let finite: Vec<_> = series.points.iter().filter(|(x, y)| x.is_finite() && y.is_finite()).collect();
         let stride = finite.len().div_ceil(MAX_POINTS).max(1);
         let last = finite.len().saturating_sub(1);
         finite
             .iter()
             .enumerate()
             .filter(|(index, _)| index % stride == 0 || *index == last)
-            .map(|(_, (x, y))| (self.x.position(*x), 1.0 - self.y.position(*y)))
+            .map(|(_, (x, y))| (self.x.position(*x) + series.shift, 1.0 - self.y.position(*y)))
             .collect()
     }
 }

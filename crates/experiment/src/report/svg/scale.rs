@@ -13,8 +13,8 @@ pub(crate) struct Scale {
     is_log: bool,
     /// values at which a line and a number stand
     pub(crate) ticks: Vec<f64>,
-    /// decimals that tell neighbouring ticks apart
-    n_decimals: usize,
+    /// decimals that tell neighbouring ticks apart; none where the ticks were given
+    n_decimals: Option<usize>,
 }
 
 impl Scale {
@@ -40,7 +40,12 @@ impl Scale {
         let last = (high / step).floor() as i64;
         let ticks = (first..=last).map(|index| index as f64 * step).collect();
         let n_decimals = (-step.log10().floor()).max(0.0) as usize;
-        Self { low, high, is_log: false, ticks, n_decimals }
+        Self { low, high, is_log: false, ticks, n_decimals: Some(n_decimals) }
+    }
+
+    /// The same axis with ticks at these values and nowhere else, written as they are.
+    pub(crate) fn with_ticks(self, ticks: Vec<f64>) -> Self {
+        Self { ticks, n_decimals: None, ..self }
     }
 
     /// An axis from `low` to `high` of things that are counted, so that no tick stands between two.
@@ -65,7 +70,7 @@ impl Scale {
             .flat_map(|decade| per_decade.iter().map(move |factor| factor * 10f64.powi(decade)))
             .filter(|tick| (low..=high).contains(tick))
             .collect();
-        Self { low, high, is_log: true, ticks, n_decimals: 0 }
+        Self { low, high, is_log: true, ticks, n_decimals: Some(0) }
     }
 
     /// Position of a value, 0..1 inside the axis.
@@ -90,12 +95,16 @@ impl Scale {
 
     /// The number beside a tick; logarithmic axes abbreviate.
     pub(crate) fn tick_text(&self, tick: f64) -> String {
-        if self.is_log { short_si(tick) } else { fixed(tick, self.n_decimals) }
+        match self.n_decimals {
+            None => tick.to_string(),
+            Some(_) if self.is_log => short_si(tick),
+            Some(n_decimals) => fixed(tick, n_decimals),
+        }
     }
 
     /// The number beside a tick of shares, in percent.
     pub(crate) fn percent_text(&self, tick: f64) -> String {
-        fixed(tick * 100.0, self.n_decimals.saturating_sub(2))
+        fixed(tick * 100.0, self.n_decimals.unwrap_or(0).saturating_sub(2))
     }
 }
 
@@ -128,7 +137,7 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_inside() {
-        let scale = Scale::linear([0.577, 0.693], 5);
+        let scale = Scale::linear([0.577, 0.693], 7);
         assert_eq!(scale.ticks.len(), 6);
         assert!((scale.ticks[0] - 0.58).abs() < 1e-12, "{:?}", scale.ticks);
         assert!(scale.ticks.iter().all(|tick| scale.contains(*tick)));

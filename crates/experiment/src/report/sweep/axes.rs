@@ -12,8 +12,14 @@ use crate::report::svg::scale::Scale;
 use crate::statistics::SeedSummary;
 use serde::Serialize;
 
-/// An axis whose values differ by more than this factor is drawn logarithmically.
-const LOG_AXIS_FROM: f64 = 10.0;
+/// An axis whose values differ by this factor or more is drawn logarithmically.
+const LOG_AXIS_FROM: f64 = 8.0;
+
+/// Axes of at most this many values have a tick at each.
+const N_OWN_TICKS: usize = 9;
+
+/// Distance between two curves at the same x, as a share of the width.
+const DODGE: f64 = 0.008;
 
 /// The chart along one numeric axis.
 #[derive(Serialize)]
@@ -44,6 +50,7 @@ impl AxisCurve<'_> {
         let tooltip = |x: f64, summary: SeedSummary| format!("{name}, {x}: {} %", summary_text(Some(summary)));
         Series {
             class: class.to_owned(),
+            shift: 0.0,
             points: known.iter().map(|(x, summary)| (*x, summary.mean)).collect(),
             intervals: known.iter().map(|(x, summary)| (*x, ends(*summary)[0], ends(*summary)[1])).collect(),
             marks: known.iter().map(|(x, summary)| (*x, summary.mean, tooltip(*x, *summary))).collect(),
@@ -58,9 +65,13 @@ pub(super) fn along_axis(key: &str, settings: &Settings) -> Option<AxisView> {
     let (low, high) = (xs().fold(f64::INFINITY, f64::min), xs().fold(f64::NEG_INFINITY, f64::max));
     let x_axis = match () {
         () if low >= high || curves.is_empty() => return None,
-        () if low > 0.0 && high / low > LOG_AXIS_FROM => Scale::log(xs()),
+        () if low > 0.0 && high / low >= LOG_AXIS_FROM => Scale::log(xs()),
         () => Scale::linear(xs(), 6),
     };
+    let mut values: Vec<f64> = xs().collect();
+    values.sort_by(f64::total_cmp);
+    values.dedup();
+    let x_axis = if values.len() <= N_OWN_TICKS { x_axis.with_ticks(values) } else { x_axis };
     curves.sort_by(|a, b| b.best_valid().total_cmp(&a.best_valid()));
     let (shown, n_more) = truncated(&curves, N_COLOURS);
     let has_twin = shown.len() == 1 && shown[0].points.iter().all(|(_, setting)| setting.twin.is_some());
@@ -101,7 +112,11 @@ fn chart(curves: &[AxisCurve<'_>], has_twin: bool, x: Scale, subject: &str) -> L
     let twin = twin.map(|curve| curve.series("m-hard", &title(TWIN), |setting| setting.twin));
     let own = curves.iter().enumerate();
     let own = own.map(|(index, curve)| curve.series(&format!("c{index}"), subject, |setting| setting.test));
-    let series: Vec<Series> = twin.chain(own).collect();
+    let mut series: Vec<Series> = twin.chain(own).collect();
+    let middle = (series.len() as f64 - 1.0) / 2.0;
+    for (index, series) in series.iter_mut().enumerate() {
+        series.shift = (index as f64 - middle) * DODGE;
+    }
     let ys = series.iter().flat_map(|series| {
         series.points.iter().map(|(_, y)| *y).chain(series.intervals.iter().flat_map(|(_, low, high)| [*low, *high]))
     });

@@ -1,6 +1,6 @@
 //! `summary.csv`: one row per cell, RFC 4180, full precision.
 
-use super::{SweepCell, axis_keys};
+use super::{SweepCell, axis_keys, plain_value};
 use crate::report::contract::{ModelReport, Report};
 use crate::report::names::rank;
 
@@ -27,7 +27,7 @@ pub fn summary_csv(cells: &[SweepCell]) -> String {
     header.extend(["gain_kept", "total_train_seconds", "wall_seconds", "message"].map(str::to_owned));
     let mut text = line(&header);
     for cell in cells {
-        let mut row: Vec<String> = keys.iter().map(|key| cell.value(key).unwrap_or_default().to_owned()).collect();
+        let mut row: Vec<String> = keys.iter().map(|key| plain_value(cell.value(key).unwrap_or_default())).collect();
         match &cell.outcome {
             Ok(report) => row.extend(measured(&report.sanitised(), &models)),
             Err(message) => row.extend(failed(message, models.len())),

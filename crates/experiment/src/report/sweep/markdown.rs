@@ -3,7 +3,7 @@
 use super::settings::{Setting, Settings};
 use super::{SweepCell, plain_value, short_key};
 use crate::report::format::{DASH, counted, percent, points, whole_percent};
-use crate::report::names::title;
+use crate::report::names::{phrase, title};
 use crate::report::text::{TERMINAL_WIDTH, markdown_table, markdown_text, plain_spaces, wrapped};
 use crate::statistics::SeedSummary;
 
@@ -11,29 +11,35 @@ use crate::statistics::SeedSummary;
 pub fn sweep_markdown(name: &str, cells: &[SweepCell]) -> String {
     let settings = Settings::of(cells);
     let mut text = format!("# Sweep {}\n\n", markdown_text(name));
-    text += &wrapped("", &format!("**{}**", headline(&settings, cells)), TERMINAL_WIDTH);
+    text += &wrapped("", &format!("**{}**", headline(&settings)), TERMINAL_WIDTH);
+    if let Some(sentence) = failure_sentence(cells) {
+        text += &format!("\n{sentence}\n");
+    }
     text += &table(&settings);
     text += &failures(cells);
     plain_spaces(&text)
 }
 
 /// The best setting by validation and what it reaches on test.
-pub(super) fn headline(settings: &Settings, cells: &[SweepCell]) -> String {
-    let n_failed = cells.iter().filter(|cell| cell.outcome.is_err()).count();
-    let failed = match n_failed {
-        0 => String::new(),
-        n => format!(" {} of {} failed.", n, counted(cells.len(), "cell")),
-    };
+pub(super) fn headline(settings: &Settings) -> String {
     match settings.best().and_then(|best| Some((best, best.test?))) {
         Some((best, test)) => format!(
-            "Best on the validation split: {}; {} reaches {}\u{a0}% on test{}.{failed}",
+            "Best by validation: {}. On test, {} reaches {}\u{a0}%{}.",
             described(best, &settings.keys),
-            title(settings.subject).to_lowercase(),
+            phrase(settings.subject),
             percent(test.mean),
             over_seeds(test)
         ),
-        None => format!("No cell finished.{failed}"),
+        None => "No cell finished.".into(),
     }
+}
+
+/// How many cells failed, if any did.
+pub(super) fn failure_sentence(cells: &[SweepCell]) -> Option<String> {
+    let n_failed = cells.iter().filter(|cell| cell.outcome.is_err()).count();
+    (n_failed > 0).then(|| {
+        format!("{n_failed} of {} failed; what they would have shown is missing here.", counted(cells.len(), "cell"))
+    })
 }
 
 /// `temperature = 4, rule = exact`
@@ -41,7 +47,7 @@ pub(super) fn described(setting: &Setting, keys: &[String]) -> String {
     if setting.axes.is_empty() {
         return "the only setting".into();
     }
-    let part = |(key, value): &(String, String)| format!("{} = {}", short_key(key, keys), plain_value(value));
+    let part = |(key, value): &(String, String)| format!("{}\u{a0}=\u{a0}{}", short_key(key, keys), plain_value(value));
     setting.axes.iter().map(part).collect::<Vec<_>>().join(", ")
 }
 
@@ -60,7 +66,7 @@ fn over_seeds(summary: SeedSummary) -> String {
     match summary.ci95 {
         None => " (one seed)".into(),
         Some([low, high]) => {
-            format!(" (mean of {} seeds, 95\u{a0}% interval {} to {})", summary.n_seeds, percent(low), percent(high))
+            format!(" ({} to {} over {} seeds)", percent(low), percent(high), summary.n_seeds)
         }
     }
 }

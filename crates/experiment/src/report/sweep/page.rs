@@ -1,7 +1,7 @@
 //! `sweep.html`: what the axes do, the settings side by side, the best by validation, failures.
 
 use super::axes::{AxisView, along_axis};
-use super::markdown::{described, headline, summary_text};
+use super::markdown::{described, failure_sentence, headline, summary_text};
 use super::settings::{Setting, Settings};
 use super::{SweepCell, plain_value, short_key};
 use crate::report::format::{DASH, counted, points, truncated, whole_percent};
@@ -25,7 +25,7 @@ struct View<'a> {
     headline: String,
     subject: String,
     n_cells: String,
-    has_failures: bool,
+    failure_sentence: Option<String>,
     settings_svg: String,
     n_more_settings: usize,
     axes: Vec<AxisView>,
@@ -57,10 +57,10 @@ pub fn sweep_html(name: &str, cells: &[SweepCell]) -> String {
     let view = View {
         style_sheet: style_sheet(),
         name,
-        headline: headline(&settings, cells),
+        headline: headline(&settings),
         subject: title(settings.subject),
         n_cells: format!("{}, {}", counted(settings.settings.len(), "setting"), counted(cells.len(), "run")),
-        has_failures: !failures.is_empty(),
+        failure_sentence: failure_sentence(cells),
         settings_svg,
         n_more_settings,
         axes: settings.keys.iter().filter_map(|key| along_axis(key, &settings)).collect(),
@@ -123,7 +123,7 @@ fn settings_chart(settings: &Settings) -> (String, usize) {
         scale: Scale::linear_within(shown.iter().flat_map(|(_, test)| ends(*test)), [0.0, 1.0], 8),
         in_percent: true,
         zero: None,
-        axis_title: format!("{}: test top-1 in %, mean over seeds with 95 % interval", title(settings.subject)),
+        axis_title: "test top-1 in %, mean and 95 % interval".into(),
         rows: shown.iter().map(chart_row).collect(),
     };
     (chart.render(), n_more)
