@@ -40,6 +40,18 @@ impl DataConfig {
         }
     }
 
+    /// Whether training examples are augmented, so that their views differ.
+    pub fn is_augmented(&self) -> bool {
+        let augment = match self {
+            Self::Glyphs(config) => &config.augment,
+            Self::Idx(config) => &config.augment,
+            Self::ImageFolder(config) => &config.augment,
+            Self::HubImages(config) => &config.augment,
+            Self::Features(_) => return false,
+        };
+        *augment != crate::AugmentConfig::default()
+    }
+
     /// Reads, checks and splits the data. Every file is decoded once, so that a damaged one is found here.
     ///
     /// # Errors

@@ -43,9 +43,8 @@ impl RunOptions {
         self.out.clone().unwrap_or_else(|| Path::new("runs").join(experiment.name()))
     }
 
-    /// One thread, everything at its default.
-    #[cfg(test)]
-    pub(crate) fn for_tests() -> Self {
+    /// One thread, everything at its default: for commands that read data and train nothing.
+    pub(crate) fn quiet() -> Self {
         let (device, command_line) = ("cpu".to_owned(), Vec::new());
         Self { out: None, stages: None, n_threads: 1, device, force: false, reversed_jobs: false, command_line }
     }

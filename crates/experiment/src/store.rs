@@ -181,7 +181,7 @@ mod tests {
     fn in_context<T>(test: impl FnOnce(&RunContext<'_>) -> T) -> T {
         let folder = tempfile::tempdir().unwrap();
         let interrupt = Interrupt::new();
-        let options = RunOptions::for_tests();
+        let options = RunOptions::quiet();
         test(&RunContext::new(folder.path(), &options, &Silent, &interrupt).unwrap())
     }
 

@@ -156,12 +156,12 @@ impl<'a> Training<'a> {
         if !loss.is_finite() || exploded {
             return Err(self.diverged("the loss", loss, learning_rate));
         }
-        let mut gradients = self.gradients(&parts.total, step)?;
+        let gradients = self.gradients(&parts.total, step)?;
         if step == 0 {
             self.report_first_batch(batch, monitor);
         }
         if let Some(limit) = job.config.clip_norm {
-            let norm = clip_by_global_norm(&mut gradients, limit)?;
+            let norm = clip_by_global_norm(&gradients.iter().collect::<Vec<_>>(), limit)?;
             if !norm.is_finite() {
                 return Err(self.diverged("the gradient's norm", norm, learning_rate));
             }
@@ -178,7 +178,7 @@ impl<'a> Training<'a> {
         let store = loss.backward()?;
         let params = self.model.params();
         if step == 0 {
-            let named: Vec<_> = params.iter().map(|param| (param.name.as_str(), &param.var)).collect();
+            let named: Vec<_> = params.iter().map(|param| (param.name.clone(), param.var.clone())).collect();
             let variables = gradient_coverage(&store, &named)?;
             if !variables.is_empty() {
                 return Err(TrainError::GradientGap { model: self.job.name.to_owned(), variables });

@@ -141,13 +141,13 @@ impl Optimizer {
                     let weight_decay = if param.decay { config.weight_decay } else { 0.0 };
                     let (momentum, nesterov) = (config.momentum, config.nesterov);
                     let hyper = SgdHyper { learning_rate, momentum, nesterov, weight_decay };
-                    sgd_step(&param.var, gradient, (momentum > 0.0).then_some(state), &hyper)?;
+                    sgd_step(&param.var, gradient, (momentum > 0.0).then_some(state), hyper)?;
                 }
                 OptimizerConfig::AdamW(config) => {
                     let weight_decay = if param.decay { config.weight_decay } else { 0.0 };
                     let AdamWConfig { beta1, beta2, eps, .. } = *config;
                     let hyper = AdamWHyper { learning_rate, beta1, beta2, eps, weight_decay, step: self.n_steps };
-                    adamw_step(&param.var, gradient, state, &hyper)?;
+                    adamw_step(&param.var, gradient, state, hyper)?;
                 }
             }
         }

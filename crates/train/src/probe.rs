@@ -5,7 +5,7 @@ use crate::optimizer::Optimizer;
 use crate::predict::batch_tensor;
 use crate::{TrainError, TrainingConfig};
 use std::time::Instant;
-use stillhouse_core::{ClassId, InputShape};
+use stillhouse_core::InputShape;
 use stillhouse_models::{Mode, Model};
 use stillhouse_ops::{DropoutKey, loss::cross_entropy};
 
@@ -20,7 +20,7 @@ const N_MEASURED_STEPS: usize = 3;
 pub fn seconds_per_example(model: &Model, shape: &InputShape, config: &TrainingConfig) -> Result<f64, TrainError> {
     let mut optimizer = Optimizer::new(&config.optimizer, model.params())?;
     let n = config.batch_size;
-    let labels: Vec<u32> = (0..n).map(|row| ClassId((row % model.n_outputs()) as u32).0).collect();
+    let labels: Vec<u32> = (0..n).map(|row| (row % model.n_outputs()) as u32).collect();
     let mut fastest = f64::INFINITY;
     for step in 0..N_WARMUP_STEPS + N_MEASURED_STEPS {
         let start = Instant::now();

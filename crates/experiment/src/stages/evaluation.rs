@@ -2,7 +2,6 @@
 
 use super::samples::{cluster_galleries, soft_target_samples};
 use super::{Clustered, Specialist, Students, Teacher, Trained, Workshop};
-use crate::config::Baseline;
 use crate::error::{ExperimentError, Result};
 use crate::files::{read_json, write_json};
 use crate::report::{

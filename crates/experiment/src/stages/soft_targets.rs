@@ -1,14 +1,14 @@
 //! What a teacher says about every training example, once, on disk, for all students that ask.
 
 use super::{Teacher, Workshop};
-use crate::error::{Result, file_error};
+use crate::error::{ExperimentError, Result, file_error};
 use crate::store::{Stage, run_stage};
 use std::path::Path;
 use std::sync::Arc;
-use stillhouse_core::{ExampleView, ViewId};
-use stillhouse_targets::{SoftTargets, SoftTargetsHeader, SoftTargetsWriter, size_bytes};
+use stillhouse_core::{ExampleView, Temperature, ViewId};
+use stillhouse_targets::{SoftTargets, SoftTargetsBuilder, TargetsInfo, TeacherInfo, size_bytes};
 
-const TARGETS: &str = "targets.bin";
+const TARGETS: &str = "targets.safetensors";
 
 /// A teacher's soft targets, with the key of the stage that wrote them.
 #[derive(Clone)]
@@ -38,7 +38,7 @@ pub(crate) fn store_soft_targets(shop: &Workshop<'_>, name: &str, teacher: &Teac
     let produce = |folder: &Path| {
         let n_bytes = size_bytes(shop.train.len() * views.len(), shop.n_classes());
         shop.context.note(name, format!("writes {:.1} MB of soft targets", n_bytes as f64 / 1e6));
-        let targets = shop.context.with_all_threads(|| collect(shop, name, teacher, &views, &keys))??;
+        let targets = shop.context.with_all_threads(|| collect(shop, name, teacher, &views))??;
         let path = folder.join(TARGETS);
         targets.write(&path).map_err(|error| file_error(&path, "cannot be written", error))
     };
@@ -56,22 +56,30 @@ fn collect(
     name: &str,
     teacher: &Teacher<'_>,
     views: &[Option<ViewId>],
-    teacher_keys: &[String],
-) -> Result<SoftTargetsWriter> {
-    let header = SoftTargetsHeader {
-        classes: shop.labels.clone(),
-        teachers: teacher_keys.to_vec(),
+) -> Result<SoftTargets> {
+    let info = TargetsInfo {
+        labels: shop.labels.clone(),
         dataset: shop.fingerprint.clone(),
-        transform: format!("{} views", if shop.augmented { views.len() } else { 0 }),
+        teachers: teacher
+            .members()
+            .iter()
+            .map(|trained| TeacherInfo { name: trained.name.clone(), fingerprint: trained.key.clone() })
+            .collect(),
+        transform: if shop.augmented { format!("{} augmented views", views.len()) } else { "none".into() },
+        temperature: Temperature::ONE,
     };
-    let mut writer = SoftTargetsWriter::new(header);
+    let mut builder = SoftTargetsBuilder::with_capacity(info, shop.train.len() * views.len());
     for (n_done, view) in views.iter().enumerate() {
         shop.context.progress(name, n_done as u64, views.len() as u64);
         let probs = teacher.predict(shop, &shop.train, *view)?;
         for (row, probs) in probs.chunks_exact(shop.n_classes()).enumerate() {
             let key = ExampleView { example: shop.train.example_id(row), view: *view };
-            writer.push(key, probs).map_err(|error| crate::ExperimentError::Failed(error.into()))?;
+            builder.push(key, probs).map_err(failed)?;
         }
     }
-    Ok(writer)
+    builder.finish().map_err(failed)
+}
+
+fn failed(error: stillhouse_targets::TargetsError) -> ExperimentError {
+    ExperimentError::Failed(error.into())
 }
