@@ -29,3 +29,6 @@ pub use html::html_page;
 pub use markdown::markdown;
 pub use page::{Curve, EpochPoint, Gallery, ReportPage, SoftTargetRow, SoftTargetSample, Tile};
 pub use terminal::terminal_summary;
+
+#[cfg(test)]
+mod tests;

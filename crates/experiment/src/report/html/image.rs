@@ -12,8 +12,8 @@ const SMALL_WIDTH: u32 = 72;
 /// A picture as the template shows it.
 #[derive(Clone, Debug, serde::Serialize)]
 pub(super) struct Picture {
-    /// `data:image/png;base64,...`
-    pub(super) uri: String,
+    /// the file; letters, digits, `+`, `/` and `=`, so nothing in it needs escaping
+    pub(super) base64: String,
     /// whether it is so small that pixels should stay sharp
     pub(super) is_small: bool,
 }
@@ -23,7 +23,7 @@ pub(super) fn picture(png: Option<&[u8]>) -> Option<Picture> {
     let png = png.filter(|png| png.starts_with(PNG_SIGNATURE))?;
     let width = png.get(WIDTH_OFFSET..WIDTH_OFFSET + 4)?;
     let width = u32::from_be_bytes([width[0], width[1], width[2], width[3]]);
-    Some(Picture { uri: format!("data:image/png;base64,{}", base64(png)), is_small: width <= SMALL_WIDTH })
+    Some(Picture { base64: base64(png), is_small: width <= SMALL_WIDTH })
 }
 
 /// RFC 4648 base64 with padding.

@@ -2,7 +2,7 @@
 //!
 //! The template holds the words and the order, the style sheet the looks; the modules here turn numbers into the strings
 //! and charts that the template places. Everything the template inserts is escaped, except charts, whose names end in
-//! `_svg` and whose texts were escaped when they were drawn, and the style sheet.
+//! `_svg` and whose texts were escaped when they were drawn, pictures in base64, and the style sheet.
 
 mod clusters;
 mod curves;
