@@ -10,7 +10,6 @@ use candle_core::{CpuStorage, CustomOp3, DType, InplaceOp2, Layout, Result, Shap
 use crate::batch_norm_kernel::{Affine, backward, inverse_std, normalise, statistics};
 use crate::composite;
 use crate::element::with_element;
-use crate::linear::mask_by_output;
 use crate::shape::{expect_channels, expect_positive, expect_same_kind, expect_shape, mismatch};
 use crate::storage::{Elements, output, slice, slice_mut, tensor};
 
@@ -133,13 +132,11 @@ impl CustomOp3 for BatchNorm {
         let grad = grad.contiguous()?;
         let n_channels = gamma.elem_count();
         with_element!(grad.dtype(), NAME, T => {
-            let locked = Elements::<T>::of(&grad)?;
-            let masked = if self.relu { mask_by_output(&locked, &Elements::<T>::of(result)?) } else { Vec::new() };
-            let grad: &[T] = if self.relu { &masked } else { &locked };
-            let values = Elements::<T>::of(input)?;
-            let gamma_values = Elements::<T>::of(gamma)?;
+            let (grad, values) = (Elements::<T>::of(&grad)?, Elements::<T>::of(input)?);
+            let (result, gamma_values) = (Elements::<T>::of(result)?, Elements::<T>::of(gamma)?);
+            let rectified: Option<&[T]> = self.relu.then_some(&result);
             let affine = Affine::new(&self.mean, &self.inverse_std, &gamma_values);
-            let grads = backward(grad, &values, &affine, self.of_batch, input.track_op());
+            let grads = backward(&grad, &values, rectified, &affine, self.of_batch, input.track_op());
             let input_grad = grads.input.map(|values| tensor(values, input.shape().clone())).transpose()?;
             let gamma_grad = gamma.track_op().then(|| tensor(grads.gamma, n_channels)).transpose()?;
             let beta_grad = beta.track_op().then(|| tensor(grads.beta, n_channels)).transpose()?;

@@ -1,5 +1,7 @@
 //! Loops of batch normalisation over slices `[M, C]`: `M` positions, `C` channels. Sums are taken in `f64`.
 
+use std::ops::Range;
+
 use crate::element::Element;
 use crate::parallel::{filled, rows_per_chunk, sum_over_rows};
 
@@ -80,16 +82,31 @@ pub(crate) struct Gradients<T> {
 
 /// With `x^ = (x - mean) / std`: `dbeta = sum dy`, `dgamma = sum dy x^`, and
 /// `dx = gamma / std (dy - dbeta / M - x^ dgamma / M)`, where the two means are absent if the statistics are constants.
+///
+/// Behind a rectifier, `dy` counts only where `rectified`, its output, is above zero.
 pub(crate) fn backward<T: Element>(
     grad: &[T],
     input: &[T],
+    rectified: Option<&[T]>,
+    affine: &Affine<T>,
+    of_batch: bool,
+    wants_input: bool,
+) -> Gradients<T> {
+    match rectified {
+        Some(result) => masked_backward::<T, true>([grad, input, result], affine, of_batch, wants_input),
+        None => masked_backward::<T, false>([grad, input, grad], affine, of_batch, wants_input),
+    }
+}
+
+fn masked_backward<T: Element, const RELU: bool>(
+    [grad, input, result]: [&[T]; 3],
     affine: &Affine<T>,
     of_batch: bool,
     wants_input: bool,
 ) -> Gradients<T> {
     let n_channels = affine.mean.len();
     let n_positions = input.len() / n_channels;
-    let sums = gradient_sums(grad, input, affine);
+    let sums = gradient_sums::<T, RELU>([grad, input, result], affine);
     let (beta, gamma) = sums.split_at(n_channels);
     let weight = if of_batch { 1.0 / n_positions as f64 } else { 0.0 };
     // dx = scale dy - slope (x - mean) - offset
@@ -101,11 +118,13 @@ pub(crate) fn backward<T: Element>(
     let slopes: Vec<T> = (0..n_channels).map(|channel| T::from_f64(slope(channel))).collect();
     let input_grad = wants_input.then(|| {
         filled(grad.len(), rows_per_chunk(n_channels) * n_channels, |start, chunk| {
-            let rows = grad[start..].chunks_exact(n_channels).zip(input[start..].chunks_exact(n_channels));
-            for (row, (grad, input)) in chunk.chunks_exact_mut(n_channels).zip(rows) {
-                for channel in 0..n_channels {
-                    let centred = input[channel] - affine.mean[channel];
-                    row[channel] = affine.scale[channel] * grad[channel] - slopes[channel] * centred - offsets[channel];
+            let rows = rows(&[grad, input, result], start..start + chunk.len(), n_channels);
+            for (row, [grad, input, result]) in chunk.chunks_exact_mut(n_channels).zip(rows) {
+                let channels = affine.scale.iter().zip(&affine.mean).zip(&slopes).zip(&offsets);
+                let values = row.iter_mut().zip(grad).zip(input).zip(result);
+                for ((((value, grad), input), result), (((scale, mean), slope), offset)) in values.zip(channels) {
+                    let grad = if RELU && *result <= T::ZERO { T::ZERO } else { *grad };
+                    *value = *scale * grad - *slope * (*input - *mean) - *offset;
                 }
             }
         })
@@ -114,20 +133,31 @@ pub(crate) fn backward<T: Element>(
 }
 
 /// `[sum dy, sum dy x^]` of every channel.
-fn gradient_sums<T: Element>(grad: &[T], input: &[T], affine: &Affine<T>) -> Vec<f64> {
+fn gradient_sums<T: Element, const RELU: bool>(tensors: [&[T]; 3], affine: &Affine<T>) -> Vec<f64> {
     let n_channels = affine.mean.len();
-    sum_over_rows(input.len() / n_channels, n_channels, 2 * n_channels, |rows, sums| {
+    sum_over_rows(tensors[0].len() / n_channels, n_channels, 2 * n_channels, |range, sums| {
         let (beta, gamma) = sums.split_at_mut(n_channels);
-        let range = rows.start * n_channels..rows.end * n_channels;
-        let rows = grad[range.clone()].chunks_exact(n_channels).zip(input[range].chunks_exact(n_channels));
-        for (grad, input) in rows {
-            for channel in 0..n_channels {
-                let normalised = (input[channel] - affine.mean[channel]) * affine.inverse_std[channel];
-                beta[channel] += grad[channel].to_f64();
-                gamma[channel] += (grad[channel] * normalised).to_f64();
+        for [grad, input, result] in rows(&tensors, range.start * n_channels..range.end * n_channels, n_channels) {
+            let channels = affine.mean.iter().zip(&affine.inverse_std);
+            let sums = beta.iter_mut().zip(gamma.iter_mut());
+            let values = grad.iter().zip(input).zip(result);
+            for ((((grad, input), result), (mean, inverse_std)), (beta, gamma)) in values.zip(channels).zip(sums) {
+                let grad = if RELU && *result <= T::ZERO { T::ZERO } else { *grad };
+                *beta += grad.to_f64();
+                *gamma += (grad * (*input - *mean) * *inverse_std).to_f64();
             }
         }
     })
+}
+
+/// The rows of three tensors side by side, within a range of elements.
+fn rows<'a, T>(
+    tensors: &[&'a [T]; 3],
+    range: Range<usize>,
+    n_channels: usize,
+) -> impl Iterator<Item = [&'a [T]; 3]> + use<'a, T> {
+    let [a, b, c] = tensors.map(|tensor| tensor[range.clone()].chunks_exact(n_channels));
+    a.zip(b).zip(c).map(|((a, b), c)| [a, b, c])
 }
 
 fn convert<T: Element>(values: &[f64]) -> Vec<T> {

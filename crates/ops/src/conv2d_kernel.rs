@@ -40,20 +40,28 @@ pub(crate) fn forward<T: Element>(input: &[T], weight: &[T], size: &Conv2dSize) 
     values
 }
 
-/// The gradient of the input, `[N, H, W, C]`: images in parallel, the chunks of one image in their order.
+/// The gradient of the input, `[N, H, W, C]`.
+///
+/// With stride 1 it is itself a convolution, of `dY` with the mirrored kernel, which writes every element once.
+/// Otherwise the patches' gradients are added up: images in parallel, the chunks of one image in their order.
 pub(crate) fn backward_input<T: Element>(grad: &[T], weight: &[T], size: &Conv2dSize) -> Vec<T> {
     let (patch_len, n_outputs) = (size.patch_len(), size.n_outputs);
     let image_len = size.height * size.width * size.n_inputs;
-    let weight = Matrix::row_major(weight, patch_len, n_outputs).transposed();
-    let mut values = vec![T::ZERO; size.batch * image_len];
-    if values.is_empty() {
-        return values;
+    if size.batch * image_len == 0 {
+        return Vec::new();
     }
     if size.is_pointwise() {
+        let mut values = vec![T::ZERO; size.batch * image_len];
         let grad = Matrix::row_major(grad, size.n_pixels(), n_outputs);
+        let weight = Matrix::row_major(weight, patch_len, n_outputs).transposed();
         multiply(&mut values, grad, weight, Write::Overwrite, gemm_parallelism());
         return values;
     }
+    if let Some(mirrored) = mirrored_size(size) {
+        return forward(grad, &mirrored_weight(weight, size), &mirrored);
+    }
+    let weight = Matrix::row_major(weight, patch_len, n_outputs).transposed();
+    let mut values = vec![T::ZERO; size.batch * image_len];
     let pixels_per_image = size.out_height * size.out_width;
     let pixels_per_chunk = pixels_per_chunk(size);
     for_each_chunk(&mut values, image_len, |start, image| {
@@ -67,6 +75,37 @@ pub(crate) fn backward_input<T: Element>(grad: &[T], weight: &[T], size: &Conv2d
         }
     });
     values
+}
+
+/// The convolution that leads from the output back to the input, where there is one.
+fn mirrored_size(size: &Conv2dSize) -> Option<Conv2dSize> {
+    let is_square = size.kernel_height == size.kernel_width;
+    if size.stride != 1 || !is_square || size.padding >= size.kernel_height {
+        return None;
+    }
+    Some(Conv2dSize {
+        height: size.out_height,
+        width: size.out_width,
+        n_inputs: size.n_outputs,
+        n_outputs: size.n_inputs,
+        padding: size.kernel_height - 1 - size.padding,
+        out_height: size.height,
+        out_width: size.width,
+        ..*size
+    })
+}
+
+/// The weight `[kh, kw, C, O]` turned by half a turn, with inputs and outputs exchanged: `[kh, kw, O, C]`.
+fn mirrored_weight<T: Element>(weight: &[T], size: &Conv2dSize) -> Vec<T> {
+    let (n_inputs, n_outputs) = (size.n_inputs, size.n_outputs);
+    let mut mirrored = vec![T::ZERO; weight.len()];
+    let taps = weight.chunks_exact(n_inputs * n_outputs).rev();
+    for (mirrored, tap) in mirrored.chunks_exact_mut(n_inputs * n_outputs).zip(taps) {
+        for (output_idx, row) in mirrored.chunks_exact_mut(n_inputs).enumerate() {
+            row.iter_mut().enumerate().for_each(|(i, value)| *value = tap[i * n_outputs + output_idx]);
+        }
+    }
+    mirrored
 }
 
 /// The gradient of the weight, `[kh, kw, C, O]`: partial sums over groups of chunks, added in the order of the groups.

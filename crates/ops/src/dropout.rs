@@ -88,15 +88,26 @@ impl Mask {
         let scale = T::from_f64(self.scale);
         filled(values.len(), CHUNK, |start, chunk| {
             // chunks start at even positions, and one hash serves two elements
-            let pairs = chunk.chunks_mut(2).zip(values[start..].chunks(2));
-            for (pair_idx, (pair, values)) in pairs.enumerate() {
-                let bits = mix(self.key.wrapping_add((start / 2 + pair_idx) as u64));
-                for (half, (masked, value)) in pair.iter_mut().zip(values).enumerate() {
-                    let is_dropped = ((bits >> (32 * half)) as u32) < self.threshold;
-                    *masked = if is_dropped { T::ZERO } else { *value * scale };
-                }
+            let values = &values[start..start + chunk.len()];
+            let mut counter = self.key.wrapping_add((start / 2) as u64);
+            let mut pairs = chunk.chunks_exact_mut(2);
+            for (pair, values) in (&mut pairs).zip(values.chunks_exact(2)) {
+                let [low, high] = self.factors(counter, scale);
+                pair[0] = values[0] * low;
+                pair[1] = values[1] * high;
+                counter = counter.wrapping_add(1);
+            }
+            if let ([last], Some(value)) = (pairs.into_remainder(), values.last()) {
+                *last = *value * self.factors(counter, scale)[0];
             }
         })
+    }
+
+    /// The mask at two neighbouring elements.
+    #[inline(always)]
+    fn factors<T: Element>(&self, counter: u64, scale: T) -> [T; 2] {
+        let bits = mix(counter);
+        [bits as u32, (bits >> 32) as u32].map(|bits| if bits < self.threshold { T::ZERO } else { scale })
     }
 }
 

@@ -126,8 +126,8 @@ fn product<T: Element>(left: Matrix<'_, T>, right: Matrix<'_, T>, len: usize) ->
 /// The gradient where the output of the rectifier is above zero, zero elsewhere.
 pub(crate) fn mask_by_output<T: Element>(grad: &[T], result: &[T]) -> Vec<T> {
     filled(grad.len(), crate::parallel::CHUNK, |start, chunk| {
-        for (offset, value) in chunk.iter_mut().enumerate() {
-            *value = if result[start + offset] > T::ZERO { grad[start + offset] } else { T::ZERO };
+        for ((value, grad), result) in chunk.iter_mut().zip(&grad[start..]).zip(&result[start..]) {
+            *value = if *result > T::ZERO { *grad } else { T::ZERO };
         }
     })
 }

@@ -159,20 +159,28 @@ fn max_of_windows<T: Element>(image: &[T], size: &PoolSize, pooled: &mut [T]) {
     }
 }
 
+/// Finds the first of the largest again, then sends the gradient there; both loops are free of branches.
 fn max_backward<T: Element>(image: &[T], grad: &[T], size: &PoolSize, image_grad: &mut [T]) {
     let n_channels = size.n_channels;
     let mut largest = vec![T::ZERO; n_channels];
-    let mut place = vec![0; n_channels];
+    let mut place = vec![0_u32; n_channels];
     for (pixel, grad) in grad.chunks_exact(n_channels).enumerate() {
-        for (nth, start) in size.window(pixel).enumerate() {
-            for (channel, value) in image[start..start + n_channels].iter().enumerate() {
-                if nth == 0 || is_larger(*value, largest[channel]) {
-                    largest[channel] = *value;
-                    place[channel] = start + channel;
-                }
+        largest.fill(T::NEG_INFINITY);
+        place.fill(0);
+        for (nth, start) in (0..).zip(size.window(pixel)) {
+            let values = &image[start..start + n_channels];
+            for ((largest, place), value) in largest.iter_mut().zip(&mut place).zip(values) {
+                let is_larger = is_larger(*value, *largest);
+                *largest = if is_larger { *value } else { *largest };
+                *place = if is_larger { nth } else { *place };
             }
         }
-        place.iter().zip(grad).for_each(|(place, grad)| image_grad[*place] += *grad);
+        for (nth, start) in (0..).zip(size.window(pixel)) {
+            let values = &mut image_grad[start..start + n_channels];
+            for ((value, place), grad) in values.iter_mut().zip(&place).zip(grad) {
+                *value += if *place == nth { *grad } else { T::ZERO };
+            }
+        }
     }
 }
 
