@@ -31,14 +31,21 @@ pub enum MergeRule {
 }
 
 /// Which specialists vote on an example.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Gate {
     /// Every specialist, whose dustbin is evidence too: it says "none of mine".
-    #[default]
-    All,
+    ///
+    /// Without fields, but with braces: serde refuses unknown keys only so.
+    All {},
     /// Those that know one of the generalist's most probable classes (the paper's gate, there with `n = 1`).
     TopN(TopN),
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self::All {}
+    }
 }
 
 /// Settings of the `top_n` gate.

@@ -8,7 +8,7 @@ use stillhouse_core::{ClassId, ClassSubset};
 /// `generalist` holds probabilities `[C]`; among equally probable classes the lower number counts as more probable.
 pub fn active_specialists(gate: &Gate, generalist: &[f64], subsets: &[ClassSubset]) -> Vec<usize> {
     match gate {
-        Gate::All => (0..subsets.len()).collect(),
+        Gate::All {} => (0..subsets.len()).collect(),
         Gate::TopN(TopN { n }) => {
             let top = top_classes(generalist, *n);
             let meets = |subset: &ClassSubset| top.iter().any(|class| subset.contains(*class));
@@ -44,7 +44,7 @@ mod tests {
         assert_eq!(active(1), [0, 1]);
         assert_eq!(active(2), [0, 1, 2]);
         assert_eq!(active(100), [0, 1, 2]);
-        assert_eq!(active_specialists(&Gate::All, &probs, &subsets), [0, 1, 2]);
+        assert_eq!(active_specialists(&Gate::All {}, &probs, &subsets), [0, 1, 2]);
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl Merger {
         let subsets = clustering.clusters().to_vec();
         weights.check(subsets.len())?;
         let n_classes = clustering.n_classes();
-        let fixed = config.gate == Gate::All && needs_groups(config.rule);
+        let fixed = config.gate == Gate::All {} && needs_groups(config.rule);
         let groups = fixed.then(|| SignatureGroups::new(n_classes, subsets.iter()));
         Ok(Self { subsets, n_classes, config: config.clone(), weights, groups })
     }

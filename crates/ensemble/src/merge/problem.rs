@@ -6,8 +6,8 @@ use super::error::MergeError;
 use super::groups::SignatureGroups;
 use super::teacher::SpecialistVote;
 
-/// Probability that every class of a group without any mass is given before solving. Without it such a group could
-/// still receive probability from dustbins, and its split among the classes would not be unique.
+/// Least mean mass of a group's classes. A group without mass could still receive probability from dustbins, and its
+/// split among the classes would not be unique.
 const MASS_FLOOR: f64 = 1e-12;
 
 /// What all teachers say about one example.
@@ -45,14 +45,18 @@ impl<'a> Problem<'a> {
         problem
     }
 
+    /// Raises every group to the floor, in the proportions of its classes where it has any.
     fn fill_empty_groups(&mut self) {
         let floor = |group: usize| MASS_FLOOR * self.groups.sizes()[group] as f64;
         if (0..self.groups.len()).all(|group| self.group_mass[group] >= floor(group)) {
             return;
         }
         for (mass, group) in self.class_mass.iter_mut().zip(self.groups.group_of()) {
-            if self.group_mass[*group as usize] < floor(*group as usize) {
-                *mass += MASS_FLOOR;
+            let total = self.group_mass[*group as usize];
+            if total == 0.0 {
+                *mass = MASS_FLOOR;
+            } else if total < floor(*group as usize) {
+                *mass *= floor(*group as usize) / total;
             }
         }
         self.group_mass = self.groups.sums(&self.class_mass);

@@ -1,0 +1,421 @@
+//! Laws of the merge, on random teachers: mild ones, over-confident ones, and ones with extreme dustbins.
+//!
+//! C classes, M specialists. The checks know nothing of signature groups: they use classes and sets only.
+
+use proptest::prelude::*;
+use stillhouse_core::{ClassClustering, ClassId, ClassSubset, Seed};
+use stillhouse_ensemble::{
+    Gate, MergeConfig, MergeError, MergeRule, Merged, Merger, SpecialistVote, Teacher, TeacherWeights, TopN,
+    active_specialists, merge_soft_targets,
+};
+
+/// Random numbers for one case.
+struct Draw(rand_chacha::ChaCha8Rng);
+
+impl Draw {
+    fn new(seed: u64) -> Self {
+        Self(Seed(seed).rng())
+    }
+
+    fn unit(&mut self) -> f64 {
+        use rand_chacha::rand_core::RngCore;
+        (self.0.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.unit() * n as f64) as usize
+    }
+
+    fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
+    }
+
+    /// `softmax(scale * normal)`
+    fn distribution(&mut self, n: usize, scale: f64) -> Vec<f64> {
+        let mut probs: Vec<f64> = (0..n).map(|_| (scale * self.normal()).exp()).collect();
+        normalise(&mut probs);
+        probs
+    }
+}
+
+fn normalise(probs: &mut [f64]) {
+    let total: f64 = probs.iter().sum();
+    probs.iter_mut().for_each(|prob| *prob /= total);
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    generalist: Vec<f64>,
+    subsets: Vec<ClassSubset>,
+    probs: Vec<Vec<f64>>,
+    weights: TeacherWeights,
+}
+
+impl Case {
+    fn random(seed: u64, n_specialists: usize) -> Self {
+        let mut draw = Draw::new(seed);
+        let most = if draw.unit() < 0.2 { 200 } else { 25 };
+        let n_classes = 3 + draw.below(most);
+        let scale = [0.5, 2.0, 6.0, 12.0][draw.below(4)];
+        let generalist = draw.distribution(n_classes, scale);
+        let partition = draw.unit() < 0.3;
+        let mut case =
+            Self { generalist, subsets: Vec::new(), probs: Vec::new(), weights: TeacherWeights::equal(n_specialists) };
+        for specialist in 0..n_specialists {
+            let subset = random_subset(&mut draw, n_classes, partition.then_some((specialist, n_specialists)));
+            let mut probs = draw.distribution(subset.len() + 1, scale);
+            extreme_dustbin(&mut draw, &mut probs);
+            case.subsets.push(subset);
+            case.probs.push(probs);
+            if draw.unit() < 0.5 {
+                case.weights.specialists[specialist] = 0.1 + draw.unit();
+            }
+        }
+        case
+    }
+
+    fn n_classes(&self) -> usize {
+        self.generalist.len()
+    }
+
+    fn votes(&self) -> Vec<SpecialistVote<'_>> {
+        self.subsets.iter().zip(&self.probs).map(|(subset, probs)| SpecialistVote { subset, probs }).collect()
+    }
+
+    fn merge(&self, rule: MergeRule) -> Result<Merged, MergeError> {
+        merge_soft_targets(&self.generalist, &self.votes(), &self.weights, rule)
+    }
+
+    fn exact(&self) -> Vec<f64> {
+        self.merge(MergeRule::Exact).unwrap().probs
+    }
+
+    /// `a`, `D` and the list of classes outside of each set, weights normalised.
+    fn sides(&self) -> (Vec<f64>, Vec<f64>, Vec<Vec<usize>>) {
+        let total = self.weights.generalist + self.weights.specialists.iter().sum::<f64>();
+        let mut mass: Vec<f64> = self.generalist.iter().map(|prob| self.weights.generalist / total * prob).collect();
+        let mut dustbins = Vec::new();
+        for ((subset, probs), weight) in self.subsets.iter().zip(&self.probs).zip(&self.weights.specialists) {
+            subset.members().iter().zip(probs).for_each(|(class, prob)| mass[class.index()] += weight / total * prob);
+            dustbins.push(weight / total * probs.last().unwrap());
+        }
+        let outside = self.subsets.iter().map(|subset| subset.complement().map(ClassId::index).collect()).collect();
+        (mass, dustbins, outside)
+    }
+
+    /// Equation 5 up to a constant.
+    fn objective(&self, merged: &[f64]) -> f64 {
+        let (mass, dustbins, outside) = self.sides();
+        let log = |weight: f64, prob: f64| if weight > 0.0 { -weight * prob.ln() } else { 0.0 };
+        let named: f64 = mass.iter().zip(merged).map(|(mass, prob)| log(*mass, *prob)).sum();
+        let sum = |classes: &Vec<usize>| classes.iter().map(|class| merged[*class]).sum::<f64>();
+        named + dustbins.iter().zip(&outside).map(|(dustbin, classes)| log(*dustbin, sum(classes))).sum::<f64>()
+    }
+
+    /// The largest violation of `q_i (1 - sum_m D_m / Q_m) = a_i`.
+    fn violation(&self, merged: &[f64]) -> f64 {
+        let (mass, dustbins, outside) = self.sides();
+        let mut divisor = vec![1.0; self.n_classes()];
+        for (dustbin, classes) in dustbins.iter().zip(&outside).filter(|(dustbin, _)| **dustbin > 0.0) {
+            let total: f64 = classes.iter().map(|class| merged[*class]).sum();
+            classes.iter().for_each(|class| divisor[*class] -= dustbin / total);
+        }
+        let error = |class: usize| (merged[class] * divisor[class] - mass[class]).abs();
+        (0..self.n_classes()).map(error).fold(0.0, f64::max)
+    }
+
+    /// Whether two distributions are the same minimum up to rounding. Teachers that contradict each other with masses of
+    /// 1e-12 leave directions in which the objective hardly rises, so the objective is compared far more strictly.
+    fn equally_good(&self, a: &[f64], b: &[f64]) -> bool {
+        (self.objective(a) - self.objective(b)).abs() < 1e-12 && close(a, b, 1e-5)
+    }
+
+    /// Expectation maximisation on single classes, the slow independent way.
+    fn em(&self, n_steps: usize) -> Vec<f64> {
+        let (mass, dustbins, outside) = self.sides();
+        let mut probs: Vec<f64> = mass.iter().map(|mass| mass.max(1e-14)).collect();
+        normalise(&mut probs);
+        for _ in 0..n_steps {
+            let mut next = mass.clone();
+            for (dustbin, classes) in dustbins.iter().zip(&outside) {
+                let total: f64 = classes.iter().map(|class| probs[*class]).sum();
+                classes.iter().for_each(|class| next[*class] += dustbin * probs[*class] / total.max(1e-300));
+            }
+            let moved = next.iter().zip(&probs).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            probs = next;
+            if moved < 1e-15 {
+                break;
+            }
+        }
+        probs
+    }
+}
+
+/// Any set but everything; of a partition, the classes of one remainder.
+fn random_subset(draw: &mut Draw, n_classes: usize, part: Option<(usize, usize)>) -> ClassSubset {
+    let classes: Vec<ClassId> = match part {
+        Some((index, n_parts)) if n_parts > 1 && n_parts <= n_classes => {
+            (index..n_classes).step_by(n_parts).map(|class| ClassId(class as u32)).collect()
+        }
+        _ => {
+            let share = 0.05 + 0.6 * draw.unit();
+            let mut classes: Vec<ClassId> =
+                (0..n_classes as u32).map(ClassId).filter(|_| draw.unit() < share).collect();
+            classes.truncate(n_classes - 1);
+            if classes.is_empty() { vec![ClassId(draw.below(n_classes) as u32)] } else { classes }
+        }
+    };
+    ClassSubset::new(n_classes, classes).unwrap()
+}
+
+/// Sometimes a dustbin next to 0 or 1, exactly 0, or zeros among the specialist's own classes.
+fn extreme_dustbin(draw: &mut Draw, probs: &mut [f64]) {
+    let last = probs.len() - 1;
+    let dustbin = match draw.below(8) {
+        0 => 1e-12,
+        1 => 1.0 - 1e-12,
+        2 => 0.0,
+        3 => 1.0 - 1e-4 * draw.unit(),
+        4 => {
+            probs[0] = 0.0;
+            probs[last]
+        }
+        _ => return,
+    };
+    probs[last] = 0.0;
+    probs[0] += 1e-300;
+    normalise(&mut probs[..last]);
+    probs[..last].iter_mut().for_each(|prob| *prob *= 1.0 - dustbin);
+    probs[last] = dustbin;
+}
+
+fn close(a: &[f64], b: &[f64], tolerance: f64) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= tolerance)
+}
+
+/// Seeds of failures are printed; no file is written beside the sources.
+fn cases(n: u32) -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(n) }
+}
+
+proptest! {
+    #![proptest_config(cases(1000))]
+
+    #[test]
+    fn every_rule_gives_a_distribution(seed in any::<u64>(), m in 0_usize..9) {
+        let case = Case::random(seed, m);
+        for rule in [MergeRule::Exact, MergeRule::EmStep, MergeRule::ArithmeticMean, MergeRule::GeometricMean] {
+            let merged = case.merge(rule).unwrap();
+            prop_assert!((merged.probs.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+            prop_assert!(merged.probs.iter().all(|prob| *prob >= 0.0));
+            prop_assert_eq!(merged.n_active, m);
+        }
+    }
+
+    #[test]
+    fn the_optimality_conditions_hold(seed in any::<u64>(), m in 0_usize..25) {
+        let case = Case::random(seed, m);
+        let violation = case.violation(&case.exact());
+        prop_assert!(violation < 1e-9, "{violation:e}");
+    }
+
+    #[test]
+    fn no_perturbation_is_better(seed in any::<u64>(), m in 0_usize..6) {
+        let case = Case::random(seed, m);
+        let best = case.exact();
+        let least = case.objective(&best);
+        let mut draw = Draw::new(seed ^ 1);
+        for _ in 0..30 {
+            let size = 10.0_f64.powf(-6.0 * draw.unit());
+            let mut other: Vec<f64> = best.iter().map(|prob| prob * (size * draw.normal()).exp()).collect();
+            normalise(&mut other);
+            prop_assert!(case.objective(&other) >= least - 1e-10);
+        }
+    }
+
+    #[test]
+    fn a_duplicated_teacher_of_half_the_weight_changes_nothing(seed in any::<u64>(), m in 1_usize..6) {
+        let case = Case::random(seed, m);
+        let mut twice = case.clone();
+        let copied = seed as usize % m;
+        twice.subsets.push(case.subsets[copied].clone());
+        twice.probs.push(case.probs[copied].clone());
+        twice.weights.specialists[copied] /= 2.0;
+        twice.weights.specialists.push(twice.weights.specialists[copied]);
+        prop_assert!(case.equally_good(&case.exact(), &twice.exact()));
+    }
+
+    #[test]
+    fn scaled_weights_change_nothing(seed in any::<u64>(), m in 0_usize..6) {
+        let case = Case::random(seed, m);
+        let mut scaled = case.clone();
+        scaled.weights.generalist *= 7.0;
+        scaled.weights.specialists.iter_mut().for_each(|weight| *weight *= 7.0);
+        prop_assert!(case.equally_good(&case.exact(), &scaled.exact()));
+    }
+
+    #[test]
+    fn relabelled_classes_give_the_relabelled_merge(seed in any::<u64>(), m in 0_usize..6) {
+        let case = Case::random(seed, m);
+        let n = case.n_classes();
+        let new_name = |class: usize| n - 1 - class;
+        let mut renamed = case.clone();
+        renamed.generalist.reverse();
+        for (subset, probs) in renamed.subsets.iter_mut().zip(&mut renamed.probs) {
+            let own = subset.len();
+            probs[..own].reverse();
+            *subset = ClassSubset::new(n, subset.members().iter().map(|c| ClassId(new_name(c.index()) as u32))).unwrap();
+        }
+        let mut back = renamed.exact();
+        back.reverse();
+        prop_assert!(case.equally_good(&case.exact(), &back));
+    }
+
+    #[test]
+    fn the_order_of_specialists_does_not_matter(seed in any::<u64>(), m in 2_usize..6) {
+        let case = Case::random(seed, m);
+        let mut other = case.clone();
+        other.subsets.reverse();
+        other.probs.reverse();
+        other.weights.specialists.reverse();
+        prop_assert!(case.equally_good(&case.exact(), &other.exact()));
+    }
+
+    #[test]
+    fn one_specialist_is_a_mean_inside_and_one_factor_outside(seed in any::<u64>()) {
+        let case = Case { weights: TeacherWeights::equal(1), ..Case::random(seed, 1) };
+        let (subset, probs) = (&case.subsets[0], &case.probs[0]);
+        let outside: f64 = subset.complement().map(|class| case.generalist[class.index()]).sum();
+        let merged = case.exact();
+        for (class, prob) in case.generalist.iter().enumerate() {
+            let expected = match subset.local(ClassId(class as u32)) {
+                Some(local) => (prob + probs[local.index()]) / 2.0,
+                None => prob * (outside + probs[subset.len()]) / (2.0 * outside),
+            };
+            prop_assert!((merged[class] - expected).abs() < 1e-10);
+        }
+        prop_assert!(close(&merged, &case.merge(MergeRule::EmStep).unwrap().probs, 1e-15));
+    }
+
+    #[test]
+    fn no_specialist_leaves_the_generalist(seed in any::<u64>()) {
+        let case = Case::random(seed, 0);
+        prop_assert!(close(&case.exact(), &case.generalist, 1e-14));
+    }
+
+    #[test]
+    fn a_prepared_merger_gives_the_same(seed in any::<u64>(), m in 1_usize..9, n in 0_usize..4) {
+        let case = Case::random(seed, m);
+        let gate = if n == 0 { Gate::All {} } else { Gate::TopN(TopN { n }) };
+        let clustering = ClassClustering::new(case.subsets.clone()).unwrap();
+        let config = MergeConfig { rule: MergeRule::Exact, gate: gate.clone() };
+        let merger = Merger::new(&clustering, &config, case.weights.clone()).unwrap();
+        let rows: Vec<&[f64]> = case.probs.iter().map(Vec::as_slice).collect();
+        let merged = merger.merge(&case.generalist, &rows).unwrap();
+        let active = active_specialists(&gate, &case.generalist, &case.subsets);
+        let pick = Case {
+            generalist: case.generalist.clone(),
+            subsets: active.iter().map(|index| case.subsets[*index].clone()).collect(),
+            probs: active.iter().map(|index| case.probs[*index].clone()).collect(),
+            weights: TeacherWeights {
+                generalist: case.weights.generalist,
+                specialists: active.iter().map(|index| case.weights.specialists[*index]).collect(),
+            },
+        };
+        prop_assert_eq!(merged, pick.merge(MergeRule::Exact).unwrap());
+    }
+
+    #[test]
+    fn bad_rows_are_errors_and_never_panics(
+        seed in any::<u64>(), m in 1_usize..4, bad in prop_oneof![Just(f64::NAN), Just(-0.1), Just(f64::INFINITY), Just(3.0)],
+    ) {
+        let mut case = Case::random(seed, m);
+        let victim = seed as usize % m;
+        case.probs[victim][0] = bad;
+        let error = case.merge(MergeRule::Exact).unwrap_err();
+        let who = Teacher::Specialist(victim);
+        let named = matches!(&error, MergeError::NotAProbability { teacher, .. } | MergeError::Sum { teacher, .. } if *teacher == who);
+        prop_assert!(named, "{error}");
+        case.probs[victim] = vec![1.0];
+        prop_assert!(matches!(case.merge(MergeRule::EmStep), Err(MergeError::Length { .. })), "length");
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(150))]
+
+    #[test]
+    fn it_agrees_with_expectation_maximisation(seed in any::<u64>(), m in 1_usize..7) {
+        let case = Case::random(seed, m);
+        let (exact, em) = (case.exact(), case.em(20_000));
+        // Where EM has not arrived after all these steps, it must at least not be better (but for the floor of masses).
+        let gap = case.objective(&em) - case.objective(&exact);
+        prop_assert!(gap > -1e-9, "{gap:e}");
+        if case.violation(&em) < 1e-13 {
+            prop_assert!(gap < 1e-9, "{gap:e}");
+            prop_assert!(close(&exact, &em, 1e-3));
+        }
+    }
+}
+
+fn subset(n_classes: usize, classes: &[u32]) -> ClassSubset {
+    ClassSubset::new(n_classes, classes.iter().copied().map(ClassId)).unwrap()
+}
+
+#[test]
+fn zeros_stay_zeros() {
+    let (own, other) = (subset(4, &[0, 1]), subset(4, &[1, 2]));
+    let votes = [
+        SpecialistVote { subset: &own, probs: &[0.0, 0.6, 0.4] },
+        SpecialistVote { subset: &other, probs: &[0.5, 0.0, 0.5] },
+    ];
+    let merged =
+        merge_soft_targets(&[0.0, 0.5, 0.5, 0.0], &votes, &TeacherWeights::equal(2), MergeRule::Exact).unwrap().probs;
+    // Class 0 is alone in its group and so is class 3: each may get dustbin mass, found through the floor.
+    assert!(merged.iter().all(|prob| prob.is_finite()));
+    let merged = merge_soft_targets(&[0.0, 0.5, 0.5, 0.0], &[], &TeacherWeights::equal(0), MergeRule::Exact).unwrap();
+    assert_eq!(merged.probs, [0.0, 0.5, 0.5, 0.0]);
+}
+
+#[test]
+fn a_specialist_of_everything_needs_an_empty_dustbin() {
+    let everything = subset(2, &[0, 1]);
+    let merge = |probs: &[f64]| {
+        let vote = SpecialistVote { subset: &everything, probs };
+        merge_soft_targets(&[0.5, 0.5], &[vote], &TeacherWeights::equal(1), MergeRule::Exact)
+    };
+    let merged = merge(&[0.9, 0.1, 0.0]).unwrap().probs;
+    assert!(close(&merged, &[0.7, 0.3], 1e-15));
+    let error = merge(&[0.8, 0.1, 0.1]).unwrap_err();
+    assert_eq!(error, MergeError::EmptyDustbin { specialist: 0, dustbin: 0.1 });
+    assert!(error.to_string().contains("hint"));
+}
+
+#[test]
+fn weights_are_checked() {
+    let own = subset(3, &[0, 1]);
+    let vote = SpecialistVote { subset: &own, probs: &[0.2, 0.2, 0.6] };
+    let merge = |generalist, specialists| {
+        let weights = TeacherWeights { generalist, specialists };
+        merge_soft_targets(&[0.2, 0.3, 0.5], &[vote], &weights, MergeRule::Exact)
+    };
+    assert!(matches!(merge(1.0, vec![]), Err(MergeError::SpecialistCount { got: 0, expected: 1, .. })));
+    assert!(matches!(merge(1.0, vec![-1.0]), Err(MergeError::Weight { teacher: Teacher::Specialist(0), .. })));
+    assert!(matches!(merge(f64::NAN, vec![1.0]), Err(MergeError::Weight { teacher: Teacher::Generalist, .. })));
+    assert_eq!(merge(0.0, vec![0.0]), Err(MergeError::NoWeight));
+    assert!(close(&merge(1.0, vec![0.0]).unwrap().probs, &[0.2, 0.3, 0.5], 1e-15));
+    // Without the generalist's weight, its classes outside share the dustbin evenly.
+    assert!(close(&merge(0.0, vec![1.0]).unwrap().probs, &[0.2, 0.2, 0.6], 1e-9));
+}
+
+#[test]
+fn subsets_and_rows_of_another_dataset_are_refused() {
+    let other = subset(4, &[0, 3]);
+    let vote = SpecialistVote { subset: &other, probs: &[0.2, 0.2, 0.6] };
+    let error = merge_soft_targets(&[0.2, 0.3, 0.5], &[vote], &TeacherWeights::equal(1), MergeRule::Exact);
+    assert_eq!(error, Err(MergeError::Dataset { specialist: 0, got: 4, expected: 3 }));
+    let clustering = ClassClustering::new(vec![other]).unwrap();
+    let merger = Merger::new(&clustering, &MergeConfig::default(), TeacherWeights::equal(1)).unwrap();
+    assert!(matches!(merger.merge(&[0.5, 0.5], &[&[0.2, 0.2, 0.6]]), Err(MergeError::Length { .. })));
+    assert!(matches!(merger.merge(&[0.25; 4], &[]), Err(MergeError::SpecialistCount { got: 0, .. })));
+}
