@@ -14,6 +14,8 @@ use stillhouse_core::Seed;
 
 /// Classes in the smallest and in the largest family. The last family of an alphabet may be cut short.
 pub(super) const FAMILY_SIZES: std::ops::RangeInclusive<usize> = 4..=8;
+/// Strokes of a family's composition: variants of a single one would be too hard to tell apart.
+const LEAST_STROKES: usize = 2;
 /// Changes tried before a composition is given up.
 const MAX_PROPOSALS: usize = 60;
 
@@ -103,7 +105,7 @@ impl Designer {
         let size = least + draws.below(most - least + 1);
         loop {
             let composition = Composition::draw(&self.inventory, &mut draws);
-            if self.names.contains(&composition.syllables) {
+            if composition.strokes.len() < LEAST_STROKES || self.names.contains(&composition.syllables) {
                 continue;
             }
             if let Some(designs) = self.variants(&composition.strokes, size, &mut draws) {

@@ -55,7 +55,7 @@ const BLOT_CHANCE: f32 = 0.3;
 const GAP_RADIUS: (f32, f32) = (1.0, 2.0);
 const BLOT_RADIUS: (f32, f32) = (1.2, 2.2);
 /// Noise of a pixel, about, as a fraction of full ink.
-const NOISE: f32 = 0.14;
+const NOISE: f32 = 0.10;
 
 /// Draws a class as designed, with the nominal pen: `out` is `[28, 28]`, ink 255 on 0.
 pub(super) fn render_clean(strokes: &[Stroke], out: &mut [u8]) {

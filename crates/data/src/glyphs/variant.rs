@@ -18,9 +18,14 @@ const BEND_RATIO: (f32, f32) = (0.28, 0.40);
 const SHORT: f32 = 0.28;
 /// A dot keeps this distance from every other stroke.
 const DOT_CLEARANCE: f32 = 0.15;
+/// A changed stroke may have this part of its length closer than this to other strokes.
+const MOST_NEAR: f32 = 0.45;
+const CLEARANCE: f32 = 0.12;
 /// Nothing leaves the unit square by more.
 const OVERHANG: f32 = 0.04;
 
+/// Only strokes with at most this part of the glyph's length are removed.
+const MOST_REMOVED: f32 = 0.4;
 /// A glyph is at least this wide and this high.
 const LEAST_EXTENT: f32 = 0.65;
 
@@ -33,36 +38,57 @@ pub(crate) fn fills_its_square(strokes: &[Stroke]) -> bool {
     extent(|point| point.x) >= LEAST_EXTENT && extent(|point| point.y) >= LEAST_EXTENT
 }
 
+/// The kinds of change, those that stay visible in hasty writing more often.
+const CHANGES: [Change; 12] = [
+    Change::CrossBar,
+    Change::CrossBar,
+    Change::Tick,
+    Change::Tick,
+    Change::Dot,
+    Change::Remove,
+    Change::Move,
+    Change::MoveEnd,
+    Change::MoveEnd,
+    Change::Bend,
+    Change::Mirror,
+    Change::Mirror,
+];
+
+#[derive(Clone, Copy)]
+enum Change {
+    CrossBar,
+    Tick,
+    Dot,
+    Remove,
+    Move,
+    MoveEnd,
+    Bend,
+    Mirror,
+}
+
 /// A random change of one stroke, or nothing when the draw does not fit the glyph.
 pub(crate) fn propose(base: &[Stroke], draws: &mut Draws) -> Option<Vec<Stroke>> {
-    let chosen = draws.below(base.len());
-    let stroke = base[chosen];
-    let changed = match draws.below(8) {
-        0 => return with_added(base, cross_bar(&stroke, draws)?),
-        1 => return with_added(base, tick(&stroke, draws)),
-        2 => return with_added(base, dot(base, draws)?),
-        3 => return without(base, chosen),
-        4 => moved(&stroke, draws),
-        5 => with_moved_end(&stroke, draws),
-        6 => bent(&stroke, draws)?,
-        _ => mirrored(&stroke),
+    let mut others = base.to_vec();
+    let stroke = others.remove(draws.below(base.len()));
+    let (changed, keeps_stroke) = match CHANGES[draws.below(CHANGES.len())] {
+        Change::CrossBar => (cross_bar(&stroke, draws)?, true),
+        Change::Tick => (tick(&stroke, draws), true),
+        Change::Dot => (dot(base, draws)?, true),
+        Change::Remove => return is_minor(&stroke, base).then_some(others),
+        Change::Move => (moved(&stroke, draws), false),
+        Change::MoveEnd => (with_moved_end(&stroke, draws), false),
+        Change::Bend => (bent(&stroke, draws)?, false),
+        Change::Mirror => (mirrored(&stroke), false),
     };
-    let mut strokes = base.to_vec();
-    strokes[chosen] = changed;
-    is_inside(&changed).then_some(strokes)
+    let fits = is_inside(&changed) && stands_apart(&changed, &others);
+    others.extend(keeps_stroke.then_some(stroke));
+    others.push(changed);
+    fits.then_some(others)
 }
 
-fn with_added(base: &[Stroke], added: Stroke) -> Option<Vec<Stroke>> {
-    let mut strokes = base.to_vec();
-    strokes.push(added);
-    is_inside(&added).then_some(strokes)
-}
-
-/// The glyph without one stroke, as long as two strokes or a long one stay.
-fn without(base: &[Stroke], removed: usize) -> Option<Vec<Stroke>> {
-    let mut strokes = base.to_vec();
-    strokes.remove(removed);
-    (strokes.len() >= 2).then_some(strokes)
+/// Whether the glyph keeps most of its ink without the stroke.
+fn is_minor(stroke: &Stroke, base: &[Stroke]) -> bool {
+    stroke.length() <= MOST_REMOVED * base.iter().map(Stroke::length).sum::<f32>()
 }
 
 /// A bar across the stroke, like the one that makes an `l` a `t`.
@@ -94,9 +120,8 @@ fn dot(base: &[Stroke], draws: &mut Draws) -> Option<Stroke> {
     let centre = Point::new(between((0.08, 0.92), draws), between((0.08, 0.92), draws));
     let half = between(MARK_LENGTH, draws) / 2.0;
     let slant = Point::new(half * 0.75, half * 0.65);
-    let free = base.iter().flat_map(|stroke| stroke.path(0.0).points().to_vec()).all(|point| {
-        [centre, centre - slant, centre + slant].iter().all(|place| place.distance(point) >= DOT_CLEARANCE)
-    });
+    let places = [centre, centre - slant, centre + slant];
+    let free = base.iter().all(|stroke| places.iter().all(|place| distance_to(stroke, *place) >= DOT_CLEARANCE));
     free.then(|| Stroke::new(&[centre - slant, centre + slant], false))
 }
 
@@ -116,14 +141,16 @@ fn with_moved_end(stroke: &Stroke, draws: &mut Draws) -> Stroke {
     changed
 }
 
-/// A straight line becomes an arc; anything else gets its corners rounded or its curves straightened.
+/// A straight line becomes an arc; of anything else one inner point moves.
 fn bent(stroke: &Stroke, draws: &mut Draws) -> Option<Stroke> {
     if stroke.length() < SHORT {
         return None;
     }
     let [start, end] = *stroke.points() else {
         let mut changed = *stroke;
-        changed.smooth = !changed.smooth;
+        let inner = 1 + draws.below(stroke.points().len() - 2);
+        let direction = unit_vector(Point::new(draws.signed(), draws.signed()));
+        changed.points_mut()[inner] = stroke.points()[inner] + direction * between(MOVE_LENGTH, draws);
         return Some(changed);
     };
     let ratio = between(BEND_RATIO, draws) * if draws.below(2) == 0 { 1.0 } else { -1.0 };
@@ -135,6 +162,25 @@ fn mirrored(stroke: &Stroke) -> Stroke {
     let (low, high) =
         stroke.points().iter().fold((f32::MAX, f32::MIN), |(low, high), point| (low.min(point.x), high.max(point.x)));
     stroke.map(|point| Point::new(low + high - point.x, point.y))
+}
+
+/// Whether most of a stroke keeps its distance from all others, so that lines do not merge.
+fn stands_apart(stroke: &Stroke, others: &[Stroke]) -> bool {
+    let path = stroke.path(0.0);
+    let is_near = |point: &&Point| others.iter().any(|other| distance_to(other, **point) < CLEARANCE);
+    let n_near = path.points().iter().filter(is_near).count();
+    n_near as f32 <= MOST_NEAR * path.points().len() as f32
+}
+
+/// The distance of a point from a stroke.
+fn distance_to(stroke: &Stroke, point: Point) -> f32 {
+    let to_span = |pair: &[Point]| {
+        let (along, away) = (pair[1] - pair[0], point - pair[0]);
+        let squared = along.x * along.x + along.y * along.y;
+        let t = if squared > 0.0 { (away.x * along.x + away.y * along.y) / squared } else { 0.0 };
+        pair[0].lerp(pair[1], t.clamp(0.0, 1.0)).distance(point)
+    };
+    stroke.path(0.0).points().windows(2).map(to_span).fold(f32::MAX, f32::min)
 }
 
 fn is_inside(stroke: &Stroke) -> bool {
