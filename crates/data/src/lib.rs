@@ -30,6 +30,8 @@ mod progress;
 mod readers;
 mod split;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use augment::AugmentConfig;
 pub use config::DataConfig;

@@ -6,6 +6,10 @@
 mod cache;
 mod error;
 mod options;
+#[cfg(test)]
+pub(crate) mod test_server;
+#[cfg(test)]
+mod tests;
 mod transfer;
 
 pub use error::{HubError, HubErrorKind};
@@ -13,10 +17,11 @@ pub use options::HubOptions;
 
 use crate::DataProgress;
 use cache::{RepoCache, is_commit, is_safe_path};
-use hf_hub::api::RepoInfo;
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 use transfer::Request;
 
@@ -24,6 +29,8 @@ use transfer::Request;
 const DEFAULT_REVISION: &str = "main";
 /// How often a pause or a wait looks whether the user wants to stop.
 const POLL: Duration = Duration::from_millis(50);
+/// How long the hub may take to describe a repository or a file.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
 /// What a repository holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +108,11 @@ impl Hub {
         &self.options.endpoint
     }
 
+    /// Whether the cache alone is used.
+    pub fn is_offline(&self) -> bool {
+        self.options.offline
+    }
+
     fn find_offline(&self, cache: &RepoCache, revision: &str) -> Result<(String, Vec<String>), HubErrorKind> {
         let commit = cache.commit(revision).ok_or_else(|| self.not_cached())?;
         let files = cache.files(&commit).ok_or_else(|| self.not_cached())?;
@@ -116,7 +128,11 @@ impl Hub {
         progress: &dyn DataProgress,
     ) -> Result<(String, Vec<String>), HubErrorKind> {
         let api = self.api_repo(kind, repo, revision)?;
-        let info = self.with_retries(progress, || request_info(&api))?;
+        let api = Arc::new(api);
+        let info = self.with_retries(progress, || {
+            let api = api.clone();
+            wait_for(progress, move || api.info())
+        })?;
         let files: Vec<String> = info.siblings.into_iter().map(|sibling| sibling.rfilename).collect();
         if !is_commit(&info.sha) {
             return Err(HubErrorKind::BadReply(format!("`{}` is no commit", info.sha)));
@@ -205,21 +221,24 @@ impl Snapshot<'_> {
     fn fetch(&self, file: &str, progress: &dyn DataProgress) -> Result<PathBuf, HubErrorKind> {
         let url = self.hub.api_repo(self.kind, &self.repo, &self.commit)?.url(&percent_encode(file));
         let api = self.hub.api()?;
-        let metadata = self.hub.with_retries(progress, || api.metadata(&url).map_err(|error| from_api(&error)))?;
+        let metadata = self.hub.with_retries(progress, || {
+            let (api, url) = (api.clone(), url.clone());
+            wait_for(progress, move || api.metadata(&url))
+        })?;
         let blob = self.cache.blob(metadata.etag());
         let part_path = blob.with_extension("incomplete");
         let mut part = cache::open_part(&part_path)?;
-        lock(&part, progress)?;
+        lock(&part, &part_path, progress)?;
         if !blob.is_file() {
             let size = metadata.size() as u64;
-            let request = Request { url: &url, token: self.hub.options.token.as_deref(), size };
+            let request = Request { url: &url, token: self.hub.options.token.as_deref(), size, part: &part_path };
             let agent = transfer::agent();
             transfer::announce(file, size, &part, progress);
             self.hub.with_retries(progress, || transfer::fetch(&agent, &request, &mut part, progress))?;
             progress.finish();
             std::fs::rename(&part_path, &blob).map_err(cache::cache_error(&blob))?;
         } else {
-            // Somebody else has finished it while this process waited, and this is a new and empty part.
+            // Somebody else has finished it meanwhile; what this process has opened is of no use.
             std::fs::remove_file(&part_path).ok();
         }
         self.cache.point(&self.commit, file, &blob)
@@ -227,12 +246,12 @@ impl Snapshot<'_> {
 }
 
 /// Waits until no other process fills the same file.
-fn lock(part: &std::fs::File, progress: &dyn DataProgress) -> Result<(), HubErrorKind> {
+fn lock(part: &std::fs::File, path: &Path, progress: &dyn DataProgress) -> Result<(), HubErrorKind> {
     while let Err(error) = part.try_lock() {
         match error {
             std::fs::TryLockError::WouldBlock => sleep(POLL, progress)?,
             std::fs::TryLockError::Error(source) => {
-                return Err(HubErrorKind::Cache { path: "blobs".into(), source });
+                return Err(cache::cache_error(path)(source));
             }
         }
     }
@@ -252,10 +271,30 @@ fn sleep(duration: Duration, progress: &dyn DataProgress) -> Result<(), HubError
     }
 }
 
-fn request_info(repo: &ApiRepo) -> Result<RepoInfo, HubErrorKind> {
-    let request = repo.info_request().config().timeout_recv_response(Some(transfer::RESPONSE_LIMIT)).build();
-    let mut response = request.call().map_err(|error| transfer::from_ureq(&error))?;
-    response.body_mut().read_json().map_err(|error| transfer::from_ureq(&error))
+/// Runs a request of hf-hub in a thread of its own, because hf-hub 0.5 sets no time limits and cannot be interrupted.
+/// A request that is given up is left to its thread, which nobody waits for.
+fn wait_for<T: Send + 'static>(
+    progress: &dyn DataProgress,
+    request: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, HubErrorKind> {
+    let (sender, answer) = std::sync::mpsc::sync_channel(1);
+    std::thread::spawn(move || sender.send(request()).ok());
+    let end = Instant::now() + ANSWER_LIMIT;
+    loop {
+        match answer.recv_timeout(POLL) {
+            Ok(result) => return result.map_err(|error| from_api(&error)),
+            Err(RecvTimeoutError::Timeout) if progress.is_interrupted() => return Err(HubErrorKind::Interrupted),
+            Err(RecvTimeoutError::Timeout) if Instant::now() < end => {}
+            Err(RecvTimeoutError::Timeout) => {
+                let reason = format!("no answer within {} s", ANSWER_LIMIT.as_secs());
+                return Err(HubErrorKind::Unreachable(reason));
+            }
+            // hf-hub panics on some answers, a redirect without a target for one.
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(HubErrorKind::BadReply("an answer that its client cannot read".to_owned()));
+            }
+        }
+    }
 }
 
 fn from_api(error: &ApiError) -> HubErrorKind {

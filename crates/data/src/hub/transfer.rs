@@ -1,14 +1,16 @@
 //! One file from the hub into the cache, in as many pieces as it takes.
 //!
 //! The requests that describe a repository and a file go through `hf-hub`. The body does not, because hf-hub 0.5
-//! cannot be interrupted, has no time limits, takes a short body for a whole one (it never compares the length), asks
+//! cannot be interrupted while it reads one, has no time limits, takes a short body for a whole one (it never compares the length), asks
 //! for an impossible range when a former run had fetched every byte but not renamed the file, and appends to what it
 //! has even when the server ignored the range and sent the file from the start.
 
+use super::cache::cache_error;
 use super::error::HubErrorKind;
 use crate::{DataProgress, ProgressUnit};
 use std::fs::File;
 use std::io::{Read, Write};
+use std::path::Path;
 use std::time::Duration;
 use ureq::Agent;
 use ureq::config::RedirectAuthHeaders;
@@ -16,7 +18,7 @@ use ureq::config::RedirectAuthHeaders;
 const PARTIAL_CONTENT: u16 = 206;
 const BUFFER_LEN: usize = 1 << 16;
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-pub(super) const RESPONSE_LIMIT: Duration = Duration::from_secs(60);
+const RESPONSE_LIMIT: Duration = Duration::from_secs(60);
 
 /// A client for bodies.
 pub(super) fn agent() -> Agent {
@@ -33,6 +35,8 @@ pub(super) struct Request<'a> {
     pub(super) url: &'a str,
     pub(super) token: Option<&'a str>,
     pub(super) size: u64,
+    /// The file that is being filled.
+    pub(super) part: &'a Path,
 }
 
 /// Appends to `part` what is still missing of the file. One attempt.
@@ -42,10 +46,10 @@ pub(super) fn fetch(
     part: &mut File,
     progress: &dyn DataProgress,
 ) -> Result<(), HubErrorKind> {
-    let mut start = part.metadata().map_err(part_error)?.len();
+    let mut start = part.metadata().map_err(cache_error(request.part))?.len();
     if start > request.size {
         // What lies there is not the beginning of this file.
-        part.set_len(0).map_err(part_error)?;
+        part.set_len(0).map_err(cache_error(request.part))?;
         start = 0;
     }
     if start == request.size {
@@ -58,17 +62,17 @@ pub(super) fn fetch(
     }
     let response = get.call().map_err(|error| from_ureq(&error))?;
     if response.status().as_u16() != PARTIAL_CONTENT {
-        part.set_len(0).map_err(part_error)?;
+        part.set_len(0).map_err(cache_error(request.part))?;
         start = 0;
     }
-    copy(response.into_body().into_reader(), part, start, request.size, progress)
+    copy(response.into_body().into_reader(), part, start, request, progress)
 }
 
 fn copy(
     mut body: impl Read,
     part: &mut File,
     start: u64,
-    size: u64,
+    request: &Request,
     progress: &dyn DataProgress,
 ) -> Result<(), HubErrorKind> {
     let mut got = start;
@@ -82,13 +86,13 @@ fn copy(
         if n_read == 0 {
             break;
         }
-        part.write_all(&buffer[..n_read]).map_err(part_error)?;
+        part.write_all(&buffer[..n_read]).map_err(cache_error(request.part))?;
         got += n_read as u64;
         progress.advance(n_read as u64);
     }
-    match got == size {
-        true => part.sync_all().map_err(part_error),
-        false => Err(HubErrorKind::CutOff { got, expected: size }),
+    match got == request.size {
+        true => part.sync_all().map_err(cache_error(request.part)),
+        false => Err(HubErrorKind::CutOff { got, expected: request.size }),
     }
 }
 
@@ -96,10 +100,6 @@ fn copy(
 pub(super) fn announce(file: &str, size: u64, part: &File, progress: &dyn DataProgress) {
     progress.start(&format!("downloading {file}"), Some(size), ProgressUnit::Bytes);
     progress.advance(part.metadata().map_or(0, |data| data.len().min(size)));
-}
-
-fn part_error(source: std::io::Error) -> HubErrorKind {
-    HubErrorKind::Cache { path: "blobs".into(), source }
 }
 
 /// What an error of the HTTP client means.

@@ -155,7 +155,7 @@ impl Source {
         let provenance = vec![
             ("repository".to_owned(), repo.to_owned()),
             ("commit".to_owned(), snapshot.commit().to_owned()),
-            ("endpoint".to_owned(), hub.endpoint().to_owned()),
+            ("endpoint".to_owned(), if hub.is_offline() { "offline" } else { hub.endpoint() }.to_owned()),
             files_used(&chosen),
         ];
         Self::new(repo.to_owned(), path, &chosen, provenance, |file| Ok(snapshot.download(file, context.progress)?))

@@ -1,0 +1,127 @@
+//! A hub on loopback for tests, with good manners or bad ones.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// The only commit.
+pub(crate) const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// How the server treats requests.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Manners {
+    /// Answer everything with this status.
+    pub(crate) status: Option<u16>,
+    /// Close the connection after so many bytes of a body.
+    pub(crate) cut_after: Option<usize>,
+    /// Send whole bodies whatever range is asked for.
+    pub(crate) ignores_ranges: bool,
+    /// Fail so many requests first.
+    pub(crate) fail_first: usize,
+}
+
+/// A hub with one dataset repository, `owner/name`, on a free port. Its thread ends with the test process.
+pub(crate) struct Server {
+    pub(crate) endpoint: String,
+    manners: Arc<Mutex<Manners>>,
+    n_requests: Arc<AtomicUsize>,
+}
+
+impl Server {
+    pub(crate) fn start(files: &[(&str, Vec<u8>)]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let files: HashMap<String, Vec<u8>> =
+            files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.clone())).collect();
+        let manners = Arc::new(Mutex::new(Manners::default()));
+        let n_requests = Arc::new(AtomicUsize::new(0));
+        let (shared, count) = (manners.clone(), n_requests.clone());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let number = count.fetch_add(1, Ordering::SeqCst);
+                let manners = *shared.lock().unwrap();
+                // A client that hangs up early is the point of some tests.
+                answer(stream.unwrap(), &files, manners, number).ok();
+            }
+        });
+        Self { endpoint, manners, n_requests }
+    }
+
+    pub(crate) fn behave(&self, manners: Manners) {
+        self.n_requests.store(0, Ordering::SeqCst);
+        *self.manners.lock().unwrap() = manners;
+    }
+
+    pub(crate) fn n_requests(&self) -> usize {
+        self.n_requests.load(Ordering::SeqCst)
+    }
+}
+
+/// Answers one request and closes the connection.
+fn answer(
+    mut stream: TcpStream,
+    files: &HashMap<String, Vec<u8>>,
+    manners: Manners,
+    number: usize,
+) -> std::io::Result<()> {
+    let (path, range) = read_request(&stream)?;
+    if let Some(status) = if number < manners.fail_first { Some(503) } else { manners.status } {
+        return refuse(stream, status);
+    }
+    if path.starts_with("/api/datasets/owner/name/revision/") {
+        let siblings: Vec<_> = files.keys().map(|name| serde_json::json!({ "rfilename": name })).collect();
+        let body = serde_json::json!({"sha": COMMIT, "siblings": siblings}).to_string();
+        let length = body.len();
+        return write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+    }
+    let file = path.strip_prefix(&format!("/datasets/owner/name/resolve/{COMMIT}/"));
+    match file.and_then(|file| files.get_key_value(&file.replace("%20", " "))) {
+        Some((name, bytes)) => send_file(stream, name, bytes, range, manners),
+        None => refuse(stream, 404),
+    }
+}
+
+/// First byte, and last byte where it is given.
+type ByteRange = (usize, Option<usize>);
+
+/// The path and the range of a request.
+fn read_request(stream: &TcpStream) -> std::io::Result<(String, Option<ByteRange>)> {
+    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    let first = lines.next().transpose()?.unwrap_or_default();
+    let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
+    let mut range = None;
+    for line in lines {
+        let line = line?.to_ascii_lowercase();
+        if line.is_empty() {
+            break;
+        }
+        if let Some((from, to)) = line.strip_prefix("range: bytes=").and_then(|range| range.split_once('-')) {
+            range = Some((from.parse().unwrap(), to.parse().ok()));
+        }
+    }
+    Ok((path, range))
+}
+
+fn refuse(mut stream: TcpStream, status: u16) -> std::io::Result<()> {
+    write!(stream, "HTTP/1.1 {status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+}
+
+fn send_file(
+    mut stream: TcpStream,
+    name: &str,
+    bytes: &[u8],
+    range: Option<ByteRange>,
+    manners: Manners,
+) -> std::io::Result<()> {
+    // The client's first question, for a single byte, is always answered by the rules.
+    let range = range.filter(|range| !manners.ignores_ranges || *range == (0, Some(0)));
+    let (from, to) = range.unwrap_or((0, None));
+    let to = to.unwrap_or(bytes.len() - 1);
+    write!(stream, "HTTP/1.1 {}\r\n", if range.is_some() { "206 Partial" } else { "200 OK" })?;
+    write!(stream, "Content-Length: {}\r\nContent-Range: bytes {from}-{to}/{}\r\n", to + 1 - from, bytes.len())?;
+    write!(stream, "ETag: \"tag-{}\"\r\nX-Repo-Commit: {COMMIT}\r\nConnection: close\r\n\r\n", name.len())?;
+    let body = &bytes[from..=to];
+    stream.write_all(&body[..body.len().min(manners.cut_after.unwrap_or(usize::MAX))])
+}

@@ -1,0 +1,52 @@
+//! The generator as a dataset.
+
+use super::{config, load};
+use crate::LoadContext;
+use serde_json::json;
+use stillhouse_core::Seed;
+
+fn glyphs() -> serde_json::Value {
+    json!({"kind": "glyphs", "n_classes": 12, "train_per_class": 10, "test_per_class": 3})
+}
+
+#[test]
+fn classes_families_and_sizes() {
+    let dataset = load(glyphs()).unwrap();
+    assert_eq!((dataset.train.len(), dataset.valid.len(), dataset.test.len()), (108, 12, 36));
+    assert_eq!(dataset.families.as_ref().unwrap().len(), 12);
+    let mut names = dataset.labels.clone();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), 12);
+}
+
+#[test]
+fn drawing_ahead_or_on_demand_is_the_same() {
+    let load = |memory_limit_bytes| {
+        let context = LoadContext { memory_limit_bytes, ..LoadContext::quiet(Seed(0)) };
+        config(glyphs()).load(&context).unwrap()
+    };
+    let (ahead, on_demand) = (load(None), load(Some(1000)));
+    assert_eq!(ahead.fingerprint, on_demand.fingerprint);
+    assert_eq!(ahead.input, on_demand.input);
+    for row in 0..ahead.valid.len() {
+        assert_eq!(ahead.valid.raw_image(row).unwrap(), on_demand.valid.raw_image(row).unwrap());
+    }
+}
+
+#[test]
+fn every_key_that_changes_an_example_changes_the_fingerprint() {
+    let original = load(glyphs()).unwrap().fingerprint;
+    for (key, value) in [("seed", json!(1)), ("difficulty", json!(0.6)), ("train_per_class", json!(11))] {
+        let mut changed = glyphs();
+        changed[key] = value;
+        assert_ne!(load(changed).unwrap().fingerprint, original, "{key}");
+    }
+}
+
+#[test]
+fn nothing_held_out_is_refused() {
+    let mut config = glyphs();
+    config["valid_fraction"] = json!(0.0);
+    assert!(load(config).unwrap_err().to_string().starts_with("valid_fraction must lie"));
+}

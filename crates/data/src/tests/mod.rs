@@ -1,0 +1,35 @@
+//! Whole loads from small files that the tests write themselves.
+
+mod features;
+mod files;
+mod glyphs;
+mod hub_images;
+mod idx;
+mod image_folder;
+mod loader;
+mod predict;
+mod splits;
+
+use crate::{DataConfig, DataError, Dataset, LoadContext};
+use stillhouse_core::Seed;
+
+/// A config written as in a config file, in JSON.
+fn config(value: serde_json::Value) -> DataConfig {
+    serde_json::from_value(value).unwrap()
+}
+
+fn load(value: serde_json::Value) -> Result<Dataset, DataError> {
+    config(value).load(&LoadContext::quiet(Seed(0)))
+}
+
+/// The message of a load that has to fail.
+fn refusal(value: serde_json::Value) -> String {
+    load(value).expect_err("this must be refused").to_string()
+}
+
+#[track_caller]
+fn assert_contains(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "`{part}` is not in: {text}");
+    }
+}

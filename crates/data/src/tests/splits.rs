@@ -1,0 +1,135 @@
+//! Laws that hold for the splits of any source.
+
+use super::files::write_idx;
+use super::{config, load};
+use crate::{Dataset, LoadContext};
+use serde_json::json;
+use std::collections::HashSet;
+use std::path::Path;
+use stillhouse_core::{ClassId, ExampleId, Seed};
+use tempfile::tempdir;
+
+fn idx(path: &Path) -> serde_json::Value {
+    json!({"kind": "idx", "path": path})
+}
+
+fn load_seeded(path: &Path, seed: u64) -> Dataset {
+    config(idx(path)).load(&LoadContext::quiet(Seed(seed))).unwrap()
+}
+
+fn ids(split: &crate::Split) -> Vec<ExampleId> {
+    (0..split.len()).map(|row| split.example_id(row)).collect()
+}
+
+#[test]
+fn examples_of_different_splits_have_different_names() {
+    let folder = tempdir().unwrap();
+    write_idx(folder.path(), 60, false);
+    let dataset = load_seeded(folder.path(), 0);
+    let all = [ids(&dataset.train), ids(&dataset.valid), ids(&dataset.test.unseal())].concat();
+    assert_eq!(all.iter().collect::<HashSet<_>>().len(), 120);
+}
+
+#[test]
+fn names_outlive_the_split_and_the_seed() {
+    let folder = tempdir().unwrap();
+    write_idx(folder.path(), 60, false);
+    let (a, b) = (load_seeded(folder.path(), 0), load_seeded(folder.path(), 1));
+    let union = |dataset: &Dataset| -> HashSet<ExampleId> {
+        ids(&dataset.train).into_iter().chain(ids(&dataset.valid)).collect()
+    };
+    assert_eq!(union(&a), union(&b));
+    assert_ne!(ids(&a.valid), ids(&b.valid), "another seed holds out others");
+    assert_eq!(ids(&a.valid), ids(&load_seeded(folder.path(), 0).valid));
+    let id = a.train.example_id(7);
+    assert_eq!(a.train.select(&[9, 7]).example_id(1), id);
+    let row = (0..a.train.len()).find(|&row| a.train.example_id(row) == id).unwrap();
+    assert_eq!(row, 7);
+}
+
+#[test]
+fn validation_is_stratified() {
+    let folder = tempdir().unwrap();
+    write_idx(folder.path(), 100, false);
+    let dataset = load_seeded(folder.path(), 5);
+    for class in (0..5).map(ClassId) {
+        let count = |split: &crate::Split| split.labels().iter().filter(|label| **label == class).count();
+        assert_eq!((count(&dataset.train), count(&dataset.valid)), (18, 2));
+    }
+}
+
+#[test]
+fn a_selection_is_a_split_like_any_other() {
+    let folder = tempdir().unwrap();
+    write_idx(folder.path(), 60, false);
+    let train = load_seeded(folder.path(), 0).train;
+    let selected = train.select(&[4, 0, 4]);
+    assert_eq!(selected.labels(), [train.label(4), train.label(0), train.label(4)]);
+    assert_eq!(selected.n_classes(), train.n_classes());
+    assert_eq!(selected.raw_image(1).unwrap(), train.raw_image(0).unwrap());
+}
+
+#[test]
+fn the_fingerprint_hears_every_change_but_not_the_path() {
+    let (folder, copy) = (tempdir().unwrap(), tempdir().unwrap());
+    write_idx(folder.path(), 60, false);
+    write_idx(copy.path(), 60, false);
+    let original = load(idx(folder.path())).unwrap().fingerprint;
+    assert_eq!(load(idx(copy.path())).unwrap().fingerprint, original);
+    let with = |key: &str, value: serde_json::Value| {
+        let mut changed = idx(copy.path());
+        changed[key] = value;
+        load(changed).unwrap().fingerprint
+    };
+    let names = copy.path().join("names");
+    std::fs::write(&names, "0\n1\n2\n3\nfour\n").unwrap();
+    let mut seen = HashSet::from([original.clone()]);
+    assert!(seen.insert(with("valid_fraction", json!(0.2))));
+    assert!(seen.insert(with("label_names", json!(names))));
+    assert!(seen.insert(with("augment", json!({"kind": "shift", "max_pixels": 1}))));
+    assert!(seen.insert(with("augment", json!({"kind": "shift", "max_pixels": 2}))));
+    assert!(seen.insert(load_seeded(folder.path(), 1).fingerprint));
+    for (file, position) in [("train-images-idx3-ubyte", 16), ("t10k-images-idx3-ubyte", 500)] {
+        let path = copy.path().join(file);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[position] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        assert!(seen.insert(load(idx(copy.path())).unwrap().fingerprint), "{file}");
+    }
+}
+
+#[test]
+fn loads_do_not_depend_on_threads() {
+    let folder = tempdir().unwrap();
+    write_idx(folder.path(), 60, false);
+    let load = |n_threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+        pool.install(|| load_seeded(folder.path(), 0))
+    };
+    let (one, four) = (load(1), load(4));
+    assert_eq!(one.fingerprint, four.fingerprint);
+    assert_eq!(one.input, four.input);
+    assert_eq!(ids(&one.valid), ids(&four.valid));
+}
+
+#[test]
+fn values_out_of_range_are_all_named() {
+    let refused = |value: serde_json::Value| config(value).validate();
+    for fraction in [0.0, 1.0, -0.5, 7.0] {
+        let messages = refused(json!({"kind": "idx", "path": "p", "valid_fraction": fraction}));
+        assert!(messages.len() == 1 && messages[0].starts_with("valid_fraction"), "{messages:?}");
+    }
+    let messages = refused(json!({"kind": "image_folder", "path": "p", "size": [0, 9], "channels": 2}));
+    assert!(messages[0].starts_with("size") && messages[1].starts_with("channels"), "{messages:?}");
+    assert!(refused(json!({"kind": "hub_images"}))[0].starts_with("repo or path"));
+    assert!(refused(json!({"kind": "hub_images", "repo": "a/b", "path": "p"}))[0].starts_with("repo and path"));
+    assert!(refused(json!({"kind": "hub_images", "path": "p", "revision": "x"}))[0].starts_with("revision"));
+    let error = load(json!({"kind": "idx", "path": "p", "valid_fraction": 2.0})).unwrap_err();
+    assert!(error.is_config());
+}
+
+#[test]
+fn unknown_keys_are_refused() {
+    let parsed = serde_json::from_value::<crate::DataConfig>(json!({"kind": "idx", "path": "p", "valid_fracton": 0.1}));
+    assert!(parsed.unwrap_err().to_string().contains("valid_fracton"));
+}
