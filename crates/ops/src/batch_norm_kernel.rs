@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::element::Element;
+use crate::element::{Element, value_or_zero};
 use crate::parallel::{filled, rows_per_chunk, sum_over_rows};
 
 /// Mean and biased variance of every channel.
@@ -123,7 +123,7 @@ fn masked_backward<T: Element, const RELU: bool>(
                 let channels = affine.scale.iter().zip(&affine.mean).zip(&slopes).zip(&offsets);
                 let values = row.iter_mut().zip(grad).zip(input).zip(result);
                 for ((((value, grad), input), result), (((scale, mean), slope), offset)) in values.zip(channels) {
-                    let grad = if RELU && *result <= T::ZERO { T::ZERO } else { *grad };
+                    let grad = value_or_zero(!RELU || *result > T::ZERO, *grad);
                     *value = *scale * grad - *slope * (*input - *mean) - *offset;
                 }
             }
@@ -142,7 +142,7 @@ fn gradient_sums<T: Element, const RELU: bool>(tensors: [&[T]; 3], affine: &Affi
             let sums = beta.iter_mut().zip(gamma.iter_mut());
             let values = grad.iter().zip(input).zip(result);
             for ((((grad, input), result), (mean, inverse_std)), (beta, gamma)) in values.zip(channels).zip(sums) {
-                let grad = if RELU && *result <= T::ZERO { T::ZERO } else { *grad };
+                let grad = value_or_zero(!RELU || *result > T::ZERO, *grad);
                 *beta += grad.to_f64();
                 *gamma += (grad * (*input - *mean) * *inverse_std).to_f64();
             }

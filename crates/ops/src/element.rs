@@ -35,6 +35,12 @@ macro_rules! element {
 element!(f32);
 element!(f64);
 
+/// `value` where `keep` holds, else zero. Both are values and not places, so loops over it have no branch.
+#[inline(always)]
+pub(crate) fn value_or_zero<T: Element>(keep: bool, value: T) -> T {
+    if keep { value } else { T::ZERO }
+}
+
 /// Runs `$body` with the type `$t` bound to the element type of `$dtype`; any other type is an error of operation `$op`.
 macro_rules! with_element {
     ($dtype:expr, $op:expr, $t:ident => $body:expr) => {

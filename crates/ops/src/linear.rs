@@ -6,7 +6,7 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
 use crate::composite;
-use crate::element::{Element, with_element};
+use crate::element::{Element, value_or_zero, with_element};
 use crate::matmul::{Matrix, Write, multiply};
 use crate::parallel::{filled, gemm_parallelism, rows_per_chunk, sum_over_rows};
 use crate::shape::{expect_matrix, expect_same_kind, expect_shape};
@@ -127,7 +127,7 @@ fn product<T: Element>(left: Matrix<'_, T>, right: Matrix<'_, T>, len: usize) ->
 pub(crate) fn mask_by_output<T: Element>(grad: &[T], result: &[T]) -> Vec<T> {
     filled(grad.len(), crate::parallel::CHUNK, |start, chunk| {
         for ((value, grad), result) in chunk.iter_mut().zip(&grad[start..]).zip(&result[start..]) {
-            *value = if *result > T::ZERO { *grad } else { T::ZERO };
+            *value = value_or_zero(*result > T::ZERO, *grad);
         }
     })
 }

@@ -6,7 +6,7 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use crate::composite;
-use crate::element::{Element, with_element};
+use crate::element::{Element, value_or_zero, with_element};
 use crate::parallel::{filled, for_each_chunk};
 use crate::shape::{expect_4d, expect_positive, mismatch};
 use crate::storage::{Elements, output, slice, tensor};
@@ -170,15 +170,16 @@ fn max_backward<T: Element>(image: &[T], grad: &[T], size: &PoolSize, image_grad
         for (nth, start) in (0..).zip(size.window(pixel)) {
             let values = &image[start..start + n_channels];
             for ((largest, place), value) in largest.iter_mut().zip(&mut place).zip(values) {
-                let is_larger = is_larger(*value, *largest);
-                *largest = if is_larger { *value } else { *largest };
-                *place = if is_larger { nth } else { *place };
+                let (value, old_largest, old_place) = (*value, *largest, *place);
+                let is_larger = is_larger(value, old_largest);
+                *largest = if is_larger { value } else { old_largest };
+                *place = if is_larger { nth } else { old_place };
             }
         }
         for (nth, start) in (0..).zip(size.window(pixel)) {
             let values = &mut image_grad[start..start + n_channels];
             for ((value, place), grad) in values.iter_mut().zip(&place).zip(grad) {
-                *value += if *place == nth { *grad } else { T::ZERO };
+                *value += value_or_zero(*place == nth, *grad);
             }
         }
     }
