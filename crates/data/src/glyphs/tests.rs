@@ -153,3 +153,13 @@ fn bad_values_are_all_named_at_once() {
     assert!(serde_json::from_str::<GlyphsConfig>(r#"{"classes": 9}"#).is_err());
     assert_eq!(serde_json::from_str::<GlyphsConfig>("{}").unwrap(), GlyphsConfig::default());
 }
+
+#[test]
+fn the_alphabet_is_frozen() {
+    // a changed alphabet would change every result measured on glyphs
+    let generator = GlyphGenerator::new(2000, 0.5, Seed(0));
+    let labels = [0, 99, 1999].map(|class| generator.label(ClassId(class)));
+    assert_eq!(labels, ["ha-na.1", "fa-re.4", "ru-ke-si.5"]);
+    let ink = |class: u32| clean(&generator, ClassId(class)).iter().copied().map(u64::from).sum::<u64>();
+    assert_eq!([0, 99, 1999].map(ink), [34_408, 43_145, 43_792]);
+}
