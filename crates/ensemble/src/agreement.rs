@@ -43,8 +43,8 @@ fn chance_corrected(together: &BTreeMap<(usize, usize), f64>) -> f64 {
     }
     let expected: f64 =
         marginals[0].iter().filter_map(|(times, a)| Some(a * marginals[1].get(times)? / (n_pairs * n_pairs))).sum();
-    // When chance already explains everything, both put every pair (or no pair) together: they are equal.
-    if 1.0 - expected < f64::EPSILON { 1.0 } else { (observed - expected) / (1.0 - expected) }
+    // When chance already explains everything, both treat every pair alike (or there is none): they are equal.
+    if n_pairs == 0.0 || expected > 1.0 - f64::EPSILON { 1.0 } else { (observed - expected) / (1.0 - expected) }
 }
 
 #[cfg(test)]
@@ -62,6 +62,8 @@ mod tests {
         let a = clustering(6, &[&[0, 1, 2], &[2, 3], &[4, 5]]);
         let b = clustering(6, &[&[4, 5], &[0, 1, 2], &[2, 3]]);
         assert_eq!(clustering_agreement(&a, &b), 1.0);
+        let single = clustering(1, &[&[0]]);
+        assert_eq!(clustering_agreement(&single, &single), 1.0);
         let everything = clustering(3, &[&[0, 1, 2]]);
         assert_eq!(clustering_agreement(&everything, &everything), 1.0);
     }

@@ -186,40 +186,126 @@ fn clusters(
 }
 
 fn judge(diagnosis: &Diagnosis) -> (Verdict, String) {
-    let error_rate = 1.0 - diagnosis.generalist_top1;
-    let points = 100.0 * diagnosis.oracle_gain;
-    let inside = 100.0 * diagnosis.errors_inside;
+    let percent = |share: f64| format!("{:.0} %", 100.0 * share);
+    let bound = format!(
+        "{} of the generalist's errors stay inside clusters: at most +{:.1} points",
+        percent(diagnosis.errors_inside),
+        100.0 * diagnosis.oracle_gain
+    );
+    let chance = percent(diagnosis.chance_inside);
     // A gain below one standard error of the accuracy cannot be told from luck on this many examples.
-    let standard_error = (diagnosis.generalist_top1 * error_rate / diagnosis.n_examples as f64).sqrt();
-    let bound = format!("{inside:.0} % of the generalist's errors stay inside clusters: at most +{points:.1} points");
+    let error_rate = 1.0 - diagnosis.generalist_top1;
+    let noise = (diagnosis.generalist_top1 * error_rate / diagnosis.n_examples as f64).sqrt();
     if error_rate <= 0.0 {
-        return (Verdict::Useless, "the generalist makes no errors on the held-out examples: nothing to win".into());
-    }
-    if diagnosis.oracle_gain < standard_error {
-        let noise = 100.0 * standard_error;
+        (Verdict::Useless, "the generalist makes no errors on the held-out examples: nothing to win".into())
+    } else if diagnosis.oracle_gain <= noise {
+        let remedy = "spend the compute on the generalist or on an ensemble of generalists";
         let text = format!(
-            "only {bound}, less than the {noise:.1} points of noise in {} examples; specialists cannot help here, spend the compute on the generalist or on an ensemble of generalists",
-            diagnosis.n_examples
+            "only {bound}, no more than the noise of {} examples ({:.1}); specialists cannot help here\nhint: {remedy}",
+            diagnosis.n_examples,
+            100.0 * noise
         );
-        return (Verdict::Useless, text);
-    }
-    if diagnosis.off_diagonal_mass < ONE_HOT {
+        (Verdict::Useless, text)
+    } else if diagnosis.off_diagonal_mass < ONE_HOT {
         let mass = 100.0 * diagnosis.off_diagonal_mass;
-        let text = format!(
-            "{bound}, but predictions are nearly one-hot ({mass:.2} % of their mass is off the diagonal), so clusters are guesses; hint: cluster on predictions of held-out data or of a less fitted generalist"
+        let remedy = "cluster on predictions of data that the generalist was not trained on, or on a less fitted one";
+        let text =
+            format!("{bound}, but with {mass:.2} % of confusion to go by the clusters are guesses\nhint: {remedy}");
+        (Verdict::Doubtful, text)
+    } else if diagnosis.errors_inside < ABOVE_CHANCE * diagnosis.chance_inside {
+        let remedy = "try other clusters or another affinity";
+        let text = format!("{bound}, where random clusters of these sizes would keep {chance}\nhint: {remedy}");
+        (Verdict::Doubtful, text)
+    } else if diagnosis.errors_inside < FEW_INSIDE {
+        (Verdict::Doubtful, format!("only {bound}\nhint: larger clusters or a larger coverage keep more errors inside"))
+    } else {
+        (Verdict::Promising, format!("{bound} (random clusters of these sizes would keep {chance})"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::affinity::{AffinityKind, class_affinity};
+    use stillhouse_core::ClassSubset;
+
+    fn clustering(n_classes: usize, clusters: &[&[u32]]) -> ClassClustering {
+        let subset = |classes: &&[u32]| ClassSubset::new(n_classes, classes.iter().copied().map(ClassId)).unwrap();
+        ClassClustering::new(clusters.iter().map(subset).collect()).unwrap()
+    }
+
+    /// Rows that give 0.7 to the decision and 0.1 to every other of four classes.
+    fn diagnosis(decisions: &[(u32, u32)], clusters: &[&[u32]]) -> Diagnosis {
+        let row = |decision: u32| (0..4).map(move |class| if class == decision { 0.7 } else { 0.1 });
+        let probs: Vec<f32> = decisions.iter().flat_map(|(_, decision)| row(*decision)).collect();
+        let labels: Vec<ClassId> = decisions.iter().map(|(label, _)| ClassId(*label)).collect();
+        let affinity = class_affinity(AffinityKind::SoftConfusion, &probs, &labels, 4).unwrap();
+        diagnose(&probs, &labels, &affinity, &clustering(4, clusters)).unwrap()
+    }
+
+    #[test]
+    fn the_bound_counts_errors_whose_classes_share_a_cluster() {
+        // Four errors, of which (0, 1) and (2, 3) stay inside.
+        let decisions = [(0, 0), (0, 1), (1, 2), (2, 2), (2, 3), (3, 0), (3, 3), (1, 1)];
+        let found = diagnosis(&decisions, &[&[0, 1], &[2, 3]]);
+        assert_eq!((found.generalist_top1, found.errors_inside, found.oracle_gain), (0.5, 0.5, 0.25));
+        assert!((found.chance_inside - 1.0 / 3.0).abs() < 1e-15);
+        // Inside: 0.1 for each right example, 0.7 for the two errors inside, 0.1 for the two outside; of 4.8 in all.
+        assert!((found.confusion_inside - 2.0 / 4.8).abs() < 1e-6, "{found:?}");
+        assert_eq!((found.coverage.clone(), found.overlap), (vec![0, 4], 1.0));
+        let first = &found.clusters[0];
+        assert_eq!((first.n_classes, first.n_examples, first.oracle_gain), (2, 4, 0.125));
+        // Label 1 predicted as 2: inside its cluster classes 0 and 1 tie, the first one wins.
+        assert_eq!(first.generalist_conditional_top1, Some(0.5));
+    }
+
+    #[test]
+    fn overlap_and_coverage_are_counted() {
+        let found = diagnosis(&[(0, 1)], &[&[0, 1, 2], &[0, 1]]);
+        assert_eq!((found.coverage.clone(), found.overlap), (vec![1, 1, 2], 1.25));
+        assert_eq!(found.oracle_gain, 1.0);
+        assert_eq!(found.clusters.iter().map(|cluster| cluster.oracle_gain).collect::<Vec<_>>(), [1.0, 1.0]);
+        assert_eq!(found.clusters[1].generalist_conditional_top1, Some(0.0));
+    }
+
+    #[test]
+    fn a_generalist_without_errors_needs_no_specialists() {
+        let found = diagnosis(&[(0, 0), (1, 1)], &[&[0, 1], &[2, 3]]);
+        assert_eq!((found.verdict, found.errors_inside), (Verdict::Useless, 0.0));
+        assert!(found.recommendation.contains("no errors"));
+    }
+
+    #[test]
+    fn clusters_that_keep_no_errors_are_called_useless() {
+        let decisions: Vec<(u32, u32)> = (0..100).map(|i| (i % 4, if i < 10 { (i + 2) % 4 } else { i % 4 })).collect();
+        let found = diagnosis(&decisions, &[&[0, 1], &[2, 3]]);
+        assert_eq!(found.verdict, Verdict::Useless);
+        assert!(found.recommendation.starts_with("only 0 % of the generalist's errors"), "{}", found.recommendation);
+    }
+
+    #[test]
+    fn clusters_no_better_than_chance_are_doubtful_and_good_ones_promising() {
+        let decide = |wrong: &dyn Fn(u32) -> u32| -> Vec<(u32, u32)> {
+            (0..300).map(|i| (i % 4, if i < 90 { wrong(i) } else { i % 4 })).collect()
+        };
+        let scattered = decide(&|i| (i % 4 + 1 + i % 3) % 4);
+        let found = diagnosis(&scattered, &[&[0, 1], &[2, 3]]);
+        assert_eq!(found.verdict, Verdict::Doubtful, "{}", found.recommendation);
+        let found = diagnosis(&decide(&|i| (i % 4) ^ 1), &[&[0, 1], &[2, 3]]);
+        assert_eq!(found.verdict, Verdict::Promising);
+        assert!(
+            found.recommendation.starts_with("100 % of the generalist's errors stay inside clusters: at most +30.0")
         );
-        return (Verdict::Doubtful, text);
     }
-    let chance = 100.0 * diagnosis.chance_inside;
-    if diagnosis.errors_inside < ABOVE_CHANCE * diagnosis.chance_inside {
-        let text = format!(
-            "{bound}, where random clusters of these sizes would keep {chance:.0} %; the clusters say little about the errors; hint: fewer or smaller clusters, or another affinity"
-        );
-        return (Verdict::Doubtful, text);
+
+    #[test]
+    fn one_hot_predictions_are_reported() {
+        let probs: Vec<f32> =
+            (0..40).flat_map(|i| if i % 4 == 0 { [0.0, 1.0, 0.0] } else { [1.0, 0.0, 0.0] }).collect();
+        let labels = [ClassId(0); 40];
+        let affinity = class_affinity(AffinityKind::PredictionCovariance, &probs, &labels, 3).unwrap();
+        let found = diagnose(&probs, &labels, &affinity, &clustering(3, &[&[0, 1]])).unwrap();
+        assert_eq!((found.off_diagonal_mass, found.verdict), (0.0, Verdict::Doubtful));
+        assert!(found.recommendation.contains("guesses"));
     }
-    if diagnosis.errors_inside < FEW_INSIDE {
-        let text = format!("only {bound}; hint: larger clusters or a larger coverage keep more errors inside");
-        return (Verdict::Doubtful, text);
-    }
-    (Verdict::Promising, format!("{bound} (random clusters of these sizes: {chance:.0} %)"))
 }

@@ -107,10 +107,8 @@ fn merge_singletons(clusters: &mut Vec<Vec<usize>>, similarity: &Similarity, lim
         let covered_elsewhere = clusters.iter().filter(|cluster| cluster.contains(&class)).count() > 1;
         let may_vanish = limits.allow(clusters.len() - 1) && (covered_elsewhere || target.is_some());
         if !may_vanish {
-            let more_alike =
-                |a: &usize, b: &usize| similarity.get(class, *b).total_cmp(&similarity.get(class, *a)).then(a.cmp(b));
-            let company = (0..limits.n_classes).filter(|other| *other != class).min_by(more_alike);
-            clusters[index].extend(company);
+            let company = company(class, clusters, similarity, limits);
+            clusters[index].push(company);
             continue;
         }
         if let (false, Some(target)) = (covered_elsewhere, target) {
@@ -120,21 +118,43 @@ fn merge_singletons(clusters: &mut Vec<Vec<usize>>, similarity: &Similarity, lim
     }
 }
 
-/// Extra memberships until every class is in `coverage` clusters.
-fn cover(clusters: &mut [Vec<usize>], similarity: &Similarity, limits: &Limits) -> Result<(), ClusterClassesError> {
+/// The most similar class, among those that need another membership anyway as long as there are any.
+fn company(class: usize, clusters: &[Vec<usize>], similarity: &Similarity, limits: &Limits) -> usize {
+    let needy = still_missing(clusters, limits).into_iter().map(|missing| missing > 0).collect::<Vec<bool>>();
+    let better = |a: &usize, b: &usize| {
+        let fit = |other: usize| similarity.get(class, other);
+        needy[*b].cmp(&needy[*a]).then(fit(*b).total_cmp(&fit(*a))).then(a.cmp(b))
+    };
+    let others = (0..limits.n_classes).filter(|other| *other != class);
+    others.min_by(better).expect("there are at least three classes")
+}
+
+/// How many more memberships every class needs.
+fn still_missing(clusters: &[Vec<usize>], limits: &Limits) -> Vec<usize> {
     let mut missing = vec![limits.coverage; limits.n_classes];
     for class in clusters.iter().flatten() {
         missing[*class] = missing[*class].saturating_sub(1);
     }
+    missing
+}
+
+/// Extra memberships until every class is in `coverage` clusters.
+fn cover(clusters: &mut [Vec<usize>], similarity: &Similarity, limits: &Limits) -> Result<(), ClusterClassesError> {
+    let mut missing = still_missing(clusters, limits);
     for (_, _, cluster, class) in wishes(clusters, similarity, &missing) {
         if missing[class] > 0 && clusters[cluster].len() < limits.max_classes {
             clusters[cluster].push(class);
             missing[class] -= 1;
         }
     }
-    for class in 0..limits.n_classes {
-        for _ in 0..missing[class] {
-            exchange(class, clusters, similarity, limits)?;
+    for (class, n_missing) in missing.into_iter().enumerate() {
+        for _ in 0..n_missing {
+            let placed = join(class, clusters, similarity, limits)
+                || exchange(class, clusters, similarity, limits)
+                || replace(class, clusters, similarity, limits);
+            if !placed {
+                return Err(limits.no_room(clusters.len()));
+            }
         }
     }
     Ok(())
@@ -152,27 +172,39 @@ fn wishes(clusters: &[Vec<usize>], similarity: &Similarity, missing: &[usize]) -
     wishes
 }
 
-/// Finds a place for a class when only clusters that already hold it have room: another class moves there out of a full
-/// cluster, and leaves its place. Such a class exists, as a full cluster has more members than one with room.
-fn exchange(
-    class: usize,
-    clusters: &mut [Vec<usize>],
-    similarity: &Similarity,
-    limits: &Limits,
-) -> Result<(), ClusterClassesError> {
-    if let Some(target) = best_with_room(class, clusters, similarity, limits.max_classes) {
-        clusters[target].push(class);
-        return Ok(());
-    }
-    let no_room = || limits.no_room(clusters.len());
-    let roomy = clusters.iter().position(|cluster| cluster.len() < limits.max_classes).ok_or_else(no_room)?;
-    let full = clusters.iter().position(|cluster| !cluster.contains(&class)).ok_or_else(no_room)?;
-    let movable = clusters[full].iter().filter(|other| !clusters[roomy].contains(other));
+/// Places a class in the cluster with room that it fits best.
+fn join(class: usize, clusters: &mut [Vec<usize>], similarity: &Similarity, limits: &Limits) -> bool {
+    let target = best_with_room(class, clusters, similarity, limits.max_classes);
+    target.inspect(|target| clusters[*target].push(class)).is_some()
+}
+
+/// Places a class when only clusters that already hold it have room: another class moves there out of a full cluster,
+/// and leaves its place. Such a class exists, as a full cluster has more members than one with room.
+fn exchange(class: usize, clusters: &mut [Vec<usize>], similarity: &Similarity, limits: &Limits) -> bool {
+    let roomy = clusters.iter().position(|cluster| cluster.len() < limits.max_classes);
+    let full = clusters.iter().position(|cluster| !cluster.contains(&class));
+    let (Some(roomy), Some(full)) = (roomy, full) else { return false };
+    let movable = clusters[full].iter().copied().filter(|other| !clusters[roomy].contains(other));
     let fit = |other: usize| similarity.to_cluster(other, &clusters[roomy]);
-    let better = |a: &&usize, b: &&usize| fit(**b).total_cmp(&fit(**a)).then(a.cmp(b));
-    let moved = *movable.min_by(better).ok_or_else(no_room)?;
+    let better = |a: &usize, b: &usize| fit(*b).total_cmp(&fit(*a)).then(a.cmp(b));
+    let Some(moved) = movable.min_by(better) else { return false };
     clusters[full].retain(|other| *other != moved);
     clusters[full].push(class);
     clusters[roomy].push(moved);
-    Ok(())
+    true
+}
+
+/// Places a class when every cluster is full: some other class then has more memberships than it needs, and gives one
+/// up, where it fits least. It has more of them than the class, so one is in a cluster without the class.
+fn replace(class: usize, clusters: &mut [Vec<usize>], similarity: &Similarity, limits: &Limits) -> bool {
+    let mut n_memberships = vec![0; limits.n_classes];
+    clusters.iter().flatten().for_each(|member| n_memberships[*member] += 1);
+    let without = (0..clusters.len()).filter(|index| !clusters[*index].contains(&class));
+    let pairs = without.flat_map(|index| clusters[index].iter().map(move |member| (index, *member)));
+    let surplus = pairs.filter(|(_, member)| n_memberships[*member] > limits.coverage);
+    let fit = |(index, member): (usize, usize)| similarity.to_cluster(member, &clusters[index]);
+    let Some((index, gone)) = surplus.min_by(|a, b| fit(*a).total_cmp(&fit(*b)).then(a.cmp(b))) else { return false };
+    clusters[index].retain(|member| *member != gone);
+    clusters[index].push(class);
+    true
 }

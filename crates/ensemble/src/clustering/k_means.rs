@@ -2,11 +2,11 @@
 //!
 //! C classes, K clusters. A column says how a class is confused with every class; classes with like columns are
 //! confused with each other and with the same others. Two changes to the plain method, both against the diagonal:
-//! columns are those of the similarity (variances divided out), and the entry of a class with itself is lowered to its
-//! largest similarity with another class. A column of correlations is nearly a unit vector along its own axis, so a
-//! member would be held in its cluster by its own share of the centroid; lowered, the entry weighs as much as the
-//! evidence does, and two classes that are predicted alike still have equal columns. Columns are scaled to unit
-//! length, because the direction tells the cluster and the length only how well the class is known.
+//! columns are those of the similarity (scales divided out), and the entry of a class with itself is set to its largest
+//! similarity with another class. A column with its own variance is nearly a vector along its own axis, so a member
+//! would be held in its cluster by its own share of the centroid; lowered, the entry weighs as much as the evidence
+//! does, and two classes that are predicted alike still have equal columns. Columns are scaled to unit length, because
+//! the direction tells the cluster and the length only how well the class is known.
 //!
 //! Only inner products of columns are needed: with the Gram matrix `g` the squared distance of column `i` to the
 //! centroid of cluster `k` is `g_ii - 2 mean_j g_ij + mean_jl g_jl` over members `j`, `l`. One iteration takes `C^2`

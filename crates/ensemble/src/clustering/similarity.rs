@@ -4,21 +4,24 @@
 //! the diagonal, larger still. On raw columns K-means therefore sorts classes by how often they are predicted. Here
 //!
 //! ```text
-//! S_ij = A_ij / sqrt(d_i d_j),   d_i = max(A_ii, max_j A_ij^2 / A_jj)
+//! S_ij = max(A_ij, 0) / sqrt(g_i g_j),   g_i = sum over j != i of max(A_ij, 0)
 //! ```
 //!
-//! which for a covariance is the correlation; for a confusion matrix `d_i` is the least scale that keeps every entry
-//! within -1 and 1 (Cauchy-Schwarz), so that a class which is never recognised still has finite similarities.
+//! as in a normalised Laplacian: what counts is the share of a class's confusion that goes to another class. Negative
+//! covariance is dropped, as it only says that probabilities sum to 1. (Chosen among fourteen ways on synthetic
+//! generalists with planted clusters, half of them with class frequencies and confusabilities that vary tenfold; mean
+//! adjusted Rand index with the planted clusters, covariance / soft confusion: raw columns 0.30 / 0.37, correlation
+//! 0.46 / 0.38, correlation with a lowered diagonal 0.47 / 0.69, this with a lowered diagonal 0.73 / 0.78.)
 
 use crate::affinity::Affinity;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::RngCore;
 use stillhouse_core::Seed;
 
-/// A class whose scale is below this share of the largest one is never predicted, but for rounding.
+/// A class whose confusion is below this share of the largest one is never predicted, but for rounding.
 const ROUNDING: f64 = 1e-26;
 
-/// A symmetric matrix `[C, C]` with entries from -1 to 1.
+/// A symmetric matrix `[C, C]` with entries of at least 0.
 #[derive(Clone, Debug)]
 pub(super) struct Similarity {
     n_classes: usize,
@@ -32,7 +35,7 @@ impl Similarity {
         let scales = scales(n_classes, raw);
         let entry = |index: usize| {
             let scale = (scales[index / n_classes] * scales[index % n_classes]).sqrt();
-            if scale > 0.0 { (raw[index] / scale).clamp(-1.0, 1.0) } else { 0.0 }
+            if scale > 0.0 { raw[index].max(0.0) / scale } else { 0.0 }
         };
         Self { n_classes, values: (0..n_classes * n_classes).map(entry).collect() }
     }
@@ -86,14 +89,13 @@ impl Similarity {
     }
 }
 
+/// The confusion of every class with all others.
 fn scales(n_classes: usize, raw: &[f64]) -> Vec<f64> {
-    let diagonal = |class: usize| raw[class * n_classes + class].max(0.0);
-    let scale = |class: usize| {
-        let row = &raw[class * n_classes..][..n_classes];
-        let needed = |other: usize| if diagonal(other) > 0.0 { row[other].powi(2) / diagonal(other) } else { 0.0 };
-        (0..n_classes).map(needed).fold(diagonal(class), f64::max)
+    let confusion = |class: usize| -> f64 {
+        let row = raw[class * n_classes..][..n_classes].iter().enumerate();
+        row.filter(|(other, _)| *other != class).map(|(_, value)| value.max(0.0)).sum()
     };
-    let mut scales: Vec<f64> = (0..n_classes).map(scale).collect();
+    let mut scales: Vec<f64> = (0..n_classes).map(confusion).collect();
     let largest = scales.iter().copied().fold(0.0, f64::max);
     scales.iter_mut().filter(|scale| **scale <= ROUNDING * largest).for_each(|scale| *scale = 0.0);
     scales
@@ -109,18 +111,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_covariance_becomes_a_correlation() {
-        let affinity = Affinity::new(3, vec![4.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]).unwrap();
-        let similarity = Similarity::new(&affinity);
-        assert_eq!((similarity.get(0, 1), similarity.get(0, 0), similarity.get(0, 2)), (0.5, 1.0, 0.0));
+    fn confusion_is_shared_out_whatever_its_scale() {
+        // Classes 0 and 1 are rare, 2 and 3 a hundred times as frequent, otherwise both pairs are alike.
+        let values =
+            vec![9.0, 1.0, -0.1, -0.1, 1.0, 9.0, -0.1, -0.1, -0.1, -0.1, 900.0, 100.0, -0.1, -0.1, 100.0, 900.0];
+        let similarity = Similarity::new(&Affinity::new(4, values).unwrap());
+        assert_eq!((similarity.get(0, 1), similarity.get(2, 3), similarity.get(0, 2)), (1.0, 1.0, 0.0));
     }
 
     #[test]
-    fn a_class_that_is_never_recognised_has_finite_similarities() {
-        let affinity = Affinity::new(3, vec![0.0, 0.5, 0.1, 0.5, 0.5, 0.2, 0.1, 0.2, 0.8]).unwrap();
+    fn a_class_without_confusion_is_similar_to_none() {
+        let affinity = Affinity::new(3, vec![0.2, 0.1, 1e-30, 0.1, 0.3, 0.0, 1e-30, 0.0, 0.4]).unwrap();
         let similarity = Similarity::new(&affinity);
-        assert_eq!(similarity.get(0, 1), 1.0);
-        assert!(similarity.get(0, 2) > 0.0 && similarity.get(0, 2) < 0.3);
+        assert_eq!((similarity.get(0, 2), similarity.get(1, 2), similarity.get(0, 1)), (0.0, 0.0, 1.0));
     }
 
     #[test]
