@@ -55,7 +55,7 @@ pub enum AffinityError {
 }
 
 /// A symmetric matrix `[C, C]`: the larger an entry, the more the two classes are confused.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Affinity {
     n_classes: usize,
     values: Vec<f64>,

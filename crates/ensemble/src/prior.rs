@@ -25,9 +25,25 @@ pub struct PriorError {
 
 /// The shift of a dustbin logit from counted priors.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "RawCorrection")]
 pub struct PriorCorrection {
     special_prior: f64,
     training_share: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCorrection {
+    special_prior: f64,
+    training_share: f64,
+}
+
+impl TryFrom<RawCorrection> for PriorCorrection {
+    type Error = PriorError;
+
+    fn try_from(raw: RawCorrection) -> Result<Self, PriorError> {
+        Self::new(raw.special_prior, raw.training_share)
+    }
 }
 
 impl PriorCorrection {
@@ -115,6 +131,14 @@ mod tests {
         for (a, b) in probs.iter().zip(softmax(logits)) {
             assert!((a - b).abs() < 1e-7);
         }
+    }
+
+    #[test]
+    fn json_is_checked_on_the_way_in() {
+        let correction = PriorCorrection::new(0.1, 0.4).unwrap();
+        let text = serde_json::to_string(&correction).unwrap();
+        assert_eq!(serde_json::from_str::<PriorCorrection>(&text).unwrap(), correction);
+        assert!(serde_json::from_str::<PriorCorrection>(&text.replace("0.4", "1.0")).is_err());
     }
 
     #[test]

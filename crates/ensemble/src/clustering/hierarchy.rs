@@ -1,6 +1,5 @@
 //! Superclasses given by the user.
 
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// How many names a message lists before it says "and so on".
@@ -54,7 +53,7 @@ pub enum HierarchyError {
 }
 
 /// Every class with its superclass, or with several: then clusters overlap.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hierarchy {
     n_classes: usize,
     superclasses: Vec<(String, Vec<usize>)>,
