@@ -1,3 +1,39 @@
-//! The stillhouse program.
+//! The stillhouse program: arguments, progress, exit codes. The work itself is in `stillhouse-experiment`.
+//!
+//! Raw arguments (`arguments`) are checked into a working object (`invocation`), a command (`commands`) does the work,
+//! and a failure (`failure`) becomes a message and an exit code. Data goes to standard output, everything else to
+//! standard error.
 
-fn main() {}
+mod arguments;
+mod commands;
+mod console;
+mod environment;
+mod failure;
+mod invocation;
+mod progress;
+mod signals;
+mod text;
+
+use arguments::Arguments;
+use clap::Parser;
+use failure::Failure;
+use invocation::Invocation;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    failure::report_panics();
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.report();
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Failure> {
+    let invocation = Invocation::check(arguments)?;
+    // first of all, since libraries read these variables once, when the first thread starts
+    environment::set_thread_variables(invocation.n_threads);
+    environment::on_deep_stack(move || commands::execute(&invocation))
+}

@@ -1,0 +1,192 @@
+//! The command line as it is typed.
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// Columns of the help text.
+const HELP_WIDTH: usize = 80;
+
+/// Trains a generalist and many specialists on clusters of confusable classes, merges what they know, and distils it
+/// into one small student.
+#[derive(Debug, Parser)]
+#[command(name = "stillhouse", version, max_term_width = HELP_WIDTH, arg_required_else_help = true)]
+#[command(
+    after_help = "Examples:\n  stillhouse run                     a first run on built-in data, a few minutes\n  \
+    stillhouse init my_images --out my.toml\n  stillhouse run my.toml --set student.training.n_epochs=30\n  \
+    stillhouse predict runs/my/student picture.png\n\n\
+    Exit codes: 0 done, 1 failed, 2 wrong usage or config, 3 bad data,\n\
+    130 interrupted (the same command goes on)."
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub global: GlobalArguments,
+}
+
+/// Options that every command takes where they mean something.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct GlobalArguments {
+    /// Override a key of the config, for example `student.training.n_epochs=5`; repeatable
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Where to write: the run's folder [default: runs/<name>], or the file of `init` and `data preview`
+    #[arg(long, global = true, value_name = "PATH")]
+    pub out: Option<PathBuf>,
+    /// Threads to use [default: all cores]; results do not depend on it
+    #[arg(long, global = true, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// Where to compute
+    #[arg(long, global = true, default_value = "cpu")]
+    pub device: String,
+    /// Write the result as JSON to standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Only errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Every epoch
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// Compute finished stages again
+    #[arg(long, global = true)]
+    pub force: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run an experiment, or go on with it, from the data to the report
+    #[command(after_help = "Examples:\n  stillhouse run configs/quickstart.toml\n  \
+        stillhouse run configs/mnist.toml --set data.path=my/mnist --set seed=1 --out runs/seed1")]
+    Run(RunArguments),
+    /// Show what a run would do: stages, what is cached, time, memory, disk
+    #[command(after_help = "Example:\n  stillhouse plan configs/cifar100.toml")]
+    Plan(RunArguments),
+    /// Check a config without running it
+    #[command(after_help = "Example:\n  stillhouse check my.toml --set student.training.n_epochs=30")]
+    Check(ConfigArguments),
+    /// Run every combination of the values in a config's [sweep] table
+    #[command(after_help = "Examples:\n  stillhouse sweep configs/sweeps/temperature.toml --threads 8\n  \
+        stillhouse sweep configs/sweeps/temperature.toml --dry-run")]
+    Sweep(SweepArguments),
+    /// Show how far a run is
+    #[command(after_help = "Example:\n  stillhouse status runs/quickstart")]
+    Status(RunDirArguments),
+    /// Write the reports of a finished run anew and show the summary
+    #[command(after_help = "Example:\n  stillhouse report runs/quickstart")]
+    Report(RunDirArguments),
+    /// Measure a model on the test split of any data
+    #[command(after_help = "Example:\n  \
+        stillhouse evaluate runs/mnist/student --data kind=idx path=my/mnist")]
+    Evaluate(EvaluateArguments),
+    /// Predict images, folders of images, or rows of numbers
+    #[command(after_help = "Examples:\n  stillhouse predict runs/quickstart/student picture.png --top-k 3\n  \
+        stillhouse predict runs/embeddings/student -- \"-0.3,1.2,0.7\"")]
+    Predict(PredictArguments),
+    /// Look at data
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(after_help = "Example:\n  stillhouse data preview configs/quickstart.toml --out classes.png")]
+    Data {
+        #[command(subcommand)]
+        command: DataCommand,
+    },
+    /// Write a commented config for data that you have
+    #[command(after_help = "Examples:\n  stillhouse init my_images --out my.toml\n  \
+        stillhouse init uoft-cs/cifar100 > cifar100.toml")]
+    Init(InitArguments),
+    /// Print the JSON schema of configs, for editors
+    #[command(after_help = "Example:\n  stillhouse schema > stillhouse.schema.json")]
+    Schema,
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Example:\n  stillhouse completions bash > ~/.local/share/bash-completion/completions/stillhouse"
+    )]
+    Completions(CompletionsArguments),
+}
+
+/// Ways to look at data.
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Draw a contact sheet of the training split as PNG
+    #[command(after_help = "Example:\n  stillhouse data preview configs/quickstart.toml --out classes.png")]
+    Preview(ConfigArguments),
+}
+
+/// A config.
+#[derive(Debug, Args)]
+pub struct ConfigArguments {
+    /// Config file [default: the built-in quickstart]
+    pub config: Option<PathBuf>,
+}
+
+/// A config to run.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// Config file [default: the built-in quickstart]
+    pub config: Option<PathBuf>,
+    /// Folder for finished stages, which several runs may share [default: stages/ in the run's folder]
+    #[arg(long, value_name = "DIR")]
+    pub stages: Option<PathBuf>,
+    /// Take up parallel jobs in the opposite order; the results are the same
+    #[arg(long, hide = true)]
+    pub reverse_jobs: bool,
+}
+
+/// A config with a `[sweep]` table.
+#[derive(Debug, Args)]
+pub struct SweepArguments {
+    /// Config file with a [sweep] table
+    pub config: PathBuf,
+    /// Print the commands instead of running them
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// A run.
+#[derive(Debug, Args)]
+pub struct RunDirArguments {
+    /// Folder of the run
+    #[arg(value_name = "DIR")]
+    pub run_dir: PathBuf,
+}
+
+/// A model and data.
+#[derive(Debug, Args)]
+pub struct EvaluateArguments {
+    /// Folder of the model, for example runs/quickstart/student
+    pub model: PathBuf,
+    /// Keys of a [data] table
+    #[arg(long, required = true, num_args = 1.., value_name = "KEY=VALUE")]
+    pub data: Vec<String>,
+}
+
+/// A model and inputs.
+#[derive(Debug, Args)]
+pub struct PredictArguments {
+    /// Folder of the model, for example runs/quickstart/student
+    pub model: PathBuf,
+    /// Image files, folders of images, or rows of numbers with commas between them
+    #[arg(required = true, value_name = "INPUT")]
+    pub inputs: Vec<String>,
+    /// Classes to show for each input
+    #[arg(long, value_name = "K", default_value = "5")]
+    pub top_k: NonZeroUsize,
+}
+
+/// Data to write a config for.
+#[derive(Debug, Args)]
+pub struct InitArguments {
+    /// A folder, or the name of a hub repository
+    pub source: String,
+}
+
+/// A shell.
+#[derive(Debug, Args)]
+pub struct CompletionsArguments {
+    /// Shell
+    pub shell: Shell,
+}

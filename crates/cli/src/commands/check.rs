@@ -1,0 +1,98 @@
+//! `check`: whether a config can run, and what it says.
+
+use super::load;
+use crate::console;
+use crate::failure::Failure;
+use crate::invocation::{ConfigChoice, Format};
+use crate::text::{WIDTH, wrapped};
+use serde_json::{Map, Value as Json, json};
+use stillhouse_experiment::config::{ConfigProblems, Experiment};
+
+/// Key paths of the config that are shown, each on a line.
+const ESSENTIALS: [&str; 12] = [
+    "seed",
+    "data",
+    "generalist.model",
+    "generalist.training",
+    "clustering",
+    "clustering.method",
+    "specialists",
+    "specialists.training",
+    "merge",
+    "student.model",
+    "student.training",
+    "student.distillation.loss",
+];
+const NAME_COLUMNS: usize = 28;
+
+pub fn check(config: &ConfigChoice, format: Format) -> Result<(), Failure> {
+    let loaded = load(config);
+    match (format, loaded) {
+        (Format::Json, Err(problems)) => {
+            console::print_json(&problems_as_json(&problems))?;
+            Err(problems.into())
+        }
+        (Format::Text, Err(problems)) => Err(problems.into()),
+        (Format::Json, Ok(experiment)) => {
+            let (source, config) = (config.source.display_name(), config_as_json(&experiment));
+            console::print_json(&json!({ "ok": true, "name": experiment.name(), "source": source, "config": config }))
+        }
+        (Format::Text, Ok(experiment)) => {
+            let mut text = format!("ok: {} ({})\n", experiment.name(), config.source.display_name());
+            let whole = config_as_json(&experiment);
+            for path in ESSENTIALS {
+                let Some(value) = path.split('.').try_fold(&whole, |value, key| value.get(key)) else { continue };
+                text += &wrapped(&format!("  {path:<NAME_COLUMNS$}"), &in_words(value), WIDTH);
+                text.push('\n');
+            }
+            console::print(&text)
+        }
+    }
+}
+
+fn config_as_json(experiment: &Experiment) -> Json {
+    serde_json::to_value(experiment.config()).unwrap_or_default()
+}
+
+fn problems_as_json(problems: &ConfigProblems) -> Json {
+    let each = problems.problems.iter();
+    let each = each.map(|problem| json!({ "path": problem.path, "message": problem.message, "hint": problem.hint }));
+    json!({ "ok": false, "source": problems.source_name, "problems": each.collect::<Vec<_>>() })
+}
+
+/// A table's own values, its kind first; tables inside it are left aside.
+fn in_words(value: &Json) -> String {
+    let Json::Object(table) = value else { return plain(value) };
+    let kind = table.get("kind").map(plain);
+    let others = table.iter().filter(|(key, value)| *key != "kind" && is_shown(value));
+    kind.into_iter().chain(others.map(|(key, value)| format!("{key} {}", plain(value)))).collect::<Vec<_>>().join(", ")
+}
+
+fn is_shown(value: &Json) -> bool {
+    !matches!(value, Json::Null | Json::Object(_))
+}
+
+fn plain(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        Json::Array(items) => format!("[{}]", items.iter().map(plain).collect::<Vec<_>>().join(", ")),
+        Json::Object(table) => table_kind(table),
+        other => other.to_string(),
+    }
+}
+
+fn table_kind(table: &Map<String, Json>) -> String {
+    table.get("kind").map_or("{..}".to_owned(), plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_become_a_line() {
+        let table = json!({ "kind": "mlp", "widths": [64, 32], "max_norm": null, "inner": { "a": 1 }, "dropout": 0.5 });
+        assert_eq!(in_words(&table), "mlp, dropout 0.5, widths [64, 32]");
+        assert_eq!(in_words(&json!(3)), "3");
+    }
+}

@@ -1,0 +1,35 @@
+//! `run` and `report`: a finished run's summary, and where its files are.
+
+use super::load;
+use crate::console;
+use crate::failure::Failure;
+use crate::invocation::{ConfigChoice, Format, Invocation, Verbosity};
+use crate::progress::Progress;
+use crate::signals::{self, INTERRUPT};
+use std::path::Path;
+use stillhouse_experiment::{RunOptions, RunOutcome};
+
+pub fn run(config: &ConfigChoice, options: &RunOptions, invocation: &Invocation) -> Result<(), Failure> {
+    let experiment = load(config)?;
+    signals::catch();
+    let progress = Progress::new(invocation.verbosity);
+    let outcome = stillhouse_experiment::run(&experiment, options, &progress, &INTERRUPT);
+    progress.close();
+    show(&outcome?, invocation)
+}
+
+pub fn report(run_dir: &Path, invocation: &Invocation) -> Result<(), Failure> {
+    show(&stillhouse_experiment::render_report(run_dir)?, invocation)
+}
+
+fn show(outcome: &RunOutcome, invocation: &Invocation) -> Result<(), Failure> {
+    match (invocation.format, invocation.verbosity) {
+        (Format::Json, _) => console::print(&format!("{}\n", outcome.report.to_json().trim_end())),
+        (Format::Text, Verbosity::Quiet) => Ok(()),
+        (Format::Text, _) => {
+            let (page, student) = (outcome.run_dir.join("report.html"), outcome.run_dir.join("student"));
+            let summary = outcome.summary.trim_end();
+            console::print(&format!("\n{summary}\n\nreport   {}\nstudent  {}/\n", page.display(), student.display()))
+        }
+    }
+}

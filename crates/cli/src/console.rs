@@ -1,0 +1,54 @@
+//! The two streams: data on standard output, messages on standard error (above the bars, if there are any).
+
+use crate::failure::Failure;
+use indicatif::MultiProgress;
+use std::io::{IsTerminal, Write};
+use std::sync::OnceLock;
+
+static BARS: OnceLock<MultiProgress> = OnceLock::new();
+
+/// The set of all bars; from the first call on, messages are written above them.
+pub fn bars() -> &'static MultiProgress {
+    BARS.get_or_init(MultiProgress::new)
+}
+
+/// Writes lines to standard error.
+pub fn message(text: &str) {
+    let write = || {
+        // when nobody can read the messages, the work still goes on
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    };
+    match BARS.get() {
+        Some(bars) => bars.suspend(write),
+        None => write(),
+    }
+}
+
+/// Takes all bars off the screen.
+pub fn clear_bars() {
+    if let Some(bars) = BARS.get() {
+        // a terminal that is gone needs no clearing
+        let _ = bars.clear();
+    }
+}
+
+/// Writes text to standard output; it should end with a line break.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::Stdout)
+}
+
+/// Writes an indented JSON value to standard output.
+pub fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
+    print(&format!("{value:#}\n"))
+}
+
+/// Whether messages are seen by a person at a terminal that can move its cursor.
+pub fn is_interactive() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Whether colours are wanted (<https://no-color.org>).
+pub fn has_colours() -> bool {
+    is_interactive() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}

@@ -1,0 +1,226 @@
+//! Arguments checked into a working object.
+
+use crate::arguments::{Arguments, Command, DataCommand, GlobalArguments};
+use crate::failure::Failure;
+use clap_complete::Shell;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use stillhouse_experiment::RunOptions;
+use stillhouse_experiment::config::ConfigSource;
+
+/// What the program was asked to do.
+#[derive(Debug)]
+pub struct Invocation {
+    /// The command with what it needs.
+    pub task: Task,
+    /// Threads to use.
+    pub n_threads: NonZeroUsize,
+    /// How results are written.
+    pub format: Format,
+    /// How much is told on the way.
+    pub verbosity: Verbosity,
+}
+
+/// A command with what it needs.
+#[derive(Debug)]
+pub enum Task {
+    Run { config: ConfigChoice, options: RunOptions },
+    Plan { config: ConfigChoice, options: RunOptions },
+    Check { config: ConfigChoice },
+    Sweep(SweepTask),
+    Status { run_dir: PathBuf },
+    Report { run_dir: PathBuf },
+    Evaluate { model: PathBuf, data: Vec<String> },
+    Predict { model: PathBuf, inputs: Vec<String>, top_k: usize },
+    Preview { config: ConfigChoice, out: Option<PathBuf> },
+    Init { source: String, out: Option<PathBuf> },
+    Schema,
+    Completions { shell: Shell },
+}
+
+/// A config and what overrides it.
+#[derive(Debug)]
+pub struct ConfigChoice {
+    /// File or built-in.
+    pub source: ConfigSource,
+    /// `key=value`, in the order in which they were given.
+    pub overrides: Vec<String>,
+}
+
+/// What a sweep needs beside its config.
+#[derive(Debug)]
+pub struct SweepTask {
+    /// File with a `[sweep]` table.
+    pub path: PathBuf,
+    /// `key=value` for every cell.
+    pub overrides: Vec<String>,
+    /// Folder of the sweep.
+    pub out: Option<PathBuf>,
+    /// Given to every cell.
+    pub device: String,
+    /// Whether the commands are only printed.
+    pub dry_run: bool,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// How much is told on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Only errors.
+    Quiet,
+    /// Stages, and how far they are.
+    Normal,
+    /// Every epoch too.
+    Verbose,
+}
+
+impl Invocation {
+    /// Checks that the options mean something for the command and fills in the defaults.
+    pub fn check(arguments: Arguments) -> Result<Self, Failure> {
+        let Arguments { command, global } = arguments;
+        refuse_meaningless(&command, &global)?;
+        let n_threads = global.threads.unwrap_or_else(available_threads);
+        let verbosity = match (global.quiet, global.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Verbose,
+            _ => Verbosity::Normal,
+        };
+        let format = if global.json { Format::Json } else { Format::Text };
+        Ok(Self { task: task(command, global, n_threads), n_threads, format, verbosity })
+    }
+}
+
+fn available_threads() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> Task {
+    let GlobalArguments { set: overrides, out, device, force, .. } = global;
+    let options = |stages, reversed_jobs, out, device| RunOptions {
+        out,
+        stages,
+        n_threads: n_threads.get(),
+        device,
+        force,
+        reversed_jobs,
+        command_line: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
+    };
+    let choice = |path: Option<PathBuf>, overrides| ConfigChoice {
+        source: path.map_or(ConfigSource::Quickstart, ConfigSource::File),
+        overrides,
+    };
+    match command {
+        Command::Run(run) => Task::Run {
+            config: choice(run.config, overrides),
+            options: options(run.stages, run.reverse_jobs, out, device),
+        },
+        Command::Plan(run) => Task::Plan {
+            config: choice(run.config, overrides),
+            options: options(run.stages, run.reverse_jobs, out, device),
+        },
+        Command::Check(check) => Task::Check { config: choice(check.config, overrides) },
+        Command::Sweep(sweep) => {
+            Task::Sweep(SweepTask { path: sweep.config, overrides, out, device, dry_run: sweep.dry_run })
+        }
+        Command::Status(status) => Task::Status { run_dir: status.run_dir },
+        Command::Report(report) => Task::Report { run_dir: report.run_dir },
+        Command::Evaluate(evaluate) => Task::Evaluate { model: evaluate.model, data: evaluate.data },
+        Command::Predict(predict) => {
+            Task::Predict { model: predict.model, inputs: predict.inputs, top_k: predict.top_k.get() }
+        }
+        Command::Data { command: DataCommand::Preview(preview) } => {
+            Task::Preview { config: choice(preview.config, overrides), out }
+        }
+        Command::Init(init) => Task::Init { source: init.source, out },
+        Command::Schema => Task::Schema,
+        Command::Completions(completions) => Task::Completions { shell: completions.shell },
+    }
+}
+
+/// An option that would be ignored is a misunderstanding, so it is refused.
+fn refuse_meaningless(command: &Command, global: &GlobalArguments) -> Result<(), Failure> {
+    use Command::{Check, Completions, Data, Init, Plan, Run, Schema, Sweep};
+    let reads_config = matches!(command, Run(_) | Plan(_) | Check(_) | Sweep(_) | Data { .. });
+    let writes = matches!(command, Run(_) | Plan(_) | Sweep(_) | Data { .. } | Init(_));
+    let has_numbers = !matches!(command, Init(_) | Schema | Completions(_));
+    let given = [
+        ("--set", !global.set.is_empty(), reads_config, "it changes a config, and this command reads none"),
+        ("--out", global.out.is_some(), writes, "this command writes no file of its own"),
+        ("--json", global.json, has_numbers, "this command already writes what programs read"),
+        ("--force", global.force, matches!(command, Run(_) | Plan(_)), "remove the files that should be made anew"),
+    ];
+    match given.iter().find(|(_, is_given, has_meaning, _)| *is_given && !has_meaning) {
+        Some((option, _, _, why)) => Err(Failure::Usage(format!("{option} has no meaning here\n  hint: {why}"))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, Parser};
+
+    fn check(words: &[&str]) -> Result<Invocation, Failure> {
+        Invocation::check(Arguments::try_parse_from([&["stillhouse"], words].concat()).unwrap())
+    }
+
+    #[test]
+    fn the_argument_definitions_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn help_fits_the_terminal_and_every_command_shows_an_example() {
+        let root = Arguments::command();
+        let mut pending = vec![root];
+        while let Some(mut command) = pending.pop() {
+            let help = command.clone().max_term_width(80).render_long_help().to_string();
+            assert!(help.contains("Example"), "{}", command.get_name());
+            for line in help.lines() {
+                assert!(line.chars().count() <= 80, "{}: {line}", command.get_name());
+            }
+            command.build();
+            pending.extend(command.get_subcommands().filter(|sub| sub.get_name() != "help").cloned());
+        }
+    }
+
+    #[test]
+    fn options_may_stand_before_and_after_the_command() {
+        let before = check(&["--set", "seed=1", "--threads", "3", "run", "a.toml"]).unwrap();
+        let after = check(&["run", "a.toml", "--threads", "3", "--set", "seed=1"]).unwrap();
+        for invocation in [before, after] {
+            assert_eq!(invocation.n_threads.get(), 3);
+            let Task::Run { config, options } = invocation.task else { panic!("not a run") };
+            assert_eq!((config.overrides, options.n_threads), (vec!["seed=1".to_owned()], 3));
+        }
+    }
+
+    #[test]
+    fn a_run_without_a_config_is_the_quickstart() {
+        let Task::Run { config, .. } = check(&["run"]).unwrap().task else { panic!("not a run") };
+        assert!(matches!(config.source, ConfigSource::Quickstart));
+    }
+
+    #[test]
+    fn meaningless_options_are_refused() {
+        let lines: [&[&str]; 4] = [
+            &["status", "d", "--set", "a=1"],
+            &["check", "--out", "d"],
+            &["schema", "--json"],
+            &["sweep", "c", "--force"],
+        ];
+        for words in lines {
+            let failure = check(words).unwrap_err();
+            assert_eq!(failure.exit_code(), 2);
+            assert!(failure.to_string().contains("hint:"), "{failure}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Bars: one for each stage that runs; a stage that is over becomes one quiet line above them.
+
+use super::wording;
+use crate::console;
+use crate::invocation::Verbosity;
+use crate::text::{WIDTH, duration, wrapped};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+use stillhouse_experiment::RunEvent;
+
+/// Stage, bar, share done, epoch with loss and accuracy, time to go: 79 columns.
+const TRAINING: &str = "{prefix:27.27} {bar:12} {percent:>3}% {msg:28.28} {eta:>5}";
+const TRAINING_IN_COLOUR: &str = "{prefix:27.27} {bar:12.cyan/dim} {percent:>3}% {msg:28.28} {eta:>5}";
+/// For stages that do not count steps.
+const WAITING: &str = "{prefix:27.27} {spinner} {elapsed}";
+const REDRAW_INTERVAL: Duration = Duration::from_millis(200);
+
+/// The bars of a run.
+pub struct Bars {
+    stages: Mutex<HashMap<String, StageBar>>,
+    verbosity: Verbosity,
+    has_colours: bool,
+}
+
+struct StageBar {
+    bar: ProgressBar,
+    /// what the last epoch gave
+    result: String,
+    counts_steps: bool,
+}
+
+/// What happened to a stage, as a word of its line.
+#[derive(Clone, Copy)]
+enum Word {
+    Done,
+    Cached,
+    Failed,
+    Epoch,
+}
+
+impl Word {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Cached => "cached",
+            Self::Failed => "failed",
+            Self::Epoch => "epoch",
+        }
+    }
+
+    /// Select graphic rendition: green, dim, red, plain.
+    fn colour(self) -> &'static str {
+        match self {
+            Self::Done => "32",
+            Self::Cached => "2",
+            Self::Failed => "31",
+            Self::Epoch => "0",
+        }
+    }
+}
+
+impl Bars {
+    pub fn new(verbosity: Verbosity) -> Self {
+        Self { stages: Mutex::default(), verbosity, has_colours: console::has_colours() }
+    }
+
+    pub fn event(&self, event: &RunEvent) {
+        match event {
+            RunEvent::StageStarted { stage } => self.start(stage),
+            RunEvent::StageCached { stage } => self.say(Word::Cached, stage),
+            RunEvent::StageFinished { stage, elapsed_s } => {
+                let result = self.remove(stage);
+                self.say(Word::Done, &format!("{stage:27} {:>12}  {result}", duration(*elapsed_s)));
+            }
+            RunEvent::StageFailed { stage, error } => {
+                self.remove(stage);
+                self.say(Word::Failed, &format!("{stage}: {error}"));
+            }
+            RunEvent::Epoch { stage, n_epochs, record } => {
+                if self.verbosity == Verbosity::Verbose {
+                    self.say(Word::Epoch, &format!("{stage}: {}", wording::epoch(record, *n_epochs)));
+                }
+                if let Some(stage) = self.stages.lock().expect("no holder panics").get_mut(stage) {
+                    stage.result =
+                        record.valid_top1.map_or(String::new(), |top1| format!("valid {}", crate::text::percent(top1)));
+                    stage.bar.set_message(wording::short_epoch(record, *n_epochs));
+                }
+            }
+            RunEvent::Note { stage, text } => {
+                console::message(&wrapped(&format!("  note  {stage}: "), text, WIDTH));
+            }
+        }
+    }
+
+    pub fn progress(&self, stage: &str, done: u64, total: u64) {
+        let mut stages = self.stages.lock().expect("no holder panics");
+        let Some(stage) = stages.get_mut(stage).filter(|_| total > 0) else { return };
+        stage.bar.set_length(total);
+        stage.bar.set_position(done);
+        if !stage.counts_steps {
+            stage.counts_steps = true;
+            stage.bar.set_style(style(if self.has_colours { TRAINING_IN_COLOUR } else { TRAINING }));
+            // a resumed training starts in the middle, which says nothing about its speed
+            stage.bar.reset_eta();
+        }
+    }
+
+    /// Takes the bars of unfinished stages off the screen.
+    pub fn close(&self) {
+        for (_, stage) in self.stages.lock().expect("no holder panics").drain() {
+            stage.bar.finish_and_clear();
+        }
+    }
+
+    fn start(&self, stage: &str) {
+        let bar =
+            console::bars().add(ProgressBar::no_length().with_style(style(WAITING)).with_prefix(stage.to_owned()));
+        bar.enable_steady_tick(REDRAW_INTERVAL);
+        let stage_bar = StageBar { bar, result: String::new(), counts_steps: false };
+        self.stages.lock().expect("no holder panics").insert(stage.to_owned(), stage_bar);
+    }
+
+    /// Removes a bar; what its last epoch gave.
+    fn remove(&self, stage: &str) -> String {
+        let removed = self.stages.lock().expect("no holder panics").remove(stage);
+        removed.map_or(String::new(), |stage| {
+            stage.bar.finish_and_clear();
+            console::bars().remove(&stage.bar);
+            stage.result
+        })
+    }
+
+    fn say(&self, word: Word, text: &str) {
+        let label = format!("{:>6}", word.text());
+        let text = text.trim_end();
+        console::message(&match self.has_colours {
+            true => format!("\x1b[{}m{label}\x1b[0m  {text}", word.colour()),
+            false => format!("{label}  {text}"),
+        });
+    }
+}
+
+/// A bar's style with the characters of the project.
+pub(super) fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template).expect("the templates are constants of this program");
+    style.progress_chars("━╸─")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_templates_are_valid() {
+        for template in [TRAINING, TRAINING_IN_COLOUR, WAITING] {
+            style(template);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! A sweep's progress: a bar over its cells at a terminal, a line for each elsewhere.
+
+use super::bars::style;
+use crate::console;
+use crate::invocation::Verbosity;
+use crate::text::duration;
+use indicatif::ProgressBar;
+use std::time::Duration;
+use stillhouse_launch::{JobEvent, JobExit, JobOutcome};
+
+const CELLS: &str = "{prefix:27.27} {bar:24} {pos:>4}/{len:4} {elapsed:>6}, {eta} to go";
+const REDRAW_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Shows a sweep.
+pub struct CellProgress {
+    bar: Option<ProgressBar>,
+    verbosity: Verbosity,
+}
+
+impl CellProgress {
+    pub fn new(name: &str, n_cells: usize, verbosity: Verbosity) -> Self {
+        let is_shown = verbosity > Verbosity::Quiet && console::is_interactive();
+        let bar = is_shown.then(|| {
+            let bar = ProgressBar::new(n_cells as u64).with_style(style(CELLS)).with_prefix(name.to_owned());
+            let bar = console::bars().add(bar);
+            bar.enable_steady_tick(REDRAW_INTERVAL);
+            bar
+        });
+        Self { bar, verbosity }
+    }
+
+    pub fn event(&self, event: JobEvent<'_>) {
+        match event {
+            JobEvent::Started { job } if self.bar.is_none() => self.say(&format!("cell {}: started", job.name)),
+            JobEvent::Started { .. } => {}
+            JobEvent::Finished { outcome } => {
+                if let Some(bar) = &self.bar {
+                    bar.inc(1);
+                }
+                self.finished(outcome);
+            }
+        }
+    }
+
+    /// Takes the bar off the screen.
+    pub fn close(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn finished(&self, outcome: &JobOutcome) {
+        match &outcome.exit {
+            JobExit::Cancelled => {}
+            JobExit::Success => self.say(&format!("cell {}: done in {}", outcome.name, duration(outcome.elapsed_s))),
+            exit => {
+                console::message(&format!("cell {}: failed ({exit})\n{}", outcome.name, indented(&outcome.message)))
+            }
+        }
+    }
+
+    fn say(&self, line: &str) {
+        if self.verbosity > Verbosity::Quiet {
+            console::message(line);
+        }
+    }
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,68 @@
+//! Plain lines for pipes, files and batch systems: no control characters, few enough to read.
+
+use super::wording;
+use crate::console::message;
+use crate::invocation::Verbosity;
+use crate::text::duration;
+use stillhouse_experiment::RunEvent;
+
+/// Epochs of a training that are told unless all are asked for.
+const N_EPOCH_LINES: usize = 4;
+
+/// Tells a run line by line.
+pub struct Lines {
+    verbosity: Verbosity,
+}
+
+impl Lines {
+    pub fn new(verbosity: Verbosity) -> Self {
+        Self { verbosity }
+    }
+
+    pub fn event(&self, event: &RunEvent) {
+        if let Some(line) = self.line(event) {
+            message(&line);
+        }
+    }
+
+    fn line(&self, event: &RunEvent) -> Option<String> {
+        let is_quiet = self.verbosity == Verbosity::Quiet;
+        match event {
+            RunEvent::StageFailed { stage, error } => Some(format!("{stage}: failed: {error}")),
+            _ if is_quiet => None,
+            RunEvent::StageStarted { stage } => Some(format!("{stage}: started")),
+            RunEvent::StageCached { stage } => Some(format!("{stage}: cached")),
+            RunEvent::StageFinished { stage, elapsed_s } => Some(format!("{stage}: done in {}", duration(*elapsed_s))),
+            RunEvent::Note { stage, text } => Some(format!("{stage}: {text}")),
+            RunEvent::Epoch { stage, n_epochs, record } => (self.verbosity == Verbosity::Verbose
+                || is_told(record.epoch, *n_epochs))
+            .then(|| format!("{stage}: {}", wording::epoch(record, *n_epochs))),
+        }
+    }
+}
+
+/// The last epoch, and some at equal distances before it.
+fn is_told(epoch: usize, n_epochs: usize) -> bool {
+    epoch == n_epochs || epoch % n_epochs.div_ceil(N_EPOCH_LINES).max(1) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_are_told_sparsely_and_the_last_one_always() {
+        let told = |n_epochs: usize| (1..=n_epochs).filter(|epoch| is_told(*epoch, n_epochs)).collect::<Vec<_>>();
+        assert_eq!(told(2), [1, 2]);
+        assert_eq!(told(10), [3, 6, 9, 10]);
+        assert_eq!(told(60), [15, 30, 45, 60]);
+    }
+
+    #[test]
+    fn quiet_means_only_failures() {
+        let lines = Lines::new(Verbosity::Quiet);
+        assert_eq!(lines.line(&RunEvent::StageStarted { stage: "s".into() }), None);
+        let failed = RunEvent::StageFailed { stage: "s".into(), error: "no".into() };
+        assert_eq!(lines.line(&failed).unwrap(), "s: failed: no");
+    }
+}

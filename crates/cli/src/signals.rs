@@ -1,0 +1,59 @@
+//! Ctrl-C and its relatives: the first one asks the work to stop well, the second one ends the program at once.
+
+use crate::console;
+use stillhouse_experiment::Interrupt;
+use stillhouse_launch::StopSignal;
+
+/// Asks the work of this process to stop.
+pub static INTERRUPT: Interrupt = Interrupt::new();
+/// Asks the child processes of a sweep to stop.
+pub static CHILDREN: StopSignal = StopSignal::new();
+
+/// Exit code of a program that was stopped by SIGINT.
+const EXIT_INTERRUPTED: i32 = 130;
+
+/// Catches SIGINT, SIGTERM and SIGHUP. Only for commands that look at the interrupt; the others end at once anyway.
+pub fn catch() {
+    let ignores_hangup = ignores_hangup();
+    if let Err(error) = ctrlc::set_handler(on_signal) {
+        // the work is safe without: a killed run goes on like an interrupted one
+        console::message(&format!("warning: Ctrl-C will end the program at once ({error})"));
+    }
+    if ignores_hangup {
+        ignore_hangup();
+    }
+}
+
+fn on_signal() {
+    if INTERRUPT.request() {
+        CHILDREN.kill();
+        console::clear_bars();
+        std::process::exit(EXIT_INTERRUPTED);
+    }
+    CHILDREN.request();
+    console::message("stopping after this step; the next run goes on from here;\npress Ctrl-C again to quit at once");
+}
+
+/// Whether the program was started with SIGHUP ignored, as `nohup` does.
+#[cfg(unix)]
+fn ignores_hangup() -> bool {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    // SAFETY: no handler of this program is installed yet, and ignoring a signal runs no code
+    let earlier = unsafe { signal(Signal::SIGHUP, SigHandler::SigIgn) };
+    matches!(earlier, Ok(SigHandler::SigIgn))
+}
+
+#[cfg(unix)]
+fn ignore_hangup() {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    // SAFETY: ignoring a signal runs no code
+    let _ = unsafe { signal(Signal::SIGHUP, SigHandler::SigIgn) };
+}
+
+#[cfg(not(unix))]
+fn ignores_hangup() -> bool {
+    false
+}
+
+#[cfg(not(unix))]
+fn ignore_hangup() {}
