@@ -61,7 +61,7 @@ pub struct GlobalArguments {
 pub enum Command {
     /// Run an experiment, or go on with it, from the data to the report
     #[command(after_help = "Examples:\n  stillhouse run configs/quickstart.toml\n  \
-        stillhouse run configs/mnist.toml --set data.path=my/mnist --set seed=1 --out runs/seed1")]
+        stillhouse run configs/mnist.toml --set data.path=my/mnist --set seed=1")]
     Run(RunArguments),
     /// Show what a run would do: stages, what is cached, time, memory, disk
     #[command(after_help = "Example:\n  stillhouse plan configs/cifar100.toml")]

@@ -3,10 +3,11 @@
 /// Columns that every terminal has.
 pub const WIDTH: usize = 80;
 
-/// `0.4 s`, `12 s`, `3 min 05 s`, `2 h 04 min`.
+/// `0.04 s`, `2.5 s`, `12 s`, `3 min 05 s`, `2 h 04 min`.
 pub fn duration(seconds: f64) -> String {
     let whole = seconds.max(0.0).round() as u64;
     match whole {
+        _ if seconds < 0.995 => format!("{seconds:.2} s"),
         0..10 => format!("{seconds:.1} s"),
         10..60 => format!("{whole} s"),
         60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
@@ -79,7 +80,7 @@ mod tests {
     #[test]
     fn quantities_are_short() {
         let durations = [0.04, 9.4, 9.96, 59.6, 185.0, 7440.0].map(duration);
-        assert_eq!(durations, ["0.0 s", "9.4 s", "10 s", "1 min 00 s", "3 min 05 s", "2 h 04 min"]);
+        assert_eq!(durations, ["0.04 s", "9.4 s", "10 s", "1 min 00 s", "3 min 05 s", "2 h 04 min"]);
         assert_eq!([999, 3400, 120_400_000].map(bytes), ["999 B", "3.4 kB", "120 MB"]);
         assert_eq!(percent(0.7341), "73.4 %");
     }

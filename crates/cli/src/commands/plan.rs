@@ -27,7 +27,7 @@ fn in_words(plan: &Plan) -> String {
     rows.extend(plan.stages.iter().map(row));
     let to_do = plan.stages.iter().filter(|stage| !stage.cached);
     let n_to_do = to_do.clone().count();
-    let seconds: f64 = to_do.clone().filter_map(|stage| stage.estimated_seconds).sum();
+    let seconds = to_do.clone().filter_map(|stage| stage.estimated_seconds).fold(0.0, |sum, seconds| sum + seconds);
     let disk_bytes: u64 = to_do.map(|stage| stage.disk_bytes).sum();
     let mut text = table(&rows);
     let totals = format!(

@@ -15,6 +15,10 @@ pub fn run(config: &ConfigChoice, options: &RunOptions, invocation: &Invocation)
     let progress = Progress::new(invocation.verbosity);
     let outcome = stillhouse_experiment::run(&experiment, options, &progress, &INTERRUPT);
     progress.close();
+    if outcome.is_ok() && invocation.verbosity > Verbosity::Quiet {
+        // between the progress and the summary
+        console::message("");
+    }
     show(&outcome?, invocation)
 }
 
@@ -29,7 +33,7 @@ fn show(outcome: &RunOutcome, invocation: &Invocation) -> Result<(), Failure> {
         (Format::Text, _) => {
             let (page, student) = (outcome.run_dir.join("report.html"), outcome.run_dir.join("student"));
             let summary = outcome.summary.trim_end();
-            console::print(&format!("\n{summary}\n\nreport   {}\nstudent  {}/\n", page.display(), student.display()))
+            console::print(&format!("{summary}\n\nreport   {}\nstudent  {}/\n", page.display(), student.display()))
         }
     }
 }

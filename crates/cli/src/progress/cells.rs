@@ -54,7 +54,7 @@ impl CellProgress {
             JobExit::Cancelled => {}
             JobExit::Success => self.say(&format!("cell {}: done in {}", outcome.name, duration(outcome.elapsed_s))),
             exit => {
-                console::message(&format!("cell {}: failed ({exit})\n{}", outcome.name, indented(&outcome.message)))
+                console::message(&format!("cell {}: failed ({exit})\n{}", outcome.name, indented(&outcome.message)));
             }
         }
     }

@@ -43,7 +43,7 @@ impl Lines {
 
 /// The last epoch, and some at equal distances before it.
 fn is_told(epoch: usize, n_epochs: usize) -> bool {
-    epoch == n_epochs || epoch % n_epochs.div_ceil(N_EPOCH_LINES).max(1) == 0
+    epoch == n_epochs || epoch.is_multiple_of(n_epochs.div_ceil(N_EPOCH_LINES).max(1))
 }
 
 #[cfg(test)]

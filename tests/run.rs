@@ -1,0 +1,225 @@
+//! A whole run through the real program: its files, its second start, what it prints.
+
+mod support;
+
+use serde_json::Value as Json;
+use support::{Scratch, without_times};
+
+const STUDENT: &str = "runs/tiny/student";
+
+#[test]
+fn a_run_leaves_a_report_that_keeps_the_contract() {
+    let scratch = Scratch::with_tiny_config();
+    let finished = scratch.succeed(&["run", "tiny.toml", "--threads", "2"]);
+    assert!(finished.stdout.contains("runs/tiny/report.html"), "{}", finished.stdout);
+    assert!(finished.stdout.lines().all(|line| line.chars().count() <= 80), "{}", finished.stdout);
+
+    let report = scratch.json("runs/tiny/report.json");
+    assert_eq!((&report["format_version"], &report["name"], &report["seed"]), (&1.into(), &"tiny".into(), &0.into()));
+    has(&report["dataset"], &["name", "n_classes", "n_train", "n_valid", "n_test", "fingerprint"]);
+    has(&report, &["gain_kept", "coverage", "total_train_seconds", "wall_seconds"]);
+    check_models(&report);
+    let clusters = report["clusters"].as_array().unwrap();
+    assert_eq!(clusters.len(), 3);
+    for cluster in clusters {
+        has(cluster, &["oracle_gain", "generalist_conditional_top1", "specialist_conditional_top1"]);
+        assert!(cluster["classes"].as_array().is_some_and(|classes| classes.iter().all(Json::is_string)));
+    }
+    for comparison in report["comparisons"].as_array().unwrap() {
+        has(comparison, &["a", "b", "delta", "p_value"]);
+        assert_eq!(comparison["ci95"].as_array().map(Vec::len), Some(2));
+        let verdict = comparison["verdict"].as_str().unwrap();
+        assert!(["BEATS", "NO DIFFERENCE", "WORSE"].contains(&verdict), "{verdict}");
+    }
+    assert!(report["coverage"].as_array().is_some_and(|rows| !rows.is_empty()));
+    for file in ["config.toml", "manifest.json", "report.md", "report.html", "student/README.md", "student/labels.txt"]
+    {
+        assert!(!scratch.bytes(&format!("runs/tiny/{file}")).is_empty(), "{file}");
+    }
+    assert!(scratch.text("runs/tiny/config.toml").parse::<toml::Table>().is_ok());
+    has(&scratch.json("runs/tiny/manifest.json"), &["version", "commit", "seed", "device", "data_fingerprint"]);
+}
+
+fn check_models(report: &Json) {
+    let models = report["models"].as_array().unwrap();
+    let names: Vec<&str> = models.iter().map(|model| model["name"].as_str().unwrap()).collect();
+    let expected = [
+        "generalist",
+        "ensemble",
+        "student",
+        "student_hard",
+        "student_generalist",
+        "generalist_ensemble",
+        "student_generalist_ensemble",
+        "specialist_0",
+        "specialist_1",
+        "specialist_2",
+    ];
+    for name in expected {
+        assert_eq!(names.iter().filter(|found| **found == name).count(), 1, "{name} in {names:?}");
+    }
+    for model in models {
+        has(model, &["n_parameters", "bytes", "nll", "ece", "valid_top1", "train_seconds", "train_flops"]);
+        has(model, &["latency_ms_p50"]);
+        for share in ["top1", "top5", "ece", "valid_top1"] {
+            assert!(model[share].as_f64().is_some_and(|share| (0.0..=1.0).contains(&share)), "{share} in {model}");
+        }
+    }
+}
+
+fn has(table: &Json, keys: &[&str]) {
+    for key in keys {
+        assert!(table.get(key).is_some(), "{key} is missing in {table}");
+    }
+}
+
+#[test]
+fn a_second_run_computes_nothing_and_reports_the_same() {
+    let scratch = Scratch::with_tiny_config();
+    scratch.succeed(&["run", "tiny.toml"]);
+    let (report, model) =
+        (scratch.json("runs/tiny/report.json"), scratch.bytes(&format!("{STUDENT}/model.safetensors")));
+    let log_before = scratch.text("runs/tiny/metrics.jsonl");
+    let again = scratch.succeed(&["run", "tiny.toml"]);
+    // times of trainings are read back as well, so only what is measured at the end may differ
+    assert_eq!(without_times(scratch.json("runs/tiny/report.json")), without_times(report));
+    assert_eq!(scratch.bytes(&format!("{STUDENT}/model.safetensors")), model);
+    let log = scratch.text("runs/tiny/metrics.jsonl");
+    let events: Vec<Json> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let n_before = log_before.lines().count();
+    let started = |event: &&Json| event["event"] == "stage_started" && event["stage"] != "data";
+    let computed: Vec<&Json> = events[n_before..].iter().filter(started).collect();
+    assert!(computed.is_empty(), "{computed:?}");
+    assert!(events[..n_before].iter().any(|event| event["event"] == "epoch" && event["record"]["train_loss"].is_f64()));
+    assert!(again.stderr.contains("generalist: cached"), "{}", again.stderr);
+}
+
+#[test]
+fn force_computes_finished_stages_again() {
+    let scratch = Scratch::with_tiny_config();
+    scratch.succeed(&["run", "tiny.toml"]);
+    let model = scratch.bytes(&format!("{STUDENT}/model.safetensors"));
+    let forced = scratch.succeed(&["run", "tiny.toml", "--force"]);
+    assert!(forced.stderr.contains("generalist: started") && !forced.stderr.contains("cached"), "{}", forced.stderr);
+    assert_eq!(scratch.bytes(&format!("{STUDENT}/model.safetensors")), model);
+}
+
+#[test]
+fn the_student_predicts_without_its_run() {
+    let scratch = Scratch::with_tiny_config();
+    scratch.succeed(&["run", "tiny.toml"]);
+    std::fs::rename(scratch.path(STUDENT), scratch.path("shipped")).unwrap();
+    std::fs::remove_dir_all(scratch.path("runs")).unwrap();
+    let image = image::GrayImage::from_fn(28, 28, |x, y| image::Luma([((x * 9) ^ (y * 5)) as u8]));
+    for name in ["a.png", "b.png"] {
+        std::fs::create_dir_all(scratch.path("pictures")).unwrap();
+        image.save(scratch.path("pictures").join(name)).unwrap();
+    }
+    let labels: Vec<String> = scratch.text("shipped/labels.txt").lines().map(str::to_owned).collect();
+    let finished = scratch.succeed(&["predict", "shipped", "pictures/a.png", "pictures", "--top-k", "12", "--json"]);
+    let predictions: Json = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!(predictions.as_array().map(Vec::len), Some(3));
+    assert_eq!(predictions[0]["top"], predictions[2]["top"], "the same image in a folder");
+    let top = predictions[0]["top"].as_array().unwrap();
+    let shares: Vec<f64> = top.iter().map(|entry| entry[1].as_f64().unwrap()).collect();
+    assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-4, "{shares:?}");
+    assert!(shares.is_sorted_by(|a, b| a >= b), "{shares:?}");
+    assert!(top.iter().all(|entry| labels.contains(&entry[0].as_str().unwrap().to_owned())));
+    let text = scratch.succeed(&["predict", "shipped", "pictures/a.png", "--top-k", "1"]).stdout;
+    assert!(text.starts_with(&format!("pictures/a.png: {} ", top[0][0].as_str().unwrap())), "{text}");
+}
+
+#[test]
+fn a_model_is_evaluated_as_in_its_report() {
+    let scratch = Scratch::with_tiny_config();
+    scratch.succeed(&["run", "tiny.toml"]);
+    let keys = ["kind=glyphs", "n_classes=12", "train_per_class=20", "test_per_class=8"];
+    let words = [&["evaluate", STUDENT, "--json", "--data"], &keys[..]].concat();
+    let outcome: Json = serde_json::from_str(&scratch.succeed(&words).stdout).unwrap();
+    let report = scratch.json("runs/tiny/report.json");
+    let student = report["models"].as_array().unwrap().iter().find(|model| model["name"] == "student").unwrap();
+    assert_eq!(outcome["n_examples"], report["dataset"]["n_test"]);
+    assert_eq!(outcome["top1"], student["top1"]);
+    assert!((outcome["nll"].as_f64().unwrap() - student["nll"].as_f64().unwrap()).abs() < 1e-6, "{outcome} {student}");
+}
+
+#[test]
+fn pipes_get_plain_lines_and_data_only_on_stdout() {
+    let scratch = Scratch::with_tiny_config();
+    let finished = scratch.succeed(&["run", "tiny.toml", "--json", "-v"]);
+    let printed: Json = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!(printed, scratch.json("runs/tiny/report.json"));
+    assert!(finished.stderr.contains("student: epoch 1/2, loss "), "{}", finished.stderr);
+    let is_plain = |text: &str| text.chars().all(|c| c == '\n' || !c.is_control());
+    assert!(is_plain(&finished.stderr), "{:?}", finished.stderr);
+    let summary = scratch.succeed(&["report", "runs/tiny"]);
+    assert!(is_plain(&summary.stdout) && summary.stderr.is_empty(), "{summary:?}");
+    let quiet = scratch.succeed(&["run", "tiny.toml", "--force", "-q"]);
+    assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let scratch = Scratch::new();
+    let mut child = scratch.start(&["schema"]);
+    // closed before the program writes, or while it does: more than a pipe holds
+    drop(child.stdout.take());
+    let finished = support::Finished::from(child.wait_with_output().unwrap());
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn plan_and_status_tell_what_is_done() {
+    let scratch = Scratch::with_tiny_config();
+    let plan = |words: &[&str]| -> Json { serde_json::from_str(&scratch.succeed(words).stdout).unwrap() };
+    let before = plan(&["plan", "tiny.toml", "--json"]);
+    assert!(!scratch.path("runs").exists(), "a plan writes nothing");
+    scratch.succeed(&["run", "tiny.toml"]);
+    let after = plan(&["plan", "tiny.toml", "--json"]);
+    let names =
+        |plan: &Json| -> Vec<Json> { plan["stages"].as_array().unwrap().iter().map(|s| s["name"].clone()).collect() };
+    assert_eq!(names(&before), names(&after));
+    let is_cached = |plan: &Json, name: &str| -> bool {
+        let stages = plan["stages"].as_array().unwrap();
+        stages.iter().find(|stage| stage["name"] == name).unwrap()["cached"].as_bool().unwrap()
+    };
+    for name in ["generalist", "clustering", "specialist_2", "student", "student_hard"] {
+        assert!(!is_cached(&before, name) && is_cached(&after, name), "{name}");
+    }
+    let changed = plan(&["plan", "tiny.toml", "--json", "--set", "student.training.n_epochs=3"]);
+    assert!(is_cached(&changed, "specialist_2") && !is_cached(&changed, "student"));
+
+    let status: Json = serde_json::from_str(&scratch.succeed(&["status", "runs/tiny", "--json"]).stdout).unwrap();
+    assert_eq!((&status["name"], &status["state"]), (&"tiny".into(), &"finished".into()));
+    assert!(status["stages"].as_array().unwrap().iter().all(|stage| stage["state"] == "done"));
+    let text = scratch.succeed(&["status", "runs/tiny"]).stdout;
+    assert!(text.contains("tiny: finished") && text.contains("2/2"), "{text}");
+}
+
+#[test]
+fn init_writes_a_config_that_passes_and_overwrites_nothing() {
+    let scratch = Scratch::new();
+    for class in ["cat", "dog"] {
+        for index in 0..6_u8 {
+            let path = scratch.write(&format!("pets/train/{class}/{index}.png"), "");
+            image::RgbImage::from_pixel(8, 8, image::Rgb([index * 40, 7, 7])).save(path).unwrap();
+        }
+    }
+    scratch.succeed(&["init", "pets", "--out", "pets.toml"]);
+    let config = scratch.text("pets.toml");
+    assert!(config.starts_with('#'), "{config}");
+    scratch.succeed(&["check", "pets.toml"]);
+    assert_eq!(scratch.succeed(&["init", "pets"]).stdout, config);
+    let again = scratch.run(&["init", "pets", "--out", "pets.toml"]);
+    assert_eq!(again.code, Some(2), "{}", again.stderr);
+    assert!(again.stderr.contains("exists already"), "{}", again.stderr);
+    assert_eq!(scratch.text("pets.toml"), config);
+}
+
+#[test]
+fn a_preview_is_a_picture() {
+    let scratch = Scratch::with_tiny_config();
+    let finished = scratch.succeed(&["data", "preview", "tiny.toml", "--out", "sheet.png", "-q"]);
+    assert_eq!(finished.stdout, "sheet.png\n");
+    assert!(image::open(scratch.path("sheet.png")).is_ok_and(|sheet| sheet.width() > 28 * 4));
+}
