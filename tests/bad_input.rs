@@ -294,7 +294,25 @@ fn a_training_that_explodes_names_its_stage_and_a_remedy() {
         "--set",
         "generalist.training.schedule={kind=\"constant\", learning_rate=1e30}",
     ];
-    assert_refused(&scratch, &words, 1, &["generalist", "step", "hint:"]);
+    let finished = assert_refused(&scratch, &words, 1, &["generalist", "step", "hint:"]);
+    assert_eq!(finished.stderr.matches("hint:").count(), 1, "{}", finished.stderr);
+}
+
+#[test]
+fn a_specialist_that_fails_is_told_and_takes_no_other_down() {
+    let scratch = Scratch::with_tiny_config();
+    scratch.succeed(&["run", "tiny.toml"]);
+    // its folder is taken by a file, so this one cannot write and the others can
+    let stages = std::fs::read_dir(scratch.path("runs/tiny/stages")).unwrap().map(|entry| entry.unwrap().path());
+    let specialist = stages.filter(|path| path.is_dir()).find(|path| path.to_string_lossy().contains("/specialist-"));
+    let specialist = specialist.unwrap();
+    std::fs::remove_dir_all(&specialist).unwrap();
+    std::fs::write(&specialist, "").unwrap();
+    let finished = scratch.succeed(&["run", "tiny.toml"]);
+    assert!(finished.stderr.contains("failed and is left out"), "{}", finished.stderr);
+    let report = scratch.json("runs/tiny/report.json");
+    assert_eq!(report["clusters"].as_array().map(Vec::len), Some(2));
+    assert!(report["warnings"].to_string().contains("failed"), "{report}");
 }
 
 #[test]

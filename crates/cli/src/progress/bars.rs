@@ -74,9 +74,10 @@ impl Bars {
                 let result = self.remove(stage);
                 self.say(Word::Done, &format!("{stage:27} {:>12}  {result}", duration(*elapsed_s)));
             }
-            RunEvent::StageFailed { stage, error } => {
+            RunEvent::StageFailed { stage, .. } => {
+                // the reason comes as the program's error, or as a note where the run goes on
                 self.remove(stage);
-                self.say(Word::Failed, &format!("{stage}: {error}"));
+                self.say(Word::Failed, stage);
             }
             RunEvent::Epoch { stage, n_epochs, record } => {
                 if self.verbosity == Verbosity::Verbose {

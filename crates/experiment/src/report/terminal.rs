@@ -37,6 +37,10 @@ fn model_table(report: &Report) -> String {
     for model in models {
         table.add_row(Row::from(cells(report, model).iter().enumerate().map(aligned).collect::<Vec<_>>()));
     }
+    // one blank between columns: seven of them and the longest name just fit
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
+    }
     let lines: Vec<String> = table.to_string().lines().map(|line| line.trim_end().to_owned()).collect();
     lines.join("\n")
 }

@@ -5,8 +5,8 @@ use super::{Clustered, Specialist, Students, Teacher, Trained, Workshop};
 use crate::error::{ExperimentError, Result};
 use crate::files::{read_json, write_json};
 use crate::report::{
-    ClusterReport, CoverageRow, Curve, DatasetReport, EpochPoint, FORMAT_VERSION, Gallery, ModelReport, ModelRole, Report,
-    SoftTargetSample,
+    ClusterReport, CoverageRow, Curve, DatasetReport, EpochPoint, FORMAT_VERSION, Gallery, ModelReport, ModelRole,
+    Report, SoftTargetSample,
 };
 use crate::statistics::{compare, gain_kept};
 use crate::store::{Stage, run_stage};
@@ -143,9 +143,18 @@ impl Evaluation<'_> {
             notes: Vec::new(),
         };
         let curves: Vec<Curve> = self.models.all_trained().into_iter().map(curve).collect();
-        let warnings = crate::report::warnings(&report, &curves);
-        let cluster_galleries = cluster_galleries(self.shop, &self.clustered.clustering)?;
+        let failed = self.failed_specialists();
+        let warnings = failed.into_iter().chain(crate::report::warnings(&report, &curves)).collect();
+        let subsets = self.models.specialists.iter().map(|specialist| &specialist.subset);
+        let cluster_galleries = cluster_galleries(self.shop, subsets)?;
         Ok(Evaluated { report: Report { warnings, ..report }, curves, cluster_galleries, soft_target_samples: samples })
+    }
+
+    /// A sentence for each specialist that is missing, since its clusters' numbers are missing too.
+    fn failed_specialists(&self) -> Vec<String> {
+        let is_there = |cluster_idx: &usize| self.models.specialists.iter().any(|s| s.cluster_idx == *cluster_idx);
+        let failed = (0..self.clustered.clustering.clusters().len()).filter(|cluster_idx| !is_there(cluster_idx));
+        failed.map(|idx| format!("Specialist {idx} failed and is left out of everything below.")).collect()
     }
 
     fn test_one(&self, name: &str, teacher: &Teacher<'_>) -> Result<OnTest> {
@@ -216,8 +225,7 @@ impl Evaluation<'_> {
             restricted.extend(row[..subset.len()].iter().map(|prob| prob / inside.max(f32::MIN_POSITIVE)));
         }
         let local = |class| subset.local(class).expect("rows of the subset's classes").index();
-        let labels: Vec<_> =
-            split.labels().iter().map(|class| ClassId(local(*class) as u32)).collect();
+        let labels: Vec<_> = split.labels().iter().map(|class| ClassId(local(*class) as u32)).collect();
         Ok(metrics_of(&restricted, &labels, subset.len()))
     }
 
@@ -262,7 +270,10 @@ fn comparisons(on_test: &[OnTest]) -> Vec<crate::statistics::Comparison> {
 }
 
 fn by_name<'m>(on_test: &'m [OnTest], name: &str) -> &'m OnTest {
-    on_test.iter().find(|model| model.name == name).expect("generalist, ensemble, student and hard twin are always there")
+    on_test
+        .iter()
+        .find(|model| model.name == name)
+        .expect("generalist, ensemble, student and hard twin are always there")
 }
 
 fn probabilities(on_test: &[OnTest]) -> Vec<(&str, &[f32])> {

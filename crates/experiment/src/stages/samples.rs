@@ -3,7 +3,7 @@
 use super::Workshop;
 use crate::error::{ExperimentError, Result};
 use crate::report::{Gallery, SoftTargetRow, SoftTargetSample, Tile};
-use stillhouse_core::{ClassClustering, Temperature};
+use stillhouse_core::{ClassSubset, Temperature};
 use stillhouse_data::{RawImage, Split};
 use stillhouse_targets::soften;
 
@@ -18,8 +18,11 @@ const TEMPERATURES: [f64; 4] = [1.0, 2.0, 4.0, 8.0];
 /// The most uncertain share of the test examples, from which samples are drawn: there is something to see.
 const UNCERTAIN_SHARE: f64 = 0.2;
 
-/// One validation example for each of a cluster's first classes.
-pub(super) fn cluster_galleries(shop: &Workshop<'_>, clustering: &ClassClustering) -> Result<Vec<Gallery>> {
+/// One validation example for each of a cluster's first classes, for clusters in the report's order.
+pub(super) fn cluster_galleries<'a>(
+    shop: &Workshop<'_>,
+    clusters: impl Iterator<Item = &'a ClassSubset>,
+) -> Result<Vec<Gallery>> {
     let mut first_of_class = vec![None; shop.n_classes()];
     for row in (0..shop.valid.len()).rev() {
         first_of_class[shop.valid.label(row).index()] = Some(row);
@@ -28,11 +31,11 @@ pub(super) fn cluster_galleries(shop: &Workshop<'_>, clustering: &ClassClusterin
         let png = first_of_class[class.index()].map(|row| png_of(&shop.valid, row)).transpose()?.flatten();
         Ok(Tile { label: shop.labels[class.index()].clone(), png })
     };
-    let gallery = |(cluster_idx, subset): (usize, &stillhouse_core::ClassSubset)| -> Result<Gallery> {
+    let gallery = |(cluster_idx, subset): (usize, &ClassSubset)| -> Result<Gallery> {
         let tiles = subset.members().iter().take(N_TILES).map(tile).collect::<Result<_>>()?;
         Ok(Gallery { cluster_idx, tiles })
     };
-    clustering.clusters().iter().take(N_GALLERIES).enumerate().map(gallery).collect()
+    clusters.take(N_GALLERIES).enumerate().map(gallery).collect()
 }
 
 /// Test examples about which the merged teacher is in doubt, with its softened distributions beside the others'.
