@@ -12,6 +12,7 @@ use stillhouse_ops::{DropoutKey, batch_norm_train, conv2d, dropout, linear_relu,
 const REPETITIONS: usize = 20;
 
 fn main() -> Result<()> {
+    stillhouse_ops::keep_freed_memory();
     println!("{:<34} {:>9} {:>9}", "operation", "ms", "GFLOP/s");
     matrix_product(128, 1200, 1200)?;
     matrix_product(131_072, 288, 32)?;
