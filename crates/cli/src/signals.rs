@@ -10,7 +10,7 @@ pub static INTERRUPT: Interrupt = Interrupt::new();
 pub static CHILDREN: StopSignal = StopSignal::new();
 
 /// Exit code of a program that was stopped by SIGINT.
-const EXIT_INTERRUPTED: i32 = 130;
+pub const EXIT_INTERRUPTED: i32 = 130;
 
 /// Catches SIGINT, SIGTERM and SIGHUP. Only for commands that look at the interrupt; the others end at once anyway.
 pub fn catch() {

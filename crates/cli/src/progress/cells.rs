@@ -3,12 +3,15 @@
 use super::bars::style;
 use crate::console;
 use crate::invocation::Verbosity;
+use crate::signals::EXIT_INTERRUPTED;
 use crate::text::duration;
 use indicatif::ProgressBar;
 use std::time::Duration;
 use stillhouse_launch::{JobEvent, JobExit, JobOutcome};
 
 const CELLS: &str = "{prefix:27.27} {bar:24} {pos:>4}/{len:4} {elapsed:>6}, {eta} to go";
+/// Nothing is known about the time to go before the first cell is over.
+const FIRST_CELLS: &str = "{prefix:27.27} {bar:24} {pos:>4}/{len:4} {elapsed:>6}";
 const REDRAW_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Shows a sweep.
@@ -21,7 +24,7 @@ impl CellProgress {
     pub fn new(name: &str, n_cells: usize, verbosity: Verbosity) -> Self {
         let is_shown = verbosity > Verbosity::Quiet && console::is_interactive();
         let bar = is_shown.then(|| {
-            let bar = ProgressBar::new(n_cells as u64).with_style(style(CELLS)).with_prefix(name.to_owned());
+            let bar = ProgressBar::new(n_cells as u64).with_style(style(FIRST_CELLS)).with_prefix(name.to_owned());
             let bar = console::bars().add(bar);
             bar.enable_steady_tick(REDRAW_INTERVAL);
             bar
@@ -35,6 +38,7 @@ impl CellProgress {
             JobEvent::Started { .. } => {}
             JobEvent::Finished { outcome } => {
                 if let Some(bar) = &self.bar {
+                    bar.set_style(style(CELLS));
                     bar.inc(1);
                 }
                 self.finished(outcome);
@@ -52,6 +56,7 @@ impl CellProgress {
     fn finished(&self, outcome: &JobOutcome) {
         match &outcome.exit {
             JobExit::Cancelled => {}
+            JobExit::Code(EXIT_INTERRUPTED) => self.say(&format!("cell {}: stopped", outcome.name)),
             JobExit::Success => self.say(&format!("cell {}: done in {}", outcome.name, duration(outcome.elapsed_s))),
             exit => {
                 console::message(&format!("cell {}: failed ({exit})\n{}", outcome.name, indented(&outcome.message)));

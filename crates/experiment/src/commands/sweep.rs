@@ -3,7 +3,7 @@
 use crate::config::{ConfigProblems, ConfigSource, Experiment, load_sweep_axes};
 use crate::error::Result;
 use crate::files::{read_json, write_whole};
-use crate::report::sweep::{SweepCell, summary_csv, sweep_html, sweep_markdown};
+use crate::report::sweep::{SweepCell, summary_csv, sweep_html, sweep_markdown, sweep_terminal};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -54,7 +54,8 @@ pub fn load_sweep(source: &ConfigSource, overrides: &[String]) -> Result<SweepSp
 fn cell(index: usize, axes: Vec<(String, String)>) -> SweepCellSpec {
     let part = |(key, value): &(String, String)| {
         let short = key.rsplit('.').next().unwrap_or(key);
-        let value: String = value.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')).collect();
+        let value: String =
+            value.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')).collect();
         format!("{short}={}", value.chars().take(MAX_VALUE_LEN).collect::<String>())
     };
     let name = std::iter::once(format!("{index:03}")).chain(axes.iter().map(part)).collect::<Vec<_>>().join(",");
@@ -66,7 +67,7 @@ fn cell(index: usize, axes: Vec<(String, String)>) -> SweepCellSpec {
 const MAX_VALUE_LEN: usize = 24;
 
 /// Reads the cells' reports below `<sweep_dir>/cells/` and writes `summary.csv`, `sweep.md` and `sweep.html`; returns
-/// the Markdown for the terminal.
+/// a summary for the terminal.
 ///
 /// # Errors
 /// A report that cannot be read, or a summary that cannot be written.
@@ -80,11 +81,10 @@ pub fn collect_sweep(spec: &SweepSpec, sweep_dir: &Path, failures: &BTreeMap<Str
     };
     let cells: Vec<SweepCell> =
         spec.cells.iter().map(|cell| SweepCell { axes: cell.axes.clone(), outcome: outcome(cell) }).collect();
-    let markdown = sweep_markdown(&spec.name, &cells);
     write_whole(&sweep_dir.join("summary.csv"), summary_csv(&cells).as_bytes())?;
-    write_whole(&sweep_dir.join("sweep.md"), markdown.as_bytes())?;
+    write_whole(&sweep_dir.join("sweep.md"), sweep_markdown(&spec.name, &cells).as_bytes())?;
     write_whole(&sweep_dir.join("sweep.html"), sweep_html(&spec.name, &cells).as_bytes())?;
-    Ok(markdown)
+    Ok(sweep_terminal(&cells))
 }
 
 #[cfg(test)]

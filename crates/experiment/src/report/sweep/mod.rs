@@ -9,10 +9,12 @@ mod csv;
 mod markdown;
 mod page;
 mod settings;
+mod terminal;
 
 pub use csv::summary_csv;
 pub use markdown::sweep_markdown;
 pub use page::sweep_html;
+pub use terminal::sweep_terminal;
 
 use super::contract::Report;
 

@@ -122,3 +122,13 @@ fn keys_are_shortened_only_while_they_stay_apart() {
     assert_eq!(short_key(&keys[0], &keys), "a.n_epochs");
     assert_eq!(short_key(&keys[2], &keys), "rule");
 }
+
+#[test]
+fn the_terminal_summary_is_narrow_and_ascii() {
+    let text = sweep_terminal(&cells());
+    assert!(text.is_ascii(), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    assert!(text.contains("1 of 6 cells failed"), "{text}");
+    assert_eq!(text.lines().filter(|line| line.starts_with("* 4.0, exact ")).count(), 1, "{text}");
+    assert!(sweep_terminal(&[]).starts_with("No cell finished."));
+}
