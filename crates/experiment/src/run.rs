@@ -136,7 +136,12 @@ pub fn run(
     session.computed = context.has_computed();
     evaluated.report.wall_seconds = wall_seconds(&manifest);
     write_json(&run_dir.join(MANIFEST), &manifest)?;
-    let card = ModelCard { name: format!("{} student", experiment.name()), input, labels, numbers: card_numbers(&evaluated.report) };
+    let card = ModelCard {
+        name: format!("{} student", experiment.name()),
+        input,
+        labels,
+        numbers: card_numbers(&evaluated.report),
+    };
     save_model(&run_dir.join(STUDENT), &student.model, &card)
         .map_err(|error| file_error(&run_dir.join(STUDENT), "the model cannot be written", error))?;
     write_json(&run_dir.join(PAGE), &evaluated)?;
@@ -225,8 +230,7 @@ fn lock_run_dir(run_dir: &Path) -> Result<File> {
     std::fs::create_dir_all(run_dir).map_err(|error| file_error(run_dir, "cannot be created", error))?;
     let path = run_dir.join(".lock");
     let failed = |error: std::io::Error| file_error(&path, "cannot be locked", error);
-    let mut file =
-        File::options().create(true).read(true).write(true).truncate(false).open(&path).map_err(failed)?;
+    let mut file = File::options().create(true).read(true).write(true).truncate(false).open(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {
             file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
@@ -234,7 +238,8 @@ fn lock_run_dir(run_dir: &Path) -> Result<File> {
         }
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
-            let known = file.rewind().and_then(|()| file.read_to_string(&mut holder)).is_ok() && !holder.trim().is_empty();
+            let known =
+                file.rewind().and_then(|()| file.read_to_string(&mut holder)).is_ok() && !holder.trim().is_empty();
             let holder = if known { format!(" (process {})", holder.trim()) } else { String::new() };
             Err(ExperimentError::Usage(format!(
                 "{}: another stillhouse is using this run directory{holder}\n  hint: wait for it, or give another folder with --out",
@@ -250,12 +255,7 @@ pub(crate) fn is_locked(run_dir: &Path) -> bool {
     File::open(run_dir.join(".lock")).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
-fn open_manifest(
-    run_dir: &Path,
-    experiment: &Experiment,
-    options: &RunOptions,
-    dataset: &Dataset,
-) -> Result<Manifest> {
+fn open_manifest(run_dir: &Path, experiment: &Experiment, options: &RunOptions, dataset: &Dataset) -> Result<Manifest> {
     let path = run_dir.join(MANIFEST);
     let earlier: Option<Manifest> = if path.is_file() { read_json(&path).ok() } else { None };
     let mut sessions = earlier
@@ -290,7 +290,8 @@ fn wall_seconds(manifest: &Manifest) -> f64 {
 
 fn card_numbers(report: &Report) -> Vec<(String, String)> {
     let percent = |share: f64| format!("{:.2} %", 100.0 * share);
-    let mut numbers = vec![("dataset".to_owned(), format!("{}, {} classes", report.dataset.name, report.dataset.n_classes))];
+    let mut numbers =
+        vec![("dataset".to_owned(), format!("{}, {} classes", report.dataset.name, report.dataset.n_classes))];
     if let Some(student) = report.model("student") {
         numbers.push(("top-1 accuracy, test".into(), percent(student.top1)));
         numbers.push(("top-5 accuracy, test".into(), percent(student.top5)));

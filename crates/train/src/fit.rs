@@ -291,13 +291,16 @@ impl<'a> Training<'a> {
         let Some(path) = self.job.checkpoint else { return Ok(()) };
         let Some(checkpoint) = checkpoint::load(path, self.job.key, self.model.device())? else { return Ok(()) };
         let part = |prefix: &str| -> HashMap<String, Tensor> {
-            let strip = |(name, tensor): (&String, &Tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone()));
+            let strip =
+                |(name, tensor): (&String, &Tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone()));
             checkpoint.tensors.iter().filter_map(strip).collect()
         };
         self.model.load_state(part(MODEL))?;
         let mut state = part(OPTIMIZER);
         let in_order = self.model.params().iter().map(|param| {
-            state.remove(&param.name).ok_or_else(|| checkpoint_error(path, &format!("no optimizer state of {}", param.name)))
+            state
+                .remove(&param.name)
+                .ok_or_else(|| checkpoint_error(path, &format!("no optimizer state of {}", param.name)))
         });
         let in_order = in_order.collect::<Result<Vec<_>, _>>()?;
         self.optimizer.restore(in_order, checkpoint.progress.n_optimizer_steps);

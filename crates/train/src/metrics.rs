@@ -25,8 +25,7 @@ const N_CALIBRATION_BINS: usize = 15;
 /// All metrics of `[N, C]` probabilities; zeros for an empty split.
 pub fn evaluate(probs: &[f32], labels: &[ClassId], n_classes: usize) -> Metrics {
     let n = labels.len().max(1) as f64;
-    let ranks: Vec<usize> =
-        rows(probs, n_classes).zip(labels).map(|(row, label)| rank_of_label(row, *label)).collect();
+    let ranks: Vec<usize> = rows(probs, n_classes).zip(labels).map(|(row, label)| rank_of_label(row, *label)).collect();
     let nll = rows(probs, n_classes)
         .zip(labels)
         .map(|(row, label)| -f64::from(row[label.index()]).max(PROB_FLOOR).ln())

@@ -107,15 +107,15 @@ impl Default for DistillationConfig {
 impl DistillationConfig {
     /// Everything out of range, one sentence each, beginning with the key.
     pub fn validate(&self) -> Vec<String> {
-        let weights =
-            [("task_loss_weight", self.task_loss_weight), ("distill_loss_weight", self.distill_loss_weight)];
+        let weights = [("task_loss_weight", self.task_loss_weight), ("distill_loss_weight", self.distill_loss_weight)];
         let mut problems: Vec<String> = weights
             .iter()
             .filter(|(_, weight)| !(weight.is_finite() && *weight >= 0.0))
             .map(|(key, weight)| format!("{key}: must be 0 or more, found {weight}"))
             .collect();
         if self.distill_loss_weight == 0.0 {
-            problems.push("distill_loss_weight: must be above 0, or the student learns nothing from its teacher".into());
+            problems
+                .push("distill_loss_weight: must be above 0, or the student learns nothing from its teacher".into());
         }
         problems
     }

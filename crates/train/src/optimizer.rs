@@ -96,7 +96,10 @@ impl OptimizerConfig {
             Self::Sgd(config) => {
                 let lookahead = (config.nesterov && config.momentum == 0.0)
                     .then(|| "nesterov: needs a momentum above 0".to_owned());
-                [share("momentum", config.momentum), decay(config.weight_decay), lookahead].into_iter().flatten().collect()
+                [share("momentum", config.momentum), decay(config.weight_decay), lookahead]
+                    .into_iter()
+                    .flatten()
+                    .collect()
             }
             Self::AdamW(config) => {
                 let eps = (!(config.eps.is_finite() && config.eps > 0.0))

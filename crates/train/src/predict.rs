@@ -18,8 +18,10 @@ pub const PREDICTION_BATCH: usize = 128;
 /// Examples that cannot be read, or a model that does not fit them.
 pub fn predict_proba(model: &Model, split: &Split, view: Option<ViewId>) -> Result<Vec<f32>, TrainError> {
     let rows: Vec<usize> = (0..split.len()).collect();
-    let batches: Vec<Vec<f32>> =
-        rows.par_chunks(PREDICTION_BATCH).map(|rows| predict_rows(model, split, rows, view)).collect::<Result<_, _>>()?;
+    let batches: Vec<Vec<f32>> = rows
+        .par_chunks(PREDICTION_BATCH)
+        .map(|rows| predict_rows(model, split, rows, view))
+        .collect::<Result<_, _>>()?;
     Ok(batches.concat())
 }
 

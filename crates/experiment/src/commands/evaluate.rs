@@ -75,7 +75,8 @@ pub fn evaluate_model(
 fn parse_data(pairs: &[String]) -> Result<DataConfig> {
     let mut table = toml::Table::new();
     for pair in pairs {
-        let usage = || ExperimentError::Usage(format!("--data {pair}: must have the form key=value, for example kind=idx"));
+        let usage =
+            || ExperimentError::Usage(format!("--data {pair}: must have the form key=value, for example kind=idx"));
         let (key, value) = pair.split_once('=').ok_or_else(usage)?;
         let parsed = format!("value = {value}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("value"));
         table.insert(key.to_owned(), parsed.unwrap_or_else(|| toml::Value::String(value.to_owned())));
@@ -105,7 +106,10 @@ fn outputs_by_label(card: &ModelCard, dataset: &Dataset) -> Result<Vec<ClassId>>
     let output = |label: &String| {
         let position = card.labels.iter().position(|known| known == label);
         position.map(|output| ClassId(output as u32)).ok_or_else(|| {
-            ExperimentError::BadData(anyhow::anyhow!("class \"{label}\" of the data is none of the model's {}", card.labels.len()))
+            ExperimentError::BadData(anyhow::anyhow!(
+                "class \"{label}\" of the data is none of the model's {}",
+                card.labels.len()
+            ))
         })
     };
     dataset.labels.iter().map(output).collect()

@@ -48,7 +48,9 @@ fn recognise_folder(path: &Path) -> Result<Recognised> {
         let n_classes = class_folders.filter(|entry| !file_name(entry).starts_with('.')).count();
         if n_classes >= 2 {
             let about = format!("Images of {n_classes} classes, one folder each, in {}.", path.display());
-            let data = format!("kind = \"image_folder\"\n{toml_path}\nsize = [32, 32]                        # height, width; every image is resized to it\nchannels = 3                           # 1 for grey");
+            let data = format!(
+                "kind = \"image_folder\"\n{toml_path}\nsize = [32, 32]                        # height, width; every image is resized to it\nchannels = 3                           # 1 for grey"
+            );
             return Ok(Recognised { data, about, n_classes: Some(n_classes) });
         }
     }
@@ -63,13 +65,15 @@ fn recognise_folder(path: &Path) -> Result<Recognised> {
 }
 
 fn hub_images(place: &str, about: &str) -> Recognised {
-    let data = format!("kind = \"hub_images\"\n{place}\nlabel = \"label\"                        # name of the label column");
+    let data =
+        format!("kind = \"hub_images\"\n{place}\nlabel = \"label\"                        # name of the label column");
     Recognised { data, about: about.to_owned(), n_classes: None }
 }
 
 fn has_parquet(path: &Path) -> Result<bool> {
     for entry in entries(path)? {
-        let found = if entry.is_dir() { has_parquet(&entry)? } else { entry.extension().is_some_and(|e| e == "parquet") };
+        let found =
+            if entry.is_dir() { has_parquet(&entry)? } else { entry.extension().is_some_and(|e| e == "parquet") };
         if found {
             return Ok(true);
         }
@@ -78,7 +82,8 @@ fn has_parquet(path: &Path) -> Result<bool> {
 }
 
 fn entries(path: &Path) -> Result<Vec<PathBuf>> {
-    let list = || -> std::io::Result<Vec<PathBuf>> { std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect() };
+    let list =
+        || -> std::io::Result<Vec<PathBuf>> { std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect() };
     let mut entries = list().map_err(|error| crate::error::file_error(path, "cannot be listed", error))?;
     entries.sort();
     Ok(entries)

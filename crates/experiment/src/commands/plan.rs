@@ -61,7 +61,8 @@ pub fn plan(
     let dataset = load_data(experiment, &context)?;
     let n_test = dataset.test.len();
     let (shop, _test) = open_workshop(experiment, dataset, options.open_device()?, &context);
-    let mut planner = Planner { shop: &shop, n_threads: options.n_threads.max(1), stages: Vec::new(), notes: Vec::new() };
+    let mut planner =
+        Planner { shop: &shop, n_threads: options.n_threads.max(1), stages: Vec::new(), notes: Vec::new() };
     planner.run()?;
     let memory_bytes = planner.memory_bytes(n_test)?;
     Ok(Plan { run_dir, stages: planner.stages, memory_bytes, notes: planner.notes })
@@ -86,7 +87,8 @@ impl Planner<'_> {
     fn run(&mut self) -> Result<()> {
         let config = self.shop.config;
         let n_classes = self.shop.n_classes();
-        let cost = self.cost(&config.generalist.model, &config.generalist.training, self.shop.train.len(), n_classes)?;
+        let cost =
+            self.cost(&config.generalist.model, &config.generalist.training, self.shop.train.len(), n_classes)?;
         let generalist = planning::finished_generalist(self.shop)?;
         self.push_training("generalist", generalist.is_some(), cost);
         let clustered = generalist.as_ref().map(|generalist| planning::finished_clustering(self.shop, generalist));
@@ -151,7 +153,12 @@ impl Planner<'_> {
         let distilled = [
             ("soft_targets", "student", true, merged),
             ("soft_targets_generalist", "student_generalist", wants(Baseline::StudentGeneralist), Some(generalist)),
-            ("soft_targets_ensemble", "student_generalist_ensemble", wants(Baseline::StudentGeneralistEnsemble), Some(ensemble)),
+            (
+                "soft_targets_ensemble",
+                "student_generalist_ensemble",
+                wants(Baseline::StudentGeneralistEnsemble),
+                Some(ensemble),
+            ),
         ];
         let cost = self.cost(&student.model, &student.training, shop.train.len(), shop.n_classes())?;
         let mut students = Vec::new();
@@ -198,16 +205,20 @@ impl Planner<'_> {
         let shape = self.shop.input.shape;
         let n_examples = (self.shop.train.len() + self.shop.valid.len() + n_test) as u64;
         let value_bytes = if matches!(shape, stillhouse_core::InputShape::Image { .. }) { 1 } else { BYTES_PER_NUMBER };
-        let model = Model::new(&config.generalist.model, &shape, self.shop.n_classes(), self.shop.seed, &self.shop.device)
-            .map_err(|error| ExperimentError::Usage(error.to_string()))?;
+        let model =
+            Model::new(&config.generalist.model, &shape, self.shop.n_classes(), self.shop.seed, &self.shop.device)
+                .map_err(|error| ExperimentError::Usage(error.to_string()))?;
         let n_states = match config.generalist.training.optimizer {
             OptimizerConfig::Sgd(_) => 1,
             OptimizerConfig::AdamW(_) => 2,
         };
         // weights, gradients, optimizer state
         let per_training = model.n_parameters() as u64 * BYTES_PER_NUMBER * (2 + n_states);
-        let targets = self.stages.iter().filter(|stage| stage.name.starts_with("soft_targets")).map(|stage| stage.disk_bytes);
-        Ok(n_examples * shape.n_values() as u64 * value_bytes + per_training * self.n_threads as u64 + targets.sum::<u64>())
+        let targets =
+            self.stages.iter().filter(|stage| stage.name.starts_with("soft_targets")).map(|stage| stage.disk_bytes);
+        Ok(n_examples * shape.n_values() as u64 * value_bytes
+            + per_training * self.n_threads as u64
+            + targets.sum::<u64>())
     }
 }
 

@@ -45,7 +45,9 @@ impl Predictor {
     /// An input of another kind or size than the model takes, or a file that cannot be read.
     pub fn predict(&self, input: &str, top_k: usize) -> Result<Vec<Prediction>> {
         match self.card.input.shape {
-            InputShape::Image { .. } => image_files(Path::new(input))?.iter().map(|path| self.image(path, top_k)).collect(),
+            InputShape::Image { .. } => {
+                image_files(Path::new(input))?.iter().map(|path| self.image(path, top_k)).collect()
+            }
             InputShape::Features { .. } => Ok(vec![self.features(input, top_k)?]),
         }
     }
@@ -70,7 +72,8 @@ impl Predictor {
         let probs = predict_values(&self.model, values, 1)?;
         let mut classes: Vec<usize> = (0..probs.len()).collect();
         classes.sort_by(|a, b| probs[*b].total_cmp(&probs[*a]).then(a.cmp(b)));
-        let top = classes.into_iter().take(top_k).map(|class| (self.card.labels[class].clone(), f64::from(probs[class])));
+        let top =
+            classes.into_iter().take(top_k).map(|class| (self.card.labels[class].clone(), f64::from(probs[class])));
         Ok(Prediction { input, top: top.collect() })
     }
 }
@@ -81,7 +84,8 @@ fn image_files(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let list = || -> std::io::Result<Vec<PathBuf>> { std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect() };
+    let list =
+        || -> std::io::Result<Vec<PathBuf>> { std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect() };
     let mut files = list().map_err(|error| file_error(path, "cannot be listed", error))?;
     let is_image = |path: &PathBuf| {
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());

@@ -3,7 +3,7 @@
 use crate::error::{ExperimentError, Result};
 use crate::files::read_json;
 use crate::report::Report;
-use crate::run::{is_locked, Manifest};
+use crate::run::{Manifest, is_locked};
 use serde::Serialize;
 use serde_json::Value as Json;
 use std::path::Path;
@@ -46,7 +46,10 @@ pub fn status(run_dir: &Path) -> Result<RunStatus> {
     let manifest = run_dir.join("manifest.json");
     if !manifest.is_file() {
         let hint = "give the folder that `stillhouse run` wrote, for example runs/quickstart";
-        return Err(ExperimentError::Usage(format!("{}: no run here (manifest.json is missing)\n  hint: {hint}", run_dir.display())));
+        return Err(ExperimentError::Usage(format!(
+            "{}: no run here (manifest.json is missing)\n  hint: {hint}",
+            run_dir.display()
+        )));
     }
     let manifest: Manifest = read_json(&manifest)?;
     let report_path = run_dir.join("report.json");
@@ -115,7 +118,10 @@ mod tests {
         );
         let stages = stages_of(log);
         assert_eq!(stages.len(), 2);
-        assert_eq!((stages[0].state.as_str(), stages[0].n_epochs_done, stages[0].valid_top1), ("running", 2, Some(0.5)));
+        assert_eq!(
+            (stages[0].state.as_str(), stages[0].n_epochs_done, stages[0].valid_top1),
+            ("running", 2, Some(0.5))
+        );
         assert_eq!((stages[1].state.as_str(), stages[1].elapsed_s), ("done", 1.5));
     }
 }

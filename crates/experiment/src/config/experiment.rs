@@ -165,8 +165,10 @@ impl ExperimentConfig {
             ("student.training", self.student.training.validate()),
             ("student.distillation", self.student.distillation.validate()),
         ];
-        let mut problems: Vec<(String, String)> =
-            tables.into_iter().flat_map(|(table, found)| found.into_iter().map(move |text| split_key(table, &text))).collect();
+        let mut problems: Vec<(String, String)> = tables
+            .into_iter()
+            .flat_map(|(table, found)| found.into_iter().map(move |text| split_key(table, &text)))
+            .collect();
         if self.student.views == 0 {
             problems.push(("student.views".into(), "must be at least 1, found 0".into()));
         }

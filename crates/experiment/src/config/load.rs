@@ -70,7 +70,8 @@ impl Experiment {
         let mut table = source.read()?;
         table.remove(SWEEP);
         for text in overrides {
-            apply_override(&mut table, text).map_err(|message| ConfigProblems::whole(&format!("--set {text}"), message))?;
+            apply_override(&mut table, text)
+                .map_err(|message| ConfigProblems::whole(&format!("--set {text}"), message))?;
         }
         Self::from_table(table, &source.display_name(), source.stem())
     }
@@ -83,7 +84,11 @@ impl Experiment {
         }
         let config: ExperimentConfig = serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
             let path = error.path().to_string();
-            in_source(vec![ConfigProblem { path, message: error.into_inner().to_string().trim_end().into(), hint: None }])
+            in_source(vec![ConfigProblem {
+                path,
+                message: error.into_inner().to_string().trim_end().into(),
+                hint: None,
+            }])
         })?;
         let out_of_range: Vec<_> = config
             .out_of_range()
@@ -134,7 +139,8 @@ pub fn load_sweep_axes(source: &ConfigSource) -> Result<Vec<(String, Vec<Value>)
         return Err(problem(SWEEP.into(), "a sweep needs a [sweep] table"));
     };
     let mut axes = Vec::new();
-    collect_axes("", sweep, &mut axes).map_err(|path| problem(format!("{SWEEP}.{path}"), "must be a list of values, not empty"))?;
+    collect_axes("", sweep, &mut axes)
+        .map_err(|path| problem(format!("{SWEEP}.{path}"), "must be a list of values, not empty"))?;
     if axes.is_empty() {
         return Err(problem(SWEEP.into(), "holds no key to vary"));
     }

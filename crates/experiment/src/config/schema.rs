@@ -34,17 +34,10 @@ struct Checker<'a> {
     problems: Vec<ConfigProblem>,
 }
 
-impl<'a> Checker<'a> {
-    fn check(&mut self, path: &str, value: &Value, schema: &'a Json) {
+impl Checker<'_> {
+    fn check(&mut self, path: &str, value: &Value, schema: &Json) {
         let schema = self.merged(schema);
-        if let Some(variants) = variants(&schema) {
-            return self.check_variants(path, value, &variants);
-        }
-        match value {
-            Value::Table(table) if is_object(&schema) => self.check_table(path, table, &schema),
-            Value::Array(items) if allows_type(&schema, "array") => self.check_items(path, items, &schema),
-            _ => self.check_scalar(path, value, &schema),
-        }
+        self.check_merged(path, value, &schema);
     }
 
     /// The schema with what its `$ref` points to, key by key; the schema's own keys win, properties are united.
@@ -77,21 +70,21 @@ impl<'a> Checker<'a> {
             _ => {
                 let matching = merged.iter().find(|variant| matches_type(variant, value));
                 match matching.or(merged.first()) {
-                    Some(variant) => self.check_merged(path, value, variant.clone()),
+                    Some(variant) => self.check_merged(path, value, variant),
                     None => self.problem(path, "no value is allowed here".into(), None),
                 }
             }
         }
     }
 
-    fn check_merged(&mut self, path: &str, value: &Value, schema: Map<String, Json>) {
-        if let Some(variants) = variants(&schema) {
+    fn check_merged(&mut self, path: &str, value: &Value, schema: &Map<String, Json>) {
+        if let Some(variants) = variants(schema) {
             return self.check_variants(path, value, &variants);
         }
         match value {
-            Value::Table(table) if is_object(&schema) => self.check_table(path, table, &schema),
-            Value::Array(items) if allows_type(&schema, "array") => self.check_items(path, items, &schema),
-            _ => self.check_scalar(path, value, &schema),
+            Value::Table(table) if is_object(schema) => self.check_table(path, table, schema),
+            Value::Array(items) if allows_type(schema, "array") => self.check_items(path, items, schema),
+            _ => self.check_scalar(path, value, schema),
         }
     }
 
@@ -114,10 +107,7 @@ impl<'a> Checker<'a> {
         let known: Vec<&str> = properties.keys().map(String::as_str).collect();
         for (key, value) in table {
             match properties.get(key) {
-                Some(property) => {
-                    let property = self.merged(property);
-                    self.check_merged(&join(path, key), value, property);
-                }
+                Some(property) => self.check(&join(path, key), value, property),
                 None => self.problem(&join(path, key), unknown_key(&known), did_you_mean(key, &known)),
             }
         }
@@ -134,7 +124,7 @@ impl<'a> Checker<'a> {
         let Some(item_schema) = schema.get("items") else { return };
         let item_schema = self.merged(item_schema);
         for (index, item) in items.iter().enumerate() {
-            self.check_merged(&format!("{path}[{index}]"), item, item_schema.clone());
+            self.check_merged(&format!("{path}[{index}]"), item, &item_schema);
         }
     }
 
@@ -148,15 +138,15 @@ impl<'a> Checker<'a> {
         }
         let number = value.as_float().or(value.as_integer().map(|integer| integer as f64));
         let bound = |key: &str| schema.get(key).and_then(Json::as_f64);
-        if let (Some(number), Some(bound)) = (number, bound("minimum")) {
-            if number < bound {
-                self.problem(path, format!("must be {bound} or more, found {number}"), None);
-            }
+        if let (Some(number), Some(bound)) = (number, bound("minimum"))
+            && number < bound
+        {
+            self.problem(path, format!("must be {bound} or more, found {number}"), None);
         }
-        if let (Some(number), Some(bound)) = (number, bound("exclusiveMinimum")) {
-            if number <= bound {
-                self.problem(path, format!("must be above {bound}, found {number}"), None);
-            }
+        if let (Some(number), Some(bound)) = (number, bound("exclusiveMinimum"))
+            && number <= bound
+        {
+            self.problem(path, format!("must be above {bound}, found {number}"), None);
         }
     }
 

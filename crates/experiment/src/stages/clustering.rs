@@ -57,7 +57,8 @@ fn compute(shop: &Workshop<'_>, generalist: &Trained, hierarchy: Option<&str>) -
     let affinity = class_affinity(config.affinity, &probs, shop.valid.labels(), n_classes).map_err(usage)?;
     let hierarchy = hierarchy.map(|text| Hierarchy::parse(text, &shop.labels)).transpose().map_err(usage)?;
     let seed = clustering_seed(shop);
-    let clustering = stillhouse_ensemble::cluster_classes(&affinity, config, hierarchy.as_ref(), seed).map_err(usage)?;
+    let clustering =
+        stillhouse_ensemble::cluster_classes(&affinity, config, hierarchy.as_ref(), seed).map_err(usage)?;
     let diagnosis = diagnose(&probs, shop.valid.labels(), &affinity, &clustering).map_err(usage)?;
     Ok(Clustered { clustering, diagnosis })
 }

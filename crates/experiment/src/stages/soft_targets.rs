@@ -51,12 +51,7 @@ pub(crate) fn store_soft_targets(shop: &Workshop<'_>, name: &str, teacher: &Teac
     run_stage(shop.context, &stage, produce, load)
 }
 
-fn collect(
-    shop: &Workshop<'_>,
-    name: &str,
-    teacher: &Teacher<'_>,
-    views: &[Option<ViewId>],
-) -> Result<SoftTargets> {
+fn collect(shop: &Workshop<'_>, name: &str, teacher: &Teacher<'_>, views: &[Option<ViewId>]) -> Result<SoftTargets> {
     let info = TargetsInfo {
         labels: shop.labels.clone(),
         dataset: shop.fingerprint.clone(),

@@ -1,8 +1,8 @@
 //! The small network that is shipped, and its twins on other targets.
 
-use super::training::{Recipe, Trained, global_validation, train_side_by_side};
 use super::Workshop;
 use super::soft_targets::StoredTargets;
+use super::training::{Recipe, Trained, global_validation, train_side_by_side};
 use crate::error::Result;
 use crate::store::Stage;
 use stillhouse_train::{LabelView, Objective, Sampler};

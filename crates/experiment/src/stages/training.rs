@@ -75,8 +75,10 @@ impl Recipe<'_> {
 
     fn fresh_model(&self, shop: &Workshop<'_>) -> Result<Model> {
         let model = match &self.start {
-            Some((trained, head)) => trained.model.with_head(head.clone()),
-            None => Model::new(self.model, &shop.input.shape, self.n_outputs, self.seed.derive("init", 0), &shop.device),
+            Some((trained, head)) => trained.model.with_head(*head),
+            None => {
+                Model::new(self.model, &shop.input.shape, self.n_outputs, self.seed.derive("init", 0), &shop.device)
+            }
         };
         model.map_err(model_error)
     }
