@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 /// Backward walks a graph recursively, so the work gets a deep stack.
 const STACK_BYTES: usize = 64 << 20;
 
-/// Tells the numeric libraries how many threads to use. Call it before the first thread starts.
+/// Tells the numeric libraries how many threads to use, and the allocator to keep what tensors free. Call it before the first thread starts.
 pub fn set_thread_variables(n_threads: NonZeroUsize) {
     let variables = [
         // without it every matrix product asks the system for the number of cores anew
@@ -14,6 +14,7 @@ pub fn set_thread_variables(n_threads: NonZeroUsize) {
         // a barrier pool of its own would serialise trainings that run side by side
         ("CANDLE_NUM_THREADS", "1".to_owned()),
     ];
+    stillhouse_experiment::keep_freed_memory();
     for (name, value) in variables {
         // SAFETY: no other thread exists yet that could read the environment at the same time
         unsafe { std::env::set_var(name, value) };

@@ -30,4 +30,4 @@ pub use commands::sweep::{SweepCellSpec, SweepSpec, collect_sweep, load_sweep};
 pub use error::{ExperimentError, Result};
 pub use observer::{Interrupt, Observer, RunEvent, Silent};
 pub use run::{RunOptions, RunOutcome, render_report, run};
-pub use stillhouse_train::EpochRecord;
+pub use stillhouse_train::{EpochRecord, keep_freed_memory};

@@ -38,3 +38,5 @@ pub use weights::{load_weights, save_weights};
 
 /// Where tensors live; the crates above name devices without knowing the tensor library.
 pub use candle_core::Device;
+/// Keeps freed tensors in the process, so that their pages are not faulted in again at each step.
+pub use stillhouse_ops::keep_freed_memory;
