@@ -54,6 +54,6 @@ mod tests {
     #[test]
     fn the_tree_is_frozen() {
         // a changed derivation would change every number of every run
-        assert_eq!(Seed(0).derive("generalist", 0), Seed(0x0));
+        assert_eq!(Seed(0).derive("generalist", 0), Seed(6320917731499060695));
     }
 }
