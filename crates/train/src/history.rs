@@ -59,21 +59,7 @@ impl History {
     pub fn epochs_since_best(&self) -> usize {
         self.epochs.len() - self.best_epoch.unwrap_or(0)
     }
-
-    /// Whether the last tenth of the training (two epochs at least) still raised validation accuracy by a quarter of a point
-    /// or more: a longer schedule would probably pay.
-    pub fn still_improving(&self) -> bool {
-        let window = (self.epochs.len() / 10).max(2);
-        let top1 = |record: &EpochRecord| record.valid_top1;
-        let Some(before) = self.epochs.len().checked_sub(window + 1).and_then(|at| top1(&self.epochs[at])) else {
-            return false;
-        };
-        self.epochs.last().and_then(top1).is_some_and(|last| last - before >= STILL_IMPROVING)
-    }
 }
-
-/// Gain in validation accuracy that counts as still improving.
-const STILL_IMPROVING: f64 = 0.0025;
 
 /// What [`fit`](crate::fit) did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -119,18 +105,5 @@ mod tests {
         assert_eq!(improvements, [true, true, false, false]);
         assert_eq!(history.best_epoch, Some(2));
         assert_eq!(history.epochs_since_best(), 2);
-    }
-
-    #[test]
-    fn a_rising_end_is_noticed() {
-        let mut history = History::default();
-        for epoch in 1..=10 {
-            history.push(record(epoch, 1.0 / epoch as f64, 0.05 * epoch as f64));
-        }
-        assert!(history.still_improving());
-        for epoch in 11..=20 {
-            history.push(record(epoch, 0.1, 0.5));
-        }
-        assert!(!history.still_improving());
     }
 }

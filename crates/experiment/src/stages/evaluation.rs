@@ -147,7 +147,8 @@ impl Evaluation<'_> {
         let warnings = failed.into_iter().chain(crate::report::warnings(&report, &curves)).collect();
         let subsets = self.models.specialists.iter().map(|specialist| &specialist.subset);
         let cluster_galleries = cluster_galleries(self.shop, subsets)?;
-        Ok(Evaluated { report: Report { warnings, ..report }, curves, cluster_galleries, soft_target_samples: samples })
+        let report = Report { warnings, ..report }.sanitised();
+        Ok(Evaluated { report, curves, cluster_galleries, soft_target_samples: samples })
     }
 
     /// A sentence for each specialist that is missing, since its clusters' numbers are missing too.
@@ -252,7 +253,7 @@ const N_LATENCY_RUNS: usize = 50;
 const BYTES_PER_PARAMETER: u64 = 4;
 
 /// Pairs of models whose difference is tested.
-const COMPARED: [(&str, &str); 8] = [
+const COMPARED: [(&str, &str); 11] = [
     ("ensemble", "generalist"),
     ("ensemble", "generalist_ensemble"),
     ("ensemble", "student_hard"),
@@ -261,6 +262,9 @@ const COMPARED: [(&str, &str); 8] = [
     ("student", "student_generalist_ensemble"),
     ("student", "generalist"),
     ("student", "ensemble"),
+    ("generalist_ensemble", "generalist"),
+    ("student_generalist", "student_hard"),
+    ("student_generalist_ensemble", "student_hard"),
 ];
 
 fn comparisons(on_test: &[OnTest]) -> Vec<crate::statistics::Comparison> {

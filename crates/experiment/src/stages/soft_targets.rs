@@ -37,7 +37,7 @@ pub(crate) fn store_soft_targets(shop: &Workshop<'_>, name: &str, teacher: &Teac
     let stage = targets_stage(shop, name, &keys, matches!(teacher, Teacher::Merged { .. }));
     let produce = |folder: &Path| {
         let n_bytes = size_bytes(shop.train.len() * views.len(), shop.n_classes());
-        shop.context.note(name, format!("writes {:.1} MB of soft targets", n_bytes as f64 / 1e6));
+        shop.context.note(name, format!("writes {:.0} kB of soft targets", n_bytes as f64 / 1e3));
         let targets = shop.context.with_all_threads(|| collect(shop, name, teacher, &views))??;
         let path = folder.join(TARGETS);
         targets.write(&path).map_err(|error| file_error(&path, "cannot be written", error))
