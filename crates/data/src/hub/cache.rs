@@ -7,6 +7,7 @@ use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Length of a commit in hexadecimal digits.
 const COMMIT_LEN: usize = 40;
@@ -80,7 +81,9 @@ impl RepoCache {
         let pointer = self.repo.pointer_path(commit).join(file);
         let folder = pointer.parent().expect("a pointer lies in a snapshot");
         create_folder(folder)?;
-        let temporary = folder.join(format!(".{}.{}", file.replace('/', "_"), std::process::id()));
+        // threads of one program fetch side by side too, so the process alone does not make the name its own
+        let serial = N_POINTERS.fetch_add(1, Ordering::Relaxed);
+        let temporary = folder.join(format!(".{}.{}.{serial}", file.replace('/', "_"), std::process::id()));
         let depth = file.split('/').count() + 1;
         let target = Path::new(&"../".repeat(depth)).join("blobs").join(blob.file_name().unwrap_or_default());
         link(&target, blob, &temporary)
@@ -93,6 +96,9 @@ impl RepoCache {
         self.folder.join("listings").join(format!("{commit}.json"))
     }
 }
+
+/// Pointers made by this program so far.
+static N_POINTERS: AtomicU64 = AtomicU64::new(0);
 
 /// Whether a revision is itself a commit, which never changes.
 pub(super) fn is_commit(revision: &str) -> bool {
