@@ -15,7 +15,8 @@ use crate::{DataError, Dataset, LoadContext};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// Parquet files with an image column and a label column. Give `repo` or `path`, not both.
+/// Parquet files with an image column and a label column. Give `repo` or `path`; a `path` wins, so that
+/// any config can be pointed at local files with `--set data.path=FOLDER`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HubImagesConfig {
@@ -64,10 +65,8 @@ impl HubImagesConfig {
     pub(crate) fn validate(&self) -> Vec<String> {
         let mut problems =
             [check_fraction(self.valid_fraction), self.wish().validate(), self.augment.validate()].concat();
-        match (&self.repo, &self.path) {
-            (Some(_), None) | (None, Some(_)) => {}
-            (None, None) => problems.push("repo or path must say where the parquet files are".to_owned()),
-            (Some(_), Some(_)) => problems.push("repo and path cannot both be given".to_owned()),
+        if self.repo.is_none() && self.path.is_none() {
+            problems.push("repo or path must say where the parquet files are".to_owned());
         }
         if self.revision.is_some() && self.repo.is_none() {
             problems.push("revision only makes sense with repo".to_owned());
