@@ -190,13 +190,25 @@ pub(crate) fn load_data(experiment: &Experiment, context: &RunContext<'_>) -> Re
     let start = Instant::now();
     context.event(&RunEvent::StageStarted { stage: DATA.into() });
     let progress = LoadProgress { context, counter: Default::default() };
-    let dataset = config.data.load(&LoadContext::new(Seed(config.seed).derive(DATA, 0), &progress))?;
+    let memory_limit_bytes = available_memory_bytes().map(|available| available / EXAMPLES_SHARE_OF_MEMORY);
+    let seed = Seed(config.seed).derive(DATA, 0);
+    let dataset = config.data.load(&LoadContext { memory_limit_bytes, ..LoadContext::new(seed, &progress) })?;
     context.note(DATA, dataset.describe());
     context.event(&RunEvent::StageFinished { stage: DATA.into(), elapsed_s: start.elapsed().as_secs_f64() });
     Ok(dataset)
 }
 
 const DATA: &str = "data";
+/// Decoded examples stay in memory up to this fraction of what is free; beyond it they are decoded on demand.
+const EXAMPLES_SHARE_OF_MEMORY: u64 = 2;
+
+/// Memory that programs may still take, where the system says so.
+fn available_memory_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kib * 1024)
+}
 
 /// Carries a load's progress to the run's observer.
 struct LoadProgress<'a> {

@@ -161,7 +161,7 @@ impl Objective {
     }
 }
 
-/// `task_loss_weight * hard + distill_loss_weight * T^2 * soft` (METHOD of the project; paper, sec. 2).
+/// `task_loss_weight * hard + distill_loss_weight * T^2 * soft` (paper, sec. 2).
 fn distillation_loss(
     model: &str,
     logits: &Tensor,

@@ -77,7 +77,7 @@ impl Sampler {
         rows
     }
 
-    /// Share of the rows of an epoch that are the specialist's own, `s` of METHOD's prior correction; 1 for all rows.
+    /// Share of the rows of an epoch that are the specialist's own, the training share of the prior correction; 1 for all rows.
     pub fn own_share(&self) -> f64 {
         match self {
             Self::All => 1.0,

@@ -93,7 +93,7 @@ fn file_name(path: &Path) -> String {
     path.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned())
 }
 
-/// Few, large, overlapping clusters do best (METHOD of the project, 2.7); about a dozen classes each, two at least.
+/// Few and large clusters do best; about a dozen classes each, two at least.
 fn n_clusters(n_classes: Option<usize>) -> usize {
     const CLASSES_EACH: usize = 12;
     n_classes.map_or(2, |n_classes| (n_classes / CLASSES_EACH).clamp(2, 20))
