@@ -4,7 +4,7 @@
 
 use crate::DataError;
 use crate::augment::AugmentConfig;
-use crate::store::{RawImage, Store};
+use crate::store::{FeatureStore, RawImage, Store};
 use std::sync::Arc;
 use stillhouse_core::{ClassId, ExampleId, InputShape, InputSpec, Seed, ViewId};
 
@@ -96,6 +96,25 @@ impl Split {
     pub fn select(&self, rows: &[usize]) -> Self {
         let rows: Vec<u32> = rows.iter().map(|&row| self.rows[row]).collect();
         Self::new(self.pool.clone(), self.reading.clone(), &rows, self.n_classes)
+    }
+
+    /// The same examples and labels with other inputs, `[N, F]`: what a frozen body makes of them. They have no views
+    /// and are named by their rows.
+    ///
+    /// # Panics
+    /// If there is not one row of `n_features` values for each example.
+    pub fn with_features(&self, values: Vec<f32>, n_features: usize) -> Self {
+        assert_eq!(values.len(), self.len() * n_features, "one row of features for each example");
+        let classes = self.labels.to_vec();
+        let store = Store::Features(FeatureStore { values, n_features });
+        let input = InputSpec {
+            shape: InputShape::Features { n_features },
+            mean: vec![0.0; n_features],
+            std: vec![1.0; n_features],
+        };
+        let reading = Reading { input, augment: AugmentConfig::default(), seed: self.reading.seed };
+        let rows: Vec<u32> = (0..self.len() as u32).collect();
+        Self::new(Arc::new(Pool { store, classes, first_id: 0 }), Arc::new(reading), &rows, self.n_classes)
     }
 
     /// Writes one example, `(x / 255 - mean) / std` for images and `(x - mean) / std` for features; with a view, the

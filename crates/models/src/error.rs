@@ -36,6 +36,14 @@ pub enum ModelError {
         /// classes of the dataset
         n_classes: usize,
     },
+    /// A head that reads other features than the body gives.
+    #[error("the head reads {got} features, the body gives {expected}")]
+    HeadFeatures {
+        /// features that the head reads
+        got: usize,
+        /// width of the body's features
+        expected: usize,
+    },
     /// An output beyond the head's last.
     #[error("output {output_idx} does not exist, the model has {n_outputs}")]
     NoSuchOutput {

@@ -3,9 +3,9 @@
 //! Shapes: `O` outputs, `F` features, `L` classes of the subset.
 
 use crate::layers::HEAD;
-use crate::{Model, ModelError};
+use crate::{MlpConfig, Model, ModelConfig, ModelError};
 use candle_core::{Device, Tensor};
-use stillhouse_core::{ClassSubset, Seed};
+use stillhouse_core::{ClassSubset, InputShape, Seed};
 
 /// What the head of a model that is made from another one starts from.
 #[derive(Clone, Copy, Debug)]
@@ -31,9 +31,25 @@ pub enum HeadInit<'a> {
         /// classes of the other model
         subset: &'a ClassSubset,
     },
+    /// The head of a third model that reads the same features, for example one made by [`Model::head_alone`].
+    Of(&'a Model),
 }
 
 impl Model {
+    /// The head as a model of its own, a linear classifier on features `[B, F]`; a copy, as in [`Model::with_head`].
+    /// Training it on features of a frozen body is much cheaper than training the whole.
+    ///
+    /// # Errors
+    /// A failing tensor operation.
+    pub fn head_alone(&self) -> Result<Self, ModelError> {
+        let config =
+            ModelConfig::Mlp(MlpConfig { widths: Vec::new(), dropout: 0.0, input_dropout: 0.0, max_norm: None });
+        let input = InputShape::Features { n_features: self.n_features() };
+        let model = Self::blank(&config, &input, self.n_outputs(), self.device())?;
+        model.head.copy_from(&self.head)?;
+        Ok(model)
+    }
+
     /// A new model of the same architecture: its body's parameters and buffers are copies of this one's, its head is
     /// new. Training one of the two never touches the other.
     ///
@@ -45,6 +61,13 @@ impl Model {
         let mut state = self.state_dict()?;
         match head {
             HeadInit::Same => {}
+            HeadInit::Of(other) => {
+                let (got, expected) = (other.n_features(), self.n_features());
+                if got != expected {
+                    return Err(ModelError::HeadFeatures { got, expected });
+                }
+                replace_head(&mut state, other.head.weight.as_detached_tensor(), other.head.bias.as_detached_tensor());
+            }
             HeadInit::Fresh { seed, .. } => {
                 let fresh = Self::new(self.config(), self.input(), n_outputs, seed, self.device())?;
                 replace_head(&mut state, fresh.head.weight.as_detached_tensor(), fresh.head.bias.as_detached_tensor());
@@ -65,6 +88,7 @@ impl Model {
         match head {
             HeadInit::Same => Ok(self.n_outputs()),
             HeadInit::Fresh { n_outputs, .. } => Ok(n_outputs),
+            HeadInit::Of(other) => Ok(other.n_outputs()),
             HeadInit::Subset { subset } => self.check_subset(subset).map(|()| subset.len()),
             HeadInit::Dustbin { subset } if subset.is_everything() => {
                 Err(ModelError::EmptyDustbin { n_classes: subset.n_classes() })

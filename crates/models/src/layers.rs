@@ -71,6 +71,13 @@ impl Linear {
         })
     }
 
+    /// Takes over another layer's numbers, of the same shape.
+    pub(crate) fn copy_from(&self, other: &Self) -> Result<(), ModelError> {
+        self.weight.set(&other.weight.as_detached_tensor())?;
+        self.bias.set(&other.bias.as_detached_tensor())?;
+        Ok(())
+    }
+
     /// `[B, I]` to `[B, O]`.
     pub(crate) fn forward(&self, input: &Tensor, activation: Activation, mode: Mode) -> Result<Tensor, ModelError> {
         let (weight, bias) = (mode.read(&self.weight), mode.read(&self.bias));

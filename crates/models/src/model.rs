@@ -90,9 +90,21 @@ impl Model {
     /// # Errors
     /// A batch of another shape, or a failing tensor operation.
     pub fn forward(&self, inputs: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
+        self.head.forward(&self.features(inputs, mode)?, Activation::None, mode)
+    }
+
+    /// Features `[B, F]` that the head reads.
+    ///
+    /// # Errors
+    /// As [`Model::forward`].
+    pub fn features(&self, inputs: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
         self.check_input(inputs)?;
-        let features = self.body.forward(inputs, mode)?;
-        self.head.forward(&features, Activation::None, mode)
+        self.body.forward(inputs, mode)
+    }
+
+    /// Width of the features, `F`.
+    pub fn n_features(&self) -> usize {
+        self.body.n_features()
     }
 
     fn check_input(&self, inputs: &Tensor) -> Result<(), ModelError> {
@@ -149,6 +161,11 @@ impl Model {
     /// weights.
     pub fn flops_per_example(&self) -> u64 {
         FLOPS_PER_MULTIPLY_ADD * self.n_multiply_adds
+    }
+
+    /// The part of [`Model::flops_per_example`] below the head.
+    pub fn body_flops_per_example(&self) -> u64 {
+        self.flops_per_example() - FLOPS_PER_MULTIPLY_ADD * (self.n_features() * self.n_outputs) as u64
     }
 
     /// Scales down incoming weights beyond the config's `max_norm`; to be called after each optimizer step. Does nothing

@@ -3,7 +3,7 @@
 use crate::checkpoint::{self, Progress, checkpoint_error};
 use crate::objective::scalar;
 use crate::optimizer::Optimizer;
-use crate::predict::{batch_tensor, predict_proba};
+use crate::predict::{batch_tensor, predict_records};
 use crate::{
     EpochRecord, FitSummary, LabelView, LossParts, Monitor, Objective, Sampler, StepInfo, TrainError, TrainingConfig,
     ViewPolicy,
@@ -211,7 +211,7 @@ impl<'a> Training<'a> {
         let n_steps = self.progress.n_steps_in_epoch.max(1) as f64;
         let [total, task, distill] = self.progress.loss_sums.map(|sum| sum / n_steps);
         let (with_task, with_distill) = match job.objective {
-            Objective::HardLabels(_) => (false, false),
+            Objective::HardLabels(_) | Objective::FullSoftmax { .. } => (false, false),
             Objective::Distillation { config, .. } => (config.task_loss_weight > 0.0, true),
         };
         let valid = job.validation.map(|validation| validate(self.model, validation)).transpose()?;
@@ -323,10 +323,7 @@ fn named(prefix: &str, tensors: Vec<(String, Tensor)>) -> Vec<(String, Tensor)> 
 
 /// Mean negative log likelihood and accuracy in the model's own numbering.
 fn validate(model: &Model, validation: &Validation) -> Result<(f64, f64), TrainError> {
-    let probs = predict_proba(model, &validation.split, None)?;
-    let outputs: Vec<ClassId> =
-        validation.split.labels().iter().map(|class| ClassId(validation.labels.output(*class))).collect();
-    let n_outputs = probs.len() / outputs.len().max(1);
-    let metrics = crate::evaluate(&probs, &outputs, n_outputs.max(1));
+    let output = |class| ClassId(validation.labels.output(class));
+    let metrics = crate::metrics_of(&predict_records(model, &validation.split, output)?);
     Ok((metrics.nll, metrics.top1))
 }

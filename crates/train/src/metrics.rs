@@ -22,33 +22,56 @@ pub struct Metrics {
 const PROB_FLOOR: f64 = 1e-30;
 const N_CALIBRATION_BINS: usize = 15;
 
-/// All metrics of `[N, C]` probabilities; zeros for an empty split.
-pub fn evaluate(probs: &[f32], labels: &[ClassId], n_classes: usize) -> Metrics {
-    let n = labels.len().max(1) as f64;
-    let ranks: Vec<usize> = rows(probs, n_classes).zip(labels).map(|(row, label)| rank_of_label(row, *label)).collect();
-    let nll = rows(probs, n_classes)
-        .zip(labels)
-        .map(|(row, label)| -f64::from(row[label.index()]).max(PROB_FLOOR).ln())
-        .sum::<f64>();
-    Metrics {
-        top1: ranks.iter().filter(|rank| **rank == 0).count() as f64 / n,
-        top5: ranks.iter().filter(|rank| **rank < 5).count() as f64 / n,
-        nll: nll / n,
-        ece: expected_calibration_error(probs, labels, n_classes),
+/// What is kept of one prediction: enough for every metric, in a few bytes whatever the number of classes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PredictionRecord {
+    /// The most probable class; the lowest number of several equals.
+    pub predicted: ClassId,
+    /// Classes ranked before the label; of equal probabilities the lower class number comes first.
+    pub rank_of_label: u32,
+    /// Probability of the label.
+    pub label_prob: f32,
+    /// Probability of the most probable class.
+    pub top_prob: f32,
+}
+
+impl PredictionRecord {
+    /// The record of one row of probabilities `[C]`.
+    pub fn new(row: &[f32], label: ClassId) -> Self {
+        let predicted = argmax(row);
+        let label_prob = row[label.index()];
+        let rank_of_label = rank_of_label(row, label) as u32;
+        Self { predicted: ClassId(predicted as u32), rank_of_label, label_prob, top_prob: row[predicted] }
+    }
+
+    /// Whether the label is the most probable class.
+    pub fn is_correct(&self) -> bool {
+        self.rank_of_label == 0
     }
 }
 
-/// Whether the label is the most probable class, for each example.
-pub fn correct(probs: &[f32], labels: &[ClassId], n_classes: usize) -> Vec<bool> {
-    rows(probs, n_classes).zip(labels).map(|(row, label)| rank_of_label(row, *label) == 0).collect()
+/// Metrics of predictions that were recorded one by one; zeros for none.
+pub fn metrics_of(records: &[PredictionRecord]) -> Metrics {
+    let n = records.len().max(1) as f64;
+    let within = |n_best: u32| records.iter().filter(|record| record.rank_of_label < n_best).count() as f64 / n;
+    let nll: f64 = records.iter().map(|record| -f64::from(record.label_prob).max(PROB_FLOOR).ln()).sum();
+    Metrics { top1: within(1), top5: within(5), nll: nll / n, ece: expected_calibration_error(records) }
+}
+
+/// All metrics of `[N, C]` probabilities; zeros for an empty split.
+pub fn evaluate(probs: &[f32], labels: &[ClassId], n_classes: usize) -> Metrics {
+    metrics_of(&records(probs, labels, n_classes))
+}
+
+/// One record for each row of `[N, C]` probabilities.
+pub fn records(probs: &[f32], labels: &[ClassId], n_classes: usize) -> Vec<PredictionRecord> {
+    probs.chunks_exact(n_classes).zip(labels).map(|(row, label)| PredictionRecord::new(row, *label)).collect()
 }
 
 /// Share of examples on which two models name the same class.
-pub fn agreement(a: &[f32], b: &[f32], n_classes: usize) -> f64 {
-    let n = (a.len() / n_classes).max(1);
-    let n_same =
-        rows(a, n_classes).zip(rows(b, n_classes)).filter(|(row_a, row_b)| argmax(row_a) == argmax(row_b)).count();
-    n_same as f64 / n as f64
+pub fn agreement(a: &[PredictionRecord], b: &[PredictionRecord]) -> f64 {
+    let n_same = a.iter().zip(b).filter(|(a, b)| a.predicted == b.predicted).count();
+    n_same as f64 / a.len().max(1) as f64
 }
 
 /// Number of classes ranked before the label; of equal probabilities the lower class number comes first.
@@ -69,22 +92,17 @@ fn argmax(row: &[f32]) -> usize {
     best
 }
 
-fn expected_calibration_error(probs: &[f32], labels: &[ClassId], n_classes: usize) -> f64 {
+fn expected_calibration_error(records: &[PredictionRecord]) -> f64 {
     let mut confidence = [0.0; N_CALIBRATION_BINS];
     let mut n_correct = [0.0; N_CALIBRATION_BINS];
-    for (row, label) in rows(probs, n_classes).zip(labels) {
-        let predicted = argmax(row);
-        let top = f64::from(row[predicted]);
+    for record in records {
+        let top = f64::from(record.top_prob);
         let bin = ((top * N_CALIBRATION_BINS as f64) as usize).min(N_CALIBRATION_BINS - 1);
         confidence[bin] += top;
-        n_correct[bin] += f64::from(u8::from(predicted == label.index()));
+        n_correct[bin] += f64::from(u8::from(record.is_correct()));
     }
     let gaps = confidence.iter().zip(&n_correct).map(|(confidence, n_correct)| (confidence - n_correct).abs());
-    gaps.sum::<f64>() / labels.len().max(1) as f64
-}
-
-fn rows(probs: &[f32], n_classes: usize) -> std::slice::ChunksExact<'_, f32> {
-    probs.chunks_exact(n_classes)
+    gaps.sum::<f64>() / records.len().max(1) as f64
 }
 
 #[cfg(test)]
@@ -107,7 +125,9 @@ mod tests {
     #[test]
     fn agreement_counts_equal_choices() {
         let other = [0.9, 0.1, 0.0, 0.9, 0.1, 0.0, 0.9, 0.1, 0.0];
-        assert!((agreement(&PROBS, &other, 3) - 2.0 / 3.0).abs() < 1e-12);
+        let labels = [ClassId(0); 3];
+        let share = agreement(&records(&PROBS, &labels, 3), &records(&other, &labels, 3));
+        assert!((share - 2.0 / 3.0).abs() < 1e-12);
     }
 
     #[test]

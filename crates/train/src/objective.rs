@@ -5,12 +5,14 @@
 //! (Hinton, Vinyals and Dean 2015, sec. 2).
 
 use crate::TrainError;
+use crate::full_softmax::full_softmax_loss;
 use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use stillhouse_core::{ClassId, ClassSubset, ExampleView, Temperature};
 use stillhouse_data::Batch;
+use stillhouse_models::Model;
 use stillhouse_ops::loss;
 use stillhouse_targets::{SoftTargets, soften};
 
@@ -19,6 +21,13 @@ use stillhouse_targets::{SoftTargets, soften};
 pub enum Objective {
     /// Cross entropy with the label, as the model numbers it.
     HardLabels(LabelView),
+    /// Cross entropy with the label on a specialist's own classes, with the generalist's soft targets on the others.
+    FullSoftmax {
+        /// the specialist's own classes
+        subset: ClassSubset,
+        /// source of the soft targets, with the same outputs
+        generalist: Arc<Model>,
+    },
     /// Soft targets beside the hard labels.
     Distillation {
         /// merged or single-teacher distributions, by example and view
@@ -145,6 +154,10 @@ impl Objective {
             Self::HardLabels(view) => {
                 let labels: Vec<u32> = batch.labels.iter().map(|class| view.output(*class)).collect();
                 Ok(LossParts { total: loss::cross_entropy(logits, &labels)?, task: None, distill: None })
+            }
+            Self::FullSoftmax { subset, generalist } => {
+                let total = full_softmax_loss(logits, batch, subset, generalist)?;
+                Ok(LossParts { total, task: None, distill: None })
             }
             Self::Distillation { targets, config } => distillation_loss(model, logits, batch, targets, config),
         }

@@ -1,9 +1,10 @@
 //! Predictions for whole splits.
 
 use crate::TrainError;
+use crate::metrics::{PredictionRecord, records};
 use candle_core::{DType, Tensor};
 use rayon::prelude::*;
-use stillhouse_core::{InputShape, ViewId};
+use stillhouse_core::{ClassId, InputShape, ViewId};
 use stillhouse_data::Split;
 use stillhouse_models::{Mode, Model};
 
@@ -25,13 +26,51 @@ pub fn predict_proba(model: &Model, split: &Split, view: Option<ViewId>) -> Resu
     Ok(batches.concat())
 }
 
+/// The records of every row of a split, `output` telling which output stands for a label. Memory does not grow with
+/// the number of classes times that of examples.
+///
+/// # Errors
+/// As [`predict_proba`].
+pub fn predict_records(
+    model: &Model,
+    split: &Split,
+    output: impl Fn(ClassId) -> ClassId + Sync,
+) -> Result<Vec<PredictionRecord>, TrainError> {
+    let rows: Vec<usize> = (0..split.len()).collect();
+    let batch = |rows: &[usize]| -> Result<Vec<PredictionRecord>, TrainError> {
+        let probs = predict_rows(model, split, rows, None)?;
+        let labels: Vec<ClassId> = rows.iter().map(|row| output(split.label(*row))).collect();
+        Ok(records(&probs, &labels, model.n_outputs()))
+    };
+    let batches: Vec<_> = rows.par_chunks(PREDICTION_BATCH).map(batch).collect::<Result<_, _>>()?;
+    Ok(batches.concat())
+}
+
+/// Features `[N, F]` that the head of a model reads, for every row of a split, with the body as in prediction.
+///
+/// # Errors
+/// As [`predict_proba`].
+pub fn predict_features(model: &Model, split: &Split, view: Option<ViewId>) -> Result<Vec<f32>, TrainError> {
+    let rows: Vec<usize> = (0..split.len()).collect();
+    let batch = |rows: &[usize]| -> Result<Vec<f32>, TrainError> {
+        let inputs = batch_tensor(read_rows(split, rows, view)?, rows.len(), model.input(), model)?;
+        Ok(model.features(&inputs, Mode::Eval)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?)
+    };
+    let batches: Vec<_> = rows.par_chunks(PREDICTION_BATCH).map(batch).collect::<Result<_, _>>()?;
+    Ok(batches.concat())
+}
+
 fn predict_rows(model: &Model, split: &Split, rows: &[usize], view: Option<ViewId>) -> Result<Vec<f32>, TrainError> {
+    predict_values(model, read_rows(split, rows, view)?, rows.len())
+}
+
+fn read_rows(split: &Split, rows: &[usize], view: Option<ViewId>) -> Result<Vec<f32>, TrainError> {
     let n_values = split.input().shape.n_values();
     let mut inputs = vec![0.0; rows.len() * n_values];
     for (row, out) in rows.iter().zip(inputs.chunks_exact_mut(n_values)) {
         split.read(*row, view, out)?;
     }
-    predict_values(model, inputs, rows.len())
+    Ok(inputs)
 }
 
 /// Probabilities `[n_examples, n_outputs]` of normalised inputs, one after the other.

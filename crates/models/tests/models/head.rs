@@ -2,7 +2,7 @@
 
 use crate::cases::{N_OUTPUTS, assert_close, batch, bits, every_case, labels, logits, mlp, model, sgd_step, values};
 use stillhouse_core::{ClassId, ClassSubset, InputShape, Seed};
-use stillhouse_models::{HeadInit, Model, ModelError};
+use stillhouse_models::{HeadInit, Mode, Model, ModelError};
 
 const FEATURES: InputShape = InputShape::Features { n_features: 7 };
 
@@ -105,4 +105,33 @@ fn the_prior_correction_moves_one_logit() {
     }
     assert_eq!(model.add_to_output_bias(5, 1.0).unwrap_err().to_string(), "output 5 does not exist, the model has 5");
     assert!(model.add_to_output_bias(0, f64::NEG_INFINITY).unwrap_err().to_string().contains("must be finite"));
+}
+
+#[test]
+fn a_head_alone_on_the_bodys_features_is_the_whole_model() {
+    for (config, input) in every_case() {
+        let whole = trained(&config, &input);
+        let head = whole.head_alone().unwrap();
+        let inputs = batch(&input, 5, 4);
+        let features = whole.features(&inputs, Mode::Eval).unwrap();
+        let of_head = head.forward(&features, Mode::Eval).unwrap().to_vec2::<f32>().unwrap();
+        assert_eq!(of_head, logits(&whole, &inputs), "{config:?}");
+        let n_head_flops = 2 * (whole.n_features() * whole.n_outputs()) as u64;
+        assert_eq!(whole.body_flops_per_example() + n_head_flops, whole.flops_per_example());
+    }
+}
+
+#[test]
+fn a_head_trained_alone_goes_back_onto_the_body() {
+    let generalist = trained(&mlp(&[6]), &FEATURES);
+    let subset = subset(&[3, 1]);
+    let head = generalist.with_head(HeadInit::Dustbin { subset: &subset }).unwrap().head_alone().unwrap();
+    head.add_to_output_bias(2, 1.5).unwrap();
+    let specialist = generalist.with_head(HeadInit::Of(&head)).unwrap();
+    assert_eq!(specialist.n_outputs(), 3);
+    assert_eq!(values(&specialist, "head.bias"), values(&head, "head.bias"));
+    assert_eq!(values(&specialist, "layers.0.weight"), values(&generalist, "layers.0.weight"));
+    let other = trained(&mlp(&[5]), &FEATURES);
+    let error = other.with_head(HeadInit::Of(&head)).unwrap_err();
+    assert!(matches!(error, ModelError::HeadFeatures { got: 6, expected: 5 }), "{error}");
 }
