@@ -14,6 +14,7 @@
 
 mod affinity;
 mod agreement;
+mod calibration;
 mod clustering;
 mod coverage;
 mod merge;
@@ -23,6 +24,7 @@ mod prior;
 
 pub use affinity::{Affinity, AffinityError, AffinityKind, class_affinity};
 pub use agreement::clustering_agreement;
+pub use calibration::{DustbinCalibration, dustbin_calibration, refit_dustbin_bias};
 pub use clustering::{
     ClusterClassesError, ClusteringConfig, ClusteringMethod, Hierarchy, HierarchyConfig, HierarchyError, KMeansConfig,
     RandomConfig, cluster_classes,

@@ -72,6 +72,11 @@ impl<'a> RunContext<'a> {
         self.force && !self.computed.lock().expect("no holder panics").contains(stage.key())
     }
 
+    /// Whether a stage would be computed if it were asked for.
+    pub(crate) fn is_to_do(&self, stage: &Stage) -> bool {
+        !stage.is_done(&self.stages_dir) || self.is_forced(stage)
+    }
+
     pub(crate) fn mark_computed(&self, stage: &Stage) {
         self.computed.lock().expect("no holder panics").insert(stage.key().to_owned());
     }

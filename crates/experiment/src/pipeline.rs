@@ -7,8 +7,8 @@ use crate::context::RunContext;
 use crate::error::Result;
 use crate::report::DatasetReport;
 use crate::stages::{
-    Evaluated, Models, Teacher, Trained, Workshop, cluster_classes, evaluate, store_soft_targets, train_generalist,
-    train_generalist_ensemble, train_specialists, train_students,
+    Ensemble, Evaluated, Models, Teacher, Trained, Workshop, check_specialists, cluster_classes, evaluate,
+    store_soft_targets, train_generalist_ensemble, train_generalists, train_specialists, train_students,
 };
 use stillhouse_core::Seed;
 use stillhouse_data::{Dataset, SealedTest};
@@ -32,39 +32,41 @@ pub(crate) fn run_pipeline(
     let config = shop.config;
 
     // The generalist, and which classes it confuses on examples that it did not fit (sec. 5.1, 5.2).
-    let generalist = train_generalist(&shop)?;
-    let clustered = cluster_classes(&shop, &generalist)?;
+    let generalists = train_generalists(&shop)?;
+    let clustered = cluster_classes(&shop, &generalists)?;
 
-    // One specialist for each cluster of confusable classes, side by side (sec. 5.1).
-    let specialists = train_specialists(&shop, &generalist, &clustered)?;
+    // One specialist for each cluster of confusable classes, side by side (sec. 5.1), and which of them help.
+    let specialists = train_specialists(&shop, &generalists, &clustered)?;
+    let specialists = check_specialists(&shop, &generalists, specialists)?;
 
     // The control: generalists for the same compute.
     let wants = |baseline| config.evaluation.wants(baseline);
     let ensemble_members = match wants(Baseline::GeneralistEnsemble) {
-        true => train_generalist_ensemble(&shop, &generalist, &specialists)?,
+        true => train_generalist_ensemble(&shop, &generalists, &specialists.specialists)?,
         false => Vec::new(),
     };
 
     // What all of them say about every training example, merged (sec. 5.3, eq. 5) and stored once.
-    let merged = Teacher::Merged { generalist: &generalist, specialists: &specialists };
-    let merged_targets = store_soft_targets(&shop, "soft_targets", &merged)?;
+    let ensemble = Ensemble::new(&shop, &generalists, &specialists)?;
+    let merged_targets = store_soft_targets(&shop, "soft_targets", &Teacher::Merged(&ensemble))?;
 
     // The step that the paper leaves open (sec. 8): back into one small net. Its twins learn from other targets.
     let mut targets = vec![("student", merged_targets.clone())];
     if wants(Baseline::StudentGeneralist) {
-        let teacher = Teacher::Single(&generalist);
+        let teacher = Teacher::Single(&generalists[0]);
         targets.push(("student_generalist", store_soft_targets(&shop, "soft_targets_generalist", &teacher)?));
     }
     if wants(Baseline::StudentGeneralistEnsemble) {
-        let teacher = Teacher::Mean(std::iter::once(&generalist).chain(&ensemble_members).collect());
+        let teacher = Teacher::Mean(generalists.iter().chain(&ensemble_members).collect());
         targets.push(("student_generalist_ensemble", store_soft_targets(&shop, "soft_targets_ensemble", &teacher)?));
     }
     let students = train_students(&shop, targets)?;
 
     // The test split is read here, and only here.
     let models = Models {
-        generalist: &generalist,
+        generalists: &generalists,
         specialists: &specialists,
+        ensemble: &ensemble,
         students: &students,
         ensemble_members: &ensemble_members,
     };

@@ -1,6 +1,6 @@
 //! `plan`: what a run would do, what of it is done, and about what it would cost.
 
-use crate::config::{Baseline, Experiment};
+use crate::config::{Baseline, Experiment, SpecialistHead};
 use crate::context::RunContext;
 use crate::error::{ExperimentError, Result};
 use crate::observer::{Interrupt, Observer};
@@ -89,17 +89,28 @@ impl Planner<'_> {
         let n_classes = self.shop.n_classes();
         let cost =
             self.cost(&config.generalist.model, &config.generalist.training, self.shop.train.len(), n_classes)?;
-        let generalist = planning::finished_generalist(self.shop)?;
-        self.push_training("generalist", generalist.is_some(), cost);
-        let clustered = generalist.as_ref().map(|generalist| planning::finished_clustering(self.shop, generalist));
+        let generalist_keys: Vec<String> = (0..config.generalist.n_models)
+            .map(|member| {
+                let stage = planning::generalist_stage(self.shop, member);
+                self.push_training(stage.name(), self.is_done(&stage), cost);
+                stage.key().to_owned()
+            })
+            .collect();
+        let generalists = planning::finished_generalists(self.shop)?;
+        let clustered = generalists.as_deref().map(|generalists| planning::finished_clustering(self.shop, generalists));
         let clustered = clustered.transpose()?.flatten();
         self.push("clustering", clustered.is_some(), 0);
-        let (specialist_keys, specialist_flops) = self.specialists(generalist.as_ref().zip(clustered.as_ref()))?;
-        let generalist_key = planning::generalist_stage(self.shop, 0).key().to_owned();
+        let (specialist_keys, specialist_flops) = self.specialists(generalists.as_deref().zip(clustered.as_ref()))?;
         let ensemble_keys = self.ensemble(cost, specialist_flops);
-        let with_generalist = |keys: Vec<String>| [vec![generalist_key.clone()], keys].concat();
-        let merged_keys = specialist_keys.map(with_generalist);
-        self.students(merged_keys, vec![generalist_key.clone()], with_generalist(ensemble_keys))
+        let check = specialist_keys.map(|keys| {
+            let generalists: Vec<&str> = generalist_keys.iter().map(String::as_str).collect();
+            let specialists: Vec<&str> = keys.iter().map(String::as_str).collect();
+            planning::check_stage(self.shop, &generalists, &specialists)
+        });
+        self.push("validation", check.as_ref().is_some_and(|stage| self.is_done(stage)), 0);
+        let merged_keys = check.map(|stage| vec![stage.key().to_owned()]);
+        let plain_keys = [generalist_keys.clone(), ensemble_keys].concat();
+        self.students(merged_keys, generalist_keys[..1].to_vec(), plain_keys)
     }
 
     /// Plans the other generalists of the plain ensemble; their keys.
@@ -107,7 +118,8 @@ impl Planner<'_> {
         if !self.shop.config.evaluation.wants(Baseline::GeneralistEnsemble) {
             return Vec::new();
         }
-        let members = 1..planning::n_equal_cost_members(cost.flops, specialist_flops);
+        let n_models = self.shop.config.generalist.n_models;
+        let members = n_models..planning::n_equal_cost_members(n_models, cost.flops, specialist_flops);
         let plan = |member| {
             let stage = planning::generalist_stage(self.shop, member);
             self.push_training(stage.name(), self.is_done(&stage), cost);
@@ -117,10 +129,11 @@ impl Planner<'_> {
     }
 
     /// Plans the specialists; their keys, once the clusters are known, and their cost.
-    fn specialists(&mut self, known: Option<(&Trained, &Clustered)>) -> Result<(Option<Vec<String>>, f64)> {
+    fn specialists(&mut self, known: Option<(&[Trained], &Clustered)>) -> Result<(Option<Vec<String>>, f64)> {
         let config = self.shop.config;
         let n_classes = self.shop.n_classes();
-        let stages = known.map(|(generalist, clustered)| planning::specialist_stages(self.shop, generalist, clustered));
+        let stages =
+            known.map(|(generalists, clustered)| planning::specialist_stages(self.shop, generalists, clustered));
         let stages = stages.transpose()?;
         let sizes: Vec<usize> = match &stages {
             Some(stages) => stages.iter().map(|(_, n_own)| *n_own).collect(),
@@ -133,7 +146,11 @@ impl Planner<'_> {
         let mut flops = 0.0;
         for (specialist_idx, n_own) in sizes.into_iter().enumerate() {
             let n_rows = 2 * self.shop.train.len() * n_own / n_classes;
-            let cost = self.cost(&config.generalist.model, &config.specialists.training, n_rows, n_own + 1)?;
+            let n_outputs = match config.specialists.head {
+                SpecialistHead::Dustbin => n_own + 1,
+                SpecialistHead::FullSoftmax => n_classes,
+            };
+            let cost = self.cost(&config.generalist.model, &config.specialists.training, n_rows, n_outputs)?;
             let stage = stages.as_ref().map(|stages| &stages[specialist_idx].0);
             let cached = stage.is_some_and(|stage| self.is_done(stage));
             flops += cost.flops;

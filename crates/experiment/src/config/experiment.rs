@@ -43,6 +43,13 @@ pub struct GeneralistConfig {
     pub model: ModelConfig,
     /// How it is trained.
     pub training: TrainingConfig,
+    /// Generalists that differ in their seeds alone; all of them are teachers, and specialists start from them in turn.
+    #[serde(default = "one")]
+    pub n_models: usize,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// The networks for one cluster each.
@@ -55,6 +62,15 @@ pub struct SpecialistsConfig {
     /// Weights that a specialist starts from.
     #[serde(default)]
     pub init: SpecialistInit,
+    /// Which of these weights are trained.
+    #[serde(default)]
+    pub body: SpecialistBody,
+    /// Where the dustbin's final bias comes from.
+    #[serde(default)]
+    pub dustbin_bias: DustbinBias,
+    /// Which specialists the merge hears.
+    #[serde(default)]
+    pub keep: KeepSpecialists,
     /// How each is trained.
     pub training: TrainingConfig,
 }
@@ -66,17 +82,52 @@ pub enum SpecialistHead {
     /// Its own classes and one dustbin for every other class.
     #[default]
     Dustbin,
+    /// Every class: hard labels on its own classes, the generalist's soft targets on the others (paper, sec. 6.1).
+    FullSoftmax,
 }
 
 /// Weights that a specialist starts from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SpecialistInit {
-    /// The generalist's (paper, sec. 5.1).
+    /// The generalist's (paper, sec. 5.1); of several generalists the i-th specialist takes number i mod n.
     #[default]
     Generalist,
     /// Its own seeded ones: dearer, and more different from the generalist.
     Scratch,
+}
+
+/// Which weights of a specialist are trained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SpecialistBody {
+    /// All of them.
+    #[default]
+    Trained,
+    /// The head only, on features that the generalist's body computes once for each example, without augmentation.
+    Frozen,
+}
+
+/// Where the dustbin's final bias comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DustbinBias {
+    /// Training, corrected by counted priors (paper, sec. 5.1).
+    #[default]
+    Counted,
+    /// The same with one more shift, fitted on the validation split.
+    Refit,
+}
+
+/// Which specialists the merge hears.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeepSpecialists {
+    /// Every one that was trained.
+    #[default]
+    All,
+    /// Those that beat the generalist on the validation examples of their own classes.
+    Helpful,
 }
 
 /// The small network that is shipped.
@@ -169,6 +220,18 @@ impl ExperimentConfig {
             .into_iter()
             .flat_map(|(table, found)| found.into_iter().map(move |text| split_key(table, &text)))
             .collect();
+        let specialists = &self.specialists;
+        if self.generalist.n_models == 0 {
+            problems.push(("generalist.n_models".into(), "must be at least 1, found 0".into()));
+        }
+        if specialists.body == SpecialistBody::Frozen && specialists.init == SpecialistInit::Scratch {
+            let text = "a frozen body is the generalist's, expected `init = \"generalist\"`, found \"scratch\"";
+            problems.push(("specialists.body".into(), text.into()));
+        }
+        if specialists.head == SpecialistHead::FullSoftmax && specialists.dustbin_bias == DustbinBias::Refit {
+            let text = "a full_softmax head has no dustbin to refit, expected \"counted\"";
+            problems.push(("specialists.dustbin_bias".into(), text.into()));
+        }
         if self.student.views == 0 {
             problems.push(("student.views".into(), "must be at least 1, found 0".into()));
         }

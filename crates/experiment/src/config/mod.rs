@@ -9,8 +9,8 @@ mod problems;
 mod schema;
 
 pub use experiment::{
-    Baseline, EvaluationConfig, ExperimentConfig, GeneralistConfig, SpecialistHead, SpecialistInit, SpecialistsConfig,
-    StudentConfig,
+    Baseline, DustbinBias, EvaluationConfig, ExperimentConfig, GeneralistConfig, KeepSpecialists, SpecialistBody,
+    SpecialistHead, SpecialistInit, SpecialistsConfig, StudentConfig,
 };
 pub use load::{ConfigSource, Experiment, QUICKSTART, load_sweep_axes};
 pub use problems::{ConfigProblem, ConfigProblems};

@@ -8,22 +8,23 @@ use crate::error::Result;
 /// A member more is trained once the specialists cost this share of one.
 const WORTH_A_MEMBER: f64 = 0.05;
 
-/// Number of generalists that cost at least as much training as generalist and specialists, in floating-point operations
-/// with the head included; two at least, or it would be no ensemble. Rounded up: the baseline gets the benefit.
-pub(crate) fn n_equal_cost_members(generalist_flops: f64, specialists_flops: f64) -> usize {
-    let ratio = 1.0 + specialists_flops / generalist_flops;
+/// Number of generalists that cost at least as much training as `n_models` of them and the specialists, in
+/// floating-point operations with the head included; two at least, or it would be no ensemble. Rounded up: the baseline
+/// gets the benefit.
+pub(crate) fn n_equal_cost_members(n_models: usize, generalist_flops: f64, specialists_flops: f64) -> usize {
+    let ratio = n_models as f64 + specialists_flops / generalist_flops;
     ((ratio - WORTH_A_MEMBER).ceil() as usize).max(2)
 }
 
-/// Trains the generalists that stand beside the first one in the plain ensemble of equal cost.
+/// Trains the generalists that stand beside the run's own in the plain ensemble of equal cost.
 pub(crate) fn train_generalist_ensemble(
     shop: &Workshop<'_>,
-    generalist: &Trained,
+    generalists: &[Trained],
     specialists: &[Specialist],
 ) -> Result<Vec<Trained>> {
     let specialists_flops: f64 = specialists.iter().map(|specialist| specialist.trained.fit.train_flops).sum();
-    let n_members = n_equal_cost_members(generalist.fit.train_flops, specialists_flops);
-    let recipes: Vec<_> = (1..n_members).map(|member| generalist_recipe(shop, member)).collect();
+    let n_members = n_equal_cost_members(generalists.len(), generalists[0].fit.train_flops, specialists_flops);
+    let recipes: Vec<_> = (generalists.len()..n_members).map(|member| generalist_recipe(shop, member)).collect();
     train_side_by_side(shop, &recipes)?.into_iter().collect()
 }
 
@@ -33,9 +34,10 @@ mod tests {
 
     #[test]
     fn the_baseline_never_gets_clearly_less_compute() {
-        assert_eq!(n_equal_cost_members(1.0, 0.3), 2);
-        assert_eq!(n_equal_cost_members(1.0, 1.02), 2);
-        assert_eq!(n_equal_cost_members(1.0, 1.2), 3);
-        assert_eq!(n_equal_cost_members(1.0, 0.0), 2);
+        assert_eq!(n_equal_cost_members(1, 1.0, 0.3), 2);
+        assert_eq!(n_equal_cost_members(1, 1.0, 1.02), 2);
+        assert_eq!(n_equal_cost_members(1, 1.0, 1.2), 3);
+        assert_eq!(n_equal_cost_members(1, 1.0, 0.0), 2);
+        assert_eq!(n_equal_cost_members(3, 1.0, 0.6), 4);
     }
 }

@@ -1,6 +1,6 @@
 //! Which classes the generalist confuses, and the clusters that specialists are trained on (paper, sec. 5.2).
 
-use super::{Trained, Workshop};
+use super::{Teacher, Trained, Workshop};
 use crate::error::{ExperimentError, Result, file_error};
 use crate::files::{read_json, write_json};
 use crate::store::{Stage, run_stage};
@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use stillhouse_core::{ClassClustering, Seed};
 use stillhouse_ensemble::{ClusteringMethod, Diagnosis, Hierarchy, class_affinity, diagnose};
-use stillhouse_train::predict_proba;
 
 /// The clustering and what it promises.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,13 +18,13 @@ pub(crate) struct Clustered {
 
 const CLUSTERING: &str = "clustering.json";
 
-/// Clusters the classes by the generalist's predictions on the validation split, which it did not fit, and says what
+/// Clusters the classes by the generalists' mean predictions on the validation split, which it did not fit, and says what
 /// specialists on these clusters can win at most, before any of them is trained.
-pub(crate) fn cluster_classes(shop: &Workshop<'_>, generalist: &Trained) -> Result<Clustered> {
+pub(crate) fn cluster_classes(shop: &Workshop<'_>, generalists: &[Trained]) -> Result<Clustered> {
     let hierarchy = read_hierarchy(shop)?;
-    let stage = clustering_stage(shop, generalist)?;
+    let stage = clustering_stage(shop, generalists)?;
     let produce = |folder: &Path| {
-        let clustered = compute(shop, generalist, hierarchy.as_deref())?;
+        let clustered = compute(shop, generalists, hierarchy.as_deref())?;
         write_json(&folder.join(CLUSTERING), &clustered)
     };
     let clustered: Clustered = run_stage(shop.context, &stage, produce, |folder| read_json(&folder.join(CLUSTERING)))?;
@@ -33,17 +32,18 @@ pub(crate) fn cluster_classes(shop: &Workshop<'_>, generalist: &Trained) -> Resu
     Ok(clustered)
 }
 
-/// The stage that clusters by this generalist's confusions.
-pub(crate) fn clustering_stage(shop: &Workshop<'_>, generalist: &Trained) -> Result<Stage> {
+/// The stage that clusters by these generalists' confusions.
+pub(crate) fn clustering_stage(shop: &Workshop<'_>, generalists: &[Trained]) -> Result<Stage> {
     let hierarchy = read_hierarchy(shop)?;
-    Ok(Stage::new("clustering", None, &(&generalist.key, &shop.config.clustering, clustering_seed(shop), &hierarchy)))
+    let keys: Vec<&str> = generalists.iter().map(|generalist| generalist.key.as_str()).collect();
+    Ok(Stage::new("clustering", None, &(keys, &shop.config.clustering, clustering_seed(shop), &hierarchy)))
 }
 
 fn clustering_seed(shop: &Workshop<'_>) -> Seed {
     shop.seed.derive("clustering", 0)
 }
 
-fn compute(shop: &Workshop<'_>, generalist: &Trained, hierarchy: Option<&str>) -> Result<Clustered> {
+fn compute(shop: &Workshop<'_>, generalists: &[Trained], hierarchy: Option<&str>) -> Result<Clustered> {
     if shop.valid.is_empty() {
         return Err(ExperimentError::Usage(
             "clusters are made from the generalist's confusions on the validation split, which is empty\n  \
@@ -53,7 +53,10 @@ fn compute(shop: &Workshop<'_>, generalist: &Trained, hierarchy: Option<&str>) -
     }
     let config = &shop.config.clustering;
     let n_classes = shop.n_classes();
-    let probs = shop.context.with_all_threads(|| predict_proba(&generalist.model, &shop.valid, None))??;
+    let probs = {
+        let teacher = Teacher::Mean(generalists.iter().collect());
+        shop.context.with_all_threads(|| teacher.predict(shop, &shop.valid, None))??
+    };
     let affinity = class_affinity(config.affinity, &probs, shop.valid.labels(), n_classes).map_err(usage)?;
     let hierarchy = hierarchy.map(|text| Hierarchy::parse(text, &shop.labels)).transpose().map_err(usage)?;
     let seed = clustering_seed(shop);

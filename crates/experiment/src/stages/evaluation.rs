@@ -1,7 +1,9 @@
 //! The only room that opens the test split: every model on every test example, once.
 
 use super::samples::{cluster_galleries, soft_target_samples};
-use super::{Clustered, Specialist, Students, Teacher, Trained, Workshop};
+use super::validation::own_examples;
+use super::{CheckedSpecialists, Clustered, Ensemble, Specialist, Students, Teacher, Trained, Workshop};
+use crate::config::SpecialistHead;
 use crate::error::{ExperimentError, Result};
 use crate::files::{read_json, write_json};
 use crate::report::{
@@ -17,12 +19,13 @@ use stillhouse_core::{ClassClustering, ClassId};
 use stillhouse_data::{SealedTest, Split};
 use stillhouse_ensemble::{Predictions, conditional_top1, coverage_table};
 use stillhouse_targets::SoftTargets;
-use stillhouse_train::{Metrics, agreement, correct, evaluate as metrics_of};
+use stillhouse_train::{Metrics, PredictionRecord, agreement, metrics_of, records};
 
 /// Everything that was trained.
 pub(crate) struct Models<'a> {
-    pub generalist: &'a Trained,
-    pub specialists: &'a [Specialist],
+    pub generalists: &'a [Trained],
+    pub specialists: &'a CheckedSpecialists,
+    pub ensemble: &'a Ensemble<'a>,
     pub students: &'a Students,
     /// Members of the plain ensemble beside the generalist; empty without that baseline.
     pub ensemble_members: &'a [Trained],
@@ -50,7 +53,7 @@ pub(crate) fn evaluate(
     test: SealedTest,
 ) -> Result<Evaluated> {
     let keys: Vec<&str> = models.all_trained().iter().map(|trained| trained.key.as_str()).collect();
-    let config = (&shop.config.merge, &shop.config.evaluation);
+    let config = (&shop.config.merge, &shop.config.evaluation, &models.specialists.key);
     let stage = Stage::new("evaluation", None, &(run_name, &dataset, &clustered.clustering, keys, config));
     let produce = |folder: &Path| {
         let test = test.unseal();
@@ -65,25 +68,25 @@ pub(crate) fn evaluate(
 impl<'a> Models<'a> {
     /// The merged ensemble.
     pub fn merged(&self) -> Teacher<'a> {
-        Teacher::Merged { generalist: self.generalist, specialists: self.specialists }
+        Teacher::Merged(self.ensemble)
     }
 
     /// The plain ensemble of equal cost, if it was asked for.
     pub fn plain_ensemble(&self) -> Option<Teacher<'a>> {
-        let members = std::iter::once(self.generalist).chain(self.ensemble_members).collect();
-        (!self.ensemble_members.is_empty()).then_some(Teacher::Mean(members))
+        let members = self.generalists.iter().chain(self.ensemble_members).collect();
+        (self.generalists.len() + self.ensemble_members.len() > 1).then_some(Teacher::Mean(members))
     }
 
     fn all_trained(&self) -> Vec<&'a Trained> {
-        let specialists = self.specialists.iter().map(|specialist| &specialist.trained);
+        let specialists = self.specialists.specialists.iter().map(|specialist| &specialist.trained);
         let students = std::iter::once(&self.students.student).chain(&self.students.twins);
-        std::iter::once(self.generalist).chain(specialists).chain(students).chain(self.ensemble_members).collect()
+        self.generalists.iter().chain(specialists).chain(students).chain(self.ensemble_members).collect()
     }
 
     /// All that predict every class, by their names in the report.
     fn complete(&self) -> Vec<(String, Teacher<'a>)> {
         let mut complete = vec![
-            ("generalist".to_owned(), Teacher::Single(self.generalist)),
+            ("generalist".to_owned(), Teacher::Single(&self.generalists[0])),
             ("ensemble".to_owned(), self.merged()),
             ("student".to_owned(), Teacher::Single(&self.students.student)),
         ];
@@ -104,6 +107,7 @@ struct Evaluation<'a> {
 struct OnTest {
     name: String,
     probs: Vec<f32>,
+    records: Vec<PredictionRecord>,
     correct: Vec<bool>,
     report: ModelReport,
 }
@@ -115,10 +119,9 @@ impl Evaluation<'_> {
         for (name, teacher) in &complete {
             on_test.push(self.test_one(name, teacher)?);
         }
-        let ensemble_probs = by_name(&on_test, "ensemble").probs.clone();
-        let n_classes = self.shop.n_classes();
+        let ensemble_records = by_name(&on_test, "ensemble").records.clone();
         for model in &mut on_test {
-            model.report.agreement = Some(agreement(&model.probs, &ensemble_probs, n_classes));
+            model.report.agreement = Some(agreement(&model.records, &ensemble_records));
         }
         let (clusters, specialist_reports) = self.clusters(&on_test)?;
         let samples = soft_target_samples(self.shop, self.test, &probabilities(&on_test))?;
@@ -137,7 +140,13 @@ impl Evaluation<'_> {
             wall_seconds: 0.0,
             oracle_bound: Some(self.clustered.diagnosis.errors_inside),
             confusion_mass_inside: Some(self.clustered.diagnosis.confusion_inside),
-            dustbin_corrections: self.models.specialists.iter().map(|s| Some(s.dustbin_correction)).collect(),
+            dustbin_corrections: self
+                .models
+                .specialists
+                .specialists
+                .iter()
+                .map(|s| (s.head == SpecialistHead::Dustbin).then_some(s.prior_correction + s.refit_shift))
+                .collect(),
             soft_target_entropy: Some(targets.mean_entropy()),
             warnings: Vec::new(),
             notes: Vec::new(),
@@ -145,7 +154,7 @@ impl Evaluation<'_> {
         let curves: Vec<Curve> = self.models.all_trained().into_iter().map(curve).collect();
         let failed = self.failed_specialists();
         let warnings = failed.into_iter().chain(crate::report::warnings(&report, &curves)).collect();
-        let subsets = self.models.specialists.iter().map(|specialist| &specialist.subset);
+        let subsets = self.models.specialists.specialists.iter().map(|specialist| &specialist.subset);
         let cluster_galleries = cluster_galleries(self.shop, subsets)?;
         let report = Report { warnings, ..report }.sanitised();
         Ok(Evaluated { report, curves, cluster_galleries, soft_target_samples: samples })
@@ -153,7 +162,8 @@ impl Evaluation<'_> {
 
     /// A sentence for each specialist that is missing, since its clusters' numbers are missing too.
     fn failed_specialists(&self) -> Vec<String> {
-        let is_there = |cluster_idx: &usize| self.models.specialists.iter().any(|s| s.cluster_idx == *cluster_idx);
+        let is_there =
+            |cluster_idx: &usize| self.models.specialists.specialists.iter().any(|s| s.cluster_idx == *cluster_idx);
         let failed = (0..self.clustered.clustering.clusters().len()).filter(|cluster_idx| !is_there(cluster_idx));
         failed.map(|idx| format!("Specialist {idx} failed and is left out of everything below.")).collect()
     }
@@ -162,13 +172,15 @@ impl Evaluation<'_> {
         let n_classes = self.shop.n_classes();
         let probs = teacher.predict(self.shop, self.test, None)?;
         let valid_probs = teacher.predict(self.shop, &self.shop.valid, None)?;
-        let valid = metrics_of(&valid_probs, self.shop.valid.labels(), n_classes);
+        let valid = stillhouse_train::evaluate(&valid_probs, self.shop.valid.labels(), n_classes);
+        let records = records(&probs, self.test.labels(), n_classes);
         let members = teacher.members();
         let report = ModelReport {
             latency_ms_p50: self.latency(teacher)?,
-            ..model_report(name, &members, &metrics_of(&probs, self.test.labels(), n_classes), valid.top1)
+            ..model_report(name, &members, &metrics_of(&records), valid.top1)
         };
-        Ok(OnTest { name: name.to_owned(), correct: correct(&probs, self.test.labels(), n_classes), probs, report })
+        let correct = records.iter().map(PredictionRecord::is_correct).collect();
+        Ok(OnTest { name: name.to_owned(), correct, records, probs, report })
     }
 
     /// Median time of one example, after warm-up, in this thread pool.
@@ -193,22 +205,19 @@ impl Evaluation<'_> {
             .map_err(|error| ExperimentError::Failed(error.into()))?;
         let mut clusters = Vec::new();
         let mut reports = Vec::new();
-        for specialist in self.models.specialists {
+        for specialist in &self.models.specialists.specialists {
             let subset = &specialist.subset;
-            let own_rows = |split: &Split| -> Vec<usize> {
-                (0..split.len()).filter(|row| subset.contains(split.label(*row))).collect()
-            };
             let generalist_top1 = conditional_top1(&generalist, subset).unwrap_or(0.0);
-            let own = self.conditional(specialist, &self.test.select(&own_rows(self.test)))?;
-            let valid_rows = own_rows(&self.shop.valid);
-            let on_valid = self.conditional(specialist, &self.shop.valid.select(&valid_rows))?;
+            let own = self.conditional(specialist, &own_examples(self.test, subset))?;
+            let own_valid = own_examples(&self.shop.valid, subset);
+            let on_valid = self.conditional(specialist, &own_valid)?;
             clusters.push(ClusterReport {
                 classes: subset.members().iter().map(|class| self.shop.labels[class.index()].clone()).collect(),
                 oracle_gain: self.clustered.diagnosis.clusters[specialist.cluster_idx].oracle_gain,
                 generalist_conditional_top1: generalist_top1,
                 specialist_conditional_top1: own.top1,
                 specialist_gain: own.top1 - generalist_top1,
-                n_valid: valid_rows.len() as u64,
+                n_valid: own_valid.len() as u64,
                 helps: own.top1 > generalist_top1,
             });
             reports.push(model_report(&specialist.trained.name, &[&specialist.trained], &own, on_valid.top1));
@@ -219,20 +228,21 @@ impl Evaluation<'_> {
     /// A specialist's metrics on examples of its own classes, its predictions restricted to them and renormalised.
     fn conditional(&self, specialist: &Specialist, split: &Split) -> Result<Metrics> {
         let subset = &specialist.subset;
-        let mut probs = stillhouse_train::predict_proba(&specialist.trained.model, split, None)?;
+        let model = &specialist.trained.model;
+        let probs = stillhouse_train::predict_proba(model, split, None)?;
         let mut restricted = Vec::with_capacity(split.len() * subset.len());
-        for row in probs.chunks_exact_mut(subset.len() + 1) {
-            let inside: f32 = row[..subset.len()].iter().sum();
-            restricted.extend(row[..subset.len()].iter().map(|prob| prob / inside.max(f32::MIN_POSITIVE)));
+        for row in probs.chunks_exact(model.n_outputs()) {
+            let inside: f32 = specialist.own_probs(row).sum();
+            restricted.extend(specialist.own_probs(row).map(|prob| prob / inside.max(f32::MIN_POSITIVE)));
         }
         let local = |class| subset.local(class).expect("rows of the subset's classes").index();
         let labels: Vec<_> = split.labels().iter().map(|class| ClassId(local(*class) as u32)).collect();
-        Ok(metrics_of(&restricted, &labels, subset.len()))
+        Ok(stillhouse_train::evaluate(&restricted, &labels, subset.len()))
     }
 
     /// The paper's Table 4: by the number of specialists that cover the true class.
     fn coverage(&self, on_test: &[OnTest]) -> Result<Vec<CoverageRow>> {
-        let trained = self.models.specialists.iter().map(|specialist| specialist.subset.clone()).collect();
+        let trained = self.models.specialists.specialists.iter().map(|specialist| specialist.subset.clone()).collect();
         let trained = ClassClustering::new(trained).map_err(|error| ExperimentError::Failed(error.into()))?;
         let (generalist, ensemble) = (by_name(on_test, "generalist"), by_name(on_test, "ensemble"));
         Ok(coverage_table(self.test.labels(), &generalist.correct, &ensemble.correct, &trained)

@@ -1,14 +1,19 @@
 //! The network that knows every class (paper, sec. 5.1).
 
 use super::Workshop;
-use super::training::{Recipe, Trained, global_validation, train_model};
+use super::training::{Recipe, Trained, global_validation, train_model, train_side_by_side};
 use crate::error::Result;
 use stillhouse_train::{LabelView, Objective, Sampler};
 
-/// Trains the generalist.
-pub(crate) fn train_generalist(shop: &Workshop<'_>) -> Result<Trained> {
-    let recipe = generalist_recipe(shop, 0);
-    shop.context.with_all_threads(|| train_model(shop, &recipe))?
+/// Trains the generalists, one with all threads, several side by side.
+pub(crate) fn train_generalists(shop: &Workshop<'_>) -> Result<Vec<Trained>> {
+    match shop.config.generalist.n_models {
+        1 => Ok(vec![shop.context.with_all_threads(|| train_model(shop, &generalist_recipe(shop, 0)))??]),
+        n_models => {
+            let recipes: Vec<_> = (0..n_models).map(|member| generalist_recipe(shop, member)).collect();
+            train_side_by_side(shop, &recipes)?.into_iter().collect()
+        }
+    }
 }
 
 /// The generalist (0), or another one that differs in its seed alone: a member of the plain ensemble.
@@ -26,7 +31,10 @@ pub(crate) fn generalist_recipe<'a>(shop: &Workshop<'a>, member: usize) -> Recip
         objective: Objective::HardLabels(LabelView::Global),
         views: shop.fresh_views(),
         validation: global_validation(shop),
-        bias_correction: None,
+        frozen: None,
+        frozen_features: None,
+        bias_corrections: Vec::new(),
+        flops_beside: 0.0,
         depends_on: Vec::new(),
     }
 }

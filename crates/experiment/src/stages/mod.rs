@@ -2,6 +2,7 @@
 
 mod baselines;
 mod clustering;
+mod ensemble;
 mod evaluation;
 mod generalist;
 pub(crate) mod planning;
@@ -11,15 +12,18 @@ mod specialists;
 mod student;
 mod teacher;
 mod training;
+mod validation;
 mod workshop;
 
 pub(crate) use baselines::train_generalist_ensemble;
 pub(crate) use clustering::{Clustered, cluster_classes};
+pub(crate) use ensemble::Ensemble;
 pub(crate) use evaluation::{Evaluated, Models, evaluate};
-pub(crate) use generalist::train_generalist;
+pub(crate) use generalist::train_generalists;
 pub(crate) use soft_targets::store_soft_targets;
 pub(crate) use specialists::{Specialist, train_specialists};
 pub(crate) use student::{Students, train_students};
 pub(crate) use teacher::Teacher;
 pub(crate) use training::Trained;
+pub(crate) use validation::{CheckedSpecialists, check_specialists};
 pub(crate) use workshop::Workshop;

@@ -32,7 +32,7 @@ fn views(shop: &Workshop<'_>) -> Vec<Option<ViewId>> {
 
 /// Writes a teacher's soft targets for the training split, or opens those that were written before.
 pub(crate) fn store_soft_targets(shop: &Workshop<'_>, name: &str, teacher: &Teacher<'_>) -> Result<StoredTargets> {
-    let keys: Vec<String> = teacher.members().iter().map(|trained| trained.key.clone()).collect();
+    let keys = teacher.keys();
     let views = views(shop);
     let stage = targets_stage(shop, name, &keys, matches!(teacher, Teacher::Merged { .. }));
     let produce = |folder: &Path| {

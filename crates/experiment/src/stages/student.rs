@@ -59,7 +59,10 @@ fn on_hard_labels<'a>(shop: &Workshop<'a>) -> Recipe<'a> {
         objective: Objective::HardLabels(LabelView::Global),
         views: shop.fresh_views(),
         validation: global_validation(shop),
-        bias_correction: None,
+        frozen: None,
+        frozen_features: None,
+        bias_corrections: Vec::new(),
+        flops_beside: 0.0,
         depends_on: Vec::new(),
     }
 }

@@ -6,11 +6,13 @@ use crate::files::{read_json, write_json};
 use crate::store::{Stage, run_stage};
 use serde::Serialize;
 use std::path::Path;
+use std::sync::Arc;
 use stillhouse_core::Seed;
+use stillhouse_data::Split;
 use stillhouse_models::{HeadInit, Model, ModelConfig};
 use stillhouse_train::{
     FitJob, FitSummary, LabelView, Objective, Sampler, TrainingConfig, Validation, ViewPolicy, fit, load_weights,
-    save_weights,
+    predict_features, save_weights,
 };
 
 /// A trained model with the record of its training.
@@ -18,7 +20,7 @@ pub(crate) struct Trained {
     pub name: String,
     /// Hash of everything that it depends on.
     pub key: String,
-    pub model: Model,
+    pub model: Arc<Model>,
     pub fit: FitSummary,
 }
 
@@ -36,10 +38,23 @@ pub(crate) struct Recipe<'a> {
     pub objective: Objective,
     pub views: ViewPolicy,
     pub validation: Validation,
-    /// Added to an output's bias after training.
-    pub bias_correction: Option<(usize, f64)>,
+    /// Whether only the head is trained, on features of the model that it starts from.
+    pub frozen: Option<Frozen>,
+    /// These features of the training split, `[N, F]`; needed when a frozen training is still to be done.
+    pub frozen_features: Option<&'a Split>,
+    /// Added to outputs' biases after training.
+    pub bias_corrections: Vec<(usize, f64)>,
+    /// Floating-point operations for each example seen beside the model's own: of a teacher that is asked in passing.
+    pub flops_beside: f64,
     /// What the stage's key hashes beside the model, its training, seed and data.
     pub depends_on: Vec<String>,
+}
+
+/// A training of the head alone.
+#[derive(Clone, Copy)]
+pub(crate) struct Frozen {
+    /// Trainings that share one pass of the body over the training split.
+    pub n_sharing: usize,
 }
 
 /// The hashed part of a recipe.
@@ -50,7 +65,8 @@ struct KeyParts<'a> {
     training: &'a TrainingConfig,
     seed: Seed,
     start: Option<&'a str>,
-    bias_correction: Option<(usize, f64)>,
+    bias_corrections: &'a [(usize, f64)],
+    is_frozen: bool,
     depends_on: &'a [String],
 }
 
@@ -67,7 +83,8 @@ impl Recipe<'_> {
             training: self.training,
             seed: self.seed,
             start: self.start.as_ref().map(|(trained, _)| trained.key.as_str()),
-            bias_correction: self.bias_correction,
+            bias_corrections: &self.bias_corrections,
+            is_frozen: self.frozen.is_some(),
             depends_on: &self.depends_on,
         };
         Stage::new(self.kind, self.index, &parts)
@@ -84,29 +101,70 @@ impl Recipe<'_> {
     }
 
     fn train(&self, shop: &Workshop<'_>, stage: &Stage, folder: &Path) -> Result<()> {
-        let model = self.fresh_model(shop)?;
+        let whole = self.fresh_model(shop)?;
         let checkpoint = folder.join(CHECKPOINT);
-        let job = FitJob {
-            name: stage.name(),
-            key: stage.key(),
-            config: self.training,
-            split: &shop.train,
-            sampler: &self.sampler,
-            views: self.views,
-            objective: &self.objective,
-            validation: (!self.validation.split.is_empty()).then_some(&self.validation),
-            seed: self.seed,
-            checkpoint: Some(&checkpoint),
+        let (model, summary) = match self.frozen {
+            None => {
+                let summary = self.fit(shop, stage, &checkpoint, &whole, &shop.train, &self.validation)?;
+                (whole, summary)
+            }
+            Some(frozen) => self.train_head(shop, stage, &checkpoint, &whole, frozen)?,
         };
-        let summary = fit(&model, &job, &shop.context.monitor(stage.name()))?;
-        if let Some((output, delta)) = self.bias_correction {
-            model.add_to_output_bias(output, delta).map_err(model_error)?;
+        for (output, delta) in &self.bias_corrections {
+            model.add_to_output_bias(*output, *delta).map_err(model_error)?;
         }
         save_weights(&folder.join(WEIGHTS), &model)?;
         write_json(&folder.join(FIT), &summary)?;
         // the finished weights are in place, so the state of the unfinished training is of no more use
         let _ = std::fs::remove_file(&checkpoint);
         Ok(())
+    }
+
+    /// Trains the head on features of the frozen body and puts it back.
+    fn train_head(
+        &self,
+        shop: &Workshop<'_>,
+        stage: &Stage,
+        checkpoint: &Path,
+        whole: &Model,
+        frozen: Frozen,
+    ) -> Result<(Model, FitSummary)> {
+        let train = self.frozen_features.expect("features are computed for every frozen training to be done");
+        let split = &self.validation.split;
+        let features = predict_features(whole, split, None)?;
+        let split = split.with_features(features, whole.n_features());
+        let validation = Validation { split, labels: self.validation.labels.clone() };
+        let head = whole.head_alone().map_err(model_error)?;
+        let mut summary = self.fit(shop, stage, checkpoint, &head, train, &validation)?;
+        let body_pass = whole.body_flops_per_example() as f64 * train.len() as f64;
+        summary.train_flops += body_pass / frozen.n_sharing as f64;
+        Ok((whole.with_head(HeadInit::Of(&head)).map_err(model_error)?, summary))
+    }
+
+    fn fit(
+        &self,
+        shop: &Workshop<'_>,
+        stage: &Stage,
+        checkpoint: &Path,
+        model: &Model,
+        train: &Split,
+        validation: &Validation,
+    ) -> Result<FitSummary> {
+        let job = FitJob {
+            name: stage.name(),
+            key: stage.key(),
+            config: self.training,
+            split: train,
+            sampler: &self.sampler,
+            views: self.views,
+            objective: &self.objective,
+            validation: (!validation.split.is_empty()).then_some(validation),
+            seed: self.seed,
+            checkpoint: Some(checkpoint),
+        };
+        let mut summary = fit(model, &job, &shop.context.monitor(stage.name()))?;
+        summary.train_flops += self.flops_beside * summary.n_examples_seen as f64;
+        Ok(summary)
     }
 }
 
@@ -117,7 +175,7 @@ pub(crate) fn train_model(shop: &Workshop<'_>, recipe: &Recipe<'_>) -> Result<Tr
         let model = recipe.fresh_model(shop)?;
         load_weights(&folder.join(WEIGHTS), &model)?;
         let fit: FitSummary = read_json(&folder.join(FIT))?;
-        Ok(Trained { name: stage.name().to_owned(), key: stage.key().to_owned(), model, fit })
+        Ok(Trained { name: stage.name().to_owned(), key: stage.key().to_owned(), model: Arc::new(model), fit })
     };
     run_stage(shop.context, &stage, |folder| recipe.train(shop, &stage, folder), load)
 }
