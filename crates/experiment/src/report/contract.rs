@@ -62,6 +62,12 @@ pub struct Report {
     /// what was added to each specialist's dustbin logit; null for heads without a dustbin
     #[serde(default)]
     pub dustbin_corrections: Vec<Option<f64>>,
+    /// accuracy inside the specialists' clusters and over all (paper, Table 3)
+    #[serde(default)]
+    pub conditional: Option<ConditionalReport>,
+    /// each specialist's dustbin on the validation split, in their order; null for heads without a dustbin
+    #[serde(default)]
+    pub dustbins: Vec<Option<DustbinReport>>,
     /// mean entropy of the merged targets at temperature 1 on the transfer set, in nats
     #[serde(default)]
     pub soft_target_entropy: Option<f64>,
@@ -192,6 +198,58 @@ pub struct ClusterReport {
     /// whether the specialist beats the generalist on its own classes
     #[serde(default)]
     pub helps: bool,
+    /// whether the merge hears it
+    #[serde(default = "is_heard_by_default")]
+    pub is_heard: bool,
+    /// top-1 of the merged ensemble minus that of the ensemble without this specialist, on `n_left_out` test examples
+    #[serde(default)]
+    pub left_out_effect: Option<f64>,
+    /// test examples of that comparison
+    #[serde(default)]
+    pub n_left_out: u64,
+}
+
+fn is_heard_by_default() -> bool {
+    true
+}
+
+/// The paper's Table 3. Conditional: over all specialists, the test examples of their classes, predictions restricted
+/// to these.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConditionalReport {
+    /// examples that count, once for each specialist that covers their class
+    pub n_examples: u64,
+    /// the generalist's conditional top-1
+    pub generalist_conditional_top1: f64,
+    /// the merged ensemble's
+    pub ensemble_conditional_top1: f64,
+    /// the generalist's top-1 on all test examples
+    pub generalist_top1: f64,
+    /// the merged ensemble's
+    pub ensemble_top1: f64,
+}
+
+/// A dustbin: mean predicted against observed share of other classes, and its calibration error, at three moments.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DustbinReport {
+    /// share of validation examples of other classes
+    pub observed: f64,
+    /// mean probability as trained, on half own and half other examples
+    pub uncorrected: f64,
+    /// calibration error as trained
+    pub uncorrected_ece: f64,
+    /// mean probability after the correction by counted priors
+    pub counted: f64,
+    /// calibration error after the correction by counted priors
+    pub counted_ece: f64,
+    /// mean probability after a refit of the bias on these examples
+    pub refit: f64,
+    /// calibration error after the refit
+    pub refit_ece: f64,
+    /// shift of the refit in nats, on top of the counted correction
+    pub refit_shift: f64,
+    /// whether the merge uses the refit one
+    pub uses_refit: bool,
 }
 
 /// One row of the paper's Table 4.

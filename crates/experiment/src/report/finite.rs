@@ -85,6 +85,16 @@ impl Report {
         cleaner.optional(|| "oracle_bound".into(), &mut report.oracle_bound);
         cleaner.optional(|| "confusion_mass_inside".into(), &mut report.confusion_mass_inside);
         cleaner.optional(|| "soft_target_entropy".into(), &mut report.soft_target_entropy);
+        report.conditional = report.conditional.filter(|table| {
+            [table.generalist_conditional_top1, table.ensemble_conditional_top1].iter().all(|share| share.is_finite())
+        });
+        for cluster in &mut report.clusters {
+            cluster.left_out_effect = cluster.left_out_effect.filter(|effect| effect.is_finite());
+        }
+        for dustbin in &mut report.dustbins {
+            *dustbin =
+                dustbin.filter(|d| [d.uncorrected, d.counted, d.refit, d.refit_shift].iter().all(|v| v.is_finite()));
+        }
         for (index, correction) in report.dustbin_corrections.iter_mut().enumerate() {
             cleaner.optional(|| format!("dustbin_corrections[{index}]"), correction);
         }

@@ -88,6 +88,9 @@ fn clusters() -> Vec<ClusterReport> {
             specialist_gain: gains[index],
             n_valid: 250 + 50 * index as u64,
             helps: gains[index] > 0.0,
+            is_heard: true,
+            left_out_effect: Some(0.0021),
+            n_left_out: 2000,
         })
         .collect()
 }
@@ -144,9 +147,31 @@ pub(crate) fn report() -> Report {
         oracle_bound: Some(0.62),
         confusion_mass_inside: Some(0.48),
         dustbin_corrections: vec![Some(2.94), Some(2.51), None],
+        conditional: Some(ConditionalReport {
+            n_examples: 24_000,
+            generalist_conditional_top1: 0.7514,
+            ensemble_conditional_top1: 0.7893,
+            generalist_top1: 0.6660,
+            ensemble_top1: 0.6930,
+        }),
+        dustbins: vec![Some(dustbin(0.88, 0.31)), Some(dustbin(0.93, -0.12)), None],
         soft_target_entropy: Some(0.412),
         warnings: vec!["1 of 8 specialists does not beat the generalist on its own classes (cluster 5).".into()],
         notes: vec!["Latency was measured on one thread, one example at a time.".into()],
+    }
+}
+
+fn dustbin(observed: f64, refit_shift: f64) -> DustbinReport {
+    DustbinReport {
+        observed,
+        uncorrected: 0.61,
+        uncorrected_ece: observed - 0.6,
+        counted: observed - 0.02,
+        counted_ece: 0.031,
+        refit: observed,
+        refit_ece: 0.014,
+        refit_shift,
+        uses_refit: false,
     }
 }
 

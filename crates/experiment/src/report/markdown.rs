@@ -1,6 +1,6 @@
 //! `report.md`: the report for repositories, issues and terminals.
 
-use super::contract::{ClusterReport, ModelReport, Report};
+use super::contract::{ClusterReport, DustbinReport, ModelReport, Report};
 use super::findings::{headline, supporting_sentences};
 use super::format::{
     DASH, bytes, duration, fixed, integer, milliseconds, p_value, percent, points, points_interval, relative_percent,
@@ -24,6 +24,8 @@ pub fn markdown(report: &Report) -> String {
         costs(report),
         comparisons(report),
         clusters(report),
+        specialists(report),
+        conditional(report),
         coverage(report),
         closing(report),
     ];
@@ -147,6 +149,53 @@ fn cluster_row(index: usize, cluster: &ClusterReport) -> Vec<String> {
         points(cluster.specialist_gain),
         points(cluster.oracle_gain),
     ]
+}
+
+/// The paper's Table 3.
+fn conditional(report: &Report) -> Option<String> {
+    let table = report.conditional?;
+    let row = |name: &str, conditional: f64, top1: f64| vec![name.to_owned(), percent(conditional), percent(top1)];
+    let rows = [
+        row("Generalist", table.generalist_conditional_top1, table.generalist_top1),
+        row("Merged ensemble", table.ensemble_conditional_top1, table.ensemble_top1),
+    ];
+    let caption = "Test top-1 in %. Conditional: examples of a specialist's classes, prediction restricted to them, \
+                   over all specialists.";
+    let table = markdown_table(&["<Teacher", ">Conditional", ">All"], &rows);
+    Some(format!("## Inside the clusters\n\n{table}\n{}", wrapped("", caption, TERMINAL_WIDTH)))
+}
+
+/// What each specialist adds to the merge, and how far its dustbin can be believed.
+fn specialists(report: &Report) -> Option<String> {
+    let (shown, n_more) = truncated(&report.clusters, N_CLUSTERS);
+    let row = |(index, cluster): (usize, &ClusterReport)| {
+        let dustbin = report.dustbins.get(index).copied().flatten();
+        let of_dustbin = |value: fn(&DustbinReport) -> f64| dustbin.as_ref().map_or(DASH.into(), |d| percent(value(d)));
+        vec![
+            index.to_string(),
+            if cluster.is_heard { "yes" } else { "no" }.to_owned(),
+            cluster.left_out_effect.map_or(DASH.into(), points),
+            of_dustbin(|d| d.observed),
+            of_dustbin(|d| d.uncorrected),
+            of_dustbin(|d| d.counted),
+            of_dustbin(|d| d.uncorrected_ece),
+            of_dustbin(|d| d.counted_ece),
+            of_dustbin(|d| d.refit_ece),
+        ]
+    };
+    let rows: Vec<_> = shown.iter().enumerate().map(row).collect();
+    if rows.is_empty() || report.dustbins.is_empty() {
+        return None;
+    }
+    let columns = [">Cluster", "<Heard", ">Adds", ">Others", ">Raw", ">Counted", ">ECE raw", ">ECE cnt.", ">ECE refit"];
+    let caption = "Adds: top-1 points that the merge loses without this specialist. Others: share of validation \
+                   examples of other classes; then the dustbin's mean probability as trained and after the \
+                   correction by counted priors, and its calibration errors. All but Adds in %.";
+    let mut text = format!("## Specialists in the merge\n\n{}", markdown_table(&columns, &rows));
+    if n_more > 0 {
+        text += &format!("\nAnd {n_more} more.\n");
+    }
+    Some(text + "\n" + &wrapped("", caption, TERMINAL_WIDTH))
 }
 
 fn coverage(report: &Report) -> Option<String> {

@@ -22,7 +22,8 @@ mod terminal;
 mod text;
 
 pub use contract::{
-    ClusterReport, CoverageRow, DatasetReport, FORMAT_VERSION, ModelReport, ModelRole, Report, ReportError,
+    ClusterReport, ConditionalReport, CoverageRow, DatasetReport, DustbinReport, FORMAT_VERSION, ModelReport,
+    ModelRole, Report, ReportError,
 };
 pub use findings::{headline, supporting_sentences, warnings};
 pub use html::html_page;

@@ -26,11 +26,25 @@ impl<'a> Ensemble<'a> {
     /// # Errors
     /// A merge that the config makes impossible.
     pub fn new(shop: &Workshop<'_>, generalists: &'a [Trained], checked: &'a CheckedSpecialists) -> Result<Self> {
-        let specialists = checked.kept();
-        let has_dustbins = shop.config.specialists.head == SpecialistHead::Dustbin && !specialists.is_empty();
-        let merger = has_dustbins.then(|| merger(&shop.config.merge, generalists.len(), &specialists)).transpose()?;
-        let merge = shop.config.merge.clone();
-        Ok(Self { key: checked.key.clone(), generalists, specialists, merge, merger })
+        Self::of(checked.key.clone(), generalists, checked.kept(), shop.config.merge.clone())
+    }
+
+    /// The ensemble without its `left_out`-th specialist.
+    pub fn without(&self, left_out: usize) -> Result<Self> {
+        let mut specialists = self.specialists.clone();
+        specialists.remove(left_out);
+        Self::of(self.key.clone(), self.generalists, specialists, self.merge.clone())
+    }
+
+    fn of(
+        key: String,
+        generalists: &'a [Trained],
+        specialists: Vec<&'a Specialist>,
+        merge: MergeConfig,
+    ) -> Result<Self> {
+        let has_dustbins = specialists.first().is_some_and(|first| first.head == SpecialistHead::Dustbin);
+        let merger = has_dustbins.then(|| merger(&merge, generalists.len(), &specialists)).transpose()?;
+        Ok(Self { key, generalists, specialists, merge, merger })
     }
 
     /// Generalists, then specialists.

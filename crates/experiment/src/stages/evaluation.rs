@@ -1,14 +1,14 @@
 //! The only room that opens the test split: every model on every test example, once.
 
 use super::samples::{cluster_galleries, soft_target_samples};
-use super::validation::own_examples;
+use super::validation::{SpecialistCheck, own_examples};
 use super::{CheckedSpecialists, Clustered, Ensemble, Specialist, Students, Teacher, Trained, Workshop};
-use crate::config::SpecialistHead;
+use crate::config::{DustbinBias, SpecialistHead};
 use crate::error::{ExperimentError, Result};
 use crate::files::{read_json, write_json};
 use crate::report::{
-    ClusterReport, CoverageRow, Curve, DatasetReport, EpochPoint, FORMAT_VERSION, Gallery, ModelReport, ModelRole,
-    Report, SoftTargetSample,
+    ClusterReport, ConditionalReport, CoverageRow, Curve, DatasetReport, DustbinReport, EpochPoint, FORMAT_VERSION,
+    Gallery, ModelReport, ModelRole, Report, SoftTargetSample,
 };
 use crate::statistics::{compare, gain_kept};
 use crate::store::{Stage, run_stage};
@@ -132,7 +132,9 @@ impl Evaluation<'_> {
             seed: self.shop.config.seed,
             dataset,
             gain_kept: gain_kept(top1("student"), top1("student_hard"), top1("ensemble")),
+            conditional: self.conditional_table(&on_test, &clusters)?,
             clusters,
+            dustbins: self.dustbins(),
             coverage: self.coverage(&on_test)?,
             comparisons: comparisons(&on_test),
             models: on_test.into_iter().map(|model| model.report).chain(specialist_reports).collect(),
@@ -203,9 +205,10 @@ impl Evaluation<'_> {
         let generalist = &by_name(on_test, "generalist").probs;
         let generalist = Predictions::new(generalist, self.test.labels(), self.shop.n_classes())
             .map_err(|error| ExperimentError::Failed(error.into()))?;
+        let (effects, n_left_out) = self.left_out_effects()?;
         let mut clusters = Vec::new();
         let mut reports = Vec::new();
-        for specialist in &self.models.specialists.specialists {
+        for (idx, specialist) in self.models.specialists.specialists.iter().enumerate() {
             let subset = &specialist.subset;
             let generalist_top1 = conditional_top1(&generalist, subset).unwrap_or(0.0);
             let own = self.conditional(specialist, &own_examples(self.test, subset))?;
@@ -219,10 +222,78 @@ impl Evaluation<'_> {
                 specialist_gain: own.top1 - generalist_top1,
                 n_valid: own_valid.len() as u64,
                 helps: own.top1 > generalist_top1,
+                is_heard: self.models.specialists.kept.contains(&idx),
+                left_out_effect: effects[idx],
+                n_left_out: n_left_out as u64,
             });
             reports.push(model_report(&specialist.trained.name, &[&specialist.trained], &own, on_valid.top1));
         }
         Ok((clusters, reports))
+    }
+
+    /// For each specialist, the top-1 of the merged ensemble minus that of the ensemble without it; none for those that
+    /// are not heard anyway. On as many test examples as keep the number of merges bounded.
+    fn left_out_effects(&self) -> Result<(Vec<Option<f64>>, usize)> {
+        let kept = &self.models.specialists.kept;
+        let n_rows = self.test.len().min(MAX_LEFT_OUT_MERGES / kept.len().max(1)).max(1);
+        let rows: Vec<usize> = (0..n_rows).map(|row| row * self.test.len() / n_rows).collect();
+        let sample = self.test.select(&rows);
+        let predictions = self.models.merged().predict_members(self.shop, &sample, None)?;
+        let n_classes = self.shop.n_classes();
+        let top1 = |ensemble: &Ensemble<'_>, predictions: &[Vec<f32>]| -> Result<f64> {
+            let probs = ensemble.merge(predictions, n_classes)?;
+            Ok(metrics_of(&records(&probs, sample.labels(), n_classes)).top1)
+        };
+        let with_all = top1(self.models.ensemble, &predictions)?;
+        let mut effects = vec![None; self.models.specialists.specialists.len()];
+        for (position, specialist) in kept.iter().enumerate() {
+            self.shop.context.check_interrupt()?;
+            let mut others = predictions.clone();
+            others.remove(self.models.generalists.len() + position);
+            effects[*specialist] = Some(with_all - top1(&self.models.ensemble.without(position)?, &others)?);
+        }
+        Ok((effects, n_rows))
+    }
+
+    /// The paper's Table 3; none without specialists that have test examples.
+    fn conditional_table(&self, on_test: &[OnTest], clusters: &[ClusterReport]) -> Result<Option<ConditionalReport>> {
+        let (generalist, ensemble) = (by_name(on_test, "generalist"), by_name(on_test, "ensemble"));
+        let predictions = Predictions::new(&ensemble.probs, self.test.labels(), self.shop.n_classes())
+            .map_err(|error| ExperimentError::Failed(error.into()))?;
+        let (mut n_examples, mut by_generalist, mut by_ensemble) = (0, 0.0, 0.0);
+        for (specialist, cluster) in self.models.specialists.specialists.iter().zip(clusters) {
+            let subset = &specialist.subset;
+            let n_own = self.test.labels().iter().filter(|class| subset.contains(**class)).count();
+            n_examples += n_own;
+            by_generalist += n_own as f64 * cluster.generalist_conditional_top1;
+            by_ensemble += n_own as f64 * conditional_top1(&predictions, subset).unwrap_or(0.0);
+        }
+        Ok((n_examples > 0).then(|| ConditionalReport {
+            n_examples: n_examples as u64,
+            generalist_conditional_top1: by_generalist / n_examples as f64,
+            ensemble_conditional_top1: by_ensemble / n_examples as f64,
+            generalist_top1: generalist.report.top1,
+            ensemble_top1: ensemble.report.top1,
+        }))
+    }
+
+    /// Each specialist's dustbin on the validation split.
+    fn dustbins(&self) -> Vec<Option<DustbinReport>> {
+        let uses_refit = self.shop.config.specialists.dustbin_bias == DustbinBias::Refit;
+        let report = |check: &SpecialistCheck| {
+            check.dustbin.map(|dustbin| DustbinReport {
+                observed: dustbin.counted.observed,
+                uncorrected: dustbin.uncorrected.predicted,
+                uncorrected_ece: dustbin.uncorrected.ece,
+                counted: dustbin.counted.predicted,
+                counted_ece: dustbin.counted.ece,
+                refit: dustbin.refit.predicted,
+                refit_ece: dustbin.refit.ece,
+                refit_shift: dustbin.refit_shift,
+                uses_refit,
+            })
+        };
+        self.models.specialists.checks.iter().map(report).collect()
     }
 
     /// A specialist's metrics on examples of its own classes, its predictions restricted to them and renormalised.
@@ -260,6 +331,8 @@ impl Evaluation<'_> {
 /// Runs before the clock counts: caches fill, buffers grow.
 const N_LATENCY_WARMUPS: usize = 10;
 const N_LATENCY_RUNS: usize = 50;
+/// Merges spent on leaving one specialist out after the other.
+const MAX_LEFT_OUT_MERGES: usize = 50_000;
 const BYTES_PER_PARAMETER: u64 = 4;
 
 /// Pairs of models whose difference is tested.

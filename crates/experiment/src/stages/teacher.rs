@@ -37,16 +37,21 @@ impl<'a> Teacher<'a> {
 
     /// Probabilities `[N, C]` at `T = 1` for every row of a split. Runs in the caller's pool.
     pub fn predict(&self, shop: &Workshop<'_>, split: &Split, view: Option<ViewId>) -> Result<Vec<f32>> {
-        let networks = self.members().into_iter().map(|trained| {
-            shop.context.check_interrupt()?;
-            Ok(predict_proba(&trained.model, split, view)?)
-        });
-        let networks: Vec<Vec<f32>> = networks.collect::<Result<_>>()?;
+        let networks = self.predict_members(shop, split, view)?;
         match self {
             Self::Single(_) => Ok(networks.concat()),
             Self::Mean(_) => Ok(mean(&networks)),
             Self::Merged(ensemble) => ensemble.merge(&networks, shop.n_classes()),
         }
+    }
+
+    /// Every network's own probabilities, in the order of [`Teacher::members`].
+    pub fn predict_members(&self, shop: &Workshop<'_>, split: &Split, view: Option<ViewId>) -> Result<Vec<Vec<f32>>> {
+        let networks = self.members().into_iter().map(|trained| {
+            shop.context.check_interrupt()?;
+            Ok(predict_proba(&trained.model, split, view)?)
+        });
+        networks.collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The clusters on the page: what each specialist is worth, its classes, pictures of them, and the coverage table.
 
 use super::image::{Picture, picture};
-use crate::report::contract::{ClusterReport, CoverageRow, Report};
+use crate::report::contract::{ClusterReport, ConditionalReport, CoverageRow, DustbinReport, Report};
 use crate::report::format::{integer, percent, points, relative_percent, truncated};
 use crate::report::page::Gallery;
 use crate::report::svg::rows::{Ink, Row, RowChart};
@@ -65,14 +65,7 @@ fn cluster_view(index: usize, cluster: &ClusterReport, gallery: Option<&Gallery>
     let tiles = gallery.map_or(&[][..], |gallery| truncated(&gallery.tiles, N_TILES).0);
     ClusterView {
         title: format!("Cluster {index}"),
-        facts: format!(
-            "{} · {} validation examples · {} → {} % · oracle {}",
-            n_classes(cluster),
-            integer(cluster.n_valid),
-            percent(cluster.generalist_conditional_top1),
-            percent(cluster.specialist_conditional_top1),
-            points(cluster.oracle_gain),
-        ),
+        facts: facts(cluster),
         helps: cluster.helps,
         gain: points(cluster.specialist_gain),
         classes: classes.to_vec(),
@@ -82,6 +75,67 @@ fn cluster_view(index: usize, cluster: &ClusterReport, gallery: Option<&Gallery>
             .map(|tile| TileView { label: tile.label.clone(), picture: picture(tile.png.as_deref()) })
             .collect(),
     }
+}
+
+fn facts(cluster: &ClusterReport) -> String {
+    let mut facts = format!(
+        "{} · {} validation examples · {} → {} % · oracle {}",
+        n_classes(cluster),
+        integer(cluster.n_valid),
+        percent(cluster.generalist_conditional_top1),
+        percent(cluster.specialist_conditional_top1),
+        points(cluster.oracle_gain),
+    );
+    if let Some(effect) = cluster.left_out_effect {
+        facts += &format!(" · adds {} to the merge", points(effect));
+    }
+    if !cluster.is_heard {
+        facts += " · not heard by the merge";
+    }
+    facts
+}
+
+/// A dustbin beside what it should say, all in percent.
+#[derive(Debug, Serialize)]
+pub(super) struct DustbinView {
+    title: String,
+    observed: String,
+    uncorrected: String,
+    counted: String,
+    uncorrected_ece: String,
+    counted_ece: String,
+    refit_ece: String,
+    used: &'static str,
+}
+
+/// Dustbins in the order of the specialists, and how many are not shown.
+pub(super) fn dustbins(report: &Report) -> (Vec<DustbinView>, usize) {
+    let all: Vec<(usize, DustbinReport)> =
+        report.dustbins.iter().enumerate().filter_map(|(index, dustbin)| Some((index, (*dustbin)?))).collect();
+    let (shown, n_more) = truncated(&all, N_CLUSTERS_SHOWN);
+    let view = |(index, dustbin): &(usize, DustbinReport)| DustbinView {
+        title: format!("Cluster {index}"),
+        observed: percent(dustbin.observed),
+        uncorrected: percent(dustbin.uncorrected),
+        counted: percent(dustbin.counted),
+        uncorrected_ece: percent(dustbin.uncorrected_ece),
+        counted_ece: percent(dustbin.counted_ece),
+        refit_ece: percent(dustbin.refit_ece),
+        used: if dustbin.uses_refit { "refit" } else { "counted" },
+    };
+    (shown.iter().map(view).collect(), n_more)
+}
+
+/// The paper's Table 3: a teacher, its conditional top-1, its top-1.
+pub(super) fn conditional(report: &Report) -> Vec<[String; 3]> {
+    let rows = |table: ConditionalReport| {
+        let row = |name: &str, conditional, top1| [name.to_owned(), percent(conditional), percent(top1)];
+        [
+            row("Generalist", table.generalist_conditional_top1, table.generalist_top1),
+            row("Merged ensemble", table.ensemble_conditional_top1, table.ensemble_top1),
+        ]
+    };
+    report.conditional.map(rows).into_iter().flatten().collect()
 }
 
 fn n_classes(cluster: &ClusterReport) -> String {

@@ -45,6 +45,9 @@ struct View<'a> {
     n_more_gains: usize,
     clusters: Vec<clusters::ClusterView>,
     n_more_clusters: usize,
+    dustbins: Vec<clusters::DustbinView>,
+    n_more_dustbins: usize,
+    conditional: Vec<[String; 3]>,
     coverage: Vec<clusters::CoverageView>,
     n_more_coverage: usize,
     samples: Vec<soft_targets::SampleView>,
@@ -57,6 +60,7 @@ pub fn html_page(page: &ReportPage<'_>) -> String {
     let report = page.report.sanitised();
     let (clusters, n_more_clusters) = clusters::views(&report, &page.cluster_galleries);
     let (gains_svg, n_more_gains) = clusters::gain_chart(&report);
+    let (dustbins, n_more_dustbins) = clusters::dustbins(&report);
     let (coverage, n_more_coverage) = clusters::coverage(&report);
     let view = View {
         style_sheet: STYLE_SHEET,
@@ -78,6 +82,9 @@ pub fn html_page(page: &ReportPage<'_>) -> String {
         n_more_gains,
         clusters,
         n_more_clusters,
+        dustbins,
+        n_more_dustbins,
+        conditional: clusters::conditional(&report),
         coverage,
         n_more_coverage,
         samples: soft_targets::views(&page.soft_target_samples),
