@@ -1,0 +1,118 @@
+//! Every kind of specialist through the real program: heads, bodies, several generalists, corrections, who is heard.
+
+mod support;
+
+use serde_json::Value as Json;
+use support::Scratch;
+
+fn report_of(settings: &[&str]) -> Json {
+    let scratch = Scratch::with_tiny_config();
+    let mut words = vec!["run", "tiny.toml", "-q"];
+    for setting in settings {
+        words.extend(["--set", setting]);
+    }
+    scratch.succeed(&words);
+    assert!(scratch.text("runs/tiny/report.html").contains("Inside the clusters"));
+    scratch.json("runs/tiny/report.json")
+}
+
+fn model<'a>(report: &'a Json, name: &str) -> &'a Json {
+    report["models"].as_array().unwrap().iter().find(|model| model["name"] == name).unwrap()
+}
+
+fn number(value: &Json) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+#[test]
+fn full_softmax_specialists_have_no_dustbin() {
+    let report = report_of(&["specialists.head=full_softmax"]);
+    assert!(report["dustbins"].as_array().unwrap().iter().all(Json::is_null), "{}", report["dustbins"]);
+    assert!(report["dustbin_corrections"].as_array().unwrap().iter().all(Json::is_null));
+    let size = |name: &str| model(&report, name)["n_parameters"].as_u64().unwrap();
+    assert_eq!(size("specialist_0"), size("generalist"));
+    assert_eq!(size("ensemble"), 4 * size("generalist"));
+}
+
+#[test]
+fn a_frozen_body_costs_less_and_gives_specialists_of_the_same_shape() {
+    let (frozen, trained) = (report_of(&["specialists.body=frozen"]), report_of(&[]));
+    let of = |report: &Json, key: &str| number(&model(report, "specialist_1")[key]);
+    assert!(of(&frozen, "train_flops") < 0.7 * of(&trained, "train_flops"), "{}", of(&frozen, "train_flops"));
+    assert_eq!(of(&frozen, "n_parameters"), of(&trained, "n_parameters"));
+}
+
+#[test]
+fn several_generalists_are_several_teachers() {
+    let report = report_of(&["generalist.n_models=2"]);
+    let size = |name: &str| model(&report, name)["n_parameters"].as_u64().unwrap();
+    let specialists: u64 = (0..3).map(|idx| size(&format!("specialist_{idx}"))).sum();
+    assert_eq!(size("ensemble"), 2 * size("generalist") + specialists);
+    assert!(size("generalist_ensemble") >= 3 * size("generalist"));
+}
+
+#[test]
+fn a_refit_moves_the_dustbin_to_what_the_validation_split_says() {
+    let report = report_of(&["specialists.dustbin_bias=refit"]);
+    let (dustbins, corrections) = (&report["dustbins"], &report["dustbin_corrections"]);
+    for (idx, dustbin) in dustbins.as_array().unwrap().iter().enumerate() {
+        assert_eq!(dustbin["uses_refit"], true);
+        let distance = |key: &str| (number(&dustbin[key]) - number(&dustbin["observed"])).abs();
+        assert!(distance("refit") < 1e-3, "{dustbin}");
+        // the correction that is reported is that of the priors and of the refit together
+        let counted = number(&corrections[idx]) - number(&dustbin["refit_shift"]);
+        assert!(counted.is_finite() && counted > 0.0, "{counted}");
+    }
+}
+
+#[test]
+fn only_helpful_specialists_are_heard_when_asked_for() {
+    let (helpful, all) = (report_of(&["specialists.keep=helpful"]), report_of(&[]));
+    let heard = |report: &Json| -> Vec<bool> {
+        report["clusters"].as_array().unwrap().iter().map(|cluster| cluster["is_heard"] == true).collect()
+    };
+    assert_eq!(heard(&all), [true; 3]);
+    let size = |report: &Json, name: &str| model(report, name)["n_parameters"].as_u64().unwrap();
+    let expected: u64 = heard(&helpful)
+        .iter()
+        .enumerate()
+        .filter(|(_, heard)| **heard)
+        .map(|(idx, _)| size(&helpful, &format!("specialist_{idx}")))
+        .sum();
+    assert_eq!(size(&helpful, "ensemble"), size(&helpful, "generalist") + expected);
+    for cluster in helpful["clusters"].as_array().unwrap() {
+        assert_eq!(cluster["left_out_effect"].is_null(), cluster["is_heard"] == false, "{cluster}");
+    }
+}
+
+#[test]
+fn the_conditional_table_adds_up() {
+    let report = report_of(&[]);
+    let table = &report["conditional"];
+    assert_eq!(table["generalist_top1"], model(&report, "generalist")["top1"]);
+    assert_eq!(table["ensemble_top1"], model(&report, "ensemble")["top1"]);
+    assert!(number(&table["generalist_conditional_top1"]) >= number(&table["generalist_top1"]));
+    let covered: i64 = report["coverage"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["covering"].as_i64().unwrap() * row["n_examples"].as_i64().unwrap())
+        .sum();
+    assert_eq!(table["n_examples"].as_i64(), Some(covered));
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_refused() {
+    for (settings, path) in [
+        (&["specialists.body=frozen", "specialists.init=scratch"][..], "specialists.body"),
+        (&["specialists.head=full_softmax", "specialists.dustbin_bias=refit"], "specialists.dustbin_bias"),
+        (&["generalist.n_models=0"], "generalist.n_models"),
+    ] {
+        let scratch = Scratch::with_tiny_config();
+        let mut words = vec!["check", "tiny.toml"];
+        settings.iter().for_each(|setting| words.extend(["--set", setting]));
+        let finished = scratch.run(&words);
+        assert_eq!(finished.code, Some(2), "{settings:?}: {}", finished.stderr);
+        assert!(finished.stderr.contains(path), "{settings:?}: {}", finished.stderr);
+    }
+}
