@@ -6,7 +6,7 @@
 //! 2. [`cluster_classes`]: sets of classes worth a specialist each; [`clustering_agreement`] says how stable they are.
 //! 3. [`diagnose`]: what specialists on these sets could win at most, before any of them is trained.
 //! 4. [`PriorCorrection`]: a specialist sees its classes more often than the world does; this undoes it.
-//! 5. [`merge_soft_targets`], [`Merger`]: one distribution that agrees best with all teachers (equation 5), exactly.
+//! 5. [`Merger`]: one distribution that agrees best with all teachers (equation 5), exactly.
 //! 6. [`coverage_table`], [`conditional_top1`]: what the merge did to classes with many and with few specialists.
 //!
 //! **Absent on purpose:** tensors, files, threads, clocks, unseeded randomness (`clippy.toml` refuses them). A file of
@@ -31,8 +31,8 @@ pub use clustering::{
 };
 pub use coverage::{CoverageRow, conditional_top1, conditional_top1_of_specialist, coverage_table};
 pub use merge::{
-    Gate, MergeConfig, MergeError, MergeRule, Merged, Merger, SpecialistVote, Teacher, TeacherWeights, TopN,
-    active_specialists, merge_soft_targets,
+    Gate, MergeConfig, MergeError, MergeRule, MergeScratch, Merged, Merger, Soften, TeacherScope, TopN,
+    active_specialists,
 };
 pub use oracle::{ClusterDiagnosis, Diagnosis, Verdict, diagnose};
 pub use predictions::{PredictionError, Predictions};

@@ -3,11 +3,23 @@
 //! C classes, M specialists. The checks know nothing of signature groups: they use classes and sets only.
 
 use proptest::prelude::*;
-use stillhouse_core::{ClassClustering, ClassId, ClassSubset, Seed};
+use stillhouse_core::{ClassId, ClassSubset, Seed};
 use stillhouse_ensemble::{
-    Gate, MergeConfig, MergeError, MergeRule, Merged, Merger, SpecialistVote, Teacher, TeacherWeights, TopN,
-    active_specialists, merge_soft_targets,
+    Gate, MergeConfig, MergeError, MergeRule, MergeScratch, Merged, Merger, TeacherScope, TopN, active_specialists,
 };
+
+/// A generalist's weight and its specialists'.
+#[derive(Clone, Debug)]
+struct Weights {
+    generalist: f64,
+    specialists: Vec<f64>,
+}
+
+impl Weights {
+    fn equal(n_specialists: usize) -> Self {
+        Self { generalist: 1.0, specialists: vec![1.0; n_specialists] }
+    }
+}
 
 /// Random numbers for one case.
 struct Draw(rand_chacha::ChaCha8Rng);
@@ -48,7 +60,7 @@ struct Case {
     generalist: Vec<f64>,
     subsets: Vec<ClassSubset>,
     probs: Vec<Vec<f64>>,
-    weights: TeacherWeights,
+    weights: Weights,
 }
 
 impl Case {
@@ -60,7 +72,7 @@ impl Case {
         let generalist = draw.distribution(n_classes, scale);
         let partition = draw.unit() < 0.3;
         let mut case =
-            Self { generalist, subsets: Vec::new(), probs: Vec::new(), weights: TeacherWeights::equal(n_specialists) };
+            Self { generalist, subsets: Vec::new(), probs: Vec::new(), weights: Weights::equal(n_specialists) };
         for specialist in 0..n_specialists {
             let subset = random_subset(&mut draw, n_classes, partition.then_some((specialist, n_specialists)));
             let mut probs = draw.distribution(subset.len() + 1, scale);
@@ -74,16 +86,43 @@ impl Case {
         case
     }
 
+    /// Specialists without common classes; sometimes they cover every class.
+    fn disjoint(seed: u64, n_specialists: usize) -> Self {
+        let mut case = Self::random(seed, n_specialists);
+        let mut draw = Draw::new(seed ^ 2);
+        while case.n_classes() < 2 * n_specialists + 1 {
+            case.generalist.push(draw.unit());
+        }
+        normalise(&mut case.generalist);
+        let n_classes = case.n_classes();
+        let n_parts = n_specialists + draw.below(2);
+        for specialist in 0..n_specialists {
+            case.subsets[specialist] = random_subset(&mut draw, n_classes, Some((specialist, n_parts)));
+            case.probs[specialist] = draw.distribution(case.subsets[specialist].len() + 1, 2.0);
+            extreme_dustbin(&mut draw, &mut case.probs[specialist]);
+        }
+        case
+    }
+
     fn n_classes(&self) -> usize {
         self.generalist.len()
     }
 
-    fn votes(&self) -> Vec<SpecialistVote<'_>> {
-        self.subsets.iter().zip(&self.probs).map(|(subset, probs)| SpecialistVote { subset, probs }).collect()
+    fn merger(&self, rule: MergeRule, gate: Gate) -> Result<Merger, MergeError> {
+        let specialists = self.subsets.iter().cloned().map(TeacherScope::Dustbin);
+        let scopes = std::iter::once(TeacherScope::Full).chain(specialists).collect();
+        let weights = [&[self.weights.generalist], &self.weights.specialists[..]].concat();
+        let config = MergeConfig { rule, gate, ..MergeConfig::default() };
+        Merger::new(self.n_classes(), scopes, &weights, &config)
+    }
+
+    /// The generalist's row, then the specialists'.
+    fn rows(&self) -> Vec<&[f64]> {
+        std::iter::once(&self.generalist[..]).chain(self.probs.iter().map(Vec::as_slice)).collect()
     }
 
     fn merge(&self, rule: MergeRule) -> Result<Merged, MergeError> {
-        merge_soft_targets(&self.generalist, &self.votes(), &self.weights, rule)
+        self.merger(rule, Gate::All {})?.merge(&self.rows())
     }
 
     fn exact(&self) -> Vec<f64> {
@@ -204,7 +243,8 @@ proptest! {
     #[test]
     fn every_rule_gives_a_distribution(seed in any::<u64>(), m in 0_usize..9) {
         let case = Case::random(seed, m);
-        for rule in [MergeRule::Exact, MergeRule::EmStep, MergeRule::ArithmeticMean, MergeRule::GeometricMean] {
+        use MergeRule::{ArithmeticMean, EmStep, Exact, GeometricMean};
+        for rule in [Exact, EmStep, ArithmeticMean, GeometricMean] {
             let merged = case.merge(rule).unwrap();
             prop_assert!((merged.probs.iter().sum::<f64>() - 1.0).abs() < 1e-12);
             prop_assert!(merged.probs.iter().all(|prob| *prob >= 0.0));
@@ -225,7 +265,7 @@ proptest! {
         let best = case.exact();
         let least = case.objective(&best);
         let mut draw = Draw::new(seed ^ 1);
-        for _ in 0..30 {
+        for _ in 0..1000 {
             let size = 10.0_f64.powf(-6.0 * draw.unit());
             let mut other: Vec<f64> = best.iter().map(|prob| prob * (size * draw.normal()).exp()).collect();
             normalise(&mut other);
@@ -283,7 +323,7 @@ proptest! {
 
     #[test]
     fn one_specialist_is_a_mean_inside_and_one_factor_outside(seed in any::<u64>()) {
-        let case = Case { weights: TeacherWeights::equal(1), ..Case::random(seed, 1) };
+        let case = Case { weights: Weights::equal(1), ..Case::random(seed, 1) };
         let (subset, probs) = (&case.subsets[0], &case.probs[0]);
         let outside: f64 = subset.complement().map(|class| case.generalist[class.index()]).sum();
         let merged = case.exact();
@@ -307,22 +347,53 @@ proptest! {
     fn a_prepared_merger_gives_the_same(seed in any::<u64>(), m in 1_usize..9, n in 0_usize..4) {
         let case = Case::random(seed, m);
         let gate = if n == 0 { Gate::All {} } else { Gate::TopN(TopN { n }) };
-        let clustering = ClassClustering::new(case.subsets.clone()).unwrap();
-        let config = MergeConfig { rule: MergeRule::Exact, gate: gate.clone() };
-        let merger = Merger::new(&clustering, &config, case.weights.clone()).unwrap();
-        let rows: Vec<&[f64]> = case.probs.iter().map(Vec::as_slice).collect();
-        let merged = merger.merge(&case.generalist, &rows).unwrap();
+        let merger = case.merger(MergeRule::Exact, gate.clone()).unwrap();
         let active = active_specialists(&gate, &case.generalist, &case.subsets);
         let pick = Case {
             generalist: case.generalist.clone(),
             subsets: active.iter().map(|index| case.subsets[*index].clone()).collect(),
             probs: active.iter().map(|index| case.probs[*index].clone()).collect(),
-            weights: TeacherWeights {
+            weights: Weights {
                 generalist: case.weights.generalist,
                 specialists: active.iter().map(|index| case.weights.specialists[*index]).collect(),
             },
         };
-        prop_assert_eq!(merged, pick.merge(MergeRule::Exact).unwrap());
+        let expected = pick.merge(MergeRule::Exact).unwrap();
+        let mut scratch = MergeScratch::default();
+        let mut probs = vec![f64::NAN; case.n_classes()];
+        // the second time, the groups come out of the scratch space
+        for _ in 0..2 {
+            let counts = merger.merge_into(&case.rows(), &mut scratch, &mut probs).unwrap();
+            prop_assert_eq!(counts, (expected.n_iterations, active.len()));
+            prop_assert_eq!(&probs, &expected.probs);
+        }
+    }
+
+    #[test]
+    fn disjoint_specialists_have_the_same_minimum_as_overlapping_ones(seed in any::<u64>(), m in 2_usize..7) {
+        let case = Case::disjoint(seed, m);
+        let scalar = case.exact();
+        prop_assert!(case.violation(&scalar) < 1e-9, "{:e}", case.violation(&scalar));
+        // a specialist of all but one class who says what the minimum says overlaps with all others and moves nothing
+        let mut overlapping = case.clone();
+        let all_but_one = ClassSubset::new(case.n_classes(), (1..case.n_classes() as u32).map(ClassId)).unwrap();
+        let mut probs = scalar[1..].to_vec();
+        probs.push(scalar[0]);
+        overlapping.subsets.push(all_but_one);
+        overlapping.probs.push(probs);
+        overlapping.weights.specialists.push(1.0);
+        prop_assert!(close(&overlapping.exact(), &scalar, 1e-7));
+    }
+
+    #[test]
+    fn single_precision_rows_are_as_good(seed in any::<u64>(), m in 0_usize..6) {
+        let case = Case::random(seed, m);
+        let rows: Vec<Vec<f32>> = case.rows().iter().map(|row| row.iter().map(|prob| *prob as f32).collect()).collect();
+        let rounded: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
+        let exact: Vec<Vec<f64>> = rows.iter().map(|row| row.iter().map(|prob| f64::from(*prob)).collect()).collect();
+        let exact: Vec<&[f64]> = exact.iter().map(Vec::as_slice).collect();
+        let merger = case.merger(MergeRule::Exact, Gate::All {}).unwrap();
+        prop_assert_eq!(merger.merge(&rounded), merger.merge(&exact));
     }
 
     #[test]
@@ -333,7 +404,7 @@ proptest! {
         let victim = seed as usize % m;
         case.probs[victim][0] = bad;
         let error = case.merge(MergeRule::Exact).unwrap_err();
-        let who = Teacher::Specialist(victim);
+        let who = victim + 1;
         let named = matches!(&error, MergeError::NotAProbability { teacher, .. } | MergeError::Sum { teacher, .. } if *teacher == who);
         prop_assert!(named, "{error}");
         case.probs[victim] = vec![1.0];
@@ -357,52 +428,86 @@ proptest! {
             prop_assert!(!well_conditioned || close(&exact, &em, 1e-3));
         }
     }
+
+    #[test]
+    fn the_rule_em_arrives_at_the_same_minimum(seed in any::<u64>(), m in 1_usize..6) {
+        let case = Case::random(seed, m);
+        let merged = case.merge(MergeRule::Em).unwrap();
+        prop_assume!(merged.n_iterations < 20_000);
+        let gap = case.objective(&merged.probs) - case.objective(&case.exact());
+        prop_assert!(gap.abs() < 1e-9, "{gap:e} after {} steps", merged.n_iterations);
+    }
+
+    /// Multiplicative gradient steps on single classes, halved until they go down: knows no groups, no dual, no EM.
+    #[test]
+    fn a_slow_optimiser_of_another_kind_finds_nothing_better(seed in any::<u64>(), m in 1_usize..5) {
+        let case = Case::random(seed, m);
+        let exact = case.exact();
+        let (mass, dustbins, outside) = case.sides();
+        let mut probs: Vec<f64> = vec![1.0 / case.n_classes() as f64; case.n_classes()];
+        let mut length = 1.0;
+        for _ in 0..3000 {
+            let mut divisor = vec![1.0; probs.len()];
+            for (dustbin, classes) in dustbins.iter().zip(&outside) {
+                let total: f64 = classes.iter().map(|class| probs[*class]).sum();
+                classes.iter().for_each(|class| divisor[*class] -= dustbin / total.max(1e-300));
+            }
+            let step = |class: usize| probs[class] * (length * (mass[class] / probs[class].max(1e-300) - divisor[class]).clamp(-9.0, 9.0)).exp();
+            let mut next: Vec<f64> = (0..probs.len()).map(step).collect();
+            normalise(&mut next);
+            if case.objective(&next) < case.objective(&probs) {
+                probs = next;
+                length *= 1.3;
+            } else {
+                length *= 0.5;
+            }
+        }
+        let gap = case.objective(&probs) - case.objective(&exact);
+        prop_assert!(gap > -1e-9, "{gap:e}");
+        prop_assert!(gap < 1e-2, "{gap:e}");
+    }
 }
 
 fn subset(n_classes: usize, classes: &[u32]) -> ClassSubset {
     ClassSubset::new(n_classes, classes.iter().copied().map(ClassId)).unwrap()
 }
 
+fn case(generalist: &[f64], specialists: &[(&[u32], &[f64])]) -> Case {
+    Case {
+        generalist: generalist.to_vec(),
+        subsets: specialists.iter().map(|(classes, _)| subset(generalist.len(), classes)).collect(),
+        probs: specialists.iter().map(|(_, probs)| probs.to_vec()).collect(),
+        weights: Weights::equal(specialists.len()),
+    }
+}
+
 #[test]
 fn zeros_stay_zeros() {
-    let (own, other) = (subset(4, &[0, 1]), subset(4, &[1, 2]));
-    let votes = [
-        SpecialistVote { subset: &own, probs: &[0.0, 0.6, 0.4] },
-        SpecialistVote { subset: &other, probs: &[0.5, 0.0, 0.5] },
-    ];
-    let merged =
-        merge_soft_targets(&[0.0, 0.5, 0.5, 0.0], &votes, &TeacherWeights::equal(2), MergeRule::Exact).unwrap().probs;
+    let two = case(&[0.0, 0.5, 0.5, 0.0], &[(&[0, 1], &[0.0, 0.6, 0.4]), (&[1, 2], &[0.5, 0.0, 0.5])]);
     // Class 0 is alone in its group and so is class 3: each may get dustbin mass, found through the floor.
-    assert!(merged.iter().all(|prob| prob.is_finite()));
-    let merged = merge_soft_targets(&[0.0, 0.5, 0.5, 0.0], &[], &TeacherWeights::equal(0), MergeRule::Exact).unwrap();
-    assert_eq!(merged.probs, [0.0, 0.5, 0.5, 0.0]);
+    assert!(two.exact().iter().all(|prob| prob.is_finite()));
+    assert_eq!(case(&[0.0, 0.5, 0.5, 0.0], &[]).exact(), [0.0, 0.5, 0.5, 0.0]);
 }
 
 #[test]
 fn a_specialist_of_everything_needs_an_empty_dustbin() {
-    let everything = subset(2, &[0, 1]);
-    let merge = |probs: &[f64]| {
-        let vote = SpecialistVote { subset: &everything, probs };
-        merge_soft_targets(&[0.5, 0.5], &[vote], &TeacherWeights::equal(1), MergeRule::Exact)
-    };
+    let merge = |probs: &[f64]| case(&[0.5, 0.5], &[(&[0, 1], probs)]).merge(MergeRule::Exact);
     let merged = merge(&[0.9, 0.1, 0.0]).unwrap().probs;
     assert!(close(&merged, &[0.7, 0.3], 1e-15));
     let error = merge(&[0.8, 0.1, 0.1]).unwrap_err();
-    assert_eq!(error, MergeError::EmptyDustbin { specialist: 0, dustbin: 0.1 });
+    assert_eq!(error, MergeError::EmptyDustbin { teacher: 1, dustbin: 0.1 });
     assert!(error.to_string().contains("hint"));
 }
 
 #[test]
 fn weights_are_checked() {
-    let own = subset(3, &[0, 1]);
-    let vote = SpecialistVote { subset: &own, probs: &[0.2, 0.2, 0.6] };
     let merge = |generalist, specialists| {
-        let weights = TeacherWeights { generalist, specialists };
-        merge_soft_targets(&[0.2, 0.3, 0.5], &[vote], &weights, MergeRule::Exact)
+        let weights = Weights { generalist, specialists };
+        Case { weights, ..case(&[0.2, 0.3, 0.5], &[(&[0, 1], &[0.2, 0.2, 0.6])]) }.merge(MergeRule::Exact)
     };
-    assert!(matches!(merge(1.0, vec![]), Err(MergeError::SpecialistCount { got: 0, expected: 1, .. })));
-    assert!(matches!(merge(1.0, vec![-1.0]), Err(MergeError::Weight { teacher: Teacher::Specialist(0), .. })));
-    assert!(matches!(merge(f64::NAN, vec![1.0]), Err(MergeError::Weight { teacher: Teacher::Generalist, .. })));
+    assert!(matches!(merge(1.0, vec![]), Err(MergeError::TeacherCount { got: 1, expected: 2, .. })));
+    assert!(matches!(merge(1.0, vec![-1.0]), Err(MergeError::Weight { teacher: 1, .. })));
+    assert!(matches!(merge(f64::NAN, vec![1.0]), Err(MergeError::Weight { teacher: 0, .. })));
     assert_eq!(merge(0.0, vec![0.0]), Err(MergeError::NoWeight));
     assert!(close(&merge(1.0, vec![0.0]).unwrap().probs, &[0.2, 0.3, 0.5], 1e-15));
     // Without the generalist's weight, its classes outside share the dustbin evenly.
@@ -411,12 +516,27 @@ fn weights_are_checked() {
 
 #[test]
 fn subsets_and_rows_of_another_dataset_are_refused() {
-    let other = subset(4, &[0, 3]);
-    let vote = SpecialistVote { subset: &other, probs: &[0.2, 0.2, 0.6] };
-    let error = merge_soft_targets(&[0.2, 0.3, 0.5], &[vote], &TeacherWeights::equal(1), MergeRule::Exact);
-    assert_eq!(error, Err(MergeError::Dataset { specialist: 0, got: 4, expected: 3 }));
-    let clustering = ClassClustering::new(vec![other]).unwrap();
-    let merger = Merger::new(&clustering, &MergeConfig::default(), TeacherWeights::equal(1)).unwrap();
-    assert!(matches!(merger.merge(&[0.5, 0.5], &[&[0.2, 0.2, 0.6]]), Err(MergeError::Length { .. })));
-    assert!(matches!(merger.merge(&[0.25; 4], &[]), Err(MergeError::SpecialistCount { got: 0, .. })));
+    let merger = |n_classes| {
+        let scopes = vec![TeacherScope::Full, TeacherScope::Dustbin(subset(4, &[0, 3]))];
+        Merger::new(n_classes, scopes, &[1.0, 1.0], &MergeConfig::default())
+    };
+    assert_eq!(merger(3).unwrap_err(), MergeError::Dataset { teacher: 1, got: 4, expected: 3 });
+    let merger = merger(4).unwrap();
+    assert!(matches!(merger.merge(&[&[0.5, 0.5], &[0.2, 0.2, 0.6]]), Err(MergeError::Length { teacher: 0, .. })));
+    assert!(matches!(merger.merge(&[&[0.25; 4]]), Err(MergeError::TeacherCount { got: 1, .. })));
+}
+
+#[test]
+fn full_softmax_specialists_are_averaged_where_the_gate_opens() {
+    let scopes = vec![TeacherScope::Full, TeacherScope::FullSoftmax(subset(3, &[2]))];
+    let merge = |generalist: &[f64], gate| {
+        let config = MergeConfig { gate, ..MergeConfig::default() };
+        let merger = Merger::new(3, scopes.clone(), &[1.0, 3.0], &config).unwrap();
+        merger.merge(&[generalist, &[0.0, 0.0, 1.0]]).unwrap()
+    };
+    let top = || Gate::TopN(TopN { n: 1 });
+    assert!(close(&merge(&[0.2, 0.2, 0.6], Gate::All {}).probs, &[0.05, 0.05, 0.9], 1e-15));
+    assert!(close(&merge(&[0.2, 0.2, 0.6], top()).probs, &[0.05, 0.05, 0.9], 1e-15));
+    let closed = merge(&[0.6, 0.2, 0.2], top());
+    assert!(close(&closed.probs, &[0.6, 0.2, 0.2], 1e-15) && closed.n_active == 0);
 }

@@ -13,6 +13,21 @@ pub struct MergeConfig {
     /// Which specialists vote on an example; `exact` and `all` belong together.
     #[serde(default)]
     pub gate: Gate,
+    /// Whether the student's temperature softens the merged distribution or each teacher's own before the merge.
+    #[serde(default)]
+    pub soften: Soften,
+}
+
+/// What the student's temperature is applied to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Soften {
+    /// The merged distribution: a dustbin means the same at every temperature.
+    #[default]
+    AfterMerge,
+    /// Each teacher's own outputs, which are then merged; an ablation for heads with a dustbin, whose outside mass a
+    /// temperature destroys.
+    BeforeMerge,
 }
 
 /// The merge rules.
@@ -24,6 +39,8 @@ pub enum MergeRule {
     Exact,
     /// One step of expectation maximisation towards it; exact for one specialist.
     EmStep,
+    /// Expectation maximisation until nothing moves: the same minimum, slower.
+    Em,
     /// Mean of probabilities, each dustbin spread over its classes in the generalist's proportions.
     ArithmeticMean,
     /// Mean of log probabilities, dustbins spread the same way, normalised.
@@ -75,7 +92,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<MergeConfig>("{}").unwrap(), MergeConfig::default());
         assert_eq!(
             serde_json::to_string(&MergeConfig::default()).unwrap(),
-            r#"{"rule":"exact","gate":{"kind":"all"}}"#
+            r#"{"rule":"exact","gate":{"kind":"all"},"soften":"after_merge"}"#
         );
     }
 

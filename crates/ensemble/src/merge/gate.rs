@@ -7,14 +7,21 @@ use stillhouse_core::{ClassId, ClassSubset};
 ///
 /// `generalist` holds probabilities `[C]`; among equally probable classes the lower number counts as more probable.
 pub fn active_specialists(gate: &Gate, generalist: &[f64], subsets: &[ClassSubset]) -> Vec<usize> {
+    let top = opening_classes(gate, generalist);
+    (0..subsets.len()).filter(|index| is_open(top.as_deref(), &subsets[*index])).collect()
+}
+
+/// The classes that open the gate; none where it is open to all.
+pub(super) fn opening_classes(gate: &Gate, generalist: &[f64]) -> Option<Vec<ClassId>> {
     match gate {
-        Gate::All {} => (0..subsets.len()).collect(),
-        Gate::TopN(TopN { n }) => {
-            let top = top_classes(generalist, *n);
-            let meets = |subset: &ClassSubset| top.iter().any(|class| subset.contains(*class));
-            (0..subsets.len()).filter(|index| meets(&subsets[*index])).collect()
-        }
+        Gate::All {} => None,
+        Gate::TopN(TopN { n }) => Some(top_classes(generalist, *n)),
     }
+}
+
+/// Whether a specialist's classes open the gate.
+pub(super) fn is_open(opening: Option<&[ClassId]>, subset: &ClassSubset) -> bool {
+    opening.is_none_or(|classes| classes.iter().any(|class| subset.contains(*class)))
 }
 
 /// The `n` most probable classes, or all when there are fewer.

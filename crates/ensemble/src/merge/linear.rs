@@ -32,7 +32,7 @@ pub(super) fn solve_in_place(matrix: &mut [f64], rhs: &mut [f64]) {
 }
 
 /// Four partial sums, so that the processor need not wait for one addition after the other.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; 4];
     let (a_chunks, b_chunks) = (a.chunks_exact(4), b.chunks_exact(4));
     let tail: f64 = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(a, b)| a * b).sum();

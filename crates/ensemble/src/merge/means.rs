@@ -1,58 +1,62 @@
-//! The two plain rules, for comparison: means of full distributions, each dustbin spread over its classes in the
-//! generalist's proportions.
+//! The two plain rules, for comparison: means of full distributions, each dustbin and each class that a teacher does
+//! not know filled in with the generalists' proportions.
 //!
-//! C classes, M specialists.
+//! C classes.
 
-use super::teacher::SpecialistVote;
+use super::scope::TeacherScope;
+use stillhouse_core::ClassSubset;
 
 /// Smallest probability in a logarithm, so that one teacher's zero is a strong vote and not a veto.
 const LOG_FLOOR: f64 = 1e-12;
 
-/// Weighted mean of probabilities; the factors are normalised weights.
-pub(super) fn arithmetic(generalist: (&[f64], f64), votes: &[(SpecialistVote<'_>, f64)]) -> Vec<f64> {
+/// A teacher that is heard, its row as a distribution, and its share of all weights.
+pub(super) type Vote<'a> = (&'a TeacherScope, Vec<f64>, f64);
+
+/// Weighted mean of probabilities.
+pub(super) fn arithmetic(generalist: &[f64], votes: &[Vote<'_>]) -> Vec<f64> {
     mean(generalist, votes, |prob| prob)
 }
 
-/// Weighted mean of log probabilities, exponentiated and normalised.
-pub(super) fn geometric(generalist: (&[f64], f64), votes: &[(SpecialistVote<'_>, f64)]) -> Vec<f64> {
+/// Weighted mean of log probabilities, exponentiated; not normalised.
+pub(super) fn geometric(generalist: &[f64], votes: &[Vote<'_>]) -> Vec<f64> {
     let mut probs = mean(generalist, votes, |prob| prob.max(LOG_FLOOR).ln());
     let largest = probs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     probs.iter_mut().for_each(|log_prob| *log_prob = (*log_prob - largest).exp());
-    normalise(&mut probs);
     probs
 }
 
-fn mean(
-    (generalist, weight): (&[f64], f64),
-    votes: &[(SpecialistVote<'_>, f64)],
-    space: impl Fn(f64) -> f64,
-) -> Vec<f64> {
-    let mut sum: Vec<f64> = generalist.iter().map(|prob| weight * space(*prob)).collect();
-    for (vote, weight) in votes {
-        let full = spread_dustbin(generalist, vote);
+fn mean(generalist: &[f64], votes: &[Vote<'_>], space: impl Fn(f64) -> f64) -> Vec<f64> {
+    let mut sum = vec![0.0; generalist.len()];
+    for (scope, probs, weight) in votes {
+        let full = match scope {
+            TeacherScope::Full | TeacherScope::FullSoftmax(_) => probs.clone(),
+            TeacherScope::Dustbin(subset) => {
+                let (dustbin, own) = probs.split_last().expect("a checked row has a dustbin");
+                fill_in(generalist, subset, own, *dustbin)
+            }
+            TeacherScope::Conditional(subset) => {
+                let inside: f64 = subset.members().iter().map(|class| generalist[class.index()]).sum();
+                let own: Vec<f64> = probs.iter().map(|prob| prob * inside).collect();
+                fill_in(generalist, subset, &own, 1.0 - inside)
+            }
+        };
         sum.iter_mut().zip(full).for_each(|(sum, prob)| *sum += weight * space(prob));
     }
     sum
 }
 
-/// A specialist's prediction over all classes, `[C]`.
-fn spread_dustbin(generalist: &[f64], vote: &SpecialistVote<'_>) -> Vec<f64> {
-    let (dustbin, own) = vote.probs.split_last().expect("a checked vote has a dustbin");
+/// A specialist's prediction over all classes, `[C]`: its own, and `outside` spread over the others.
+fn fill_in(generalist: &[f64], subset: &ClassSubset, own: &[f64], outside: f64) -> Vec<f64> {
     let mut full = generalist.to_vec();
-    vote.subset.members().iter().for_each(|class| full[class.index()] = 0.0);
-    let outside: f64 = full.iter().sum();
-    if outside > 0.0 {
-        full.iter_mut().for_each(|prob| *prob *= dustbin / outside);
+    subset.members().iter().for_each(|class| full[class.index()] = 0.0);
+    let total: f64 = full.iter().sum();
+    if total > 0.0 {
+        full.iter_mut().for_each(|prob| *prob *= outside / total);
     } else {
         // The generalist rules all of them out, so it has no proportions to give.
-        let each = dustbin / (generalist.len() - own.len()).max(1) as f64;
+        let each = outside / (generalist.len() - own.len()).max(1) as f64;
         full.iter_mut().for_each(|prob| *prob = each);
     }
-    vote.subset.members().iter().zip(own).for_each(|(class, prob)| full[class.index()] = *prob);
+    subset.members().iter().zip(own).for_each(|(class, prob)| full[class.index()] = *prob);
     full
-}
-
-pub(super) fn normalise(probs: &mut [f64]) {
-    let total: f64 = probs.iter().sum();
-    probs.iter_mut().for_each(|prob| *prob /= total);
 }

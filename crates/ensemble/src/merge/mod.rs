@@ -16,10 +16,14 @@
 //! ```
 //!
 //! The denominator is the same for all classes that lie in the same sets, so `q` is `a` times one number per
-//! *signature group* ([`groups`]); [`newton`] finds those numbers, [`em`] is the step by step alternative.
+//! *signature group* ([`groups`]). One specialist has a closed form, disjoint ones leave one unknown ([`scalar`]),
+//! overlapping ones a small convex problem ([`newton`]); [`em`] is the step by step alternative. Teachers without a
+//! dustbin, which say only how their own classes compare, have their own chapter ([`conditional`]).
 //!
-//! Several generalists are one: only the weighted mean of their predictions enters, with the sum of their weights.
+//! Full teachers enter through the weighted mean of their predictions, so several generalists are one.
 
+mod check;
+mod conditional;
 mod config;
 mod em;
 mod error;
@@ -30,10 +34,12 @@ mod means;
 mod merger;
 mod newton;
 mod problem;
-mod teacher;
+mod row;
+mod scalar;
+mod scope;
 
-pub use config::{Gate, MergeConfig, MergeRule, TopN};
-pub use error::{MergeError, Teacher};
+pub use config::{Gate, MergeConfig, MergeRule, Soften, TopN};
+pub use error::MergeError;
 pub use gate::active_specialists;
-pub use merger::{Merged, Merger, merge_soft_targets};
-pub use teacher::{SpecialistVote, TeacherWeights};
+pub use merger::{MergeScratch, Merged, Merger};
+pub use scope::TeacherScope;

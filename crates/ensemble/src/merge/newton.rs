@@ -15,7 +15,8 @@
 //! sides avoids the cancellation in `A_k / (1 - (B r)_k)` that extreme dustbins bring to a purely dual method.
 
 use super::linear;
-use super::problem::Problem;
+use super::problem::{Problem, Solution};
+use std::borrow::Cow;
 
 /// Relative error of every product at which the solution is good to rounding after the quadratic last step.
 const TOLERANCE: f64 = 1e-11;
@@ -23,36 +24,38 @@ const TOLERANCE: f64 = 1e-11;
 const MAX_ITERATIONS: usize = 300;
 /// Share of the way to the border of the positive region that a step may go.
 const TO_THE_BORDER: f64 = 0.995;
+/// A full step that brings the worst error down to this share is good without asking for the gap.
+const CLEAR_PROGRESS: f64 = 0.25;
 /// Share of the predicted decrease of the gap that a step must bring (Armijo).
 const SUFFICIENT_DECREASE: f64 = 1e-4;
 const MAX_HALVINGS: usize = 40;
-
-pub(super) struct Solution {
-    /// `[G]`
-    pub(super) group_probs: Vec<f64>,
-    pub(super) n_iterations: usize,
-}
+/// Share of the whole below which a difference of sums has lost digits, and is summed anew.
+const CANCELS: f64 = 1e-3;
 
 /// Minimises equation 5; every dustbin with mass must stand for at least one class.
 pub(super) fn solve(problem: &Problem<'_>) -> Solution {
     let system = System::new(problem);
     let mut state = system.start();
+    let mut error = system.worst_error(&state);
     let mut n_iterations = 0;
-    while n_iterations < MAX_ITERATIONS && system.worst_error(&state) > TOLERANCE {
+    while n_iterations < MAX_ITERATIONS && error > TOLERANCE {
         let direction = system.direction(&state);
-        let Some(next) = system.line_search(&state, &direction) else { break };
+        let Some(next) = system.line_search(&state, error, &direction) else { break };
         state = next;
+        error = system.worst_error(&state);
         n_iterations += 1;
     }
-    Solution { group_probs: state.probs, n_iterations }
+    Solution { probs: state.probs, n_iterations }
 }
 
 /// The problem without specialists whose dustbin is empty: their term is constant.
 struct System<'a> {
     mass: &'a [f64],
-    dustbins: Vec<f64>,
+    dustbins: Cow<'a, [f64]>,
     /// `B`, `[G, M]`
-    outside: Vec<f64>,
+    outside: Cow<'a, [f64]>,
+    /// `[G]`: the sets that hold a group
+    inside: Cow<'a, [Vec<usize>]>,
 }
 
 struct State {
@@ -64,13 +67,26 @@ struct State {
 
 impl<'a> System<'a> {
     fn new(problem: &'a Problem<'_>) -> Self {
-        let n_sets = problem.dustbins.len();
+        let (groups, mass) = (problem.groups, &problem.mass);
+        let n_sets = groups.n_sets();
         let open: Vec<usize> = (0..n_sets).filter(|set| problem.dustbins[*set] > 0.0).collect();
-        let rows = problem.groups.outside().chunks_exact(n_sets.max(1));
+        if open.len() == n_sets {
+            let dustbins = Cow::Borrowed(&problem.dustbins[..]);
+            return Self {
+                mass,
+                dustbins,
+                outside: Cow::Borrowed(groups.outside()),
+                inside: Cow::Borrowed(groups.inside()),
+            };
+        }
+        let rows = groups.outside().chunks_exact(n_sets);
+        let renumbered =
+            |sets: &Vec<usize>| (0..open.len()).filter(|position| sets.contains(&open[*position])).collect();
         Self {
-            mass: &problem.group_mass,
+            mass,
             dustbins: open.iter().map(|set| problem.dustbins[*set]).collect(),
             outside: rows.flat_map(|row| open.iter().map(|set| row[*set])).collect(),
+            inside: groups.inside().iter().map(renumbered).collect(),
         }
     }
 
@@ -78,16 +94,19 @@ impl<'a> System<'a> {
         self.dustbins.len()
     }
 
+    fn rows(&self) -> std::slice::ChunksExact<'_, f64> {
+        self.outside.chunks_exact(self.n_sets().max(1))
+    }
+
     /// `B r`, `[G]`
     fn sum_over_sets(&self, ratios: &[f64]) -> Vec<f64> {
-        let row_sum = |row: &[f64]| row.iter().zip(ratios).map(|(out, ratio)| out * ratio).sum();
-        self.outside.chunks_exact(self.n_sets().max(1)).map(row_sum).collect()
+        self.rows().map(|row| linear::dot(row, ratios)).collect()
     }
 
     /// `B' y`, `[M]`
     fn sum_over_groups(&self, probs: &[f64]) -> Vec<f64> {
         let mut sums = vec![0.0; self.n_sets()];
-        for (row, prob) in self.outside.chunks_exact(self.n_sets().max(1)).zip(probs) {
+        for (row, prob) in self.rows().zip(probs) {
             sums.iter_mut().zip(row).for_each(|(sum, out)| *sum += out * prob);
         }
         sums
@@ -95,13 +114,10 @@ impl<'a> System<'a> {
 
     /// `r = D` leaves every divisor positive, as masses and dustbins sum to 1; `y = A / s` meets half the equations.
     fn start(&self) -> State {
-        let ratios = self.dustbins.clone();
+        let ratios = self.dustbins.to_vec();
         let total_mass: f64 = self.mass.iter().sum();
-        let inside = |row: &[f64]| -> f64 { row.iter().zip(&ratios).map(|(out, ratio)| (1.0 - out) * ratio).sum() };
-        let divisors: Vec<f64> = match self.n_sets() {
-            0 => vec![total_mass; self.mass.len()],
-            n_sets => self.outside.chunks_exact(n_sets).map(|row| total_mass + inside(row)).collect(),
-        };
+        let inside = |sets: &Vec<usize>| -> f64 { sets.iter().map(|set| ratios[*set]).sum() };
+        let divisors: Vec<f64> = self.inside.iter().map(|sets| total_mass + inside(sets)).collect();
         let probs: Vec<f64> = self.mass.iter().zip(&divisors).map(|(mass, divisor)| mass / divisor).collect();
         let outside_mass = self.sum_over_groups(&probs);
         State { probs, divisors, ratios, outside_mass }
@@ -110,7 +126,7 @@ impl<'a> System<'a> {
     /// Products and their targets, `[G + M]`.
     fn products<'s>(&'s self, state: &'s State) -> impl Iterator<Item = (f64, f64)> + 's {
         let primal = state.probs.iter().zip(&state.divisors).zip(self.mass);
-        let dual = state.ratios.iter().zip(&state.outside_mass).zip(&self.dustbins);
+        let dual = state.ratios.iter().zip(&state.outside_mass).zip(self.dustbins.iter());
         primal.chain(dual).map(|((a, b), target)| (a * b, *target))
     }
 
@@ -150,24 +166,54 @@ impl<'a> System<'a> {
         State { probs, divisors: change.iter().map(|change| -change).collect(), ratios, outside_mass }
     }
 
-    /// Lower triangle of `B' diag(v) B`, `[M, M]`. `B` holds only 0 and 1, so this is a sum of rows of `B`.
+    /// Lower triangle of `B' diag(v) B`, `[M, M]`.
+    ///
+    /// A group lies inside few sets, so with `I = 1 - B` the product is cheaper as
+    /// `sum(v) 1 1' - 1 (I' v)' - (I' v) 1' + I' diag(v) I`. Where a set leaves little outside, the differences cancel
+    /// and its row and column are summed directly.
     fn weighted_gram(&self, weights: &[f64]) -> Vec<f64> {
         let n_sets = self.n_sets();
+        let total: f64 = weights.iter().sum();
+        let mut inside_mass = vec![0.0; n_sets];
         let mut matrix = vec![0.0; n_sets * n_sets];
-        for (row, weight) in self.outside.chunks_exact(n_sets).zip(weights) {
-            for (set, _) in row.iter().enumerate().filter(|(_, out)| **out > 0.0) {
-                let line = &mut matrix[set * n_sets..][..=set];
-                line.iter_mut().zip(row).for_each(|(entry, out)| *entry += weight * out);
+        for (sets, weight) in self.inside.iter().zip(weights) {
+            for (position, set) in sets.iter().enumerate() {
+                inside_mass[*set] += weight;
+                let line = &mut matrix[set * n_sets..][..n_sets];
+                sets[..=position].iter().for_each(|other| line[*other] += weight);
             }
+        }
+        for set in 0..n_sets {
+            let line = &mut matrix[set * n_sets..][..=set];
+            let rest = total - inside_mass[set];
+            line.iter_mut().zip(&inside_mass).for_each(|(entry, inside)| *entry += rest - inside);
+        }
+        for set in (0..n_sets).filter(|set| total - inside_mass[*set] < CANCELS * total) {
+            self.gram_row(weights, set, &mut matrix);
         }
         matrix
     }
 
+    /// One row and column of `B' diag(v) B`, term by term.
+    fn gram_row(&self, weights: &[f64], set: usize, matrix: &mut [f64]) {
+        let n_sets = self.n_sets();
+        let outside_of_set = self.rows().zip(weights).map(|(row, weight)| row[set] * weight).collect::<Vec<_>>();
+        for (other, value) in self.sum_over_groups(&outside_of_set).into_iter().enumerate() {
+            matrix[set.max(other) * n_sets + set.min(other)] = value;
+        }
+    }
+
     /// The longest of a halving sequence of steps that brings the gap down; none when rounding allows no more.
-    fn line_search(&self, state: &State, direction: &State) -> Option<State> {
+    fn line_search(&self, state: &State, error: f64, direction: &State) -> Option<State> {
+        let mut length = (TO_THE_BORDER * room(state, direction)).min(1.0);
+        if length == 1.0 {
+            let next = advance(state, direction, length);
+            if self.worst_error(&next) < CLEAR_PROGRESS * error {
+                return Some(next);
+            }
+        }
         let gap = self.gap(state);
         let slope: f64 = self.products(state).map(|(product, target)| (product - target).powi(2) / product).sum();
-        let mut length = (TO_THE_BORDER * room(state, direction)).min(1.0);
         for _ in 0..MAX_HALVINGS {
             let next = advance(state, direction, length);
             if self.gap(&next) <= gap - SUFFICIENT_DECREASE * length * slope {
@@ -178,7 +224,6 @@ impl<'a> System<'a> {
         None
     }
 }
-
 /// The step length at which the first of the unknowns reaches zero.
 fn room(state: &State, direction: &State) -> f64 {
     let pairs = [

@@ -6,8 +6,7 @@ use super::{CheckedSpecialists, Specialist, Trained, Workshop};
 use crate::config::SpecialistHead;
 use crate::error::{ExperimentError, Result};
 use rayon::prelude::*;
-use stillhouse_core::ClassClustering;
-use stillhouse_ensemble::{Gate, MergeConfig, Merger, TeacherWeights, active_specialists};
+use stillhouse_ensemble::{MergeConfig, MergeScratch, Merger, TeacherScope};
 
 /// Every teacher whose word counts.
 pub(crate) struct Ensemble<'a> {
@@ -15,9 +14,9 @@ pub(crate) struct Ensemble<'a> {
     pub key: String,
     generalists: &'a [Trained],
     specialists: Vec<&'a Specialist>,
+    n_classes: usize,
     merge: MergeConfig,
-    /// For dustbin specialists; full-softmax ones are averaged.
-    merger: Option<Merger>,
+    merger: Merger,
 }
 
 impl<'a> Ensemble<'a> {
@@ -26,25 +25,25 @@ impl<'a> Ensemble<'a> {
     /// # Errors
     /// A merge that the config makes impossible.
     pub fn new(shop: &Workshop<'_>, generalists: &'a [Trained], checked: &'a CheckedSpecialists) -> Result<Self> {
-        Self::of(checked.key.clone(), generalists, checked.kept(), shop.config.merge.clone())
+        Self::of(checked.key.clone(), generalists, checked.kept(), shop.n_classes(), shop.config.merge.clone())
     }
 
     /// The ensemble without its `left_out`-th specialist.
     pub fn without(&self, left_out: usize) -> Result<Self> {
         let mut specialists = self.specialists.clone();
         specialists.remove(left_out);
-        Self::of(self.key.clone(), self.generalists, specialists, self.merge.clone())
+        Self::of(self.key.clone(), self.generalists, specialists, self.n_classes, self.merge.clone())
     }
 
     fn of(
         key: String,
         generalists: &'a [Trained],
         specialists: Vec<&'a Specialist>,
+        n_classes: usize,
         merge: MergeConfig,
     ) -> Result<Self> {
-        let has_dustbins = specialists.first().is_some_and(|first| first.head == SpecialistHead::Dustbin);
-        let merger = has_dustbins.then(|| merger(&merge, generalists.len(), &specialists)).transpose()?;
-        Ok(Self { key, generalists, specialists, merge, merger })
+        let merger = merger(&merge, n_classes, generalists.len(), &specialists)?;
+        Ok(Self { key, generalists, specialists, n_classes, merge, merger })
     }
 
     /// Generalists, then specialists.
@@ -54,57 +53,40 @@ impl<'a> Ensemble<'a> {
 
     /// Merges each row of the members' predictions, given in the order of [`Ensemble::members`].
     pub fn merge(&self, predictions: &[Vec<f32>], n_classes: usize) -> Result<Vec<f32>> {
-        let (generalists, specialists) = predictions.split_at(self.generalists.len());
-        let generalist = super::teacher::mean(generalists);
-        let n_rows = generalist.len() / n_classes;
-        let merge_one = |row: usize| -> Result<Vec<f32>> {
-            let generalist = as_f64(&generalist, row, n_classes);
-            let merged = match &self.merger {
-                Some(merger) => {
-                    let width = |specialist: &Specialist| specialist.subset.len() + 1;
-                    let pairs = specialists.iter().zip(&self.specialists);
-                    let rows: Vec<Vec<f64>> = pairs.map(|(probs, s)| as_f64(probs, row, width(s))).collect();
-                    let votes: Vec<&[f64]> = rows.iter().map(Vec::as_slice).collect();
-                    merger.merge(&generalist, &votes).map_err(|error| failed(&error))?.probs
-                }
-                None => self.average(&generalist, specialists, row, n_classes),
-            };
-            Ok(merged.iter().map(|prob| *prob as f32).collect())
+        let n_rows = predictions[0].len() / n_classes;
+        let widths: Vec<usize> = predictions.iter().map(|probs| probs.len() / n_rows.max(1)).collect();
+        let mut merged = vec![0.0_f32; n_rows * n_classes];
+        let merge_one = |scratch: &mut Scratch, (row, out): (usize, &mut [f32])| -> Result<()> {
+            let rows: Vec<&[f32]> =
+                predictions.iter().zip(&widths).map(|(probs, width)| &probs[row * width..][..*width]).collect();
+            scratch.probs.resize(n_classes, 0.0);
+            self.merger
+                .merge_into(&rows, &mut scratch.merge, &mut scratch.probs)
+                .map_err(|error| ExperimentError::Failed(anyhow::anyhow!("merge of row {row}: {error}")))?;
+            out.iter_mut().zip(&scratch.probs).for_each(|(out, prob)| *out = *prob as f32);
+            Ok(())
         };
-        let rows: Vec<Vec<f32>> = (0..n_rows).into_par_iter().map(merge_one).collect::<Result<_>>()?;
-        Ok(rows.concat())
-    }
-
-    /// With outputs for every class, equation 5 is solved by the mean of all teachers that vote.
-    fn average(&self, generalist: &[f64], specialists: &[Vec<f32>], row: usize, n_classes: usize) -> Vec<f64> {
-        let subsets: Vec<_> = self.specialists.iter().map(|specialist| specialist.subset.clone()).collect();
-        let active = match self.merge.gate {
-            Gate::All {} => (0..subsets.len()).collect(),
-            Gate::TopN(_) => active_specialists(&self.merge.gate, generalist, &subsets),
-        };
-        let n_generalists = self.generalists.len() as f64;
-        let total = n_generalists + active.len() as f64;
-        let mut mean: Vec<f64> = generalist.iter().map(|prob| prob * n_generalists / total).collect();
-        for specialist in active {
-            let probs = &specialists[specialist][row * n_classes..][..n_classes];
-            mean.iter_mut().zip(probs).for_each(|(mean, prob)| *mean += f64::from(*prob) / total);
-        }
-        mean
+        merged.par_chunks_exact_mut(n_classes).enumerate().try_for_each_init(Scratch::default, merge_one)?;
+        Ok(merged)
     }
 }
 
-/// One vote for each network: `n_generalists` of them stand behind the generalist's row.
-fn merger(config: &MergeConfig, n_generalists: usize, specialists: &[&Specialist]) -> Result<Merger> {
-    let subsets = specialists.iter().map(|specialist| specialist.subset.clone()).collect();
-    let clustering = ClassClustering::new(subsets).map_err(|error| failed(&error))?;
-    let weights = TeacherWeights { generalist: n_generalists as f64, specialists: vec![1.0; specialists.len()] };
-    Merger::new(&clustering, config, weights).map_err(|error| failed(&error))
+/// What a thread keeps between rows.
+#[derive(Default)]
+struct Scratch {
+    merge: MergeScratch,
+    probs: Vec<f64>,
 }
 
-fn as_f64(probs: &[f32], row: usize, width: usize) -> Vec<f64> {
-    probs[row * width..][..width].iter().map(|prob| f64::from(*prob)).collect()
-}
-
-fn failed(error: &dyn std::fmt::Display) -> ExperimentError {
-    ExperimentError::Failed(anyhow::anyhow!("merge: {error}"))
+/// One vote for each network.
+fn merger(config: &MergeConfig, n_classes: usize, n_generalists: usize, specialists: &[&Specialist]) -> Result<Merger> {
+    let generalists = std::iter::repeat_n(TeacherScope::Full, n_generalists);
+    let scope = |specialist: &&Specialist| match specialist.head {
+        SpecialistHead::Dustbin => TeacherScope::Dustbin(specialist.subset.clone()),
+        SpecialistHead::FullSoftmax => TeacherScope::FullSoftmax(specialist.subset.clone()),
+    };
+    let scopes: Vec<TeacherScope> = generalists.chain(specialists.iter().map(scope)).collect();
+    let weights = vec![1.0; scopes.len()];
+    Merger::new(n_classes, scopes, &weights, config)
+        .map_err(|error| ExperimentError::Failed(anyhow::anyhow!("merge: {error}")))
 }
