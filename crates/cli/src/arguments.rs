@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use stillhouse_experiment::{Gate, TopN};
 
 /// Columns of the help text.
 const HELP_WIDTH: usize = 80;
@@ -33,7 +34,8 @@ pub struct GlobalArguments {
     /// Override a key of the config, for example `student.training.n_epochs=5`; repeatable
     #[arg(long, global = true, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Where to write: the run's folder [default: runs/<name>], or the file of `init` and `data preview`
+    /// Where to write: the run's folder [default: runs/<name>], or the file of `init`, `merge` and
+    /// `data preview`
     #[arg(long, global = true, value_name = "PATH")]
     pub out: Option<PathBuf>,
     /// Threads to use [default: all cores]; results do not depend on it
@@ -87,6 +89,12 @@ pub enum Command {
     #[command(after_help = "Examples:\n  stillhouse predict runs/quickstart/student picture.png --top-k 3\n  \
         stillhouse predict runs/embeddings/student -- \"-0.3,1.2,0.7\"")]
     Predict(PredictArguments),
+    /// Merge predictions made by any program into soft targets
+    #[command(after_help = "Examples:\n  stillhouse merge teachers.toml --out merged.npy\n  \
+        stillhouse merge teachers.toml --out merged.npy --gate top_n:1\n\n\
+        In teachers.toml, one table for each teacher:\n  [[teacher]]\n  predictions = \"generalist.npy\"\n  \
+        [[teacher]]\n  predictions = \"specialist.npy\"\n  space = \"logits\"\n  classes = [3, 17, 4]\n  dustbin = true")]
+    Merge(MergeArguments),
     /// Look at data
     #[command(subcommand_required = true, arg_required_else_help = true)]
     #[command(after_help = "Example:\n  stillhouse data preview configs/quickstart.toml --out classes.png")]
@@ -175,6 +183,32 @@ pub struct PredictArguments {
     /// Classes to show for each input
     #[arg(long, value_name = "K", default_value = "5")]
     pub top_k: NonZeroUsize,
+}
+
+/// Teachers, and how they are merged.
+#[derive(Debug, Args)]
+pub struct MergeArguments {
+    /// TOML file that lists the teachers
+    pub teachers: PathBuf,
+    /// How predictions become one distribution
+    #[arg(long, default_value = "exact")]
+    #[arg(value_parser = ["exact", "em", "em_step", "arithmetic_mean", "geometric_mean"])]
+    pub rule: String,
+    /// Specialists that vote: `all`, or `top_n:N` for those that know one of the N most probable classes
+    #[arg(long, default_value = "all", value_parser = gate)]
+    pub gate: Gate,
+    /// `npy`: [N, C] probabilities in f64; `store`: soft targets for students
+    #[arg(long, default_value = "npy", value_parser = ["npy", "store"])]
+    pub format: String,
+}
+
+fn gate(text: &str) -> Result<Gate, String> {
+    let n = text.strip_prefix("top_n:").and_then(|n| n.parse::<NonZeroUsize>().ok());
+    match (text, n) {
+        ("all", _) => Ok(Gate::All {}),
+        (_, Some(n)) => Ok(Gate::TopN(TopN { n: n.get() })),
+        _ => Err("expected `all` or `top_n:N` with N from 1".into()),
+    }
 }
 
 /// Data to write a config for.

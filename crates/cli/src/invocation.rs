@@ -1,12 +1,12 @@
 //! Arguments checked into a working object.
 
-use crate::arguments::{Arguments, Command, DataCommand, GlobalArguments};
+use crate::arguments::{Arguments, Command, DataCommand, GlobalArguments, MergeArguments};
 use crate::failure::Failure;
 use clap_complete::Shell;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use stillhouse_experiment::RunOptions;
 use stillhouse_experiment::config::ConfigSource;
+use stillhouse_experiment::{MergeConfig, MergeFormat, MergeRule, RunOptions};
 
 /// What the program was asked to do.
 #[derive(Debug)]
@@ -32,6 +32,7 @@ pub enum Task {
     Report { run_dir: PathBuf },
     Evaluate { model: PathBuf, data: Vec<String> },
     Predict { model: PathBuf, inputs: Vec<String>, top_k: usize },
+    Merge(MergeTask),
     Preview { config: ConfigChoice, out: Option<PathBuf> },
     Init { source: String, out: Option<PathBuf> },
     Schema,
@@ -60,6 +61,15 @@ pub struct SweepTask {
     pub device: String,
     /// Whether the commands are only printed.
     pub dry_run: bool,
+}
+
+/// Teachers to merge.
+#[derive(Debug)]
+pub struct MergeTask {
+    pub teachers: PathBuf,
+    pub out: PathBuf,
+    pub config: MergeConfig,
+    pub format: MergeFormat,
 }
 
 /// How results are written.
@@ -94,7 +104,7 @@ impl Invocation {
             _ => Verbosity::Normal,
         };
         let format = if global.json { Format::Json } else { Format::Text };
-        Ok(Self { task: task(command, global, n_threads), n_threads, format, verbosity })
+        Ok(Self { task: task(command, global, n_threads)?, n_threads, format, verbosity })
     }
 }
 
@@ -102,7 +112,7 @@ fn available_threads() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> Task {
+fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> Result<Task, Failure> {
     let GlobalArguments { set: overrides, out, device, force, .. } = global;
     let options = |stages, reversed_jobs, out, device| RunOptions {
         out,
@@ -117,7 +127,7 @@ fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> T
         source: path.map_or(ConfigSource::Quickstart, ConfigSource::File),
         overrides,
     };
-    match command {
+    Ok(match command {
         Command::Run(run) => Task::Run {
             config: choice(run.config, overrides),
             options: options(run.stages, run.reverse_jobs, out, device),
@@ -141,15 +151,30 @@ fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> T
         }
         Command::Init(init) => Task::Init { source: init.source, out },
         Command::Schema => Task::Schema,
+        Command::Merge(merge) => Task::Merge(merge_task(merge, out)?),
         Command::Completions(completions) => Task::Completions { shell: completions.shell },
-    }
+    })
+}
+
+fn merge_task(merge: MergeArguments, out: Option<PathBuf>) -> Result<MergeTask, Failure> {
+    let out = out.ok_or_else(|| Failure::Usage("merge needs --out FILE, the file to write".into()))?;
+    let rule = match merge.rule.as_str() {
+        "em" => MergeRule::Em,
+        "em_step" => MergeRule::EmStep,
+        "arithmetic_mean" => MergeRule::ArithmeticMean,
+        "geometric_mean" => MergeRule::GeometricMean,
+        _ => MergeRule::Exact,
+    };
+    let format = if merge.format == "store" { MergeFormat::Store } else { MergeFormat::Npy };
+    let config = MergeConfig { rule, gate: merge.gate, ..MergeConfig::default() };
+    Ok(MergeTask { teachers: merge.teachers, out, config, format })
 }
 
 /// An option that would be ignored is a misunderstanding, so it is refused.
 fn refuse_meaningless(command: &Command, global: &GlobalArguments) -> Result<(), Failure> {
-    use Command::{Check, Completions, Data, Init, Plan, Run, Schema, Sweep};
+    use Command::{Check, Completions, Data, Init, Merge, Plan, Run, Schema, Sweep};
     let reads_config = matches!(command, Run(_) | Plan(_) | Check(_) | Sweep(_) | Data { .. });
-    let writes = matches!(command, Run(_) | Plan(_) | Sweep(_) | Data { .. } | Init(_));
+    let writes = matches!(command, Run(_) | Plan(_) | Sweep(_) | Data { .. } | Init(_) | Merge(_));
     let has_numbers = !matches!(command, Init(_) | Schema | Completions(_));
     let given = [
         ("--set", !global.set.is_empty(), reads_config, "it changes a config, and this command reads none"),

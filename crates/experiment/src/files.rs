@@ -8,15 +8,32 @@ use std::path::Path;
 
 /// Writes beside the destination, syncs, and renames into place.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let write = || -> std::io::Result<()> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder)?;
-        let mut file = new_file(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map(drop).map_err(|error| error.error)
-    };
-    write().map_err(|error| file_error(path, "cannot be written", error))
+    let mut file = NewFile::create(path)?;
+    file.0.write_all(bytes).map_err(|error| file_error(path, "cannot be written", error))?;
+    file.keep(path)
+}
+
+/// A file that is not yet in its place, and is gone if it never comes there.
+pub(crate) struct NewFile(tempfile::NamedTempFile);
+
+impl NewFile {
+    /// Begins a file beside its destination, whose folder is made where it is missing.
+    pub fn create(path: &Path) -> Result<Self> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let file = std::fs::create_dir_all(folder).and_then(|()| new_file(folder));
+        file.map(Self).map_err(|error| file_error(path, "cannot be written", error))
+    }
+
+    /// A handle to write with.
+    pub fn reopen(&self) -> std::io::Result<std::fs::File> {
+        self.0.reopen()
+    }
+
+    /// Syncs the file and renames it into place.
+    pub fn keep(self, path: &Path) -> Result<()> {
+        let kept = self.0.as_file().sync_all().and_then(|()| self.0.persist(path).map_err(|error| error.error));
+        kept.map(drop).map_err(|error| file_error(path, "cannot be written", error))
+    }
 }
 
 /// A temporary file with the permissions of any new file, not only the owner's.

@@ -3,6 +3,7 @@
 mod check;
 mod evaluate;
 mod init;
+mod merge;
 mod plan;
 mod predict;
 mod preview;
@@ -31,6 +32,7 @@ pub fn execute(invocation: &Invocation) -> Result<(), Failure> {
         Task::Evaluate { model, data } => evaluate::evaluate(model, data, invocation),
         Task::Predict { model, inputs, top_k } => predict::predict(model, inputs, *top_k, invocation.format),
         Task::Preview { config, out } => preview::preview(config, out.as_deref(), invocation),
+        Task::Merge(task) => merge::merge(task, invocation),
         Task::Init { source, out } => init::init(source, out.as_deref()),
         Task::Schema => console::print_json(&config_schema()),
         Task::Completions { shell } => completions(*shell),

@@ -56,20 +56,20 @@ pub(crate) fn read_labels(path: &Path) -> Result<LabelColumn, DataError> {
     Ok(LabelColumn { labels: RawLabels::Numbers(labels), places: Places::of_file(path, "item", 0) })
 }
 
-fn extension(path: &Path) -> &str {
+pub(crate) fn extension(path: &Path) -> &str {
     path.extension().and_then(|extension| extension.to_str()).unwrap_or("")
 }
 
-fn unknown_extension(path: &Path, expected: &str) -> DataError {
+pub(crate) fn unknown_extension(path: &Path, expected: &str) -> DataError {
     DataError::invalid(path, format!("a file named `.{}`", extension(path)), expected)
 }
 
-fn broken(path: &Path, error: &dyn std::fmt::Display) -> DataError {
+pub(crate) fn broken(path: &Path, error: &dyn std::fmt::Display) -> DataError {
     DataError::invalid(path, format!("content that cannot be read ({error})"), "a whole file of its format")
         .hint("the file may be cut off: write it again")
 }
 
-fn shape_error(path: &Path, shape: &dyn std::fmt::Debug) -> DataError {
+pub(crate) fn shape_error(path: &Path, shape: &dyn std::fmt::Debug) -> DataError {
     let found = format!("an array of shape {shape:?}");
     DataError::invalid(path, found, "a matrix [examples, features] with at least one of each")
 }
@@ -115,14 +115,14 @@ fn read_npy_integers<R: std::io::Read>(path: &Path, file: NpyFile<R>) -> Result<
     })
 }
 
-fn scalar(dtype: &DType) -> Option<(TypeChar, u64)> {
+pub(crate) fn scalar(dtype: &DType) -> Option<(TypeChar, u64)> {
     match dtype {
         DType::Plain(plain) => Some((plain.type_char(), plain.size_field())),
         _ => None,
     }
 }
 
-fn type_error(path: &Path, found: &str, expected: &str) -> DataError {
+pub(crate) fn type_error(path: &Path, found: &str, expected: &str) -> DataError {
     DataError::invalid(path, format!("numbers of type {found}"), expected)
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod evaluate;
 pub(crate) mod init;
+pub(crate) mod merge;
 pub(crate) mod plan;
 pub(crate) mod predict;
 pub(crate) mod preview;

@@ -1,0 +1,247 @@
+//! `merge`: predictions made by any program become soft targets.
+
+use crate::error::{ExperimentError, Result, file_error};
+use crate::external::{ExternalTeacher, Predictions};
+use crate::files::NewFile;
+use crate::observer::{Interrupt, Observer};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use stillhouse_core::{ExampleId, ExampleView, Temperature};
+use stillhouse_data::MatrixWriter;
+use stillhouse_ensemble::{MergeConfig, MergeScratch, Merger};
+use stillhouse_targets::{SoftTargetsBuilder, TargetsInfo, TeacherInfo};
+
+/// Numbers of all teachers' rows that are in memory at once.
+const CHUNK_VALUES: usize = 1 << 23;
+
+/// How merged predictions are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MergeFormat {
+    /// `[N, C]` probabilities in f64, as `.npy`.
+    Npy,
+    /// A store of soft targets, one row an example, in single precision.
+    Store,
+}
+
+/// What was merged.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MergeOutcome {
+    /// the file that was written
+    pub out: PathBuf,
+    /// examples, `N`
+    pub n_examples: usize,
+    /// classes, `C`
+    pub n_classes: usize,
+    /// teachers
+    pub n_teachers: usize,
+    /// mean number of specialists that voted on an example
+    pub mean_active: f64,
+    /// most steps that the solver took for an example
+    pub max_iterations: usize,
+}
+
+impl fmt::Display for MergeOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { out, n_examples, n_classes, n_teachers, mean_active, max_iterations } = self;
+        writeln!(f, "{n_examples} examples, {n_classes} classes, {n_teachers} teachers")?;
+        writeln!(f, "{mean_active:.1} specialists voted on an example, {max_iterations} steps at most")?;
+        write!(f, "{}", out.display())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TeachersFile {
+    /// Needed when no teacher knows every class and the last class is nobody's.
+    n_classes: Option<usize>,
+    #[serde(rename = "teacher", default)]
+    teachers: Vec<ExternalTeacher>,
+}
+
+/// Merges the predictions of the teachers that a TOML file lists. Rows are streamed: memory does not grow with their
+/// number, except for [`MergeFormat::Store`].
+///
+/// # Errors
+/// A file of teachers that cannot be understood; predictions that are not, with file, row and cause.
+pub fn merge_teachers(
+    teachers: &Path,
+    out: &Path,
+    config: &MergeConfig,
+    format: MergeFormat,
+    observer: &dyn Observer,
+    interrupt: &Interrupt,
+) -> Result<MergeOutcome> {
+    let file = read_teachers(teachers)?;
+    let folder = teachers.parent().unwrap_or(Path::new(""));
+    let mut predictions: Vec<Predictions> =
+        file.teachers.iter().map(|teacher| Predictions::open(teacher, folder)).collect::<Result<_>>()?;
+    let n_classes = n_classes(&predictions, file.n_classes)?;
+    let n_rows = n_rows(&predictions)?;
+    let merger = merger(&predictions, n_classes, config)?;
+    let mut sink = Sink::new(format, out, n_rows, n_classes, &predictions)?;
+    let mut outcome = MergeOutcome {
+        out: out.to_owned(),
+        n_examples: n_rows,
+        n_classes,
+        n_teachers: predictions.len(),
+        mean_active: 0.0,
+        max_iterations: 0,
+    };
+    let rows_at_once = (CHUNK_VALUES / (n_classes * (predictions.len() + 1))).max(1);
+    let mut first = 0;
+    while first < n_rows {
+        if interrupt.is_requested() {
+            return Err(ExperimentError::Interrupted);
+        }
+        let n_now = rows_at_once.min(n_rows - first);
+        let chunks: Vec<Vec<f64>> = predictions.iter_mut().map(|teacher| teacher.read(n_now)).collect::<Result<_>>()?;
+        let mut merged = vec![0.0; n_now * n_classes];
+        let counts: Vec<(usize, usize)> = merged
+            .par_chunks_exact_mut(n_classes)
+            .enumerate()
+            .map_init(MergeScratch::default, |scratch, (row, out)| {
+                let width = |chunk: &Vec<f64>| chunk.len() / n_now;
+                let rows: Vec<&[f64]> =
+                    chunks.iter().map(|chunk| &chunk[row * width(chunk)..][..width(chunk)]).collect();
+                let merged = merger.merge_into(&rows, scratch, out);
+                merged.map_err(|error| {
+                    ExperimentError::BadData(anyhow::anyhow!("{}: row {}: {error}", teachers.display(), first + row))
+                })
+            })
+            .collect::<Result<_>>()?;
+        for (n_iterations, n_active) in counts {
+            outcome.max_iterations = outcome.max_iterations.max(n_iterations);
+            outcome.mean_active += n_active as f64 / n_rows as f64;
+        }
+        sink.write(first, &merged)?;
+        first += n_now;
+        observer.progress("merge", first as u64, n_rows as u64);
+    }
+    sink.finish()?;
+    Ok(outcome)
+}
+
+fn read_teachers(path: &Path) -> Result<TeachersFile> {
+    let usage = |what: &str| ExperimentError::Usage(format!("{}: {what}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| usage(&format!("cannot be read: {error}")))?;
+    let file: TeachersFile = toml::from_str(&text).map_err(|error| usage(error.to_string().trim_end()))?;
+    match file.teachers.is_empty() {
+        true => Err(usage("lists no teacher\n  hint: begin each with a line [[teacher]]")),
+        false => Ok(file),
+    }
+}
+
+/// As all teachers of every class have it, or as declared, or up to the last class that anyone names.
+fn n_classes(predictions: &[Predictions], declared: Option<usize>) -> Result<usize> {
+    let named = predictions.iter().map(|teacher| teacher.n_classes().0).max().unwrap_or(0);
+    let full = predictions.iter().find(|teacher| teacher.n_classes().1).map(|teacher| teacher.n_classes().0);
+    let n_classes = declared.or(full).unwrap_or(named);
+    for teacher in predictions {
+        let (found, is_all) = teacher.n_classes();
+        if is_all && found != n_classes {
+            return Err(teacher.error(&format!("found {found} columns, expected {n_classes}, one for each class")));
+        }
+        if found > n_classes {
+            let what = format!("classes: found number {}, expected at most {}", found - 1, n_classes - 1);
+            return Err(teacher.error(&what));
+        }
+    }
+    Ok(n_classes)
+}
+
+fn n_rows(predictions: &[Predictions]) -> Result<usize> {
+    let expected = predictions[0].n_rows();
+    match predictions.iter().find(|teacher| teacher.n_rows() != expected) {
+        Some(teacher) => Err(teacher.error(&format!(
+            "found {} rows, expected {expected} as in {}",
+            teacher.n_rows(),
+            predictions[0].path().display()
+        ))),
+        None => Ok(expected),
+    }
+}
+
+fn merger(predictions: &[Predictions], n_classes: usize, config: &MergeConfig) -> Result<Merger> {
+    let scopes = predictions.iter().map(|teacher| teacher.scope(n_classes)).collect::<Result<_>>()?;
+    let weights: Vec<f64> = predictions.iter().map(Predictions::weight).collect();
+    Merger::new(n_classes, scopes, &weights, config)
+        .map_err(|error| ExperimentError::BadData(anyhow::anyhow!("the teachers cannot be merged: {error}")))
+}
+
+/// Where merged rows go.
+enum Sink {
+    Npy { path: PathBuf, file: NewFile, writer: MatrixWriter<std::fs::File> },
+    Store { path: PathBuf, n_classes: usize, builder: SoftTargetsBuilder },
+}
+
+impl Sink {
+    fn new(
+        format: MergeFormat,
+        path: &Path,
+        n_rows: usize,
+        n_classes: usize,
+        predictions: &[Predictions],
+    ) -> Result<Self> {
+        match format {
+            MergeFormat::Npy => {
+                let file = NewFile::create(path)?;
+                let writer = file.reopen().and_then(|file| MatrixWriter::new(file, n_rows, n_classes));
+                let writer = writer.map_err(|error| file_error(path, "cannot be written", error))?;
+                Ok(Self::Npy { path: path.to_owned(), file, writer })
+            }
+            MergeFormat::Store => {
+                let teacher = |teacher: &Predictions| {
+                    let fingerprint = file_fingerprint(teacher.path())?;
+                    Ok(TeacherInfo { name: teacher.path().display().to_string(), fingerprint })
+                };
+                let info = TargetsInfo {
+                    labels: (0..n_classes).map(|class| class.to_string()).collect(),
+                    dataset: "external".into(),
+                    teachers: predictions.iter().map(teacher).collect::<Result<_>>()?,
+                    transform: "none".into(),
+                    temperature: Temperature::ONE,
+                };
+                let builder = SoftTargetsBuilder::with_capacity(info, n_rows);
+                Ok(Self::Store { path: path.to_owned(), n_classes, builder })
+            }
+        }
+    }
+
+    fn write(&mut self, first: usize, rows: &[f64]) -> Result<()> {
+        match self {
+            Self::Npy { path, writer, .. } => {
+                writer.write(rows).map_err(|error| file_error(path, "cannot be written", error))
+            }
+            Self::Store { path, n_classes, builder } => {
+                for (index, row) in rows.chunks_exact(*n_classes).enumerate() {
+                    let key = ExampleView { example: ExampleId((first + index) as u64), view: None };
+                    let row: Vec<f32> = row.iter().map(|prob| *prob as f32).collect();
+                    builder.push(key, &row).map_err(|error| file_error(path, "cannot be written", error))?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(self) -> Result<()> {
+        match self {
+            Self::Npy { path, file, writer } => {
+                writer.finish().map_err(|error| file_error(&path, "cannot be written", error))?;
+                file.keep(&path)
+            }
+            Self::Store { path, builder, .. } => {
+                let written = builder.finish().and_then(|targets| targets.write(&path));
+                written.map_err(|error| file_error(&path, "cannot be written", error))
+            }
+        }
+    }
+}
+
+fn file_fingerprint(path: &Path) -> Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    let read = std::fs::File::open(path).and_then(|file| hasher.update_reader(file).map(drop));
+    read.map_err(|error| file_error(path, "cannot be read", error))?;
+    Ok(hasher.finalize().to_hex().to_string())
+}
