@@ -98,18 +98,32 @@ impl<'a> System<'a> {
         self.outside.chunks_exact(self.n_sets().max(1))
     }
 
-    /// `B r`, `[G]`
+    /// `B r`, `[G]`: all sets but the few that hold the group.
     fn sum_over_sets(&self, ratios: &[f64]) -> Vec<f64> {
-        self.rows().map(|row| linear::dot(row, ratios)).collect()
+        let total: f64 = ratios.iter().sum();
+        let outside = |sets: &Vec<usize>| total - sets.iter().map(|set| ratios[*set]).sum::<f64>();
+        self.inside.iter().map(outside).collect()
     }
 
-    /// `B' y`, `[M]`
-    fn sum_over_groups(&self, probs: &[f64]) -> Vec<f64> {
-        let mut sums = vec![0.0; self.n_sets()];
-        for (row, prob) in self.rows().zip(probs) {
-            sums.iter_mut().zip(row).for_each(|(sum, out)| *sum += out * prob);
+    /// `B' y`, `[M]`: all groups but those inside. For sets that are `tight`, with little outside of them, that
+    /// difference would cancel, and the few that are outside are summed instead.
+    fn sum_over_groups(&self, values: &[f64], is_tight: impl Fn(usize, f64, f64) -> bool) -> Vec<f64> {
+        let total: f64 = values.iter().sum();
+        let mut sums = vec![total; self.n_sets()];
+        for (sets, value) in self.inside.iter().zip(values) {
+            sets.iter().for_each(|set| sums[*set] -= value);
+        }
+        for (set, sum) in sums.iter_mut().enumerate() {
+            if is_tight(set, *sum, total) {
+                *sum = self.rows().zip(values).map(|(row, value)| row[set] * value).sum();
+            }
         }
         sums
+    }
+
+    /// `B' y` of numbers above 0.
+    fn outside_sums(&self, values: &[f64]) -> Vec<f64> {
+        self.sum_over_groups(values, |_, sum, total| sum < CANCELS * total)
     }
 
     /// `r = D` leaves every divisor positive, as masses and dustbins sum to 1; `y = A / s` meets half the equations.
@@ -119,7 +133,7 @@ impl<'a> System<'a> {
         let inside = |sets: &Vec<usize>| -> f64 { sets.iter().map(|set| ratios[*set]).sum() };
         let divisors: Vec<f64> = self.inside.iter().map(|sets| total_mass + inside(sets)).collect();
         let probs: Vec<f64> = self.mass.iter().zip(&divisors).map(|(mass, divisor)| mass / divisor).collect();
-        let outside_mass = self.sum_over_groups(&probs);
+        let outside_mass = self.outside_sums(&probs);
         State { probs, divisors, ratios, outside_mass }
     }
 
@@ -150,7 +164,7 @@ impl<'a> System<'a> {
             state.probs.iter().zip(&state.divisors).map(|(prob, divisor)| prob / divisor).collect();
         let pull: Vec<f64> = self.mass.iter().zip(&state.divisors).map(|(mass, divisor)| mass / divisor).collect();
         let mut matrix = self.weighted_gram(&curvature);
-        let mut ratios = self.sum_over_groups(&pull);
+        let mut ratios = self.outside_sums(&pull);
         for set in 0..n_sets {
             matrix[set * n_sets + set] += state.outside_mass[set] / state.ratios[set];
             ratios[set] = self.dustbins[set] / state.ratios[set] - ratios[set];
@@ -162,7 +176,8 @@ impl<'a> System<'a> {
             (self.mass[group] - prob * divisor + prob * change[group]) / divisor
         };
         let probs: Vec<f64> = (0..change.len()).map(prob_change).collect();
-        let outside_mass = self.sum_over_groups(&probs);
+        let whole: f64 = state.probs.iter().sum();
+        let outside_mass = self.sum_over_groups(&probs, |set, _, _| state.outside_mass[set] < CANCELS * whole);
         State { probs, divisors: change.iter().map(|change| -change).collect(), ratios, outside_mass }
     }
 
@@ -198,7 +213,7 @@ impl<'a> System<'a> {
     fn gram_row(&self, weights: &[f64], set: usize, matrix: &mut [f64]) {
         let n_sets = self.n_sets();
         let outside_of_set = self.rows().zip(weights).map(|(row, weight)| row[set] * weight).collect::<Vec<_>>();
-        for (other, value) in self.sum_over_groups(&outside_of_set).into_iter().enumerate() {
+        for (other, value) in self.sum_over_groups(&outside_of_set, |_, _, _| true).into_iter().enumerate() {
             matrix[set.max(other) * n_sets + set.min(other)] = value;
         }
     }

@@ -8,13 +8,23 @@ const LANES: usize = 8;
 
 /// Sum in an order that depends on the length only.
 pub(super) fn sum<P: Copy + Into<f64>>(row: &[P]) -> f64 {
+    sums(row).0
+}
+
+/// The sum, and the sum of absolute values.
+fn sums<P: Copy + Into<f64>>(row: &[P]) -> (f64, f64) {
     let chunks = row.chunks_exact(LANES);
-    let tail: f64 = chunks.remainder().iter().map(|value| (*value).into()).sum();
-    let mut lanes = [0.0; LANES];
+    let tail = chunks.remainder();
+    let (mut plain, mut sizes) = ([0.0; LANES], [0.0; LANES]);
     for chunk in chunks {
-        lanes.iter_mut().zip(chunk).for_each(|(lane, value)| *lane += (*value).into());
+        for lane in 0..LANES {
+            let value: f64 = chunk[lane].into();
+            plain[lane] += value;
+            sizes[lane] += value.abs();
+        }
     }
-    lanes.iter().sum::<f64>() + tail
+    let tail_sum = |space: fn(f64) -> f64| tail.iter().map(|value| space((*value).into())).sum::<f64>();
+    (plain.iter().sum::<f64>() + tail_sum(|value| value), sizes.iter().sum::<f64>() + tail_sum(f64::abs))
 }
 
 /// Refuses what is not a distribution over `expected` outputs; returns the sum, so that the caller can divide by it.
@@ -22,16 +32,9 @@ pub(super) fn checked_sum<P: Copy + Into<f64>>(teacher: usize, row: &[P], expect
     if row.len() != expected {
         return Err(MergeError::Length { teacher, got: row.len(), expected });
     }
-    // NaN fails the comparison, so one pass finds every kind of bad number; the second one only names it.
-    let mut smallest = [f64::INFINITY; LANES];
-    let chunks = row.chunks_exact(LANES);
-    let mut is_good = chunks.remainder().iter().all(|value| (*value).into() >= 0.0);
-    for chunk in chunks {
-        // `min` passes over a NaN, which then shows in the sum
-        smallest.iter_mut().zip(chunk).for_each(|(least, value)| *least = least.min((*value).into()));
-    }
-    is_good &= smallest.iter().all(|value| *value >= 0.0);
-    let sum = sum(row);
+    // A sum of absolute values in the same order is the same sum if none is negative; NaN and infinity show in both.
+    let (sum, sum_of_sizes) = sums(row);
+    let is_good = sum == sum_of_sizes;
     if is_good && (sum - 1.0).abs() <= SUM_TOLERANCE {
         return Ok(sum);
     }
