@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `prediction_covariance` | `mean(p_i p_j) - mean(p_i) mean(p_j)` over the examples: the paper's, labels play no part |
 //! | `soft_confusion` | `(R_ij + R_ji) / 2`, `R_ij` the mean of `p_j` over the examples of class `i` |
+//! | `hard_confusion` | the same with 1 for the most probable class and 0 for all others in place of `p` |
 
 use crate::predictions::{PredictionError, Predictions};
 use schemars::JsonSchema;
@@ -24,6 +25,8 @@ pub enum AffinityKind {
     PredictionCovariance,
     /// Mean probability that is given to one class on examples of the other, both ways.
     SoftConfusion,
+    /// Share of the examples of one class that are taken for the other, both ways.
+    HardConfusion,
 }
 
 /// What a matrix of affinities can have wrong with it.
@@ -133,6 +136,13 @@ pub fn class_affinity(
     Ok(match kind {
         AffinityKind::PredictionCovariance => prediction_covariance(&predictions),
         AffinityKind::SoftConfusion => soft_confusion(&predictions),
+        AffinityKind::HardConfusion => {
+            let mut decided = vec![0.0; probs.len()];
+            for ((_, decision), row) in predictions.decisions().zip(decided.chunks_exact_mut(n_classes)) {
+                row[decision.index()] = 1.0;
+            }
+            soft_confusion(&Predictions::new(&decided, labels, n_classes)?)
+        }
     })
 }
 
@@ -233,6 +243,17 @@ mod tests {
             assert!((found - expected).abs() < 1e-15, "{affinity:?}");
         }
         assert!((affinity.off_diagonal_mass() - 0.4375).abs() < 1e-15);
+    }
+
+    #[test]
+    fn hard_confusion_of_a_small_table() {
+        let affinity = class_affinity(AffinityKind::HardConfusion, &PROBS, &LABELS, 3).unwrap();
+        // class 0 is always right; class 1 is taken for itself twice (of equals the first counts)
+        assert_eq!(affinity.values(), [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+        let swapped = [ClassId(1), ClassId(0), ClassId(1), ClassId(2)];
+        let affinity = class_affinity(AffinityKind::HardConfusion, &PROBS, &swapped, 3).unwrap();
+        assert_eq!(affinity.get(ClassId(0), ClassId(1)), 0.25);
+        assert_eq!(affinity.get(ClassId(1), ClassId(2)), 0.5);
     }
 
     #[test]

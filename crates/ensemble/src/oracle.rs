@@ -3,7 +3,6 @@
 //! A specialist tells its own classes apart and nothing else. Of the generalist's errors only those whose true and
 //! predicted class share a cluster can be put right by a perfect specialist: the oracle bound.
 
-use crate::affinity::Affinity;
 use crate::predictions::{PredictionError, Predictions};
 use serde::{Deserialize, Serialize};
 use stillhouse_core::{ClassClustering, ClassId};
@@ -60,6 +59,9 @@ pub struct Diagnosis {
     pub chance_inside: f64,
     /// How much confusion the clustering had to go by ([`Affinity::off_diagonal_mass`]).
     pub off_diagonal_mass: f64,
+    /// Agreement with the clusters of another seed ([`crate::clustering_agreement`]); none for methods without one.
+    #[serde(default)]
+    pub stability: Option<f64>,
     /// `coverage[n]` classes lie in exactly `n` clusters.
     pub coverage: Vec<usize>,
     /// Mean number of clusters for a class: 1 for a partition.
@@ -72,14 +74,14 @@ pub struct Diagnosis {
     pub recommendation: String,
 }
 
-/// Diagnoses a clustering on held-out predictions of the generalist.
+/// Diagnoses a clustering on held-out predictions of the generalist; `off_diagonal_mass` is that of the affinity.
 ///
 /// # Errors
 /// Predictions that are not distributions over the clustering's classes.
 pub fn diagnose(
     probs: &[f32],
     labels: &[ClassId],
-    affinity: &Affinity,
+    off_diagonal_mass: f64,
     clustering: &ClassClustering,
 ) -> Result<Diagnosis, PredictionError> {
     let n_classes = clustering.n_classes();
@@ -97,7 +99,8 @@ pub fn diagnose(
         oracle_gain: share(n_inside, n_examples),
         confusion_inside: confusion_inside(&predictions, &shared),
         chance_inside: shared.share_of_pairs(),
-        off_diagonal_mass: affinity.off_diagonal_mass(),
+        off_diagonal_mass,
+        stability: None,
         coverage: coverage_histogram(clustering),
         overlap: share(sizes, n_classes),
         clusters: clusters(&predictions, clustering, &errors),
@@ -240,7 +243,7 @@ mod tests {
         let probs: Vec<f32> = decisions.iter().flat_map(|(_, decision)| row(*decision)).collect();
         let labels: Vec<ClassId> = decisions.iter().map(|(label, _)| ClassId(*label)).collect();
         let affinity = class_affinity(AffinityKind::SoftConfusion, &probs, &labels, 4).unwrap();
-        diagnose(&probs, &labels, &affinity, &clustering(4, clusters)).unwrap()
+        diagnose(&probs, &labels, affinity.off_diagonal_mass(), &clustering(4, clusters)).unwrap()
     }
 
     #[test]
@@ -304,7 +307,7 @@ mod tests {
             (0..40).flat_map(|i| if i % 4 == 0 { [0.0, 1.0, 0.0] } else { [1.0, 0.0, 0.0] }).collect();
         let labels = [ClassId(0); 40];
         let affinity = class_affinity(AffinityKind::PredictionCovariance, &probs, &labels, 3).unwrap();
-        let found = diagnose(&probs, &labels, &affinity, &clustering(3, &[&[0, 1]])).unwrap();
+        let found = diagnose(&probs, &labels, affinity.off_diagonal_mass(), &clustering(3, &[&[0, 1]])).unwrap();
         assert_eq!((found.off_diagonal_mass, found.verdict), (0.0, Verdict::Doubtful));
         assert!(found.recommendation.contains("guesses"));
     }

@@ -14,7 +14,8 @@ pub struct ClusteringConfig {
     pub affinity: AffinityKind,
     /// How classes are grouped.
     pub method: ClusteringMethod,
-    /// Most classes in one cluster; without it a cluster may hold all classes but one.
+    /// Most classes in one cluster. Without it a cluster of a partition may hold all classes but one, and one of
+    /// overlapping clusters (`coverage` above 1) twice an even share.
     #[serde(default)]
     pub max_classes: Option<usize>,
     /// In how many clusters every class must be, at least; above 1 the clusters overlap.
@@ -31,27 +32,29 @@ fn default_coverage() -> usize {
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ClusteringMethod {
     /// K-means on the columns of the affinity (the paper's).
-    KMeans(KMeansConfig),
+    KMeans(ClusterCount),
+    /// The same in one pass over the predictions, without a matrix of all pairs: for many thousands of classes.
+    OnlineKMeans(ClusterCount),
+    /// K-means on the first eigenvectors of the normalised Laplacian.
+    Spectral(ClusterCount),
+    /// Clusters grown from the most confused pairs, which may overlap (Arnold 2016).
+    GreedyPairs(ClusterCount),
+    /// The two most affine clusters joined again and again (average linkage).
+    Agglomerative(ClusterCount),
     /// Sets drawn at random: the control that tells whether confusable clusters matter.
-    Random(RandomConfig),
+    Random(ClusterCount),
     /// Superclasses from a file.
     Hierarchy(HierarchyConfig),
 }
 
-/// Settings of K-means.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// How many clusters a method makes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct KMeansConfig {
-    /// Number of clusters asked for; a cluster of one class is merged into another, so there may be fewer.
-    pub n_clusters: usize,
-}
-
-/// Settings of random sets.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RandomConfig {
-    /// Number of sets.
-    pub n_clusters: usize,
+pub struct ClusterCount {
+    /// Number of clusters asked for; a cluster of one class is merged into another, so there may be fewer. Without it,
+    /// as many as `max_classes` and `coverage` make necessary.
+    #[serde(default)]
+    pub n_clusters: Option<usize>,
 }
 
 /// Settings of a hierarchy.
@@ -72,24 +75,45 @@ impl ClusteringConfig {
         if let Some(max_classes @ 0..=1) = self.max_classes {
             problems.push(format!("max_classes must be at least 2, found {max_classes}"));
         }
-        match self.n_clusters() {
+        let Some(count) = self.method.count() else { return problems };
+        match count.n_clusters {
             Some(0) => problems.push("method.n_clusters must be at least 1, found 0".into()),
             Some(n_clusters) if n_clusters < self.coverage => problems.push(format!(
                 "coverage must not exceed method.n_clusters, found {} above {n_clusters}",
                 self.coverage
             )),
+            None if self.max_classes.is_none() => {
+                problems.push("method.n_clusters is missing: set it, or max_classes".into());
+            }
             _ => {}
         }
         problems
     }
 
-    /// The number of clusters asked for, where the method has one.
-    pub fn n_clusters(&self) -> Option<usize> {
-        match &self.method {
-            ClusteringMethod::KMeans(KMeansConfig { n_clusters }) => Some(*n_clusters),
-            ClusteringMethod::Random(RandomConfig { n_clusters }) => Some(*n_clusters),
-            ClusteringMethod::Hierarchy(_) => None,
+    /// The number of clusters that the method is to make of so many classes; none where it has no number.
+    pub fn n_clusters(&self, n_classes: usize) -> Option<usize> {
+        let count = self.method.count()?;
+        let needed = |max_classes: usize| (n_classes * self.coverage).div_ceil(max_classes.max(1)).max(self.coverage);
+        count.n_clusters.or_else(|| self.max_classes.map(needed))
+    }
+}
+
+impl ClusteringMethod {
+    fn count(&self) -> Option<&ClusterCount> {
+        match self {
+            Self::KMeans(count)
+            | Self::OnlineKMeans(count)
+            | Self::Spectral(count)
+            | Self::GreedyPairs(count)
+            | Self::Agglomerative(count)
+            | Self::Random(count) => Some(count),
+            Self::Hierarchy(_) => None,
         }
+    }
+
+    /// Whether another seed may give other clusters.
+    pub fn is_seeded(&self) -> bool {
+        !matches!(self, Self::GreedyPairs(_) | Self::Agglomerative(_) | Self::Hierarchy(_))
     }
 }
 
@@ -102,8 +126,16 @@ mod tests {
         let config: ClusteringConfig =
             serde_json::from_str(r#"{"method": {"kind": "k_means", "n_clusters": 8}}"#).unwrap();
         assert_eq!(config.affinity, AffinityKind::PredictionCovariance);
-        assert_eq!((config.coverage, config.max_classes, config.n_clusters()), (1, None, Some(8)));
+        assert_eq!((config.coverage, config.max_classes, config.n_clusters(40)), (1, None, Some(8)));
         assert!(config.validate().is_empty());
+    }
+
+    #[test]
+    fn the_number_of_clusters_follows_from_their_size() {
+        let config = |text| serde_json::from_str::<ClusteringConfig>(text).unwrap();
+        let sized = config(r#"{"method": {"kind": "spectral"}, "max_classes": 8, "coverage": 3}"#);
+        assert_eq!((sized.n_clusters(40), sized.validate()), (Some(15), vec![]));
+        assert_eq!(config(r#"{"method": {"kind": "greedy_pairs"}}"#).validate().len(), 1);
     }
 
     #[test]

@@ -23,13 +23,20 @@ impl Limits {
         };
         at_least("coverage", config.coverage, 1)?;
         at_least("max_classes", config.max_classes.unwrap_or(2), 2)?;
-        if let Some(n_clusters) = config.n_clusters().filter(|n_clusters| !(1..=n_classes).contains(n_clusters)) {
+        let n_clusters = config.n_clusters(n_classes);
+        if let Some(n_clusters) = n_clusters.filter(|n_clusters| !(1..=n_classes).contains(n_clusters)) {
             return Err(ClusterClassesError::NClusters { n_clusters, n_classes });
         }
         if n_classes < 3 {
             return Err(ClusterClassesError::TooFewClasses { n_classes });
         }
-        let max_classes = config.max_classes.unwrap_or(n_classes).min(n_classes - 1);
+        // Extra memberships go where they fit best; without a bound one cluster would take nearly all of them.
+        let even = |n_clusters: usize| (n_classes * config.coverage).div_ceil(n_clusters);
+        let default = match n_clusters {
+            Some(n_clusters) if config.coverage > 1 => 2 * even(n_clusters),
+            _ => n_classes,
+        };
+        let max_classes = config.max_classes.unwrap_or(default).min(n_classes - 1);
         Ok(Self { n_classes, max_classes, coverage: config.coverage })
     }
 
@@ -40,7 +47,7 @@ impl Limits {
     }
 
     /// Whether so many clusters can hold every class as often as needed.
-    fn allow(&self, n_clusters: usize) -> bool {
+    pub(super) fn allow(&self, n_clusters: usize) -> bool {
         n_clusters >= self.coverage && n_clusters * self.max_classes >= self.n_classes * self.coverage
     }
 
@@ -163,9 +170,11 @@ fn cover(clusters: &mut [Vec<usize>], similarity: &Similarity, limits: &Limits) 
 /// Every possible extra membership, the best fitting first: (fit, size, cluster, class).
 fn wishes(clusters: &[Vec<usize>], similarity: &Similarity, missing: &[usize]) -> Vec<(f64, usize, usize, usize)> {
     let mut wishes = Vec::new();
-    for class in (0..missing.len()).filter(|class| missing[*class] > 0) {
-        for (index, cluster) in clusters.iter().enumerate().filter(|(_, cluster)| !cluster.contains(&class)) {
-            wishes.push((similarity.to_cluster(class, cluster), cluster.len(), index, class));
+    for (index, cluster) in clusters.iter().enumerate() {
+        let fit = similarity.fit(cluster);
+        let is_member: std::collections::BTreeSet<usize> = cluster.iter().copied().collect();
+        for class in (0..missing.len()).filter(|class| missing[*class] > 0 && !is_member.contains(class)) {
+            wishes.push((fit.of(class), cluster.len(), index, class));
         }
     }
     wishes.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2, a.3).cmp(&(b.1, b.2, b.3))));

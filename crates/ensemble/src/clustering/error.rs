@@ -52,4 +52,20 @@ pub enum ClusterClassesError {
     /// A bad hierarchy.
     #[error(transparent)]
     Hierarchy(#[from] HierarchyError),
+    /// A matrix of all pairs that would not fit.
+    #[error(
+        "{method} needs a matrix of all pairs of classes, possible up to {most} classes, found {n_classes}\n\
+         hint: method \"online_k_means\" needs none"
+    )]
+    TooManyClasses {
+        /// the method
+        method: &'static str,
+        /// classes of the dataset
+        n_classes: usize,
+        /// the most
+        most: usize,
+    },
+    /// A method that goes by predictions, asked with an affinity.
+    #[error("online_k_means clusters a stream of predictions, not an affinity")]
+    NeedsPredictions,
 }

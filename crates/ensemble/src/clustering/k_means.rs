@@ -13,7 +13,8 @@
 //! operations for any `K`.
 
 use super::constraints::{Limits, shrink};
-use super::similarity::{Similarity, uniform};
+use super::lloyd::{draw_by_weight, nearest, reseed_empty};
+use super::similarity::{Similarity, dot, uniform};
 use rand_chacha::ChaCha8Rng;
 use stillhouse_core::Seed;
 
@@ -67,7 +68,7 @@ pub(super) fn split_large(
 }
 
 /// Gives every empty group the member that fits least into the largest group.
-fn fill_empty(groups: &mut [Vec<usize>], similarity: &Similarity) {
+pub(super) fn fill_empty(groups: &mut [Vec<usize>], similarity: &Similarity) {
     while let Some(empty) = groups.iter().position(Vec::is_empty) {
         let largest = (0..groups.len()).rev().max_by_key(|group| groups[*group].len()).unwrap_or_default();
         let moved = super::constraints::take_least_affine(&mut groups[largest], similarity);
@@ -148,11 +149,7 @@ impl Columns {
         let mut seeds = vec![first];
         let mut distances: Vec<f64> = (0..self.len()).map(|point| self.squared_distance(point, first)).collect();
         while seeds.len() < n_clusters {
-            let mut left = uniform(rng) * distances.iter().sum::<f64>();
-            let drawn = distances.iter().position(|distance| {
-                left -= distance;
-                left < 0.0
-            });
+            let drawn = draw_by_weight(&distances, rng);
             let unused = (0..self.len()).find(|point| !seeds.contains(point));
             let Some(seed) = drawn.or(unused) else { break };
             seeds.push(seed);
@@ -185,31 +182,4 @@ impl Columns {
         };
         (0..n).map(|point| nearest((0..n_clusters).map(|cluster| distance(point, cluster)))).unzip()
     }
-}
-
-/// Position and value of the smallest distance; the first one on ties.
-fn nearest(distances: impl Iterator<Item = f64>) -> (usize, f64) {
-    let closer = |best: (usize, f64), other: (usize, f64)| if other.1 < best.1 { other } else { best };
-    distances.enumerate().fold((0, f64::INFINITY), closer)
-}
-
-fn reseed_empty(mut assignment: Vec<usize>, mut distances: Vec<f64>, n_clusters: usize) -> Vec<usize> {
-    let mut sizes = vec![0; n_clusters];
-    assignment.iter().for_each(|cluster| sizes[*cluster] += 1);
-    for empty in 0..n_clusters {
-        if sizes[empty] > 0 {
-            continue;
-        }
-        let movable = (0..assignment.len()).filter(|point| sizes[assignment[*point]] > 1 && distances[*point] > 0.0);
-        let Some(farthest) = movable.reduce(|a, b| if distances[b] > distances[a] { b } else { a }) else { break };
-        sizes[assignment[farthest]] -= 1;
-        sizes[empty] = 1;
-        assignment[farthest] = empty;
-        distances[farthest] = 0.0;
-    }
-    assignment
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }

@@ -10,16 +10,27 @@ mod constraints;
 mod error;
 mod hierarchy;
 mod k_means;
+mod lloyd;
+mod online;
+mod pairs;
 mod similarity;
+mod spectral;
 
-pub use config::{ClusteringConfig, ClusteringMethod, HierarchyConfig, KMeansConfig, RandomConfig};
+pub use config::{ClusterCount, ClusteringConfig, ClusteringMethod, HierarchyConfig};
 pub use error::ClusterClassesError;
 pub use hierarchy::{Hierarchy, HierarchyError};
+pub use online::OnlineKMeans;
 
 use crate::affinity::Affinity;
 use constraints::Limits;
 use similarity::Similarity;
 use stillhouse_core::{ClassClustering, ClassId, ClassSubset, Seed};
+
+/// Classes in groups, before the limits of a clustering are applied.
+type Groups = Result<Vec<Vec<usize>>, ClusterClassesError>;
+
+/// Most classes of which all eigenvectors are found in minutes and in 2 GiB.
+const MAX_SPECTRAL: usize = 4000;
 
 /// Clusters the classes as configured; the same seed gives the same clusters.
 ///
@@ -31,7 +42,8 @@ use stillhouse_core::{ClassClustering, ClassId, ClassSubset, Seed};
 ///
 /// # Errors
 /// More clusters than classes, limits that no clustering can meet (one cluster of everything has an empty dustbin, so
-/// 2 classes or 1 cluster are refused), a missing hierarchy.
+/// 2 classes or 1 cluster are refused), a missing hierarchy, too many classes for the method, and `online_k_means`,
+/// which needs the predictions: [`OnlineKMeans`].
 pub fn cluster_classes(
     affinity: &Affinity,
     config: &ClusteringConfig,
@@ -40,24 +52,34 @@ pub fn cluster_classes(
 ) -> Result<ClassClustering, ClusterClassesError> {
     let n_classes = affinity.n_classes();
     let limits = Limits::new(n_classes, config)?;
+    let n_clusters = config.n_clusters(n_classes).unwrap_or(1);
     let seed = seed.derive("cluster_classes", 0);
+    let by_similarity = |make: &dyn Fn(&Similarity) -> Groups| {
+        let similarity = Similarity::new(affinity);
+        constraints::apply(make(&similarity)?, &similarity, &limits)
+    };
     let clusters = match &config.method {
-        ClusteringMethod::KMeans(KMeansConfig { n_clusters }) => {
-            let similarity = Similarity::new(affinity);
-            let groups = k_means::partition(&similarity, *n_clusters, seed);
-            constraints::apply(groups, &similarity, &limits)?
-        }
-        ClusteringMethod::Random(RandomConfig { n_clusters }) => {
+        ClusteringMethod::KMeans(_) => by_similarity(&|s| Ok(k_means::partition(s, n_clusters, seed)))?,
+        ClusteringMethod::Spectral(_) => by_similarity(&|s| {
+            if n_classes > MAX_SPECTRAL {
+                return Err(ClusterClassesError::TooManyClasses { method: "spectral", n_classes, most: MAX_SPECTRAL });
+            }
+            // eigenvectors of a finite symmetric matrix exist; should they not be found, K-means goes without
+            Ok(spectral::partition(s, n_clusters, seed).unwrap_or_else(|| k_means::partition(s, n_clusters, seed)))
+        })?,
+        ClusteringMethod::GreedyPairs(_) => by_similarity(&|s| Ok(pairs::greedy(s, n_clusters, &limits)))?,
+        ClusteringMethod::Agglomerative(_) => by_similarity(&|s| Ok(pairs::agglomerate(s, n_clusters, &limits)))?,
+        ClusteringMethod::OnlineKMeans(_) => return Err(ClusterClassesError::NeedsPredictions),
+        ClusteringMethod::Random(_) => {
             // Random preferences, and no cluster larger than an even share: blind to the model, but of like sizes.
             let similarity = Similarity::random(n_classes, seed);
-            let limits = limits.with_even_sizes(*n_clusters);
-            constraints::apply(similarity.random_partition(*n_clusters, seed), &similarity, &limits)?
+            let limits = limits.with_even_sizes(n_clusters);
+            constraints::apply(similarity.random_partition(n_clusters, seed), &similarity, &limits)?
         }
         ClusteringMethod::Hierarchy(_) => {
             let hierarchy = hierarchy.ok_or(ClusterClassesError::HierarchyNotRead)?;
-            let similarity = Similarity::new(affinity);
             let groups = hierarchy.groups(n_classes)?;
-            constraints::apply(k_means::split_large(groups, &similarity, &limits, seed), &similarity, &limits)?
+            by_similarity(&|s| Ok(k_means::split_large(groups.clone(), s, &limits, seed)))?
         }
     };
     Ok(to_clustering(n_classes, clusters))

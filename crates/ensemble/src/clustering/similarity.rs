@@ -21,11 +21,34 @@ use stillhouse_core::Seed;
 /// A class whose confusion is below this share of the largest one is never predicted, but for rounding.
 const ROUNDING: f64 = 1e-26;
 
-/// A symmetric matrix `[C, C]` with entries of at least 0.
+/// How alike two classes are, at least 0: a matrix of all pairs, or inner products of a vector for each class.
 #[derive(Clone, Debug)]
 pub(super) struct Similarity {
     n_classes: usize,
+    /// `[C, C]`, or `[C, D]` vectors
     values: Vec<f64>,
+    /// `D`, if there are vectors
+    n_dims: Option<usize>,
+}
+
+/// What is needed to ask many classes how they fit one cluster.
+pub(super) struct Fit<'a> {
+    similarity: &'a Similarity,
+    cluster: &'a [usize],
+    /// `[D]`: the sum of the members' vectors
+    sum: Vec<f64>,
+}
+
+impl Fit<'_> {
+    /// Mean similarity of a class to the other members; 0 when there are none.
+    pub(super) fn of(&self, class: usize) -> f64 {
+        let Some(n_dims) = self.similarity.n_dims else { return self.similarity.to_cluster(class, self.cluster) };
+        let vector = &self.similarity.values[class * n_dims..][..n_dims];
+        let is_member = self.cluster.contains(&class);
+        let own = if is_member { dot(vector, vector) } else { 0.0 };
+        let n_others = self.cluster.len() - usize::from(is_member);
+        if n_others == 0 { 0.0 } else { (dot(vector, &self.sum) - own) / n_others as f64 }
+    }
 }
 
 impl Similarity {
@@ -37,7 +60,23 @@ impl Similarity {
             let scale = (scales[index / n_classes] * scales[index % n_classes]).sqrt();
             if scale > 0.0 { raw[index].max(0.0) / scale } else { 0.0 }
         };
-        Self { n_classes, values: (0..n_classes * n_classes).map(entry).collect() }
+        Self { n_classes, values: (0..n_classes * n_classes).map(entry).collect(), n_dims: None }
+    }
+
+    /// Vectors `[C, D]` with entries of at least 0.
+    pub(super) fn of_vectors(n_dims: usize, values: Vec<f64>) -> Self {
+        Self { n_classes: values.len() / n_dims, values, n_dims: Some(n_dims) }
+    }
+
+    pub(super) fn fit<'a>(&'a self, cluster: &'a [usize]) -> Fit<'a> {
+        let mut sum = vec![0.0; self.n_dims.unwrap_or(0)];
+        if let Some(n_dims) = self.n_dims {
+            for member in cluster {
+                let vector = &self.values[member * n_dims..][..n_dims];
+                sum.iter_mut().zip(vector).for_each(|(sum, value)| *sum += value);
+            }
+        }
+        Fit { similarity: self, cluster, sum }
     }
 
     /// Preferences that know nothing of the model.
@@ -51,7 +90,7 @@ impl Similarity {
                 values[j * n_classes + i] = value;
             }
         }
-        Self { n_classes, values }
+        Self { n_classes, values, n_dims: None }
     }
 
     pub(super) fn n_classes(&self) -> usize {
@@ -59,11 +98,17 @@ impl Similarity {
     }
 
     pub(super) fn get(&self, a: usize, b: usize) -> f64 {
-        self.values[a * self.n_classes + b]
+        match self.n_dims {
+            Some(n) => dot(&self.values[a * n..][..n], &self.values[b * n..][..n]),
+            None => self.values[a * self.n_classes + b],
+        }
     }
 
     /// Mean similarity of a class to the other members of a cluster; 0 when there are none.
     pub(super) fn to_cluster(&self, class: usize, cluster: &[usize]) -> f64 {
+        if self.n_dims.is_some() {
+            return self.fit(cluster).of(class);
+        }
         let others = cluster.iter().filter(|other| **other != class);
         let (sum, n) = others.fold((0.0, 0.0), |(sum, n), other| (sum + self.get(class, *other), n + 1.0));
         if n > 0.0 { sum / n } else { 0.0 }
@@ -72,7 +117,7 @@ impl Similarity {
     /// The similarities among some classes, renumbered by their position in the list.
     pub(super) fn restrict(&self, classes: &[usize]) -> Self {
         let values = classes.iter().flat_map(|a| classes.iter().map(|b| self.get(*a, *b))).collect();
-        Self { n_classes: classes.len(), values }
+        Self { n_classes: classes.len(), values, n_dims: None }
     }
 
     /// The classes in random order, dealt out one by one: sizes differ by at most 1.
@@ -99,6 +144,10 @@ fn scales(n_classes: usize, raw: &[f64]) -> Vec<f64> {
     let largest = scales.iter().copied().fold(0.0, f64::max);
     scales.iter_mut().filter(|scale| **scale <= ROUNDING * largest).for_each(|scale| *scale = 0.0);
     scales
+}
+
+pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 /// A number from 0 to 1, 1 excluded, from the 53 upper bits of one draw.

@@ -139,7 +139,7 @@ impl Planner<'_> {
             Some(stages) => stages.iter().map(|(_, n_own)| *n_own).collect(),
             None => {
                 self.notes.push("the clusters are not known yet: specialists are planned with equal ones".into());
-                let n_clusters = config.clustering.n_clusters().unwrap_or(UNKNOWN_N_CLUSTERS);
+                let n_clusters = config.clustering.n_clusters(n_classes).unwrap_or(UNKNOWN_N_CLUSTERS);
                 vec![(n_classes * config.clustering.coverage.max(1)).div_ceil(n_clusters).min(n_classes); n_clusters]
             }
         };

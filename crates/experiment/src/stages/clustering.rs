@@ -7,7 +7,9 @@ use crate::store::{Stage, run_stage};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use stillhouse_core::{ClassClustering, Seed};
-use stillhouse_ensemble::{ClusteringMethod, Diagnosis, Hierarchy, class_affinity, diagnose};
+use stillhouse_ensemble::{
+    ClusteringMethod, Diagnosis, Hierarchy, OnlineKMeans, class_affinity, clustering_agreement, diagnose,
+};
 
 /// The clustering and what it promises.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -57,14 +59,30 @@ fn compute(shop: &Workshop<'_>, generalists: &[Trained], hierarchy: Option<&str>
         let teacher = Teacher::Mean(generalists.iter().collect());
         shop.context.with_all_threads(|| teacher.predict(shop, &shop.valid, None))??
     };
-    let affinity = class_affinity(config.affinity, &probs, shop.valid.labels(), n_classes).map_err(usage)?;
     let hierarchy = hierarchy.map(|text| Hierarchy::parse(text, &shop.labels)).transpose().map_err(usage)?;
+    let cluster = |seed: Seed| -> Result<(ClassClustering, f64)> {
+        if let ClusteringMethod::OnlineKMeans(_) = config.method {
+            let mut online = OnlineKMeans::new(n_classes, config, seed).map_err(usage)?;
+            online.push(&probs);
+            let off_diagonal_mass = online.off_diagonal_mass();
+            return Ok((online.finish().map_err(usage)?, off_diagonal_mass));
+        }
+        let affinity = class_affinity(config.affinity, &probs, shop.valid.labels(), n_classes).map_err(usage)?;
+        let clustering = stillhouse_ensemble::cluster_classes(&affinity, config, hierarchy.as_ref(), seed);
+        Ok((clustering.map_err(usage)?, affinity.off_diagonal_mass()))
+    };
     let seed = clustering_seed(shop);
-    let clustering =
-        stillhouse_ensemble::cluster_classes(&affinity, config, hierarchy.as_ref(), seed).map_err(usage)?;
-    let diagnosis = diagnose(&probs, shop.valid.labels(), &affinity, &clustering).map_err(usage)?;
+    let (clustering, off_diagonal_mass) = cluster(seed)?;
+    let mut diagnosis = diagnose(&probs, shop.valid.labels(), off_diagonal_mass, &clustering).map_err(usage)?;
+    if config.method.is_seeded() && n_classes <= MAX_STABILITY {
+        let (other, _) = cluster(seed.derive("stability", 0))?;
+        diagnosis.stability = Some(clustering_agreement(&clustering, &other));
+    }
     Ok(Clustered { clustering, diagnosis })
 }
+
+/// Most classes whose pairs are compared between two seeds.
+const MAX_STABILITY: usize = 4000;
 
 fn read_hierarchy(shop: &Workshop<'_>) -> Result<Option<String>> {
     let ClusteringMethod::Hierarchy(hierarchy) = &shop.config.clustering.method else { return Ok(None) };

@@ -1,0 +1,47 @@
+//! Spectral clustering: K-means on the first eigenvectors of the normalised Laplacian (Ng, Jordan and Weiss 2002).
+//!
+//! C classes, K clusters. [`Similarity`] is the affinity with degrees divided out, `D^-1/2 A D^-1/2`, so the smallest
+//! eigenvectors of the Laplacian are the largest of the similarity without its diagonal. Each class becomes a row of the
+//! first K of them, scaled to unit length.
+
+use super::k_means::fill_empty;
+use super::lloyd;
+use super::similarity::Similarity;
+use faer::{Mat, Side};
+use stillhouse_core::Seed;
+
+/// A class whose row of eigenvectors is shorter than this is connected to nothing.
+const ISOLATED: f64 = 1e-9;
+
+/// Exactly `n_clusters` groups without empty ones, or none where the eigenvectors cannot be found.
+pub(super) fn partition(similarity: &Similarity, n_clusters: usize, seed: Seed) -> Option<Vec<Vec<usize>>> {
+    let n_classes = similarity.n_classes();
+    let n_clusters = n_clusters.min(n_classes);
+    let entry = |row: usize, column: usize| if row == column { 0.0 } else { similarity.get(row, column) };
+    let matrix = Mat::from_fn(n_classes, n_classes, entry);
+    // in ascending order of eigenvalues
+    let vectors = matrix.self_adjoint_eigen(Side::Lower).ok()?;
+    let vectors = vectors.U();
+    let row =
+        |class: usize| -> Vec<f64> { (0..n_clusters).map(|index| vectors[(class, n_classes - 1 - index)]).collect() };
+    let mut connected = Vec::new();
+    let mut points = Vec::new();
+    for class in 0..n_classes {
+        let has_company = (0..n_classes).any(|other| entry(class, other) > 0.0);
+        let row = row(class);
+        let length = row.iter().map(|value| value * value).sum::<f64>().sqrt();
+        if has_company && length > ISOLATED {
+            connected.push(class);
+            points.extend(row.iter().map(|value| value / length));
+        }
+    }
+    let mut groups = vec![Vec::new(); n_clusters];
+    let assignment = lloyd::assign(&points, n_clusters, n_clusters, seed);
+    connected.iter().zip(assignment).for_each(|(class, cluster)| groups[cluster].push(*class));
+    for class in (0..n_classes).filter(|class| connected.binary_search(class).is_err()) {
+        let smallest = (0..n_clusters).min_by_key(|cluster| groups[*cluster].len()).unwrap_or_default();
+        groups[smallest].push(class);
+    }
+    fill_empty(&mut groups, similarity);
+    Some(groups)
+}
