@@ -5,64 +5,46 @@
 use super::constraints::Limits;
 use super::similarity::Similarity;
 
-/// Grows at most `n_clusters` clusters from the most confused pairs (after Arnold 2016). From the most to the least
-/// similar pair: two classes without a cluster found one, as long as there are fewer than asked for; otherwise one joins
-/// a cluster of the other that has room, where it fits best, even if it has a cluster already. No class is in more
-/// clusters than `coverage`, or 2 where that is 1; classes similar to none end up in the smallest clusters.
+/// How much larger than an even share a cluster grows: room for classes that belong to two.
+const OVERLAP: f64 = 1.25;
+
+/// Grows `n_clusters` clusters, each from the most similar pair of classes that have none yet (after Arnold 2016): the
+/// class with the largest mean similarity to the cluster joins, whether it has a cluster already or not, until the
+/// cluster is a quarter larger than an even share. Classes that nobody asked for are left to the constraints.
 pub(super) fn greedy(similarity: &Similarity, n_clusters: usize, limits: &Limits) -> Vec<Vec<usize>> {
     let n_classes = similarity.n_classes();
-    let most_memberships = limits.coverage.max(2);
-    // an even share would leave no room for growth, and everything would let the first cluster swallow all
-    let even = (n_classes * most_memberships).div_ceil(n_clusters).max(2);
-    let max_classes = even.min(limits.max_classes);
+    let even = (n_classes * limits.coverage) as f64 / n_clusters as f64;
+    let target = ((OVERLAP * even).round() as usize).clamp(2, limits.max_classes);
+    let pairs = pairs(similarity);
+    let mut n_memberships = vec![0_usize; n_classes];
     let mut clusters: Vec<Vec<usize>> = Vec::new();
-    let mut memberships: Vec<Vec<usize>> = vec![Vec::new(); n_classes];
-    for (a, b) in pairs(similarity) {
-        let is_shared = memberships[a].iter().any(|cluster| memberships[b].contains(cluster));
-        if is_shared {
-            continue;
+    while clusters.len() < n_clusters {
+        let newest = |pair: &&(usize, usize)| n_memberships[pair.0].min(1) + n_memberships[pair.1].min(1);
+        let is_used = |pair: &&(usize, usize)| clusters.iter().any(|cluster| cluster[..2] == [pair.0, pair.1]);
+        let Some((a, b)) = pairs.iter().filter(|pair| !is_used(pair)).min_by_key(newest) else { break };
+        let mut cluster = vec![*a, *b];
+        let mut sums: Vec<f64> = (0..n_classes).map(|c| similarity.get(c, *a) + similarity.get(c, *b)).collect();
+        while cluster.len() < target {
+            let outside = (0..n_classes).filter(|class| !cluster.contains(class) && sums[*class] > 0.0);
+            let Some(next) = outside.reduce(|x, y| if sums[y] > sums[x] { y } else { x }) else { break };
+            cluster.push(next);
+            (0..n_classes).for_each(|class| sums[class] += similarity.get(class, next));
         }
-        if memberships[a].is_empty() && memberships[b].is_empty() && clusters.len() < n_clusters {
-            memberships[a].push(clusters.len());
-            memberships[b].push(clusters.len());
-            clusters.push(vec![a, b]);
-            continue;
-        }
-        let joins = [(a, b), (b, a)].into_iter().flat_map(|(joining, host)| {
-            let may_join = memberships[joining].len() < most_memberships;
-            let open = |cluster: &&usize| may_join && clusters[**cluster].len() < max_classes;
-            memberships[host].iter().filter(open).map(move |cluster| (joining, *cluster)).collect::<Vec<_>>()
-        });
-        // a class without any cluster comes first
-        let fit = |(class, cluster): (usize, usize)| {
-            (memberships[class].is_empty(), similarity.to_cluster(class, &clusters[cluster]))
-        };
-        let best = joins.reduce(|x, y| {
-            let (x_fit, y_fit) = (fit(x), fit(y));
-            if y_fit.0.cmp(&x_fit.0).then(y_fit.1.total_cmp(&x_fit.1)).is_gt() { y } else { x }
-        });
-        if let Some((class, cluster)) = best {
-            clusters[cluster].push(class);
-            memberships[class].push(cluster);
-        }
+        cluster.iter().for_each(|class| n_memberships[*class] += 1);
+        clusters.push(cluster);
     }
-    place_the_rest(&mut clusters, &memberships, n_clusters);
-    // where few pairs are confused there are few clusters; too few to hold every class often enough are halved
+    // few confused pairs make few clusters; classes that nobody asked for fill the missing ones
+    let mut rest: Vec<usize> = (0..n_classes).filter(|class| n_memberships[*class] == 0).collect();
     while clusters.len() < n_clusters && !limits.allow(clusters.len()) {
-        let largest = (0..clusters.len()).rev().max_by_key(|cluster| clusters[*cluster].len()).unwrap_or_default();
-        let half = clusters[largest].len() / 2;
-        let half = clusters[largest].split_off(half);
-        clusters.push(half);
-        clusters.retain(|cluster| !cluster.is_empty());
-        if clusters.iter().all(|cluster| cluster.len() == 1) {
-            break;
-        }
+        let n_now = rest.len().div_ceil(n_clusters - clusters.len()).max(1);
+        let now = if rest.is_empty() { vec![0] } else { rest.split_off(rest.len() - n_now) };
+        clusters.push(now);
     }
     clusters
 }
 
 /// All pairs with any similarity, the most similar first.
-fn pairs(similarity: &Similarity) -> impl Iterator<Item = (usize, usize)> {
+fn pairs(similarity: &Similarity) -> Vec<(usize, usize)> {
     let n_classes = similarity.n_classes();
     let mut pairs: Vec<(f64, usize, usize)> = (0..n_classes)
         .flat_map(|a| (a + 1..n_classes).map(move |b| (a, b)))
@@ -70,22 +52,7 @@ fn pairs(similarity: &Similarity) -> impl Iterator<Item = (usize, usize)> {
         .filter(|pair| pair.0 > 0.0)
         .collect();
     pairs.sort_by(|x, y| y.0.total_cmp(&x.0).then((x.1, x.2).cmp(&(y.1, y.2))));
-    pairs.into_iter().map(|(_, a, b)| (a, b))
-}
-
-fn place_the_rest(clusters: &mut Vec<Vec<usize>>, memberships: &[Vec<usize>], n_clusters: usize) {
-    let rest: Vec<usize> = (0..memberships.len()).filter(|class| memberships[*class].is_empty()).collect();
-    // fewer clusters than asked for is what few confused pairs make; one is needed
-    if clusters.len() < n_clusters && rest.len() > 1 {
-        clusters.push(Vec::new());
-    }
-    for class in rest {
-        let smallest = (0..clusters.len()).min_by_key(|cluster| clusters[*cluster].len());
-        match smallest {
-            Some(cluster) => clusters[cluster].push(class),
-            None => clusters.push(vec![class]),
-        }
-    }
+    pairs.into_iter().map(|(_, a, b)| (a, b)).collect()
 }
 
 /// Joins the two clusters with the largest mean similarity again and again, from single classes to `n_clusters`, none
