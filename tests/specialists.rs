@@ -102,11 +102,27 @@ fn the_conditional_table_adds_up() {
 }
 
 #[test]
+fn softening_before_the_merge_changes_the_student_and_nothing_else() {
+    let at = |soften: &str, temperature: &str| {
+        let scratch = Scratch::with_tiny_config();
+        let (soften, key) = (format!("merge.soften={soften}"), "student.distillation.loss.temperature");
+        scratch.succeed(&["run", "tiny.toml", "-q", "--set", &soften, "--set", &format!("{key}={temperature}")]);
+        let ensemble = model(&scratch.json("runs/tiny/report.json"), "ensemble")["nll"].clone();
+        (scratch.bytes("runs/tiny/student/model.safetensors"), ensemble)
+    };
+    let (after, before) = (at("after_merge", "3.0"), at("before_merge", "3.0"));
+    assert_ne!(after.0, before.0);
+    assert_eq!(after.1, before.1);
+    assert_eq!(at("after_merge", "1.0").0, at("before_merge", "1.0").0);
+}
+
+#[test]
 fn settings_that_contradict_each_other_are_refused() {
     for (settings, path) in [
         (&["specialists.body=frozen", "specialists.init=scratch"][..], "specialists.body"),
         (&["specialists.head=full_softmax", "specialists.dustbin_bias=refit"], "specialists.dustbin_bias"),
         (&["generalist.n_models=0"], "generalist.n_models"),
+        (&["merge.soften=before_merge", "student.distillation.loss={kind=\"logit_l2\"}"], "merge.soften"),
     ] {
         let scratch = Scratch::with_tiny_config();
         let mut words = vec!["check", "tiny.toml"];

@@ -2,10 +2,11 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use stillhouse_core::Temperature;
 use stillhouse_data::DataConfig;
-use stillhouse_ensemble::{ClusteringConfig, MergeConfig};
+use stillhouse_ensemble::{ClusteringConfig, MergeConfig, Soften};
 use stillhouse_models::ModelConfig;
-use stillhouse_train::{DistillationConfig, TrainingConfig};
+use stillhouse_train::{DistillationConfig, DistillationLoss, TrainingConfig};
 
 /// One experiment, from a dataset to a student.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -147,6 +148,16 @@ pub struct StudentConfig {
     pub views: u32,
 }
 
+impl StudentConfig {
+    /// The temperature of its soft targets; 1 for a loss without one.
+    pub fn temperature(&self) -> Temperature {
+        match &self.distillation.loss {
+            DistillationLoss::SoftCrossEntropy(loss) => loss.temperature,
+            _ => Temperature::ONE,
+        }
+    }
+}
+
 fn default_views() -> u32 {
     4
 }
@@ -231,6 +242,11 @@ impl ExperimentConfig {
         if specialists.head == SpecialistHead::FullSoftmax && specialists.dustbin_bias == DustbinBias::Refit {
             let text = "a full_softmax head has no dustbin to refit, expected \"counted\"";
             problems.push(("specialists.dustbin_bias".into(), text.into()));
+        }
+        let is_soft = matches!(self.student.distillation.loss, DistillationLoss::SoftCrossEntropy(_));
+        if self.merge.soften == Soften::BeforeMerge && !is_soft {
+            let text = "before_merge needs the loss soft_cross_entropy, whose temperature it applies";
+            problems.push(("merge.soften".into(), text.into()));
         }
         if self.student.views == 0 {
             problems.push(("student.views".into(), "must be at least 1, found 0".into()));

@@ -6,7 +6,9 @@ use super::{CheckedSpecialists, Specialist, Trained, Workshop};
 use crate::config::SpecialistHead;
 use crate::error::{ExperimentError, Result};
 use rayon::prelude::*;
-use stillhouse_ensemble::{MergeConfig, MergeScratch, Merger, TeacherScope};
+use stillhouse_core::Temperature;
+use stillhouse_ensemble::{MergeConfig, MergeScratch, Merger, Soften, TeacherScope};
+use stillhouse_targets::soften;
 
 /// Every teacher whose word counts.
 pub(crate) struct Ensemble<'a> {
@@ -69,6 +71,35 @@ impl<'a> Ensemble<'a> {
         merged.par_chunks_exact_mut(n_classes).enumerate().try_for_each_init(Scratch::default, merge_one)?;
         Ok(merged)
     }
+}
+
+impl Ensemble<'_> {
+    /// What a student at this temperature is to learn, as distributions that its loss softens to the target. They are
+    /// the merged ones, unless the config softens before the merge: then each network's own outputs are softened and
+    /// merged, and the result is sharpened by as much as the loss will soften it.
+    pub fn soft_targets(
+        &self,
+        predictions: &[Vec<f32>],
+        n_classes: usize,
+        temperature: Temperature,
+    ) -> Result<Vec<f32>> {
+        if self.merge.soften == Soften::AfterMerge || temperature == Temperature::ONE {
+            return self.merge(predictions, n_classes);
+        }
+        let inverse = Temperature::new(1.0 / temperature.get()).expect("the inverse of a temperature is above 0");
+        let n_rows = predictions[0].len() / n_classes;
+        let soften_all = |probs: &Vec<f32>| softened(probs, probs.len() / n_rows.max(1), temperature);
+        let softened_predictions: Vec<Vec<f32>> = predictions.iter().map(soften_all).collect();
+        Ok(softened(&self.merge(&softened_predictions, n_classes)?, n_classes, inverse))
+    }
+}
+
+/// Every row softened.
+fn softened(probs: &[f32], n_outputs: usize, temperature: Temperature) -> Vec<f32> {
+    let mut out = vec![0.0; probs.len()];
+    let rows = out.par_chunks_exact_mut(n_outputs).zip(probs.par_chunks_exact(n_outputs));
+    rows.for_each(|(out, probs)| soften(probs, temperature, out));
+    out
 }
 
 /// What a thread keeps between rows.

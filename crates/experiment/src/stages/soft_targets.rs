@@ -6,6 +6,7 @@ use crate::store::{Stage, run_stage};
 use std::path::Path;
 use std::sync::Arc;
 use stillhouse_core::{ExampleView, Temperature, ViewId};
+use stillhouse_ensemble::Soften;
 use stillhouse_targets::{SoftTargets, SoftTargetsBuilder, TargetsInfo, TeacherInfo, size_bytes};
 
 const TARGETS: &str = "targets.safetensors";
@@ -19,7 +20,9 @@ pub(crate) struct StoredTargets {
 
 /// The stage that stores what the teachers with these keys say.
 pub(crate) fn targets_stage(shop: &Workshop<'_>, name: &str, teacher_keys: &[String], is_merged: bool) -> Stage {
-    let merge = is_merged.then_some(&shop.config.merge);
+    let merge = &shop.config.merge;
+    let temperature = (merge.soften == Soften::BeforeMerge).then(|| shop.config.student.temperature());
+    let merge = is_merged.then_some((merge, temperature));
     Stage::new(name, None, &(&shop.fingerprint, teacher_keys, merge, views(shop).len()))
 }
 
@@ -66,7 +69,7 @@ fn collect(shop: &Workshop<'_>, name: &str, teacher: &Teacher<'_>, views: &[Opti
     let mut builder = SoftTargetsBuilder::with_capacity(info, shop.train.len() * views.len());
     for (n_done, view) in views.iter().enumerate() {
         shop.context.progress(name, n_done as u64, views.len() as u64);
-        let probs = teacher.predict(shop, &shop.train, *view)?;
+        let probs = teacher.soft_targets(shop, &shop.train, *view)?;
         for (row, probs) in probs.chunks_exact(shop.n_classes()).enumerate() {
             let key = ExampleView { example: shop.train.example_id(row), view: *view };
             builder.push(key, probs).map_err(failed)?;

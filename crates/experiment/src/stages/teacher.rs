@@ -45,6 +45,13 @@ impl<'a> Teacher<'a> {
         }
     }
 
+    /// What a student is to learn from it, `[N, C]`: distributions that the student's loss softens.
+    pub fn soft_targets(&self, shop: &Workshop<'_>, split: &Split, view: Option<ViewId>) -> Result<Vec<f32>> {
+        let Self::Merged(ensemble) = self else { return self.predict(shop, split, view) };
+        let networks = self.predict_members(shop, split, view)?;
+        ensemble.soft_targets(&networks, shop.n_classes(), shop.config.student.temperature())
+    }
+
     /// Every network's own probabilities, in the order of [`Teacher::members`].
     pub fn predict_members(&self, shop: &Workshop<'_>, split: &Split, view: Option<ViewId>) -> Result<Vec<Vec<f32>>> {
         let networks = self.members().into_iter().map(|trained| {
