@@ -102,6 +102,25 @@ fn the_conditional_table_adds_up() {
 }
 
 #[test]
+fn teachers_and_weights_can_be_chosen_on_the_validation_split() {
+    let nll = |settings: &[&str]| {
+        let report = report_of(settings);
+        let heard = report["clusters"].as_array().unwrap().iter().filter(|cluster| cluster["is_heard"] == true).count();
+        (number(&model(&report, "ensemble")["nll"]), heard)
+    };
+    let (equal, fitted) = (nll(&[]), nll(&["merge.weights={kind=\"fitted\"}"]));
+    assert_ne!(equal.0, fitted.0);
+    let given = |weight: f64| nll(&[&format!("merge.weights={{kind=\"given\",specialists={weight:?}}}")]);
+    assert_eq!(given(1.0).0, equal.0);
+    // specialists that are not asked leave the generalist
+    let report = report_of(&["merge.weights={kind=\"given\",specialists=0.0}"]);
+    let nll_of = |name: &str| number(&model(&report, name)["nll"]);
+    assert!((nll_of("ensemble") - nll_of("generalist")).abs() < 1e-6);
+    let greedy = nll(&["specialists.keep=greedy"]);
+    assert!(greedy.1 <= 3 && greedy.0.is_finite());
+}
+
+#[test]
 fn softening_before_the_merge_changes_the_student_and_nothing_else() {
     let at = |soften: &str, temperature: &str| {
         let scratch = Scratch::with_tiny_config();

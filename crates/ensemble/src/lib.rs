@@ -31,8 +31,8 @@ pub use clustering::{
 };
 pub use coverage::{CoverageRow, conditional_top1, conditional_top1_of_specialist, coverage_table};
 pub use merge::{
-    Gate, MergeConfig, MergeError, MergeRule, MergeScratch, Merged, Merger, Soften, TeacherScope, TopN,
-    active_specialists,
+    Gate, GivenWeights, MergeConfig, MergeError, MergeRule, MergeScratch, Merged, Merger, Soften, TeacherScope,
+    TeacherWeights, TopN, active_specialists,
 };
 pub use oracle::{ClusterDiagnosis, Diagnosis, Verdict, diagnose};
 pub use predictions::{PredictionError, Predictions};

@@ -16,6 +16,36 @@ pub struct MergeConfig {
     /// Whether the student's temperature softens the merged distribution or each teacher's own before the merge.
     #[serde(default)]
     pub soften: Soften,
+    /// How much each teacher counts.
+    #[serde(default)]
+    pub weights: TeacherWeights,
+}
+
+/// How much a specialist counts against a generalist. Fitting one number for each teacher would fit the noise of the
+/// validation split; what it can tell is how far to trust specialists as a kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum TeacherWeights {
+    /// As much (the paper's).
+    Equal {},
+    /// As said.
+    Given(GivenWeights),
+    /// As the validation split says: the one weight of all specialists with the least negative log likelihood.
+    Fitted {},
+}
+
+impl Default for TeacherWeights {
+    fn default() -> Self {
+        Self::Equal {}
+    }
+}
+
+/// Settings of given weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GivenWeights {
+    /// Weight of each specialist, a generalist's being 1.
+    pub specialists: f64,
 }
 
 /// What the student's temperature is applied to.
@@ -76,10 +106,16 @@ pub struct TopN {
 impl MergeConfig {
     /// What is wrong with the values, one sentence each; empty when nothing is.
     pub fn validate(&self) -> Vec<String> {
-        match self.gate {
-            Gate::TopN(TopN { n: 0 }) => vec!["gate.n must be at least 1, found 0".into()],
-            _ => Vec::new(),
+        let mut problems = Vec::new();
+        if let Gate::TopN(TopN { n: 0 }) = self.gate {
+            problems.push("gate.n must be at least 1, found 0".into());
         }
+        if let TeacherWeights::Given(GivenWeights { specialists }) = self.weights
+            && (!specialists.is_finite() || specialists < 0.0)
+        {
+            problems.push(format!("weights.specialists must be a number of at least 0, found {specialists}"));
+        }
+        problems
     }
 }
 
@@ -92,7 +128,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<MergeConfig>("{}").unwrap(), MergeConfig::default());
         assert_eq!(
             serde_json::to_string(&MergeConfig::default()).unwrap(),
-            r#"{"rule":"exact","gate":{"kind":"all"},"soften":"after_merge"}"#
+            r#"{"rule":"exact","gate":{"kind":"all"},"soften":"after_merge","weights":{"kind":"equal"}}"#
         );
     }
 
@@ -107,7 +143,8 @@ mod tests {
         ] {
             assert!(serde_json::from_str::<MergeConfig>(bad).is_err(), "{bad}");
         }
-        let config: MergeConfig = serde_json::from_str(r#"{"gate": {"kind": "top_n", "n": 0}}"#).unwrap();
-        assert_eq!(config.validate().len(), 1);
+        let bad = r#"{"gate": {"kind": "top_n", "n": 0}, "weights": {"kind": "given", "specialists": -1.0}}"#;
+        let config: MergeConfig = serde_json::from_str(bad).unwrap();
+        assert_eq!(config.validate().len(), 2);
     }
 }

@@ -38,7 +38,7 @@ mod row;
 mod scalar;
 mod scope;
 
-pub use config::{Gate, MergeConfig, MergeRule, Soften, TopN};
+pub use config::{Gate, GivenWeights, MergeConfig, MergeRule, Soften, TeacherWeights, TopN};
 pub use error::MergeError;
 pub use gate::active_specialists;
 pub use merger::{MergeScratch, Merged, Merger};

@@ -129,6 +129,8 @@ pub enum KeepSpecialists {
     All,
     /// Those that beat the generalist on the validation examples of their own classes.
     Helpful,
+    /// Chosen one after the other by how far each lowers the validation loss of the merge, until none does.
+    Greedy,
 }
 
 /// The small network that is shipped.

@@ -17,7 +17,7 @@ pub(crate) struct Ensemble<'a> {
     generalists: &'a [Trained],
     specialists: Vec<&'a Specialist>,
     n_classes: usize,
-    merge: MergeConfig,
+    soften: Soften,
     merger: Merger,
 }
 
@@ -27,25 +27,20 @@ impl<'a> Ensemble<'a> {
     /// # Errors
     /// A merge that the config makes impossible.
     pub fn new(shop: &Workshop<'_>, generalists: &'a [Trained], checked: &'a CheckedSpecialists) -> Result<Self> {
-        Self::of(checked.key.clone(), generalists, checked.kept(), shop.n_classes(), shop.config.merge.clone())
+        let ensemble = Self::of(shop, generalists, checked.kept(), checked.specialist_weight)?;
+        Ok(Self { key: checked.key.clone(), ..ensemble })
     }
 
-    /// The ensemble without its `left_out`-th specialist.
-    pub fn without(&self, left_out: usize) -> Result<Self> {
-        let mut specialists = self.specialists.clone();
-        specialists.remove(left_out);
-        Self::of(self.key.clone(), self.generalists, specialists, self.n_classes, self.merge.clone())
-    }
-
-    fn of(
-        key: String,
+    /// An ensemble of these networks, without a key.
+    pub fn of(
+        shop: &Workshop<'_>,
         generalists: &'a [Trained],
         specialists: Vec<&'a Specialist>,
-        n_classes: usize,
-        merge: MergeConfig,
+        specialist_weight: f64,
     ) -> Result<Self> {
-        let merger = merger(&merge, n_classes, generalists.len(), &specialists)?;
-        Ok(Self { key, generalists, specialists, n_classes, merge, merger })
+        let (merge, n_classes) = (shop.config.merge.clone(), shop.n_classes());
+        let merger = merger(&merge, n_classes, generalists.len(), &specialists, specialist_weight)?;
+        Ok(Self { key: String::new(), generalists, specialists, n_classes, soften: merge.soften, merger })
     }
 
     /// Generalists, then specialists.
@@ -54,7 +49,9 @@ impl<'a> Ensemble<'a> {
     }
 
     /// Merges each row of the members' predictions, given in the order of [`Ensemble::members`].
-    pub fn merge(&self, predictions: &[Vec<f32>], n_classes: usize) -> Result<Vec<f32>> {
+    pub fn merge<P: AsRef<[f32]> + Sync>(&self, predictions: &[P]) -> Result<Vec<f32>> {
+        let n_classes = self.n_classes;
+        let predictions: Vec<&[f32]> = predictions.iter().map(AsRef::as_ref).collect();
         let n_rows = predictions[0].len() / n_classes;
         let widths: Vec<usize> = predictions.iter().map(|probs| probs.len() / n_rows.max(1)).collect();
         let mut merged = vec![0.0_f32; n_rows * n_classes];
@@ -77,20 +74,15 @@ impl Ensemble<'_> {
     /// What a student at this temperature is to learn, as distributions that its loss softens to the target. They are
     /// the merged ones, unless the config softens before the merge: then each network's own outputs are softened and
     /// merged, and the result is sharpened by as much as the loss will soften it.
-    pub fn soft_targets(
-        &self,
-        predictions: &[Vec<f32>],
-        n_classes: usize,
-        temperature: Temperature,
-    ) -> Result<Vec<f32>> {
-        if self.merge.soften == Soften::AfterMerge || temperature == Temperature::ONE {
-            return self.merge(predictions, n_classes);
+    pub fn soft_targets(&self, predictions: &[Vec<f32>], temperature: Temperature) -> Result<Vec<f32>> {
+        if self.soften == Soften::AfterMerge || temperature == Temperature::ONE {
+            return self.merge(predictions);
         }
         let inverse = Temperature::new(1.0 / temperature.get()).expect("the inverse of a temperature is above 0");
-        let n_rows = predictions[0].len() / n_classes;
+        let n_rows = predictions[0].len() / self.n_classes;
         let soften_all = |probs: &Vec<f32>| softened(probs, probs.len() / n_rows.max(1), temperature);
         let softened_predictions: Vec<Vec<f32>> = predictions.iter().map(soften_all).collect();
-        Ok(softened(&self.merge(&softened_predictions, n_classes)?, n_classes, inverse))
+        Ok(softened(&self.merge(&softened_predictions)?, self.n_classes, inverse))
     }
 }
 
@@ -109,15 +101,22 @@ struct Scratch {
     probs: Vec<f64>,
 }
 
-/// One vote for each network.
-fn merger(config: &MergeConfig, n_classes: usize, n_generalists: usize, specialists: &[&Specialist]) -> Result<Merger> {
+/// One vote for each generalist, `specialist_weight` of one for each specialist.
+fn merger(
+    config: &MergeConfig,
+    n_classes: usize,
+    n_generalists: usize,
+    specialists: &[&Specialist],
+    specialist_weight: f64,
+) -> Result<Merger> {
     let generalists = std::iter::repeat_n(TeacherScope::Full, n_generalists);
     let scope = |specialist: &&Specialist| match specialist.head {
         SpecialistHead::Dustbin => TeacherScope::Dustbin(specialist.subset.clone()),
         SpecialistHead::FullSoftmax => TeacherScope::FullSoftmax(specialist.subset.clone()),
     };
     let scopes: Vec<TeacherScope> = generalists.chain(specialists.iter().map(scope)).collect();
-    let weights = vec![1.0; scopes.len()];
+    let mut weights = vec![1.0; n_generalists];
+    weights.resize(scopes.len(), specialist_weight);
     Merger::new(n_classes, scopes, &weights, config)
         .map_err(|error| ExperimentError::Failed(anyhow::anyhow!("merge: {error}")))
 }

@@ -241,16 +241,20 @@ impl Evaluation<'_> {
         let predictions = self.models.merged().predict_members(self.shop, &sample, None)?;
         let n_classes = self.shop.n_classes();
         let top1 = |ensemble: &Ensemble<'_>, predictions: &[Vec<f32>]| -> Result<f64> {
-            let probs = ensemble.merge(predictions, n_classes)?;
+            let probs = ensemble.merge(predictions)?;
             Ok(metrics_of(&records(&probs, sample.labels(), n_classes)).top1)
         };
         let with_all = top1(self.models.ensemble, &predictions)?;
+        let checked = self.models.specialists;
         let mut effects = vec![None; self.models.specialists.specialists.len()];
         for (position, specialist) in kept.iter().enumerate() {
             self.shop.context.check_interrupt()?;
             let mut others = predictions.clone();
             others.remove(self.models.generalists.len() + position);
-            effects[*specialist] = Some(with_all - top1(&self.models.ensemble.without(position)?, &others)?);
+            let mut heard = checked.kept();
+            heard.remove(position);
+            let without = Ensemble::of(self.shop, self.models.generalists, heard, checked.specialist_weight)?;
+            effects[*specialist] = Some(with_all - top1(&without, &others)?);
         }
         Ok((effects, n_rows))
     }

@@ -7,6 +7,7 @@ mod evaluation;
 mod generalist;
 pub(crate) mod planning;
 mod samples;
+mod selection;
 mod soft_targets;
 mod specialists;
 mod student;

@@ -41,7 +41,7 @@ impl<'a> Teacher<'a> {
         match self {
             Self::Single(_) => Ok(networks.concat()),
             Self::Mean(_) => Ok(mean(&networks)),
-            Self::Merged(ensemble) => ensemble.merge(&networks, shop.n_classes()),
+            Self::Merged(ensemble) => ensemble.merge(&networks),
         }
     }
 
@@ -49,7 +49,7 @@ impl<'a> Teacher<'a> {
     pub fn soft_targets(&self, shop: &Workshop<'_>, split: &Split, view: Option<ViewId>) -> Result<Vec<f32>> {
         let Self::Merged(ensemble) = self else { return self.predict(shop, split, view) };
         let networks = self.predict_members(shop, split, view)?;
-        ensemble.soft_targets(&networks, shop.n_classes(), shop.config.student.temperature())
+        ensemble.soft_targets(&networks, shop.config.student.temperature())
     }
 
     /// Every network's own probabilities, in the order of [`Teacher::members`].

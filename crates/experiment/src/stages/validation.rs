@@ -4,6 +4,7 @@
 //! N validation examples, C classes, L classes of a specialist.
 
 use super::Workshop;
+use super::selection::{Selection, select_teachers};
 use super::specialists::Specialist;
 use super::training::{Trained, model_error};
 use crate::config::{DustbinBias, KeepSpecialists, SpecialistHead};
@@ -47,6 +48,8 @@ pub(crate) struct CheckedSpecialists {
     pub checks: Vec<SpecialistCheck>,
     /// Which of them the merge hears.
     pub kept: Vec<usize>,
+    /// Weight of each of them, a generalist's being 1.
+    pub specialist_weight: f64,
 }
 
 const CHECKS: &str = "checks.json";
@@ -54,7 +57,7 @@ const CHECKS: &str = "checks.json";
 /// The stage that checks the specialists with these keys.
 pub(crate) fn check_stage(shop: &Workshop<'_>, generalists: &[&str], specialists: &[&str]) -> Stage {
     let config = &shop.config.specialists;
-    Stage::new("validation", None, &(&shop.fingerprint, generalists, specialists, config.dustbin_bias, config.keep))
+    Stage::new("validation", None, &(&shop.fingerprint, generalists, specialists, config.dustbin_bias))
 }
 
 /// Checks all specialists on the validation split, refits dustbins and leaves out specialists as the config asks.
@@ -77,8 +80,10 @@ pub(crate) fn check_specialists(
             apply_refit(specialist, check)?;
         }
     }
-    let kept = kept(shop, &specialists, &checks);
-    Ok(CheckedSpecialists { key: stage.key().to_owned(), specialists, checks, kept })
+    let (selection, key) = select_teachers(shop, stage.key(), generalists, &specialists, &checks)?;
+    note_dropped(shop, &specialists, &selection.kept);
+    let Selection { kept, specialist_weight } = selection;
+    Ok(CheckedSpecialists { key, specialists, checks, kept, specialist_weight })
 }
 
 impl CheckedSpecialists {
@@ -88,23 +93,18 @@ impl CheckedSpecialists {
     }
 }
 
-fn kept(shop: &Workshop<'_>, specialists: &[Specialist], checks: &[SpecialistCheck]) -> Vec<usize> {
-    let is_kept = |idx: &usize| match shop.config.specialists.keep {
-        KeepSpecialists::All => true,
-        KeepSpecialists::Helpful => checks[*idx].specialist_top1 > checks[*idx].generalist_top1,
-    };
-    let (kept, dropped): (Vec<usize>, Vec<usize>) = (0..specialists.len()).partition(is_kept);
-    if !dropped.is_empty() {
-        let names: Vec<String> = dropped.iter().map(|idx| specialists[*idx].cluster_idx.to_string()).collect();
-        let text = format!(
-            "{} of {} specialists do not beat the generalist on their own validation classes and are not heard: {}",
-            dropped.len(),
-            specialists.len(),
-            names.join(", ")
-        );
-        shop.context.note("validation", text);
+fn note_dropped(shop: &Workshop<'_>, specialists: &[Specialist], kept: &[usize]) {
+    let dropped: Vec<usize> = (0..specialists.len()).filter(|idx| !kept.contains(idx)).collect();
+    if dropped.is_empty() {
+        return;
     }
-    kept
+    let why = match shop.config.specialists.keep {
+        KeepSpecialists::Greedy => "do not lower the validation loss of the merge",
+        _ => "do not beat the generalist on their own validation classes",
+    };
+    let names: Vec<String> = dropped.iter().map(|idx| specialists[*idx].cluster_idx.to_string()).collect();
+    let counts = format!("{} of {} specialists", dropped.len(), specialists.len());
+    shop.context.note("validation", format!("{counts} {why} and are not heard: {}", names.join(", ")));
 }
 
 /// Moves the dustbin of a copy: the stored weights stay those of the training.
