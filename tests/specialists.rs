@@ -88,6 +88,7 @@ fn only_helpful_specialists_are_heard_when_asked_for() {
 #[test]
 fn the_conditional_table_adds_up() {
     let report = report_of(&[]);
+    assert!(number(&report["cluster_stability"]) <= 1.0);
     let table = &report["conditional"];
     assert_eq!(table["generalist_top1"], model(&report, "generalist")["top1"]);
     assert_eq!(table["ensemble_top1"], model(&report, "ensemble")["top1"]);

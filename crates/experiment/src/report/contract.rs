@@ -59,6 +59,9 @@ pub struct Report {
     /// off-diagonal mass of the affinity that lies inside clusters, as a share of all off-diagonal mass
     #[serde(default)]
     pub confusion_mass_inside: Option<f64>,
+    /// agreement of the clusters with those of another seed: 1 equal, 0 as by chance; null for methods without a seed
+    #[serde(default)]
+    pub cluster_stability: Option<f64>,
     /// what was added to each specialist's dustbin logit; null for heads without a dustbin
     #[serde(default)]
     pub dustbin_corrections: Vec<Option<f64>>,

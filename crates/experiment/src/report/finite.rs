@@ -85,6 +85,7 @@ impl Report {
         cleaner.optional(|| "oracle_bound".into(), &mut report.oracle_bound);
         cleaner.optional(|| "confusion_mass_inside".into(), &mut report.confusion_mass_inside);
         cleaner.optional(|| "soft_target_entropy".into(), &mut report.soft_target_entropy);
+        report.cluster_stability = report.cluster_stability.filter(|agreement| agreement.is_finite());
         report.conditional = report.conditional.filter(|table| {
             [table.generalist_conditional_top1, table.ensemble_conditional_top1].iter().all(|share| share.is_finite())
         });

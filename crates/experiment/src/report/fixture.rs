@@ -146,6 +146,7 @@ pub(crate) fn report() -> Report {
         wall_seconds: 3190.0,
         oracle_bound: Some(0.62),
         confusion_mass_inside: Some(0.48),
+        cluster_stability: Some(0.83),
         dustbin_corrections: vec![Some(2.94), Some(2.51), None],
         conditional: Some(ConditionalReport {
             n_examples: 24_000,

@@ -142,6 +142,7 @@ impl Evaluation<'_> {
             wall_seconds: 0.0,
             oracle_bound: Some(self.clustered.diagnosis.errors_inside),
             confusion_mass_inside: Some(self.clustered.diagnosis.confusion_inside),
+            cluster_stability: self.clustered.diagnosis.stability,
             dustbin_corrections: self
                 .models
                 .specialists

@@ -147,6 +147,12 @@ fn bounds(report: &Report) -> Vec<Bound> {
         report
             .confusion_mass_inside
             .map(|share| bound(whole_percent(share), "of the affinity between different classes lies inside clusters")),
+        report.cluster_stability.map(|agreement| {
+            bound(
+                fixed(agreement, 2),
+                "agreement of the clusters with those of another seed: 1 if they are the same, 0 as by chance",
+            )
+        }),
         report.soft_target_entropy.map(|entropy| {
             bound(
                 format!("{}\u{a0}nats", fixed(entropy, 3)),
