@@ -122,6 +122,19 @@ fn teachers_and_weights_can_be_chosen_on_the_validation_split() {
 }
 
 #[test]
+fn a_plan_finds_what_was_stored_after_a_choice() {
+    let scratch = Scratch::with_tiny_config();
+    let words = ["tiny.toml", "--set", "specialists.keep=greedy"];
+    scratch.succeed(&[&["run", "-q"], &words[..]].concat());
+    let plan: Json =
+        serde_json::from_str(&scratch.succeed(&[&["plan", "--json"], &words[..]].concat()).stdout).unwrap();
+    for name in ["validation", "selection", "soft_targets", "student"] {
+        let stage = plan["stages"].as_array().unwrap().iter().find(|stage| stage["name"] == name);
+        assert_eq!(stage.unwrap()["cached"], true, "{name}");
+    }
+}
+
+#[test]
 fn softening_before_the_merge_changes_the_student_and_nothing_else() {
     let at = |soften: &str, temperature: &str| {
         let scratch = Scratch::with_tiny_config();

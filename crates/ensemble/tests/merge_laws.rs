@@ -374,6 +374,7 @@ proptest! {
         let case = Case::disjoint(seed, m);
         let scalar = case.exact();
         prop_assert!(case.violation(&scalar) < 1e-9, "{:e}", case.violation(&scalar));
+        prop_assert!(case.merge(MergeRule::Exact).unwrap().n_iterations < 150);
         // a specialist of all but one class who says what the minimum says overlaps with all others and moves nothing
         let mut overlapping = case.clone();
         let all_but_one = ClassSubset::new(case.n_classes(), (1..case.n_classes() as u32).map(ClassId)).unwrap();
@@ -524,6 +525,14 @@ fn subsets_and_rows_of_another_dataset_are_refused() {
     let merger = merger(4).unwrap();
     assert!(matches!(merger.merge(&[&[0.5, 0.5], &[0.2, 0.2, 0.6]]), Err(MergeError::Length { teacher: 0, .. })));
     assert!(matches!(merger.merge(&[&[0.25; 4]]), Err(MergeError::TeacherCount { got: 1, .. })));
+}
+
+/// Plain Newton steps on the scalar equation of these two would jump to and fro for ever.
+#[test]
+fn disjoint_specialists_that_lead_newton_astray() {
+    let case = Case::random(3_281_782_111_601_443_923, 2);
+    let merged = case.merge(MergeRule::Exact).unwrap();
+    assert!(case.violation(&merged.probs) < 1e-12 && merged.n_iterations < 60, "{}", merged.n_iterations);
 }
 
 #[test]

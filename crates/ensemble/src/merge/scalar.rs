@@ -28,6 +28,7 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
         .collect();
     let (mut low, mut high) = bracket(&sets);
     let mut divisor = if low > 0.0 { (low * high).sqrt() } else { 0.5 * (low + high) };
+    let mut last_excess = f64::INFINITY;
     let mut n_iterations = 0;
     while n_iterations < MAX_ITERATIONS {
         n_iterations += 1;
@@ -36,8 +37,12 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
             break;
         }
         (low, high) = if excess > 0.0 { (divisor, high) } else { (low, divisor) };
+        // without the second condition Newton may jump to and fro inside the bracket for ever
         let newton = divisor - excess / slope;
-        let next = if newton >= low && newton <= high { newton } else { 0.5 * (low + high) };
+        let is_last = (newton - divisor).abs() <= TOLERANCE * divisor.abs();
+        let may_step = newton >= low && newton <= high && (is_last || excess.abs() <= 0.5 * last_excess);
+        last_excess = excess.abs();
+        let next = if may_step { newton } else { 0.5 * (low + high) };
         let moved = (next - divisor).abs();
         divisor = next;
         if moved <= TOLERANCE * divisor.abs() {

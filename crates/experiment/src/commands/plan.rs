@@ -108,7 +108,12 @@ impl Planner<'_> {
             planning::check_stage(self.shop, &generalists, &specialists)
         });
         self.push("validation", check.as_ref().is_some_and(|stage| self.is_done(stage)), 0);
-        let merged_keys = check.map(|stage| vec![stage.key().to_owned()]);
+        let selection = check.as_ref().map(|check| planning::selection_stage(self.shop, check.key()));
+        if let Some(stage) = selection.as_ref().and_then(Option::as_ref) {
+            self.push(stage.name(), self.is_done(stage), 0);
+        }
+        let last = selection.flatten().or(check);
+        let merged_keys = last.map(|stage| vec![stage.key().to_owned()]);
         let plain_keys = [generalist_keys.clone(), ensemble_keys].concat();
         self.students(merged_keys, generalist_keys[..1].to_vec(), plain_keys)
     }

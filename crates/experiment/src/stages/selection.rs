@@ -32,6 +32,13 @@ const LEAST_GAIN: f64 = 1e-4;
 const MAX_WEIGHT: f64 = 20.0;
 const N_SECTIONS: usize = 16;
 
+/// The stage that chooses on the validation split, after the stage with this key; none where nothing is to be chosen.
+pub(crate) fn selection_stage(shop: &Workshop<'_>, key: &str) -> Option<Stage> {
+    let (keep, merge) = (shop.config.specialists.keep, &shop.config.merge);
+    let is_needed = keep == KeepSpecialists::Greedy || merge.weights == TeacherWeights::Fitted {};
+    is_needed.then(|| Stage::new("selection", None, &(key, keep, merge)))
+}
+
 /// Chooses teachers and weights as configured, after the stage with this key; the second value is the key to go on with.
 pub(crate) fn select_teachers(
     shop: &Workshop<'_>,
@@ -52,10 +59,9 @@ pub(crate) fn select_teachers(
     };
     let simple = Selection { kept, specialist_weight };
     let is_fitted = *weights == TeacherWeights::Fitted {};
-    if specialists.is_empty() || (keep != KeepSpecialists::Greedy && !is_fitted) {
+    let Some(stage) = selection_stage(shop, key).filter(|_| !specialists.is_empty()) else {
         return Ok((simple, key.to_owned()));
-    }
-    let stage = Stage::new("selection", None, &(key, keep, &shop.config.merge));
+    };
     let produce = |folder: &Path| {
         let selection = shop.context.with_all_threads(|| -> Result<Selection> {
             let mut selection = simple;
