@@ -95,6 +95,13 @@ pub enum Command {
         In teachers.toml, one table for each teacher:\n  [[teacher]]\n  predictions = \"generalist.npy\"\n  \
         [[teacher]]\n  predictions = \"specialist.npy\"\n  space = \"logits\"\n  classes = [3, 17, 4]\n  dustbin = true")]
     Merge(MergeArguments),
+    /// Look into stores of soft targets
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(after_help = "Example:\n  stillhouse targets stats merged.safetensors")]
+    Targets {
+        #[command(subcommand)]
+        command: TargetsCommand,
+    },
     /// Look at data
     #[command(subcommand_required = true, arg_required_else_help = true)]
     #[command(after_help = "Example:\n  stillhouse data preview configs/quickstart.toml --out classes.png")]
@@ -114,6 +121,44 @@ pub enum Command {
         after_help = "Example:\n  stillhouse completions bash > ~/.local/share/bash-completion/completions/stillhouse"
     )]
     Completions(CompletionsArguments),
+}
+
+/// Ways to look into stores of soft targets.
+#[derive(Debug, Subcommand)]
+pub enum TargetsCommand {
+    /// Say what a store holds, how large it is and how much of the mass it keeps
+    #[command(after_help = "Example:\n  \
+        stillhouse targets stats runs/quickstart/stages/soft_targets-*/targets.safetensors")]
+    Stats(TargetsFileArguments),
+    /// Check a store's checksums and, with --run, that its rows are what the run's teachers say
+    #[command(after_help = "Example:\n  stillhouse targets verify merged.safetensors\n  \
+        stillhouse targets verify targets.safetensors --run runs/quickstart")]
+    Verify(VerifyArguments),
+}
+
+/// A store.
+#[derive(Debug, Args)]
+pub struct TargetsFileArguments {
+    /// Store of soft targets
+    #[arg(value_name = "FILE")]
+    pub path: PathBuf,
+}
+
+/// A store, and what it is held against.
+#[derive(Debug, Args)]
+pub struct VerifyArguments {
+    /// Store of soft targets
+    #[arg(value_name = "FILE")]
+    pub path: PathBuf,
+    /// Finished run that made the store
+    #[arg(long = "run", value_name = "DIR")]
+    pub run_dir: Option<PathBuf>,
+    /// Folder of the run's stages, if not in the run's folder
+    #[arg(long, value_name = "DIR", requires = "run_dir")]
+    pub stages: Option<PathBuf>,
+    /// Rows to predict anew
+    #[arg(long, value_name = "N", default_value = "256", requires = "run_dir")]
+    pub rows: NonZeroUsize,
 }
 
 /// Ways to look at data.

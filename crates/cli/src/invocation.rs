@@ -1,12 +1,12 @@
 //! Arguments checked into a working object.
 
-use crate::arguments::{Arguments, Command, DataCommand, GlobalArguments, MergeArguments};
+use crate::arguments::{Arguments, Command, DataCommand, GlobalArguments, MergeArguments, TargetsCommand};
 use crate::failure::Failure;
 use clap_complete::Shell;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use stillhouse_experiment::config::ConfigSource;
-use stillhouse_experiment::{MergeConfig, MergeFormat, MergeRule, RunOptions};
+use stillhouse_experiment::{MergeConfig, MergeFormat, MergeRule, RunOptions, VerifyAgainst};
 
 /// What the program was asked to do.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub enum Task {
     Evaluate { model: PathBuf, data: Vec<String> },
     Predict { model: PathBuf, inputs: Vec<String>, top_k: usize },
     Merge(MergeTask),
+    TargetsStats { path: PathBuf },
+    TargetsVerify { path: PathBuf, against: Option<VerifyAgainst> },
     Preview { config: ConfigChoice, out: Option<PathBuf> },
     Init { source: String, out: Option<PathBuf> },
     Schema,
@@ -152,6 +154,13 @@ fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> R
         Command::Init(init) => Task::Init { source: init.source, out },
         Command::Schema => Task::Schema,
         Command::Merge(merge) => Task::Merge(merge_task(merge, out)?),
+        Command::Targets { command: TargetsCommand::Stats(stats) } => Task::TargetsStats { path: stats.path },
+        Command::Targets { command: TargetsCommand::Verify(verify) } => {
+            let n_rows = verify.rows.get();
+            let stages = verify.stages;
+            let against = |run_dir| VerifyAgainst { run_dir, stages, n_rows, n_threads: n_threads.get() };
+            Task::TargetsVerify { path: verify.path, against: verify.run_dir.map(against) }
+        }
         Command::Completions(completions) => Task::Completions { shell: completions.shell },
     })
 }

@@ -21,6 +21,7 @@ pub struct RunContext<'a> {
     n_threads: usize,
     force: bool,
     reversed_jobs: bool,
+    reads_only: bool,
     computed: Mutex<HashSet<String>>,
     metrics: Mutex<File>,
     observer: &'a dyn Observer,
@@ -45,11 +46,23 @@ impl<'a> RunContext<'a> {
             n_threads: options.n_threads.max(1),
             force: options.force,
             reversed_jobs: options.reversed_jobs,
+            reads_only: false,
             computed: Mutex::default(),
             metrics: Mutex::new(metrics.map_err(|error| file_error(&path, "cannot be opened", error))?),
             observer,
             interrupt,
         })
+    }
+
+    /// The same, but stages that are not finished are errors instead of work to do.
+    #[must_use]
+    pub(crate) fn reading_only(self) -> Self {
+        Self { reads_only: true, ..self }
+    }
+
+    /// Whether unfinished stages are errors.
+    pub(crate) fn reads_only(&self) -> bool {
+        self.reads_only
     }
 
     /// Where artifacts live.

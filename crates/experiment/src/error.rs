@@ -65,9 +65,10 @@ impl From<TrainError> for ExperimentError {
             TrainError::Interrupted => Self::Interrupted,
             TrainError::Data(error) => error.into(),
             // a checkpoint that cannot be read or written is a matter of the user's files, like any other bad file
-            error @ (TrainError::Checkpoint { .. } | TrainError::Write { .. } | TrainError::MissingTarget { .. }) => {
-                Self::BadData(error.into())
-            }
+            error @ (TrainError::Checkpoint { .. }
+            | TrainError::Write { .. }
+            | TrainError::Targets(_)
+            | TrainError::MissingTarget { .. }) => Self::BadData(error.into()),
             error => Self::Failed(error.into()),
         }
     }

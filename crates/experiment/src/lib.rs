@@ -29,6 +29,9 @@ pub use commands::predict::{Prediction, Predictor};
 pub use commands::preview::preview;
 pub use commands::status::{RunStatus, status};
 pub use commands::sweep::{SweepCellSpec, SweepSpec, collect_sweep, load_sweep};
+pub use commands::targets::{
+    Recomputed, TargetsSummary, TargetsVerified, VerifyAgainst, targets_stats, verify_targets,
+};
 pub use error::{ExperimentError, Result};
 pub use observer::{Interrupt, Observer, RunEvent, Silent};
 pub use run::{RunOptions, RunOutcome, render_report, run};

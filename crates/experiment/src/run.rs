@@ -104,7 +104,7 @@ pub(crate) struct Session {
 }
 
 const MANIFEST: &str = "manifest.json";
-const CONFIG: &str = "config.toml";
+pub(crate) const CONFIG: &str = "config.toml";
 const REPORT: &str = "report.json";
 const PAGE: &str = "page.json";
 const STUDENT: &str = "student";

@@ -83,6 +83,10 @@ pub(crate) fn run_stage<T>(
     context.check_interrupt()?;
     let store = context.stages_dir();
     let folder = store.join(stage.folder());
+    if context.reads_only() && !stage.is_done(store) {
+        let what = format!("{}: no finished stage {}", store.display(), stage.name);
+        return Err(ExperimentError::Usage(format!("{what}\n  hint: `stillhouse run` with the run's config makes it")));
+    }
     fs::create_dir_all(store).map_err(|error| file_error(store, "cannot be created", error))?;
     let lock = lock_stage(store, stage)?;
     if stage.is_done(store) && !context.is_forced(stage) {

@@ -7,6 +7,7 @@ use candle_core::{D, DType, Device, Result, Tensor};
 
 use crate::conv2d::Conv2dSize;
 use crate::dropout::Mask;
+use crate::loss::SparseTargets;
 use crate::optimizer::{AdamWHyper, SgdHyper};
 use crate::pooling::{PoolSize, Pooling};
 
@@ -95,6 +96,30 @@ pub(crate) fn cross_entropy(logits: &Tensor, labels: &[u32]) -> Result<Tensor> {
 pub(crate) fn soft_cross_entropy(logits: &Tensor, target_probs: &Tensor, temperature: f64) -> Result<Tensor> {
     let log_probs = log_softmax(&(logits / temperature)?)?;
     (target_probs * log_probs)?.sum(D::Minus1)?.mean_all()? * -(temperature * temperature)
+}
+
+pub(crate) fn sparse_soft_cross_entropy(
+    logits: &Tensor,
+    targets: SparseTargets<'_>,
+    temperature: f64,
+) -> Result<Tensor> {
+    let (n_rows, n_classes) = logits.dims2()?;
+    let n_kept = targets.classes.len() / n_rows;
+    let (device, dtype) = (logits.device(), logits.dtype());
+    let log_probs = log_softmax(&(logits / temperature)?)?;
+    let classes = Tensor::from_slice(targets.classes, (n_rows, n_kept), device)?;
+    let probs = Tensor::from_slice(targets.probs, (n_rows, n_kept), device)?.to_dtype(dtype)?;
+    let mut terms = (probs * log_probs.gather(&classes, 1)?)?.sum(D::Minus1)?;
+    if n_kept < n_classes {
+        let mut is_tail = vec![1.0_f32; n_rows * n_classes];
+        for (row, classes) in targets.classes.chunks_exact(n_kept.max(1)).enumerate() {
+            classes.iter().for_each(|class| is_tail[row * n_classes + *class as usize] = 0.0);
+        }
+        let is_tail = Tensor::from_vec(is_tail, (n_rows, n_classes), device)?.to_dtype(dtype)?;
+        let tails = Tensor::from_slice(targets.tails, n_rows, device)?.to_dtype(dtype)?;
+        terms = (terms + (tails * (log_probs.exp()? * is_tail)?.sum(D::Minus1)?.log()?)?)?;
+    }
+    terms.mean_all()? * -(temperature * temperature)
 }
 
 pub(crate) fn logit_l2(logits: &Tensor, teacher_logits: &Tensor) -> Result<Tensor> {

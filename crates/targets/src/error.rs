@@ -6,16 +6,6 @@ use stillhouse_core::ExampleView;
 /// Why soft targets cannot be built, written, read or used.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetsError {
-    /// A row of the wrong length.
-    #[error("{}: {got} probabilities, expected {expected}", name(.key))]
-    Length {
-        /// the row's example and view
-        key: ExampleView,
-        /// its length
-        got: usize,
-        /// number of classes
-        expected: usize,
-    },
     /// A row that is not a distribution.
     #[error("{}: class {class} has probability {value}, expected 0 to 1", name(.key))]
     NotAProbability {
@@ -39,6 +29,20 @@ pub enum TargetsError {
     Duplicate {
         /// the example and view
         key: ExampleView,
+    },
+    /// A row out of order.
+    #[error("{} stands after a later one, expected ascending examples and views", name(.key))]
+    Order {
+        /// the example and view
+        key: ExampleView,
+    },
+    /// A sparse layout that keeps no class, or more than there are.
+    #[error("a sparse store keeps {k} classes of a row, expected 1 to {n_classes}")]
+    Kept {
+        /// what was asked for
+        k: usize,
+        /// number of classes
+        n_classes: usize,
     },
     /// An example or view that the targets do not hold.
     #[error("no soft target for {}\nhint: the targets were made for other examples or views", name(.key))]
@@ -84,11 +88,45 @@ pub enum TargetsError {
         /// what should
         expected: String,
     },
+    /// A temperature whose tail masses a sparse store does not hold.
+    #[error(
+        "soft targets at T = {temperature}, found T = {declared}\nhint: declare the temperature and make them again"
+    )]
+    Undeclared {
+        /// the temperature that was asked for
+        temperature: f64,
+        /// those that were declared
+        declared: String,
+    },
+    /// A sparse store where all classes are needed.
+    #[error("{}: keeps some classes of a row only, expected all\nhint: make the targets again with a dense layout", path.display())]
+    NotDense {
+        /// the file
+        path: PathBuf,
+    },
+    /// Another writer is at work.
+    #[error("{}: is being written by another program", path.display())]
+    Busy {
+        /// the unfinished file
+        path: PathBuf,
+    },
+    /// A store whose chunks are not all there.
+    #[error("{}: {n_missing} of {n_chunks} chunks are missing", path.display())]
+    Unfinished {
+        /// the file
+        path: PathBuf,
+        /// chunks without content
+        n_missing: usize,
+        /// all chunks
+        n_chunks: usize,
+    },
     /// A file that does not match its own checksum.
-    #[error("{}: checksum {found}, expected {expected}\nhint: the file is damaged, make the targets again", path.display())]
+    #[error("{}: {part}: checksum {found}, expected {expected}\nhint: the file is damaged, make the targets again", path.display())]
     Checksum {
         /// the file
         path: PathBuf,
+        /// what differs: the rows, or the description
+        part: String,
         /// checksum of its content
         found: String,
         /// checksum that it carries

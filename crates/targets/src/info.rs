@@ -1,7 +1,7 @@
 //! What soft targets say of themselves.
 
+use crate::layout::Layout;
 use serde::{Deserialize, Serialize};
-use stillhouse_core::Temperature;
 
 /// A model that the targets come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -9,24 +9,25 @@ use stillhouse_core::Temperature;
 pub struct TeacherInfo {
     /// Its name in the experiment, for example `generalist` or `specialist_3`.
     pub name: String,
-    /// Fingerprint of its weights.
+    /// Fingerprint of all that its predictions depend on.
     pub fingerprint: String,
 }
 
-/// Where soft targets come from and what they are for.
+/// Where soft targets come from and what they are for. The stored distributions are at `T = 1`: the student's loss
+/// softens them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetsInfo {
-    /// Names of the classes, in the order of a row.
-    pub labels: Vec<String>,
+    /// What is kept of a row.
+    pub layout: Layout,
     /// Fingerprint of the dataset that the examples belong to.
     pub dataset: String,
     /// The teachers whose predictions were merged.
     pub teachers: Vec<TeacherInfo>,
     /// How teachers saw an example: the augmentation of the views, in words or as its config.
     pub transform: String,
-    /// Temperature of the stored distributions; 1 for merged targets, which the student's loss softens.
-    pub temperature: Temperature,
+    /// Names of the classes, in the order of a row.
+    pub labels: Vec<String>,
 }
 
 impl TargetsInfo {

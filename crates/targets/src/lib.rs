@@ -1,22 +1,29 @@
 //! Soft targets: what the teachers say about every example that a student will see, kept on disk.
 //!
-//! A row is a distribution over all classes at the declared temperature (1 for merged targets; the student's loss
-//! softens it, see [`soften`]). Rows are keyed by example and view, never by the order of a batch: a target that meets
-//! the wrong image is the classic silent bug of distillation. A file says of itself which classes, data, teachers,
-//! transform and temperature it belongs to, carries a checksum, and is a plain `safetensors` file besides.
+//! A row is a distribution over all classes at `T = 1`; the student's loss softens it. It is stored whole
+//! ([`Layout::Dense`]), or as its largest probabilities and the exact mass of the others at declared temperatures
+//! ([`Layout::Sparse`]), which is what many classes need: 292 bytes instead of 60000 for 15000 of them. Rows are keyed
+//! by example and view, never by the order of a batch: a target that meets the wrong image is the classic silent bug of
+//! distillation. A file says of itself which classes, data, teachers and transform it belongs to, carries checksums, is
+//! written by many threads and after interruptions, is mapped when it is read, and is a plain `safetensors` file besides.
 //!
-//! **Absent on purpose:** tensors and training; merging (see `stillhouse-ensemble`); a lossy format. Dense rows in
-//! single precision keep the tail of a distribution exactly, which is what temperatures above 1 bring out.
+//! **Absent on purpose:** tensors and training; merging (see `stillhouse-ensemble`).
 
 mod error;
-mod file;
+mod frame;
 mod info;
+mod layout;
+mod mapping;
 mod soft_targets;
 mod soften;
+mod sparse;
+mod stats;
 mod writer;
 
 pub use error::TargetsError;
 pub use info::{TargetsInfo, TeacherInfo};
-pub use soft_targets::{SoftTargets, size_bytes};
+pub use layout::{Layout, SparseLayout};
+pub use soft_targets::{SoftTargets, TargetBatch};
 pub use soften::{entropy, soften};
-pub use writer::SoftTargetsBuilder;
+pub use stats::{KeptMass, PERCENTILES, TargetsStats};
+pub use writer::TargetsWriter;

@@ -1,42 +1,83 @@
 //! The type that a student's training reads.
 //!
-//! N rows, C classes.
+//! N rows, C classes, k classes kept of a row, B rows of a batch.
 
-use crate::entropy;
 use crate::error::TargetsError;
-use crate::file;
+use crate::frame::Frame;
 use crate::info::TargetsInfo;
-use std::path::Path;
-use stillhouse_core::ExampleView;
+use crate::layout::{Layout, SparseLayout};
+use crate::mapping::map_file;
+use crate::soften::soften;
+use crate::sparse::EncodedRow;
+use crate::writer::NO_VIEW;
+use memmap2::Mmap;
+use rayon::prelude::*;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use stillhouse_core::{ClassId, ExampleId, ExampleView, Temperature, ViewId};
 
-/// Soft targets in memory: rows `[N, C]`, ascending by example and view.
-#[derive(Clone, Debug, PartialEq)]
+/// Soft targets in a file that is mapped into memory: rows ascend by example and view.
 pub struct SoftTargets {
+    path: PathBuf,
     info: TargetsInfo,
     keys: Vec<ExampleView>,
-    probs: Vec<f32>,
+    frame: Frame,
+    map: Mmap,
+}
+
+impl std::fmt::Debug for SoftTargets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SoftTargets").field("path", &self.path).field("n_rows", &self.n_rows()).finish_non_exhaustive()
+    }
+}
+
+/// Rows of a batch, softened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TargetBatch {
+    /// All classes.
+    Dense {
+        /// `[B, C]`
+        probs: Vec<f32>,
+    },
+    /// Some classes and the mass of the others.
+    Sparse {
+        /// `[B, k]`, ascending in each row
+        classes: Vec<u32>,
+        /// `[B, k]`
+        probs: Vec<f32>,
+        /// `[B]`
+        tails: Vec<f32>,
+    },
 }
 
 impl SoftTargets {
-    /// From rows whose keys ascend strictly and whose probabilities are distributions: checked by the callers.
-    pub(crate) fn from_sorted(info: TargetsInfo, keys: Vec<ExampleView>, probs: Vec<f32>) -> Self {
-        Self { info, keys, probs }
-    }
-
-    /// Reads a file and checks format, sizes and checksum.
+    /// Opens a file and checks its format, size and all checksums, in one pass by all threads.
     ///
     /// # Errors
     /// A file that cannot be read, is not one of soft targets, is cut off, or differs from what was written.
     pub fn open(path: &Path) -> Result<Self, TargetsError> {
-        file::read(path)
+        let io = |source| TargetsError::Io { path: path.into(), source };
+        let file = File::open(path).map_err(io)?;
+        // an empty file cannot be mapped, nor a folder be read
+        if file.metadata().map_err(io)?.len() == 0 {
+            let expected = "a file of soft targets".into();
+            return Err(TargetsError::Format { path: path.into(), what: "header", found: "0 bytes".into(), expected });
+        }
+        let map = map_file(&file).map_err(io)?;
+        let (frame, info) = Frame::parse(&map, path)?;
+        check_sums(&frame, &map, path)?;
+        let keys = keys(&frame, &map).ok_or_else(|| TargetsError::Format {
+            path: path.into(),
+            what: "keys",
+            found: "rows out of order or bad views".into(),
+            expected: "ascending examples and views".into(),
+        })?;
+        Ok(Self { path: path.into(), info, keys, frame, map })
     }
 
-    /// Writes a file, whole or not at all. Equal targets give equal bytes.
-    ///
-    /// # Errors
-    /// What the operating system says.
-    pub fn write(&self, path: &Path) -> Result<(), TargetsError> {
-        file::write(self, path)
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Where the targets come from.
@@ -54,40 +95,97 @@ impl SoftTargets {
         self.info.n_classes()
     }
 
+    /// Size of the file.
+    pub fn n_bytes(&self) -> u64 {
+        self.map.len() as u64
+    }
+
     /// Examples and views that have a row, ascending.
     pub fn keys(&self) -> &[ExampleView] {
         &self.keys
     }
 
-    /// The distribution `[C]` for an example as a student sees it.
-    pub fn row(&self, key: ExampleView) -> Option<&[f32]> {
-        let position = self.keys.binary_search(&key).ok()?;
-        Some(&self.probs[position * self.n_classes()..][..self.n_classes()])
-    }
-
-    /// Copies the rows of a batch to `out`, `[batch, C]`, in the order of the keys.
+    /// The rows of a batch at a temperature, in the order of the keys (paper, equation 1).
     ///
     /// # Errors
-    /// An example or view without a row.
-    ///
-    /// # Panics
-    /// If `out` has not room for exactly these rows: a bug in this program.
-    pub fn gather(&self, keys: &[ExampleView], out: &mut [f32]) -> Result<(), TargetsError> {
-        assert_eq!(out.len(), keys.len() * self.n_classes(), "room for one row per key");
-        for (key, out) in keys.iter().zip(out.chunks_exact_mut(self.n_classes())) {
-            out.copy_from_slice(self.row(*key).ok_or(TargetsError::Missing { key: *key })?);
+    /// An example or view without a row; a temperature at which a sparse store was not declared to be read.
+    pub fn batch(&self, keys: &[ExampleView], temperature: Temperature) -> Result<TargetBatch, TargetsError> {
+        match &self.info.layout {
+            Layout::Dense {} => Ok(TargetBatch::Dense { probs: self.dense_batch(keys, temperature)? }),
+            Layout::Sparse(layout) => self.sparse_batch(layout, keys, temperature),
         }
-        Ok(())
     }
 
-    /// All probabilities, row-major `[N, C]`, in the order of the keys.
-    pub fn probs(&self) -> &[f32] {
-        &self.probs
+    /// The rows of a batch with all classes, `[B, C]`.
+    ///
+    /// # Errors
+    /// An example or view without a row; a sparse store.
+    pub fn dense_batch(&self, keys: &[ExampleView], temperature: Temperature) -> Result<Vec<f32>, TargetsError> {
+        if self.info.layout != (Layout::Dense {}) {
+            return Err(TargetsError::NotDense { path: self.path.clone() });
+        }
+        let n_classes = self.n_classes();
+        let mut probs = vec![0.0; keys.len() * n_classes];
+        let mut stored = vec![0.0; n_classes];
+        for (key, out) in keys.iter().zip(probs.chunks_exact_mut(n_classes)) {
+            self.read_dense(self.position(*key)?, &mut stored);
+            soften(&stored, temperature, out);
+        }
+        Ok(probs)
     }
 
-    /// Mean entropy of the rows in nats: near 0 the targets say hardly more than a label.
-    pub fn mean_entropy(&self) -> f64 {
-        self.probs.chunks_exact(self.n_classes()).map(entropy).sum::<f64>() / self.n_rows() as f64
+    fn sparse_batch(
+        &self,
+        layout: &SparseLayout,
+        keys: &[ExampleView],
+        temperature: Temperature,
+    ) -> Result<TargetBatch, TargetsError> {
+        let nth = layout.temperatures.iter().position(|declared| *declared == temperature).ok_or_else(|| {
+            TargetsError::Undeclared { temperature: temperature.get(), declared: declared(&layout.temperatures) }
+        })?;
+        let mut classes = Vec::with_capacity(keys.len() * layout.k);
+        let mut probs = vec![0.0; keys.len() * layout.k];
+        let mut tails = Vec::with_capacity(keys.len());
+        for (key, probs) in keys.iter().zip(probs.chunks_exact_mut(layout.k)) {
+            let row = self.encoded(self.position(*key)?);
+            classes.extend(row.classes());
+            tails.push(row.soften(nth, temperature, probs));
+        }
+        Ok(TargetBatch::Sparse { classes, probs, tails })
+    }
+
+    /// The most probable class of an example as a student sees it; of equal ones the first.
+    pub fn top_class(&self, key: ExampleView) -> Option<ClassId> {
+        let position = self.position(key).ok()?;
+        if let Layout::Sparse(_) = self.info.layout {
+            return Some(ClassId(self.encoded(position).top_class()));
+        }
+        let mut probs = vec![0.0; self.n_classes()];
+        self.read_dense(position, &mut probs);
+        let better = |best: usize, class: usize| if probs[class] > probs[best] { class } else { best };
+        Some(ClassId((1..probs.len()).fold(0, better) as u32))
+    }
+
+    fn position(&self, key: ExampleView) -> Result<usize, TargetsError> {
+        self.keys.binary_search(&key).map_err(|_| TargetsError::Missing { key })
+    }
+
+    fn column(&self, column_idx: usize, row: usize) -> &[u8] {
+        &self.map[self.frame.bytes_of(column_idx, row..row + 1)]
+    }
+
+    fn read_dense(&self, row: usize, out: &mut [f32]) {
+        let values = self.column(FIRST_VALUES, row).as_chunks().0;
+        out.iter_mut().zip(values).for_each(|(out, bytes)| *out = f32::from_le_bytes(*bytes));
+    }
+
+    fn encoded(&self, row: usize) -> EncodedRow<'_> {
+        EncodedRow {
+            tail_masses: self.column(FIRST_VALUES, row),
+            log_range: self.column(FIRST_VALUES + 1, row),
+            classes: self.column(FIRST_VALUES + 2, row),
+            codes: self.column(FIRST_VALUES + 3, row),
+        }
     }
 
     /// Refuses targets of another dataset.
@@ -118,7 +216,45 @@ impl SoftTargets {
     }
 }
 
-/// Bytes of rows and keys on disk, without the header of some kilobytes: to be shown before anything is written.
-pub fn size_bytes(n_rows: usize, n_classes: usize) -> u64 {
-    n_rows as u64 * (file::KEY_BYTES as u64 + n_classes as u64 * size_of::<f32>() as u64)
+/// The first tensor after the keys.
+const FIRST_VALUES: usize = 2;
+
+fn declared(temperatures: &[Temperature]) -> String {
+    temperatures.iter().map(|temperature| temperature.get().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Compares every checksum with the content that it stands for.
+fn check_sums(frame: &Frame, map: &Mmap, path: &Path) -> Result<(), TargetsError> {
+    let error = |part: String, found: blake3::Hash, expected: &[u8]| TargetsError::Checksum {
+        path: path.into(),
+        part,
+        found: found.to_hex().to_string(),
+        expected: expected.iter().map(|byte| format!("{byte:02x}")).collect(),
+    };
+    let check_chunk = |chunk_idx: usize| {
+        let found = frame.checksum_of_chunk(map, chunk_idx);
+        let expected = &map[frame.checksum_bytes(chunk_idx)];
+        let rows = frame.chunk_rows(chunk_idx);
+        if found.as_bytes() == expected {
+            return Ok(());
+        }
+        Err(error(format!("rows {} to {}", rows.start, rows.end - 1), found, expected))
+    };
+    (0..frame.n_chunks()).into_par_iter().try_for_each(check_chunk)?;
+    let of_chunks = frame.checksum_bytes(0).start..frame.checksum_bytes(frame.n_chunks()).start;
+    let found = frame.checksum_of_file(&map[of_chunks]);
+    let expected = &map[frame.checksum_bytes(frame.n_chunks())];
+    if found.as_bytes() == expected { Ok(()) } else { Err(error("description".into(), found, expected)) }
+}
+
+fn keys(frame: &Frame, map: &Mmap) -> Option<Vec<ExampleView>> {
+    let examples = map[frame.bytes_of(0, 0..frame.n_rows)].as_chunks().0;
+    let views = map[frame.bytes_of(1, 0..frame.n_rows)].as_chunks().0;
+    let view = |id: i64| if id == NO_VIEW { Some(None) } else { Some(Some(ViewId(u32::try_from(id).ok()?))) };
+    let key = |(example, id): (&[u8; 8], &[u8; 8])| {
+        let example = ExampleId(u64::from_le_bytes(*example));
+        Some(ExampleView { example, view: view(i64::from_le_bytes(*id))? })
+    };
+    let keys: Vec<ExampleView> = examples.iter().zip(views).map(key).collect::<Option<_>>()?;
+    keys.is_sorted_by(|a, b| a < b).then_some(keys)
 }

@@ -44,6 +44,9 @@ pub enum TrainError {
         /// rows of the split
         n_rows: usize,
     },
+    /// Soft targets that do not fit the student's loss.
+    #[error(transparent)]
+    Targets(#[from] stillhouse_targets::TargetsError),
     /// A student's row without its soft target.
     #[error("{model}: no soft target for example {example}, view {view:?}; the store belongs to other data or views")]
     MissingTarget {

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use stillhouse_core::{ClassId, ClassSubset, ExampleView, Temperature};
 use stillhouse_data::Batch;
 use stillhouse_models::Model;
-use stillhouse_ops::loss;
-use stillhouse_targets::{SoftTargets, soften};
+use stillhouse_ops::loss::{self, SparseTargets};
+use stillhouse_targets::{SoftTargets, TargetBatch, TargetsError};
 
 /// The task of one training.
 #[derive(Clone, Debug)]
@@ -166,9 +166,7 @@ impl Objective {
     /// Share of a batch's soft targets whose most probable class is the label; none for hard labels.
     pub fn target_label_agreement(&self, batch: &Batch) -> Option<f64> {
         let Self::Distillation { targets, .. } = self else { return None };
-        let matches = |(example, label): (&ExampleView, &ClassId)| {
-            targets.row(*example).is_some_and(|row| crate::rank_of_label(row, *label) == 0)
-        };
+        let matches = |(example, label): (&ExampleView, &ClassId)| targets.top_class(*example) == Some(*label);
         let n_same = batch.examples.iter().zip(&batch.labels).filter(|pair| matches(*pair)).count();
         Some(n_same as f64 / batch.labels.len() as f64)
     }
@@ -182,16 +180,29 @@ fn distillation_loss(
     targets: &SoftTargets,
     config: &DistillationConfig,
 ) -> Result<LossParts, TrainError> {
+    let failed = |error: TargetsError| match error {
+        TargetsError::Missing { key } => TrainError::MissingTarget {
+            model: model.to_owned(),
+            example: key.example.0,
+            view: key.view.map(|view| view.0),
+        },
+        error => error.into(),
+    };
+    let dense = |values: Vec<f32>| Tensor::from_vec(values, logits.dims2()?, logits.device());
     let distill = match &config.loss {
         DistillationLoss::SoftCrossEntropy(SoftCrossEntropy { temperature }) => {
-            let softened = target_rows(model, batch, targets, logits, |row, out| soften(row, *temperature, out))?;
-            loss::soft_cross_entropy(logits, &softened, temperature.get())?
+            match targets.batch(&batch.examples, *temperature).map_err(failed)? {
+                TargetBatch::Dense { probs } => loss::soft_cross_entropy(logits, &dense(probs)?, temperature.get())?,
+                TargetBatch::Sparse { classes, probs, tails } => {
+                    let kept = SparseTargets { classes: &classes, probs: &probs, tails: &tails };
+                    loss::sparse_soft_cross_entropy(logits, kept, temperature.get())?
+                }
+            }
         }
         DistillationLoss::LogitL2 => {
-            let log_probs = |row: &[f32], out: &mut [f32]| {
-                out.iter_mut().zip(row).for_each(|(out, prob)| *out = prob.max(PROB_FLOOR).ln());
-            };
-            loss::logit_l2(logits, &target_rows(model, batch, targets, logits, log_probs)?)?
+            let mut values = targets.dense_batch(&batch.examples, Temperature::ONE).map_err(failed)?;
+            values.iter_mut().for_each(|value| *value = value.max(PROB_FLOOR).ln());
+            loss::logit_l2(logits, &dense(values)?)?
         }
     };
     let distill_value = scalar(&distill)?;
@@ -204,27 +215,6 @@ fn distillation_loss(
     let task_value = scalar(&task)?;
     let total = (weighted + (task * config.task_loss_weight)?)?;
     Ok(LossParts { total, task: Some(task_value), distill: Some(distill_value) })
-}
-
-/// The batch's stored rows, transformed, as a tensor `[B, C]`.
-fn target_rows(
-    model: &str,
-    batch: &Batch,
-    targets: &SoftTargets,
-    logits: &Tensor,
-    transform: impl Fn(&[f32], &mut [f32]),
-) -> Result<Tensor, TrainError> {
-    let n_classes = logits.dim(1)?;
-    let mut values = vec![0.0; batch.examples.len() * n_classes];
-    for (example, out) in batch.examples.iter().zip(values.chunks_exact_mut(n_classes)) {
-        let row = targets.row(*example).ok_or_else(|| TrainError::MissingTarget {
-            model: model.to_owned(),
-            example: example.example.0,
-            view: example.view.map(|view| view.0),
-        })?;
-        transform(row, out);
-    }
-    Ok(Tensor::from_vec(values, (batch.examples.len(), n_classes), logits.device())?)
 }
 
 /// The number in a scalar tensor of either float type.

@@ -11,6 +11,7 @@ mod run;
 mod status;
 mod sweep;
 mod sweep_jobs;
+mod targets;
 
 use crate::arguments::Arguments;
 use crate::console;
@@ -33,6 +34,8 @@ pub fn execute(invocation: &Invocation) -> Result<(), Failure> {
         Task::Predict { model, inputs, top_k } => predict::predict(model, inputs, *top_k, invocation.format),
         Task::Preview { config, out } => preview::preview(config, out.as_deref(), invocation),
         Task::Merge(task) => merge::merge(task, invocation),
+        Task::TargetsStats { path } => targets::stats(path, invocation),
+        Task::TargetsVerify { path, against } => targets::verify(path, against.as_ref(), invocation),
         Task::Init { source, out } => init::init(source, out.as_deref()),
         Task::Schema => console::print_json(&config_schema()),
         Task::Completions { shell } => completions(*shell),

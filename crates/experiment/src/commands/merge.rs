@@ -8,10 +8,10 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use stillhouse_core::{ExampleId, ExampleView, Temperature};
+use stillhouse_core::{ExampleId, ExampleView};
 use stillhouse_data::MatrixWriter;
 use stillhouse_ensemble::{MergeConfig, MergeScratch, Merger};
-use stillhouse_targets::{SoftTargetsBuilder, TargetsInfo, TeacherInfo};
+use stillhouse_targets::{Layout, TargetsInfo, TargetsWriter, TeacherInfo};
 
 /// Numbers of all teachers' rows that are in memory at once.
 const CHUNK_VALUES: usize = 1 << 23;
@@ -61,7 +61,7 @@ struct TeachersFile {
 }
 
 /// Merges the predictions of the teachers that a TOML file lists. Rows are streamed: memory does not grow with their
-/// number, except for [`MergeFormat::Store`].
+/// number.
 ///
 /// # Errors
 /// A file of teachers that cannot be understood; predictions that are not, with file, row and cause.
@@ -115,7 +115,7 @@ pub fn merge_teachers(
             outcome.max_iterations = outcome.max_iterations.max(n_iterations);
             outcome.mean_active += n_active as f64 / n_rows as f64;
         }
-        sink.write(first, &merged)?;
+        sink.write(&merged)?;
         first += n_now;
         observer.progress("merge", first as u64, n_rows as u64);
     }
@@ -173,7 +173,7 @@ fn merger(predictions: &[Predictions], n_classes: usize, config: &MergeConfig) -
 /// Where merged rows go.
 enum Sink {
     Npy { path: PathBuf, file: NewFile, writer: MatrixWriter<std::fs::File> },
-    Store { path: PathBuf, n_classes: usize, builder: SoftTargetsBuilder },
+    Store { path: PathBuf, writer: Box<TargetsWriter>, next_chunk: usize, pending: Vec<f32> },
 }
 
 impl Sink {
@@ -197,28 +197,39 @@ impl Sink {
                     Ok(TeacherInfo { name: teacher.path().display().to_string(), fingerprint })
                 };
                 let info = TargetsInfo {
-                    labels: (0..n_classes).map(|class| class.to_string()).collect(),
+                    layout: Layout::Dense {},
                     dataset: "external".into(),
                     teachers: predictions.iter().map(teacher).collect::<Result<_>>()?,
                     transform: "none".into(),
-                    temperature: Temperature::ONE,
+                    labels: (0..n_classes).map(|class| class.to_string()).collect(),
                 };
-                let builder = SoftTargetsBuilder::with_capacity(info, n_rows);
-                Ok(Self::Store { path: path.to_owned(), n_classes, builder })
+                let folder = path.parent().unwrap_or(Path::new(""));
+                std::fs::create_dir_all(folder).map_err(|error| file_error(path, "cannot be written", error))?;
+                let key = |row: usize| ExampleView { example: ExampleId(row as u64), view: None };
+                let writer = TargetsWriter::create(path, info, (0..n_rows).map(key).collect());
+                let writer = Box::new(writer.map_err(|error| file_error(path, "cannot be written", error))?);
+                Ok(Self::Store { path: path.to_owned(), writer, next_chunk: 0, pending: Vec::new() })
             }
         }
     }
 
-    fn write(&mut self, first: usize, rows: &[f64]) -> Result<()> {
+    /// Takes the next rows.
+    fn write(&mut self, rows: &[f64]) -> Result<()> {
         match self {
             Self::Npy { path, writer, .. } => {
                 writer.write(rows).map_err(|error| file_error(path, "cannot be written", error))
             }
-            Self::Store { path, n_classes, builder } => {
-                for (index, row) in rows.chunks_exact(*n_classes).enumerate() {
-                    let key = ExampleView { example: ExampleId((first + index) as u64), view: None };
-                    let row: Vec<f32> = row.iter().map(|prob| *prob as f32).collect();
-                    builder.push(key, &row).map_err(|error| file_error(path, "cannot be written", error))?;
+            Self::Store { path, writer, next_chunk, pending } => {
+                pending.extend(rows.iter().map(|prob| *prob as f32));
+                while *next_chunk < writer.n_chunks() {
+                    let n_values = writer.chunk_rows(*next_chunk).len() * writer.n_classes();
+                    if pending.len() < n_values {
+                        break;
+                    }
+                    let written = writer.write_chunk(*next_chunk, &pending[..n_values]);
+                    written.map_err(|error| file_error(path, "cannot be written", error))?;
+                    pending.drain(..n_values);
+                    *next_chunk += 1;
                 }
                 Ok(())
             }
@@ -231,9 +242,8 @@ impl Sink {
                 writer.finish().map_err(|error| file_error(&path, "cannot be written", error))?;
                 file.keep(&path)
             }
-            Self::Store { path, builder, .. } => {
-                let written = builder.finish().and_then(|targets| targets.write(&path));
-                written.map_err(|error| file_error(&path, "cannot be written", error))
+            Self::Store { path, writer, .. } => {
+                writer.finish().map_err(|error| file_error(&path, "cannot be written", error))
             }
         }
     }

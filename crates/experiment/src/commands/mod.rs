@@ -8,3 +8,4 @@ pub(crate) mod predict;
 pub(crate) mod preview;
 pub(crate) mod status;
 pub(crate) mod sweep;
+pub(crate) mod targets;

@@ -170,8 +170,9 @@ impl Planner<'_> {
         let shop = self.shop;
         let student = &shop.config.student;
         let wants = |baseline| shop.config.evaluation.wants(baseline);
-        let n_views = if shop.augmented { u64::from(student.views) } else { 1 };
-        let store_bytes = shop.train.len() as u64 * n_views * shop.n_classes() as u64 * BYTES_PER_NUMBER;
+        let n_views = if shop.augmented { student.views as usize } else { 1 };
+        let n_rows = shop.train.len() * n_views;
+        let store_bytes = planning::layout(shop).size_bytes(n_rows, shop.n_classes());
         let distilled = [
             ("soft_targets", "student", true, merged),
             ("soft_targets_generalist", "student_generalist", wants(Baseline::StudentGeneralist), Some(generalist)),

@@ -1,5 +1,6 @@
 //! The tables of an experiment's config.
 
+use super::SoftTargetsConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::Temperature;
@@ -29,6 +30,9 @@ pub struct ExperimentConfig {
     /// How all of them become one distribution.
     #[serde(default)]
     pub merge: MergeConfig,
+    /// How soft targets are stored.
+    #[serde(default)]
+    pub soft_targets: SoftTargetsConfig,
     /// The small network that is shipped.
     pub student: StudentConfig,
     /// What is measured beside it.
@@ -250,6 +254,7 @@ impl ExperimentConfig {
             let text = "before_merge needs the loss soft_cross_entropy, whose temperature it applies";
             problems.push(("merge.soften".into(), text.into()));
         }
+        problems.extend(self.soft_targets.out_of_range(&self.student));
         if self.student.views == 0 {
             problems.push(("student.views".into(), "must be at least 1, found 0".into()));
         }

@@ -7,6 +7,7 @@ mod experiment;
 mod load;
 mod problems;
 mod schema;
+mod soft_targets;
 
 pub use experiment::{
     Baseline, DustbinBias, EvaluationConfig, ExperimentConfig, GeneralistConfig, KeepSpecialists, SpecialistBody,
@@ -15,3 +16,4 @@ pub use experiment::{
 pub use load::{ConfigSource, Experiment, QUICKSTART, load_sweep_axes};
 pub use problems::{ConfigProblem, ConfigProblems};
 pub use schema::config_schema;
+pub use soft_targets::{LayoutConfig, SoftTargetsConfig, SparseConfig};

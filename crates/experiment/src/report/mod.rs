@@ -11,7 +11,7 @@ mod findings;
 mod finite;
 #[cfg(test)]
 pub(crate) mod fixture;
-mod format;
+pub(crate) mod format;
 mod html;
 mod markdown;
 mod names;

@@ -21,7 +21,7 @@ pub(crate) use clustering::{Clustered, cluster_classes};
 pub(crate) use ensemble::Ensemble;
 pub(crate) use evaluation::{Evaluated, Models, evaluate};
 pub(crate) use generalist::train_generalists;
-pub(crate) use soft_targets::store_soft_targets;
+pub(crate) use soft_targets::{soft_targets_of, store_soft_targets};
 pub(crate) use specialists::{Specialist, train_specialists};
 pub(crate) use student::{Students, train_students};
 pub(crate) use teacher::Teacher;

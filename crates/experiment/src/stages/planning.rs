@@ -9,7 +9,7 @@ use crate::store::Stage;
 
 pub(crate) use super::baselines::n_equal_cost_members;
 pub(crate) use super::selection::selection_stage;
-pub(crate) use super::soft_targets::targets_stage;
+pub(crate) use super::soft_targets::{layout, targets_stage};
 pub(crate) use super::student::student_stage;
 pub(crate) use super::validation::check_stage;
 

@@ -1,15 +1,20 @@
 //! What a teacher says about every training example, once, on disk, for all students that ask.
+//!
+//! N examples, V views of each, C classes.
 
 use super::{Teacher, Workshop};
 use crate::error::{ExperimentError, Result, file_error};
 use crate::store::{Stage, run_stage};
+use rayon::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
-use stillhouse_core::{ExampleView, Temperature, ViewId};
+use stillhouse_core::{ExampleView, ViewId};
 use stillhouse_ensemble::Soften;
-use stillhouse_targets::{SoftTargets, SoftTargetsBuilder, TargetsInfo, TeacherInfo, size_bytes};
+use stillhouse_targets::{Layout, SoftTargets, TargetsError, TargetsInfo, TargetsWriter, TeacherInfo};
 
 const TARGETS: &str = "targets.safetensors";
+/// Probabilities over all classes that one teacher's prediction holds at once.
+const PROBS_AT_ONCE: usize = 1 << 24;
 
 /// A teacher's soft targets, with the key of the stage that wrote them.
 #[derive(Clone)]
@@ -23,7 +28,13 @@ pub(crate) fn targets_stage(shop: &Workshop<'_>, name: &str, teacher_keys: &[Str
     let merge = &shop.config.merge;
     let temperature = (merge.soften == Soften::BeforeMerge).then(|| shop.config.student.temperature());
     let merge = is_merged.then_some((merge, temperature));
-    Stage::new(name, None, &(&shop.fingerprint, teacher_keys, merge, views(shop).len()))
+    Stage::new(name, None, &(&shop.fingerprint, teacher_keys, merge, views(shop).len(), layout(shop)))
+}
+
+/// What is kept of each distribution.
+pub(crate) fn layout(shop: &Workshop<'_>) -> Layout {
+    let n_rows = shop.train.len() * views(shop).len();
+    shop.config.soft_targets.layout(n_rows, shop.n_classes(), &shop.config.student)
 }
 
 fn views(shop: &Workshop<'_>) -> Vec<Option<ViewId>> {
@@ -36,14 +47,16 @@ fn views(shop: &Workshop<'_>) -> Vec<Option<ViewId>> {
 /// Writes a teacher's soft targets for the training split, or opens those that were written before.
 pub(crate) fn store_soft_targets(shop: &Workshop<'_>, name: &str, teacher: &Teacher<'_>) -> Result<StoredTargets> {
     let keys = teacher.keys();
-    let views = views(shop);
     let stage = targets_stage(shop, name, &keys, matches!(teacher, Teacher::Merged { .. }));
     let produce = |folder: &Path| {
-        let n_bytes = size_bytes(shop.train.len() * views.len(), shop.n_classes());
-        shop.context.note(name, format!("writes {:.0} kB of soft targets", n_bytes as f64 / 1e3));
-        let targets = shop.context.with_all_threads(|| collect(shop, name, teacher, &views))??;
         let path = folder.join(TARGETS);
-        targets.write(&path).map_err(|error| file_error(&path, "cannot be written", error))
+        let wrong = |error| file_error(&path, "cannot be written", error);
+        let rows = rows(shop);
+        let info = info(shop, teacher);
+        shop.context.note(name, announcement(&info, rows.len()));
+        let writer = TargetsWriter::resume(&path, info, rows.iter().map(|(key, _)| *key).collect()).map_err(wrong)?;
+        shop.context.with_all_threads(|| write(shop, name, teacher, &rows, &writer))??;
+        writer.finish().map_err(wrong)
     };
     let load = |folder: &Path| {
         let path = folder.join(TARGETS);
@@ -54,30 +67,100 @@ pub(crate) fn store_soft_targets(shop: &Workshop<'_>, name: &str, teacher: &Teac
     run_stage(shop.context, &stage, produce, load)
 }
 
-fn collect(shop: &Workshop<'_>, name: &str, teacher: &Teacher<'_>, views: &[Option<ViewId>]) -> Result<SoftTargets> {
-    let info = TargetsInfo {
-        labels: shop.labels.clone(),
+/// Size and layout, before anything is written.
+fn announcement(info: &TargetsInfo, n_rows: usize) -> String {
+    let n_classes = info.n_classes();
+    let megabytes = |layout: &Layout| layout.size_bytes(n_rows, n_classes) as f64 / 1e6;
+    let size = megabytes(&info.layout);
+    match &info.layout {
+        Layout::Dense {} => format!("writes {size:.1} MB of soft targets for {n_rows} views of examples"),
+        Layout::Sparse(layout) => format!(
+            "writes {size:.1} MB of soft targets for {n_rows} views of examples: {} of {n_classes} classes each, and the \
+             mass of the others ({:.1} MB with all classes)",
+            layout.k,
+            megabytes(&Layout::Dense {})
+        ),
+    }
+}
+
+fn info(shop: &Workshop<'_>, teacher: &Teacher<'_>) -> TargetsInfo {
+    TargetsInfo {
+        layout: layout(shop),
         dataset: shop.fingerprint.clone(),
         teachers: teacher
             .members()
             .iter()
             .map(|trained| TeacherInfo { name: trained.name.clone(), fingerprint: trained.key.clone() })
             .collect(),
-        transform: if shop.augmented { format!("{} augmented views", views.len()) } else { "none".into() },
-        temperature: Temperature::ONE,
-    };
-    let mut builder = SoftTargetsBuilder::with_capacity(info, shop.train.len() * views.len());
-    for (n_done, view) in views.iter().enumerate() {
-        shop.context.progress(name, n_done as u64, views.len() as u64);
-        let probs = teacher.soft_targets(shop, &shop.train, *view)?;
-        for (row, probs) in probs.chunks_exact(shop.n_classes()).enumerate() {
-            let key = ExampleView { example: shop.train.example_id(row), view: *view };
-            builder.push(key, probs).map_err(failed)?;
-        }
+        transform: if shop.augmented { format!("{} augmented views", views(shop).len()) } else { "none".into() },
+        labels: shop.labels.clone(),
     }
-    builder.finish().map_err(failed)
 }
 
-fn failed(error: stillhouse_targets::TargetsError) -> ExperimentError {
+/// The store's rows in their order: what is seen, and the row of the training split.
+fn rows(shop: &Workshop<'_>) -> Vec<(ExampleView, usize)> {
+    let views = views(shop);
+    let of_row = |row: usize| {
+        let example = shop.train.example_id(row);
+        views.iter().map(move |view| (ExampleView { example, view: *view }, row))
+    };
+    let mut rows: Vec<_> = (0..shop.train.len()).flat_map(of_row).collect();
+    rows.sort_unstable_by_key(|(key, _)| *key);
+    rows
+}
+
+/// Predicts and writes the chunks that are still missing.
+fn write(
+    shop: &Workshop<'_>,
+    name: &str,
+    teacher: &Teacher<'_>,
+    rows: &[(ExampleView, usize)],
+    writer: &TargetsWriter,
+) -> Result<()> {
+    let n_classes = shop.n_classes();
+    let missing = writer.missing_chunks();
+    let n_chunks = writer.n_chunks();
+    let mut n_done = n_chunks - missing.len();
+    let rows_of = |chunk_idx: usize| &rows[writer.chunk_rows(chunk_idx)];
+    let chunks_at_once = (PROBS_AT_ONCE / (n_classes * rows_of(0).len())).max(1);
+    for chunks in missing.chunks(chunks_at_once) {
+        shop.context.check_interrupt()?;
+        shop.context.progress(name, n_done as u64, n_chunks as u64);
+        let rows: Vec<(ExampleView, usize)> = chunks.iter().flat_map(|chunk| rows_of(*chunk)).copied().collect();
+        let probs = soft_targets_of(shop, teacher, &rows)?;
+        let mut rest = &probs[..];
+        let mut parts = Vec::with_capacity(chunks.len());
+        for chunk_idx in chunks {
+            let (part, others) = rest.split_at(rows_of(*chunk_idx).len() * n_classes);
+            parts.push((*chunk_idx, part));
+            rest = others;
+        }
+        let written = parts.into_par_iter().try_for_each(|(chunk_idx, probs)| writer.write_chunk(chunk_idx, probs));
+        written.map_err(failed)?;
+        n_done += chunks.len();
+    }
+    Ok(())
+}
+
+/// What the teacher says about some views of examples, `[rows, C]`.
+pub(crate) fn soft_targets_of(
+    shop: &Workshop<'_>,
+    teacher: &Teacher<'_>,
+    rows: &[(ExampleView, usize)],
+) -> Result<Vec<f32>> {
+    let n_classes = shop.n_classes();
+    let mut probs = vec![0.0; rows.len() * n_classes];
+    for view in views(shop) {
+        let positions: Vec<usize> = (0..rows.len()).filter(|position| rows[*position].0.view == view).collect();
+        let of_split: Vec<usize> = positions.iter().map(|position| rows[*position].1).collect();
+        let said = teacher.soft_targets(shop, &shop.train.select(&of_split), view)?;
+        for (position, said) in positions.into_iter().zip(said.chunks_exact(n_classes)) {
+            probs[position * n_classes..][..n_classes].copy_from_slice(said);
+        }
+    }
+    Ok(probs)
+}
+
+fn failed(error: TargetsError) -> ExperimentError {
     ExperimentError::Failed(error.into())
 }

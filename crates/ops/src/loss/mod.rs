@@ -7,7 +7,9 @@ mod batch;
 mod hard;
 mod logit;
 mod soft;
+mod sparse;
 
 pub use hard::cross_entropy;
 pub use logit::logit_l2;
 pub use soft::soft_cross_entropy;
+pub use sparse::{SparseTargets, sparse_soft_cross_entropy};

@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Result, Tensor};
 
 use super::random;
-use crate::loss::{cross_entropy, logit_l2, soft_cross_entropy};
+use crate::loss::{SparseTargets, cross_entropy, logit_l2, soft_cross_entropy, sparse_soft_cross_entropy};
 use crate::{
     DropoutKey, add_bias, avg_pool2d, batch_norm_eval, batch_norm_train, conv2d, dropout, global_average_pool, linear,
     max_pool2d, relu,
@@ -57,6 +57,19 @@ fn wrong_numbers_are_named() {
     }
     for probability in [1.0, -0.1, f64::NAN] {
         assert_error(dropout(&logits, probability, DropoutKey { seed: 0 }), &["probability", "below 1"]);
+    }
+}
+
+#[test]
+fn wrong_sparse_targets_are_named() {
+    let loss = |classes: &[u32], probs: &[f32], tails: &[f32]| {
+        sparse_soft_cross_entropy(&f32s(&[2, 3]), SparseTargets { classes, probs, tails }, 1.0)
+    };
+    assert_error(loss(&[0], &[1.0], &[0.0]), &["tail masses", "expected 2", "got 1"]);
+    assert_error(loss(&[0, 1, 2], &[0.5; 3], &[0.5; 2]), &["class numbers", "expected 2", "got 3"]);
+    assert_error(loss(&[0, 1], &[0.5; 3], &[0.5; 2]), &["probabilities", "expected 2", "got 3"]);
+    for bad in [[0, 1, 1, 1], [0, 1, 2, 0], [0, 1, 2, 3]] {
+        assert_error(loss(&bad, &[0.5; 4], &[0.5; 2]), &["class numbers of row 1", "ascending, below 3"]);
     }
 }
 

@@ -5,7 +5,7 @@ use candle_core::{DType, Result, Tensor};
 use super::random;
 use crate::conv2d::Conv2dSize;
 use crate::dropout::Mask;
-use crate::loss::{cross_entropy, logit_l2, soft_cross_entropy};
+use crate::loss::{SparseTargets, cross_entropy, logit_l2, soft_cross_entropy, sparse_soft_cross_entropy};
 use crate::pooling::{PoolSize, Pooling};
 use crate::{
     DropoutKey, add_bias, avg_pool2d, batch_norm_eval, batch_norm_train, composite, conv2d, dropout,
@@ -160,8 +160,48 @@ impl Table {
             let reference = move |x: &[Tensor]| composite::soft_cross_entropy(&x[0], &targets, temperature);
             self.add(&format!("soft_cross_entropy T={temperature}"), &[&[b, c]], op, reference);
         }
+        for (n_kept, temperature) in [(0, 1.0), (1, 4.0), (c / 2, 0.5), (c, 4.0)] {
+            let targets = KeptClasses::new(b, c, n_kept);
+            let same = targets.clone();
+            let op = move |x: &[Tensor]| sparse_soft_cross_entropy(&x[0], targets.view(), temperature);
+            let reference = move |x: &[Tensor]| composite::sparse_soft_cross_entropy(&x[0], same.view(), temperature);
+            let name = format!("sparse_soft_cross_entropy k={n_kept} T={temperature}");
+            self.add(&name, &[&[b, c]], op, reference);
+        }
         let target = teacher.clone();
         let reference = move |x: &[Tensor]| composite::logit_l2(&x[0], &target);
         self.add("logit_l2", &[&[b, c]], move |x| logit_l2(&x[0], &teacher), reference);
+    }
+}
+
+/// Sparse targets with other classes in every row.
+#[derive(Clone)]
+pub(super) struct KeptClasses {
+    classes: Vec<u32>,
+    probs: Vec<f32>,
+    tails: Vec<f32>,
+}
+
+impl KeptClasses {
+    pub(super) fn new(n_rows: usize, n_classes: usize, n_kept: usize) -> Self {
+        let mut kept = Self { classes: Vec::new(), probs: Vec::new(), tails: Vec::new() };
+        let tail = if n_kept == n_classes { 0.0 } else { 0.25 };
+        for row in 0..n_rows {
+            let mut classes: Vec<u32> = (0..n_kept).map(|nth| ((row * 3 + nth * 2) % n_classes) as u32).collect();
+            if n_kept * 2 > n_classes {
+                classes = (0..n_kept as u32).collect();
+            }
+            classes.sort_unstable();
+            let weights: Vec<f32> = (0..n_kept).map(|nth| ((row + nth * 5) % 7) as f32).collect();
+            let total: f32 = weights.iter().sum::<f32>().max(1.0);
+            kept.probs.extend(weights.iter().map(|weight| (1.0 - tail) * weight / total));
+            kept.classes.extend(classes);
+            kept.tails.push(tail);
+        }
+        kept
+    }
+
+    pub(super) fn view(&self) -> SparseTargets<'_> {
+        SparseTargets { classes: &self.classes, probs: &self.probs, tails: &self.tails }
     }
 }

@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Tensor, Var};
 
 use super::{distance, random, values};
-use crate::loss::{cross_entropy, logit_l2, soft_cross_entropy};
+use crate::loss::{SparseTargets, cross_entropy, logit_l2, soft_cross_entropy, sparse_soft_cross_entropy};
 
 fn loss(tensor: &Tensor) -> f64 {
     values(tensor)[0]
@@ -89,4 +89,33 @@ fn a_constant_added_to_all_logits_changes_nothing() {
 fn a_nan_is_seen() {
     let logits = Tensor::new(&[[f32::NAN, 1.0]], &Device::Cpu).unwrap();
     assert!(loss(&cross_entropy(&logits, &[1]).unwrap()).is_nan());
+}
+
+#[test]
+fn with_every_class_kept_sparse_targets_are_dense_ones() {
+    let logits = Var::from_tensor(&random("logits", &[3, 4], DType::F64)).unwrap();
+    let probs = candle_nn::ops::softmax(&random("teacher", &[3, 4], DType::F32), 1).unwrap();
+    let probs: Vec<f32> = probs.flatten_all().unwrap().to_vec1().unwrap();
+    let dense = Tensor::from_slice(&probs, (3, 4), &Device::Cpu).unwrap().to_dtype(DType::F64).unwrap();
+    let classes: Vec<u32> = (0..12).map(|position| position % 4).collect();
+    let targets = SparseTargets { classes: &classes, probs: &probs, tails: &[0.0; 3] };
+    let sparse = sparse_soft_cross_entropy(&logits, targets, 3.0).unwrap();
+    let dense = soft_cross_entropy(&logits, &dense, 3.0).unwrap();
+    assert!((loss(&sparse) - loss(&dense)).abs() < 1e-13);
+    let grad = |loss: &Tensor| loss.backward().unwrap().get(&logits).unwrap().clone();
+    assert!(distance(&grad(&sparse), &grad(&dense)) < 1e-14);
+}
+
+#[test]
+fn a_tail_far_below_the_kept_classes_still_pulls() {
+    // the tail's own softmax share underflows, but the target wants half of the mass there
+    let logits = Var::from_tensor(&Tensor::new(&[[0.0_f32, -300.0, -301.0]], &Device::Cpu).unwrap()).unwrap();
+    let targets = SparseTargets { classes: &[0], probs: &[0.5], tails: &[0.5] };
+    let value = sparse_soft_cross_entropy(&logits, targets, 1.0).unwrap();
+    let share = 1.0 / (1.0 + (-1.0_f64).exp());
+    assert!((loss(&value) - 0.5 * (300.0 + share.ln())).abs() < 1e-4);
+    let grads = values(value.backward().unwrap().get(&logits).unwrap());
+    for (grad, expected) in grads.iter().zip([0.5, -0.5 * share, -0.5 * (1.0 - share)]) {
+        assert!((grad - expected).abs() < 1e-6, "{grads:?}");
+    }
 }
