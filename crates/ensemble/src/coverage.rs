@@ -47,15 +47,68 @@ fn row(covering: usize, [n_examples, before, after]: [usize; 3]) -> CoverageRow 
     CoverageRow { covering, n_examples, delta_correct, relative_gain: delta_correct as f64 / before.max(1) as f64 }
 }
 
+/// Conditional accuracies of several subsets, counted over predictions that come in pieces: on examples of a subset's
+/// classes, with the prediction restricted to them (paper, table 3).
+#[derive(Clone, Debug)]
+pub struct ConditionalTop1<'a> {
+    subsets: Vec<&'a ClassSubset>,
+    /// For each class the subsets that hold it, and its place there.
+    places: Vec<Vec<(usize, usize)>>,
+    /// For each subset the examples of its classes, and those that are right.
+    counts: Vec<(usize, usize)>,
+}
+
+impl<'a> ConditionalTop1<'a> {
+    /// Counters for subsets of `n_classes` classes.
+    pub fn new(n_classes: usize, subsets: impl IntoIterator<Item = &'a ClassSubset>) -> Self {
+        let subsets: Vec<&ClassSubset> = subsets.into_iter().collect();
+        let mut places = vec![Vec::new(); n_classes];
+        for (subset_idx, subset) in subsets.iter().enumerate() {
+            for (place, class) in subset.members().iter().enumerate() {
+                places[class.index()].push((subset_idx, place));
+            }
+        }
+        let counts = vec![(0, 0); subsets.len()];
+        Self { subsets, places, counts }
+    }
+
+    /// Counts one example's distribution `[C]`.
+    pub fn push(&mut self, row: &[f32], label: ClassId) {
+        for (subset_idx, place) in &self.places[label.index()] {
+            let members = self.subsets[*subset_idx].members();
+            let is_higher = |other: usize, class: &ClassId| {
+                let (other, own) = (row[members[other].index()], row[class.index()]);
+                own > other
+            };
+            let best = members
+                .iter()
+                .enumerate()
+                .fold(0, |best, (idx, class)| if is_higher(best, class) { idx } else { best });
+            let (n_examples, n_correct) = &mut self.counts[*subset_idx];
+            *n_examples += 1;
+            *n_correct += usize::from(best == *place);
+        }
+    }
+
+    /// Examples of each subset's classes so far.
+    pub fn n_examples(&self) -> Vec<usize> {
+        self.counts.iter().map(|(n_examples, _)| *n_examples).collect()
+    }
+
+    /// The accuracy on each subset; none without examples.
+    pub fn finish(&self) -> Vec<Option<f64>> {
+        let accuracy = |(n_examples, n_correct): &(usize, usize)| *n_correct as f64 / *n_examples as f64;
+        self.counts.iter().map(|count| (count.0 > 0).then(|| accuracy(count))).collect()
+    }
+}
+
 /// Conditional accuracy: on examples of the subset's classes, with the prediction restricted to them.
 ///
 /// None when no example has a class of the subset.
 pub fn conditional_top1(predictions: &Predictions<'_>, subset: &ClassSubset) -> Option<f64> {
-    let restricted = |row: &[f32]| {
-        let own: Vec<f32> = subset.members().iter().map(|class| row[class.index()]).collect();
-        argmax(&own)
-    };
-    share_correct(predictions.labels(), predictions.rows().map(restricted), subset)
+    let mut counted = ConditionalTop1::new(predictions.n_classes(), [subset]);
+    predictions.rows().zip(predictions.labels()).for_each(|(row, label)| counted.push(row, *label));
+    counted.finish()[0]
 }
 
 /// The same for a specialist's own rows, `[N, L + 1]` with the dustbin last, which is left out of the decision.

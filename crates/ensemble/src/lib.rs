@@ -29,11 +29,11 @@ pub use clustering::{
     ClusterClassesError, ClusterCount, ClusteringConfig, ClusteringMethod, Hierarchy, HierarchyConfig, HierarchyError,
     OnlineKMeans, cluster_classes,
 };
-pub use coverage::{CoverageRow, conditional_top1, conditional_top1_of_specialist, coverage_table};
+pub use coverage::{ConditionalTop1, CoverageRow, conditional_top1, conditional_top1_of_specialist, coverage_table};
 pub use merge::{
     Gate, GivenWeights, MergeConfig, MergeError, MergeRule, MergeScratch, Merged, Merger, Soften, TeacherScope,
     TeacherWeights, TopN, active_specialists,
 };
-pub use oracle::{ClusterDiagnosis, Diagnosis, Verdict, diagnose};
+pub use oracle::{ClusterDiagnosis, Diagnoser, Diagnosis, Verdict, diagnose};
 pub use predictions::{PredictionError, Predictions};
 pub use prior::{PriorCorrection, PriorError};

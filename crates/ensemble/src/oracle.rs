@@ -3,9 +3,10 @@
 //! A specialist tells its own classes apart and nothing else. Of the generalist's errors only those whose true and
 //! predicted class share a cluster can be put right by a perfect specialist: the oracle bound.
 
+use crate::coverage::ConditionalTop1;
 use crate::predictions::{PredictionError, Predictions};
 use serde::{Deserialize, Serialize};
-use stillhouse_core::{ClassClustering, ClassId};
+use stillhouse_core::{ClassClustering, ClassId, ClassSubset};
 
 /// Below this off-diagonal mass predictions are called nearly one-hot.
 const ONE_HOT: f64 = 0.01;
@@ -84,81 +85,146 @@ pub fn diagnose(
     off_diagonal_mass: f64,
     clustering: &ClassClustering,
 ) -> Result<Diagnosis, PredictionError> {
-    let n_classes = clustering.n_classes();
-    let predictions = Predictions::new(probs, labels, n_classes)?;
-    let shared = SharedClusters::new(clustering);
-    let n_examples = predictions.n_examples();
-    let errors: Vec<(ClassId, ClassId)> =
-        predictions.decisions().filter(|(label, decision)| label != decision).collect();
-    let n_inside = errors.iter().filter(|(label, decision)| shared.contains(*label, *decision)).count();
-    let sizes: usize = clustering.clusters().iter().map(|cluster| cluster.len()).sum();
-    let mut diagnosis = Diagnosis {
-        n_examples,
-        generalist_top1: 1.0 - share(errors.len(), n_examples),
-        errors_inside: share(n_inside, errors.len()),
-        oracle_gain: share(n_inside, n_examples),
-        confusion_inside: confusion_inside(&predictions, &shared),
-        chance_inside: shared.share_of_pairs(),
-        off_diagonal_mass,
-        stability: None,
-        coverage: coverage_histogram(clustering),
-        overlap: share(sizes, n_classes),
-        clusters: clusters(&predictions, clustering, &errors),
-        verdict: Verdict::Promising,
-        recommendation: String::new(),
-    };
-    (diagnosis.verdict, diagnosis.recommendation) = judge(&diagnosis);
-    Ok(diagnosis)
+    let mut diagnoser = Diagnoser::new(clustering);
+    diagnoser.push(probs, labels)?;
+    diagnoser.finish(off_diagonal_mass)
 }
 
-/// For every pair of classes, whether some cluster holds both.
-struct SharedClusters {
-    n_classes: usize,
-    together: Vec<bool>,
+/// Diagnoses a clustering on held-out predictions that come in pieces: memory grows with the classes and the errors, not
+/// with their product.
+pub struct Diagnoser<'a> {
+    clustering: &'a ClassClustering,
+    neighbours: Neighbours<'a>,
+    conditional: ConditionalTop1<'a>,
+    n_examples: usize,
+    /// Pairs of true and predicted class.
+    errors: Vec<(ClassId, ClassId)>,
+    /// Probability given to wrong classes, and the part of it inside the true class's clusters.
+    wrong_mass: f64,
+    inside_mass: f64,
 }
 
-impl SharedClusters {
-    fn new(clustering: &ClassClustering) -> Self {
-        let n_classes = clustering.n_classes();
-        let mut together = vec![false; n_classes * n_classes];
-        for members in clustering.clusters().iter().map(|cluster| cluster.members()) {
-            for a in members {
-                members.iter().for_each(|b| together[a.index() * n_classes + b.index()] = true);
+impl<'a> Diagnoser<'a> {
+    /// Nothing seen yet.
+    pub fn new(clustering: &'a ClassClustering) -> Self {
+        Self {
+            clustering,
+            neighbours: Neighbours::new(clustering),
+            conditional: ConditionalTop1::new(clustering.n_classes(), clustering.clusters()),
+            n_examples: 0,
+            errors: Vec::new(),
+            wrong_mass: 0.0,
+            inside_mass: 0.0,
+        }
+    }
+
+    /// Takes the next examples' predictions `[n, C]`.
+    ///
+    /// # Errors
+    /// Predictions that are not distributions over the clustering's classes.
+    pub fn push(&mut self, probs: &[f32], labels: &[ClassId]) -> Result<(), PredictionError> {
+        let predictions = Predictions::new(probs, labels, self.clustering.n_classes())?;
+        self.n_examples += predictions.n_examples();
+        self.errors.extend(predictions.decisions().filter(|(label, decision)| label != decision));
+        for (row, label) in predictions.rows().zip(labels) {
+            self.conditional.push(row, *label);
+            let total: f64 = row.iter().map(|prob| f64::from(*prob)).sum();
+            self.wrong_mass += total - f64::from(row[label.index()]);
+            let near = self.neighbours.of(*label).iter().filter(|class| *class != label);
+            self.inside_mass += near.map(|class| f64::from(row[class.index()])).sum::<f64>();
+        }
+        Ok(())
+    }
+
+    /// The diagnosis; `off_diagonal_mass` is that of the affinity.
+    ///
+    /// # Errors
+    /// No predictions at all.
+    pub fn finish(mut self, off_diagonal_mass: f64) -> Result<Diagnosis, PredictionError> {
+        if self.n_examples == 0 {
+            return Err(PredictionError::Empty);
+        }
+        let n_classes = self.clustering.n_classes();
+        let clusters = self.clusters();
+        let n_errors = self.errors.len();
+        let n_inside =
+            self.errors.iter().filter(|(label, decision)| self.clustering.share_a_cluster(*label, *decision));
+        let n_inside = n_inside.count();
+        let sizes: usize = self.clustering.clusters().iter().map(|cluster| cluster.len()).sum();
+        let mut diagnosis = Diagnosis {
+            n_examples: self.n_examples,
+            generalist_top1: 1.0 - share(n_errors, self.n_examples),
+            errors_inside: share(n_inside, n_errors),
+            oracle_gain: share(n_inside, self.n_examples),
+            confusion_inside: if self.wrong_mass > 0.0 { self.inside_mass / self.wrong_mass } else { 0.0 },
+            chance_inside: self.neighbours.share_of_pairs(),
+            off_diagonal_mass,
+            stability: None,
+            coverage: coverage_histogram(self.clustering),
+            overlap: share(sizes, n_classes),
+            clusters,
+            verdict: Verdict::Promising,
+            recommendation: String::new(),
+        };
+        (diagnosis.verdict, diagnosis.recommendation) = judge(&diagnosis);
+        Ok(diagnosis)
+    }
+
+    fn clusters(&self) -> Vec<ClusterDiagnosis> {
+        let counts = self.conditional.n_examples().into_iter().zip(self.conditional.finish());
+        let diagnose_one = |(cluster, (n_examples, top1)): (&ClassSubset, (usize, Option<f64>))| {
+            let is_inside =
+                |(label, decision): &&(ClassId, ClassId)| cluster.contains(*label) && cluster.contains(*decision);
+            ClusterDiagnosis {
+                n_classes: cluster.len(),
+                n_examples,
+                oracle_gain: share(self.errors.iter().filter(is_inside).count(), self.n_examples),
+                generalist_conditional_top1: top1,
+            }
+        };
+        self.clustering.clusters().iter().zip(counts).map(diagnose_one).collect()
+    }
+}
+
+/// The classes that share a cluster with a class, without a table of all pairs.
+struct Neighbours<'a> {
+    clustering: &'a ClassClustering,
+    is_found: Vec<bool>,
+    found: Vec<ClassId>,
+}
+
+impl<'a> Neighbours<'a> {
+    fn new(clustering: &'a ClassClustering) -> Self {
+        Self { clustering, is_found: vec![false; clustering.n_classes()], found: Vec::new() }
+    }
+
+    /// All classes of the clusters that hold this one, each once.
+    fn of(&mut self, class: ClassId) -> &[ClassId] {
+        self.found.clear();
+        for cluster_idx in self.clustering.covering(class) {
+            for member in self.clustering.clusters()[cluster_idx].members() {
+                if !std::mem::replace(&mut self.is_found[member.index()], true) {
+                    self.found.push(*member);
+                }
             }
         }
-        Self { n_classes, together }
+        for member in &self.found {
+            self.is_found[member.index()] = false;
+        }
+        &self.found
     }
 
-    fn row(&self, class: ClassId) -> &[bool] {
-        &self.together[class.index() * self.n_classes..][..self.n_classes]
-    }
-
-    fn contains(&self, a: ClassId, b: ClassId) -> bool {
-        self.row(a)[b.index()]
-    }
-
-    fn share_of_pairs(&self) -> f64 {
-        let class = |index: usize| ClassId(index as u32);
-        let pairs = (0..self.n_classes).flat_map(|a| (0..a).map(move |b| (a, b)));
-        let n_together = pairs.filter(|(a, b)| self.contains(class(*a), class(*b))).count();
-        share(n_together, self.n_classes * self.n_classes.saturating_sub(1) / 2)
+    /// Share of all pairs of classes that share a cluster: what random clusters of these sizes would keep.
+    fn share_of_pairs(&mut self) -> f64 {
+        let n_classes = self.clustering.n_classes();
+        let n_beside = |class: usize| self.of(ClassId(class as u32)).len().saturating_sub(1);
+        let n_ordered: usize = (0..n_classes).map(n_beside).sum();
+        share(n_ordered, n_classes * n_classes.saturating_sub(1))
     }
 }
 
 fn share(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
-}
-
-fn confusion_inside(predictions: &Predictions<'_>, shared: &SharedClusters) -> f64 {
-    let (mut inside, mut total) = (0.0, 0.0);
-    for (row, label) in predictions.rows().zip(predictions.labels()) {
-        let together = shared.row(*label);
-        for (class, prob) in row.iter().enumerate().filter(|(class, _)| *class != label.index()) {
-            total += f64::from(*prob);
-            inside += if together[class] { f64::from(*prob) } else { 0.0 };
-        }
-    }
-    if total > 0.0 { inside / total } else { 0.0 }
 }
 
 fn coverage_histogram(clustering: &ClassClustering) -> Vec<usize> {
@@ -169,23 +235,6 @@ fn coverage_histogram(clustering: &ClassClustering) -> Vec<usize> {
     let mut histogram = vec![0; covering.iter().copied().max().unwrap_or_default() + 1];
     covering.into_iter().for_each(|times| histogram[times] += 1);
     histogram
-}
-
-fn clusters(
-    predictions: &Predictions<'_>,
-    clustering: &ClassClustering,
-    errors: &[(ClassId, ClassId)],
-) -> Vec<ClusterDiagnosis> {
-    let diagnose_one = |cluster: &stillhouse_core::ClassSubset| {
-        let inside = errors.iter().filter(|(label, decision)| cluster.contains(*label) && cluster.contains(*decision));
-        ClusterDiagnosis {
-            n_classes: cluster.len(),
-            n_examples: predictions.labels().iter().filter(|label| cluster.contains(**label)).count(),
-            oracle_gain: share(inside.count(), predictions.n_examples()),
-            generalist_conditional_top1: crate::coverage::conditional_top1(predictions, cluster),
-        }
-    };
-    clustering.clusters().iter().map(diagnose_one).collect()
 }
 
 fn judge(diagnosis: &Diagnosis) -> (Verdict, String) {

@@ -1,6 +1,7 @@
 //! The only room that opens the test split: every model on every test example, once.
 
 use super::samples::{cluster_galleries, soft_target_samples};
+use super::teacher::PROBS_AT_ONCE;
 use super::validation::{SpecialistCheck, own_examples};
 use super::{CheckedSpecialists, Clustered, Ensemble, Specialist, Students, Teacher, Trained, Workshop};
 use crate::config::{DustbinBias, SpecialistHead};
@@ -17,7 +18,7 @@ use std::path::Path;
 use std::time::Instant;
 use stillhouse_core::{ClassClustering, ClassId};
 use stillhouse_data::{SealedTest, Split};
-use stillhouse_ensemble::{Predictions, conditional_top1, coverage_table};
+use stillhouse_ensemble::{ConditionalTop1, coverage_table};
 use stillhouse_targets::SoftTargets;
 use stillhouse_train::{Metrics, PredictionRecord, agreement, metrics_of, records};
 
@@ -103,12 +104,13 @@ struct Evaluation<'a> {
     test: &'a Split,
 }
 
-/// A model's predictions on the test split.
+/// What is kept of a model's predictions on the test split.
 struct OnTest {
     name: String,
-    probs: Vec<f32>,
     records: Vec<PredictionRecord>,
     correct: Vec<bool>,
+    /// On the examples of each specialist's classes, with the prediction restricted to them; none without examples.
+    conditional_top1: Vec<Option<f64>>,
     report: ModelReport,
 }
 
@@ -124,7 +126,9 @@ impl Evaluation<'_> {
             model.report.agreement = Some(agreement(&model.records, &ensemble_records));
         }
         let (clusters, specialist_reports) = self.clusters(&on_test)?;
-        let samples = soft_target_samples(self.shop, self.test, &probabilities(&on_test))?;
+        let of = |name: &str| complete.iter().find(|(found, _)| found == name).map(|(_, teacher)| teacher);
+        let shown = ["ensemble", "generalist", "student"].map(|name| of(name).expect("always evaluated"));
+        let samples = soft_target_samples(self.shop, self.test, &ensemble_records, shown)?;
         let top1 = |name: &str| by_name(&on_test, name).report.top1;
         let report = Report {
             format_version: FORMAT_VERSION,
@@ -132,7 +136,7 @@ impl Evaluation<'_> {
             seed: self.shop.config.seed,
             dataset,
             gain_kept: gain_kept(top1("student"), top1("student_hard"), top1("ensemble")),
-            conditional: self.conditional_table(&on_test, &clusters)?,
+            conditional: self.conditional_table(&on_test, &clusters),
             clusters,
             dustbins: self.dustbins(),
             coverage: self.coverage(&on_test)?,
@@ -172,18 +176,35 @@ impl Evaluation<'_> {
     }
 
     fn test_one(&self, name: &str, teacher: &Teacher<'_>) -> Result<OnTest> {
-        let n_classes = self.shop.n_classes();
-        let probs = teacher.predict(self.shop, self.test, None)?;
-        let valid_probs = teacher.predict(self.shop, &self.shop.valid, None)?;
-        let valid = stillhouse_train::evaluate(&valid_probs, self.shop.valid.labels(), n_classes);
-        let records = records(&probs, self.test.labels(), n_classes);
+        let subsets = self.models.specialists.specialists.iter().map(|specialist| &specialist.subset);
+        let mut conditional = ConditionalTop1::new(self.shop.n_classes(), subsets);
+        let records = self.records(teacher, self.test, |row, label| conditional.push(row, label))?;
+        let valid = metrics_of(&self.records(teacher, &self.shop.valid, |_, _| {})?);
         let members = teacher.members();
         let report = ModelReport {
             latency_ms_p50: self.latency(teacher)?,
             ..model_report(name, &members, &metrics_of(&records), valid.top1)
         };
         let correct = records.iter().map(PredictionRecord::is_correct).collect();
-        Ok(OnTest { name: name.to_owned(), correct, records, probs, report })
+        let conditional_top1 = conditional.finish();
+        Ok(OnTest { name: name.to_owned(), correct, records, conditional_top1, report })
+    }
+
+    /// A teacher's records on a split; every distribution is shown once.
+    fn records(
+        &self,
+        teacher: &Teacher<'_>,
+        split: &Split,
+        mut see: impl FnMut(&[f32], ClassId),
+    ) -> Result<Vec<PredictionRecord>> {
+        let mut all = Vec::with_capacity(split.len());
+        teacher.predict_in_chunks(self.shop, split, |rows, probs| {
+            let labels = &split.labels()[rows];
+            probs.chunks_exact(self.shop.n_classes()).zip(labels).for_each(|(row, label)| see(row, *label));
+            all.extend(records(probs, labels, self.shop.n_classes()));
+            Ok(())
+        })?;
+        Ok(all)
     }
 
     /// Median time of one example, after warm-up, in this thread pool.
@@ -203,15 +224,13 @@ impl Evaluation<'_> {
 
     /// What each specialist is worth on its own classes, predictions restricted to them.
     fn clusters(&self, on_test: &[OnTest]) -> Result<(Vec<ClusterReport>, Vec<ModelReport>)> {
-        let generalist = &by_name(on_test, "generalist").probs;
-        let generalist = Predictions::new(generalist, self.test.labels(), self.shop.n_classes())
-            .map_err(|error| ExperimentError::Failed(error.into()))?;
+        let generalist = by_name(on_test, "generalist");
         let (effects, n_left_out) = self.left_out_effects()?;
         let mut clusters = Vec::new();
         let mut reports = Vec::new();
         for (idx, specialist) in self.models.specialists.specialists.iter().enumerate() {
             let subset = &specialist.subset;
-            let generalist_top1 = conditional_top1(&generalist, subset).unwrap_or(0.0);
+            let generalist_top1 = generalist.conditional_top1[idx].unwrap_or(0.0);
             let own = self.conditional(specialist, &own_examples(self.test, subset))?;
             let own_valid = own_examples(&self.shop.valid, subset);
             let on_valid = self.conditional(specialist, &own_valid)?;
@@ -236,12 +255,14 @@ impl Evaluation<'_> {
     /// are not heard anyway. On as many test examples as keep the number of merges bounded.
     fn left_out_effects(&self) -> Result<(Vec<Option<f64>>, usize)> {
         let kept = &self.models.specialists.kept;
-        let n_rows = self.test.len().min(MAX_LEFT_OUT_MERGES / kept.len().max(1)).max(1);
+        let n_merges = MAX_LEFT_OUT_MERGES / kept.len().max(1);
+        let n_rows = self.test.len().min(n_merges).min(PROBS_AT_ONCE / self.shop.n_classes()).max(1);
         let rows: Vec<usize> = (0..n_rows).map(|row| row * self.test.len() / n_rows).collect();
         let sample = self.test.select(&rows);
         let predictions = self.models.merged().predict_members(self.shop, &sample, None)?;
         let n_classes = self.shop.n_classes();
-        let top1 = |ensemble: &Ensemble<'_>, predictions: &[Vec<f32>]| -> Result<f64> {
+        let predictions: Vec<&[f32]> = predictions.iter().map(Vec::as_slice).collect();
+        let top1 = |ensemble: &Ensemble<'_>, predictions: &[&[f32]]| -> Result<f64> {
             let probs = ensemble.merge(predictions)?;
             Ok(metrics_of(&records(&probs, sample.labels(), n_classes)).top1)
         };
@@ -261,25 +282,24 @@ impl Evaluation<'_> {
     }
 
     /// The paper's Table 3; none without specialists that have test examples.
-    fn conditional_table(&self, on_test: &[OnTest], clusters: &[ClusterReport]) -> Result<Option<ConditionalReport>> {
+    fn conditional_table(&self, on_test: &[OnTest], clusters: &[ClusterReport]) -> Option<ConditionalReport> {
         let (generalist, ensemble) = (by_name(on_test, "generalist"), by_name(on_test, "ensemble"));
-        let predictions = Predictions::new(&ensemble.probs, self.test.labels(), self.shop.n_classes())
-            .map_err(|error| ExperimentError::Failed(error.into()))?;
         let (mut n_examples, mut by_generalist, mut by_ensemble) = (0, 0.0, 0.0);
-        for (specialist, cluster) in self.models.specialists.specialists.iter().zip(clusters) {
+        let specialists = self.models.specialists.specialists.iter().zip(clusters);
+        for ((specialist, cluster), by_merge) in specialists.zip(&ensemble.conditional_top1) {
             let subset = &specialist.subset;
             let n_own = self.test.labels().iter().filter(|class| subset.contains(**class)).count();
             n_examples += n_own;
             by_generalist += n_own as f64 * cluster.generalist_conditional_top1;
-            by_ensemble += n_own as f64 * conditional_top1(&predictions, subset).unwrap_or(0.0);
+            by_ensemble += n_own as f64 * by_merge.unwrap_or(0.0);
         }
-        Ok((n_examples > 0).then(|| ConditionalReport {
+        (n_examples > 0).then(|| ConditionalReport {
             n_examples: n_examples as u64,
             generalist_conditional_top1: by_generalist / n_examples as f64,
             ensemble_conditional_top1: by_ensemble / n_examples as f64,
             generalist_top1: generalist.report.top1,
             ensemble_top1: ensemble.report.top1,
-        }))
+        })
     }
 
     /// Each specialist's dustbin on the validation split.
@@ -366,10 +386,6 @@ fn by_name<'m>(on_test: &'m [OnTest], name: &str) -> &'m OnTest {
         .iter()
         .find(|model| model.name == name)
         .expect("generalist, ensemble, student and hard twin are always there")
-}
-
-fn probabilities(on_test: &[OnTest]) -> Vec<(&str, &[f32])> {
-    on_test.iter().map(|model| (model.name.as_str(), model.probs.as_slice())).collect()
 }
 
 fn model_report(name: &str, members: &[&Trained], metrics: &Metrics, valid_top1: f64) -> ModelReport {

@@ -1,11 +1,12 @@
 //! Pictures for the page: what a cluster looks like, and what a teacher knows about an example beyond its label.
 
-use super::Workshop;
+use super::{Teacher, Workshop};
 use crate::error::{ExperimentError, Result};
 use crate::report::{Gallery, SoftTargetRow, SoftTargetSample, Tile};
 use stillhouse_core::{ClassSubset, Temperature};
 use stillhouse_data::{RawImage, Split};
 use stillhouse_targets::soften;
+use stillhouse_train::PredictionRecord;
 
 /// Tiles of one cluster.
 const N_TILES: usize = 12;
@@ -38,35 +39,39 @@ pub(super) fn cluster_galleries<'a>(
     clusters.take(N_GALLERIES).enumerate().map(gallery).collect()
 }
 
-/// Test examples about which the merged teacher is in doubt, with its softened distributions beside the others'.
+/// Test examples about which the merged teacher is in doubt, with its softened distributions beside the generalist's and
+/// the student's. `merged` are the records of all test examples, `teachers` the ensemble, the generalist and the student.
 pub(super) fn soft_target_samples(
     shop: &Workshop<'_>,
     test: &Split,
-    predictions: &[(&str, &[f32])],
+    merged: &[PredictionRecord],
+    teachers: [&Teacher<'_>; 3],
 ) -> Result<Vec<SoftTargetSample>> {
     let n_classes = shop.n_classes();
-    let of = |name: &str, row: usize| {
-        let (_, probs) = predictions.iter().find(|(model, _)| *model == name).expect("always evaluated");
-        &probs[row * n_classes..][..n_classes]
-    };
-    let chosen = uncertain_rows(shop, test.len(), |row| of("ensemble", row).iter().copied().fold(0.0, f32::max));
-    let sample = |row: usize| -> Result<SoftTargetSample> {
-        let merged = TEMPERATURES.iter().map(|temperature| shown(shop, "merged", of("ensemble", row), *temperature));
-        let others = ["generalist", "student"].map(|name| shown(shop, name, of(name, row), 1.0));
+    let chosen = uncertain_rows(shop, merged);
+    let split = test.select(&chosen);
+    let predict = |teacher: &Teacher<'_>| teacher.predict(shop, &split, None);
+    let [merged, generalist, student] = [predict(teachers[0])?, predict(teachers[1])?, predict(teachers[2])?];
+    let sample = |nth: usize| -> Result<SoftTargetSample> {
+        let of = |probs: &'_ [f32]| probs[nth * n_classes..][..n_classes].to_vec();
+        let softened = TEMPERATURES.iter().map(|temperature| shown(shop, "merged", &of(&merged), *temperature));
+        let others = [("generalist", &generalist), ("student", &student)];
+        let others = others.map(|(name, probs)| shown(shop, name, &of(probs), 1.0));
         Ok(SoftTargetSample {
-            png: png_of(test, row)?,
-            true_label: shop.labels[test.label(row).index()].clone(),
-            example_id: test.example_id(row).0,
-            rows: merged.chain(others).collect(),
+            png: png_of(&split, nth)?,
+            true_label: shop.labels[split.label(nth).index()].clone(),
+            example_id: split.example_id(nth).0,
+            rows: softened.chain(others).collect(),
         })
     };
-    chosen.into_iter().map(sample).collect()
+    (0..split.len()).map(sample).collect()
 }
 
 /// A seeded draw from the rows with the lowest top probability.
-fn uncertain_rows(shop: &Workshop<'_>, n_rows: usize, confidence: impl Fn(usize) -> f32) -> Vec<usize> {
+fn uncertain_rows(shop: &Workshop<'_>, records: &[PredictionRecord]) -> Vec<usize> {
+    let n_rows = records.len();
     let mut rows: Vec<usize> = (0..n_rows).collect();
-    rows.sort_by(|a, b| confidence(*a).total_cmp(&confidence(*b)));
+    rows.sort_by(|a, b| records[*a].top_prob.total_cmp(&records[*b].top_prob));
     rows.truncate(((n_rows as f64 * UNCERTAIN_SHARE) as usize).max(shop.config.evaluation.n_samples));
     let order = |row: &usize| shop.seed.derive("sample", *row as u64).0;
     rows.sort_by_key(order);

@@ -2,7 +2,8 @@
 //!
 //! N examples, V views of each, C classes.
 
-use super::{Teacher, Workshop};
+use super::Workshop;
+use super::teacher::{PROBS_AT_ONCE, Teacher};
 use crate::error::{ExperimentError, Result, file_error};
 use crate::store::{Stage, run_stage};
 use rayon::prelude::*;
@@ -13,8 +14,6 @@ use stillhouse_ensemble::Soften;
 use stillhouse_targets::{Layout, SoftTargets, TargetsError, TargetsInfo, TargetsWriter, TeacherInfo};
 
 const TARGETS: &str = "targets.safetensors";
-/// Probabilities over all classes that one teacher's prediction holds at once.
-const PROBS_AT_ONCE: usize = 1 << 24;
 
 /// A teacher's soft targets, with the key of the stage that wrote them.
 #[derive(Clone)]

@@ -3,9 +3,13 @@
 use super::{Ensemble, Trained, Workshop};
 use crate::error::Result;
 use rayon::prelude::*;
+use std::ops::Range;
 use stillhouse_core::ViewId;
 use stillhouse_data::Split;
-use stillhouse_train::predict_proba;
+use stillhouse_train::{PREDICTION_BATCH, predict_proba};
+
+/// Probabilities over all classes that are in memory at once, of each network and of what they say together.
+pub(crate) const PROBS_AT_ONCE: usize = 1 << 24;
 
 /// A source of soft targets and of predictions to evaluate.
 pub(crate) enum Teacher<'a> {
@@ -43,6 +47,24 @@ impl<'a> Teacher<'a> {
             Self::Mean(_) => Ok(mean(&networks)),
             Self::Merged(ensemble) => ensemble.merge(&networks),
         }
+    }
+
+    /// The same in pieces, so that memory does not grow with the number of examples: `visit` is given rows of the split
+    /// and their probabilities `[rows, C]`.
+    pub fn predict_in_chunks(
+        &self,
+        shop: &Workshop<'_>,
+        split: &Split,
+        mut visit: impl FnMut(Range<usize>, &[f32]) -> Result<()>,
+    ) -> Result<()> {
+        let n_batches = PROBS_AT_ONCE / (shop.n_classes() * PREDICTION_BATCH);
+        let n_rows = n_batches.max(1) * PREDICTION_BATCH;
+        for start in (0..split.len()).step_by(n_rows) {
+            let rows = start..(start + n_rows).min(split.len());
+            let positions: Vec<usize> = rows.clone().collect();
+            visit(rows, &self.predict(shop, &split.select(&positions), None)?)?;
+        }
+        Ok(())
     }
 
     /// What a student is to learn from it, `[N, C]`: distributions that the student's loss softens.
