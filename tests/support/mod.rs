@@ -1,6 +1,8 @@
 //! Runs the real program in a fresh folder.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod matrices;
+
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

@@ -9,12 +9,44 @@ use crate::store::{FeatureStore, Store};
 use crate::{DataError, LoadContext};
 use std::path::PathBuf;
 use std::sync::Arc;
-use stillhouse_core::{ClassId, InputShape, InputSpec};
+use stillhouse_core::{ClassId, ExampleId, InputShape, InputSpec};
 
 /// Part of the training examples that becomes the test split of a source without one.
 pub(crate) const CARVED_TEST_FRACTION: f64 = 0.1;
 /// Examples of one source are named `source * ID_STRIDE + row`, which JSON's numbers still hold exactly.
 const ID_STRIDE: u64 = 1 << 40;
+
+/// One of the sources that a dataset is read from. Splits that are carved from the training examples have no source of
+/// their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// The training examples.
+    Train,
+    /// A validation split of its own.
+    Valid,
+    /// A test split of its own.
+    Test,
+}
+
+impl Source {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Valid, Self::Test];
+
+    /// Where an example stands: its source and its row there.
+    pub fn of(example: ExampleId) -> (Self, usize) {
+        let source = Self::ALL[(example.0 / ID_STRIDE) as usize];
+        (source, (example.0 % ID_STRIDE) as usize)
+    }
+
+    /// The example in a row of this source.
+    pub fn example(self, row: usize) -> ExampleId {
+        ExampleId(self.first_id() + row as u64)
+    }
+
+    fn first_id(self) -> u64 {
+        self as u64 * ID_STRIDE
+    }
+}
 
 /// Examples of one source with all that is needed to hash and normalise them.
 pub(crate) struct Part {
@@ -54,12 +86,12 @@ pub(crate) fn assemble(
     let fingerprint = fingerprint(&found, &rows, augment, context);
     let n_classes = found.labels.len();
     let reading = Arc::new(Reading { input: input.clone(), augment: augment.clone(), seed: context.seed });
-    let pool = |part: Part, index: u64| {
-        Arc::new(Pool { store: part.store, classes: part.classes, first_id: index * ID_STRIDE })
+    let pool = |part: Part, source: Source| {
+        Arc::new(Pool { store: part.store, classes: part.classes, first_id: source.first_id() })
     };
-    let train = pool(found.train, 0);
-    let valid = found.valid.map_or_else(|| train.clone(), |part| pool(part, 1));
-    let test = found.test.map_or_else(|| train.clone(), |part| pool(part, 2));
+    let train = pool(found.train, Source::Train);
+    let valid = found.valid.map_or_else(|| train.clone(), |part| pool(part, Source::Valid));
+    let test = found.test.map_or_else(|| train.clone(), |part| pool(part, Source::Test));
     Ok(Dataset {
         name: found.name,
         labels: found.labels,

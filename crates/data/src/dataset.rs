@@ -1,6 +1,7 @@
 //! A loaded dataset: its classes, its splits, and the name of its content.
 
 use crate::Split;
+use crate::assemble::Source;
 use stillhouse_core::{InputShape, InputSpec};
 
 /// Everything that a run needs to know about its data.
@@ -45,6 +46,11 @@ impl SealedTest {
     /// Whether there is no example.
     pub fn is_empty(&self) -> bool {
         self.split.is_empty()
+    }
+
+    /// The source that the examples come from, and how many it has in all.
+    pub fn source(&self) -> (Source, usize) {
+        self.split.source()
     }
 
     /// Opens the split, for the evaluation.

@@ -34,6 +34,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use assemble::Source;
 pub use augment::AugmentConfig;
 pub use config::DataConfig;
 pub use dataset::{Dataset, SealedTest};

@@ -3,6 +3,7 @@
 //! Shapes: `H` height, `W` width, `C` channels, `F` features. Images are read as `[H, W, C]`, features as `[F]`.
 
 use crate::DataError;
+use crate::assemble::Source;
 use crate::augment::AugmentConfig;
 use crate::store::{FeatureStore, RawImage, Store};
 use std::sync::Arc;
@@ -87,6 +88,12 @@ impl Split {
     /// If the row is not below [`Split::len`].
     pub fn example_id(&self, row: usize) -> ExampleId {
         ExampleId(self.pool.first_id + u64::from(self.rows[row]))
+    }
+
+    /// The source that the examples come from, and how many it has in all, whatever splits they are in.
+    pub fn source(&self) -> (Source, usize) {
+        let (source, _) = Source::of(ExampleId(self.pool.first_id));
+        (source, self.pool.classes.len())
     }
 
     /// The examples at the given rows, in the given order.

@@ -3,10 +3,9 @@
 //! N examples, C classes, L classes of one teacher. A file holds one row for each example: `[N, C]` for a teacher of
 //! every class, `[N, L + 1]` with the dustbin last, or `[N, L]` for a teacher that compares its own classes only.
 
+use crate::config::{Classes, ExternalTeacherConfig, Space};
 use crate::error::{ExperimentError, Result, file_error};
 use serde::Deserialize;
-use serde::de::{self, Deserializer, SeqAccess, Visitor};
-use std::fmt;
 use std::path::{Path, PathBuf};
 use stillhouse_core::{ClassId, ClassSubset};
 use stillhouse_data::MatrixRows;
@@ -15,7 +14,7 @@ use stillhouse_ensemble::TeacherScope;
 /// How far a row's sum may be from 1: more than single-precision rounding, less than a mistake.
 const SUM_TOLERANCE: f64 = 1e-3;
 
-/// A teacher as a file describes it.
+/// A teacher's predictions in one file, and what they mean.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExternalTeacher {
@@ -41,51 +40,11 @@ fn one() -> f64 {
     1.0
 }
 
-/// What a prediction's numbers are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Space {
-    /// Probabilities, summing to 1.
-    #[default]
-    Probs,
-    /// Their natural logarithms.
-    LogProbs,
-    /// Any numbers that softmax makes probabilities of.
-    Logits,
-}
-
-/// Which classes a teacher knows: `"all"`, a list of numbers, or a text file with one number a line.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Classes {
-    #[default]
-    All,
-    Listed(Vec<u32>),
-    File(PathBuf),
-}
-
-impl<'de> Deserialize<'de> for Classes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Classes_;
-        impl<'de> Visitor<'de> for Classes_ {
-            type Value = Classes;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("\"all\", a list of class numbers, or the name of a file with one class number a line")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Classes, E> {
-                Ok(if text == "all" { Classes::All } else { Classes::File(text.into()) })
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut numbers: A) -> Result<Classes, A::Error> {
-                let mut classes = Vec::new();
-                while let Some(class) = numbers.next_element()? {
-                    classes.push(class);
-                }
-                Ok(Classes::Listed(classes))
-            }
-        }
-        deserializer.deserialize_any(Classes_)
+impl ExternalTeacher {
+    /// One of the files that a config names.
+    pub fn of_config(config: &ExternalTeacherConfig, predictions: &Path) -> Self {
+        let ExternalTeacherConfig { space, classes, dustbin, dustbin_bias, weight, .. } = config.clone();
+        Self { predictions: predictions.to_owned(), space, classes, dustbin, dustbin_bias, weight }
     }
 }
 
@@ -135,6 +94,11 @@ impl Predictions {
     /// The file.
     pub fn path(&self) -> &Path {
         self.rows.path()
+    }
+
+    /// Numbers of a row.
+    pub fn n_columns(&self) -> usize {
+        self.rows.n_columns()
     }
 
     pub fn n_rows(&self) -> usize {
@@ -218,6 +182,14 @@ impl Predictions {
         let total: f64 = row.iter().sum();
         row.iter_mut().for_each(|value| *value /= total);
         Ok(())
+    }
+
+    /// Hash of the file's content.
+    pub fn fingerprint(&self) -> Result<String> {
+        let mut hasher = blake3::Hasher::new();
+        let read = std::fs::File::open(self.path()).and_then(|file| hasher.update_reader(file).map(drop));
+        read.map_err(|error| file_error(self.path(), "cannot be read", error))?;
+        Ok(hasher.finalize().to_hex().to_string())
     }
 
     /// Bad data in this file.

@@ -7,8 +7,9 @@ use crate::context::RunContext;
 use crate::error::Result;
 use crate::report::DatasetReport;
 use crate::stages::{
-    Ensemble, Evaluated, Models, Teacher, Trained, Workshop, check_specialists, cluster_classes, evaluate,
-    store_soft_targets, train_generalist_ensemble, train_generalists, train_specialists, train_students,
+    Ensemble, Evaluated, Member, Models, Teacher, Trained, Workshop, check_specialists, cluster_classes, evaluate,
+    read_external_teachers, store_soft_targets, train_generalist_ensemble, train_generalists, train_specialists,
+    train_students,
 };
 use stillhouse_core::Seed;
 use stillhouse_data::{Dataset, SealedTest};
@@ -28,7 +29,7 @@ pub(crate) fn run_pipeline(
     context: &RunContext<'_>,
 ) -> Result<Outcome> {
     let summary = summarise(&dataset);
-    let (shop, test) = open_workshop(experiment, dataset, device, context);
+    let (shop, test) = open_workshop(experiment, dataset, device, context)?;
     let config = shop.config;
 
     // The generalist, and which classes it confuses on examples that it did not fit (sec. 5.1, 5.2).
@@ -36,7 +37,7 @@ pub(crate) fn run_pipeline(
     let clustered = cluster_classes(&shop, &generalists)?;
 
     // One specialist for each cluster of confusable classes, side by side (sec. 5.1), and which of them help.
-    let specialists = train_specialists(&shop, &generalists, &clustered)?;
+    let specialists = train_specialists(&shop, &generalists, clustered.as_ref())?;
     let specialists = check_specialists(&shop, &generalists, specialists)?;
 
     // The control: generalists for the same compute.
@@ -53,11 +54,11 @@ pub(crate) fn run_pipeline(
     // The step that the paper leaves open (sec. 8): back into one small net. Its twins learn from other targets.
     let mut targets = vec![("student", merged_targets.clone())];
     if wants(Baseline::StudentGeneralist) {
-        let teacher = Teacher::Single(&generalists[0]);
+        let teacher = Teacher::Single(shop.generalist_beside(&generalists, 0));
         targets.push(("student_generalist", store_soft_targets(&shop, "soft_targets_generalist", &teacher)?));
     }
-    if wants(Baseline::StudentGeneralistEnsemble) {
-        let teacher = Teacher::Mean(generalists.iter().chain(&ensemble_members).collect());
+    if wants(Baseline::StudentGeneralistEnsemble) && !ensemble_members.is_empty() {
+        let teacher = Teacher::Mean(generalists.iter().chain(&ensemble_members).map(Member::Network).collect());
         targets.push(("student_generalist_ensemble", store_soft_targets(&shop, "soft_targets_ensemble", &teacher)?));
     }
     let students = train_students(&shop, targets)?;
@@ -65,26 +66,33 @@ pub(crate) fn run_pipeline(
     // The test split is read here, and only here.
     let models = Models {
         generalists: &generalists,
+        generalist: shop.generalist_beside(&generalists, 0),
         specialists: &specialists,
         ensemble: &ensemble,
         students: &students,
         ensemble_members: &ensemble_members,
     };
-    let evaluated = evaluate(&shop, experiment.name(), summary, &clustered, &models, &merged_targets.targets, test)?;
+    let evaluated =
+        evaluate(&shop, experiment.name(), summary, clustered.as_ref(), &models, &merged_targets.targets, test)?;
     Ok(Outcome { student: students.student, evaluated })
 }
 
-/// Sorts a dataset into what every stage may see and the test split, which only the evaluation may.
+/// Sorts a dataset into what every stage may see and the test split, which only the evaluation may; and reads what
+/// external teachers said about it.
 pub(crate) fn open_workshop<'a>(
     experiment: &'a Experiment,
     dataset: Dataset,
     device: Device,
     context: &'a RunContext<'a>,
-) -> (Workshop<'a>, SealedTest) {
+) -> Result<(Workshop<'a>, SealedTest)> {
     let Dataset { labels, input, train, valid, test, fingerprint, .. } = dataset;
     let config = experiment.config();
     let (seed, augmented) = (Seed(config.seed), config.data.is_augmented());
-    (Workshop { config, context, device, seed, labels, input, train, valid, fingerprint, augmented }, test)
+    let external = Vec::new();
+    let mut shop =
+        Workshop { config, context, device, seed, labels, input, train, valid, external, fingerprint, augmented };
+    shop.external = read_external_teachers(&shop, &test)?;
+    Ok((shop, test))
 }
 
 fn summarise(dataset: &Dataset) -> DatasetReport {

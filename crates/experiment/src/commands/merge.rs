@@ -193,8 +193,8 @@ impl Sink {
             }
             MergeFormat::Store => {
                 let teacher = |teacher: &Predictions| {
-                    let fingerprint = file_fingerprint(teacher.path())?;
-                    Ok(TeacherInfo { name: teacher.path().display().to_string(), fingerprint })
+                    let name = teacher.path().display().to_string();
+                    Ok(TeacherInfo { name, fingerprint: teacher.fingerprint()? })
                 };
                 let info = TargetsInfo {
                     layout: Layout::Dense {},
@@ -247,11 +247,4 @@ impl Sink {
             }
         }
     }
-}
-
-fn file_fingerprint(path: &Path) -> Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    let read = std::fs::File::open(path).and_then(|file| hasher.update_reader(file).map(drop));
-    read.map_err(|error| file_error(path, "cannot be read", error))?;
-    Ok(hasher.finalize().to_hex().to_string())
 }

@@ -60,7 +60,7 @@ pub fn plan(
     let context = RunContext::new(scratch.path(), &options, observer, interrupt)?;
     let dataset = load_data(experiment, &context)?;
     let n_test = dataset.test.len();
-    let (shop, _test) = open_workshop(experiment, dataset, options.open_device()?, &context);
+    let (shop, _test) = open_workshop(experiment, dataset, options.open_device()?, &context)?;
     let mut planner =
         Planner { shop: &shop, n_threads: options.n_threads.max(1), stages: Vec::new(), notes: Vec::new() };
     planner.run()?;
@@ -85,25 +85,23 @@ struct Cost {
 
 impl Planner<'_> {
     fn run(&mut self) -> Result<()> {
-        let config = self.shop.config;
         let n_classes = self.shop.n_classes();
+        let n_train = self.shop.train.len();
+        let generalist = self.shop.config.generalist.as_ref();
         let cost =
-            self.cost(&config.generalist.model, &config.generalist.training, self.shop.train.len(), n_classes)?;
-        let generalist_keys: Vec<String> = (0..config.generalist.n_models)
-            .map(|member| {
-                let stage = planning::generalist_stage(self.shop, member);
-                self.push_training(stage.name(), self.is_done(&stage), cost);
-                stage.key().to_owned()
-            })
-            .collect();
+            generalist.map(|config| self.cost(&config.model, &config.training, n_train, n_classes)).transpose()?;
+        let generalist_keys = self.generalists(0..self.shop.config.n_generalists(), cost);
+        let external_keys: Vec<String> = self.shop.external.iter().map(|external| external.key.clone()).collect();
         let generalists = planning::finished_generalists(self.shop)?;
         let clustered = generalists.as_deref().map(|generalists| planning::finished_clustering(self.shop, generalists));
         let clustered = clustered.transpose()?.flatten();
-        self.push("clustering", clustered.is_some(), 0);
+        if self.shop.config.clustering.is_some() {
+            self.push("clustering", clustered.is_some(), 0);
+        }
         let (specialist_keys, specialist_flops) = self.specialists(generalists.as_deref().zip(clustered.as_ref()))?;
-        let ensemble_keys = self.ensemble(cost, specialist_flops);
+        let ensemble_keys = cost.map_or(Vec::new(), |cost| self.ensemble(cost, specialist_flops));
         let check = specialist_keys.map(|keys| {
-            let generalists: Vec<&str> = generalist_keys.iter().map(String::as_str).collect();
+            let generalists: Vec<&str> = generalist_keys.iter().chain(&external_keys).map(String::as_str).collect();
             let specialists: Vec<&str> = keys.iter().map(String::as_str).collect();
             planning::check_stage(self.shop, &generalists, &specialists)
         });
@@ -114,8 +112,26 @@ impl Planner<'_> {
         }
         let last = selection.flatten().or(check);
         let merged_keys = last.map(|stage| vec![stage.key().to_owned()]);
-        let plain_keys = [generalist_keys.clone(), ensemble_keys].concat();
-        self.students(merged_keys, generalist_keys[..1].to_vec(), plain_keys)
+        let first = generalist_keys.first().or_else(|| {
+            let complete = self.shop.external.iter().find(|external| external.is_complete());
+            complete.map(|external| &external.key)
+        });
+        let first = first.into_iter().cloned().collect();
+        let plain_keys = match ensemble_keys.is_empty() {
+            true => Vec::new(),
+            false => [generalist_keys, ensemble_keys].concat(),
+        };
+        self.students(merged_keys, first, plain_keys)
+    }
+
+    /// Plans the trainings of some generalists; their keys.
+    fn generalists(&mut self, members: std::ops::Range<usize>, cost: Option<Cost>) -> Vec<String> {
+        let plan = |member| {
+            let stage = planning::generalist_stage(self.shop, member);
+            self.push_training(stage.name(), self.is_done(&stage), cost.expect("measured where there is a generalist"));
+            stage.key().to_owned()
+        };
+        members.map(plan).collect()
     }
 
     /// Plans the other generalists of the plain ensemble; their keys.
@@ -123,20 +139,18 @@ impl Planner<'_> {
         if !self.shop.config.evaluation.wants(Baseline::GeneralistEnsemble) {
             return Vec::new();
         }
-        let n_models = self.shop.config.generalist.n_models;
-        let members = n_models..planning::n_equal_cost_members(n_models, cost.flops, specialist_flops);
-        let plan = |member| {
-            let stage = planning::generalist_stage(self.shop, member);
-            self.push_training(stage.name(), self.is_done(&stage), cost);
-            stage.key().to_owned()
-        };
-        members.map(plan).collect()
+        let n_models = self.shop.config.n_generalists();
+        self.generalists(n_models..planning::n_equal_cost_members(n_models, cost.flops, specialist_flops), Some(cost))
     }
 
     /// Plans the specialists; their keys, once the clusters are known, and their cost.
     fn specialists(&mut self, known: Option<(&[Trained], &Clustered)>) -> Result<(Option<Vec<String>>, f64)> {
         let config = self.shop.config;
         let n_classes = self.shop.n_classes();
+        let (Some(specialists), Some(clustering)) = (&config.specialists, &config.clustering) else {
+            return Ok((Some(Vec::new()), 0.0));
+        };
+        let model = config.specialist_model().expect("checked with the config");
         let stages =
             known.map(|(generalists, clustered)| planning::specialist_stages(self.shop, generalists, clustered));
         let stages = stages.transpose()?;
@@ -144,18 +158,18 @@ impl Planner<'_> {
             Some(stages) => stages.iter().map(|(_, n_own)| *n_own).collect(),
             None => {
                 self.notes.push("the clusters are not known yet: specialists are planned with equal ones".into());
-                let n_clusters = config.clustering.n_clusters(n_classes).unwrap_or(UNKNOWN_N_CLUSTERS);
-                vec![(n_classes * config.clustering.coverage.max(1)).div_ceil(n_clusters).min(n_classes); n_clusters]
+                let n_clusters = clustering.n_clusters(n_classes).unwrap_or(UNKNOWN_N_CLUSTERS);
+                vec![(n_classes * clustering.coverage.max(1)).div_ceil(n_clusters).min(n_classes); n_clusters]
             }
         };
         let mut flops = 0.0;
         for (specialist_idx, n_own) in sizes.into_iter().enumerate() {
             let n_rows = 2 * self.shop.train.len() * n_own / n_classes;
-            let n_outputs = match config.specialists.head {
+            let n_outputs = match specialists.head {
                 SpecialistHead::Dustbin => n_own + 1,
                 SpecialistHead::FullSoftmax => n_classes,
             };
-            let cost = self.cost(&config.generalist.model, &config.specialists.training, n_rows, n_outputs)?;
+            let cost = self.cost(model, &specialists.training, n_rows, n_outputs)?;
             let stage = stages.as_ref().map(|stages| &stages[specialist_idx].0);
             let cached = stage.is_some_and(|stage| self.is_done(stage));
             flops += cost.flops;
@@ -179,7 +193,7 @@ impl Planner<'_> {
             (
                 "soft_targets_ensemble",
                 "student_generalist_ensemble",
-                wants(Baseline::StudentGeneralistEnsemble),
+                wants(Baseline::StudentGeneralistEnsemble) && !ensemble.is_empty(),
                 Some(ensemble),
             ),
         ];
@@ -228,15 +242,23 @@ impl Planner<'_> {
         let shape = self.shop.input.shape;
         let n_examples = (self.shop.train.len() + self.shop.valid.len() + n_test) as u64;
         let value_bytes = if matches!(shape, stillhouse_core::InputShape::Image { .. }) { 1 } else { BYTES_PER_NUMBER };
-        let model =
-            Model::new(&config.generalist.model, &shape, self.shop.n_classes(), self.shop.seed, &self.shop.device)
+        let trained = [
+            config.generalist.as_ref().map(|generalist| (&generalist.model, &generalist.training)),
+            config.specialist_model().zip(config.specialists.as_ref().map(|specialists| &specialists.training)),
+            Some((&config.student.model, &config.student.training)),
+        ];
+        let bytes = |(model, training): (&ModelConfig, &TrainingConfig)| -> Result<u64> {
+            let model = Model::new(model, &shape, self.shop.n_classes(), self.shop.seed, &self.shop.device)
                 .map_err(|error| ExperimentError::Usage(error.to_string()))?;
-        let n_states = match config.generalist.training.optimizer {
-            OptimizerConfig::Sgd(_) => 1,
-            OptimizerConfig::AdamW(_) => 2,
+            let n_states = match training.optimizer {
+                OptimizerConfig::Sgd(_) => 1,
+                OptimizerConfig::AdamW(_) => 2,
+            };
+            // weights, gradients, optimizer state
+            Ok(model.n_parameters() as u64 * BYTES_PER_NUMBER * (2 + n_states))
         };
-        // weights, gradients, optimizer state
-        let per_training = model.n_parameters() as u64 * BYTES_PER_NUMBER * (2 + n_states);
+        let bytes: Vec<u64> = trained.into_iter().flatten().map(bytes).collect::<Result<_>>()?;
+        let per_training = bytes.into_iter().max().unwrap_or_default();
         let targets =
             self.stages.iter().filter(|stage| stage.name.starts_with("soft_targets")).map(|stage| stage.disk_bytes);
         Ok(n_examples * shape.n_values() as u64 * value_bytes

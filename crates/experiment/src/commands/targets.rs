@@ -8,8 +8,8 @@ use crate::pipeline::open_workshop;
 use crate::report::format::{bytes, counted, fixed, integer};
 use crate::run::{CONFIG, RunOptions, load_data};
 use crate::stages::{
-    Ensemble, Teacher, Workshop, check_specialists, cluster_classes, soft_targets_of, train_generalist_ensemble,
-    train_generalists, train_specialists,
+    Ensemble, Member, Teacher, Workshop, check_specialists, cluster_classes, soft_targets_of,
+    train_generalist_ensemble, train_generalists, train_specialists,
 };
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap};
@@ -182,7 +182,7 @@ fn recompute(
     // the stages are only read, which is nothing to tell
     let context = RunContext::new(scratch.path(), &options, &Silent, interrupt)?.reading_only();
     let dataset = load_data(&experiment, &context)?;
-    let (shop, _test) = open_workshop(&experiment, dataset, options.open_device()?, &context);
+    let (shop, _test) = open_workshop(&experiment, dataset, options.open_device()?, &context)?;
     let wrong =
         |error| ExperimentError::BadData(anyhow::Error::from(error).context(targets.path().display().to_string()));
     targets.check_dataset(&shop.fingerprint).map_err(wrong)?;
@@ -204,7 +204,7 @@ impl Check<'_> {
         let shop = self.shop;
         let generalists = train_generalists(shop)?;
         let clustered = cluster_classes(shop, &generalists)?;
-        let specialists = train_specialists(shop, &generalists, &clustered)?;
+        let specialists = train_specialists(shop, &generalists, clustered.as_ref())?;
         let specialists = check_specialists(shop, &generalists, specialists)?;
         let ensemble = Ensemble::new(shop, &generalists, &specialists)?;
         let members = match shop.config.evaluation.wants(Baseline::GeneralistEnsemble) {
@@ -213,8 +213,8 @@ impl Check<'_> {
         };
         let candidates = [
             Teacher::Merged(&ensemble),
-            Teacher::Single(&generalists[0]),
-            Teacher::Mean(generalists.iter().chain(&members).collect()),
+            Teacher::Single(shop.generalist_beside(&generalists, 0)),
+            Teacher::Mean(generalists.iter().chain(&members).map(Member::Network).collect()),
         ];
         let teacher = self.named(&candidates)?;
         let rows = self.rows(n_rows)?;
@@ -231,7 +231,7 @@ impl Check<'_> {
     fn named<'t>(&self, candidates: &'t [Teacher<'t>]) -> Result<&'t Teacher<'t>> {
         let stored = &self.targets.info().teachers;
         let names = |teacher: &Teacher<'_>| -> Vec<String> {
-            teacher.members().iter().map(|trained| trained.name.clone()).collect()
+            teacher.members().iter().map(|member| member.name().to_owned()).collect()
         };
         let same_names = |teacher: &&Teacher<'_>| names(teacher).iter().eq(stored.iter().map(|teacher| &teacher.name));
         let Some(teacher) = candidates.iter().find(same_names) else {
@@ -240,9 +240,9 @@ impl Check<'_> {
             let what = format!("made by {}, found no such teacher in the run", listed(stored));
             return Err(file_error(self.targets.path(), "soft targets", what));
         };
-        for (trained, stored) in teacher.members().iter().zip(stored) {
-            if trained.key != stored.fingerprint {
-                let (found, expected) = (&stored.fingerprint, &trained.key);
+        for (member, stored) in teacher.members().iter().zip(stored) {
+            if member.key() != stored.fingerprint {
+                let (found, expected) = (&stored.fingerprint, member.key());
                 let what = format!("{}: made by {found}, the run has {expected}: another training", stored.name);
                 return Err(file_error(self.targets.path(), "soft targets", what));
             }

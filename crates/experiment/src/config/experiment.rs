@@ -1,6 +1,6 @@
 //! The tables of an experiment's config.
 
-use super::SoftTargetsConfig;
+use super::{Classes, ExternalTeacherConfig, SoftTargetsConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::Temperature;
@@ -21,12 +21,19 @@ pub struct ExperimentConfig {
     pub seed: u64,
     /// Examples and labels.
     pub data: DataConfig,
-    /// The network that knows every class.
-    pub generalist: GeneralistConfig,
-    /// Which classes go to which specialist.
-    pub clustering: ClusteringConfig,
+    /// The network that knows every class. Without it, the first external teacher that knows every class stands in its
+    /// place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generalist: Option<GeneralistConfig>,
+    /// Which classes go to which specialist. Without it there are no specialists, which needs external teachers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clustering: Option<ClusteringConfig>,
     /// The networks for one cluster each.
-    pub specialists: SpecialistsConfig,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub specialists: Option<SpecialistsConfig>,
+    /// Teachers that were trained elsewhere, beside the run's own or instead of them.
+    #[serde(default, rename = "external_teacher", skip_serializing_if = "Vec::is_empty")]
+    pub external_teachers: Vec<ExternalTeacherConfig>,
     /// How all of them become one distribution.
     #[serde(default)]
     pub merge: MergeConfig,
@@ -61,6 +68,9 @@ fn one() -> usize {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SpecialistsConfig {
+    /// Architecture; the generalist's by default. Another one needs `init = "scratch"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelConfig>,
     /// Outputs of a specialist.
     #[serde(default)]
     pub head: SpecialistHead,
@@ -222,13 +232,25 @@ impl EvaluationConfig {
 }
 
 impl ExperimentConfig {
+    /// Generalists that the run trains.
+    pub fn n_generalists(&self) -> usize {
+        self.generalist.as_ref().map_or(0, |generalist| generalist.n_models)
+    }
+
+    /// Architecture of the specialists; none without specialists.
+    pub fn specialist_model(&self) -> Option<&ModelConfig> {
+        let specialists = self.specialists.as_ref()?;
+        specialists.model.as_ref().or(self.generalist.as_ref().map(|generalist| &generalist.model))
+    }
+
     /// Everything out of range: path and sentence of each.
     pub(crate) fn out_of_range(&self) -> Vec<(String, String)> {
+        let of = |training: Option<&TrainingConfig>| training.map(TrainingConfig::validate).unwrap_or_default();
         let tables = [
             ("data", self.data.validate()),
-            ("generalist.training", self.generalist.training.validate()),
-            ("clustering", self.clustering.validate()),
-            ("specialists.training", self.specialists.training.validate()),
+            ("generalist.training", of(self.generalist.as_ref().map(|generalist| &generalist.training))),
+            ("clustering", self.clustering.as_ref().map(ClusteringConfig::validate).unwrap_or_default()),
+            ("specialists.training", of(self.specialists.as_ref().map(|specialists| &specialists.training))),
             ("merge", self.merge.validate()),
             ("student.training", self.student.training.validate()),
             ("student.distillation", self.student.distillation.validate()),
@@ -237,18 +259,12 @@ impl ExperimentConfig {
             .into_iter()
             .flat_map(|(table, found)| found.into_iter().map(move |text| split_key(table, &text)))
             .collect();
-        let specialists = &self.specialists;
-        if self.generalist.n_models == 0 {
+        if self.generalist.as_ref().is_some_and(|generalist| generalist.n_models == 0) {
             problems.push(("generalist.n_models".into(), "must be at least 1, found 0".into()));
         }
-        if specialists.body == SpecialistBody::Frozen && specialists.init == SpecialistInit::Scratch {
-            let text = "a frozen body is the generalist's, expected `init = \"generalist\"`, found \"scratch\"";
-            problems.push(("specialists.body".into(), text.into()));
-        }
-        if specialists.head == SpecialistHead::FullSoftmax && specialists.dustbin_bias == DustbinBias::Refit {
-            let text = "a full_softmax head has no dustbin to refit, expected \"counted\"";
-            problems.push(("specialists.dustbin_bias".into(), text.into()));
-        }
+        problems.extend(self.missing_tables());
+        problems.extend(self.specialists.iter().flat_map(|specialists| self.impossible_specialists(specialists)));
+        problems.extend(self.external_problems());
         let is_soft = matches!(self.student.distillation.loss, DistillationLoss::SoftCrossEntropy(_));
         if self.merge.soften == Soften::BeforeMerge && !is_soft {
             let text = "before_merge needs the loss soft_cross_entropy, whose temperature it applies";
@@ -260,6 +276,69 @@ impl ExperimentConfig {
         }
         if self.name.as_ref().is_some_and(|name| name.is_empty() || name.contains(['/', '\\'])) {
             problems.push(("name".into(), "must be a plain folder name".into()));
+        }
+        problems
+    }
+
+    /// Tables that this combination of teachers needs.
+    fn missing_tables(&self) -> Vec<(String, String)> {
+        let missing = |table: &str, why: &str| (table.to_owned(), format!("missing; {why}"));
+        let mut problems = Vec::new();
+        let has_complete = self.external_teachers.iter().any(|teacher| teacher.classes == Classes::All);
+        if self.generalist.is_none() && !has_complete {
+            problems.push(missing("generalist", "or an [[external_teacher]] that knows every class"));
+        }
+        match (&self.clustering, &self.specialists) {
+            (None, None) if self.external_teachers.is_empty() => {
+                problems.push(missing("clustering", "without specialists there is nothing to merge"));
+                problems.push(missing("specialists", "without specialists there is nothing to merge"));
+            }
+            (None, Some(_)) => problems.push(missing("clustering", "the specialists need clusters of classes")),
+            (Some(_), None) => problems.push(missing("specialists", "the clusters are for specialists")),
+            _ => {}
+        }
+        problems
+    }
+
+    /// What these specialists would need and do not have.
+    fn impossible_specialists(&self, specialists: &SpecialistsConfig) -> Vec<(String, String)> {
+        let problem = |key: &str, text: &str| (format!("specialists.{key}"), text.to_owned());
+        let mut problems = Vec::new();
+        if specialists.body == SpecialistBody::Frozen && specialists.init == SpecialistInit::Scratch {
+            let text = "a frozen body is the generalist's, expected `init = \"generalist\"`, found \"scratch\"";
+            problems.push(problem("body", text));
+        }
+        if specialists.head == SpecialistHead::FullSoftmax && specialists.dustbin_bias == DustbinBias::Refit {
+            let text = "a full_softmax head has no dustbin to refit, expected \"counted\"";
+            problems.push(problem("dustbin_bias", text));
+        }
+        let has_own_model = specialists.model.is_some();
+        if self.generalist.is_none() && !has_own_model {
+            problems.push(problem("model", "missing; there is no generalist whose architecture it could be"));
+        }
+        if specialists.init == SpecialistInit::Generalist && (self.generalist.is_none() || has_own_model) {
+            let text = "weights of another architecture, or of no network at all, expected \"scratch\"";
+            problems.push(problem("init", text));
+        }
+        if specialists.head == SpecialistHead::FullSoftmax && self.generalist.is_none() {
+            let text = "a full_softmax head learns from a generalist of this run, expected \"dustbin\"";
+            problems.push(problem("head", text));
+        }
+        problems
+    }
+
+    fn external_problems(&self) -> Vec<(String, String)> {
+        let mut problems = Vec::new();
+        for (idx, teacher) in self.external_teachers.iter().enumerate() {
+            let table = format!("external_teacher[{idx}]");
+            problems.extend(teacher.out_of_range().iter().map(|text| split_key(&table, text)));
+            if self.external_teachers[..idx].iter().any(|other| other.name == teacher.name) {
+                problems.push((format!("{table}.name"), format!("\"{}\" is taken by an earlier one", teacher.name)));
+            }
+        }
+        if !self.external_teachers.is_empty() && self.data.is_augmented() {
+            let text = "external teachers have not seen the augmented views, expected none";
+            problems.push(("data.augment".into(), text.into()));
         }
         problems
     }

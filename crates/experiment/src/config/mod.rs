@@ -4,6 +4,7 @@
 //! with its path) -> typed -> ranges checked -> [`Experiment`]. Derived values are never written back.
 
 mod experiment;
+mod external;
 mod load;
 mod problems;
 mod schema;
@@ -13,6 +14,7 @@ pub use experiment::{
     Baseline, DustbinBias, EvaluationConfig, ExperimentConfig, GeneralistConfig, KeepSpecialists, SpecialistBody,
     SpecialistHead, SpecialistInit, SpecialistsConfig, StudentConfig,
 };
+pub use external::{Classes, ExternalTeacherConfig, Space};
 pub use load::{ConfigSource, Experiment, QUICKSTART, load_sweep_axes};
 pub use problems::{ConfigProblem, ConfigProblems};
 pub use schema::config_schema;

@@ -22,8 +22,9 @@ pub(crate) fn train_generalist_ensemble(
     generalists: &[Trained],
     specialists: &[Specialist],
 ) -> Result<Vec<Trained>> {
+    let Some(generalist) = generalists.first() else { return Ok(Vec::new()) };
     let specialists_flops: f64 = specialists.iter().map(|specialist| specialist.trained.fit.train_flops).sum();
-    let n_members = n_equal_cost_members(generalists.len(), generalists[0].fit.train_flops, specialists_flops);
+    let n_members = n_equal_cost_members(generalists.len(), generalist.fit.train_flops, specialists_flops);
     let recipes: Vec<_> = (generalists.len()..n_members).map(|member| generalist_recipe(shop, member)).collect();
     train_side_by_side(shop, &recipes)?.into_iter().collect()
 }

@@ -1,6 +1,6 @@
 //! Which classes the generalist confuses, and the clusters that specialists are trained on (paper, sec. 5.2).
 
-use super::{Teacher, Trained, Workshop};
+use super::{Member, Teacher, Trained, Workshop};
 use crate::error::{ExperimentError, Result, file_error};
 use crate::files::{read_json, write_json};
 use crate::store::{Stage, run_stage};
@@ -9,7 +9,8 @@ use std::borrow::Cow;
 use std::path::Path;
 use stillhouse_core::{ClassClustering, ClassId, Seed};
 use stillhouse_ensemble::{
-    ClusteringMethod, Diagnoser, Diagnosis, Hierarchy, OnlineKMeans, class_affinity, clustering_agreement,
+    ClusteringConfig, ClusteringMethod, Diagnoser, Diagnosis, Hierarchy, OnlineKMeans, class_affinity,
+    clustering_agreement,
 };
 
 /// The clustering and what it promises.
@@ -22,23 +23,24 @@ pub(crate) struct Clustered {
 const CLUSTERING: &str = "clustering.json";
 
 /// Clusters the classes by the generalists' mean predictions on the validation split, which it did not fit, and says what
-/// specialists on these clusters can win at most, before any of them is trained.
-pub(crate) fn cluster_classes(shop: &Workshop<'_>, generalists: &[Trained]) -> Result<Clustered> {
+/// specialists on these clusters can win at most, before any of them is trained. None for a config without specialists.
+pub(crate) fn cluster_classes(shop: &Workshop<'_>, generalists: &[Trained]) -> Result<Option<Clustered>> {
+    let Some(config) = &shop.config.clustering else { return Ok(None) };
     let hierarchy = read_hierarchy(shop)?;
     let stage = clustering_stage(shop, generalists)?;
     let produce = |folder: &Path| {
-        let clustered = compute(shop, generalists, hierarchy.as_deref())?;
+        let clustered = compute(shop, config, generalists, hierarchy.as_deref())?;
         write_json(&folder.join(CLUSTERING), &clustered)
     };
     let clustered: Clustered = run_stage(shop.context, &stage, produce, |folder| read_json(&folder.join(CLUSTERING)))?;
     shop.context.note("clustering", clustered.diagnosis.recommendation.clone());
-    Ok(clustered)
+    Ok(Some(clustered))
 }
 
 /// The stage that clusters by these generalists' confusions.
 pub(crate) fn clustering_stage(shop: &Workshop<'_>, generalists: &[Trained]) -> Result<Stage> {
     let hierarchy = read_hierarchy(shop)?;
-    let keys: Vec<&str> = generalists.iter().map(|generalist| generalist.key.as_str()).collect();
+    let keys: Vec<&str> = shop.complete_members(generalists).iter().map(Member::key).collect();
     Ok(Stage::new("clustering", None, &(keys, &shop.config.clustering, clustering_seed(shop), &hierarchy)))
 }
 
@@ -46,7 +48,12 @@ fn clustering_seed(shop: &Workshop<'_>) -> Seed {
     shop.seed.derive("clustering", 0)
 }
 
-fn compute(shop: &Workshop<'_>, generalists: &[Trained], hierarchy: Option<&str>) -> Result<Clustered> {
+fn compute(
+    shop: &Workshop<'_>,
+    config: &ClusteringConfig,
+    generalists: &[Trained],
+    hierarchy: Option<&str>,
+) -> Result<Clustered> {
     if shop.valid.is_empty() {
         return Err(ExperimentError::Usage(
             "clusters are made from the generalist's confusions on the validation split, which is empty\n  \
@@ -54,7 +61,6 @@ fn compute(shop: &Workshop<'_>, generalists: &[Trained], hierarchy: Option<&str>
                 .into(),
         ));
     }
-    let config = &shop.config.clustering;
     let n_classes = shop.n_classes();
     let held_out = HeldOut::new(shop, generalists)?;
     let hierarchy = hierarchy.map(|text| Hierarchy::parse(text, &shop.labels)).transpose().map_err(usage)?;
@@ -98,7 +104,7 @@ const MAX_KEPT: usize = 1 << 28;
 
 impl<'a> HeldOut<'a> {
     fn new(shop: &'a Workshop<'a>, generalists: &'a [Trained]) -> Result<Self> {
-        let mut held_out = Self { shop, teacher: Teacher::Mean(generalists.iter().collect()), kept: None };
+        let mut held_out = Self { shop, teacher: Teacher::Mean(shop.complete_members(generalists)), kept: None };
         if shop.valid.len() * shop.n_classes() <= MAX_KEPT {
             held_out.kept = Some(held_out.all()?.into_owned());
         }
@@ -131,7 +137,8 @@ impl<'a> HeldOut<'a> {
 const MAX_STABILITY: usize = 4000;
 
 fn read_hierarchy(shop: &Workshop<'_>) -> Result<Option<String>> {
-    let ClusteringMethod::Hierarchy(hierarchy) = &shop.config.clustering.method else { return Ok(None) };
+    let method = shop.config.clustering.as_ref().map(|config| &config.method);
+    let Some(ClusteringMethod::Hierarchy(hierarchy)) = method else { return Ok(None) };
     let text = std::fs::read_to_string(&hierarchy.path);
     text.map(Some).map_err(|error| file_error(&hierarchy.path, "the class hierarchy cannot be read", error))
 }

@@ -2,12 +2,13 @@
 //!
 //! N rows, C classes, L classes of a specialist.
 
-use super::{CheckedSpecialists, Specialist, Trained, Workshop};
+use super::external::External;
+use super::{CheckedSpecialists, Member, Specialist, Trained, Workshop};
 use crate::config::SpecialistHead;
 use crate::error::{ExperimentError, Result};
 use rayon::prelude::*;
 use stillhouse_core::Temperature;
-use stillhouse_ensemble::{MergeConfig, MergeScratch, Merger, Soften, TeacherScope};
+use stillhouse_ensemble::{MergeScratch, Merger, Soften, TeacherScope};
 use stillhouse_targets::soften;
 
 /// Every teacher whose word counts.
@@ -16,48 +17,69 @@ pub(crate) struct Ensemble<'a> {
     pub key: String,
     generalists: &'a [Trained],
     specialists: Vec<&'a Specialist>,
+    external: &'a [External],
     n_classes: usize,
+    /// Numbers of a row of each member.
+    n_outputs: Vec<usize>,
     soften: Soften,
     merger: Merger,
 }
 
 impl<'a> Ensemble<'a> {
-    /// The ensemble of all generalists and the specialists that passed their check.
+    /// The ensemble of all generalists, the specialists that passed their check, and the external teachers.
     ///
     /// # Errors
     /// A merge that the config makes impossible.
-    pub fn new(shop: &Workshop<'_>, generalists: &'a [Trained], checked: &'a CheckedSpecialists) -> Result<Self> {
+    pub fn new(shop: &'a Workshop<'_>, generalists: &'a [Trained], checked: &'a CheckedSpecialists) -> Result<Self> {
         let ensemble = Self::of(shop, generalists, checked.kept(), checked.specialist_weight)?;
         Ok(Self { key: checked.key.clone(), ..ensemble })
     }
 
-    /// An ensemble of these networks, without a key.
+    /// An ensemble of these networks, one vote for each generalist and `specialist_weight` of one for each specialist, and
+    /// of the external teachers; without a key.
     pub fn of(
-        shop: &Workshop<'_>,
+        shop: &'a Workshop<'_>,
         generalists: &'a [Trained],
         specialists: Vec<&'a Specialist>,
         specialist_weight: f64,
     ) -> Result<Self> {
         let (merge, n_classes) = (shop.config.merge.clone(), shop.n_classes());
-        let merger = merger(&merge, n_classes, generalists.len(), &specialists, specialist_weight)?;
-        Ok(Self { key: String::new(), generalists, specialists, n_classes, soften: merge.soften, merger })
+        let external = &shop.external[..];
+        let of_generalists = generalists.iter().map(|_| (TeacherScope::Full, 1.0));
+        let of_specialists = specialists.iter().map(|specialist| (scope(specialist), specialist_weight));
+        let of_external = external.iter().map(|external| (external.scope.clone(), external.weight));
+        let (scopes, weights): (Vec<_>, Vec<f64>) = of_generalists.chain(of_specialists).chain(of_external).unzip();
+        let n_outputs = scopes.iter().map(|scope| scope.n_outputs(n_classes)).collect();
+        let merger = Merger::new(n_classes, scopes, &weights, &merge)
+            .map_err(|error| ExperimentError::Failed(anyhow::anyhow!("merge: {error}")))?;
+        Ok(Self {
+            key: String::new(),
+            generalists,
+            specialists,
+            external,
+            n_classes,
+            n_outputs,
+            soften: merge.soften,
+            merger,
+        })
     }
 
-    /// Generalists, then specialists.
-    pub fn members(&self) -> Vec<&'a Trained> {
-        self.generalists.iter().chain(self.specialists.iter().map(|specialist| &specialist.trained)).collect()
+    /// Generalists, then specialists, then external teachers.
+    pub fn members(&self) -> Vec<Member<'a>> {
+        let specialists = self.specialists.iter().map(|specialist| &specialist.trained);
+        let networks = self.generalists.iter().chain(specialists).map(Member::Network);
+        networks.chain(self.external.iter().map(Member::External)).collect()
     }
 
     /// Merges each row of the members' predictions, given in the order of [`Ensemble::members`].
     pub fn merge<P: AsRef<[f32]> + Sync>(&self, predictions: &[P]) -> Result<Vec<f32>> {
         let n_classes = self.n_classes;
         let predictions: Vec<&[f32]> = predictions.iter().map(AsRef::as_ref).collect();
-        let n_rows = predictions[0].len() / n_classes;
-        let widths: Vec<usize> = predictions.iter().map(|probs| probs.len() / n_rows.max(1)).collect();
+        let n_rows = predictions[0].len() / self.n_outputs[0];
         let mut merged = vec![0.0_f32; n_rows * n_classes];
         let merge_one = |scratch: &mut Scratch, (row, out): (usize, &mut [f32])| -> Result<()> {
             let rows: Vec<&[f32]> =
-                predictions.iter().zip(&widths).map(|(probs, width)| &probs[row * width..][..*width]).collect();
+                predictions.iter().zip(&self.n_outputs).map(|(probs, width)| &probs[row * width..][..*width]).collect();
             scratch.probs.resize(n_classes, 0.0);
             self.merger
                 .merge_into(&rows, &mut scratch.merge, &mut scratch.probs)
@@ -68,9 +90,7 @@ impl<'a> Ensemble<'a> {
         merged.par_chunks_exact_mut(n_classes).enumerate().try_for_each_init(Scratch::default, merge_one)?;
         Ok(merged)
     }
-}
 
-impl Ensemble<'_> {
     /// What a student at this temperature is to learn, as distributions that its loss softens to the target. They are
     /// the merged ones, unless the config softens before the merge: then each network's own outputs are softened and
     /// merged, and the result is sharpened by as much as the loss will soften it.
@@ -79,9 +99,8 @@ impl Ensemble<'_> {
             return self.merge(predictions);
         }
         let inverse = Temperature::new(1.0 / temperature.get()).expect("the inverse of a temperature is above 0");
-        let n_rows = predictions[0].len() / self.n_classes;
-        let soften_all = |probs: &Vec<f32>| softened(probs, probs.len() / n_rows.max(1), temperature);
-        let softened_predictions: Vec<Vec<f32>> = predictions.iter().map(soften_all).collect();
+        let soften_all = |(probs, n_outputs): (&Vec<f32>, &usize)| softened(probs, *n_outputs, temperature);
+        let softened_predictions: Vec<Vec<f32>> = predictions.iter().zip(&self.n_outputs).map(soften_all).collect();
         Ok(softened(&self.merge(&softened_predictions)?, self.n_classes, inverse))
     }
 }
@@ -101,22 +120,9 @@ struct Scratch {
     probs: Vec<f64>,
 }
 
-/// One vote for each generalist, `specialist_weight` of one for each specialist.
-fn merger(
-    config: &MergeConfig,
-    n_classes: usize,
-    n_generalists: usize,
-    specialists: &[&Specialist],
-    specialist_weight: f64,
-) -> Result<Merger> {
-    let generalists = std::iter::repeat_n(TeacherScope::Full, n_generalists);
-    let scope = |specialist: &&Specialist| match specialist.head {
+fn scope(specialist: &Specialist) -> TeacherScope {
+    match specialist.head {
         SpecialistHead::Dustbin => TeacherScope::Dustbin(specialist.subset.clone()),
         SpecialistHead::FullSoftmax => TeacherScope::FullSoftmax(specialist.subset.clone()),
-    };
-    let scopes: Vec<TeacherScope> = generalists.chain(specialists.iter().map(scope)).collect();
-    let mut weights = vec![1.0; n_generalists];
-    weights.resize(scopes.len(), specialist_weight);
-    Merger::new(n_classes, scopes, &weights, config)
-        .map_err(|error| ExperimentError::Failed(anyhow::anyhow!("merge: {error}")))
+    }
 }

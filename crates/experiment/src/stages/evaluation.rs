@@ -3,7 +3,7 @@
 use super::samples::{cluster_galleries, soft_target_samples};
 use super::teacher::PROBS_AT_ONCE;
 use super::validation::{SpecialistCheck, own_examples};
-use super::{CheckedSpecialists, Clustered, Ensemble, Specialist, Students, Teacher, Trained, Workshop};
+use super::{CheckedSpecialists, Clustered, Ensemble, Member, Specialist, Students, Teacher, Trained, Workshop};
 use crate::config::{DustbinBias, SpecialistHead};
 use crate::error::{ExperimentError, Result};
 use crate::files::{read_json, write_json};
@@ -25,6 +25,8 @@ use stillhouse_train::{Metrics, PredictionRecord, agreement, metrics_of, records
 /// Everything that was trained.
 pub(crate) struct Models<'a> {
     pub generalists: &'a [Trained],
+    /// The first of them, or the external teacher in its place.
+    pub generalist: Member<'a>,
     pub specialists: &'a CheckedSpecialists,
     pub ensemble: &'a Ensemble<'a>,
     pub students: &'a Students,
@@ -48,14 +50,18 @@ pub(crate) fn evaluate(
     shop: &Workshop<'_>,
     run_name: &str,
     dataset: DatasetReport,
-    clustered: &Clustered,
+    clustered: Option<&Clustered>,
     models: &Models<'_>,
     targets: &SoftTargets,
     test: SealedTest,
 ) -> Result<Evaluated> {
     let keys: Vec<&str> = models.all_trained().iter().map(|trained| trained.key.as_str()).collect();
     let config = (&shop.config.merge, &shop.config.evaluation, &models.specialists.key);
-    let stage = Stage::new("evaluation", None, &(run_name, &dataset, &clustered.clustering, keys, config));
+    let stage = Stage::new(
+        "evaluation",
+        None,
+        &(run_name, &dataset, clustered.map(|clustered| &clustered.clustering), keys, config),
+    );
     let produce = |folder: &Path| {
         let test = test.unseal();
         let evaluated = shop.context.with_all_threads(|| {
@@ -74,7 +80,7 @@ impl<'a> Models<'a> {
 
     /// The plain ensemble of equal cost, if it was asked for.
     pub fn plain_ensemble(&self) -> Option<Teacher<'a>> {
-        let members = self.generalists.iter().chain(self.ensemble_members).collect();
+        let members = self.generalists.iter().chain(self.ensemble_members).map(Member::Network).collect();
         (self.generalists.len() + self.ensemble_members.len() > 1).then_some(Teacher::Mean(members))
     }
 
@@ -87,11 +93,12 @@ impl<'a> Models<'a> {
     /// All that predict every class, by their names in the report.
     fn complete(&self) -> Vec<(String, Teacher<'a>)> {
         let mut complete = vec![
-            ("generalist".to_owned(), Teacher::Single(&self.generalists[0])),
+            ("generalist".to_owned(), Teacher::Single(self.generalist)),
             ("ensemble".to_owned(), self.merged()),
-            ("student".to_owned(), Teacher::Single(&self.students.student)),
+            ("student".to_owned(), Teacher::Single(Member::Network(&self.students.student))),
         ];
-        complete.extend(self.students.twins.iter().map(|twin| (twin.name.clone(), Teacher::Single(twin))));
+        complete
+            .extend(self.students.twins.iter().map(|twin| (twin.name.clone(), Teacher::Single(Member::Network(twin)))));
         complete.extend(self.plain_ensemble().map(|teacher| ("generalist_ensemble".to_owned(), teacher)));
         complete
     }
@@ -100,7 +107,7 @@ impl<'a> Models<'a> {
 struct Evaluation<'a> {
     shop: &'a Workshop<'a>,
     models: &'a Models<'a>,
-    clustered: &'a Clustered,
+    clustered: Option<&'a Clustered>,
     test: &'a Split,
 }
 
@@ -144,9 +151,9 @@ impl Evaluation<'_> {
             models: on_test.into_iter().map(|model| model.report).chain(specialist_reports).collect(),
             total_train_seconds: self.models.all_trained().iter().map(|trained| trained.fit.train_seconds).sum(),
             wall_seconds: 0.0,
-            oracle_bound: Some(self.clustered.diagnosis.errors_inside),
-            confusion_mass_inside: Some(self.clustered.diagnosis.confusion_inside),
-            cluster_stability: self.clustered.diagnosis.stability,
+            oracle_bound: self.clustered.map(|clustered| clustered.diagnosis.errors_inside),
+            confusion_mass_inside: self.clustered.map(|clustered| clustered.diagnosis.confusion_inside),
+            cluster_stability: self.clustered.and_then(|clustered| clustered.diagnosis.stability),
             dustbin_corrections: self
                 .models
                 .specialists
@@ -156,7 +163,7 @@ impl Evaluation<'_> {
                 .collect(),
             soft_target_entropy: Some(targets.mean_entropy()),
             warnings: Vec::new(),
-            notes: Vec::new(),
+            notes: self.notes(),
         };
         let curves: Vec<Curve> = self.models.all_trained().into_iter().map(curve).collect();
         let failed = self.failed_specialists();
@@ -171,8 +178,19 @@ impl Evaluation<'_> {
     fn failed_specialists(&self) -> Vec<String> {
         let is_there =
             |cluster_idx: &usize| self.models.specialists.specialists.iter().any(|s| s.cluster_idx == *cluster_idx);
-        let failed = (0..self.clustered.clustering.clusters().len()).filter(|cluster_idx| !is_there(cluster_idx));
+        let n_clusters = self.clustered.map_or(0, |clustered| clustered.clustering.clusters().len());
+        let failed = (0..n_clusters).filter(|cluster_idx| !is_there(cluster_idx));
         failed.map(|idx| format!("Specialist {idx} failed and is left out of everything below.")).collect()
+    }
+
+    /// What the numbers of teachers from elsewhere leave out.
+    fn notes(&self) -> Vec<String> {
+        let names: Vec<&str> = self.shop.external.iter().map(|external| external.name.as_str()).collect();
+        let text = format!(
+            "Size, training cost and latency of external teachers are not known and are counted as nothing: {}.",
+            names.join(", ")
+        );
+        if names.is_empty() { Vec::new() } else { vec![text] }
     }
 
     fn test_one(&self, name: &str, teacher: &Teacher<'_>) -> Result<OnTest> {
@@ -181,9 +199,11 @@ impl Evaluation<'_> {
         let records = self.records(teacher, self.test, |row, label| conditional.push(row, label))?;
         let valid = metrics_of(&self.records(teacher, &self.shop.valid, |_, _| {})?);
         let members = teacher.members();
+        let networks: Vec<&Trained> = members.iter().filter_map(Member::network).collect();
+        let is_measurable = networks.len() == members.len();
         let report = ModelReport {
-            latency_ms_p50: self.latency(teacher)?,
-            ..model_report(name, &members, &metrics_of(&records), valid.top1)
+            latency_ms_p50: if is_measurable { self.latency(teacher)? } else { None },
+            ..model_report(name, &networks, &metrics_of(&records), valid.top1)
         };
         let correct = records.iter().map(PredictionRecord::is_correct).collect();
         let conditional_top1 = conditional.finish();
@@ -228,6 +248,7 @@ impl Evaluation<'_> {
         let (effects, n_left_out) = self.left_out_effects()?;
         let mut clusters = Vec::new();
         let mut reports = Vec::new();
+        let diagnoses = self.clustered.map_or(&[][..], |clustered| &clustered.diagnosis.clusters);
         for (idx, specialist) in self.models.specialists.specialists.iter().enumerate() {
             let subset = &specialist.subset;
             let generalist_top1 = generalist.conditional_top1[idx].unwrap_or(0.0);
@@ -236,7 +257,7 @@ impl Evaluation<'_> {
             let on_valid = self.conditional(specialist, &own_valid)?;
             clusters.push(ClusterReport {
                 classes: subset.members().iter().map(|class| self.shop.labels[class.index()].clone()).collect(),
-                oracle_gain: self.clustered.diagnosis.clusters[specialist.cluster_idx].oracle_gain,
+                oracle_gain: diagnoses[specialist.cluster_idx].oracle_gain,
                 generalist_conditional_top1: generalist_top1,
                 specialist_conditional_top1: own.top1,
                 specialist_gain: own.top1 - generalist_top1,
@@ -255,6 +276,9 @@ impl Evaluation<'_> {
     /// are not heard anyway. On as many test examples as keep the number of merges bounded.
     fn left_out_effects(&self) -> Result<(Vec<Option<f64>>, usize)> {
         let kept = &self.models.specialists.kept;
+        if kept.is_empty() {
+            return Ok((vec![None; self.models.specialists.specialists.len()], 0));
+        }
         let n_merges = MAX_LEFT_OUT_MERGES / kept.len().max(1);
         let n_rows = self.test.len().min(n_merges).min(PROBS_AT_ONCE / self.shop.n_classes()).max(1);
         let rows: Vec<usize> = (0..n_rows).map(|row| row * self.test.len() / n_rows).collect();
@@ -304,7 +328,8 @@ impl Evaluation<'_> {
 
     /// Each specialist's dustbin on the validation split.
     fn dustbins(&self) -> Vec<Option<DustbinReport>> {
-        let uses_refit = self.shop.config.specialists.dustbin_bias == DustbinBias::Refit;
+        let config = self.shop.config.specialists.as_ref();
+        let uses_refit = config.is_some_and(|config| config.dustbin_bias == DustbinBias::Refit);
         let report = |check: &SpecialistCheck| {
             check.dustbin.map(|dustbin| DustbinReport {
                 observed: dustbin.counted.observed,
@@ -338,7 +363,11 @@ impl Evaluation<'_> {
 
     /// The paper's Table 4: by the number of specialists that cover the true class.
     fn coverage(&self, on_test: &[OnTest]) -> Result<Vec<CoverageRow>> {
-        let trained = self.models.specialists.specialists.iter().map(|specialist| specialist.subset.clone()).collect();
+        let trained: Vec<_> =
+            self.models.specialists.specialists.iter().map(|specialist| specialist.subset.clone()).collect();
+        if trained.is_empty() {
+            return Ok(Vec::new());
+        }
         let trained = ClassClustering::new(trained).map_err(|error| ExperimentError::Failed(error.into()))?;
         let (generalist, ensemble) = (by_name(on_test, "generalist"), by_name(on_test, "ensemble"));
         Ok(coverage_table(self.test.labels(), &generalist.correct, &ensemble.correct, &trained)

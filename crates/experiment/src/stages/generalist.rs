@@ -5,9 +5,10 @@ use super::training::{Recipe, Trained, global_validation, train_model, train_sid
 use crate::error::Result;
 use stillhouse_train::{LabelView, Objective, Sampler};
 
-/// Trains the generalists, one with all threads, several side by side.
+/// Trains the generalists, one with all threads, several side by side; none where the config has external ones only.
 pub(crate) fn train_generalists(shop: &Workshop<'_>) -> Result<Vec<Trained>> {
-    match shop.config.generalist.n_models {
+    match shop.config.n_generalists() {
+        0 => Ok(Vec::new()),
         1 => Ok(vec![shop.context.with_all_threads(|| train_model(shop, &generalist_recipe(shop, 0)))??]),
         n_models => {
             let recipes: Vec<_> = (0..n_models).map(|member| generalist_recipe(shop, member)).collect();
@@ -18,7 +19,7 @@ pub(crate) fn train_generalists(shop: &Workshop<'_>) -> Result<Vec<Trained>> {
 
 /// The generalist (0), or another one that differs in its seed alone: a member of the plain ensemble.
 pub(crate) fn generalist_recipe<'a>(shop: &Workshop<'a>, member: usize) -> Recipe<'a> {
-    let config = &shop.config.generalist;
+    let config = shop.config.generalist.as_ref().expect("only configs with a generalist train any");
     Recipe {
         kind: "generalist",
         index: (member > 0).then_some(member),

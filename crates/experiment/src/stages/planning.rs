@@ -20,7 +20,7 @@ pub(crate) fn generalist_stage(shop: &Workshop<'_>, member: usize) -> Stage {
 
 /// The generalists, if all are trained.
 pub(crate) fn finished_generalists(shop: &Workshop<'_>) -> Result<Option<Vec<Trained>>> {
-    let recipes: Vec<_> = (0..shop.config.generalist.n_models).map(|member| generalist_recipe(shop, member)).collect();
+    let recipes: Vec<_> = (0..shop.config.n_generalists()).map(|member| generalist_recipe(shop, member)).collect();
     let all_done = recipes.iter().all(|recipe| recipe.stage(shop).is_done(shop.context.stages_dir()));
     all_done.then(|| recipes.iter().map(|recipe| train_model(shop, recipe)).collect()).transpose()
 }
@@ -28,7 +28,10 @@ pub(crate) fn finished_generalists(shop: &Workshop<'_>) -> Result<Option<Vec<Tra
 /// The clustering, if it is made.
 pub(crate) fn finished_clustering(shop: &Workshop<'_>, generalists: &[Trained]) -> Result<Option<Clustered>> {
     let stage = super::clustering::clustering_stage(shop, generalists)?;
-    stage.is_done(shop.context.stages_dir()).then(|| cluster_classes(shop, generalists)).transpose()
+    match stage.is_done(shop.context.stages_dir()) {
+        true => cluster_classes(shop, generalists),
+        false => Ok(None),
+    }
 }
 
 /// Stage and number of classes of each specialist.

@@ -1,6 +1,7 @@
 //! Which teachers the merge hears, and how loud the specialists are: decided on the validation split.
 
 use super::specialists::Specialist;
+use super::teacher::PROBS_AT_ONCE;
 use super::training::Trained;
 use super::validation::SpecialistCheck;
 use super::{Ensemble, Teacher, Workshop};
@@ -32,9 +33,13 @@ const LEAST_GAIN: f64 = 1e-4;
 const MAX_WEIGHT: f64 = 20.0;
 const N_SECTIONS: usize = 16;
 
+fn keep(shop: &Workshop<'_>) -> KeepSpecialists {
+    shop.config.specialists.as_ref().map(|config| config.keep).unwrap_or_default()
+}
+
 /// The stage that chooses on the validation split, after the stage with this key; none where nothing is to be chosen.
 pub(crate) fn selection_stage(shop: &Workshop<'_>, key: &str) -> Option<Stage> {
-    let (keep, merge) = (shop.config.specialists.keep, &shop.config.merge);
+    let (keep, merge) = (keep(shop), &shop.config.merge);
     let is_needed = keep == KeepSpecialists::Greedy || merge.weights == TeacherWeights::Fitted {};
     is_needed.then(|| Stage::new("selection", None, &(key, keep, merge)))
 }
@@ -47,7 +52,7 @@ pub(crate) fn select_teachers(
     specialists: &[Specialist],
     checks: &[SpecialistCheck],
 ) -> Result<(Selection, String)> {
-    let (keep, weights) = (shop.config.specialists.keep, &shop.config.merge.weights);
+    let (keep, weights) = (keep(shop), &shop.config.merge.weights);
     let helps = |idx: &usize| checks[*idx].specialist_top1 > checks[*idx].generalist_top1;
     let kept = match keep {
         KeepSpecialists::Helpful => (0..specialists.len()).filter(helps).collect(),
@@ -105,7 +110,7 @@ impl<'a> Valid<'a> {
         specialists: &'a [Specialist],
         n_rows: usize,
     ) -> Result<Self> {
-        let n_rows = n_rows.clamp(1, shop.valid.len());
+        let n_rows = n_rows.min(PROBS_AT_ONCE / shop.n_classes()).clamp(1, shop.valid.len());
         let rows: Vec<usize> = (0..n_rows).map(|row| row * shop.valid.len() / n_rows).collect();
         let sample = shop.valid.select(&rows);
         let everyone = Ensemble::of(shop, generalists, specialists.iter().collect(), 1.0)?;
@@ -118,8 +123,9 @@ impl<'a> Valid<'a> {
         self.shop.context.check_interrupt()?;
         let n_generalists = self.generalists.len();
         let of_specialists = heard.iter().map(|idx| &self.predictions[n_generalists + idx]);
+        let external = &self.predictions[n_generalists + self.specialists.len()..];
         let predictions: Vec<&[f32]> =
-            self.predictions[..n_generalists].iter().chain(of_specialists).map(Vec::as_slice).collect();
+            self.predictions[..n_generalists].iter().chain(of_specialists).chain(external).map(Vec::as_slice).collect();
         let specialists = heard.iter().map(|idx| &self.specialists[*idx]).collect();
         let ensemble = Ensemble::of(self.shop, self.generalists, specialists, weight)?;
         let probs = ensemble.merge(&predictions)?;

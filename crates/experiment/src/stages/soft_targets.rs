@@ -89,7 +89,7 @@ fn info(shop: &Workshop<'_>, teacher: &Teacher<'_>) -> TargetsInfo {
         teachers: teacher
             .members()
             .iter()
-            .map(|trained| TeacherInfo { name: trained.name.clone(), fingerprint: trained.key.clone() })
+            .map(|member| TeacherInfo { name: member.name().to_owned(), fingerprint: member.key().to_owned() })
             .collect(),
         transform: if shop.augmented { format!("{} augmented views", views(shop).len()) } else { "none".into() },
         labels: shop.labels.clone(),

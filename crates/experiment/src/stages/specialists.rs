@@ -33,15 +33,16 @@ impl Specialist {
     }
 }
 
-/// Trains one specialist for each cluster. One that fails is reported and left out; the others go on.
+/// Trains one specialist for each cluster, none without clusters. One that fails is reported and left out; the others go on.
 ///
 /// # Errors
 /// An interruption, or the failure of every specialist.
 pub(crate) fn train_specialists(
     shop: &Workshop<'_>,
     generalists: &[Trained],
-    clustered: &Clustered,
+    clustered: Option<&Clustered>,
 ) -> Result<Vec<Specialist>> {
+    let (Some(config), Some(clustered)) = (&shop.config.specialists, clustered) else { return Ok(Vec::new()) };
     let clusters = clustered.clustering.clusters();
     let mut recipes = specialist_recipes(shop, generalists, clustered)?;
     let bodies = frozen_bodies(shop, generalists, &recipes)?;
@@ -57,7 +58,7 @@ pub(crate) fn train_specialists(
                 trained,
                 cluster_idx,
                 subset: clusters[cluster_idx].clone(),
-                head: shop.config.specialists.head,
+                head: config.head,
                 prior_correction: correction(shop, &clusters[cluster_idx])?,
                 refit_shift: 0.0,
             }),
@@ -121,8 +122,9 @@ fn recipe<'a>(
     (cluster_idx, n_specialists): (usize, usize),
     subset: &'a ClassSubset,
 ) -> Result<Recipe<'a>> {
-    let config = &shop.config.specialists;
-    let generalist = &generalists[cluster_idx % generalists.len()];
+    let config = shop.config.specialists.as_ref().expect("only configs with specialists train any");
+    let generalist = (!generalists.is_empty()).then(|| &generalists[cluster_idx % generalists.len()]);
+    let of_the_run = || generalist.expect("the config asks for a generalist of the run only where there is one");
     let seed = shop.seed.derive("specialist", cluster_idx as u64);
     let shift = correction(shop, subset)?;
     let sampler = Sampler::half_and_half(&shop.train, subset);
@@ -136,6 +138,7 @@ fn recipe<'a>(
             (labels, HeadInit::Dustbin { subset }, subset.len() + 1, objective, vec![(subset.len(), shift)])
         }
         SpecialistHead::FullSoftmax => {
+            let generalist = of_the_run();
             depends_on.push(format!("full softmax beside {}", generalist.key));
             let source = if is_frozen { Arc::new(head_of(generalist)?) } else { generalist.model.clone() };
             let objective = Objective::FullSoftmax { subset: subset.clone(), generalist: source };
@@ -145,19 +148,19 @@ fn recipe<'a>(
     };
     let flops_beside = match config.head {
         SpecialistHead::Dustbin => 0.0,
-        SpecialistHead::FullSoftmax => (1.0 - sampler.own_share()) * generalist.model.flops_per_example() as f64,
+        SpecialistHead::FullSoftmax => (1.0 - sampler.own_share()) * of_the_run().model.flops_per_example() as f64,
     };
     Ok(Recipe {
         kind: "specialist",
         index: Some(cluster_idx),
-        model: &shop.config.generalist.model,
+        model: shop.config.specialist_model().expect("checked with the config"),
         training: &config.training,
         seed,
         start: match config.init {
-            SpecialistInit::Generalist => Some((generalist, head)),
+            SpecialistInit::Generalist => Some((of_the_run(), head)),
             SpecialistInit::Scratch => None,
         },
-        frozen: is_frozen.then_some(Frozen { n_sharing: n_specialists.div_ceil(generalists.len()) }),
+        frozen: is_frozen.then_some(Frozen { n_sharing: n_specialists.div_ceil(generalists.len().max(1)) }),
         frozen_features: None,
         n_outputs,
         validation: Validation { split: balanced(&shop.valid, subset, seed), labels },

@@ -1,5 +1,6 @@
-//! Anything that predicts a distribution over all classes: one network, several, or the merged ensemble.
+//! Anything that predicts a distribution over all classes: one voice, several, or the merged ensemble.
 
+use super::external::External;
 use super::{Ensemble, Trained, Workshop};
 use crate::error::Result;
 use rayon::prelude::*;
@@ -11,21 +12,64 @@ use stillhouse_train::{PREDICTION_BATCH, predict_proba};
 /// Probabilities over all classes that are in memory at once, of each network and of what they say together.
 pub(crate) const PROBS_AT_ONCE: usize = 1 << 24;
 
+/// One voice: a network of this run, or predictions that were made elsewhere.
+#[derive(Clone, Copy)]
+pub(crate) enum Member<'a> {
+    /// A network.
+    Network(&'a Trained),
+    /// A file's content.
+    External(&'a External),
+}
+
+impl<'a> Member<'a> {
+    pub fn name(&self) -> &'a str {
+        match self {
+            Self::Network(trained) => &trained.name,
+            Self::External(external) => &external.name,
+        }
+    }
+
+    /// Hash of everything that its predictions depend on.
+    pub fn key(&self) -> &'a str {
+        match self {
+            Self::Network(trained) => &trained.key,
+            Self::External(external) => &external.key,
+        }
+    }
+
+    /// The network, unless it was trained elsewhere.
+    pub fn network(&self) -> Option<&'a Trained> {
+        match self {
+            Self::Network(trained) => Some(trained),
+            Self::External(_) => None,
+        }
+    }
+
+    /// Its own outputs as probabilities for every row of a split. External predictions have no views: the config allows
+    /// them for data without augmentation only.
+    pub fn predict(&self, split: &Split, view: Option<ViewId>) -> Result<Vec<f32>> {
+        match self {
+            Self::Network(trained) => Ok(predict_proba(&trained.model, split, view)?),
+            Self::External(external) => external.predict(split),
+        }
+    }
+}
+
 /// A source of soft targets and of predictions to evaluate.
 pub(crate) enum Teacher<'a> {
-    /// One network.
-    Single(&'a Trained),
-    /// The mean of several networks' probabilities.
-    Mean(Vec<&'a Trained>),
+    /// One voice.
+    Single(Member<'a>),
+    /// The mean of several voices' probabilities.
+    Mean(Vec<Member<'a>>),
     /// Generalists and specialists, merged (paper, eq. 5).
     Merged(&'a Ensemble<'a>),
 }
 
 impl<'a> Teacher<'a> {
-    /// The networks behind it.
-    pub fn members(&self) -> Vec<&'a Trained> {
+    /// The voices behind it.
+    pub fn members(&self) -> Vec<Member<'a>> {
         match self {
-            Self::Single(trained) => vec![trained],
+            Self::Single(member) => vec![*member],
             Self::Mean(members) => members.clone(),
             Self::Merged(ensemble) => ensemble.members(),
         }
@@ -35,7 +79,7 @@ impl<'a> Teacher<'a> {
     pub fn keys(&self) -> Vec<String> {
         match self {
             Self::Merged(ensemble) => vec![ensemble.key.clone()],
-            _ => self.members().iter().map(|trained| trained.key.clone()).collect(),
+            _ => self.members().iter().map(|member| member.key().to_owned()).collect(),
         }
     }
 
@@ -74,11 +118,11 @@ impl<'a> Teacher<'a> {
         ensemble.soft_targets(&networks, shop.config.student.temperature())
     }
 
-    /// Every network's own probabilities, in the order of [`Teacher::members`].
+    /// Every voice's own probabilities, in the order of [`Teacher::members`].
     pub fn predict_members(&self, shop: &Workshop<'_>, split: &Split, view: Option<ViewId>) -> Result<Vec<Vec<f32>>> {
-        let networks = self.members().into_iter().map(|trained| {
+        let networks = self.members().into_iter().map(|member| {
             shop.context.check_interrupt()?;
-            Ok(predict_proba(&trained.model, split, view)?)
+            member.predict(split, view)
         });
         networks.collect()
     }

@@ -3,10 +3,10 @@
 //!
 //! N validation examples, C classes, L classes of a specialist.
 
-use super::Workshop;
 use super::selection::{Selection, select_teachers};
 use super::specialists::Specialist;
 use super::training::{Trained, model_error};
+use super::{Member, Workshop};
 use crate::config::{DustbinBias, KeepSpecialists, SpecialistHead};
 use crate::error::Result;
 use crate::files::{read_json, write_json};
@@ -56,8 +56,13 @@ const CHECKS: &str = "checks.json";
 
 /// The stage that checks the specialists with these keys.
 pub(crate) fn check_stage(shop: &Workshop<'_>, generalists: &[&str], specialists: &[&str]) -> Stage {
-    let config = &shop.config.specialists;
-    Stage::new("validation", None, &(&shop.fingerprint, generalists, specialists, config.dustbin_bias))
+    let dustbin_bias = shop.config.specialists.as_ref().map(|config| config.dustbin_bias);
+    Stage::new("validation", None, &(&shop.fingerprint, generalists, specialists, dustbin_bias))
+}
+
+/// The generalists, and all external teachers: everyone whom the merge hears beside the specialists.
+fn members_beside<'m>(shop: &'m Workshop<'_>, generalists: &'m [Trained]) -> Vec<Member<'m>> {
+    generalists.iter().map(Member::Network).chain(shop.external.iter().map(Member::External)).collect()
 }
 
 /// Checks all specialists on the validation split, refits dustbins and leaves out specialists as the config asks.
@@ -66,7 +71,7 @@ pub(crate) fn check_specialists(
     generalists: &[Trained],
     mut specialists: Vec<Specialist>,
 ) -> Result<CheckedSpecialists> {
-    let generalist_keys: Vec<&str> = generalists.iter().map(|generalist| generalist.key.as_str()).collect();
+    let generalist_keys: Vec<&str> = members_beside(shop, generalists).iter().map(Member::key).collect();
     let specialist_keys: Vec<&str> = specialists.iter().map(|specialist| specialist.trained.key.as_str()).collect();
     let stage = check_stage(shop, &generalist_keys, &specialist_keys);
     let produce = |folder: &Path| {
@@ -75,7 +80,7 @@ pub(crate) fn check_specialists(
     };
     let checks: Vec<SpecialistCheck> =
         run_stage(shop.context, &stage, produce, |folder| read_json(&folder.join(CHECKS)))?;
-    if shop.config.specialists.dustbin_bias == DustbinBias::Refit {
+    if shop.config.specialists.as_ref().is_some_and(|config| config.dustbin_bias == DustbinBias::Refit) {
         for (specialist, check) in specialists.iter_mut().zip(&checks) {
             apply_refit(specialist, check)?;
         }
@@ -98,8 +103,8 @@ fn note_dropped(shop: &Workshop<'_>, specialists: &[Specialist], kept: &[usize])
     if dropped.is_empty() {
         return;
     }
-    let why = match shop.config.specialists.keep {
-        KeepSpecialists::Greedy => "do not lower the validation loss of the merge",
+    let why = match shop.config.specialists.as_ref().map(|config| config.keep) {
+        Some(KeepSpecialists::Greedy) => "do not lower the validation loss of the merge",
         _ => "do not beat the generalist on their own validation classes",
     };
     let names: Vec<String> = dropped.iter().map(|idx| specialists[*idx].cluster_idx.to_string()).collect();
@@ -120,10 +125,10 @@ fn apply_refit(specialist: &mut Specialist, check: &SpecialistCheck) -> Result<(
 fn check_all(shop: &Workshop<'_>, generalists: &[Trained], specialists: &[Specialist]) -> Result<Vec<SpecialistCheck>> {
     let check = |specialist: &Specialist| -> Result<SpecialistCheck> {
         shop.context.check_interrupt()?;
-        let generalist = &generalists[specialist.cluster_idx % generalists.len()];
+        let generalist = shop.generalist_beside(generalists, specialist.cluster_idx);
         let own = own_examples(&shop.valid, &specialist.subset);
         let members = specialist.subset.members();
-        let by_generalist = predict_proba(&generalist.model, &own, None)?;
+        let by_generalist = generalist.predict(&own, None)?;
         let by_specialist = predict_proba(&specialist.trained.model, &own, None)?;
         let of_generalist = |row: &[f32]| members.iter().map(|class| row[class.index()]).collect();
         let of_specialist = |row: &[f32]| specialist.own_probs(row).collect();

@@ -1,5 +1,8 @@
 //! What every stage works with. The test split is not in here: only the evaluation is given it.
 
+use super::Trained;
+use super::external::External;
+use super::teacher::Member;
 use crate::config::ExperimentConfig;
 use crate::context::RunContext;
 use stillhouse_core::{InputSpec, Seed};
@@ -16,6 +19,8 @@ pub(crate) struct Workshop<'a> {
     pub input: InputSpec,
     pub train: Split,
     pub valid: Split,
+    /// What teachers that were trained elsewhere said about the data.
+    pub external: Vec<External>,
     /// Hash of the data and the split decision.
     pub fingerprint: String,
     /// Whether examples are augmented in training.
@@ -25,6 +30,21 @@ pub(crate) struct Workshop<'a> {
 impl Workshop<'_> {
     pub fn n_classes(&self) -> usize {
         self.labels.len()
+    }
+
+    /// Everyone who knows every class: these generalists, then complete external teachers.
+    pub fn complete_members<'m>(&'m self, generalists: &'m [Trained]) -> Vec<Member<'m>> {
+        let external = self.external.iter().filter(|external| external.is_complete());
+        generalists.iter().map(Member::Network).chain(external.map(Member::External)).collect()
+    }
+
+    /// The one that stands beside the specialist of a cluster: generalists in turn; without any, the first external
+    /// teacher that knows every class.
+    pub fn generalist_beside<'m>(&'m self, generalists: &'m [Trained], cluster_idx: usize) -> Member<'m> {
+        match generalists {
+            [] => self.complete_members(&[])[0],
+            _ => Member::Network(&generalists[cluster_idx % generalists.len()]),
+        }
     }
 
     /// Views of a training on hard labels: a new one in each epoch.

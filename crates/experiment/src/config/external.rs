@@ -1,0 +1,136 @@
+//! Teachers that were trained elsewhere and are known by what they predicted.
+
+use schemars::JsonSchema;
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+use std::fmt;
+use std::path::PathBuf;
+
+/// A teacher that was trained by any program, known by its predictions for the data's examples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExternalTeacherConfig {
+    /// Its name in the report.
+    pub name: String,
+    /// Predictions for the training examples, in their order in the data's source and with those that become validation
+    /// or test examples: `[N, C]`, `[N, L + 1]` with a dustbin, or `[N, L]`; `.npy` or `.safetensors`, f32 or f64.
+    pub train: PathBuf,
+    /// The same for the data's own validation split; only where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid: Option<PathBuf>,
+    /// The same for the data's own test split; only where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<PathBuf>,
+    /// What the numbers are.
+    #[serde(default)]
+    pub space: Space,
+    /// Which classes the columns stand for: "all", a list of class numbers, or a file with one class number a line.
+    #[serde(default)]
+    pub classes: Classes,
+    /// Whether the last column stands for every other class.
+    #[serde(default)]
+    pub dustbin: bool,
+    /// Added to the dustbin's logit, in nats.
+    #[serde(default)]
+    pub dustbin_bias: f64,
+    /// Its weight in the merge, a generalist's being 1.
+    #[serde(default = "one")]
+    pub weight: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl ExternalTeacherConfig {
+    /// Everything out of range, one sentence each, beginning with the key.
+    pub(crate) fn out_of_range(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.name.is_empty() || self.name.contains(['/', '\\']) {
+            problems.push(format!("name: must be a plain word, found \"{}\"", self.name));
+        }
+        if !(self.weight.is_finite() && self.weight > 0.0) {
+            problems.push(format!("weight: must be a number above 0, found {}", self.weight));
+        }
+        if !self.dustbin_bias.is_finite() {
+            problems.push(format!("dustbin_bias: must be a number, found {}", self.dustbin_bias));
+        }
+        if self.dustbin && self.classes == Classes::All {
+            problems.push("dustbin: a teacher of every class has no others that a dustbin could stand for".into());
+        }
+        problems
+    }
+}
+
+/// What a prediction's numbers are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Space {
+    /// Probabilities, summing to 1.
+    #[default]
+    Probs,
+    /// Their natural logarithms.
+    LogProbs,
+    /// Any numbers that softmax makes probabilities of.
+    Logits,
+}
+
+/// Which classes a teacher knows: `"all"`, a list of numbers, or a text file with one number a line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Classes {
+    /// Every class of the data.
+    #[default]
+    All,
+    /// These, in the order of the columns.
+    Listed(Vec<u32>),
+    /// Those that the file lists.
+    File(PathBuf),
+}
+
+const ALL: &str = "all";
+
+impl Serialize for Classes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::All => serializer.serialize_str(ALL),
+            Self::Listed(classes) => classes.serialize(serializer),
+            Self::File(path) => path.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Classes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOfThree;
+        impl<'de> Visitor<'de> for OneOfThree {
+            type Value = Classes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"all\", a list of class numbers, or the name of a file with one class number a line")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Classes, E> {
+                Ok(if text == ALL { Classes::All } else { Classes::File(text.into()) })
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut numbers: A) -> Result<Classes, A::Error> {
+                let mut classes = Vec::new();
+                while let Some(class) = numbers.next_element()? {
+                    classes.push(class);
+                }
+                Ok(Classes::Listed(classes))
+            }
+        }
+        deserializer.deserialize_any(OneOfThree)
+    }
+}
+
+impl JsonSchema for Classes {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Classes".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": ["string", "array"], "items": { "type": "integer", "minimum": 0 } })
+    }
+}

@@ -1,0 +1,150 @@
+//! Teachers that were trained elsewhere: their predictions, checked row by row once and kept where any row is found.
+//!
+//! N examples of a source, C classes, L classes of one teacher.
+
+use super::Workshop;
+use crate::config::ExternalTeacherConfig;
+use crate::error::{ExperimentError, Result, file_error};
+use crate::external::{ExternalTeacher, Predictions};
+use crate::store::{Stage, run_stage};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use stillhouse_core::{ExampleView, Temperature};
+use stillhouse_data::{SealedTest, Source, Split};
+use stillhouse_ensemble::TeacherScope;
+use stillhouse_targets::{Layout, SoftTargets, TargetsInfo, TargetsWriter};
+
+const PREDICTIONS: &str = "predictions.safetensors";
+
+/// A teacher that is known by its predictions only.
+pub(crate) struct External {
+    pub name: String,
+    /// Hash of its predictions and of how they are read.
+    pub key: String,
+    pub scope: TeacherScope,
+    pub weight: f64,
+    /// Its probabilities for every example of a source, in the order of its scope.
+    predictions: BTreeMap<Source, SoftTargets>,
+}
+
+impl External {
+    /// Whether it knows every class.
+    pub fn is_complete(&self) -> bool {
+        matches!(self.scope, TeacherScope::Full)
+    }
+
+    /// What it said about the rows of a split, `[N, C]`, `[N, L + 1]` or `[N, L]`.
+    pub fn predict(&self, split: &Split) -> Result<Vec<f32>> {
+        let (source, _) = split.source();
+        let keys: Vec<ExampleView> =
+            (0..split.len()).map(|row| ExampleView { example: split.example_id(row), view: None }).collect();
+        let predictions = self.predictions.get(&source).expect("files for every source were asked for");
+        let probs = predictions.dense_batch(&keys, Temperature::ONE);
+        probs.map_err(|error| ExperimentError::BadData(anyhow::Error::from(error).context(self.name.clone())))
+    }
+}
+
+/// Reads the predictions of all external teachers, or finds those that were read before.
+pub(crate) fn read_external_teachers(shop: &Workshop<'_>, test: &SealedTest) -> Result<Vec<External>> {
+    let sources: BTreeMap<Source, usize> =
+        [shop.train.source(), shop.valid.source(), test.source()].into_iter().collect();
+    let configs = shop.config.external_teachers.iter().enumerate();
+    configs.map(|(idx, config)| read_one(shop, idx, config, &sources)).collect()
+}
+
+fn read_one(
+    shop: &Workshop<'_>,
+    idx: usize,
+    config: &ExternalTeacherConfig,
+    sources: &BTreeMap<Source, usize>,
+) -> Result<External> {
+    let mut predictions = BTreeMap::new();
+    let mut keys = Vec::new();
+    let mut scope = TeacherScope::Full;
+    for (source, n_examples) in sources {
+        let file = open(shop, config, *source, *n_examples)?;
+        scope = file.scope(shop.n_classes())?;
+        let stored = store(shop, idx, config, *source, file)?;
+        keys.push(stored.0);
+        predictions.insert(*source, stored.1);
+    }
+    let name = config.name.clone();
+    Ok(External { name, key: keys.join("-"), scope, weight: config.weight, predictions })
+}
+
+/// Opens a file and checks that it has a row for every example of its source.
+fn open(shop: &Workshop<'_>, config: &ExternalTeacherConfig, source: Source, n_examples: usize) -> Result<Predictions> {
+    let file = Predictions::open(&ExternalTeacher::of_config(config, path_of(config, source)?), Path::new(""))?;
+    if file.n_rows() != n_examples {
+        let what = match source {
+            Source::Train => "training examples, those that become validation or test examples among them",
+            Source::Valid => "validation examples",
+            Source::Test => "test examples",
+        };
+        return Err(
+            file.error(&format!("found {} rows, expected {n_examples}, one for each of the {what}", file.n_rows()))
+        );
+    }
+    let (n_classes, is_all) = file.n_classes();
+    match is_all && n_classes != shop.n_classes() {
+        true => {
+            Err(file.error(&format!("found {n_classes} columns, expected {}, one for each class", shop.n_classes())))
+        }
+        false => Ok(file),
+    }
+}
+
+fn path_of(config: &ExternalTeacherConfig, source: Source) -> Result<&PathBuf> {
+    let (key, path, split) = match source {
+        Source::Train => return Ok(&config.train),
+        Source::Valid => ("valid", &config.valid, "validation"),
+        Source::Test => ("test", &config.test, "test"),
+    };
+    path.as_ref().ok_or_else(|| {
+        let what = format!("external_teacher \"{}\": {key} is missing", config.name);
+        ExperimentError::Usage(format!("{what}; the data has a {split} split of its own, with predictions to be named"))
+    })
+}
+
+/// The predictions as probabilities in a store, with the key of the stage that read them.
+fn store(
+    shop: &Workshop<'_>,
+    idx: usize,
+    config: &ExternalTeacherConfig,
+    source: Source,
+    mut file: Predictions,
+) -> Result<(String, SoftTargets)> {
+    let how = (config.space, &config.classes, config.dustbin, config.dustbin_bias);
+    let columns = file.scope(shop.n_classes())?;
+    let columns = format!("{columns:?}");
+    let content = file.fingerprint()?;
+    let stage = Stage::new("external", Some(idx), &(content, how, columns, source as usize, shop.n_classes()));
+    let n_columns = file.n_columns();
+    let produce = |folder: &Path| {
+        let path = folder.join(PREDICTIONS);
+        let wrong = |error| file_error(&path, "cannot be written", error);
+        let info = TargetsInfo {
+            layout: Layout::Dense {},
+            dataset: shop.fingerprint.clone(),
+            teachers: Vec::new(),
+            transform: "none".into(),
+            labels: (0..n_columns).map(|column| format!("output {column}")).collect(),
+        };
+        let key = |row: usize| ExampleView { example: source.example(row), view: None };
+        let writer = TargetsWriter::create(&path, info, (0..file.n_rows()).map(key).collect()).map_err(wrong)?;
+        for chunk_idx in 0..writer.n_chunks() {
+            shop.context.check_interrupt()?;
+            shop.context.progress(&config.name, chunk_idx as u64, writer.n_chunks() as u64);
+            let rows = file.read(writer.chunk_rows(chunk_idx).len())?;
+            let probs: Vec<f32> = rows.into_iter().map(|prob| prob as f32).collect();
+            writer.write_chunk(chunk_idx, &probs).map_err(wrong)?;
+        }
+        writer.finish().map_err(wrong)
+    };
+    let load = |folder: &Path| {
+        let path = folder.join(PREDICTIONS);
+        SoftTargets::open(&path).map_err(|error| file_error(&path, "predictions", error))
+    };
+    let targets = run_stage(shop.context, &stage, produce, load)?;
+    Ok((stage.key().to_owned(), targets))
+}

@@ -1,0 +1,209 @@
+//! Teachers that other programs trained: beside a run's own, instead of them, and files that do not fit.
+
+mod support;
+
+use serde_json::Value as Json;
+use support::Scratch;
+use support::matrices::{Draw, npy, read_npy, softmax};
+
+const N_CLASSES: usize = 6;
+const N_TRAIN: usize = 180;
+const N_TEST: usize = 90;
+
+const DATA: &str = r#"seed = 0
+[data]
+kind = "features"
+train = "train.npy"
+train_labels = "train.txt"
+test = "test.npy"
+test_labels = "test.txt"
+valid_fraction = 0.2
+[student]
+model = { kind = "mlp", widths = [8] }
+training = { n_epochs = 20, batch_size = 16, optimizer = { kind = "adamw" }, schedule = { kind = "constant", learning_rate = 1e-2 } }
+distillation = { loss = { kind = "soft_cross_entropy", temperature = 2.0 } }
+[evaluation]
+n_samples = 2
+"#;
+
+const GENERALIST: &str = r#"[generalist]
+model = { kind = "mlp", widths = [16] }
+training = { n_epochs = 2, batch_size = 16, optimizer = { kind = "adamw" }, schedule = { kind = "constant", learning_rate = 1e-2 } }
+"#;
+
+const SPECIALISTS: &str = r#"[clustering]
+affinity = "prediction_covariance"
+method = { kind = "k_means", n_clusters = 2 }
+[specialists]
+init = "scratch"
+training = { n_epochs = 20, batch_size = 16, optimizer = { kind = "adamw" }, schedule = { kind = "constant", learning_rate = 1e-2 } }
+"#;
+
+const WHOLE: &str = "[[external_teacher]]\nname = \"whole\"\ntrain = \"whole_train.npy\"\ntest = \"whole_test.npy\"\nspace = \"logits\"\n";
+
+const PART: &str = "[[external_teacher]]\nname = \"part\"\ntrain = \"part_train.npy\"\ntest = \"part_test.npy\"\nspace = \"logits\"\n\
+                    classes = [4, 1, 3]\ndustbin = true\nweight = 2.0\n";
+
+/// Features that tell the classes apart, labels, and two teachers' logits: one of every class, one of three and a
+/// dustbin.
+fn write_data(scratch: &Scratch) {
+    let mut draw = Draw(7);
+    for (split, n_examples) in [("train", N_TRAIN), ("test", N_TEST)] {
+        let labels: Vec<usize> = (0..n_examples).map(|example| example % N_CLASSES).collect();
+        let mut near = |label: usize, n: usize, strength: f64| -> Vec<f64> {
+            let mut row = draw.logits(n);
+            row[label] += strength;
+            row
+        };
+        let features: Vec<Vec<f64>> = labels.iter().map(|label| near(*label, N_CLASSES, 6.0)).collect();
+        let whole: Vec<Vec<f64>> = labels.iter().map(|label| near(*label, N_CLASSES, 4.0)).collect();
+        let local = |label: &usize| [4, 1, 3].iter().position(|class| class == label).unwrap_or(3);
+        let part: Vec<Vec<f64>> = labels.iter().map(|label| near(local(label), 4, 8.0)).collect();
+        scratch.write(&format!("{split}.npy"), npy(&features));
+        scratch.write(&format!("whole_{split}.npy"), npy(&whole));
+        scratch.write(&format!("part_{split}.npy"), npy(&part));
+        let lines: Vec<String> = labels.iter().map(ToString::to_string).collect();
+        scratch.write(&format!("{split}.txt"), lines.join("\n"));
+    }
+}
+
+/// The report of a run with these tables.
+fn run(tables: &[&str]) -> (Scratch, Json) {
+    let scratch = Scratch::new();
+    write_data(&scratch);
+    scratch.write("c.toml", [&[DATA], tables].concat().concat());
+    scratch.succeed(&["run", "c.toml", "--threads", "2"]);
+    let report = scratch.json("runs/c/report.json");
+    (scratch, report)
+}
+
+fn top1(report: &Json, name: &str) -> f64 {
+    let models = report["models"].as_array().unwrap();
+    let model = models.iter().find(|model| model["name"] == name);
+    model.unwrap_or_else(|| panic!("no {name} in {models:?}"))["top1"].as_f64().unwrap()
+}
+
+/// Share of the test rows whose largest value stands in the label's column.
+fn share_right(rows: &[f64]) -> f64 {
+    let is_right = |(example, row): (usize, &[f64])| {
+        let best = (0..N_CLASSES).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap();
+        best == example % N_CLASSES
+    };
+    rows.chunks_exact(N_CLASSES).enumerate().filter(|row| is_right(*row)).count() as f64 / N_TEST as f64
+}
+
+#[test]
+fn instead_of_all_trained_teachers() {
+    let (scratch, report) = run(&[WHOLE, PART]);
+    let whole = read_npy(&scratch.bytes("whole_test.npy"));
+    let probs: Vec<f64> = whole.chunks_exact(N_CLASSES).flat_map(softmax).collect();
+    assert!((top1(&report, "generalist") - share_right(&probs)).abs() < 1e-12);
+
+    scratch.write(
+        "teachers.toml",
+        "[[teacher]]\npredictions = \"whole_test.npy\"\nspace = \"logits\"\n[[teacher]]\npredictions = \"part_test.npy\"\n\
+         space = \"logits\"\nclasses = [4, 1, 3]\ndustbin = true\nweight = 2.0\n",
+    );
+    scratch.succeed(&["merge", "teachers.toml", "--out", "merged.npy"]);
+    let merged = share_right(&read_npy(&scratch.bytes("merged.npy")));
+    assert!((top1(&report, "ensemble") - merged).abs() < 1e-12);
+    assert!(merged > top1(&report, "generalist"));
+
+    for name in ["student", "student_generalist"] {
+        assert!(top1(&report, name) > 0.5, "{name}: {}", top1(&report, name));
+    }
+    assert_eq!(report["clusters"].as_array().map(Vec::len), Some(0));
+    assert!(report["notes"][0].as_str().unwrap().ends_with("counted as nothing: whole, part."), "{}", report["notes"]);
+    for page in ["report.md", "report.html"] {
+        let page = scratch.text(&format!("runs/c/{page}"));
+        assert!(page.contains("whole, part") && !page.contains("NaN"));
+    }
+    let stores = scratch.files("runs/c/stages");
+    let store = stores.iter().find(|path| path.to_str().unwrap().contains("/soft_targets-")).unwrap();
+    let folder = store.parent().unwrap().join("targets.safetensors");
+    let verified = scratch.succeed(&["targets", "verify", folder.to_str().unwrap(), "--run", "runs/c"]).stdout;
+    assert!(verified.contains("2 teachers"), "{verified}");
+}
+
+#[test]
+fn beside_trained_ones() {
+    let (_, alone) = run(&[GENERALIST, SPECIALISTS]);
+    let (_, report) = run(&[GENERALIST, SPECIALISTS, WHOLE, PART]);
+    assert_eq!(top1(&alone, "generalist"), top1(&report, "generalist"), "the run's own generalist");
+    assert!(top1(&report, "ensemble") > top1(&alone, "ensemble"));
+    assert_eq!(report["clusters"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn with_specialists_of_the_run_beside_them() {
+    let (scratch, report) = run(&[WHOLE, SPECIALISTS, "model = { kind = \"mlp\", widths = [16] }\n"]);
+    assert_eq!(report["clusters"].as_array().map(Vec::len), Some(2));
+    let (merged, alone) = (top1(&report, "ensemble"), top1(&report, "generalist"));
+    assert!(merged > alone, "{merged} {alone}");
+    let plan = scratch.succeed(&["plan", "c.toml"]).stdout;
+    assert!(plan.contains("1 stage to do"), "only the evaluation:\n{plan}");
+}
+
+#[test]
+fn a_second_start_finds_everything() {
+    let (scratch, report) = run(&[WHOLE, PART]);
+    let again = scratch.succeed(&["run", "c.toml", "--threads", "2"]);
+    assert!(!again.stderr.contains("external_0: done"), "{}", again.stderr);
+    assert_eq!(support::without_times(report), support::without_times(scratch.json("runs/c/report.json")));
+    // other predictions are another teacher
+    let mut whole = scratch.bytes("whole_train.npy");
+    *whole.last_mut().unwrap() ^= 1;
+    scratch.write("whole_train.npy", whole);
+    let changed = scratch.succeed(&["run", "c.toml", "--threads", "2"]);
+    assert!(
+        changed.stderr.contains("external_0: done") && changed.stderr.contains("student: done"),
+        "{}",
+        changed.stderr
+    );
+}
+
+#[test]
+fn files_that_do_not_fit_are_named() {
+    let scratch = Scratch::new();
+    write_data(&scratch);
+    let fail = |tables: &[&str], code: i32, parts: &[&str]| {
+        scratch.write("c.toml", [&[DATA], tables].concat().concat());
+        let finished = scratch.run(&["run", "c.toml"]);
+        assert_eq!(finished.code, Some(code), "{}", finished.stderr);
+        for part in parts {
+            assert!(finished.stderr.contains(part), "{part} in\n{}", finished.stderr);
+        }
+    };
+    scratch.write("short.npy", npy(&vec![vec![0.0; N_CLASSES]; 50]));
+    scratch.write("narrow.npy", npy(&vec![vec![0.0; 4]; N_TRAIN]));
+    let mut bad = vec![vec![1.0 / 6.0; N_CLASSES]; N_TRAIN];
+    bad[17][2] = -0.25;
+    scratch.write("bad.npy", npy(&bad));
+    let with_train = |file: &str| WHOLE.replace("whole_train.npy", file);
+    fail(&[&with_train("short.npy")], 3, &["short.npy", "found 50 rows, expected 180", "validation"]);
+    fail(&[&with_train("narrow.npy")], 3, &["narrow.npy", "found 4 columns, expected 6"]);
+    fail(&[&with_train("bad.npy").replace("logits", "probs")], 3, &["bad.npy", "row 17", "found -0.25"]);
+    fail(&[&with_train("absent.npy")], 3, &["absent.npy"]);
+    fail(&[&WHOLE.replace("test = \"whole_test.npy\"\n", "")], 2, &["\"whole\": test is missing"]);
+    fail(&[WHOLE, &PART.replace("[4, 1, 3]", "[4, 1, 6]")], 3, &["part_train.npy: classes: ", "6"]);
+}
+
+#[test]
+fn combinations_that_make_no_run_are_refused() {
+    let scratch = Scratch::new();
+    let refuse = |tables: &[&str], parts: &[&str]| {
+        scratch.write("c.toml", [&[DATA], tables].concat().concat());
+        let finished = scratch.run(&["check", "c.toml"]);
+        assert_eq!(finished.code, Some(2), "{}", finished.stderr);
+        for part in parts {
+            assert!(finished.stderr.contains(part), "{part} in\n{}", finished.stderr);
+        }
+    };
+    refuse(&[GENERALIST], &["clustering: missing", "specialists: missing"]);
+    refuse(&[PART], &["generalist: missing; or an [[external_teacher]] that knows every class"]);
+    refuse(&[WHOLE, WHOLE], &["external_teacher[1].name: \"whole\" is taken"]);
+    refuse(&[WHOLE, SPECIALISTS], &["specialists.model: missing"]);
+    refuse(&[WHOLE, "weight = -1\n"], &["external_teacher[0].weight: must be a number above 0"]);
+    refuse(&[WHOLE, "dustbin = true\n"], &["external_teacher[0].dustbin"]);
+    refuse(&[WHOLE, "clases = \"all\"\n"], &["clases: unknown key", "did you mean `classes`?"]);
+}
