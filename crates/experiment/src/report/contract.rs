@@ -71,6 +71,9 @@ pub struct Report {
     /// each specialist's dustbin on the validation split, in their order; null for heads without a dustbin
     #[serde(default)]
     pub dustbins: Vec<Option<DustbinReport>>,
+    /// what the training compute of the teachers buys: generalists alone, then with ever more specialists
+    #[serde(default)]
+    pub portfolio: Vec<PortfolioPoint>,
     /// mean entropy of the merged targets at temperature 1 on the transfer set, in nats
     #[serde(default)]
     pub soft_target_entropy: Option<f64>,
@@ -253,6 +256,25 @@ pub struct DustbinReport {
     pub refit_shift: f64,
     /// whether the merge uses the refit one
     pub uses_refit: bool,
+}
+
+/// A set of teachers: its cost and what it is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PortfolioPoint {
+    /// networks that know every class
+    pub n_generalists: u64,
+    /// networks that know a cluster; 0 for a plain ensemble
+    pub n_specialists: u64,
+    /// specialists that know a class, mean over the classes
+    pub coverage: f64,
+    /// floating-point operations of all their trainings
+    pub train_flops: f64,
+    /// test top-1 of what they say together, on `n_test` examples
+    pub top1: f64,
+    /// the same on the validation split: what a choice should go by
+    pub valid_top1: f64,
+    /// test examples that were asked
+    pub n_test: u64,
 }
 
 /// One row of the paper's Table 4.

@@ -4,7 +4,7 @@
 //! number that is not finite becomes null, a required one the **worst value** that its field can take, and a warning
 //! names it.
 
-use super::contract::{ClusterReport, CoverageRow, ModelReport, Report};
+use super::contract::{ClusterReport, CoverageRow, ModelReport, PortfolioPoint, Report};
 use crate::statistics::{Comparison, Verdict};
 
 /// The largest negative log-likelihood that a probability held in a double can have, `-ln(5e-324)`.
@@ -96,6 +96,10 @@ impl Report {
             *dustbin =
                 dustbin.filter(|d| [d.uncorrected, d.counted, d.refit, d.refit_shift].iter().all(|v| v.is_finite()));
         }
+        report.portfolio.retain(|point| {
+            let PortfolioPoint { coverage, train_flops, top1, valid_top1, .. } = *point;
+            [coverage, train_flops, top1, valid_top1].iter().all(|value| value.is_finite())
+        });
         for (index, correction) in report.dustbin_corrections.iter_mut().enumerate() {
             cleaner.optional(|| format!("dustbin_corrections[{index}]"), correction);
         }

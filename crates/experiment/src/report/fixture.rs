@@ -156,10 +156,27 @@ pub(crate) fn report() -> Report {
             ensemble_top1: 0.6930,
         }),
         dustbins: vec![Some(dustbin(0.88, 0.31)), Some(dustbin(0.93, -0.12)), None],
+        portfolio: portfolio(),
         soft_target_entropy: Some(0.412),
         warnings: vec!["1 of 8 specialists does not beat the generalist on its own classes (cluster 5).".into()],
         notes: vec!["Latency was measured on one thread, one example at a time.".into()],
     }
+}
+
+fn portfolio() -> Vec<PortfolioPoint> {
+    let point = |n_generalists, n_specialists, flops: f64, top1: f64| PortfolioPoint {
+        n_generalists,
+        n_specialists,
+        coverage: 0.125 * n_specialists as f64,
+        train_flops: flops * 1.9e14,
+        top1,
+        valid_top1: top1 + 0.004,
+        n_test: 10_000,
+    };
+    let plain = [0.6661, 0.6790, 0.6842, 0.6874];
+    let plain = plain.iter().zip(1..).map(|(top1, n)| point(n, 0, n as f64, *top1));
+    let merged = [(1, 1.4, 0.6702), (2, 1.8, 0.6761), (4, 2.5, 0.6850), (8, 3.9, 0.6934)];
+    plain.chain(merged.map(|(n, flops, top1)| point(1, n, flops, top1))).collect()
 }
 
 fn dustbin(observed: f64, refit_shift: f64) -> DustbinReport {

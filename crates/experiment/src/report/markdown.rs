@@ -22,6 +22,7 @@ pub fn markdown(report: &Report) -> String {
         warnings(report),
         results(report),
         costs(report),
+        portfolio(report),
         comparisons(report),
         clusters(report),
         specialists(report),
@@ -96,6 +97,34 @@ fn costs(report: &Report) -> Option<String> {
     let rows: Vec<_> = sorted(report).iter().map(row).collect();
     let columns = ["<Model", ">Params", ">Size", ">Latency", ">Training", ">FLOPs"];
     (!rows.is_empty()).then(|| format!("## What it costs\n\n{}", markdown_table(&columns, &rows)))
+}
+
+/// Accuracy over training compute of ever more teachers.
+fn portfolio(report: &Report) -> Option<String> {
+    let first = report.portfolio.first()?;
+    let row = |point: &super::contract::PortfolioPoint| {
+        let specialists = match point.n_specialists {
+            0 => DASH.to_owned(),
+            n => format!("{n} ({} a class)", fixed(point.coverage, 1)),
+        };
+        vec![
+            point.n_generalists.to_string(),
+            specialists,
+            si(point.train_flops),
+            fixed(point.train_flops / first.train_flops, 2),
+            percent(point.valid_top1),
+            percent(point.top1),
+        ]
+    };
+    let rows: Vec<_> = report.portfolio.iter().map(row).collect();
+    let columns = [">Generalists", "<Specialists", ">FLOPs", ">× first", ">Valid.", ">Test"];
+    let caption = format!(
+        "Top-1 in % of ever more teachers together, test on {} examples; specialists in the order of what they gain on \
+         validation examples of their own classes.",
+        integer(first.n_test)
+    );
+    let table = markdown_table(&columns, &rows);
+    Some(format!("## What the teachers’ training buys\n\n{table}\n{}", wrapped("", &caption, TERMINAL_WIDTH)))
 }
 
 fn comparisons(report: &Report) -> Option<String> {

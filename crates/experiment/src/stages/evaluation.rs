@@ -1,5 +1,6 @@
 //! The only room that opens the test split: every model on every test example, once.
 
+use super::portfolio::portfolio;
 use super::samples::{cluster_galleries, soft_target_samples};
 use super::teacher::PROBS_AT_ONCE;
 use super::validation::{SpecialistCheck, own_examples};
@@ -147,6 +148,7 @@ impl Evaluation<'_> {
             clusters,
             dustbins: self.dustbins(),
             coverage: self.coverage(&on_test)?,
+            portfolio: portfolio(self.shop, self.models, self.test)?,
             comparisons: comparisons(&on_test),
             models: on_test.into_iter().map(|model| model.report).chain(specialist_reports).collect(),
             total_train_seconds: self.models.all_trained().iter().map(|trained| trained.fit.train_seconds).sum(),

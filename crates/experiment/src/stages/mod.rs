@@ -7,6 +7,7 @@ mod evaluation;
 mod external;
 mod generalist;
 pub(crate) mod planning;
+mod portfolio;
 mod samples;
 mod selection;
 mod soft_targets;

@@ -1,7 +1,7 @@
 //! The models on the page: accuracies at a glance, the table of results, the table of costs.
 
 use crate::report::contract::{ModelReport, Report};
-use crate::report::format::{DASH, bytes, duration, fixed, milliseconds, percent, points, si};
+use crate::report::format::{DASH, bytes, counted, duration, fixed, milliseconds, percent, points, si};
 use crate::report::names::{is_teacher, rank, reference, title};
 use crate::report::svg::Mark;
 use crate::report::svg::rows::{Ink, Row, RowChart};
@@ -203,6 +203,41 @@ pub(super) fn size_chart(report: &Report) -> Option<String> {
         points: points.collect(),
     };
     Some(scatter.render("test top-1 accuracy of each model over its number of parameters"))
+}
+
+/// Accuracy over training compute of ever more teachers; nothing where there is only one kind of them.
+pub(super) fn portfolio_chart(report: &Report) -> Option<String> {
+    let points = &report.portfolio;
+    if !points.iter().any(|point| point.n_specialists > 0) || points.iter().any(|point| point.train_flops <= 0.0) {
+        return None;
+    }
+    let drawn = points.iter().map(|point| {
+        let (label, class) = match point.n_specialists {
+            0 => (counted(point.n_generalists as usize, "generalist"), "m-generalist-ensemble"),
+            n => (format!("with {}", counted(n as usize, "specialist")), "m-ensemble"),
+        };
+        Point {
+            x: point.train_flops,
+            y: point.top1,
+            mark: if point.n_specialists == 0 { Mark::Ring } else { Mark::Square },
+            class,
+            tooltip: format!(
+                "{label}: {} FLOPs, test {} %, validation {} %",
+                si(point.train_flops),
+                percent(point.top1),
+                percent(point.valid_top1)
+            ),
+            label,
+        }
+    });
+    let scatter = Scatter {
+        height: 280.0,
+        x: Scale::log(points.iter().map(|point| point.train_flops)),
+        y: Scale::linear_within(points.iter().map(|point| point.top1), [0.0, 1.0], 5),
+        x_title: "floating-point operations of all trainings (logarithmic)".into(),
+        points: drawn.collect(),
+    };
+    Some(scatter.render("test top-1 accuracy of ever more teachers over the compute of their training"))
 }
 
 /// Students in one block, teachers in the other: the best of each is marked.

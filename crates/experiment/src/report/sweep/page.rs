@@ -4,16 +4,21 @@ use super::axes::{AxisView, along_axis};
 use super::markdown::{described, failure_sentence, headline, summary_text};
 use super::settings::{Setting, Settings};
 use super::{SweepCell, plain_value, short_key};
-use crate::report::format::{DASH, counted, points, truncated, whole_percent};
+use crate::report::contract::{PortfolioPoint, Report};
+use crate::report::format::{DASH, counted, percent, points, si, truncated, whole_percent};
 use crate::report::html::{render, style_sheet, verdict_class};
 use crate::report::names::title;
 use crate::report::svg::Mark;
 use crate::report::svg::rows::{Ink, Row, RowChart};
 use crate::report::svg::scale::Scale;
+use crate::report::svg::scatter::{Point, Scatter};
 use crate::statistics::SeedSummary;
 use serde::Serialize;
 
 const SWEEP_TEMPLATE: &str = include_str!("sweep.html.j2");
+
+/// Settings in the chart of compute.
+const N_SETTINGS_COMPARED: usize = 12;
 
 /// Settings in the chart.
 const N_SETTINGS_CHARTED: usize = 60;
@@ -27,6 +32,7 @@ struct View<'a> {
     n_cells: String,
     failure_sentence: Option<String>,
     settings_svg: String,
+    compute_svg: Option<String>,
     n_more_settings: usize,
     axes: Vec<AxisView>,
     keys: Vec<String>,
@@ -62,6 +68,7 @@ pub fn sweep_html(name: &str, cells: &[SweepCell]) -> String {
         n_cells: format!("{}, {}", counted(settings.settings.len(), "setting"), counted(cells.len(), "run")),
         failure_sentence: failure_sentence(cells),
         settings_svg,
+        compute_svg: compute_chart(cells, &settings),
         n_more_settings,
         axes: settings.keys.iter().filter_map(|key| along_axis(key, &settings)).collect(),
         keys: settings.keys.iter().map(|key| short_key(key, &settings.keys)).collect(),
@@ -97,6 +104,52 @@ fn row(setting: &Setting, keys: &[String]) -> RowView {
 /// The interval of a mean, or the mean alone.
 pub(super) fn ends(summary: SeedSummary) -> [f64; 2] {
     summary.ci95.unwrap_or([summary.mean; 2])
+}
+
+/// Accuracy of the merged ensembles and of plain ones over the compute of their training, means over seeds; nothing where
+/// all settings share one merged ensemble.
+fn compute_chart(cells: &[SweepCell], settings: &Settings) -> Option<String> {
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let point = |of: &[&PortfolioPoint], mark, class, label: String| {
+        let flops = mean(&of.iter().map(|point| point.train_flops).collect::<Vec<_>>());
+        let top1 = mean(&of.iter().map(|point| point.top1).collect::<Vec<_>>());
+        let tooltip = format!("{label}: {} FLOPs, test {} %", si(flops), percent(top1));
+        Point { x: flops, y: top1, mark, class, label, tooltip }
+    };
+    let reports: Vec<(&SweepCell, &Report)> =
+        cells.iter().filter_map(|cell| Some((cell, cell.outcome.as_ref().ok()?))).collect();
+    let mut points: Vec<Point> = Vec::new();
+    for setting in settings.settings.iter().take(N_SETTINGS_COMPARED) {
+        let is_here = |cell: &SweepCell| setting.axes.iter().all(|(key, value)| cell.value(key) == Some(value));
+        let here = reports.iter().filter(|(cell, _)| is_here(cell));
+        let last: Vec<&PortfolioPoint> = here.filter_map(|(_, report)| report.portfolio.last()).collect();
+        if last.iter().any(|point| point.n_specialists > 0) {
+            points.push(point(&last, Mark::Square, "m-ensemble", described(setting, &settings.keys)));
+        }
+    }
+    let first = points.first()?;
+    if points.iter().all(|point| point.x == first.x && point.y == first.y) {
+        return None;
+    }
+    let plain: Vec<&PortfolioPoint> =
+        reports.iter().flat_map(|(_, report)| &report.portfolio).filter(|point| point.n_specialists == 0).collect();
+    for n in 1..=plain.iter().map(|point| point.n_generalists).max().unwrap_or(0) {
+        let of: Vec<&PortfolioPoint> = plain.iter().copied().filter(|point| point.n_generalists == n).collect();
+        let label = counted(n as usize, "generalist");
+        // settings with different generalists have no common curve
+        if of.iter().any(|point| point.train_flops != of[0].train_flops) {
+            break;
+        }
+        points.push(point(&of, Mark::Ring, "m-generalist-ensemble", label));
+    }
+    let scatter = Scatter {
+        height: 320.0,
+        x: Scale::log(points.iter().map(|point| point.x)),
+        y: Scale::linear_within(points.iter().map(|point| point.y), [0.0, 1.0], 5),
+        x_title: "floating-point operations of all trainings (logarithmic)".into(),
+        points,
+    };
+    Some(scatter.render("test top-1 accuracy of merged and plain ensembles over the compute of their training"))
 }
 
 /// All settings on one axis.
