@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use stillhouse_experiment::{Gate, TopN};
+use stillhouse_experiment::{Budget, Gate, TopN};
 
 /// Columns of the help text.
 const HELP_WIDTH: usize = 80;
@@ -66,8 +66,9 @@ pub enum Command {
         stillhouse run configs/mnist.toml --set data.path=my/mnist --set seed=1")]
     Run(RunArguments),
     /// Show what a run would do: stages, what is cached, time, memory, disk
-    #[command(after_help = "Example:\n  stillhouse plan configs/cifar100.toml")]
-    Plan(RunArguments),
+    #[command(after_help = "Examples:\n  stillhouse plan configs/cifar100.toml\n  \
+        stillhouse plan configs/quickstart.toml --budget 4x")]
+    Plan(PlanArguments),
     /// Check a config without running it
     #[command(after_help = "Example:\n  stillhouse check my.toml --set student.training.n_epochs=30")]
     Check(ConfigArguments),
@@ -187,6 +188,33 @@ pub struct RunArguments {
     /// Take up parallel jobs in the opposite order; the results are the same
     #[arg(long, hide = true)]
     pub reverse_jobs: bool,
+}
+
+/// A config to plan for.
+#[derive(Debug, Args)]
+pub struct PlanArguments {
+    #[command(flatten)]
+    pub run: RunArguments,
+    /// Training compute for teachers: FLOPs, or `5x` for that of five generalists. Says what to spend it on, from
+    /// short trainings
+    #[arg(long, value_name = "FLOPS", value_parser = budget)]
+    pub budget: Option<Budget>,
+    /// Share of the epochs that these trainings have
+    #[arg(long, value_name = "SHARE", default_value = "0.25", requires = "budget", value_parser = share)]
+    pub probe: f64,
+}
+
+fn budget(text: &str) -> Result<Budget, String> {
+    let number = |text: &str| text.parse::<f64>().ok().filter(|value| value.is_finite() && *value > 0.0);
+    let generalists = text.strip_suffix('x').map(|text| number(text).map(Budget::Generalists));
+    generalists
+        .unwrap_or_else(|| number(text).map(Budget::Flops))
+        .ok_or_else(|| "expected a number above 0, as 2e14, or `5x` for five generalists".into())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse::<f64>().ok().filter(|share| *share > 0.0 && *share <= 1.0);
+    share.ok_or_else(|| "expected a number above 0 and at most 1".into())
 }
 
 /// A config with a `[sweep]` table.

@@ -1,12 +1,14 @@
 //! Arguments checked into a working object.
 
-use crate::arguments::{Arguments, Command, DataCommand, GlobalArguments, MergeArguments, TargetsCommand};
+use crate::arguments::{
+    Arguments, Command, DataCommand, GlobalArguments, MergeArguments, PlanArguments, TargetsCommand,
+};
 use crate::failure::Failure;
 use clap_complete::Shell;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use stillhouse_experiment::config::ConfigSource;
-use stillhouse_experiment::{MergeConfig, MergeFormat, MergeRule, RunOptions, VerifyAgainst};
+use stillhouse_experiment::{Budget, MergeConfig, MergeFormat, MergeRule, RunOptions, VerifyAgainst};
 
 /// What the program was asked to do.
 #[derive(Debug)]
@@ -26,6 +28,7 @@ pub struct Invocation {
 pub enum Task {
     Run { config: ConfigChoice, options: RunOptions },
     Plan { config: ConfigChoice, options: RunOptions },
+    Budget(BudgetTask),
     Check { config: ConfigChoice },
     Sweep(SweepTask),
     Status { run_dir: PathBuf },
@@ -48,6 +51,16 @@ pub struct ConfigChoice {
     pub source: ConfigSource,
     /// `key=value`, in the order in which they were given.
     pub overrides: Vec<String>,
+}
+
+/// A budget of training compute to plan for.
+#[derive(Debug)]
+pub struct BudgetTask {
+    pub config: ConfigChoice,
+    pub options: RunOptions,
+    pub budget: Budget,
+    /// Share of the epochs that probes are trained for.
+    pub probe_share: f64,
 }
 
 /// What a sweep needs beside its config.
@@ -134,10 +147,14 @@ fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> R
             config: choice(run.config, overrides),
             options: options(run.stages, run.reverse_jobs, out, device),
         },
-        Command::Plan(run) => Task::Plan {
-            config: choice(run.config, overrides),
-            options: options(run.stages, run.reverse_jobs, out, device),
-        },
+        Command::Plan(PlanArguments { run, budget, probe }) => {
+            let config = choice(run.config, overrides);
+            let options = options(run.stages, run.reverse_jobs, out, device);
+            match budget {
+                None => Task::Plan { config, options },
+                Some(budget) => Task::Budget(BudgetTask { config, options, budget, probe_share: probe }),
+            }
+        }
         Command::Check(check) => Task::Check { config: choice(check.config, overrides) },
         Command::Sweep(sweep) => {
             Task::Sweep(SweepTask { path: sweep.config, overrides, out, device, dry_run: sweep.dry_run })

@@ -21,6 +21,7 @@ mod stages;
 pub mod statistics;
 mod store;
 
+pub use commands::budget::{Budget, BudgetCandidate, BudgetPlan, plan_budget};
 pub use commands::evaluate::{EvaluateOutcome, evaluate_model};
 pub use commands::init::init_config;
 pub use commands::merge::{MergeFormat, MergeOutcome, merge_teachers};

@@ -312,7 +312,7 @@ impl<'a> Training<'a> {
 }
 
 /// A backward pass costs about two forward passes.
-const FORWARD_PASSES_PER_STEP: f64 = 3.0;
+pub const FORWARD_PASSES_PER_STEP: f64 = 3.0;
 const MODEL: &str = "model.";
 const OPTIMIZER: &str = "optimizer.";
 const BEST: &str = "best.";

@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use stillhouse_experiment::config::{ConfigProblems, Experiment};
 
 /// Key paths of the config that are shown, each on a line.
-const ESSENTIALS: [&str; 12] = [
+const ESSENTIALS: [&str; 13] = [
     "seed",
     "data",
     "generalist.model",
@@ -19,6 +19,7 @@ const ESSENTIALS: [&str; 12] = [
     "specialists",
     "specialists.training",
     "merge",
+    "soft_targets.layout",
     "student.model",
     "student.training",
     "student.distillation.loss",

@@ -27,6 +27,7 @@ pub fn execute(invocation: &Invocation) -> Result<(), Failure> {
         Task::Run { config, options } => run::run(config, options, invocation),
         Task::Report { run_dir } => run::report(run_dir, invocation),
         Task::Plan { config, options } => plan::plan(config, options, invocation),
+        Task::Budget(task) => plan::budget(task, invocation),
         Task::Check { config } => check::check(config, invocation.format),
         Task::Sweep(task) => sweep::sweep(task, invocation),
         Task::Status { run_dir } => status::status(run_dir, invocation.format),

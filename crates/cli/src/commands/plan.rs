@@ -3,11 +3,11 @@
 use super::load;
 use crate::console;
 use crate::failure::Failure;
-use crate::invocation::{ConfigChoice, Format, Invocation};
+use crate::invocation::{BudgetTask, ConfigChoice, Format, Invocation};
 use crate::progress::Progress;
 use crate::signals::{self, INTERRUPT};
 use crate::text::{WIDTH, bytes, count, duration, table, wrapped};
-use stillhouse_experiment::{Plan, PlannedStage, RunOptions};
+use stillhouse_experiment::{BudgetCandidate, BudgetPlan, Plan, PlannedStage, RunOptions};
 
 pub fn plan(config: &ConfigChoice, options: &RunOptions, invocation: &Invocation) -> Result<(), Failure> {
     let experiment = load(config)?;
@@ -20,6 +20,64 @@ pub fn plan(config: &ConfigChoice, options: &RunOptions, invocation: &Invocation
         Format::Json => console::print_json(&serde_json::to_value(&plan).unwrap_or_default()),
         Format::Text => console::print(&in_words(&plan)),
     }
+}
+
+/// Candidates for a budget of training compute.
+pub fn budget(task: &BudgetTask, invocation: &Invocation) -> Result<(), Failure> {
+    let experiment = load(&task.config)?;
+    signals::catch();
+    let progress = Progress::new(invocation.verbosity);
+    let BudgetTask { options, budget, probe_share, .. } = task;
+    let plan = stillhouse_experiment::plan_budget(&experiment, options, *budget, *probe_share, &progress, &INTERRUPT);
+    progress.close();
+    let plan = plan?;
+    match invocation.format {
+        Format::Json => console::print_json(&serde_json::to_value(&plan).unwrap_or_default()),
+        Format::Text => console::print(&budget_in_words(&plan)),
+    }
+}
+
+fn budget_in_words(plan: &BudgetPlan) -> String {
+    let header = ["generalists", "specialists", "coverage", "FLOPs", "of budget", "probe top-1 %"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    let row = |candidate: &BudgetCandidate| {
+        let dash = |n: usize| if candidate.n_specialists == 0 { "-".to_owned() } else { n.to_string() };
+        vec![
+            candidate.n_generalists.to_string(),
+            dash(candidate.n_specialists),
+            dash(candidate.coverage),
+            format!("{:.2e}", candidate.train_flops),
+            format!("{:.0} %", 100.0 * candidate.train_flops / plan.budget_flops),
+            format!("{:.2}", 100.0 * candidate.probe_valid_top1),
+        ]
+    };
+    rows.extend(plan.candidates.iter().map(row));
+    let [short, whole] = plan.probe_epochs;
+    let budget = format!(
+        "budget {:.2e} FLOPs, {:.1} generalists; probes of {short} of {whole} epochs, {:.2e} FLOPs in all; validation, {}",
+        plan.budget_flops,
+        plan.budget_flops / plan.generalist_flops,
+        plan.probe_flops,
+        count(plan.n_valid, "example"),
+    );
+    let mut text = wrapped("", &budget, WIDTH);
+    text += &format!("\n\n{}", table(&rows));
+    if let Some(best) = plan.candidates.first() {
+        let without = if best.n_specialists == 0 { ", without [clustering] and [specialists]" } else { "" };
+        text += &format!("\nproposal{without}\n");
+        best.settings.iter().for_each(|setting| text += &format!("  --set {setting}\n"));
+        let noise = (best.probe_valid_top1 * (1.0 - best.probe_valid_top1) / plan.n_valid.max(1) as f64).sqrt();
+        let caution = format!(
+            "one standard error of these accuracies is {:.1} points, and short trainings favour what learns fast: \
+             candidates that are close are equal",
+            100.0 * noise
+        );
+        text += &format!("{}\n", wrapped("note: ", &caution, WIDTH));
+    }
+    for note in &plan.notes {
+        text += &format!("{}\n", wrapped("note: ", note, WIDTH));
+    }
+    text
 }
 
 fn in_words(plan: &Plan) -> String {

@@ -1,5 +1,6 @@
 //! The program's commands beside `run`: each reads a config or a finished run and answers one question.
 
+pub(crate) mod budget;
 pub(crate) mod evaluate;
 pub(crate) mod init;
 pub(crate) mod merge;

@@ -11,7 +11,7 @@ use crate::store::Stage;
 use serde::Serialize;
 use std::path::PathBuf;
 use stillhouse_models::{Model, ModelConfig};
-use stillhouse_train::{OptimizerConfig, TrainingConfig, seconds_per_example};
+use stillhouse_train::{FORWARD_PASSES_PER_STEP, OptimizerConfig, TrainingConfig, seconds_per_example};
 
 /// A run before it is made.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -269,5 +269,3 @@ impl Planner<'_> {
 
 /// Clusters of a hierarchy whose file is read only in the run.
 const UNKNOWN_N_CLUSTERS: usize = 10;
-/// A training step costs about three forward passes.
-const FORWARD_PASSES_PER_STEP: f64 = 3.0;

@@ -25,7 +25,8 @@ pub struct ExperimentConfig {
     /// place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generalist: Option<GeneralistConfig>,
-    /// Which classes go to which specialist. Without it there are no specialists, which needs external teachers.
+    /// Which classes go to which specialist. Without it there are no specialists: several generalists, or external
+    /// teachers, are merged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clustering: Option<ClusteringConfig>,
     /// The networks for one cluster each.
@@ -289,9 +290,9 @@ impl ExperimentConfig {
             problems.push(missing("generalist", "or an [[external_teacher]] that knows every class"));
         }
         match (&self.clustering, &self.specialists) {
-            (None, None) if self.external_teachers.is_empty() => {
-                problems.push(missing("clustering", "without specialists there is nothing to merge"));
-                problems.push(missing("specialists", "without specialists there is nothing to merge"));
+            (None, None) if self.external_teachers.is_empty() && self.n_generalists() < 2 => {
+                problems.push(missing("clustering", NOTHING_TO_MERGE));
+                problems.push(missing("specialists", NOTHING_TO_MERGE));
             }
             (None, Some(_)) => problems.push(missing("clustering", "the specialists need clusters of classes")),
             (Some(_), None) => problems.push(missing("specialists", "the clusters are for specialists")),
@@ -343,6 +344,8 @@ impl ExperimentConfig {
         problems
     }
 }
+
+const NOTHING_TO_MERGE: &str = "without specialists one generalist has nothing to be merged with";
 
 /// Splits `key: sentence` of a table into a whole path and the sentence.
 fn split_key(table: &str, problem: &str) -> (String, String) {

@@ -76,6 +76,18 @@ impl Experiment {
         Self::from_table(table, &source.display_name(), source.stem())
     }
 
+    /// The same experiment with other values of some keys, `a.b=c` each.
+    ///
+    /// # Errors
+    /// As [`Experiment::load`].
+    pub fn with_overrides(&self, overrides: &[String]) -> Result<Self, ConfigProblems> {
+        let mut table: Table = self.to_toml().parse().expect("a config that was just written");
+        for text in overrides {
+            apply_override(&mut table, text).map_err(|message| ConfigProblems::whole(text, message))?;
+        }
+        Self::from_table(table, &self.name, self.name.clone())
+    }
+
     fn from_table(table: Table, source_name: &str, default_name: String) -> Result<Self, ConfigProblems> {
         let in_source = |problems| ConfigProblems { source_name: source_name.to_owned(), problems };
         let problems = check_against_schema(&Value::Table(table.clone()));

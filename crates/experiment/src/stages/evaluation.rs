@@ -198,8 +198,8 @@ impl Evaluation<'_> {
     fn test_one(&self, name: &str, teacher: &Teacher<'_>) -> Result<OnTest> {
         let subsets = self.models.specialists.specialists.iter().map(|specialist| &specialist.subset);
         let mut conditional = ConditionalTop1::new(self.shop.n_classes(), subsets);
-        let records = self.records(teacher, self.test, |row, label| conditional.push(row, label))?;
-        let valid = metrics_of(&self.records(teacher, &self.shop.valid, |_, _| {})?);
+        let records = teacher.records(self.shop, self.test, |row, label| conditional.push(row, label))?;
+        let valid = metrics_of(&teacher.records(self.shop, &self.shop.valid, |_, _| {})?);
         let members = teacher.members();
         let networks: Vec<&Trained> = members.iter().filter_map(Member::network).collect();
         let is_measurable = networks.len() == members.len();
@@ -210,23 +210,6 @@ impl Evaluation<'_> {
         let correct = records.iter().map(PredictionRecord::is_correct).collect();
         let conditional_top1 = conditional.finish();
         Ok(OnTest { name: name.to_owned(), correct, records, conditional_top1, report })
-    }
-
-    /// A teacher's records on a split; every distribution is shown once.
-    fn records(
-        &self,
-        teacher: &Teacher<'_>,
-        split: &Split,
-        mut see: impl FnMut(&[f32], ClassId),
-    ) -> Result<Vec<PredictionRecord>> {
-        let mut all = Vec::with_capacity(split.len());
-        teacher.predict_in_chunks(self.shop, split, |rows, probs| {
-            let labels = &split.labels()[rows];
-            probs.chunks_exact(self.shop.n_classes()).zip(labels).for_each(|(row, label)| see(row, *label));
-            all.extend(records(probs, labels, self.shop.n_classes()));
-            Ok(())
-        })?;
-        Ok(all)
     }
 
     /// Median time of one example, after warm-up, in this thread pool.

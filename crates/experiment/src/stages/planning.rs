@@ -1,13 +1,15 @@
 //! What `plan` asks of the stages: their keys, and artifacts that exist, without computing any.
 
-use super::generalist::generalist_recipe;
 use super::specialists::specialist_recipes;
-use super::training::train_model;
+use super::training::{Recipe, train_model};
 use super::{Clustered, Trained, Workshop, cluster_classes};
 use crate::error::Result;
 use crate::store::Stage;
+use stillhouse_models::Model;
+use stillhouse_train::FORWARD_PASSES_PER_STEP;
 
 pub(crate) use super::baselines::n_equal_cost_members;
+pub(crate) use super::generalist::generalist_recipe;
 pub(crate) use super::selection::selection_stage;
 pub(crate) use super::soft_targets::{layout, targets_stage};
 pub(crate) use super::student::student_stage;
@@ -16,6 +18,25 @@ pub(crate) use super::validation::check_stage;
 /// The stage of a generalist, or of another member of the plain ensemble.
 pub(crate) fn generalist_stage(shop: &Workshop<'_>, member: usize) -> Stage {
     generalist_recipe(shop, member).stage(shop)
+}
+
+/// Floating-point operations of a recipe's training.
+pub(crate) fn recipe_flops(shop: &Workshop<'_>, recipe: &Recipe<'_>) -> Result<f64> {
+    let model = Model::new(recipe.model, &shop.input.shape, recipe.n_outputs, shop.seed, &shop.device)
+        .map_err(super::training::model_error)?;
+    let n_examples = (recipe.sampler.epoch_len(shop.train.len()) * recipe.training.n_epochs) as f64;
+    Ok((FORWARD_PASSES_PER_STEP * model.flops_per_example() as f64 + recipe.flops_beside) * n_examples)
+}
+
+/// Floating-point operations of all specialists' trainings.
+pub(crate) fn specialists_flops(
+    shop: &Workshop<'_>,
+    generalists: &[Trained],
+    clustered: Option<&Clustered>,
+) -> Result<f64> {
+    let Some(clustered) = clustered else { return Ok(0.0) };
+    let recipes = specialist_recipes(shop, generalists, clustered)?;
+    recipes.iter().map(|recipe| recipe_flops(shop, recipe)).sum()
 }
 
 /// The generalists, if all are trained.

@@ -5,9 +5,9 @@ use super::{Ensemble, Trained, Workshop};
 use crate::error::Result;
 use rayon::prelude::*;
 use std::ops::Range;
-use stillhouse_core::ViewId;
+use stillhouse_core::{ClassId, ViewId};
 use stillhouse_data::Split;
-use stillhouse_train::{PREDICTION_BATCH, predict_proba};
+use stillhouse_train::{PREDICTION_BATCH, PredictionRecord, predict_proba, records};
 
 /// Probabilities over all classes that are in memory at once, of each network and of what they say together.
 pub(crate) const PROBS_AT_ONCE: usize = 1 << 24;
@@ -109,6 +109,23 @@ impl<'a> Teacher<'a> {
             visit(rows, &self.predict(shop, &split.select(&positions), None)?)?;
         }
         Ok(())
+    }
+
+    /// Records of its predictions for every row of a split; `see` is shown every distribution `[C]` with its label.
+    pub fn records(
+        &self,
+        shop: &Workshop<'_>,
+        split: &Split,
+        mut see: impl FnMut(&[f32], ClassId),
+    ) -> Result<Vec<PredictionRecord>> {
+        let mut all = Vec::with_capacity(split.len());
+        self.predict_in_chunks(shop, split, |rows, probs| {
+            let labels = &split.labels()[rows];
+            probs.chunks_exact(shop.n_classes()).zip(labels).for_each(|(row, label)| see(row, *label));
+            all.extend(records(probs, labels, shop.n_classes()));
+            Ok(())
+        })?;
+        Ok(all)
     }
 
     /// What a student is to learn from it, `[N, C]`: distributions that the student's loss softens.

@@ -32,6 +32,23 @@ impl Workshop<'_> {
         self.labels.len()
     }
 
+    /// The same data and threads for another config of the same seed; without external teachers.
+    pub fn with_config<'b>(&'b self, config: &'b ExperimentConfig) -> Workshop<'b> {
+        Workshop {
+            config,
+            context: self.context,
+            device: self.device.clone(),
+            seed: self.seed,
+            labels: self.labels.clone(),
+            input: self.input.clone(),
+            train: self.train.clone(),
+            valid: self.valid.clone(),
+            external: Vec::new(),
+            fingerprint: self.fingerprint.clone(),
+            augmented: self.augmented,
+        }
+    }
+
     /// Everyone who knows every class: these generalists, then complete external teachers.
     pub fn complete_members<'m>(&'m self, generalists: &'m [Trained]) -> Vec<Member<'m>> {
         let external = self.external.iter().filter(|external| external.is_complete());

@@ -1,0 +1,286 @@
+//! `plan --budget`: what to spend training compute on, from short trainings of each candidate.
+
+use crate::config::{Experiment, ExperimentConfig};
+use crate::context::RunContext;
+use crate::error::{ExperimentError, Result};
+use crate::observer::{Interrupt, Observer};
+use crate::pipeline::open_workshop;
+use crate::run::{RunOptions, load_data};
+use crate::stages::{
+    Ensemble, Teacher, Trained, Workshop, check_specialists, cluster_classes, planning, train_generalists,
+    train_specialists,
+};
+use serde::Serialize;
+use stillhouse_train::metrics_of;
+
+/// Training compute.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Budget {
+    /// In floating-point operations.
+    Flops(f64),
+    /// In trainings of one generalist.
+    Generalists(f64),
+}
+
+/// Candidates under a budget.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BudgetPlan {
+    /// floating-point operations that may be spent on training teachers
+    pub budget_flops: f64,
+    /// those of one generalist's training
+    pub generalist_flops: f64,
+    /// epochs of a generalist in the probes, and in a run
+    pub probe_epochs: [usize; 2],
+    /// floating-point operations of all probes
+    pub probe_flops: f64,
+    /// validation examples
+    pub n_valid: usize,
+    /// everything that was tried, the best first
+    pub candidates: Vec<BudgetCandidate>,
+    /// what was not tried, and why
+    pub notes: Vec<String>,
+}
+
+/// A set of teachers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BudgetCandidate {
+    /// networks that know every class
+    pub n_generalists: usize,
+    /// networks that know a cluster; 0 for a plain ensemble
+    pub n_specialists: usize,
+    /// clusters that every class is in, at least
+    pub coverage: usize,
+    /// floating-point operations of the whole trainings
+    pub train_flops: f64,
+    /// validation top-1 of the merge after the short trainings
+    pub probe_valid_top1: f64,
+    /// what makes the config this candidate, as `key=value`; a plain ensemble has no `[clustering]` and `[specialists]`
+    pub settings: Vec<String>,
+}
+
+/// Generalists that probes train at most.
+const MAX_GENERALISTS: usize = 8;
+/// Coverages that are tried.
+const COVERAGES: [usize; 3] = [1, 2, 3];
+/// Numbers of clusters that are tried, as shares of the config's.
+const CLUSTER_SHARES: [f64; 3] = [0.5, 1.0, 2.0];
+/// A cluster may have so many times its even share of the classes.
+const MAX_OVER_EVEN: usize = 2;
+
+/// Trains every candidate that the budget allows for a share of its epochs, and orders them by the validation top-1 of
+/// their merge. Probes are kept in `probes/` of the run's folder: a second plan finds them.
+///
+/// # Errors
+/// Those of a run; a budget below one generalist; a config whose teachers are not all trained by the run.
+pub fn plan_budget(
+    experiment: &Experiment,
+    options: &RunOptions,
+    budget: Budget,
+    probe_share: f64,
+    observer: &dyn Observer,
+    interrupt: &Interrupt,
+) -> Result<BudgetPlan> {
+    check(experiment.config())?;
+    let folder = options.run_dir(experiment).join("probes");
+    std::fs::create_dir_all(&folder).map_err(|error| crate::error::file_error(&folder, "cannot be created", error))?;
+    let options = RunOptions { stages: Some(folder.join("stages")), ..options.clone() };
+    let context = RunContext::new(&folder, &options, observer, interrupt)?;
+    let dataset = load_data(experiment, &context)?;
+    let (shop, _test) = open_workshop(experiment, dataset, options.open_device()?, &context)?;
+    let mut probes = Probes::new(experiment, &shop, budget, probe_share)?;
+    probes.plain()?;
+    for coverage in COVERAGES {
+        for share in CLUSTER_SHARES {
+            probes.specialists(1, coverage, share)?;
+        }
+        probes.specialists(2, coverage, 1.0)?;
+    }
+    Ok(probes.finish())
+}
+
+fn check(config: &ExperimentConfig) -> Result<()> {
+    let usage =
+        |text: &str| Err(ExperimentError::Usage(format!("a budget is for teachers that the run trains: {text}")));
+    match (&config.generalist, &config.clustering, &config.external_teachers[..]) {
+        (_, _, [_, ..]) => usage("the config has [[external_teacher]]"),
+        (None, _, _) => usage("the config has no [generalist]"),
+        (_, None, _) => usage("the config has no [clustering] to begin from"),
+        _ => Ok(()),
+    }
+}
+
+struct Probes<'a> {
+    experiment: &'a Experiment,
+    shop: &'a Workshop<'a>,
+    plan: BudgetPlan,
+    /// Settings of every probe.
+    short: Vec<String>,
+    /// What whole trainings cost, divided by the probes' cost: of a generalist, of a specialist.
+    scales: [f64; 2],
+    /// Keys of the trainings that are counted already: candidates share them.
+    counted: Vec<String>,
+}
+
+impl<'a> Probes<'a> {
+    fn new(experiment: &'a Experiment, shop: &'a Workshop<'a>, budget: Budget, share: f64) -> Result<Self> {
+        let config = experiment.config();
+        let generalist = config.generalist.as_ref().expect("checked before");
+        let specialists = config.specialists.as_ref().expect("checked with the config");
+        let short_epochs = |n_epochs: usize| ((n_epochs as f64 * share).round() as usize).clamp(1, n_epochs.max(1));
+        let epochs = [generalist.training.n_epochs, specialists.training.n_epochs];
+        let short = epochs.map(short_epochs);
+        let generalist_flops = planning::recipe_flops(shop, &planning::generalist_recipe(shop, 0))?;
+        let budget_flops = match budget {
+            Budget::Flops(flops) => flops,
+            Budget::Generalists(n) => n * generalist_flops,
+        };
+        if budget_flops < generalist_flops {
+            let what = format!("found {budget_flops:.2e} FLOPs, expected at least {generalist_flops:.2e}");
+            return Err(ExperimentError::Usage(format!("--budget: {what}, the training of one generalist")));
+        }
+        Ok(Self {
+            experiment,
+            shop,
+            plan: BudgetPlan {
+                budget_flops,
+                generalist_flops,
+                probe_epochs: [short[0], epochs[0]],
+                probe_flops: 0.0,
+                n_valid: shop.valid.len(),
+                candidates: Vec::new(),
+                notes: Vec::new(),
+            },
+            short: vec![
+                format!("generalist.training.n_epochs={}", short[0]),
+                format!("specialists.training.n_epochs={}", short[1]),
+            ],
+            scales: [epochs[0] as f64 / short[0] as f64, epochs[1] as f64 / short[1] as f64],
+            counted: Vec::new(),
+        })
+    }
+
+    /// Ensembles of 1, 2, ... generalists.
+    fn plain(&mut self) -> Result<()> {
+        let n_affordable = (self.plan.budget_flops / self.plan.generalist_flops) as usize;
+        let n_generalists = n_affordable.min(MAX_GENERALISTS);
+        if n_affordable > MAX_GENERALISTS {
+            let text =
+                format!("plain ensembles of {} to {n_affordable} generalists were not tried", MAX_GENERALISTS + 1);
+            self.plan.notes.push(text);
+        }
+        let n_models = format!("generalist.n_models={n_generalists}");
+        let probe = self.experiment.with_overrides(&[&self.short[..], &[n_models]].concat())?;
+        let shop = self.shop.with_config(probe.config());
+        let generalists = train_generalists(&shop)?;
+        self.count(generalists.iter());
+        for n in 1..=n_generalists {
+            let teacher = Teacher::Mean(shop.complete_members(&generalists[..n]));
+            let settings = vec![format!("generalist.n_models={n}")];
+            self.candidate(&shop, &teacher, n, (0, 0), self.whole_flops(&generalists[..n], 0), settings)?;
+        }
+        Ok(())
+    }
+
+    /// Generalists with specialists, if the budget allows them.
+    fn specialists(&mut self, n_generalists: usize, coverage: usize, share: f64) -> Result<()> {
+        let n_classes = self.shop.n_classes();
+        let clustering = self.experiment.config().clustering.as_ref().expect("checked before");
+        let Some(n_clusters) = clustering.n_clusters(n_classes) else {
+            if share == 1.0 && n_generalists == 1 && coverage == 1 {
+                self.plan
+                    .notes
+                    .push("this clustering method has no number of clusters: no specialists were tried".into());
+            }
+            return Ok(());
+        };
+        let n_clusters = ((n_clusters as f64 * share).round() as usize).max(1);
+        let max_classes = (MAX_OVER_EVEN * n_classes * coverage).div_ceil(n_clusters).min(n_classes);
+        let settings = vec![
+            format!("generalist.n_models={n_generalists}"),
+            format!("clustering.method.n_clusters={n_clusters}"),
+            format!("clustering.coverage={coverage}"),
+            format!("clustering.max_classes={max_classes}"),
+        ];
+        let name = format!("{n_generalists} generalists, {n_clusters} clusters, coverage {coverage}");
+        let not_tried = |why: &str| format!("{name}: not tried, {why}");
+        if self.plan.generalist_flops * n_generalists as f64 > self.plan.budget_flops {
+            self.plan.notes.push(not_tried("above the budget"));
+            return Ok(());
+        }
+        let probe = match self.experiment.with_overrides(&[&self.short, &settings[..]].concat()) {
+            Ok(probe) => probe,
+            Err(problems) => {
+                let why: Vec<&str> = problems.problems.iter().map(|problem| problem.message.as_str()).collect();
+                self.plan.notes.push(not_tried(&why.join("; ")));
+                return Ok(());
+            }
+        };
+        let shop = self.shop.with_config(probe.config());
+        let generalists = train_generalists(&shop)?;
+        let clustered = match cluster_classes(&shop, &generalists) {
+            Ok(clustered) => clustered,
+            Err(ExperimentError::Usage(why)) => {
+                self.plan.notes.push(not_tried(&why));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let planned = planning::specialists_flops(&shop, &generalists, clustered.as_ref())? * self.scales[1];
+        if self.plan.generalist_flops * n_generalists as f64 + planned > self.plan.budget_flops {
+            self.plan.notes.push(not_tried("above the budget"));
+            return Ok(());
+        }
+        let specialists = train_specialists(&shop, &generalists, clustered.as_ref())?;
+        let checked = check_specialists(&shop, &generalists, specialists)?;
+        let trained: Vec<&Trained> = checked.specialists.iter().map(|specialist| &specialist.trained).collect();
+        self.count(generalists.iter().chain(trained.iter().copied()));
+        let flops = self.whole_flops(&generalists, 0) + self.whole_flops(trained, 1);
+        let ensemble = Ensemble::new(&shop, &generalists, &checked)?;
+        let counts = (checked.specialists.len(), coverage);
+        self.candidate(&shop, &Teacher::Merged(&ensemble), n_generalists, counts, flops, settings)
+    }
+
+    fn candidate(
+        &mut self,
+        shop: &Workshop<'_>,
+        teacher: &Teacher<'_>,
+        n_generalists: usize,
+        (n_specialists, coverage): (usize, usize),
+        train_flops: f64,
+        settings: Vec<String>,
+    ) -> Result<()> {
+        let records = shop.context.with_all_threads(|| teacher.records(shop, &shop.valid, |_, _| {}))??;
+        let probe_valid_top1 = metrics_of(&records).top1;
+        self.plan.candidates.push(BudgetCandidate {
+            n_generalists,
+            n_specialists,
+            coverage,
+            train_flops,
+            probe_valid_top1,
+            settings,
+        });
+        Ok(())
+    }
+
+    /// What the whole trainings of these networks would cost; `kind` is 0 for generalists and 1 for specialists.
+    fn whole_flops<'t>(&self, networks: impl IntoIterator<Item = &'t Trained>, kind: usize) -> f64 {
+        networks.into_iter().map(|trained| trained.fit.train_flops).sum::<f64>() * self.scales[kind]
+    }
+
+    fn count<'t>(&mut self, networks: impl Iterator<Item = &'t Trained>) {
+        for trained in networks {
+            if !self.counted.contains(&trained.key) {
+                self.counted.push(trained.key.clone());
+                self.plan.probe_flops += trained.fit.train_flops;
+            }
+        }
+    }
+
+    /// The best first, of equal ones the cheapest.
+    fn finish(mut self) -> BudgetPlan {
+        self.plan.candidates.sort_by(|a, b| {
+            b.probe_valid_top1.total_cmp(&a.probe_valid_top1).then(a.train_flops.total_cmp(&b.train_flops))
+        });
+        self.plan
+    }
+}

@@ -1,0 +1,82 @@
+//! `plan --budget`: candidates from short trainings, none above the budget.
+
+mod support;
+
+use serde_json::Value as Json;
+use support::Scratch;
+
+fn plan(scratch: &Scratch, budget: &str) -> Json {
+    let words = ["plan", "tiny.toml", "--budget", budget, "--probe", "0.5", "--json", "--threads", "2"];
+    serde_json::from_str(&scratch.succeed(&words).stdout).unwrap()
+}
+
+#[test]
+fn candidates_are_ordered_affordable_and_run() {
+    let scratch = Scratch::with_tiny_config();
+    let plan_4x = plan(&scratch, "4x");
+    let budget = plan_4x["budget_flops"].as_f64().unwrap();
+    let generalist = plan_4x["generalist_flops"].as_f64().unwrap();
+    assert!((budget / generalist - 4.0).abs() < 1e-9);
+    assert_eq!(plan_4x["probe_epochs"], serde_json::json!([1, 2]));
+    let candidates = plan_4x["candidates"].as_array().unwrap();
+    let number = |candidate: &Json, key: &str| candidate[key].as_f64().unwrap();
+    assert!(candidates.is_sorted_by(|a, b| number(a, "probe_valid_top1") >= number(b, "probe_valid_top1")));
+    assert!(candidates.iter().all(|candidate| number(candidate, "train_flops") <= budget), "{candidates:?}");
+    let with = |n_generalists: u64, is_plain: bool| {
+        let is_it = |c: &&Json| c["n_generalists"] == n_generalists && (c["n_specialists"] == 0) == is_plain;
+        candidates.iter().filter(is_it).count()
+    };
+    assert_eq!([1, 2, 3, 4].map(|n| with(n, true)), [1; 4]);
+    assert!(with(1, false) >= 2 && with(2, false) >= 1, "{candidates:?}");
+    for candidate in candidates.iter().filter(|candidate| candidate["n_specialists"] != 0) {
+        let settings = candidate["settings"].as_array().unwrap().iter().map(|setting| setting.as_str().unwrap());
+        let words: Vec<&str> = ["check", "tiny.toml"].into_iter().chain(settings.flat_map(|s| ["--set", s])).collect();
+        scratch.succeed(&words);
+    }
+
+    // the whole training costs what the plan says
+    let best = candidates.iter().find(|candidate| candidate["n_specialists"] != 0).unwrap();
+    let settings = best["settings"].as_array().unwrap().iter().map(|setting| setting.as_str().unwrap());
+    let words: Vec<&str> = ["run", "tiny.toml"].into_iter().chain(settings.flat_map(|s| ["--set", s])).collect();
+    scratch.succeed(&words);
+    let report = scratch.json("runs/tiny/report.json");
+    let point = report["portfolio"].as_array().unwrap().last().unwrap();
+    assert_eq!(point["n_specialists"], best["n_specialists"]);
+    let ratio = point["train_flops"].as_f64().unwrap() / number(best, "train_flops");
+    assert!((ratio - 1.0).abs() < 0.25, "clusters of another generalist, so not the same sizes: {ratio}");
+
+    assert_eq!(plan(&scratch, "4x"), plan_4x, "the probes are kept");
+}
+
+#[test]
+fn a_plain_ensemble_is_a_run_too() {
+    let scratch = Scratch::with_tiny_config();
+    let config = scratch.text("tiny.toml");
+    let (before, rest) = config.split_once("[clustering]").unwrap();
+    let (_, after) = rest.split_once("[student]").unwrap();
+    scratch.write(
+        "plain.toml",
+        format!("{before}[student]{after}").replace("[generalist]\n", "[generalist]\nn_models = 2\n"),
+    );
+    scratch.succeed(&["run", "plain.toml"]);
+    let report = scratch.json("runs/plain/report.json");
+    assert!(report["clusters"].as_array().unwrap().is_empty());
+    let models = report["models"].as_array().unwrap();
+    let ensemble = models.iter().find(|model| model["name"] == "ensemble").unwrap();
+    assert_eq!(report["portfolio"].as_array().unwrap().len(), 2);
+    assert_eq!(report["portfolio"][1]["top1"], ensemble["top1"]);
+}
+
+#[test]
+fn budgets_that_buy_nothing_are_refused() {
+    let scratch = Scratch::with_tiny_config();
+    let refuse = |words: &[&str], part: &str| {
+        let finished = scratch.run(&[&["plan", "tiny.toml"], words].concat());
+        assert_eq!(finished.code, Some(2), "{}", finished.stderr);
+        assert!(finished.stderr.contains(part), "{}", finished.stderr);
+    };
+    refuse(&["--budget", "0.5x"], "the training of one generalist");
+    refuse(&["--budget", "much"], "`5x` for five generalists");
+    refuse(&["--budget", "3x", "--probe", "2"], "at most 1");
+    refuse(&["--probe", "0.5"], "--budget");
+}
