@@ -86,6 +86,17 @@ fn only_helpful_specialists_are_heard_when_asked_for() {
 }
 
 #[test]
+fn clusters_from_out_of_fold_predictions_cost_their_trainings() {
+    let report = report_of(&["clustering.predictions={ kind = \"out_of_fold\", n_folds = 3 }"]);
+    let flops = |name: &str| number(&model(&report, name)["train_flops"]);
+    let members = flops("generalist") + (0..3).map(|idx| flops(&format!("specialist_{idx}"))).sum::<f64>();
+    let of_folds = (flops("ensemble") - members) / flops("generalist");
+    assert!((1.9..=2.1).contains(&of_folds), "three trainings on two thirds of the examples: {of_folds}");
+    let members = report["portfolio"].as_array().unwrap();
+    assert_eq!(members.last().unwrap()["train_flops"], model(&report, "ensemble")["train_flops"]);
+}
+
+#[test]
 fn the_conditional_table_adds_up() {
     let report = report_of(&[]);
     assert!(number(&report["cluster_stability"]) <= 1.0);

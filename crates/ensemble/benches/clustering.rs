@@ -10,7 +10,9 @@
 use rand_chacha::rand_core::RngCore;
 use std::time::Instant;
 use stillhouse_core::Seed;
-use stillhouse_ensemble::{AffinityKind, ClusterCount, ClusteringConfig, ClusteringMethod, OnlineKMeans};
+use stillhouse_ensemble::{
+    AffinityKind, ClusterCount, ClusteringConfig, ClusteringMethod, HeldOutPredictions, OnlineKMeans,
+};
 
 const N_CLASSES: usize = 15_000;
 const N_BLOCKS: usize = 100;
@@ -21,6 +23,7 @@ const ROWS_AT_ONCE: usize = 512;
 fn main() {
     let config = ClusteringConfig {
         affinity: AffinityKind::PredictionCovariance,
+        predictions: HeldOutPredictions::Validation,
         method: ClusteringMethod::OnlineKMeans(ClusterCount { n_clusters: Some(N_BLOCKS) }),
         max_classes: None,
         coverage: 1,

@@ -26,8 +26,8 @@ pub use affinity::{Affinity, AffinityError, AffinityKind, class_affinity};
 pub use agreement::clustering_agreement;
 pub use calibration::{DustbinCalibration, dustbin_calibration, refit_dustbin_bias};
 pub use clustering::{
-    ClusterClassesError, ClusterCount, ClusteringConfig, ClusteringMethod, Hierarchy, HierarchyConfig, HierarchyError,
-    OnlineKMeans, cluster_classes,
+    ClusterClassesError, ClusterCount, ClusteringConfig, ClusteringMethod, Folds, HeldOutPredictions, Hierarchy,
+    HierarchyConfig, HierarchyError, OnlineKMeans, cluster_classes,
 };
 pub use coverage::{ConditionalTop1, CoverageRow, conditional_top1, conditional_top1_of_specialist, coverage_table};
 pub use merge::{

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use rand_chacha::rand_core::RngCore;
 use stillhouse_core::{ClassClustering, ClassId, ClassSubset, Seed};
 use stillhouse_ensemble::{
-    Affinity, AffinityKind, ClusterClassesError, ClusterCount, ClusteringConfig, ClusteringMethod, Hierarchy,
-    HierarchyConfig, OnlineKMeans, class_affinity, cluster_classes, clustering_agreement,
+    Affinity, AffinityKind, ClusterClassesError, ClusterCount, ClusteringConfig, ClusteringMethod, HeldOutPredictions,
+    Hierarchy, HierarchyConfig, OnlineKMeans, class_affinity, cluster_classes, clustering_agreement,
 };
 
 fn k_means(n_clusters: usize) -> ClusteringConfig {
@@ -30,7 +30,13 @@ fn by_affinity(n_clusters: usize) -> [ClusteringMethod; 4] {
 }
 
 fn config(method: ClusteringMethod) -> ClusteringConfig {
-    ClusteringConfig { affinity: AffinityKind::PredictionCovariance, method, max_classes: None, coverage: 1 }
+    ClusteringConfig {
+        affinity: AffinityKind::PredictionCovariance,
+        predictions: HeldOutPredictions::Validation,
+        method,
+        max_classes: None,
+        coverage: 1,
+    }
 }
 
 struct Draw(rand_chacha::ChaCha8Rng);

@@ -43,7 +43,7 @@ pub(crate) fn run_pipeline(
     // The control: generalists for the same compute.
     let wants = |baseline| config.evaluation.wants(baseline);
     let ensemble_members = match wants(Baseline::GeneralistEnsemble) {
-        true => train_generalist_ensemble(&shop, &generalists, &specialists.specialists)?,
+        true => train_generalist_ensemble(&shop, &generalists, clustered.as_ref(), &specialists.specialists)?,
         false => Vec::new(),
     };
 

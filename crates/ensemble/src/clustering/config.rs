@@ -12,6 +12,9 @@ pub struct ClusteringConfig {
     /// How confusion between two classes is measured, on held-out predictions of the generalist.
     #[serde(default)]
     pub affinity: AffinityKind,
+    /// Which predictions the confusion is read from: of examples that the predicting network was not trained on.
+    #[serde(default, skip_serializing_if = "HeldOutPredictions::is_validation")]
+    pub predictions: HeldOutPredictions,
     /// How classes are grouped.
     pub method: ClusteringMethod,
     /// Most classes in one cluster. Without it a cluster of a partition may hold all classes but one, and one of
@@ -21,6 +24,32 @@ pub struct ClusteringConfig {
     /// In how many clusters every class must be, at least; above 1 the clusters overlap.
     #[serde(default = "default_coverage")]
     pub coverage: usize,
+}
+
+/// Predictions of examples that the predicting network was not trained on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum HeldOutPredictions {
+    /// Of the validation split.
+    #[default]
+    Validation,
+    /// Of the whole training split, each part of it by a network that was trained on the others: many more examples for
+    /// the price of further trainings.
+    OutOfFold(Folds),
+}
+
+/// Settings of [`HeldOutPredictions::OutOfFold`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Folds {
+    /// Parts of the training split, from 2, and networks that are trained.
+    pub n_folds: usize,
+}
+
+impl HeldOutPredictions {
+    fn is_validation(&self) -> bool {
+        *self == Self::Validation
+    }
 }
 
 fn default_coverage() -> usize {
@@ -71,6 +100,9 @@ impl ClusteringConfig {
         let mut problems = Vec::new();
         if self.coverage == 0 {
             problems.push("coverage must be at least 1, found 0".into());
+        }
+        if let HeldOutPredictions::OutOfFold(Folds { n_folds: n_folds @ 0..=1 }) = self.predictions {
+            problems.push(format!("predictions.n_folds must be at least 2, found {n_folds}"));
         }
         if let Some(max_classes @ 0..=1) = self.max_classes {
             problems.push(format!("max_classes must be at least 2, found {max_classes}"));

@@ -16,7 +16,7 @@ mod pairs;
 mod similarity;
 mod spectral;
 
-pub use config::{ClusterCount, ClusteringConfig, ClusteringMethod, HierarchyConfig};
+pub use config::{ClusterCount, ClusteringConfig, ClusteringMethod, Folds, HeldOutPredictions, HierarchyConfig};
 pub use error::ClusterClassesError;
 pub use hierarchy::{Hierarchy, HierarchyError};
 pub use online::OnlineKMeans;

@@ -208,7 +208,7 @@ impl Check<'_> {
         let specialists = check_specialists(shop, &generalists, specialists)?;
         let ensemble = Ensemble::new(shop, &generalists, &specialists)?;
         let members = match shop.config.evaluation.wants(Baseline::GeneralistEnsemble) {
-            true => train_generalist_ensemble(shop, &generalists, &specialists.specialists)?,
+            true => train_generalist_ensemble(shop, &generalists, clustered.as_ref(), &specialists.specialists)?,
             false => Vec::new(),
         };
         let candidates = [

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::Temperature;
 use stillhouse_data::DataConfig;
-use stillhouse_ensemble::{ClusteringConfig, MergeConfig, Soften};
+use stillhouse_ensemble::{ClusteringConfig, HeldOutPredictions, MergeConfig, Soften};
 use stillhouse_models::ModelConfig;
 use stillhouse_train::{DistillationConfig, DistillationLoss, TrainingConfig};
 
@@ -265,6 +265,7 @@ impl ExperimentConfig {
         }
         problems.extend(self.missing_tables());
         problems.extend(self.specialists.iter().flat_map(|specialists| self.impossible_specialists(specialists)));
+        problems.extend(self.clustering_problems());
         problems.extend(self.external_problems());
         let is_soft = matches!(self.student.distillation.loss, DistillationLoss::SoftCrossEntropy(_));
         if self.merge.soften == Soften::BeforeMerge && !is_soft {
@@ -326,6 +327,17 @@ impl ExperimentConfig {
             problems.push(problem("head", text));
         }
         problems
+    }
+
+    fn clustering_problems(&self) -> Vec<(String, String)> {
+        let predictions = self.clustering.as_ref().map(|clustering| &clustering.predictions);
+        match predictions {
+            Some(HeldOutPredictions::OutOfFold(_)) if self.generalist.is_none() => {
+                let text = "out_of_fold trains the generalist on folds, expected a [generalist] or \"validation\"";
+                vec![("clustering.predictions".into(), text.into())]
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn external_problems(&self) -> Vec<(String, String)> {

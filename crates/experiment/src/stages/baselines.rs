@@ -2,7 +2,7 @@
 
 use super::generalist::generalist_recipe;
 use super::training::{Trained, train_side_by_side};
-use super::{Specialist, Workshop};
+use super::{Clustered, Specialist, Workshop};
 use crate::error::Result;
 
 /// A member more is trained once the specialists cost this share of one.
@@ -16,14 +16,17 @@ pub(crate) fn n_equal_cost_members(n_models: usize, generalist_flops: f64, speci
     ((ratio - WORTH_A_MEMBER).ceil() as usize).max(2)
 }
 
-/// Trains the generalists that stand beside the run's own in the plain ensemble of equal cost.
+/// Trains the generalists that stand beside the run's own in the plain ensemble that costs as much as these, the search
+/// for clusters and the specialists.
 pub(crate) fn train_generalist_ensemble(
     shop: &Workshop<'_>,
     generalists: &[Trained],
+    clustered: Option<&Clustered>,
     specialists: &[Specialist],
 ) -> Result<Vec<Trained>> {
     let Some(generalist) = generalists.first() else { return Ok(Vec::new()) };
     let specialists_flops: f64 = specialists.iter().map(|specialist| specialist.trained.fit.train_flops).sum();
+    let specialists_flops = specialists_flops + clustered.map_or(0.0, |clustered| clustered.train_flops);
     let n_members = n_equal_cost_members(generalists.len(), generalist.fit.train_flops, specialists_flops);
     let recipes: Vec<_> = (generalists.len()..n_members).map(|member| generalist_recipe(shop, member)).collect();
     train_side_by_side(shop, &recipes)?.into_iter().collect()

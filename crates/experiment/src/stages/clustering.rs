@@ -1,13 +1,13 @@
 //! Which classes the generalist confuses, and the clusters that specialists are trained on (paper, sec. 5.2).
 
-use super::{Member, Teacher, Trained, Workshop};
+use super::held_out::{HeldOut, train_folds};
+use super::{Member, Trained, Workshop};
 use crate::error::{ExperimentError, Result, file_error};
 use crate::files::{read_json, write_json};
 use crate::store::{Stage, run_stage};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::path::Path;
-use stillhouse_core::{ClassClustering, ClassId, Seed};
+use stillhouse_core::{ClassClustering, Seed};
 use stillhouse_ensemble::{
     ClusteringConfig, ClusteringMethod, Diagnoser, Diagnosis, Hierarchy, OnlineKMeans, class_affinity,
     clustering_agreement,
@@ -18,11 +18,14 @@ use stillhouse_ensemble::{
 pub(crate) struct Clustered {
     pub clustering: ClassClustering,
     pub diagnosis: Diagnosis,
+    /// Floating-point operations of trainings that only served to find the clusters.
+    #[serde(default)]
+    pub train_flops: f64,
 }
 
 const CLUSTERING: &str = "clustering.json";
 
-/// Clusters the classes by the generalists' mean predictions on the validation split, which it did not fit, and says what
+/// Clusters the classes by the generalists' predictions of examples that they did not fit, and says what
 /// specialists on these clusters can win at most, before any of them is trained. None for a config without specialists.
 pub(crate) fn cluster_classes(shop: &Workshop<'_>, generalists: &[Trained]) -> Result<Option<Clustered>> {
     let Some(config) = &shop.config.clustering else { return Ok(None) };
@@ -62,7 +65,9 @@ fn compute(
         ));
     }
     let n_classes = shop.n_classes();
-    let held_out = HeldOut::new(shop, generalists)?;
+    let folds = train_folds(shop, &config.predictions)?;
+    let held_out =
+        if folds.is_empty() { HeldOut::validation(shop, generalists) } else { HeldOut::of_folds(shop, &folds) }?;
     let hierarchy = hierarchy.map(|text| Hierarchy::parse(text, &shop.labels)).transpose().map_err(usage)?;
     let cluster = |seed: Seed| -> Result<(ClassClustering, f64)> {
         if let ClusteringMethod::OnlineKMeans(_) = config.method {
@@ -75,7 +80,7 @@ fn compute(
             return Ok((online.finish().map_err(usage)?, off_diagonal_mass));
         }
         let probs = held_out.all()?;
-        let affinity = class_affinity(config.affinity, &probs, shop.valid.labels(), n_classes).map_err(usage)?;
+        let affinity = class_affinity(config.affinity, &probs, held_out.labels(), n_classes).map_err(usage)?;
         let clustering = stillhouse_ensemble::cluster_classes(&affinity, config, hierarchy.as_ref(), seed);
         Ok((clustering.map_err(usage)?, affinity.off_diagonal_mass()))
     };
@@ -88,49 +93,8 @@ fn compute(
         let (other, _) = cluster(seed.derive("stability", 0))?;
         diagnosis.stability = Some(clustering_agreement(&clustering, &other));
     }
-    Ok(Clustered { clustering, diagnosis })
-}
-
-/// The generalists' mean predictions on the validation split: kept where they are few, made anew for every pass over them
-/// where they are many.
-struct HeldOut<'a> {
-    shop: &'a Workshop<'a>,
-    teacher: Teacher<'a>,
-    kept: Option<Vec<f32>>,
-}
-
-/// Probabilities that are kept: 1 GiB of them.
-const MAX_KEPT: usize = 1 << 28;
-
-impl<'a> HeldOut<'a> {
-    fn new(shop: &'a Workshop<'a>, generalists: &'a [Trained]) -> Result<Self> {
-        let mut held_out = Self { shop, teacher: Teacher::Mean(shop.complete_members(generalists)), kept: None };
-        if shop.valid.len() * shop.n_classes() <= MAX_KEPT {
-            held_out.kept = Some(held_out.all()?.into_owned());
-        }
-        Ok(held_out)
-    }
-
-    /// All of them, `[N, C]`, for affinities between all pairs of classes.
-    fn all(&self) -> Result<Cow<'_, [f32]>> {
-        if let Some(kept) = &self.kept {
-            return Ok(Cow::Borrowed(kept));
-        }
-        let shop = self.shop;
-        shop.context.with_all_threads(|| self.teacher.predict(shop, &shop.valid, None))?.map(Cow::Owned)
-    }
-
-    /// Shows them piece by piece, with their labels.
-    fn visit(&self, mut see: impl FnMut(&[f32], &[ClassId]) -> Result<()> + Send) -> Result<()> {
-        let shop = self.shop;
-        let labels = shop.valid.labels();
-        if let Some(kept) = &self.kept {
-            return see(kept, labels);
-        }
-        shop.context.with_all_threads(|| {
-            self.teacher.predict_in_chunks(shop, &shop.valid, |rows, probs| see(probs, &labels[rows]))
-        })?
-    }
+    let train_flops = folds.iter().map(|fold| fold.trained.fit.train_flops).sum();
+    Ok(Clustered { clustering, diagnosis, train_flops })
 }
 
 /// Most classes whose pairs are compared between two seeds.

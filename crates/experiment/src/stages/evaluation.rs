@@ -148,7 +148,7 @@ impl Evaluation<'_> {
             clusters,
             dustbins: self.dustbins(),
             coverage: self.coverage(&on_test)?,
-            portfolio: portfolio(self.shop, self.models, self.test)?,
+            portfolio: portfolio(self.shop, self.models, self.clustered, self.test)?,
             comparisons: comparisons(&on_test),
             models: on_test.into_iter().map(|model| model.report).chain(specialist_reports).collect(),
             total_train_seconds: self.models.all_trained().iter().map(|trained| trained.fit.train_seconds).sum(),
@@ -207,6 +207,9 @@ impl Evaluation<'_> {
             latency_ms_p50: if is_measurable { self.latency(teacher)? } else { None },
             ..model_report(name, &networks, &metrics_of(&records), valid.top1)
         };
+        // the merged ensemble would not be there without its clusters
+        let of_clusters = self.clustered.filter(|_| name == "ensemble").map_or(0.0, |clustered| clustered.train_flops);
+        let report = ModelReport { train_flops: report.train_flops + of_clusters, ..report };
         let correct = records.iter().map(PredictionRecord::is_correct).collect();
         let conditional_top1 = conditional.finish();
         Ok(OnTest { name: name.to_owned(), correct, records, conditional_top1, report })

@@ -6,6 +6,7 @@ mod ensemble;
 mod evaluation;
 mod external;
 mod generalist;
+mod held_out;
 pub(crate) mod planning;
 mod portfolio;
 mod samples;

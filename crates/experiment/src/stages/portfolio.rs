@@ -4,7 +4,7 @@
 
 use super::evaluation::Models;
 use super::teacher::PROBS_AT_ONCE;
-use super::{Ensemble, Member, Specialist, Teacher, Trained, Workshop};
+use super::{Clustered, Ensemble, Member, Specialist, Teacher, Trained, Workshop};
 use crate::error::Result;
 use crate::report::PortfolioPoint;
 use stillhouse_data::Split;
@@ -18,7 +18,12 @@ const MAX_MERGES: usize = 200_000;
 /// The merge with 1, 2, ... generalists, and with ever more of the specialists that it hears, those first that gain most
 /// on the validation examples of their own classes. Accuracies on a share of both splits where there are many examples.
 /// Empty where no generalist was trained.
-pub(super) fn portfolio(shop: &Workshop<'_>, models: &Models<'_>, test: &Split) -> Result<Vec<PortfolioPoint>> {
+pub(super) fn portfolio(
+    shop: &Workshop<'_>,
+    models: &Models<'_>,
+    clustered: Option<&Clustered>,
+    test: &Split,
+) -> Result<Vec<PortfolioPoint>> {
     if models.generalists.is_empty() {
         return Ok(Vec::new());
     }
@@ -34,7 +39,8 @@ pub(super) fn portfolio(shop: &Workshop<'_>, models: &Models<'_>, test: &Split) 
         let n_known: usize = ordered[..n].iter().map(|specialist| specialist.subset.len()).sum();
         let coverage = n_known as f64 / shop.n_classes() as f64;
         let n_generalists = models.generalists.len();
-        (n_generalists, n, coverage, flops(&generalists[..n_generalists]) + flops(&heard))
+        let of_clusters = clustered.map_or(0.0, |clustered| clustered.train_flops);
+        (n_generalists, n, coverage, flops(&generalists[..n_generalists]) + of_clusters + flops(&heard))
     });
     let points = plain.chain(with_specialists).zip(on_test.into_iter().zip(on_valid));
     let point = |((n_generalists, n_specialists, coverage, train_flops), (top1, valid_top1))| PortfolioPoint {

@@ -49,6 +49,11 @@ impl Workshop<'_> {
         }
     }
 
+    /// The same with another training split; without external teachers. Stages must tell it apart in their keys.
+    pub fn with_train(&self, train: Split) -> Workshop<'_> {
+        Workshop { train, ..self.with_config(self.config) }
+    }
+
     /// Everyone who knows every class: these generalists, then complete external teachers.
     pub fn complete_members<'m>(&'m self, generalists: &'m [Trained]) -> Vec<Member<'m>> {
         let external = self.external.iter().filter(|external| external.is_complete());
