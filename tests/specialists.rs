@@ -87,7 +87,12 @@ fn only_helpful_specialists_are_heard_when_asked_for() {
 
 #[test]
 fn clusters_from_out_of_fold_predictions_cost_their_trainings() {
-    let report = report_of(&["clustering.predictions={ kind = \"out_of_fold\", n_folds = 3 }"]);
+    let scratch = Scratch::with_tiny_config();
+    let words = ["--set", "clustering.predictions={ kind = \"out_of_fold\", n_folds = 3 }"];
+    scratch.succeed(&[&["run", "tiny.toml", "-q"][..], &words].concat());
+    let plan = scratch.succeed(&[&["plan", "tiny.toml"][..], &words].concat()).stdout;
+    assert!(plan.contains("fold_2") && plan.contains("0 stages to do"), "{plan}");
+    let report = scratch.json("runs/tiny/report.json");
     let flops = |name: &str| number(&model(&report, name)["train_flops"]);
     let members = flops("generalist") + (0..3).map(|idx| flops(&format!("specialist_{idx}"))).sum::<f64>();
     let of_folds = (flops("ensemble") - members) / flops("generalist");

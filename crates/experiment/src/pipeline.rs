@@ -95,7 +95,8 @@ pub(crate) fn open_workshop<'a>(
     Ok((shop, test))
 }
 
-fn summarise(dataset: &Dataset) -> DatasetReport {
+/// What a report says of a dataset.
+pub(crate) fn summarise(dataset: &Dataset) -> DatasetReport {
     DatasetReport {
         name: dataset.name.clone(),
         n_classes: dataset.labels.len() as u64,

@@ -4,12 +4,14 @@ use crate::config::{Baseline, Experiment, SpecialistHead};
 use crate::context::RunContext;
 use crate::error::{ExperimentError, Result};
 use crate::observer::{Interrupt, Observer};
-use crate::pipeline::open_workshop;
+use crate::pipeline::{open_workshop, summarise};
+use crate::report::DatasetReport;
 use crate::run::{RunOptions, load_data};
 use crate::stages::{Clustered, Trained, Workshop, planning};
 use crate::store::Stage;
 use serde::Serialize;
 use std::path::PathBuf;
+use stillhouse_ensemble::HeldOutPredictions;
 use stillhouse_models::{Model, ModelConfig};
 use stillhouse_train::{FORWARD_PASSES_PER_STEP, OptimizerConfig, TrainingConfig, seconds_per_example};
 
@@ -60,10 +62,11 @@ pub fn plan(
     let context = RunContext::new(scratch.path(), &options, observer, interrupt)?;
     let dataset = load_data(experiment, &context)?;
     let n_test = dataset.test.len();
+    let summary = summarise(&dataset);
     let (shop, _test) = open_workshop(experiment, dataset, options.open_device()?, &context)?;
     let mut planner =
         Planner { shop: &shop, n_threads: options.n_threads.max(1), stages: Vec::new(), notes: Vec::new() };
-    planner.run()?;
+    planner.run(experiment.name(), &summary)?;
     let memory_bytes = planner.memory_bytes(n_test)?;
     Ok(Plan { run_dir, stages: planner.stages, memory_bytes, notes: planner.notes })
 }
@@ -84,7 +87,7 @@ struct Cost {
 }
 
 impl Planner<'_> {
-    fn run(&mut self) -> Result<()> {
+    fn run(&mut self, run_name: &str, dataset: &DatasetReport) -> Result<()> {
         let n_classes = self.shop.n_classes();
         let n_train = self.shop.train.len();
         let generalist = self.shop.config.generalist.as_ref();
@@ -95,12 +98,13 @@ impl Planner<'_> {
         let generalists = planning::finished_generalists(self.shop)?;
         let clustered = generalists.as_deref().map(|generalists| planning::finished_clustering(self.shop, generalists));
         let clustered = clustered.transpose()?.flatten();
+        let fold_flops = cost.map_or(0.0, |cost| self.folds(cost));
         if self.shop.config.clustering.is_some() {
             self.push("clustering", clustered.is_some(), 0);
         }
         let (specialist_keys, specialist_flops) = self.specialists(generalists.as_deref().zip(clustered.as_ref()))?;
-        let ensemble_keys = cost.map_or(Vec::new(), |cost| self.ensemble(cost, specialist_flops));
-        let check = specialist_keys.map(|keys| {
+        let ensemble_keys = cost.map_or(Vec::new(), |cost| self.ensemble(cost, specialist_flops + fold_flops));
+        let check = specialist_keys.as_ref().map(|keys| {
             let generalists: Vec<&str> = generalist_keys.iter().chain(&external_keys).map(String::as_str).collect();
             let specialists: Vec<&str> = keys.iter().map(String::as_str).collect();
             planning::check_stage(self.shop, &generalists, &specialists)
@@ -111,7 +115,7 @@ impl Planner<'_> {
             self.push(stage.name(), self.is_done(stage), 0);
         }
         let last = selection.flatten().or(check);
-        let merged_keys = last.map(|stage| vec![stage.key().to_owned()]);
+        let merged_keys = last.as_ref().map(|stage| vec![stage.key().to_owned()]);
         let first = generalist_keys.first().or_else(|| {
             let complete = self.shop.external.iter().find(|external| external.is_complete());
             complete.map(|external| &external.key)
@@ -119,9 +123,28 @@ impl Planner<'_> {
         let first = first.into_iter().cloned().collect();
         let plain_keys = match ensemble_keys.is_empty() {
             true => Vec::new(),
-            false => [generalist_keys, ensemble_keys].concat(),
+            false => [generalist_keys.clone(), ensemble_keys.clone()].concat(),
         };
-        self.students(merged_keys, first, plain_keys)
+        let student_keys = self.students(merged_keys, first, plain_keys)?;
+        let evaluation = specialist_keys.zip(student_keys).zip(last).map(|((specialists, students), last)| {
+            let keys = [generalist_keys, specialists, students, ensemble_keys].concat();
+            planning::evaluation_stage(self.shop, run_name, dataset, clustered.as_ref(), &keys, last.key())
+        });
+        self.push("evaluation", evaluation.is_some_and(|stage| self.is_done(&stage)), 0);
+        Ok(())
+    }
+
+    /// Plans the generalists that predict what clusters are made from, if the config asks for such; their cost.
+    fn folds(&mut self, generalist: Cost) -> f64 {
+        let predictions = self.shop.config.clustering.as_ref().map(|clustering| &clustering.predictions);
+        let Some(HeldOutPredictions::OutOfFold(folds)) = predictions else { return 0.0 };
+        let share = 1.0 - 1.0 / folds.n_folds as f64;
+        let cost = Cost { seconds: generalist.seconds * share, flops: generalist.flops * share, ..generalist };
+        for fold_idx in 0..folds.n_folds {
+            let stage = planning::fold_stage(self.shop, fold_idx, folds.n_folds);
+            self.push_training(stage.name(), self.is_done(&stage), cost);
+        }
+        cost.flops * folds.n_folds as f64
     }
 
     /// Plans the trainings of some generalists; their keys.
@@ -179,8 +202,13 @@ impl Planner<'_> {
         Ok((keys, flops))
     }
 
-    /// Plans the stores of soft targets and the students on them.
-    fn students(&mut self, merged: Option<Vec<String>>, generalist: Vec<String>, ensemble: Vec<String>) -> Result<()> {
+    /// Plans the stores of soft targets and the students on them; the students' keys, if all teachers' are known.
+    fn students(
+        &mut self,
+        merged: Option<Vec<String>>,
+        generalist: Vec<String>,
+        ensemble: Vec<String>,
+    ) -> Result<Option<Vec<String>>> {
         let shop = self.shop;
         let student = &shop.config.student;
         let wants = |baseline| shop.config.evaluation.wants(baseline);
@@ -205,11 +233,10 @@ impl Planner<'_> {
             students.push((name, store_stage.map(|stage| planning::student_stage(shop, name, Some(stage.key())))));
         }
         students.push(("student_hard", Some(planning::student_stage(shop, "student_hard", None))));
-        for (name, stage) in students {
-            self.push_training(name, stage.is_some_and(|stage| self.is_done(&stage)), cost);
+        for (name, stage) in &students {
+            self.push_training(name, stage.as_ref().is_some_and(|stage| self.is_done(stage)), cost);
         }
-        self.push("evaluation", false, 0);
-        Ok(())
+        Ok(students.into_iter().map(|(_, stage)| Some(stage?.key().to_owned())).collect())
     }
 
     fn is_done(&self, stage: &Stage) -> bool {

@@ -65,7 +65,12 @@ impl fmt::Display for TargetsSummary {
         let size = bytes(stats.n_bytes);
         let compression = fixed(stats.compression, 1);
         writeln!(f, "{}", path.display())?;
-        writeln!(f, "rows       {} of {}", integer(stats.n_rows as u64), counted(stats.n_examples, "example"))?;
+        writeln!(
+            f,
+            "rows       {} of {}",
+            integer(stats.n_rows as u64),
+            format_args!("{} examples", integer(stats.n_examples as u64))
+        )?;
         writeln!(f, "classes    {n_classes}")?;
         writeln!(f, "layout     {layout}")?;
         writeln!(f, "size       {size}, {} bytes a row, dense / this = {compression}", stats.bytes_per_row)?;
@@ -123,14 +128,14 @@ pub struct Recomputed {
 
 impl fmt::Display for TargetsVerified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows = counted(self.n_rows, "row");
+        let rows = format!("{} rows", integer(self.n_rows as u64));
         write!(f, "{}\n{rows}, the checksums of all are right", self.path.display())?;
         let Some(Recomputed { run_dir, n_teachers, n_rows, largest_difference }) = &self.recomputed else {
             return write!(f, "\nnot compared with the teachers: --run DIR does that");
         };
         let teachers = counted(*n_teachers, "teacher");
         write!(f, "\ndata, classes and {teachers} are those of {}", run_dir.display())?;
-        let rows = counted(*n_rows, "row");
+        let rows = format!("{} rows", integer(*n_rows as u64));
         write!(f, "\n{rows} predicted anew, largest difference {largest_difference:.1e}")
     }
 }

@@ -56,13 +56,8 @@ pub(crate) fn evaluate(
     targets: &SoftTargets,
     test: SealedTest,
 ) -> Result<Evaluated> {
-    let keys: Vec<&str> = models.all_trained().iter().map(|trained| trained.key.as_str()).collect();
-    let config = (&shop.config.merge, &shop.config.evaluation, &models.specialists.key);
-    let stage = Stage::new(
-        "evaluation",
-        None,
-        &(run_name, &dataset, clustered.map(|clustered| &clustered.clustering), keys, config),
-    );
+    let keys: Vec<String> = models.all_trained().iter().map(|trained| trained.key.clone()).collect();
+    let stage = evaluation_stage(shop, run_name, &dataset, clustered, &keys, &models.specialists.key);
     let produce = |folder: &Path| {
         let test = test.unseal();
         let evaluated = shop.context.with_all_threads(|| {
@@ -71,6 +66,21 @@ pub(crate) fn evaluate(
         write_json(&folder.join(EVALUATION), &evaluated)
     };
     run_stage(shop.context, &stage, produce, |folder| read_json(&folder.join(EVALUATION)))
+}
+
+/// The stage that evaluates the networks with these keys: generalists, specialists, students, other members of the plain
+/// ensemble; `specialists_key` is that of their choice.
+pub(crate) fn evaluation_stage(
+    shop: &Workshop<'_>,
+    run_name: &str,
+    dataset: &DatasetReport,
+    clustered: Option<&Clustered>,
+    keys: &[String],
+    specialists_key: &str,
+) -> Stage {
+    let config = (&shop.config.merge, &shop.config.evaluation, specialists_key);
+    let clustering = clustered.map(|clustered| &clustered.clustering);
+    Stage::new("evaluation", None, &(run_name, dataset, clustering, keys, config))
 }
 
 impl<'a> Models<'a> {

@@ -33,13 +33,18 @@ pub(super) fn train_folds(shop: &Workshop<'_>, predictions: &HeldOutPredictions)
     };
     let train_one = |fold_idx: &usize| {
         let shop = shop.with_train(shop.train.select(&rows(&|fold| fold != *fold_idx)));
-        let depends_on = vec![format!("all but fold {fold_idx} of {n_folds}")];
-        train_model(&shop, &Recipe { kind: "fold", index: Some(*fold_idx), depends_on, ..generalist_recipe(&shop, 0) })
+        train_model(&shop, &fold_recipe(&shop, *fold_idx, n_folds))
     };
     let indices: Vec<usize> = (0..n_folds).collect();
     let trained = shop.context.side_by_side(&indices, train_one)?.into_iter().collect::<Result<Vec<_>>>()?;
     let fold = |(fold_idx, trained)| Fold { trained, rest: shop.train.select(&rows(&|fold| fold == fold_idx)) };
     Ok(trained.into_iter().enumerate().map(fold).collect())
+}
+
+/// The training of a fold's network; the workshop's training split is the rest of the examples.
+pub(super) fn fold_recipe<'a>(shop: &Workshop<'a>, fold_idx: usize, n_folds: usize) -> Recipe<'a> {
+    let depends_on = vec![format!("all but fold {fold_idx} of {n_folds}")];
+    Recipe { kind: "fold", index: Some(fold_idx), depends_on, ..generalist_recipe(shop, 0) }
 }
 
 /// Held-out predictions: kept where they are few, made anew for every pass over them where they are many.

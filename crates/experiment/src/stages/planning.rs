@@ -9,6 +9,7 @@ use stillhouse_models::Model;
 use stillhouse_train::FORWARD_PASSES_PER_STEP;
 
 pub(crate) use super::baselines::n_equal_cost_members;
+pub(crate) use super::evaluation::evaluation_stage;
 pub(crate) use super::generalist::generalist_recipe;
 pub(crate) use super::selection::selection_stage;
 pub(crate) use super::soft_targets::{layout, targets_stage};
@@ -18,6 +19,11 @@ pub(crate) use super::validation::check_stage;
 /// The stage of a generalist, or of another member of the plain ensemble.
 pub(crate) fn generalist_stage(shop: &Workshop<'_>, member: usize) -> Stage {
     generalist_recipe(shop, member).stage(shop)
+}
+
+/// The stage of a generalist that is trained on all but one fold.
+pub(crate) fn fold_stage(shop: &Workshop<'_>, fold_idx: usize, n_folds: usize) -> Stage {
+    super::held_out::fold_recipe(shop, fold_idx, n_folds).stage(shop)
 }
 
 /// Floating-point operations of a recipe's training.
