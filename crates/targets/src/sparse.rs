@@ -20,8 +20,11 @@ const ZERO: u16 = u16::MAX;
 /// Buffers kept between rows.
 #[derive(Default)]
 pub(crate) struct Encoder {
-    order: Vec<u32>,
-    roots: Vec<f64>,
+    bits: Vec<u32>,
+    kept: Vec<u32>,
+    /// Powers of the kept probabilities, and of all others with zeros in the places of the kept.
+    powers_of_kept: Vec<f64>,
+    powers_of_tail: Vec<f64>,
 }
 
 /// Where the encoded rows of a chunk go: the bytes of each tensor.
@@ -36,15 +39,16 @@ pub(crate) struct EncodedRows {
 impl Encoder {
     /// Appends a distribution `[C]`.
     pub fn push(&mut self, probs: &[f32], layout: &SparseLayout, out: &mut EncodedRows) {
-        let kept = self.choose(probs, layout.k).to_vec();
-        self.push_tails(probs, &kept, layout, out);
+        self.choose(probs, layout.k);
+        self.push_tails(probs, layout, out);
+        let kept = &self.kept;
         let largest = kept.iter().map(|class| probs[*class as usize]).fold(0.0, f32::max);
         let positive = kept.iter().map(|class| probs[*class as usize]).filter(|prob| *prob > 0.0);
         let smallest = positive.fold(largest, f32::min);
         let range = (f64::from(largest) / f64::from(smallest)).ln() as f32;
         out.log_ranges.extend(range.to_le_bytes());
         let step = f64::from(range) / f64::from(N_STEPS);
-        for class in &kept {
+        for class in kept {
             let bytes = class.to_le_bytes();
             out.classes.extend_from_slice(&bytes[..class_width(probs.len())]);
             let prob = probs[*class as usize];
@@ -57,43 +61,79 @@ impl Encoder {
         }
     }
 
-    /// The k most probable classes, of equal ones those with lower numbers, ascending by number.
-    fn choose(&mut self, probs: &[f32], k: usize) -> &[u32] {
-        self.order.clear();
-        self.order.extend(0..probs.len() as u32);
-        let by_probability =
-            |a: &u32, b: &u32| probs[*b as usize].total_cmp(&probs[*a as usize]).then_with(|| a.cmp(b));
-        if k < self.order.len() {
-            self.order.select_nth_unstable_by(k, by_probability);
+    /// Finds the k most probable classes, of equal ones those with lower numbers, ascending by number.
+    fn choose(&mut self, probs: &[f32], k: usize) {
+        self.kept.clear();
+        if k >= probs.len() {
+            self.kept.extend(0..probs.len() as u32);
+            return;
         }
-        self.order.truncate(k);
-        self.order.sort_unstable();
-        &self.order
+        // the bits of floats from 0 ascend as the floats do; the sum takes the sign from a negative zero
+        let bits = |prob: &f32| (prob + 0.0).to_bits();
+        self.bits.clear();
+        self.bits.extend(probs.iter().map(bits));
+        let n_left_out = probs.len() - k;
+        let (_, smallest_kept, larger) = self.bits.select_nth_unstable(n_left_out);
+        let smallest_kept = *smallest_kept;
+        let n_larger = larger.iter().filter(|bits| **bits > smallest_kept).count();
+        let mut n_equal_left = k - n_larger;
+        for (class, prob) in probs.iter().enumerate() {
+            let bits = bits(prob);
+            let is_equal = bits == smallest_kept && n_equal_left > 0;
+            n_equal_left -= usize::from(is_equal);
+            if is_equal || bits > smallest_kept {
+                self.kept.push(class as u32);
+            }
+        }
     }
 
-    fn push_tails(&mut self, probs: &[f32], kept: &[u32], layout: &SparseLayout, out: &mut EncodedRows) {
+    fn push_tails(&mut self, probs: &[f32], layout: &SparseLayout, out: &mut EncodedRows) {
+        let (kept, tail) = (&mut self.powers_of_kept, &mut self.powers_of_tail);
+        let fill = |kept_powers: &mut Vec<f64>, tail: &mut Vec<f64>| {
+            kept_powers.clear();
+            kept_powers.extend(self.kept.iter().map(|class| f64::from(probs[*class as usize])));
+            tail.clear();
+            tail.extend(probs.iter().map(|prob| f64::from(*prob)));
+            self.kept.iter().for_each(|class| tail[*class as usize] = 0.0);
+        };
+        fill(kept, tail);
+        // temperatures ascend, so the roots for T = 4 are square roots of those for T = 2
+        let mut n_done = 0;
         for temperature in &layout.temperatures {
-            self.roots.clear();
-            self.roots.extend(probs.iter().map(|prob| f64::from(*prob)));
-            roots(&mut self.roots, *temperature);
-            let of_kept: f64 = kept.iter().map(|class| std::mem::take(&mut self.roots[*class as usize])).sum();
-            let of_tail: f64 = self.roots.iter().sum();
-            out.tail_masses.extend(((of_tail / (of_kept + of_tail)) as f32).to_le_bytes());
+            if let Some(n_wanted) = halvings(*temperature) {
+                for _ in n_done..n_wanted {
+                    kept.iter_mut().chain(&mut *tail).for_each(|power| *power = power.sqrt());
+                }
+                n_done = n_wanted;
+            } else {
+                fill(kept, tail);
+                let inverse = 1.0 / temperature.get();
+                kept.iter_mut().chain(&mut *tail).for_each(|power| *power = power.powf(inverse));
+            }
+            let of_tail = sum(tail);
+            out.tail_masses.extend(((of_tail / (sum(kept) + of_tail)) as f32).to_le_bytes());
+            if halvings(*temperature).is_none() {
+                fill(kept, tail);
+                n_done = 0;
+            }
         }
     }
 }
 
-/// Raises every number to the power `1 / T`; for `T = 2, 4, 8, ...` by square roots, which are much cheaper.
-fn roots(values: &mut [f64], temperature: Temperature) {
+/// How many square roots in a row are the power `1 / T`; none where that is another root.
+fn halvings(temperature: Temperature) -> Option<u32> {
     let halvings = temperature.get().log2();
-    if halvings >= 0.0 && halvings.fract() == 0.0 {
-        for _ in 0..halvings as u32 {
-            values.iter_mut().for_each(|value| *value = value.sqrt());
-        }
-    } else {
-        let inverse = 1.0 / temperature.get();
-        values.iter_mut().for_each(|value| *value = value.powf(inverse));
+    (halvings >= 0.0 && halvings.fract() == 0.0).then_some(halvings as u32)
+}
+
+/// The sum in several lanes, which a processor adds side by side.
+fn sum(values: &[f64]) -> f64 {
+    let (lanes, rest) = values.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for lane in lanes {
+        sums.iter_mut().zip(lane).for_each(|(sum, value)| *sum += value);
     }
+    sums.iter().sum::<f64>() + rest.iter().sum::<f64>()
 }
 
 /// One encoded row, as it lies in the file.

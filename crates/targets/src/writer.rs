@@ -150,7 +150,12 @@ impl TargetsWriter {
         let [example_ids, view_ids] = key_bytes(keys);
         let mut columns = vec![example_ids, view_ids];
         match &self.info.layout {
-            Layout::Dense {} => columns.push(probs.iter().flat_map(|prob| prob.to_le_bytes()).collect()),
+            Layout::Dense {} => {
+                let mut bytes = vec![0; size_of_val(probs)];
+                let places = bytes.as_chunks_mut().0.iter_mut();
+                places.zip(probs).for_each(|(place, prob)| *place = prob.to_le_bytes());
+                columns.push(bytes);
+            }
             Layout::Sparse(layout) => {
                 let mut encoder = Encoder::default();
                 let mut encoded = EncodedRows::default();
@@ -259,9 +264,20 @@ fn check_keys(keys: &[ExampleView], info: &TargetsInfo) -> Result<(), TargetsErr
 
 /// Refuses what is not a distribution.
 fn check_row(key: ExampleView, probs: &[f32]) -> Result<(), TargetsError> {
-    if let Some(class) = probs.iter().position(|prob| !prob.is_finite() || *prob < 0.0) {
+    let (lanes, rest) = probs.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    let mut is_positive = true;
+    for lane in lanes.iter().map(<[f32; 8]>::as_slice).chain([rest]) {
+        for (sum, prob) in sums.iter_mut().zip(lane) {
+            *sum += f64::from(*prob);
+            is_positive &= *prob >= 0.0;
+        }
+    }
+    let sum: f64 = sums.iter().sum();
+    if !is_positive || !sum.is_finite() {
+        let is_wrong = |prob: &f32| !prob.is_finite() || *prob < 0.0;
+        let class = probs.iter().position(is_wrong).expect("a sum of finite numbers is finite");
         return Err(TargetsError::NotAProbability { key, class, value: probs[class] });
     }
-    let sum: f64 = probs.iter().map(|prob| f64::from(*prob)).sum();
     if (sum - 1.0).abs() > SUM_TOLERANCE { Err(TargetsError::Sum { key, sum }) } else { Ok(()) }
 }
