@@ -54,7 +54,10 @@ fn main() {
         let mut destination = vec![0_u8; bytes.len()];
         let memcpy = median(|| black_box(&mut destination).copy_from_slice(black_box(&bytes)));
         let encode = median_of(|| case.encode(folder.path()));
-        let speed = |seconds: f64| format!("{:.2} GB/s", bytes.len() as f64 / seconds / 1e9);
+        let speed = |seconds: f64| match bytes.len() as f64 / seconds {
+            speed if speed < 1e8 => format!("{:.1} MB/s", speed / 1e6),
+            speed => format!("{:.2} GB/s", speed / 1e9),
+        };
         let per_row = |seconds: f64| format!("{:.2} us", seconds / n_rows as f64 * 1e6);
         println!(
             "| {n_rows} | {n_classes} | {} | {} | {} ({}) | {} | {} | {} ({}) | {} | {} |",

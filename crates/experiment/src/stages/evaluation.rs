@@ -45,6 +45,8 @@ pub(crate) struct Evaluated {
 }
 
 const EVALUATION: &str = "evaluation.json";
+/// Raised when the evaluation measures more than before, so that finished runs are evaluated anew.
+const VERSION: u32 = 2;
 
 /// Evaluates all models on the test split, which it takes by value: nobody reads it a second time.
 pub(crate) fn evaluate(
@@ -80,7 +82,7 @@ pub(crate) fn evaluation_stage(
 ) -> Stage {
     let config = (&shop.config.merge, &shop.config.evaluation, specialists_key);
     let clustering = clustered.map(|clustered| &clustered.clustering);
-    Stage::new("evaluation", None, &(run_name, dataset, clustering, keys, config))
+    Stage::new("evaluation", None, &(VERSION, run_name, dataset, clustering, keys, config))
 }
 
 impl<'a> Models<'a> {
