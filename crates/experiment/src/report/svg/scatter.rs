@@ -6,6 +6,15 @@ use super::{Anchor, Mark, Svg};
 /// Vertical distance that keeps two labels apart, in pixels.
 const LABEL_HEIGHT: f64 = 16.0;
 
+/// Steps in which a label moves away from its point, in pixels.
+const LABEL_STEP: f64 = 4.0;
+
+/// Width of a character of a label, in pixels.
+const CHARACTER_WIDTH: f64 = 6.5;
+
+/// Width of a plot on a page that is neither wide nor narrow, in pixels; the page itself stretches plots.
+const TYPICAL_WIDTH: f64 = 700.0;
+
 /// Points right of this percentage carry their label on the left.
 const LABEL_TURNS_AT: f64 = 55.0;
 
@@ -74,19 +83,36 @@ impl Scatter {
         (1.0 - self.y.position(value)) * self.height
     }
 
-    /// Labels stand at their points' height unless one above is in the way; then they move down under it.
+    /// Labels stand at their points' height unless another is in the way; then as near to it as there is room.
     fn label_heights(&self) -> Vec<f64> {
         let mut order: Vec<usize> = (0..self.points.len()).collect();
         order.sort_by(|&a, &b| self.pixel(self.points[a].y).total_cmp(&self.pixel(self.points[b].y)));
         let mut heights = vec![0.0; self.points.len()];
-        let mut lowest_free = [f64::NEG_INFINITY; 2]; // labels to the right of their points, and to the left
+        let mut placed: Vec<([f64; 2], f64)> = Vec::new();
         for index in order {
-            let side = usize::from(self.x.percent(self.points[index].x) > LABEL_TURNS_AT);
-            let height = self.pixel(self.points[index].y).max(lowest_free[side]);
+            let own = self.pixel(self.points[index].y);
+            let [from, to] = self.label_extent(&self.points[index]);
+            let is_free = |height: &f64| {
+                let is_apart = |([other_from, other_to], other): &([f64; 2], f64)| {
+                    *other_to < from || to < *other_from || (height - other).abs() >= LABEL_HEIGHT
+                };
+                placed.iter().all(is_apart)
+            };
+            let is_inside = |height: &f64| (0.0..=self.height - LABEL_HEIGHT / 2.0).contains(height);
+            let steps = (0..).map(|step| f64::from(step) * LABEL_STEP).take_while(|shift| *shift <= self.height);
+            let nearby = steps.flat_map(|shift| [own + shift, own - shift]);
+            let height = nearby.filter(is_inside).find(is_free).unwrap_or(own);
             heights[index] = height;
-            lowest_free[side] = height + LABEL_HEIGHT;
+            placed.push(([from, to], height));
         }
         heights
+    }
+
+    /// From where to where a label reaches, in percent of a plot of [`TYPICAL_WIDTH`].
+    fn label_extent(&self, point: &Point) -> [f64; 2] {
+        let at = self.x.percent(point.x);
+        let width = 100.0 * (point.label.chars().count() as f64 * CHARACTER_WIDTH + 20.0) / TYPICAL_WIDTH;
+        if at > LABEL_TURNS_AT { [at - width, at] } else { [at, at + width] }
     }
 }
 
@@ -96,8 +122,14 @@ mod tests {
 
     #[test]
     fn labels_of_close_points_do_not_overlap() {
-        let point =
-            |y: f64| Point { x: 10.0, y, mark: Mark::Dot, class: "c0", label: String::new(), tooltip: String::new() };
+        let point = |y: f64| Point {
+            x: 10.0,
+            y,
+            mark: Mark::Dot,
+            class: "c0",
+            label: "a label".into(),
+            tooltip: String::new(),
+        };
         let points: Vec<Point> = [0.600, 0.601, 0.602, 0.9].into_iter().map(point).collect();
         let values = || points.iter().map(|point| point.y);
         let scatter = Scatter {
@@ -108,6 +140,7 @@ mod tests {
             points: points.clone(),
         };
         let mut heights = scatter.label_heights();
+        assert!(heights.iter().all(|height| (0.0..240.0).contains(height)), "{heights:?}");
         heights.sort_by(f64::total_cmp);
         assert!(heights.windows(2).all(|pair| pair[1] - pair[0] >= LABEL_HEIGHT), "{heights:?}");
     }
