@@ -54,7 +54,8 @@ impl From<DataError> for ExperimentError {
         match error {
             error if error.is_interrupted() => Self::Interrupted,
             error if error.is_config() => Self::Usage(error.to_string()),
-            error => Self::BadData(error.into()),
+            // its text names the cause already
+            error => Self::BadData(anyhow::anyhow!("{error}")),
         }
     }
 }

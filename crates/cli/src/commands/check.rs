@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use stillhouse_experiment::config::{ConfigProblems, Experiment};
 
 /// Key paths of the config that are shown, each on a line.
-const ESSENTIALS: [&str; 13] = [
+const ESSENTIALS: [&str; 14] = [
     "seed",
     "data",
     "generalist.model",
@@ -18,6 +18,7 @@ const ESSENTIALS: [&str; 13] = [
     "clustering.method",
     "specialists",
     "specialists.training",
+    "external_teacher",
     "merge",
     "soft_targets.layout",
     "student.model",
@@ -83,7 +84,7 @@ fn plain(value: &Json) -> String {
 }
 
 fn table_kind(table: &Map<String, Json>) -> String {
-    table.get("kind").map_or("{..}".to_owned(), plain)
+    table.get("kind").or(table.get("name")).map_or("{..}".to_owned(), plain)
 }
 
 #[cfg(test)]

@@ -182,6 +182,13 @@ pub struct ModelReport {
     pub n_epochs: Option<u64>,
 }
 
+impl ModelReport {
+    /// Whether it was trained elsewhere: its size and cost are not known.
+    pub fn is_external(&self) -> bool {
+        self.n_parameters == 0
+    }
+}
+
 /// One specialist's classes and what it is worth there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClusterReport {

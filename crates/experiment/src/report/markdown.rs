@@ -85,13 +85,14 @@ fn results(report: &Report) -> Option<String> {
 
 fn costs(report: &Report) -> Option<String> {
     let row = |model: &&ModelReport| {
+        let known = |text: String| if model.is_external() { DASH.to_owned() } else { text };
         vec![
             markdown_text(&title(&model.name)),
-            si(model.n_parameters as f64),
-            bytes(model.bytes),
+            known(si(model.n_parameters as f64)),
+            known(bytes(model.bytes)),
             milliseconds(model.latency_ms_p50),
-            duration(model.train_seconds),
-            si(model.train_flops),
+            known(duration(model.train_seconds)),
+            known(si(model.train_flops)),
         ]
     };
     let rows: Vec<_> = sorted(report).iter().map(row).collect();

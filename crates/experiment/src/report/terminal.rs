@@ -3,7 +3,7 @@
 
 use super::contract::{ModelReport, Report};
 use super::findings::{headline, supporting_sentences};
-use super::format::{ascii, fixed, percent, points, si};
+use super::format::{DASH, ascii, fixed, percent, points, si};
 use super::names::{rank, reference, title};
 use super::text::{TERMINAL_WIDTH, wrapped};
 use comfy_table::presets::NOTHING;
@@ -54,7 +54,7 @@ fn cells(report: &Report, model: &ModelReport) -> [String; 7] {
         percent(model.top5),
         fixed(model.nll, 3),
         percent(model.ece),
-        si(model.n_parameters as f64),
+        if model.is_external() { DASH.to_owned() } else { si(model.n_parameters as f64) },
         verdict,
     ]
     .map(|text| ascii(&text))

@@ -299,12 +299,13 @@ fn group_rows(report: &Report, models: &[&ModelReport]) -> Vec<ModelRow> {
 
 fn costs(report: &Report, model: &ModelReport) -> Vec<Cell> {
     let generalist_flops = report.model("generalist").map_or(f64::NAN, |generalist| generalist.train_flops);
+    let known = |text: String| if model.is_external() { DASH.to_owned() } else { text };
     vec![
-        plain(si(model.n_parameters as f64)),
-        plain(bytes(model.bytes)),
+        plain(known(si(model.n_parameters as f64))),
+        plain(known(bytes(model.bytes))),
         plain(milliseconds(model.latency_ms_p50)),
-        plain(duration(model.train_seconds)),
-        plain(si(model.train_flops)),
+        plain(known(duration(model.train_seconds))),
+        plain(known(si(model.train_flops))),
         plain(fixed(model.train_flops / generalist_flops, 2)),
     ]
 }

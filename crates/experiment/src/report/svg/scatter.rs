@@ -6,6 +6,9 @@ use super::{Anchor, Mark, Svg};
 /// Vertical distance that keeps two labels apart, in pixels.
 const LABEL_HEIGHT: f64 = 16.0;
 
+/// Vertical distance that keeps a label off the mark of another point, in pixels.
+const MARK_HEIGHT: f64 = 11.0;
+
 /// Steps in which a label moves away from its point, in pixels.
 const LABEL_STEP: f64 = 4.0;
 
@@ -96,7 +99,11 @@ impl Scatter {
                 let is_apart = |([other_from, other_to], other): &([f64; 2], f64)| {
                     *other_to < from || to < *other_from || (height - other).abs() >= LABEL_HEIGHT
                 };
-                placed.iter().all(is_apart)
+                let is_beside = |(other, point): (usize, &Point)| {
+                    let at = self.x.percent(point.x);
+                    other == index || at < from || to < at || (height - self.pixel(point.y)).abs() >= MARK_HEIGHT
+                };
+                placed.iter().all(is_apart) && self.points.iter().enumerate().all(is_beside)
             };
             let is_inside = |height: &f64| (0.0..=self.height - LABEL_HEIGHT / 2.0).contains(height);
             let steps = (0..).map(|step| f64::from(step) * LABEL_STEP).take_while(|shift| *shift <= self.height);
