@@ -58,10 +58,12 @@ impl SoftTargets {
     pub fn open(path: &Path) -> Result<Self, TargetsError> {
         let io = |source| TargetsError::Io { path: path.into(), source };
         let file = File::open(path).map_err(io)?;
-        // an empty file cannot be mapped, nor a folder be read
-        if file.metadata().map_err(io)?.len() == 0 {
+        let metadata = file.metadata().map_err(io)?;
+        // neither can be mapped
+        if metadata.is_dir() || metadata.len() == 0 {
+            let found = if metadata.is_dir() { "a folder" } else { "0 bytes" }.into();
             let expected = "a file of soft targets".into();
-            return Err(TargetsError::Format { path: path.into(), what: "header", found: "0 bytes".into(), expected });
+            return Err(TargetsError::Format { path: path.into(), what: "header", found, expected });
         }
         let map = map_file(&file).map_err(io)?;
         let (frame, info) = Frame::parse(&map, path)?;

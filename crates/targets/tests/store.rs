@@ -171,7 +171,8 @@ fn truncated_and_foreign_files_are_refused() {
     std::fs::write(&path, "just some text, long enough to hold a header").unwrap();
     assert!(matches!(SoftTargets::open(&path), Err(TargetsError::Format { what: "header", .. })));
     assert!(matches!(SoftTargets::open(&folder.path().join("absent")), Err(TargetsError::Io { .. })));
-    assert!(matches!(SoftTargets::open(folder.path()), Err(TargetsError::Io { .. })));
+    let error = SoftTargets::open(folder.path()).unwrap_err().to_string();
+    assert!(error.ends_with("header: found a folder, expected a file of soft targets"), "{error}");
 }
 
 #[test]

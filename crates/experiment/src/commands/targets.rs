@@ -16,7 +16,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use stillhouse_core::{ExampleId, ExampleView, Seed, Temperature};
-use stillhouse_targets::{Layout, PERCENTILES, SoftTargets, TargetBatch, TargetsInfo, TargetsStats, TeacherInfo};
+use stillhouse_targets::{
+    Layout, PERCENTILES, SoftTargets, TargetBatch, TargetsError, TargetsInfo, TargetsStats, TeacherInfo,
+};
 
 /// What a store holds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -38,8 +40,13 @@ pub fn targets_stats(path: &Path) -> Result<TargetsSummary> {
     Ok(TargetsSummary { path: path.to_owned(), info: targets.info().clone(), stats: targets.stats() })
 }
 
+/// Bad data; the error's text names its cause already.
+fn bad(error: &TargetsError) -> ExperimentError {
+    ExperimentError::BadData(anyhow::anyhow!("{error}"))
+}
+
 fn open(path: &Path) -> Result<SoftTargets> {
-    SoftTargets::open(path).map_err(|error| ExperimentError::BadData(error.into()))
+    SoftTargets::open(path).map_err(|error| bad(&error))
 }
 
 /// Columns of a table of masses.
@@ -275,7 +282,7 @@ impl Check<'_> {
     /// How far a stored row is from what the teacher says now.
     fn difference(&self, key: ExampleView, probs: &[f32]) -> Result<f64> {
         let stored = self.targets.batch(&[key], Temperature::ONE);
-        let stored = stored.map_err(|error| ExperimentError::BadData(error.into()))?;
+        let stored = stored.map_err(|error| bad(&error))?;
         let pairs: Vec<(f32, f32)> = match stored {
             TargetBatch::Dense { probs: stored } => stored.iter().copied().zip(probs.iter().copied()).collect(),
             TargetBatch::Sparse { classes, probs: stored, tails } => {
