@@ -53,7 +53,7 @@ fn several_generalists_are_several_teachers() {
 
 #[test]
 fn a_refit_moves_the_dustbin_to_what_the_validation_split_says() {
-    let report = report_of(&["specialists.dustbin_bias=refit"]);
+    let report = report_of(&[]);
     let (dustbins, corrections) = (&report["dustbins"], &report["dustbin_corrections"]);
     for (idx, dustbin) in dustbins.as_array().unwrap().iter().enumerate() {
         assert_eq!(dustbin["uses_refit"], true);

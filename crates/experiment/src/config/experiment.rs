@@ -81,14 +81,21 @@ pub struct SpecialistsConfig {
     /// Which of these weights are trained.
     #[serde(default)]
     pub body: SpecialistBody,
-    /// Where the dustbin's final bias comes from.
-    #[serde(default)]
-    pub dustbin_bias: DustbinBias,
+    /// Where the dustbin's final bias comes from; `refit` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dustbin_bias: Option<DustbinBias>,
     /// Which specialists the merge hears.
     #[serde(default)]
     pub keep: KeepSpecialists,
     /// How each is trained.
     pub training: TrainingConfig,
+}
+
+impl SpecialistsConfig {
+    /// Whether dustbins' biases are fitted on the validation split.
+    pub fn refits_dustbins(&self) -> bool {
+        self.head == SpecialistHead::Dustbin && self.dustbin_bias != Some(DustbinBias::Counted)
+    }
 }
 
 /// Outputs of a specialist.
@@ -125,11 +132,10 @@ pub enum SpecialistBody {
 }
 
 /// Where the dustbin's final bias comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DustbinBias {
     /// Training, corrected by counted priors (paper, sec. 5.1).
-    #[default]
     Counted,
     /// The same with one more shift, fitted on the validation split.
     Refit,
@@ -310,7 +316,7 @@ impl ExperimentConfig {
             let text = "a frozen body is the generalist's, expected `init = \"generalist\"`, found \"scratch\"";
             problems.push(problem("body", text));
         }
-        if specialists.head == SpecialistHead::FullSoftmax && specialists.dustbin_bias == DustbinBias::Refit {
+        if specialists.head == SpecialistHead::FullSoftmax && specialists.dustbin_bias == Some(DustbinBias::Refit) {
             let text = "a full_softmax head has no dustbin to refit, expected \"counted\"";
             problems.push(problem("dustbin_bias", text));
         }

@@ -5,7 +5,7 @@ use super::samples::{cluster_galleries, soft_target_samples};
 use super::teacher::PROBS_AT_ONCE;
 use super::validation::{SpecialistCheck, own_examples};
 use super::{CheckedSpecialists, Clustered, Ensemble, Member, Specialist, Students, Teacher, Trained, Workshop};
-use crate::config::{DustbinBias, SpecialistHead};
+use crate::config::{SpecialistHead, SpecialistsConfig};
 use crate::error::{ExperimentError, Result};
 use crate::files::{read_json, write_json};
 use crate::report::{
@@ -329,7 +329,7 @@ impl Evaluation<'_> {
     /// Each specialist's dustbin on the validation split.
     fn dustbins(&self) -> Vec<Option<DustbinReport>> {
         let config = self.shop.config.specialists.as_ref();
-        let uses_refit = config.is_some_and(|config| config.dustbin_bias == DustbinBias::Refit);
+        let uses_refit = config.is_some_and(SpecialistsConfig::refits_dustbins);
         let report = |check: &SpecialistCheck| {
             check.dustbin.map(|dustbin| DustbinReport {
                 observed: dustbin.counted.observed,

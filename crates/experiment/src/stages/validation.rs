@@ -7,7 +7,7 @@ use super::selection::{Selection, select_teachers};
 use super::specialists::Specialist;
 use super::training::{Trained, model_error};
 use super::{Member, Workshop};
-use crate::config::{DustbinBias, KeepSpecialists, SpecialistHead};
+use crate::config::{KeepSpecialists, SpecialistHead, SpecialistsConfig};
 use crate::error::Result;
 use crate::files::{read_json, write_json};
 use crate::store::{Stage, run_stage};
@@ -56,8 +56,8 @@ const CHECKS: &str = "checks.json";
 
 /// The stage that checks the specialists with these keys.
 pub(crate) fn check_stage(shop: &Workshop<'_>, generalists: &[&str], specialists: &[&str]) -> Stage {
-    let dustbin_bias = shop.config.specialists.as_ref().map(|config| config.dustbin_bias);
-    Stage::new("validation", None, &(&shop.fingerprint, generalists, specialists, dustbin_bias))
+    let refits = shop.config.specialists.as_ref().map(SpecialistsConfig::refits_dustbins);
+    Stage::new("validation", None, &(&shop.fingerprint, generalists, specialists, refits))
 }
 
 /// The generalists, and all external teachers: everyone whom the merge hears beside the specialists.
@@ -80,7 +80,7 @@ pub(crate) fn check_specialists(
     };
     let checks: Vec<SpecialistCheck> =
         run_stage(shop.context, &stage, produce, |folder| read_json(&folder.join(CHECKS)))?;
-    if shop.config.specialists.as_ref().is_some_and(|config| config.dustbin_bias == DustbinBias::Refit) {
+    if shop.config.specialists.as_ref().is_some_and(SpecialistsConfig::refits_dustbins) {
         for (specialist, check) in specialists.iter_mut().zip(&checks) {
             apply_refit(specialist, check)?;
         }
