@@ -58,7 +58,7 @@ pub struct Diagnosis {
     pub confusion_inside: f64,
     /// The same share for random clusters of these sizes: how many pairs of classes share a cluster.
     pub chance_inside: f64,
-    /// How much confusion the clustering had to go by ([`Affinity::off_diagonal_mass`]).
+    /// How much confusion the clustering had to go by ([`crate::Affinity::off_diagonal_mass`]).
     pub off_diagonal_mass: f64,
     /// Agreement with the clusters of another seed ([`crate::clustering_agreement`]); none for methods without one.
     #[serde(default)]
