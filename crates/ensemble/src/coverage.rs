@@ -1,6 +1,5 @@
 //! What specialists did, by how many of them know the true class (paper, table 4), and inside one set (table 3).
 
-use crate::predictions::{Predictions, argmax};
 use serde::{Deserialize, Serialize};
 use stillhouse_core::{ClassClustering, ClassId, ClassSubset};
 
@@ -102,41 +101,6 @@ impl<'a> ConditionalTop1<'a> {
     }
 }
 
-/// Conditional accuracy: on examples of the subset's classes, with the prediction restricted to them.
-///
-/// None when no example has a class of the subset.
-pub fn conditional_top1(predictions: &Predictions<'_>, subset: &ClassSubset) -> Option<f64> {
-    let mut counted = ConditionalTop1::new(predictions.n_classes(), [subset]);
-    predictions.rows().zip(predictions.labels()).for_each(|(row, label)| counted.push(row, *label));
-    counted.finish()[0]
-}
-
-/// The same for a specialist's own rows, `[N, L + 1]` with the dustbin last, which is left out of the decision.
-///
-/// # Panics
-/// If there is not one row for each label: a bug in this program.
-pub fn conditional_top1_of_specialist(probs: &[f32], labels: &[ClassId], subset: &ClassSubset) -> Option<f64> {
-    let width = subset.len() + 1;
-    assert_eq!(probs.len(), labels.len() * width, "one row of L + 1 probabilities per example");
-    share_correct(labels, probs.chunks_exact(width).map(|row| argmax(&row[..subset.len()])), subset)
-}
-
-fn share_correct(
-    labels: &[ClassId],
-    local_decisions: impl Iterator<Item = usize>,
-    subset: &ClassSubset,
-) -> Option<f64> {
-    let mut n_examples = 0;
-    let mut n_correct = 0;
-    for (label, decision) in labels.iter().zip(local_decisions) {
-        if let Some(local) = subset.local(*label) {
-            n_examples += 1;
-            n_correct += usize::from(local.index() == decision);
-        }
-    }
-    (n_examples > 0).then(|| f64::from(n_correct as u32) / f64::from(n_examples))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,15 +127,14 @@ mod tests {
 
     #[test]
     fn a_prediction_restricted_to_the_subset_ignores_the_rest() {
-        let own = subset(3, &[1, 2]);
-        let labels = [ClassId(1), ClassId(2), ClassId(0)];
-        let probs = [0.8, 0.15, 0.05, 0.8, 0.15, 0.05, 0.0, 1.0, 0.0];
-        let predictions = Predictions::new(&probs, &labels, 3).unwrap();
-        assert_eq!(conditional_top1(&predictions, &own), Some(0.5));
-        let local = [0.1, 0.0, 0.9, 0.0, 0.2, 0.8, 0.0, 0.0, 1.0];
-        assert_eq!(conditional_top1_of_specialist(&local, &labels, &own), Some(1.0));
-        assert_eq!(conditional_top1(&predictions, &subset(3, &[1])), Some(1.0));
-        let none = Predictions::new(&probs[..3], &labels[..1], 3).unwrap();
-        assert_eq!(conditional_top1(&none, &subset(3, &[0, 2])), None);
+        let subsets = [subset(3, &[1, 2]), subset(3, &[1]), subset(3, &[0, 2])];
+        let labels = [ClassId(1), ClassId(2)];
+        let probs = [0.8, 0.15, 0.05, 0.8, 0.15, 0.05];
+        let mut conditional = ConditionalTop1::new(3, &subsets);
+        conditional.push(&probs[..3], labels[0]);
+        assert_eq!(conditional.finish(), [Some(1.0), Some(1.0), None]);
+        conditional.push(&probs[3..], labels[1]);
+        assert_eq!(conditional.finish(), [Some(0.5), Some(1.0), Some(0.0)]);
+        assert_eq!(conditional.n_examples(), [2, 1, 1]);
     }
 }

@@ -29,7 +29,7 @@ pub use clustering::{
     ClusterClassesError, ClusterCount, ClusteringConfig, ClusteringMethod, Folds, HeldOutPredictions, Hierarchy,
     HierarchyConfig, HierarchyError, OnlineKMeans, cluster_classes,
 };
-pub use coverage::{ConditionalTop1, CoverageRow, conditional_top1, conditional_top1_of_specialist, coverage_table};
+pub use coverage::{ConditionalTop1, CoverageRow, coverage_table};
 pub use merge::{
     Gate, GivenWeights, MergeConfig, MergeError, MergeRule, MergeScratch, Merged, Merger, Soften, TeacherScope,
     TeacherWeights, TopN, active_specialists,

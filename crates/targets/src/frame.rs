@@ -73,6 +73,31 @@ struct TensorInfo {
     data_offsets: [u64; 2],
 }
 
+impl Metadata {
+    fn description(self, path: &Path) -> Result<Description, TargetsError> {
+        let format = |what, found: String, expected: &str| TargetsError::Format {
+            path: path.into(),
+            what,
+            found,
+            expected: expected.into(),
+        };
+        if self.format != FORMAT {
+            return Err(format("format", self.format, FORMAT));
+        }
+        /// The version alone, as another version may have another description.
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        let bad = |error: serde_json::Error| format("description", error.to_string(), "a description of soft targets");
+        let Version { version } = serde_json::from_str(&self.description).map_err(bad)?;
+        if version != VERSION {
+            return Err(format("version", version.to_string(), &VERSION.to_string()));
+        }
+        serde_json::from_str(&self.description).map_err(bad)
+    }
+}
+
 impl Frame {
     pub fn new(info: &TargetsInfo, n_rows: usize) -> Self {
         let rows = (CHUNK_PROBS / info.n_classes().max(1)) / ROW_MULTIPLE * ROW_MULTIPLE;
@@ -138,20 +163,7 @@ impl Frame {
         let metadata = header.get("__metadata__").cloned().unwrap_or_default();
         let metadata: Metadata = serde_json::from_value(metadata)
             .map_err(|error| format("header", error.to_string(), "metadata of soft targets"))?;
-        if metadata.format != FORMAT {
-            return Err(format("format", metadata.format, FORMAT));
-        }
-        /// The version alone, as another version may have another description.
-        #[derive(Deserialize)]
-        struct Version {
-            version: u32,
-        }
-        let bad = |error: serde_json::Error| format("description", error.to_string(), "a description of soft targets");
-        let Version { version } = serde_json::from_str(&metadata.description).map_err(bad)?;
-        if version != VERSION {
-            return Err(format("version", version.to_string(), &VERSION.to_string()));
-        }
-        let Description { rows_per_chunk, info, .. } = serde_json::from_str(&metadata.description).map_err(bad)?;
+        let Description { rows_per_chunk, info, .. } = metadata.description(path)?;
         let n_rows = header.get("example_ids").and_then(|tensor| tensor["shape"][0].as_u64()).unwrap_or_default();
         let n_classes = info.n_classes();
         if n_rows == 0 || n_classes == 0 || rows_per_chunk == 0 {

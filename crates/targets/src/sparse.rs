@@ -98,24 +98,23 @@ impl Encoder {
         };
         fill(kept, tail);
         // temperatures ascend, so the roots for T = 4 are square roots of those for T = 2
-        let mut n_done = 0;
+        let mut reached = Some(0);
         for temperature in &layout.temperatures {
-            if let Some(n_wanted) = halvings(*temperature) {
-                for _ in n_done..n_wanted {
-                    kept.iter_mut().chain(&mut *tail).for_each(|power| *power = power.sqrt());
-                }
-                n_done = n_wanted;
-            } else {
+            let wanted = halvings(*temperature);
+            let n_done = reached.filter(|_| wanted.is_some()).unwrap_or_else(|| {
                 fill(kept, tail);
-                let inverse = 1.0 / temperature.get();
-                kept.iter_mut().chain(&mut *tail).for_each(|power| *power = power.powf(inverse));
+                0
+            });
+            let inverse = 1.0 / temperature.get();
+            match wanted {
+                Some(n_wanted) => (n_done..n_wanted).for_each(|_| {
+                    kept.iter_mut().chain(&mut *tail).for_each(|power| *power = power.sqrt());
+                }),
+                None => kept.iter_mut().chain(&mut *tail).for_each(|power| *power = power.powf(inverse)),
             }
+            reached = wanted;
             let of_tail = sum(tail);
             out.tail_masses.extend(((of_tail / (sum(kept) + of_tail)) as f32).to_le_bytes());
-            if halvings(*temperature).is_none() {
-                fill(kept, tail);
-                n_done = 0;
-            }
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use super::evaluation::Models;
 use super::teacher::PROBS_AT_ONCE;
-use super::{Clustered, Ensemble, Member, Specialist, Teacher, Trained, Workshop};
+use super::{Clustered, Ensemble, Member, Specialist, Trained, Workshop};
 use crate::error::Result;
 use crate::report::PortfolioPoint;
 use stillhouse_data::Split;
@@ -87,19 +87,32 @@ fn top1s(shop: &Workshop<'_>, models: &Models<'_>, split: &Split) -> Result<Vec<
     let split = sample(shop, split);
     let n_classes = shop.n_classes();
     let top1 = |probs: &[f32]| metrics_of(&records(probs, split.labels(), n_classes)).top1;
-    let mut top1s = Vec::new();
-    let mut sum = vec![0.0_f32; split.len() * n_classes];
-    for trained in models.generalists.iter().chain(models.ensemble_members) {
+    let predict = |member: Member<'_>| {
         shop.context.check_interrupt()?;
-        let probs = Member::Network(trained).predict(&split, None)?;
-        sum.iter_mut().zip(&probs).for_each(|(sum, prob)| *sum += prob);
-        top1s.push(top1(&sum));
+        member.predict(&split, None)
+    };
+    let of_generalists: Vec<Vec<f32>> =
+        models.generalists.iter().map(|trained| predict(Member::Network(trained))).collect::<Result<_>>()?;
+    let mut sum = vec![0.0_f32; split.len() * n_classes];
+    let mut with_one_more = |probs: &[f32]| {
+        sum.iter_mut().zip(probs).for_each(|(sum, prob)| *sum += prob);
+        top1(&sum)
+    };
+    let mut top1s: Vec<f64> = of_generalists.iter().map(|probs| with_one_more(probs)).collect();
+    for trained in models.ensemble_members {
+        top1s.push(with_one_more(&predict(Member::Network(trained))?));
     }
     let specialists = by_gain(models);
+    let of_specialists: Vec<Vec<f32>> =
+        specialists.iter().map(|specialist| predict(Member::Network(&specialist.trained))).collect::<Result<_>>()?;
+    let of_external: Vec<Vec<f32>> =
+        shop.external.iter().map(|external| predict(Member::External(external))).collect::<Result<_>>()?;
     for n in counts(specialists.len()) {
         let heard = specialists[..n].to_vec();
         let ensemble = Ensemble::of(shop, models.generalists, heard, models.specialists.specialist_weight)?;
-        top1s.push(top1(&Teacher::Merged(&ensemble).predict(shop, &split, None)?));
+        let predictions: Vec<&Vec<f32>> =
+            of_generalists.iter().chain(&of_specialists[..n]).chain(&of_external).collect();
+        top1s.push(top1(&ensemble.merge(&predictions)?));
     }
     Ok(top1s)
 }
