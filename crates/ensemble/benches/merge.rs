@@ -2,7 +2,8 @@
 //! would be today), and against one pass over the example's probabilities.
 //!
 //! ```text
-//! cargo bench -p stillhouse-ensemble --bench merge
+//! cargo bench -p stillhouse-ensemble --bench merge                      # every shape
+//! cargo bench -p stillhouse-ensemble --bench merge -- 443 15000         # those with so many classes
 //! ```
 //!
 //! C classes, L classes of a specialist, M specialists. All figures of a line come from the same rows in one run;
@@ -48,7 +49,9 @@ fn main() {
         "| C | L | M | steps | exact | all threads | groups per example | EM | Adam | pass | exact / pass | Adam / exact |\n\
          |---|---|---|---|---|---|---|---|---|---|---|---|"
     );
-    for (n_classes, n_own, n_specialists) in SHAPES {
+    let wanted: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
+    let is_wanted = |shape: &(usize, usize, usize)| wanted.is_empty() || wanted.contains(&shape.0);
+    for (n_classes, n_own, n_specialists) in SHAPES.into_iter().filter(is_wanted) {
         let case = Case::new(n_classes, n_own, n_specialists);
         let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
         let exact = case.time(MergeRule::Exact, Gate::All {}, 1);
@@ -117,35 +120,46 @@ impl Case {
 
     /// Seconds for an example.
     fn time(&self, rule: MergeRule, gate: Gate, n_threads: usize) -> f64 {
-        // fresh scratch in every repetition where groups are to be found anew
+        // where groups depend on the example, they are found anew for each one
         let is_gated = gate != (Gate::All {});
         let merger = self.merger(rule, gate);
-        let merge_some = |examples: &[Vec<Vec<f64>>]| {
+        let n_examples = if rule == MergeRule::Em { self.examples.len().min(20) } else { self.examples.len() };
+        let blocks = self.blocks(n_examples, if is_gated { 1 } else { Merger::ROWS_AT_ONCE });
+        let merge_some = |blocks: &[Vec<Vec<f64>>]| {
             let mut scratch = MergeScratch::default();
-            let mut probs = vec![0.0; self.n_classes];
-            for example in examples {
+            let mut probs = Vec::new();
+            for block in blocks {
                 if is_gated {
                     scratch = MergeScratch::default();
                 }
-                let rows: Vec<&[f64]> = example.iter().map(Vec::as_slice).collect();
-                black_box(merger.merge_into(&rows, &mut scratch, &mut probs).unwrap());
+                let teachers: Vec<&[f64]> = block.iter().map(Vec::as_slice).collect();
+                probs.resize(block[0].len(), 0.0);
+                black_box(merger.merge_rows(&teachers, &mut scratch, &mut probs).unwrap());
             }
         };
-        let n_slow = if rule == MergeRule::Em { self.examples.len().min(20) } else { self.examples.len() };
-        let examples = &self.examples[..n_slow];
         median(|| match n_threads {
-            1 => merge_some(examples),
+            1 => merge_some(&blocks),
             n => std::thread::scope(|scope| {
-                examples.chunks(examples.len().div_ceil(n)).for_each(|part| drop(scope.spawn(|| merge_some(part))));
+                blocks.chunks(blocks.len().div_ceil(n)).for_each(|part| drop(scope.spawn(|| merge_some(part))));
             }),
-        }) / examples.len() as f64
+        }) / n_examples as f64
+    }
+
+    /// Some of the examples, so many at once: each teacher's rows `[at_once, outputs]`.
+    fn blocks(&self, n_examples: usize, at_once: usize) -> Vec<Vec<Vec<f64>>> {
+        let block = |examples: &[Vec<Vec<f64>>]| {
+            (0..=self.subsets.len())
+                .map(|teacher| examples.iter().flat_map(|rows| rows[teacher].clone()).collect())
+                .collect()
+        };
+        self.examples[..n_examples].chunks(at_once).map(block).collect()
     }
 
     fn mean_steps(&self) -> f64 {
         let merger = self.merger(MergeRule::Exact, Gate::All {});
         let steps = |example: &Vec<Vec<f64>>| {
             let rows: Vec<&[f64]> = example.iter().map(Vec::as_slice).collect();
-            merger.merge(&rows).unwrap().n_iterations
+            merger.merge(&rows).unwrap().stats.n_iterations
         };
         self.examples.iter().map(steps).sum::<usize>() as f64 / self.examples.len() as f64
     }

@@ -36,17 +36,18 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
     for n_iterations in 0..MAX_ITERATIONS {
         let point = Point::new(problem, &probs);
         if point.worst_error(problem) < TOLERANCE {
-            return Solution { probs, n_iterations };
+            return Solution { probs, n_iterations, is_converged: true };
         }
         let next = point.newton_step(problem).and_then(|change| descend(problem, &probs, objective, &point, &change));
         let next = next.unwrap_or_else(|| em::step(problem, &probs));
         let reached = value(problem, &next);
         if next == probs {
-            return Solution { probs, n_iterations };
+            // neither Newton nor EM moves: as good as rounding allows
+            return Solution { probs, n_iterations, is_converged: true };
         }
         (probs, objective) = (next, reached);
     }
-    Solution { probs, n_iterations: MAX_ITERATIONS }
+    Solution { probs, n_iterations: MAX_ITERATIONS, is_converged: false }
 }
 
 /// `F` of normalised group probabilities, up to a constant.
@@ -143,7 +144,7 @@ impl Point {
         let n = ranks.len();
         let scaled = |column: &[f64]| -> Vec<f64> { column.iter().zip(&diagonal).map(|(v, d)| v / d).collect() };
         let solved: Vec<Vec<f64>> = ranks.iter().map(|(_, column)| scaled(column)).collect();
-        let dot = super::linear::dot;
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         let mut matrix = vec![0.0; n * n];
         for row in 0..n {
             for column in 0..n {

@@ -43,8 +43,8 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
         let moved = next.iter().zip(&probs).map(|(a, b)| (a - b).abs() / b.max(f64::MIN_POSITIVE)).fold(0.0, f64::max);
         probs = next;
         if moved < TOLERANCE {
-            return Solution { probs, n_iterations };
+            return Solution { probs, n_iterations, is_converged: true };
         }
     }
-    Solution { probs, n_iterations: MAX_STEPS }
+    Solution { probs, n_iterations: MAX_STEPS, is_converged: false }
 }

@@ -21,15 +21,19 @@ pub(super) struct SignatureGroups {
     outside: Vec<f64>,
     /// `[G]`: the sets that hold a group, ascending.
     inside: Vec<Vec<usize>>,
+    /// `[M]`: the groups outside of a set, ascending.
+    groups_outside: Vec<Vec<usize>>,
+    /// `[M]`: where the classes of a set stand in `listed`, in the order of the set.
+    places: Vec<Vec<u32>>,
 }
 
 impl SignatureGroups {
     pub(super) fn new<'a>(n_classes: usize, sets: impl Iterator<Item = &'a ClassSubset>) -> Self {
+        let sets: Vec<&ClassSubset> = sets.collect();
+        let n_sets = sets.len();
         let mut signatures: Vec<Vec<usize>> = vec![Vec::new(); n_classes];
-        let mut n_sets = 0;
-        for (index, set) in sets.enumerate() {
+        for (index, set) in sets.iter().enumerate() {
             set.members().iter().for_each(|class| signatures[class.index()].push(index));
-            n_sets = index + 1;
         }
         let mut members: BTreeMap<Vec<usize>, Vec<u32>> = BTreeMap::new();
         for (class, signature) in signatures.into_iter().enumerate() {
@@ -37,8 +41,16 @@ impl SignatureGroups {
         }
         // the empty signature comes first in the order of lists
         let n_rest = members.get(&[][..]).map_or(0, Vec::len);
-        let mut groups =
-            Self { n_sets, n_rest, listed: Vec::new(), starts: vec![0], outside: Vec::new(), inside: Vec::new() };
+        let mut groups = Self {
+            n_sets,
+            n_rest,
+            listed: Vec::new(),
+            starts: vec![0],
+            outside: Vec::new(),
+            inside: Vec::new(),
+            groups_outside: Vec::new(),
+            places: Vec::new(),
+        };
         for (signature, classes) in members {
             if !signature.is_empty() {
                 groups.listed.extend(classes);
@@ -47,6 +59,13 @@ impl SignatureGroups {
             groups.outside.extend((0..n_sets).map(|set| f64::from(u8::from(!signature.contains(&set)))));
             groups.inside.push(signature);
         }
+        let lies_outside = |set: usize, group: &usize| !groups.inside[*group].contains(&set);
+        groups.groups_outside =
+            (0..n_sets).map(|set| (0..groups.len()).filter(|group| lies_outside(set, group)).collect()).collect();
+        let mut place = vec![0; n_classes];
+        groups.listed.iter().enumerate().for_each(|(position, class)| place[*class as usize] = position as u32);
+        groups.places =
+            sets.iter().map(|set| set.members().iter().map(|class| place[class.index()]).collect()).collect();
         groups
     }
 
@@ -85,6 +104,15 @@ impl SignatureGroups {
         &self.inside
     }
 
+    pub(super) fn groups_outside(&self) -> &[Vec<usize>] {
+        &self.groups_outside
+    }
+
+    /// Where the classes of a set stand in [`SignatureGroups::listed`].
+    pub(super) fn places(&self, set: usize) -> &[u32] {
+        &self.places[set]
+    }
+
     /// Whether no class lies in two sets.
     pub(super) fn are_disjoint(&self) -> bool {
         self.inside.iter().all(|sets| sets.len() < 2)
@@ -108,6 +136,8 @@ mod tests {
         assert_eq!(groups.inside(), [vec![], vec![0], vec![0, 1], vec![1]]);
         assert_eq!(groups.listed(), [0, 1, 2, 3]);
         assert_eq!((0..4).map(|group| groups.size(group)).collect::<Vec<_>>(), [2, 2, 1, 1]);
+        assert_eq!(groups.groups_outside(), [vec![0, 3], vec![0, 1]]);
+        assert_eq!((groups.places(0), groups.places(1)), (&[0, 1, 2][..], &[2, 3][..]));
         assert_eq!(groups.outside(), [1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0]);
     }
 

@@ -1,70 +1,117 @@
-//! Cholesky factorisation of a small dense matrix.
+//! Cholesky factorisation of small dense matrices, those of several examples at once.
 //!
-//! M unknowns; matrices are row-major `[M, M]`, of which only the lower triangle is read and written.
+//! M unknowns; matrices are row-major `[M, M]` of lanes, of which only the lower triangle is read and
+//! written.
+
+use super::lanes::Lanes;
 
 /// A pivot below this share of the diagonal that it came from has lost every digit.
 const PIVOT_FLOOR: f64 = 1e-15;
+/// Rows that are reduced together: as many independent sums keep the processor's adders busy.
+const ROWS: usize = 4;
 
-/// Solves `H x = b` in place (`b` becomes `x`) for a symmetric positive definite `H`, which is overwritten.
+/// Solves `H x = b` for symmetric positive definite `H`. The system is `[M + 1, M]`: the rows of `H`, then `b`, which
+/// becomes `x`; `H` is overwritten.
 ///
-/// A pivot that rounding has eaten is replaced by a huge one, as interior-point codes do: its unknown stays still for
-/// this step, and the direction remains one of descent.
-pub(super) fn solve_in_place(matrix: &mut [f64], rhs: &mut [f64]) {
-    let n = rhs.len();
-    for row in 0..n {
-        let (above, current) = matrix.split_at_mut(row * n);
-        for column in 0..row {
-            let other = &above[column * n..][..=column];
-            let value = current[column] - dot(&current[..column], &other[..column]);
-            current[column] = value / other[column];
+/// As one more row of the matrix, `b` is on its way to `x` when the factorisation is done: what is left is the
+/// substitution from the last unknown to the first. A pivot that rounding has eaten is replaced by a huge one, as
+/// interior-point codes do: its unknown stays still for this step, and the direction remains one of descent.
+#[inline(always)]
+pub(super) fn solve_in_place(system: &mut [Lanes], n: usize) {
+    for column in 0..n {
+        let mut row = column;
+        while row + ROWS <= n + 1 {
+            reduce::<ROWS>(system, n, column, row);
+            row += ROWS;
         }
-        let diagonal = current[row];
-        let pivot = diagonal - dot(&current[..row], &current[..row]);
-        current[row] = if pivot > PIVOT_FLOOR * diagonal { pivot.sqrt() } else { f64::MAX.sqrt() };
-        rhs[row] = (rhs[row] - dot(&current[..row], &rhs[..row])) / current[row];
+        (row..=n).for_each(|row| reduce::<1>(system, n, column, row));
+        finish_column(system, n, column);
     }
+    let (matrix, rhs) = system.split_at_mut(n * n);
     for row in (0..n).rev() {
         let line = &matrix[row * n..][..=row];
         let value = rhs[row] / line[row];
         rhs[row] = value;
-        rhs[..row].iter_mut().zip(line).for_each(|(rhs, entry)| *rhs -= entry * value);
+        rhs[..row].iter_mut().zip(line).for_each(|(rhs, entry)| *rhs -= *entry * value);
     }
 }
 
-/// Four partial sums, so that the processor need not wait for one addition after the other.
-pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut sums = [0.0; 4];
-    let (a_chunks, b_chunks) = (a.chunks_exact(4), b.chunks_exact(4));
-    let tail: f64 = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(a, b)| a * b).sum();
-    for (a, b) in a_chunks.zip(b_chunks) {
-        for lane in 0..4 {
-            sums[lane] += a[lane] * b[lane];
+/// Takes from `R` entries of a column what the columns before explain.
+#[inline(always)]
+fn reduce<const R: usize>(matrix: &mut [Lanes], n: usize, column: usize, first: usize) {
+    let mut sums = [Lanes::ZERO; R];
+    let pivot_row = &matrix[column * n..][..column];
+    let rows: [&[Lanes]; R] = std::array::from_fn(|row| &matrix[(first + row) * n..][..column]);
+    for (k, pivot) in pivot_row.iter().enumerate() {
+        for row in 0..R {
+            sums[row] += rows[row][k] * *pivot;
         }
     }
-    (sums[0] + sums[1]) + (sums[2] + sums[3]) + tail
+    for (row, sum) in sums.into_iter().enumerate() {
+        matrix[(first + row) * n + column] -= sum;
+    }
+}
+
+/// The root of the pivot, and the column divided by it. The first row's diagonal was lost while it was reduced, but the
+/// squares to its left tell it.
+#[inline(always)]
+fn finish_column(system: &mut [Lanes], n: usize, column: usize) {
+    let line = &system[column * n..][..=column];
+    let pivot = line[column];
+    let mut diagonal = pivot;
+    line[..column].iter().for_each(|entry| diagonal += *entry * *entry);
+    let floor = diagonal * Lanes::splat(PIVOT_FLOOR);
+    let root = pivot.map(f64::sqrt).where_less(floor, pivot, Lanes::splat(f64::MAX.sqrt()));
+    system[column * n + column] = root;
+    for row in column + 1..=n {
+        let entry = &mut system[row * n + column];
+        *entry = *entry / root;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn splat(values: &[f64]) -> Vec<Lanes> {
+        values.iter().copied().map(Lanes::splat).collect()
+    }
+
     #[test]
     fn a_known_system() {
         // by Cramer's rule: the determinant is 67
-        let mut matrix = [4.0, 0.0, 0.0, 2.0, 5.0, 0.0, 1.0, 3.0, 6.0];
-        let mut x = [1.0, 2.0, 3.0];
-        solve_in_place(&mut matrix, &mut x);
-        for (found, expected) in x.iter().zip([6.0 / 67.0, 7.0 / 67.0, 29.0 / 67.0]) {
-            assert!((found - expected).abs() < 1e-14, "{x:?}");
+        let mut system = splat(&[4.0, 0.0, 0.0, 2.0, 5.0, 0.0, 1.0, 3.0, 6.0, 1.0, 2.0, 3.0]);
+        solve_in_place(&mut system, 3);
+        for (found, expected) in system[9..].iter().zip([6.0 / 67.0, 7.0 / 67.0, 29.0 / 67.0]) {
+            assert!(found.0.iter().all(|found| (found - expected).abs() < 1e-14), "{found:?}");
+        }
+    }
+
+    /// `(1 1' + diag(1 ... 9) scale) x = b`
+    fn system(scale: f64) -> Vec<f64> {
+        let entry = |index: usize| if index / 9 == index % 9 { 1.0 + scale * (index / 9 + 1) as f64 } else { 1.0 };
+        (0..81).map(entry).chain((0..9).map(|row| scale - row as f64)).collect()
+    }
+
+    #[test]
+    fn lanes_are_strangers_to_each_other() {
+        let scales = [1.0, 0.1, 7.0, 1e-9, 2.0, 3.0, 1e9, 0.5];
+        let systems = scales.map(system);
+        let mut beside: Vec<Lanes> =
+            (0..90).map(|index| Lanes(std::array::from_fn(|lane| systems[lane][index]))).collect();
+        solve_in_place(&mut beside, 9);
+        for (lane, scale) in scales.into_iter().enumerate() {
+            let mut alone = splat(&system(scale));
+            solve_in_place(&mut alone, 9);
+            assert!(beside[81..].iter().zip(&alone[81..]).all(|(beside, alone)| beside.0[lane] == alone.0[0]));
         }
     }
 
     #[test]
     fn a_singular_matrix_gives_finite_numbers() {
-        let mut matrix = [1.0, 0.0, 1.0, 1.0];
-        let mut x = [1.0, 1.0];
-        solve_in_place(&mut matrix, &mut x);
-        assert!(x.iter().all(|value| value.is_finite()));
-        assert!((x[0] - 1.0).abs() < 1e-12 && x[1].abs() < 1e-12);
+        let mut system = splat(&[1.0, 0.0, 1.0, 1.0, 1.0, 1.0]);
+        solve_in_place(&mut system, 2);
+        assert!(system[4..].iter().all(|x| x.0[0].is_finite()));
+        assert!((system[4].0[0] - 1.0).abs() < 1e-12 && system[5].0[0].abs() < 1e-12);
     }
 }

@@ -1,11 +1,13 @@
 //! From the teachers' rows to one distribution.
 
+use super::collect::Collected;
 use super::config::{Gate, MergeConfig, MergeRule};
 use super::error::MergeError;
 use super::gate::{is_open, opening_classes};
 use super::groups::SignatureGroups;
-use super::problem::{MASS_FLOOR, Problem, Solution};
-use super::row::{checked_sum, sum};
+use super::lanes::LANES;
+use super::problem::{Problem, Solution};
+use super::row::checked_sum;
 use super::scope::TeacherScope;
 use super::{conditional, em, means, newton, scalar};
 use std::collections::BTreeMap;
@@ -16,10 +18,19 @@ use std::sync::Arc;
 pub struct Merged {
     /// Probabilities `[C]`, summing to 1.
     pub probs: Vec<f64>,
+    /// How it was found.
+    pub stats: MergeStats,
+}
+
+/// How the merged distribution of one example was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MergeStats {
     /// Steps that the solver took; 0 where there is a closed form.
     pub n_iterations: usize,
     /// Specialists that the gate let vote.
     pub n_active: usize,
+    /// Whether the solver met its tolerance.
+    pub is_converged: bool,
 }
 
 /// Merges examples of one set of teachers.
@@ -51,13 +62,26 @@ pub struct Merger {
 #[derive(Debug, Default)]
 pub struct MergeScratch {
     groups: BTreeMap<Vec<usize>, Arc<SignatureGroups>>,
-    listed_mass: Vec<f64>,
 }
 
 /// Sets of specialists remembered; then the memory is emptied.
 const MAX_CACHED: usize = 1024;
 
+/// A teacher's vote on an example.
+pub(super) struct Vote<'a, P> {
+    /// Its number.
+    pub(super) teacher: usize,
+    pub(super) row: &'a [P],
+    /// Sum of the row.
+    pub(super) sum: f64,
+    /// What the row is multiplied with: the weight that the teacher has among those who vote, over the row's sum.
+    pub(super) factor: f64,
+}
+
 impl Merger {
+    /// Examples that are merged side by side by [`Merger::merge_rows`]: the number to give it where memory allows.
+    pub const ROWS_AT_ONCE: usize = LANES;
+
     /// Prepares the merge of teachers with these scopes and weights. Only ratios of weights matter: two teachers of half
     /// the weight are one of the whole.
     ///
@@ -83,44 +107,87 @@ impl Merger {
     /// dustbin a share.
     pub fn merge<P: Copy + Into<f64>>(&self, rows: &[&[P]]) -> Result<Merged, MergeError> {
         let mut probs = vec![0.0; self.n_classes];
-        let (n_iterations, n_active) = self.merge_into(rows, &mut MergeScratch::default(), &mut probs)?;
-        Ok(Merged { probs, n_iterations, n_active })
+        let stats = self.merge_rows(rows, &mut MergeScratch::default(), &mut probs).map_err(|(_, error)| error)?;
+        Ok(Merged { probs, stats: stats[0] })
     }
 
-    /// [`Merger::merge`] into a buffer `[C]`; returns the solver's steps and the number of specialists that voted.
+    /// Merges several examples into a buffer `[N, C]`: each teacher gives `[N, outputs]`, one row after the other. An
+    /// example has the same bits as alone. [`Merger::ROWS_AT_ONCE`] at once are several times faster than one by one.
     ///
     /// # Errors
-    /// As [`Merger::merge`].
+    /// As [`Merger::merge`], with the number of the example.
     ///
     /// # Panics
-    /// If the buffer has another length: a bug in this program.
-    pub fn merge_into<P: Copy + Into<f64>>(
+    /// If the buffer does not hold a whole number of rows: a bug in this program.
+    pub fn merge_rows<P: Copy + Into<f64>>(
         &self,
-        rows: &[&[P]],
+        teachers: &[&[P]],
         scratch: &mut MergeScratch,
         out: &mut [f64],
-    ) -> Result<(usize, usize), MergeError> {
-        assert_eq!(out.len(), self.n_classes, "one place for each class");
+    ) -> Result<Vec<MergeStats>, (usize, MergeError)> {
+        assert_eq!(out.len() % self.n_classes, 0, "one place for each class");
+        let n_rows = out.len() / self.n_classes;
+        let mut stats = Vec::with_capacity(n_rows);
+        for (block, out) in out.chunks_mut(LANES * self.n_classes).enumerate() {
+            let first = block * LANES;
+            let n_block = out.len() / self.n_classes;
+            let rows: Vec<Vec<&[P]>> = (first..first + n_block).map(|row| row_of_each(teachers, row, n_rows)).collect();
+            let in_block = self.merge_block(&rows, scratch, out);
+            stats.extend(in_block.map_err(|(row, error)| (first + row, error))?);
+        }
+        Ok(stats)
+    }
+
+    /// [`Merger::merge_rows`] for as many examples as the solver has lanes.
+    fn merge_block<P: Copy + Into<f64>>(
+        &self,
+        rows: &[Vec<&[P]>],
+        scratch: &mut MergeScratch,
+        out: &mut [f64],
+    ) -> Result<Vec<MergeStats>, (usize, MergeError)> {
+        let in_closed_form = Solution { probs: Vec::new(), n_iterations: 0, is_converged: true };
+        let is_mean = matches!(self.config.rule, MergeRule::ArithmeticMean | MergeRule::GeometricMean);
+        let (mut n_active, mut collected) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+        for (row, (rows, out)) in rows.iter().zip(out.chunks_exact_mut(self.n_classes)).enumerate() {
+            let votes = self.votes(rows).map_err(|error| (row, error))?;
+            n_active.push(votes.iter().filter(|vote| self.scopes[vote.teacher].subset().is_some()).count());
+            if is_mean {
+                self.average(&votes, out);
+            } else {
+                let groups = self.groups_of(&votes, scratch);
+                let example = Collected::new(groups, &self.scopes, &votes, out);
+                collected.push(example.map_err(|error| (row, error))?);
+            }
+        }
+        let solutions = match is_mean {
+            true => vec![in_closed_form; rows.len()],
+            false => self.solve(&collected),
+        };
+        for ((example, solution), out) in collected.iter().zip(&solutions).zip(out.chunks_exact_mut(self.n_classes)) {
+            example.spread(&solution.probs, out);
+        }
+        let stats = |(n_active, solution): (usize, &Solution)| MergeStats {
+            n_iterations: solution.n_iterations,
+            n_active,
+            is_converged: solution.is_converged,
+        };
+        Ok(n_active.into_iter().zip(&solutions).map(stats).collect())
+    }
+
+    /// Checks the rows of one example, and asks the gate.
+    fn votes<'a, P: Copy + Into<f64>>(&self, rows: &[&'a [P]]) -> Result<Vec<Vote<'a, P>>, MergeError> {
         let sums = self.check_rows(rows)?;
         let active = self.active(rows, &sums);
         let total_weight: f64 = active.iter().map(|teacher| self.weights[*teacher]).sum();
-        let n_active = active.iter().filter(|teacher| self.scopes[**teacher].subset().is_some()).count();
-        let n_generalists = active.len() - n_active;
+        let n_generalists = active.iter().filter(|teacher| self.scopes[**teacher] == TeacherScope::Full).count();
         // weights of those who vote may all be zero; then the generalists are asked in equal parts
         let factor = |teacher: usize| match total_weight > 0.0 {
             true => self.weights[teacher] / (sums[teacher] * total_weight),
             false if self.scopes[teacher] == TeacherScope::Full => 1.0 / (sums[teacher] * n_generalists as f64),
             false => 0.0,
         };
-        let votes: Vec<(usize, f64)> = active.iter().map(|teacher| (*teacher, factor(*teacher))).collect();
-        let n_iterations = match self.config.rule {
-            MergeRule::ArithmeticMean | MergeRule::GeometricMean => {
-                self.average(rows, &votes, out);
-                0
-            }
-            _ => self.solve(rows, &votes, scratch, out)?,
-        };
-        Ok((n_iterations, n_active))
+        let vote = |teacher: usize| Vote { teacher, row: rows[teacher], sum: sums[teacher], factor: factor(teacher) };
+        Ok(active.into_iter().map(vote).collect())
     }
 
     fn check_rows<P: Copy + Into<f64>>(&self, rows: &[&[P]]) -> Result<Vec<f64>, MergeError> {
@@ -134,7 +201,6 @@ impl Merger {
         rows.iter().zip(&self.scopes).enumerate().map(check).collect()
     }
 
-    /// Teachers that vote on this example: all generalists, and the specialists that the gate lets through.
     fn active<P: Copy + Into<f64>>(&self, rows: &[&[P]], sums: &[f64]) -> Vec<usize> {
         if self.config.gate == (Gate::All {}) {
             return (0..self.scopes.len()).collect();
@@ -157,13 +223,17 @@ impl Merger {
         mean
     }
 
-    fn average<P: Copy + Into<f64>>(&self, rows: &[&[P]], votes: &[(usize, f64)], out: &mut [f64]) {
-        let sums: Vec<f64> = rows.iter().map(|row| sum(row)).collect();
-        let generalist = self.generalist(rows, &sums);
-        let as_vote = |(teacher, factor): &(usize, f64)| {
-            let sum = sums[*teacher];
-            let probs = rows[*teacher].iter().map(|prob| (*prob).into() / sum).collect();
-            (&self.scopes[*teacher], probs, factor * sum)
+    /// One of the means. The gate never closes on a full teacher, so all of them are among the votes.
+    fn average<P: Copy + Into<f64>>(&self, votes: &[Vote<'_, P>], out: &mut [f64]) {
+        let mut rows: Vec<&[P]> = vec![&[]; self.scopes.len()];
+        let mut sums = vec![1.0; self.scopes.len()];
+        for vote in votes {
+            (rows[vote.teacher], sums[vote.teacher]) = (vote.row, vote.sum);
+        }
+        let generalist = self.generalist(&rows, &sums);
+        let as_vote = |vote: &Vote<'_, P>| {
+            let probs = vote.row.iter().map(|prob| (*prob).into() / vote.sum).collect();
+            (&self.scopes[vote.teacher], probs, vote.factor * vote.sum)
         };
         let votes: Vec<means::Vote<'_>> = votes.iter().map(as_vote).collect();
         let probs = match self.config.rule {
@@ -174,66 +244,40 @@ impl Merger {
         out.iter_mut().zip(probs).for_each(|(out, prob)| *out = prob / total);
     }
 
-    /// Equation 5 in signature groups. `out` holds the teachers' mass until the groups' probabilities are known.
-    fn solve<P: Copy + Into<f64>>(
-        &self,
-        rows: &[&[P]],
-        votes: &[(usize, f64)],
-        scratch: &mut MergeScratch,
-        out: &mut [f64],
-    ) -> Result<usize, MergeError> {
-        let groups = self.groups_of(votes, scratch);
-        let (dustbins, conditional) = self.collect_mass(rows, votes, out);
-        let listed_mass = &mut scratch.listed_mass;
-        listed_mass.clear();
-        listed_mass.extend(groups.listed().iter().map(|class| std::mem::take(&mut out[*class as usize])));
-        let mut mass: Vec<f64> = (0..groups.len())
-            .map(|group| match groups.range(group) {
-                range if range.is_empty() => sum(out),
-                range => listed_mass[range].iter().sum(),
-            })
-            .collect();
-        raise_empty_groups(&groups, &mut mass, listed_mass, out);
-        let raw_mass = mass.clone();
-        let total = mass.iter().sum::<f64>() + dustbins.iter().sum::<f64>();
-        mass.iter_mut().for_each(|mass| *mass /= total);
-        let normalised = |values: Vec<f64>| values.into_iter().map(|value| value / total).collect();
-        let problem =
-            Problem { groups: &groups, mass, dustbins: normalised(dustbins), conditional: normalised(conditional) };
-        self.check_dustbins(rows, votes, &problem)?;
-        let solution = self.solve_groups(&problem);
-        let scale = spread(&solution.probs, &raw_mass);
-        if groups.n_rest() > 0 {
-            out.iter_mut().for_each(|prob| *prob *= scale[0]);
+    /// The solutions of several examples, by the fastest solver that the sets allow.
+    fn solve<P: Copy + Into<f64>>(&self, collected: &[Collected<'_, P>]) -> Vec<Solution> {
+        let problems: Vec<Problem<'_>> = collected.iter().map(Collected::problem).collect();
+        let have_common_groups = problems.iter().all(|problem| std::ptr::eq(problem.groups, problems[0].groups));
+        if have_common_groups && self.needs_newton(&problems[0]) {
+            return newton::solve(&problems);
         }
-        for (group, scale) in scale.iter().enumerate() {
-            let range = groups.range(group);
-            for (class, mass) in groups.listed()[range.clone()].iter().zip(&listed_mass[range]) {
-                out[*class as usize] = mass * scale;
-            }
-        }
-        Ok(solution.n_iterations)
+        problems.iter().map(|problem| self.solve_one(problem)).collect()
     }
 
-    /// The fastest solver that the sets allow.
-    fn solve_groups(&self, problem: &Problem<'_>) -> Solution {
-        let in_closed_form = |probs| Solution { probs, n_iterations: 0 };
+    fn needs_newton(&self, problem: &Problem<'_>) -> bool {
+        let groups = problem.groups;
+        let is_simple = groups.n_sets() <= 1 || groups.are_disjoint();
+        self.config.rule == MergeRule::Exact && !problem.has_conditional() && !is_simple
+    }
+
+    fn solve_one(&self, problem: &Problem<'_>) -> Solution {
+        let step = || Solution { probs: em::step(problem, &problem.start()), n_iterations: 0, is_converged: true };
         match self.config.rule {
-            MergeRule::EmStep => in_closed_form(em::step(problem, &problem.start())),
+            MergeRule::EmStep => step(),
             MergeRule::Em => em::solve(problem),
             _ if problem.has_conditional() => conditional::solve(problem),
-            _ if problem.groups.n_sets() <= 1 => in_closed_form(em::step(problem, &problem.start())),
+            _ if problem.groups.n_sets() <= 1 => step(),
             _ if problem.groups.are_disjoint() => scalar::solve(problem),
-            _ => newton::solve(problem),
+            _ => newton::solve(std::slice::from_ref(problem)).remove(0),
         }
     }
 
     /// The signature groups of the partial teachers that vote.
-    fn groups_of(&self, votes: &[(usize, f64)], scratch: &mut MergeScratch) -> Arc<SignatureGroups> {
+    fn groups_of<P>(&self, votes: &[Vote<'_, P>], scratch: &mut MergeScratch) -> Arc<SignatureGroups> {
         if votes.len() == self.scopes.len() {
             return self.groups.clone();
         }
-        let active: Vec<usize> = votes.iter().map(|(teacher, _)| *teacher).collect();
+        let active: Vec<usize> = votes.iter().map(|vote| vote.teacher).collect();
         if let Some(groups) = scratch.groups.get(&active) {
             return groups.clone();
         }
@@ -245,84 +289,13 @@ impl Merger {
         scratch.groups.insert(active, groups.clone());
         groups
     }
-
-    /// `a`, `[C]`, into `out`; returns `D` and the conditional weights, `[M]` each.
-    fn collect_mass<P: Copy + Into<f64>>(
-        &self,
-        rows: &[&[P]],
-        votes: &[(usize, f64)],
-        out: &mut [f64],
-    ) -> (Vec<f64>, Vec<f64>) {
-        let (mut dustbins, mut conditional) = (Vec::new(), Vec::new());
-        let mut is_first = true;
-        for (teacher, factor) in votes {
-            let (row, scope) = (rows[*teacher], &self.scopes[*teacher]);
-            if scope.partial().is_some() {
-                continue;
-            }
-            let pairs = out.iter_mut().zip(row);
-            match is_first {
-                true => pairs.for_each(|(out, prob)| *out = factor * (*prob).into()),
-                false => pairs.for_each(|(out, prob)| *out += factor * (*prob).into()),
-            }
-            is_first = false;
-        }
-        if is_first {
-            out.fill(0.0);
-        }
-        for (teacher, factor) in votes {
-            let (row, scope) = (rows[*teacher], &self.scopes[*teacher]);
-            let Some(subset) = scope.partial() else { continue };
-            for (class, prob) in subset.members().iter().zip(row) {
-                out[class.index()] += factor * (*prob).into();
-            }
-            let has_dustbin = matches!(scope, TeacherScope::Dustbin(_));
-            dustbins.push(if has_dustbin { factor * row[subset.len()].into() } else { 0.0 });
-            conditional.push(if has_dustbin { 0.0 } else { factor * sum(row) });
-        }
-        (dustbins, conditional)
-    }
-
-    /// Refuses a dustbin that stands for no class and yet has mass: `Q_m` is 0 whatever `q`, and its logarithm minus
-    /// infinity.
-    fn check_dustbins<P: Copy + Into<f64>>(
-        &self,
-        rows: &[&[P]],
-        votes: &[(usize, f64)],
-        problem: &Problem<'_>,
-    ) -> Result<(), MergeError> {
-        let partial = votes.iter().filter_map(|(teacher, _)| Some((*teacher, self.scopes[*teacher].partial()?)));
-        for (set, (teacher, subset)) in partial.enumerate() {
-            if problem.dustbins[set] > 0.0 && subset.is_everything() {
-                let dustbin = rows[teacher][subset.len()].into();
-                return Err(MergeError::EmptyDustbin { teacher, dustbin });
-            }
-        }
-        Ok(())
-    }
 }
 
-/// Raises every group to the floor, in the proportions of its classes where it has any.
-fn raise_empty_groups(groups: &SignatureGroups, mass: &mut [f64], listed_mass: &mut [f64], out: &mut [f64]) {
-    for (group, mass) in mass.iter_mut().enumerate() {
-        let floor = MASS_FLOOR * groups.size(group) as f64;
-        if *mass >= floor {
-            continue;
-        }
-        let raised = |value: f64| if *mass > 0.0 { value * floor / *mass } else { MASS_FLOOR };
-        let range = groups.range(group);
-        if range.is_empty() {
-            out.iter_mut().for_each(|value| *value = raised(*value));
-            groups.listed().iter().for_each(|class| out[*class as usize] = 0.0);
-        } else {
-            listed_mass[range].iter_mut().for_each(|value| *value = raised(*value));
-        }
-        *mass = floor;
-    }
-}
-
-/// What the mass of each group is multiplied with, so that it has the group's probability.
-fn spread(group_probs: &[f64], mass: &[f64]) -> Vec<f64> {
-    let total: f64 = group_probs.iter().sum();
-    group_probs.iter().zip(mass).map(|(prob, mass)| prob / (mass * total)).collect()
+/// One example's row of each teacher's `[N, outputs]`; too few or too many numbers are left for the check.
+fn row_of_each<'a, P>(teachers: &[&'a [P]], row: usize, n_rows: usize) -> Vec<&'a [P]> {
+    let row_of = |values: &&'a [P]| {
+        let width = values.len() / n_rows;
+        if values.len() == width * n_rows { &values[row * width..][..width] } else { *values }
+    };
+    teachers.iter().map(row_of).collect()
 }

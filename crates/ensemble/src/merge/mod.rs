@@ -23,12 +23,14 @@
 //! Full teachers enter through the weighted mean of their predictions, so several generalists are one.
 
 mod check;
+mod collect;
 mod conditional;
 mod config;
 mod em;
 mod error;
 mod gate;
 mod groups;
+mod lanes;
 mod linear;
 mod means;
 mod merger;
@@ -41,5 +43,5 @@ mod scope;
 pub use config::{Gate, GivenWeights, MergeConfig, MergeRule, Soften, TeacherWeights, TopN};
 pub use error::MergeError;
 pub use gate::active_specialists;
-pub use merger::{MergeScratch, Merged, Merger};
+pub use merger::{MergeScratch, MergeStats, Merged, Merger};
 pub use scope::TeacherScope;

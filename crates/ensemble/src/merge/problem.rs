@@ -21,10 +21,13 @@ pub(super) struct Problem<'a> {
 }
 
 /// A merged distribution over groups.
+#[derive(Clone)]
 pub(super) struct Solution {
     /// `[G]`
     pub(super) probs: Vec<f64>,
     pub(super) n_iterations: usize,
+    /// Whether the solver met its tolerance.
+    pub(super) is_converged: bool,
 }
 
 impl Problem<'_> {

@@ -1,30 +1,60 @@
-//! One teacher's row of probabilities.
+//! Passes over one teacher's row of probabilities, compiled for the processor's vectors.
 
 use super::error::MergeError;
 use crate::predictions::SUM_TOLERANCE;
+use pulp::{Arch, NullaryFnOnce};
 
 /// Partial sums, so that the processor need not wait for one addition after the other.
-const LANES: usize = 8;
+const PARTS: usize = 32;
 
 /// Sum in an order that depends on the length only.
 pub(super) fn sum<P: Copy + Into<f64>>(row: &[P]) -> f64 {
-    sums(row).0
+    Arch::new().dispatch(Sums { row }).0
 }
 
 /// The sum, and the sum of absolute values.
-fn sums<P: Copy + Into<f64>>(row: &[P]) -> (f64, f64) {
-    let chunks = row.chunks_exact(LANES);
-    let tail = chunks.remainder();
-    let (mut plain, mut sizes) = ([0.0; LANES], [0.0; LANES]);
-    for chunk in chunks {
-        for lane in 0..LANES {
-            let value: f64 = chunk[lane].into();
-            plain[lane] += value;
-            sizes[lane] += value.abs();
+struct Sums<'a, P> {
+    row: &'a [P],
+}
+
+impl<P: Copy + Into<f64>> NullaryFnOnce for Sums<'_, P> {
+    type Output = (f64, f64);
+
+    #[inline(always)]
+    fn call(self) -> (f64, f64) {
+        let chunks = self.row.chunks_exact(PARTS);
+        let tail = chunks.remainder();
+        let (mut plain, mut sizes) = ([0.0; PARTS], [0.0; PARTS]);
+        for chunk in chunks {
+            for part in 0..PARTS {
+                let value: f64 = chunk[part].into();
+                plain[part] += value;
+                sizes[part] += value.abs();
+            }
         }
+        let tail_sum = |space: fn(f64) -> f64| tail.iter().map(|value| space((*value).into())).sum::<f64>();
+        (plain.iter().sum::<f64>() + tail_sum(|value| value), sizes.iter().sum::<f64>() + tail_sum(f64::abs))
     }
-    let tail_sum = |space: fn(f64) -> f64| tail.iter().map(|value| space((*value).into())).sum::<f64>();
-    (plain.iter().sum::<f64>() + tail_sum(|value| value), sizes.iter().sum::<f64>() + tail_sum(f64::abs))
+}
+
+/// `out = factor * row`
+pub(super) fn scale_into<P: Copy + Into<f64>>(row: &[P], factor: f64, out: &mut [f64]) {
+    Arch::new().dispatch(Scale { row, factor, out });
+}
+
+struct Scale<'a, P> {
+    row: &'a [P],
+    factor: f64,
+    out: &'a mut [f64],
+}
+
+impl<P: Copy + Into<f64>> NullaryFnOnce for Scale<'_, P> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.out.iter_mut().zip(self.row).for_each(|(out, prob)| *out = self.factor * (*prob).into());
+    }
 }
 
 /// Refuses what is not a distribution over `expected` outputs; returns the sum, so that the caller can divide by it.
@@ -33,7 +63,7 @@ pub(super) fn checked_sum<P: Copy + Into<f64>>(teacher: usize, row: &[P], expect
         return Err(MergeError::Length { teacher, got: row.len(), expected });
     }
     // A sum of absolute values in the same order is the same sum if none is negative; NaN and infinity show in both.
-    let (sum, sum_of_sizes) = sums(row);
+    let (sum, sum_of_sizes) = Arch::new().dispatch(Sums { row });
     let is_good = sum == sum_of_sizes;
     if is_good && (sum - 1.0).abs() <= SUM_TOLERANCE {
         return Ok(sum);

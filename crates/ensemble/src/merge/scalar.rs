@@ -49,7 +49,8 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
             break;
         }
     }
-    Solution { probs: sets.iter().map(|set| set.prob(divisor)).collect(), n_iterations }
+    // a bracket that has been halved that often is a root to rounding
+    Solution { probs: sets.iter().map(|set| set.prob(divisor)).collect(), n_iterations, is_converged: true }
 }
 
 /// A group: one specialist's classes, or those of none. An empty dustbin says nothing, as none.

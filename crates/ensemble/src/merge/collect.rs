@@ -1,0 +1,161 @@
+//! What the teachers of one example say, gathered by signature group, and the way back to classes.
+//!
+//! C classes, G groups, M partial teachers. `a_i` is the weighted probability that teachers give class `i` by name.
+
+use super::error::MergeError;
+use super::groups::SignatureGroups;
+use super::merger::Vote;
+use super::problem::{MASS_FLOOR, Problem};
+use super::row::{scale_into, sum};
+use super::scope::TeacherScope;
+use std::sync::Arc;
+
+/// One example between its teachers' rows and the solver.
+pub(super) struct Collected<'a, P> {
+    groups: Arc<SignatureGroups>,
+    rest: Rest<'a, P>,
+    /// `a` of the classes that stand in [`SignatureGroups::listed`].
+    listed_mass: Vec<f64>,
+    /// Sum of `a` over each group, `[G]`.
+    mass: Vec<f64>,
+    /// Weighted dustbins and weights of conditional teachers, `[M]`.
+    dustbins: Vec<f64>,
+    conditional: Vec<f64>,
+    /// Sum of all masses and dustbins.
+    total: f64,
+}
+
+/// Where `a` of the classes in no set is. There can be thousands, so they are read as seldom as possible.
+enum Rest<'a, P> {
+    /// A single full teacher's row and its factor.
+    Row(&'a [P], f64),
+    /// The place of the result, which holds 0 for all other classes.
+    Out,
+}
+
+/// Share of the whole below which the mass of the classes in no set is summed, instead of the whole less the others.
+const CANCELS: f64 = 1e-3;
+
+impl<'a, P: Copy + Into<f64>> Collected<'a, P> {
+    /// Gathers the rows of the teachers that vote, each with its factor. `out` `[C]` may be used for what comes back with
+    /// [`Collected::spread`].
+    ///
+    /// # Errors
+    /// A dustbin that stands for no class and yet has mass: `Q_m` is 0 whatever `q`, and its logarithm minus infinity.
+    pub(super) fn new(
+        groups: Arc<SignatureGroups>,
+        scopes: &[TeacherScope],
+        votes: &[Vote<'a, P>],
+        out: &mut [f64],
+    ) -> Result<Self, MergeError> {
+        let is_partial = |vote: &&Vote<'_, P>| scopes[vote.teacher].partial().is_some();
+        let full: Vec<&Vote<'a, P>> = votes.iter().filter(|vote| !is_partial(vote)).collect();
+        let (rest, mut listed_mass, rest_mass) = collect_full(&groups, &full, out);
+        let (mut dustbins, mut conditional) = (Vec::new(), Vec::new());
+        for (set, vote) in votes.iter().filter(is_partial).enumerate() {
+            let &Vote { teacher, row, sum, factor } = vote;
+            for (place, prob) in groups.places(set).iter().zip(row) {
+                listed_mass[*place as usize] += factor * (*prob).into();
+            }
+            let n_own = groups.places(set).len();
+            let has_dustbin = matches!(scopes[teacher], TeacherScope::Dustbin(_));
+            let dustbin = if has_dustbin { factor * row[n_own].into() } else { 0.0 };
+            if dustbin > 0.0 && groups.groups_outside()[set].is_empty() {
+                return Err(MergeError::EmptyDustbin { teacher, dustbin: row[n_own].into() });
+            }
+            dustbins.push(dustbin);
+            conditional.push(if has_dustbin { 0.0 } else { factor * sum });
+        }
+        let of_group = |group: usize| match groups.range(group) {
+            range if range.is_empty() => rest_mass,
+            range => listed_mass[range].iter().sum(),
+        };
+        let mut mass: Vec<f64> = (0..groups.len()).map(of_group).collect();
+        let rest = raise_empty_groups(&groups, &mut mass, &mut listed_mass, rest, out);
+        let total = mass.iter().sum::<f64>() + dustbins.iter().sum::<f64>();
+        Ok(Self { groups, rest, listed_mass, mass, dustbins, conditional, total })
+    }
+
+    /// The same in group coordinates, normalised.
+    pub(super) fn problem(&self) -> Problem<'_> {
+        let normalised = |values: &[f64]| values.iter().map(|value| value / self.total).collect();
+        Problem {
+            groups: &self.groups,
+            mass: normalised(&self.mass),
+            dustbins: normalised(&self.dustbins),
+            conditional: normalised(&self.conditional),
+        }
+    }
+
+    /// Writes the merged distribution: inside a group, classes keep their proportions.
+    pub(super) fn spread(&self, group_probs: &[f64], out: &mut [f64]) {
+        let total: f64 = group_probs.iter().sum();
+        let scale: Vec<f64> = group_probs.iter().zip(&self.mass).map(|(prob, mass)| prob / (mass * total)).collect();
+        if self.groups.n_rest() > 0 {
+            match &self.rest {
+                Rest::Row(row, factor) => scale_into(row, factor * scale[0], out),
+                Rest::Out => out.iter_mut().for_each(|prob| *prob *= scale[0]),
+            }
+        }
+        for (group, scale) in scale.iter().enumerate() {
+            let range = self.groups.range(group);
+            for (class, mass) in self.groups.listed()[range.clone()].iter().zip(&self.listed_mass[range]) {
+                out[*class as usize] = mass * scale;
+            }
+        }
+    }
+}
+
+/// What the full teachers say: where it is for the classes in no set, `a` of the listed classes, and the former's sum.
+fn collect_full<'a, P: Copy + Into<f64>>(
+    groups: &SignatureGroups,
+    full: &[&Vote<'a, P>],
+    out: &mut [f64],
+) -> (Rest<'a, P>, Vec<f64>, f64) {
+    if let [Vote { row, sum, factor, .. }] = full {
+        let listed: Vec<f64> = groups.listed().iter().map(|class| factor * row[*class as usize].into()).collect();
+        let whole = factor * sum;
+        let rest = whole - listed.iter().sum::<f64>();
+        if groups.n_rest() == 0 || rest > CANCELS * whole {
+            return (Rest::Row(row, *factor), listed, rest);
+        }
+    }
+    out.fill(0.0);
+    for Vote { row, factor, .. } in full {
+        out.iter_mut().zip(*row).for_each(|(out, prob)| *out += factor * (*prob).into());
+    }
+    let listed = groups.listed().iter().map(|class| std::mem::take(&mut out[*class as usize])).collect();
+    let rest = if groups.n_rest() == 0 { 0.0 } else { sum(out) };
+    (Rest::Out, listed, rest)
+}
+
+/// Raises every group to the floor, in the proportions of its classes where it has any.
+fn raise_empty_groups<'a, P: Copy + Into<f64>>(
+    groups: &SignatureGroups,
+    mass: &mut [f64],
+    listed_mass: &mut [f64],
+    rest: Rest<'a, P>,
+    out: &mut [f64],
+) -> Rest<'a, P> {
+    let mut rest = rest;
+    for (group, mass) in mass.iter_mut().enumerate() {
+        let floor = MASS_FLOOR * groups.size(group) as f64;
+        if *mass >= floor {
+            continue;
+        }
+        let raised = |value: f64| if *mass > 0.0 { value * floor / *mass } else { MASS_FLOOR };
+        let range = groups.range(group);
+        if range.is_empty() {
+            if let Rest::Row(row, factor) = rest {
+                scale_into(row, factor, out);
+                rest = Rest::Out;
+            }
+            out.iter_mut().for_each(|value| *value = raised(*value));
+            groups.listed().iter().for_each(|class| out[*class as usize] = 0.0);
+        } else {
+            listed_mass[range].iter_mut().for_each(|value| *value = raised(*value));
+        }
+        *mass = floor;
+    }
+    rest
+}
