@@ -104,6 +104,27 @@ impl Case {
         case
     }
 
+    /// Specialists of nearly the same classes, sure of the opposite of each other.
+    fn contradictory(seed: u64, n_specialists: usize) -> Self {
+        let mut draw = Draw::new(seed);
+        let n_classes = 6 + draw.below(60);
+        let scale = [1.0, 4.0, 12.0][draw.below(3)];
+        let generalist = draw.distribution(n_classes, scale);
+        let mut case =
+            Self { generalist, subsets: Vec::new(), probs: Vec::new(), weights: Weights::equal(n_specialists) };
+        for specialist in 0..n_specialists {
+            let start = specialist % 2 * n_classes / 2 + specialist % 3;
+            let classes = (start..start + n_classes / 3).map(|class| ClassId((class % n_classes) as u32));
+            let subset = ClassSubset::new(n_classes, classes).unwrap();
+            let mut probs = draw.distribution(subset.len() + 1, scale);
+            let small = 10.0_f64.powf(-1.0 - 9.0 * draw.unit());
+            set_dustbin(&mut probs, if draw.unit() < 0.5 { small } else { 1.0 - small });
+            case.subsets.push(subset);
+            case.probs.push(probs);
+        }
+        case
+    }
+
     fn n_classes(&self) -> usize {
         self.generalist.len()
     }
@@ -221,6 +242,12 @@ fn extreme_dustbin(draw: &mut Draw, probs: &mut [f64]) {
         }
         _ => return,
     };
+    set_dustbin(probs, dustbin);
+}
+
+/// Gives the dustbin this probability, the classes the rest in their proportions.
+fn set_dustbin(probs: &mut [f64], dustbin: f64) {
+    let last = probs.len() - 1;
     probs[last] = 0.0;
     probs[0] += 1e-300;
     normalise(&mut probs[..last]);
@@ -255,8 +282,45 @@ proptest! {
     #[test]
     fn the_optimality_conditions_hold(seed in any::<u64>(), m in 0_usize..25) {
         let case = Case::random(seed, m);
-        let violation = case.violation(&case.exact());
-        prop_assert!(violation < 1e-9, "{violation:e}");
+        let merged = case.merge(MergeRule::Exact).unwrap();
+        let violation = case.violation(&merged.probs);
+        prop_assert!(violation < 1e-9 && merged.stats.is_converged, "{violation:e}");
+    }
+
+    #[test]
+    fn teachers_that_contradict_each_other_take_few_steps(seed in any::<u64>(), m in 2_usize..20) {
+        let case = Case::contradictory(seed, m);
+        let merged = case.merge(MergeRule::Exact).unwrap();
+        let (violation, stats) = (case.violation(&merged.probs), merged.stats);
+        prop_assert!(violation < 1e-9 && stats.is_converged && stats.n_iterations < 60, "{violation:e} {stats:?}");
+    }
+
+    /// Examples are solved side by side, but never see each other.
+    #[test]
+    fn examples_have_the_same_bits_alone_and_together(seed in any::<u64>(), m in 1_usize..9, n in 0_usize..3) {
+        let first = Case::random(seed, m);
+        let gate = if n == 0 { Gate::All {} } else { Gate::TopN(TopN { n }) };
+        let merger = first.merger(MergeRule::Exact, gate).unwrap();
+        let mut draw = Draw::new(seed ^ 3);
+        let rows: Vec<Vec<Vec<f64>>> = (0..11).map(|_| {
+            let row = |row: &&[f64]| {
+                let mut probs = draw.distribution(row.len(), 6.0);
+                if row.len() < first.n_classes() {
+                    extreme_dustbin(&mut draw, &mut probs);
+                }
+                probs
+            };
+            first.rows().iter().map(row).collect()
+        }).collect();
+        let teachers: Vec<Vec<f64>> = (0..=m).map(|teacher| rows.iter().flat_map(|row| row[teacher].clone()).collect()).collect();
+        let teachers: Vec<&[f64]> = teachers.iter().map(Vec::as_slice).collect();
+        let mut together = vec![0.0; rows.len() * first.n_classes()];
+        let stats = merger.merge_rows(&teachers, &mut MergeScratch::default(), &mut together).unwrap();
+        for ((row, together), stats) in rows.iter().zip(together.chunks_exact(first.n_classes())).zip(stats) {
+            let alone = merger.merge(&row.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+            prop_assert_eq!(&alone.probs[..], together);
+            prop_assert_eq!(alone.stats, stats);
+        }
     }
 
     #[test]

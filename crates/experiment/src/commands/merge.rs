@@ -10,7 +10,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use stillhouse_core::{ExampleId, ExampleView};
 use stillhouse_data::MatrixWriter;
-use stillhouse_ensemble::{MergeConfig, MergeScratch, Merger};
+use stillhouse_ensemble::{MergeConfig, MergeScratch, MergeStats, Merger};
 use stillhouse_targets::{Layout, TargetsInfo, TargetsWriter, TeacherInfo};
 
 /// Numbers of all teachers' rows that are in memory at once.
@@ -40,13 +40,26 @@ pub struct MergeOutcome {
     pub mean_active: f64,
     /// most steps that the solver took for an example
     pub max_iterations: usize,
+    /// examples whose solver did not meet its tolerance
+    pub n_unmet: usize,
+}
+
+impl MergeOutcome {
+    fn count(&mut self, stats: &MergeStats) {
+        self.max_iterations = self.max_iterations.max(stats.n_iterations);
+        self.mean_active += stats.n_active as f64 / self.n_examples as f64;
+        self.n_unmet += usize::from(!stats.is_converged);
+    }
 }
 
 impl fmt::Display for MergeOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { out, n_examples, n_classes, n_teachers, mean_active, max_iterations } = self;
+        let Self { out, n_examples, n_classes, n_teachers, mean_active, max_iterations, n_unmet } = self;
         writeln!(f, "{n_examples} examples, {n_classes} classes, {n_teachers} teachers")?;
         writeln!(f, "{mean_active:.1} specialists voted on an example, {max_iterations} steps at most")?;
+        if *n_unmet > 0 {
+            writeln!(f, "warning: the solver did not meet its tolerance on {n_unmet} examples")?;
+        }
         write!(f, "{}", out.display())
     }
 }
@@ -88,6 +101,7 @@ pub fn merge_teachers(
         n_teachers: predictions.len(),
         mean_active: 0.0,
         max_iterations: 0,
+        n_unmet: 0,
     };
     let rows_at_once = (CHUNK_VALUES / (n_classes * (predictions.len() + 1))).max(1);
     let mut first = 0;
@@ -98,23 +112,21 @@ pub fn merge_teachers(
         let n_now = rows_at_once.min(n_rows - first);
         let chunks: Vec<Vec<f64>> = predictions.iter_mut().map(|teacher| teacher.read(n_now)).collect::<Result<_>>()?;
         let mut merged = vec![0.0; n_now * n_classes];
-        let counts: Vec<(usize, usize)> = merged
-            .par_chunks_exact_mut(n_classes)
-            .enumerate()
-            .map_init(MergeScratch::default, |scratch, (row, out)| {
-                let width = |chunk: &Vec<f64>| chunk.len() / n_now;
-                let rows: Vec<&[f64]> =
-                    chunks.iter().map(|chunk| &chunk[row * width(chunk)..][..width(chunk)]).collect();
-                let merged = merger.merge_into(&rows, scratch, out);
-                merged.map_err(|error| {
-                    ExperimentError::BadData(anyhow::anyhow!("{}: row {}: {error}", teachers.display(), first + row))
-                })
+        let merge_block = |scratch: &mut MergeScratch, (block, out): (usize, &mut [f64])| {
+            let (start, n_block) = (block * Merger::ROWS_AT_ONCE, out.len() / n_classes);
+            let block_of = |chunk: &Vec<f64>| {
+                let width = chunk.len() / n_now;
+                start * width..(start + n_block) * width
+            };
+            let rows: Vec<&[f64]> = chunks.iter().map(|chunk| &chunk[block_of(chunk)]).collect();
+            merger.merge_rows(&rows, scratch, out).map_err(|(row, error)| {
+                let row = first + start + row;
+                ExperimentError::BadData(anyhow::anyhow!("{}: row {row}: {error}", teachers.display()))
             })
-            .collect::<Result<_>>()?;
-        for (n_iterations, n_active) in counts {
-            outcome.max_iterations = outcome.max_iterations.max(n_iterations);
-            outcome.mean_active += n_active as f64 / n_rows as f64;
-        }
+        };
+        let blocks = merged.par_chunks_mut(Merger::ROWS_AT_ONCE * n_classes).enumerate();
+        let stats: Vec<Vec<MergeStats>> = blocks.map_init(MergeScratch::default, merge_block).collect::<Result<_>>()?;
+        stats.iter().flatten().for_each(|stats| outcome.count(stats));
         sink.write(&merged)?;
         first += n_now;
         observer.progress("merge", first as u64, n_rows as u64);

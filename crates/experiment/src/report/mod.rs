@@ -26,6 +26,7 @@ pub use contract::{
     ModelRole, PortfolioPoint, Report, ReportError,
 };
 pub use findings::{headline, supporting_sentences, warnings};
+pub(crate) use format::counted;
 pub use html::html_page;
 pub use markdown::markdown;
 pub use page::{Curve, EpochPoint, Gallery, ReportPage, SoftTargetRow, SoftTargetSample, Tile};

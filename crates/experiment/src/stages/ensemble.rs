@@ -7,8 +7,9 @@ use super::{CheckedSpecialists, Member, Specialist, Trained, Workshop};
 use crate::config::SpecialistHead;
 use crate::error::{ExperimentError, Result};
 use rayon::prelude::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use stillhouse_core::Temperature;
-use stillhouse_ensemble::{MergeScratch, Merger, Soften, TeacherScope};
+use stillhouse_ensemble::{MergeScratch, MergeStats, Merger, Soften, TeacherScope};
 use stillhouse_targets::soften;
 
 /// Every teacher whose word counts.
@@ -23,6 +24,7 @@ pub(crate) struct Ensemble<'a> {
     n_outputs: Vec<usize>,
     soften: Soften,
     merger: Merger,
+    n_unmet: AtomicUsize,
 }
 
 impl<'a> Ensemble<'a> {
@@ -61,6 +63,7 @@ impl<'a> Ensemble<'a> {
             n_outputs,
             soften: merge.soften,
             merger,
+            n_unmet: AtomicUsize::new(0),
         })
     }
 
@@ -77,18 +80,34 @@ impl<'a> Ensemble<'a> {
         let predictions: Vec<&[f32]> = predictions.iter().map(AsRef::as_ref).collect();
         let n_rows = predictions[0].len() / self.n_outputs[0];
         let mut merged = vec![0.0_f32; n_rows * n_classes];
-        let merge_one = |scratch: &mut Scratch, (row, out): (usize, &mut [f32])| -> Result<()> {
-            let rows: Vec<&[f32]> =
-                predictions.iter().zip(&self.n_outputs).map(|(probs, width)| &probs[row * width..][..*width]).collect();
-            scratch.probs.resize(n_classes, 0.0);
-            self.merger
-                .merge_into(&rows, &mut scratch.merge, &mut scratch.probs)
-                .map_err(|error| ExperimentError::Failed(anyhow::anyhow!("merge of row {row}: {error}")))?;
+        let merge_block = |scratch: &mut Scratch, (block, out): (usize, &mut [f32])| -> Result<()> {
+            let (first, n_block) = (block * Merger::ROWS_AT_ONCE, out.len() / n_classes);
+            let rows = |(probs, width): (&&'_ [f32], &usize)| first * width..(first + n_block) * width;
+            let teachers: Vec<&[f32]> =
+                predictions.iter().zip(&self.n_outputs).map(|pair| &pair.0[rows(pair)]).collect();
+            scratch.probs.resize(out.len(), 0.0);
+            let stats = self.merger.merge_rows(&teachers, &mut scratch.merge, &mut scratch.probs);
+            let stats = stats.map_err(|(row, error)| {
+                ExperimentError::Failed(anyhow::anyhow!("merge of row {}: {error}", first + row))
+            })?;
+            self.note_unmet(&stats);
             out.iter_mut().zip(&scratch.probs).for_each(|(out, prob)| *out = *prob as f32);
             Ok(())
         };
-        merged.par_chunks_exact_mut(n_classes).enumerate().try_for_each_init(Scratch::default, merge_one)?;
+        let blocks = merged.par_chunks_mut(Merger::ROWS_AT_ONCE * n_classes).enumerate();
+        blocks.try_for_each_init(Scratch::default, merge_block)?;
         Ok(merged)
+    }
+
+    /// Counts the examples whose solver did not meet its tolerance.
+    fn note_unmet(&self, stats: &[MergeStats]) {
+        let n_unmet = stats.iter().filter(|stats| !stats.is_converged).count();
+        self.n_unmet.fetch_add(n_unmet, Ordering::Relaxed);
+    }
+
+    /// How many merges so far did not meet their solver's tolerance.
+    pub fn n_unmet(&self) -> usize {
+        self.n_unmet.load(Ordering::Relaxed)
     }
 
     /// What a student at this temperature is to learn, as distributions that its loss softens to the target. They are
@@ -113,7 +132,7 @@ fn softened(probs: &[f32], n_outputs: usize, temperature: Temperature) -> Vec<f3
     out
 }
 
-/// What a thread keeps between rows.
+/// What a thread keeps between blocks of rows.
 #[derive(Default)]
 struct Scratch {
     merge: MergeScratch,

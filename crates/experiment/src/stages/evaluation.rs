@@ -8,6 +8,7 @@ use super::{CheckedSpecialists, Clustered, Ensemble, Member, Specialist, Student
 use crate::config::{SpecialistHead, SpecialistsConfig};
 use crate::error::{ExperimentError, Result};
 use crate::files::{read_json, write_json};
+use crate::report::counted;
 use crate::report::{
     ClusterReport, ConditionalReport, CoverageRow, Curve, DatasetReport, DustbinReport, EpochPoint, FORMAT_VERSION,
     Gallery, ModelReport, ModelRole, Report, SoftTargetSample,
@@ -181,7 +182,8 @@ impl Evaluation<'_> {
         };
         let curves: Vec<Curve> = self.models.all_trained().into_iter().map(curve).collect();
         let failed = self.failed_specialists();
-        let warnings = failed.into_iter().chain(crate::report::warnings(&report, &curves)).collect();
+        let told = failed.into_iter().chain(self.unmet_merges());
+        let warnings = told.chain(crate::report::warnings(&report, &curves)).collect();
         let subsets = self.models.specialists.specialists.iter().map(|specialist| &specialist.subset);
         let cluster_galleries = cluster_galleries(self.shop, subsets)?;
         let report = Report { warnings, ..report }.sanitised();
@@ -195,6 +197,13 @@ impl Evaluation<'_> {
         let n_clusters = self.clustered.map_or(0, |clustered| clustered.clustering.clusters().len());
         let failed = (0..n_clusters).filter(|cluster_idx| !is_there(cluster_idx));
         failed.map(|idx| format!("Specialist {idx} failed and is left out of everything below.")).collect()
+    }
+
+    /// Merges of this evaluation that are not exact.
+    fn unmet_merges(&self) -> Option<String> {
+        let n_unmet = self.models.ensemble.n_unmet();
+        let text = "The solver of the merge did not meet its tolerance on";
+        (n_unmet > 0).then(|| format!("{text} {}.", counted(n_unmet, "example")))
     }
 
     /// What the numbers of teachers from elsewhere leave out.
