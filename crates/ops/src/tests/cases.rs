@@ -8,7 +8,7 @@ use crate::dropout::Mask;
 use crate::loss::{SparseTargets, cross_entropy, logit_l2, soft_cross_entropy, sparse_soft_cross_entropy};
 use crate::pooling::{PoolSize, Pooling};
 use crate::{
-    DropoutKey, add_bias, avg_pool2d, batch_norm_eval, batch_norm_train, composite, conv2d, dropout,
+    DropoutKey, add, add_bias, avg_pool2d, batch_norm_eval, batch_norm_train, composite, conv2d, dropout, flatten,
     global_average_pool, linear, linear_relu, max_pool2d, relu,
 };
 
@@ -67,6 +67,9 @@ impl Table {
         let mask = || Mask::new(0.4, DropoutKey { seed: 3 });
         let op = |x: &[Tensor]| dropout(&x[0], 0.4, DropoutKey { seed: 3 });
         self.add("dropout", &[shape], op, move |x| composite::dropout(&x[0], &mask()));
+        self.add("add", &[shape, shape], |x| add(&x[0], &x[1]), |x| &x[0] + &x[1]);
+        self.add("scale", &[shape], |x| crate::scale(&x[0], -0.3), |x| &x[0] * -0.3);
+        self.add("flatten", &[shape], |x| flatten(&x[0]), |x| x[0].flatten_from(1));
         for relu in [false, true] {
             let op = move |x: &[Tensor]| add_bias(&x[0], &x[1], relu);
             let reference = move |x: &[Tensor]| composite::add_bias(&x[0], &x[1], relu);
