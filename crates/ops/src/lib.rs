@@ -36,10 +36,12 @@ pub mod optimizer;
 mod parallel;
 mod pooling;
 mod shape;
+mod softmax;
 mod storage;
 mod tape;
 #[cfg(test)]
 mod tests;
+mod vector;
 
 pub use activation::{add_bias, relu};
 pub use arithmetic::{add, scale};
@@ -48,7 +50,8 @@ pub use conv2d::conv2d;
 pub use coverage::gradient_coverage;
 pub use dropout::{DropoutKey, LayerKey, dropout};
 pub use gradients::Gradients;
-pub use linear::{linear, linear_relu};
+pub use linear::{linear, linear_relu, linear_relu_dropout};
 pub use memory::keep_freed_memory;
 pub use pooling::{avg_pool2d, global_average_pool, max_pool2d};
+pub use softmax::softmax_rows;
 pub use tape::{Tape, flatten, record, reshape};

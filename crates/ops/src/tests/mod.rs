@@ -9,6 +9,7 @@ mod losses;
 mod optimizers;
 mod randomness;
 mod tape;
+mod vector;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 
