@@ -4,6 +4,7 @@
 mod bad_input;
 mod cases;
 mod gemm_bits;
+mod golden;
 mod laws;
 mod losses;
 mod optimizers;
