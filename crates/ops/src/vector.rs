@@ -58,8 +58,7 @@ pub(crate) fn exp_f32(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0;
     /// `ln 2` in two parts, of which the first has few bits, so that its multiples are exact.
     const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
-    const POLYNOMIAL: [f32; 6] =
-        [1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1];
+    const POLYNOMIAL: [f32; 6] = [1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
     /// In between `e^x` is a normal number.
     const RANGE: [f32; 2] = [-87.33, 88.722_83];
     let rounded = x * std::f32::consts::LOG2_E + ROUND;
