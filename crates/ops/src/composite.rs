@@ -12,7 +12,10 @@ use crate::optimizer::{AdamWHyper, SgdHyper};
 use crate::pooling::{PoolSize, Pooling};
 
 pub(crate) fn linear(input: &Tensor, weight: &Tensor, bias: &Tensor, fuse_relu: bool) -> Result<Tensor> {
-    add_bias(&input.matmul(&weight.t()?)?, bias, fuse_relu)
+    let n_outputs = weight.dim(0)?;
+    let rows = input.reshape(((), weight.dim(1)?))?.matmul(&weight.t()?)?;
+    let leading = &input.dims()[..input.rank() - 1];
+    add_bias(&rows.reshape([leading, &[n_outputs]].concat())?, bias, fuse_relu)
 }
 
 pub(crate) fn relu(input: &Tensor) -> Result<Tensor> {
@@ -135,7 +138,7 @@ fn log_softmax(logits: &Tensor) -> Result<Tensor> {
 }
 
 pub(crate) fn sgd_step(param: &Tensor, grad: &Tensor, velocity: Option<&Tensor>, hyper: SgdHyper) -> Result<()> {
-    let (param_value, grad) = (param.detach(), grad.detach());
+    let (param_value, grad) = (param.detach(), (grad.detach() * hyper.gradient_scale)?);
     let direction = match velocity {
         None => grad,
         Some(velocity) => {
@@ -149,7 +152,7 @@ pub(crate) fn sgd_step(param: &Tensor, grad: &Tensor, velocity: Option<&Tensor>,
 }
 
 pub(crate) fn adamw_step(param: &Tensor, grad: &Tensor, moments: &Tensor, hyper: AdamWHyper) -> Result<()> {
-    let (param_value, grad, old) = (param.detach(), grad.detach(), moments.detach());
+    let (param_value, grad, old) = (param.detach(), (grad.detach() * hyper.gradient_scale)?, moments.detach());
     let first = ((old.get(0)? * hyper.beta1)? + (&grad * (1.0 - hyper.beta1))?)?;
     let second = ((old.get(1)? * hyper.beta2)? + (grad.sqr()? * (1.0 - hyper.beta2))?)?;
     let [correction1, correction2] = hyper.corrections();

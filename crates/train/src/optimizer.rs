@@ -1,9 +1,11 @@
 //! Update rules with state that can be saved and restored, so that a resumed training continues to the bit.
 
 use candle_core::Tensor;
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_models::Param;
+use stillhouse_ops::Gradients;
 use stillhouse_ops::optimizer::{AdamWHyper, SgdHyper, adamw_step, sgd_step};
 
 /// Update rule of a training. Weight decay is decoupled from the gradient (Loshchilov and Hutter 2019,
@@ -113,6 +115,12 @@ impl OptimizerConfig {
     }
 }
 
+/// The gradients of parameters, in their order; zeros where the loss does not depend on one.
+pub(crate) fn in_order(gradients: &mut Gradients, params: &[Param]) -> candle_core::Result<Vec<Tensor>> {
+    let gradient = |param: &Param| gradients.remove(&param.var).map_or_else(|| param.var.zeros_like(), Ok);
+    params.iter().map(gradient).collect()
+}
+
 /// An update rule at work: its state for each parameter, in the model's order.
 pub(crate) struct Optimizer {
     config: OptimizerConfig,
@@ -130,31 +138,33 @@ impl Optimizer {
         Ok(Self { config: config.clone(), state: state.collect::<Result<_, _>>()?, n_steps: 0 })
     }
 
-    /// One update of every parameter; `gradients` in the order of `params`.
+    /// One update of every parameter along `gradient_scale` times its gradient; `gradients` in the order of `params`.
     pub(crate) fn step(
         &mut self,
         params: &[Param],
         gradients: &[Tensor],
         learning_rate: f64,
+        gradient_scale: f64,
     ) -> candle_core::Result<()> {
         self.n_steps += 1;
-        for ((param, gradient), state) in params.iter().zip(gradients).zip(&self.state) {
-            match &self.config {
-                OptimizerConfig::Sgd(config) => {
-                    let weight_decay = if param.decay { config.weight_decay } else { 0.0 };
-                    let (momentum, nesterov) = (config.momentum, config.nesterov);
-                    let hyper = SgdHyper { learning_rate, momentum, nesterov, weight_decay };
-                    sgd_step(&param.var, gradient, (momentum > 0.0).then_some(state), hyper)?;
-                }
-                OptimizerConfig::AdamW(config) => {
-                    let weight_decay = if param.decay { config.weight_decay } else { 0.0 };
-                    let AdamWConfig { beta1, beta2, eps, .. } = *config;
-                    let hyper = AdamWHyper { learning_rate, beta1, beta2, eps, weight_decay, step: self.n_steps };
-                    adamw_step(&param.var, gradient, state, hyper)?;
-                }
+        let step = self.n_steps;
+        let update = |param: &Param, gradient: &Tensor, state: &Tensor| match &self.config {
+            OptimizerConfig::Sgd(config) => {
+                let weight_decay = if param.decay { config.weight_decay } else { 0.0 };
+                let (momentum, nesterov) = (config.momentum, config.nesterov);
+                let hyper = SgdHyper { learning_rate, momentum, nesterov, weight_decay, gradient_scale };
+                sgd_step(&param.var, gradient, (momentum > 0.0).then_some(state), hyper)
             }
-        }
-        Ok(())
+            OptimizerConfig::AdamW(config) => {
+                let weight_decay = if param.decay { config.weight_decay } else { 0.0 };
+                let AdamWConfig { beta1, beta2, eps, .. } = *config;
+                let hyper = AdamWHyper { learning_rate, beta1, beta2, eps, weight_decay, gradient_scale, step };
+                adamw_step(&param.var, gradient, state, hyper)
+            }
+        };
+        // small parameters side by side, large ones in chunks: no thread waits between two of them
+        let parts = params.par_iter().zip(gradients).zip(&self.state);
+        parts.try_for_each(|((param, gradient), state)| update(param, gradient, state))
     }
 
     pub(crate) fn n_steps(&self) -> u64 {

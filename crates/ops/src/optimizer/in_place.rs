@@ -12,7 +12,8 @@ use rayon::prelude::*;
 use crate::element::{Element, with_element};
 use crate::parallel::{CHUNK, is_serial};
 use crate::shape::{expect_same_kind, expect_shape};
-use crate::storage::{Elements, slice, slice_mut};
+use crate::storage::{Elements, shares_storage, slice, slice_mut};
+use crate::vector::at_full_width;
 
 /// The arithmetic of one optimizer step on slices of equal length.
 pub(crate) trait Step: Sync {
@@ -39,14 +40,6 @@ pub(crate) fn check(name: &str, param: &Tensor, grad: &Tensor, state: Option<(&T
         expect_same_kind(name, param, &[("state", state)])?;
     }
     Ok(())
-}
-
-fn shares_storage(a: &Tensor, b: &Tensor) -> bool {
-    let address = |tensor: &Tensor| {
-        let (storage, _) = tensor.storage_and_layout();
-        std::ptr::from_ref(&*storage).addr()
-    };
-    address(a) == address(b)
 }
 
 struct OnParam<'a, S> {
@@ -101,18 +94,18 @@ impl<S: Step, T: Element> InplaceOp2 for OnState<'_, S, T> {
 fn step_in_chunks<S: Step, T: Element>(step: &S, param: &mut [T], grad: &[T], state: &mut [T]) {
     let (first, second) = state.split_at_mut(param.len().min(state.len()));
     if is_serial(param.len().div_ceil(CHUNK)) {
-        return step.step(param, grad, first, second);
+        return at_full_width(|| step.step(param, grad, first, second));
     }
     let chunks = param.par_chunks_mut(CHUNK).zip(grad.par_chunks(CHUNK));
     match (first.is_empty(), second.is_empty()) {
-        (true, _) => chunks.for_each(|(param, grad)| step.step(param, grad, &mut [], &mut [])),
+        (true, _) => chunks.for_each(|(param, grad)| at_full_width(|| step.step(param, grad, &mut [], &mut []))),
         (false, true) => {
             let chunks = chunks.zip(first.par_chunks_mut(CHUNK));
-            chunks.for_each(|((param, grad), first)| step.step(param, grad, first, &mut []));
+            chunks.for_each(|((param, grad), first)| at_full_width(|| step.step(param, grad, first, &mut [])));
         }
         (false, false) => {
             let chunks = chunks.zip(first.par_chunks_mut(CHUNK)).zip(second.par_chunks_mut(CHUNK));
-            chunks.for_each(|(((param, grad), first), second)| step.step(param, grad, first, second));
+            chunks.for_each(|(((param, grad), first), second)| at_full_width(|| step.step(param, grad, first, second)));
         }
     }
 }

@@ -10,6 +10,6 @@ mod max_norm;
 mod sgd;
 
 pub use adamw::{AdamWHyper, adamw_step};
-pub use clip::clip_by_global_norm;
+pub use clip::{clip_factor, global_norm};
 pub use max_norm::{max_norm_columns, max_norm_rows};
 pub use sgd::{SgdHyper, sgd_step};

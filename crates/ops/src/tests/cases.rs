@@ -8,8 +8,8 @@ use crate::dropout::Mask;
 use crate::loss::{SparseTargets, cross_entropy, logit_l2, soft_cross_entropy, sparse_soft_cross_entropy};
 use crate::pooling::{PoolSize, Pooling};
 use crate::{
-    DropoutKey, add_bias, avg_pool2d, batch_norm_eval, batch_norm_train, composite, conv2d, dropout,
-    global_average_pool, linear, linear_relu, max_pool2d, relu,
+    DropoutKey, add, add_bias, avg_pool2d, batch_norm_eval, batch_norm_train, composite, conv2d, dropout, flatten,
+    global_average_pool, linear, linear_relu, linear_relu_dropout, max_pool2d, relu,
 };
 
 type Op = Box<dyn Fn(&[Tensor]) -> Result<Tensor> + Send + Sync>;
@@ -62,11 +62,21 @@ impl Table {
         self.add("linear", &shapes, |x| linear(&x[0], &x[1], &x[2]), |x| composite::linear(&x[0], &x[1], &x[2], false));
         let reference = |x: &[Tensor]| composite::linear(&x[0], &x[1], &x[2], true);
         self.add("linear_relu", &shapes, |x| linear_relu(&x[0], &x[1], &x[2]), reference);
+        let mask = || Mask::new(0.3, DropoutKey { seed: 4 });
+        let op = |x: &[Tensor]| linear_relu_dropout(&x[0], &x[1], &x[2], 0.3, DropoutKey { seed: 4 });
+        let reference = move |x: &[Tensor]| composite::dropout(&composite::linear(&x[0], &x[1], &x[2], true)?, &mask());
+        self.add("linear_relu_dropout", &shapes, op, reference);
+        let more_axes: [&[usize]; 3] = [&[2, b, i], &[o, i], &[o]];
+        let reference = |x: &[Tensor]| composite::linear(&x[0], &x[1], &x[2], true);
+        self.add("linear_relu of more axes", &more_axes, |x| linear_relu(&x[0], &x[1], &x[2]), reference);
         let shape: &[usize] = if scale == Scale::Small { &[3, 2, 5] } else { &[67, 11, 129] };
         self.add("relu", &[shape], |x| relu(&x[0]), |x| composite::relu(&x[0]));
         let mask = || Mask::new(0.4, DropoutKey { seed: 3 });
         let op = |x: &[Tensor]| dropout(&x[0], 0.4, DropoutKey { seed: 3 });
         self.add("dropout", &[shape], op, move |x| composite::dropout(&x[0], &mask()));
+        self.add("add", &[shape, shape], |x| add(&x[0], &x[1]), |x| &x[0] + &x[1]);
+        self.add("scale", &[shape], |x| crate::scale(&x[0], -0.3), |x| &x[0] * -0.3);
+        self.add("flatten", &[shape], |x| flatten(&x[0]), |x| x[0].flatten_from(1));
         for relu in [false, true] {
             let op = move |x: &[Tensor]| add_bias(&x[0], &x[1], relu);
             let reference = move |x: &[Tensor]| composite::add_bias(&x[0], &x[1], relu);

@@ -4,10 +4,13 @@
 mod bad_input;
 mod cases;
 mod gemm_bits;
+mod golden;
 mod laws;
 mod losses;
 mod optimizers;
 mod randomness;
+mod tape;
+mod vector;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 
