@@ -159,7 +159,7 @@ impl Transformer {
         if config.positions == Positions::Learned {
             places = Some(registry.table("positions.weight".into(), max_len, width, EMBEDDING_STD)?);
         }
-        let encoder = Encoder::build("layers", config.settings(), n_tokens as u64, registry)?;
+        let encoder = Encoder::build("layers", config.settings(), n_tokens as u64, |_| 1.0, registry)?;
         let norm = LayerNorm::build("norm", width, NORM_EPS, registry)?;
         registry.n_tokens = 1;
         Ok(Self { table, places, encoder, norm, width, dropout })
@@ -176,7 +176,7 @@ impl Transformer {
             hidden = (hidden + embedding(&mode.read(places), &rows.positions())?)?;
         }
         hidden = dropout(&hidden, self.dropout, mode, 0)?;
-        hidden = self.encoder.forward(&hidden, rows, mode, 1)?;
+        hidden = self.encoder.forward(&hidden, rows, mode, 1, 0)?;
         Ok(pool_tokens(&self.norm.forward(&hidden, mode)?, rows, TokenPooling::Mean)?)
     }
 }
