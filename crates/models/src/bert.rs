@@ -16,7 +16,7 @@ use crate::transformer::{EMBEDDING_STD, N_TYPICAL_TOKENS, check_heads, check_lay
 use candle_core::{Tensor, Var};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stillhouse_ops::{Gelu, TokenPooling, TokenRows, embedding, pool_tokens};
+use stillhouse_ops::{Gelu, TokenPooling, TokenRows, add, embedding, pool_tokens};
 
 /// A pretrained encoder of the BERT family, all of it trainable; texts only.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -261,7 +261,7 @@ impl Bert {
         let tokens = embedding(&mode.read(&self.table), rows.ids())?;
         let places = embedding(&mode.read(&self.places), &rows.positions())?;
         let token_types = embedding(&mode.read(&self.token_types), &vec![0; rows.ids().len()])?;
-        let sum = ((tokens + token_types)? + places)?;
+        let sum = add(&add(&tokens, &token_types)?, &places)?;
         dropout(&self.embedding_norm.forward(&sum, mode)?, self.config.dropout, mode, EMBEDDING_DROPOUT)
     }
 }

@@ -6,7 +6,7 @@ use crate::ModelError;
 use crate::layers::{Activation, Linear, Mode, dropout};
 use crate::param::Registry;
 use candle_core::{Tensor, Var};
-use stillhouse_ops::{AttentionConfig, Gelu, TokenRows, gelu, layer_norm, relu, self_attention};
+use stillhouse_ops::{AttentionConfig, Gelu, TokenRows, add, gelu, layer_norm, relu, self_attention};
 
 /// Where the norm of a part is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -198,11 +198,11 @@ fn residual(
     match settings.norm_place {
         NormPlace::Before => {
             let added = dropout(&part(&norm.forward(input, mode)?)?, settings.dropout, mode, dropout_idx)?;
-            Ok((input + added)?)
+            Ok(add(input, &added)?)
         }
         NormPlace::After => {
             let added = dropout(&part(input)?, settings.dropout, mode, dropout_idx)?;
-            norm.forward(&(input + added)?, mode)
+            norm.forward(&add(input, &added)?, mode)
         }
     }
 }

@@ -25,6 +25,7 @@
 //!
 //! **Absent on purpose:** losses, optimizers and data. Models know neither what they are trained for nor by whom.
 
+mod bert;
 mod body;
 mod card;
 mod config;
@@ -45,6 +46,7 @@ mod resnet;
 mod state;
 mod transformer;
 
+pub use bert::{BertActivation, BertConfig, BertPooling, BertSize};
 pub use card::{ModelCard, check_labels};
 pub use config::ModelConfig;
 pub use convnet::ConvNetConfig;

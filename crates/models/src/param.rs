@@ -60,7 +60,15 @@ pub(crate) struct Registry<'a> {
 
 impl<'a> Registry<'a> {
     pub(crate) fn new(initial: InitialWeights, device: &'a Device) -> Self {
-        Self { initial, device, params: Vec::new(), buffers: Vec::new(), n_multiply_adds: 0, n_tokens: 1, learning_rate_factor: 1.0 }
+        Self {
+            initial,
+            device,
+            params: Vec::new(),
+            buffers: Vec::new(),
+            n_multiply_adds: 0,
+            n_tokens: 1,
+            learning_rate_factor: 1.0,
+        }
     }
 
     /// A weight with normally distributed values of this standard deviation.
