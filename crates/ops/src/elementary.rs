@@ -23,7 +23,7 @@ pub(crate) fn exp(x: f32) -> f32 {
     series * power_of_two
 }
 
-/// Distribution function and density of the standard normal at `x`, the former with an error below 1e-7
+/// Distribution function and density of the standard normal at `x`, the former with an error below 3e-7
 /// (Abramowitz and Stegun 1964, 7.1.26).
 #[inline(always)]
 pub(crate) fn normal(x: f32) -> (f32, f32) {
@@ -59,14 +59,14 @@ mod tests {
     }
 
     #[test]
-    fn the_normal_distribution_is_right_to_a_ten_millionth() {
+    fn the_normal_distribution_is_right_to_the_last_bits_of_one() {
         for step in -10_000..10_000 {
             let x = step as f32 / 1000.0;
             let expected = 0.5 * libm::erfc(-f64::from(x) / std::f64::consts::SQRT_2);
             let density = (-0.5 * f64::from(x) * f64::from(x)).exp() / std::f64::consts::TAU.sqrt();
             let (cumulated, got) = normal(x);
-            assert!((f64::from(cumulated) - expected).abs() < 1.5e-7, "{x}: {cumulated}, expected {expected}");
-            assert!((f64::from(got) - density).abs() < 1e-7, "{x}: {got}, expected {density}");
+            assert!((f64::from(cumulated) - expected).abs() < 3e-7, "{x}: {cumulated}, expected {expected}");
+            assert!((f64::from(got) - density).abs() < 2e-7, "{x}: {got}, expected {density}");
         }
         assert!(normal(f32::NAN).0.is_nan());
     }

@@ -1,9 +1,14 @@
 //! Tensor operations with backward, optimizer steps, seeded initialisation and dropout.
 //!
 //! candle supplies tensors; this crate supplies the operations that training spends its time in, each one fused, with
-//! its own backward: [`linear`], [`conv2d`], [`batch_norm_train`], [`relu`], [`dropout`], pooling, and the losses of
-//! distillation in [`loss`]. [`record`] walks back over them without candle's graph. [`optimizer`] steps parameters in
-//! place, [`init`] fills them from a seed, and [`gradient_coverage`] tells which variables a loss does not reach.
+//! its own backward: [`linear`], [`conv2d`], [`batch_norm_train`], [`relu`], [`dropout`], pooling, those of texts, and the
+//! losses of distillation in [`loss`]. [`record`] walks back over them without candle's graph. [`optimizer`] steps
+//! parameters in place, [`init`] fills them from a seed, and [`gradient_coverage`] tells which variables a loss does not
+//! reach.
+//!
+//! **Texts** are [`TokenRows`]: ids of all texts one behind the other, without padding. [`embedding`], [`embedding_bag`],
+//! [`self_attention`], [`layer_norm`], [`gelu`] and [`pool_tokens`] work on them. The gradient of a table is a
+//! [`RowGradient`] of the rows that were read, and the steps in [`optimizer`] touch these rows alone.
 //!
 //! **Layout.** Images are `[N, H, W, C]`, convolution weights `[kh, kw, C, O]`, linear weights `[O, I]`, so the innermost
 //! axis is always the channel and every convolution is a matrix product over contiguous rows.

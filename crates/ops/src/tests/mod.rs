@@ -8,6 +8,7 @@ mod laws;
 mod losses;
 mod optimizers;
 mod randomness;
+mod row_gradients;
 mod tape;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
