@@ -197,7 +197,7 @@ impl Pending {
     fn add_rows(&mut self, id: TensorId, rows: RowGradient) -> Result<()> {
         let sum = match self.rows.remove(&id) {
             None => rows,
-            Some(sum) => sum.plus(rows)?,
+            Some(sum) => sum.plus(&rows)?,
         };
         self.rows.insert(id, sum);
         Ok(())
