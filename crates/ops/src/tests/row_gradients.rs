@@ -83,11 +83,11 @@ fn a_table_that_was_computed_passes_its_gradient_on() {
 }
 
 fn sgd(momentum: f64, weight_decay: f64) -> SgdHyper {
-    SgdHyper { learning_rate: 0.5, momentum, nesterov: momentum > 0.0, weight_decay }
+    SgdHyper { learning_rate: 0.5, momentum, nesterov: momentum > 0.0, weight_decay, gradient_scale: 0.5 }
 }
 
 fn adamw(step: u64) -> AdamWHyper {
-    AdamWHyper { learning_rate: 0.1, beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.01, step }
+    AdamWHyper { learning_rate: 0.1, beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.01, gradient_scale: 0.5, step }
 }
 
 fn zeros(shape: &[usize]) -> Tensor {
