@@ -66,7 +66,15 @@ fn report(
 }
 
 fn update(model: &Model, gradients: &Gradients, moments: &[Tensor], step: u64) -> candle_core::Result<()> {
-    let hyper = AdamWHyper { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.01, gradient_scale: 1.0, step };
+    let hyper = AdamWHyper {
+        learning_rate: 1e-3,
+        beta1: 0.9,
+        beta2: 0.999,
+        eps: 1e-8,
+        weight_decay: 0.01,
+        gradient_scale: 1.0,
+        step,
+    };
     for (param, moments) in model.params().iter().zip(moments) {
         match gradients.get(&param.var) {
             Some(Gradient::Dense(gradient)) => adamw_step(&param.var, gradient, moments, hyper)?,

@@ -114,7 +114,7 @@ impl Mask {
             *pair = [pair[0] * low, pair[1] * high];
         }
         if let [last] = rest {
-            *last = *last * self.factors(first.wrapping_add(n_pairs), scale)[0];
+            *last *= self.factors(first.wrapping_add(n_pairs), scale)[0];
         }
     }
 
