@@ -70,7 +70,7 @@ fn measure(widths: &[usize], rule: Rule) -> Result<()> {
         let backward_done = Instant::now();
         for layer in &layers {
             for (var, state) in [(&layer.weight, &layer.weight_state), (&layer.bias, &layer.bias_state)] {
-                update(var, gradients.get(var).expect("every layer is used"), state, rule, step)?;
+                update(var, gradients.get(var).expect("every layer is used").values(), state, rule, step)?;
             }
         }
         let update_done = Instant::now();

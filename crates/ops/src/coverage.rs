@@ -1,8 +1,8 @@
 //! The check that a loss reaches every variable.
 
-use candle_core::{DType, Device, Result, Tensor, Var};
+use candle_core::{DType, Device, Result, Var};
 
-use crate::gradients::Gradients;
+use crate::gradients::{Gradient, Gradients};
 
 /// Variables of `named_vars` without a gradient in `grads`, or with one that is all zero or not finite.
 ///
@@ -19,11 +19,11 @@ pub fn gradient_coverage(grads: &Gradients, named_vars: &[(String, Var)]) -> Res
     Ok(uncovered)
 }
 
-fn problem(grad: Option<&Tensor>) -> Result<Option<&'static str>> {
+fn problem(grad: Option<&Gradient>) -> Result<Option<&'static str>> {
     let Some(grad) = grad else {
         return Ok(Some("no gradient"));
     };
-    let values = grad.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
+    let values = grad.values().to_device(&Device::Cpu)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
     if values.iter().any(|value| !value.is_finite()) {
         return Ok(Some("a gradient that is not finite"));
     }

@@ -2,6 +2,8 @@
 
 use candle_core::WithDType;
 
+use crate::{normal, vector};
+
 /// A floating point number that the matrix product and the losses can work in.
 pub(crate) trait Element: WithDType + Default {
     const ZERO: Self;
@@ -11,10 +13,12 @@ pub(crate) trait Element: WithDType + Default {
     /// `e^self`; within a few units in the last place, and vectorisable for `f32`.
     fn exp(self) -> Self;
     fn sqrt(self) -> Self;
+    /// Distribution function and density of the standard normal.
+    fn normal(self) -> (Self, Self);
 }
 
 macro_rules! element {
-    ($t:ident, $exp:path) => {
+    ($t:ident, $exp:path, $normal:path) => {
         impl Element for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -29,12 +33,17 @@ macro_rules! element {
             fn sqrt(self) -> Self {
                 $t::sqrt(self)
             }
+
+            #[inline(always)]
+            fn normal(self) -> (Self, Self) {
+                $normal(self)
+            }
         }
     };
 }
 
-element!(f32, crate::vector::exp_f32);
-element!(f64, f64::exp);
+element!(f32, vector::exp_f32, normal::normal_f32);
+element!(f64, f64::exp, normal::normal_f64);
 
 /// `value` where `keep` holds, else zero. Both are values and not places, so loops over it have no branch.
 #[inline(always)]

@@ -1,9 +1,14 @@
 //! Tensor operations with backward, optimizer steps, seeded initialisation and dropout.
 //!
 //! candle supplies tensors; this crate supplies the operations that training spends its time in, each one fused, with
-//! its own backward: [`linear`], [`conv2d`], [`batch_norm_train`], [`relu`], [`dropout`], pooling, and the losses of
-//! distillation in [`loss`]. [`record`] walks back over them without candle's graph. [`optimizer`] steps parameters in
-//! place, [`init`] fills them from a seed, and [`gradient_coverage`] tells which variables a loss does not reach.
+//! its own backward: [`linear`], [`conv2d`], [`batch_norm_train`], [`relu`], [`dropout`], pooling, those of texts, and the
+//! losses of distillation in [`loss`]. [`record`] walks back over them without candle's graph. [`optimizer`] steps
+//! parameters in place, [`init`] fills them from a seed, and [`gradient_coverage`] tells which variables a loss does not
+//! reach.
+//!
+//! **Texts** are [`TokenRows`]: ids of all texts one behind the other, without padding. [`embedding`], [`embedding_bag`],
+//! [`self_attention`], [`layer_norm`], [`gelu`] and [`pool_tokens`] work on them. The gradient of a table is a
+//! [`RowGradient`] of the rows that were read, and the steps in [`optimizer`] touch these rows alone.
 //!
 //! **Layout.** Images are `[N, H, W, C]`, convolution weights `[kh, kw, C, O]`, linear weights `[O, I]`, so the innermost
 //! axis is always the channel and every convolution is a matrix product over contiguous rows.
@@ -17,6 +22,8 @@
 
 mod activation;
 mod arithmetic;
+mod attention;
+mod attention_kernel;
 mod batch_norm;
 mod batch_norm_kernel;
 mod composite;
@@ -25,33 +32,50 @@ mod conv2d_kernel;
 mod coverage;
 mod dropout;
 mod element;
+mod embedding;
+mod embedding_bag;
+mod gelu;
 mod gradients;
 mod im2col;
 pub mod init;
+mod lane_sums;
+mod layer_norm;
 mod linear;
 pub mod loss;
 mod matmul;
 mod memory;
+mod normal;
 pub mod optimizer;
 mod parallel;
 mod pooling;
+mod rotary;
+mod row_groups;
 mod shape;
 mod softmax;
 mod storage;
 mod tape;
 #[cfg(test)]
 mod tests;
+mod token_input;
+mod token_pooling;
 mod vector;
 
 pub use activation::{add_bias, relu};
 pub use arithmetic::{add, scale};
+pub use attention::{AttentionConfig, self_attention};
 pub use batch_norm::{batch_norm_eval, batch_norm_train, update_running_average};
 pub use conv2d::conv2d;
 pub use coverage::gradient_coverage;
 pub use dropout::{DropoutKey, LayerKey, dropout};
-pub use gradients::Gradients;
+pub use embedding::embedding;
+pub use embedding_bag::embedding_bag;
+pub use gelu::{Gelu, gelu};
+pub use gradients::{Gradient, Gradients, RowGradient};
+pub use layer_norm::layer_norm;
 pub use linear::{linear, linear_relu, linear_relu_dropout};
 pub use memory::keep_freed_memory;
 pub use pooling::{avg_pool2d, global_average_pool, max_pool2d};
 pub use softmax::softmax_rows;
 pub use tape::{Tape, flatten, record, reshape};
+pub use token_input::TokenRows;
+pub use token_pooling::{TokenPooling, pool_tokens};

@@ -55,6 +55,22 @@ pub(crate) fn map_chunks_mut<T: Send, R: Send>(
     values.par_chunks_mut(chunk_len).enumerate().map(work).collect()
 }
 
+/// Calls `work(index, part)` for parts of `values` of the given lengths, one behind the other.
+pub(crate) fn for_each_part<T: Send>(
+    values: &mut [T],
+    lengths: impl Iterator<Item = usize>,
+    work: impl Fn(usize, &mut [T]) + Send + Sync,
+) {
+    let mut rest = values;
+    let parts: Vec<&mut [T]> =
+        lengths.map(|len| rest.split_off_mut(..len).expect("parts no longer than the whole")).collect();
+    if is_serial(parts.len()) {
+        parts.into_iter().enumerate().for_each(|(i, part)| work(i, part));
+    } else {
+        parts.into_par_iter().enumerate().for_each(|(i, part)| work(i, part));
+    }
+}
+
 /// A new vector of `len` elements, filled chunk by chunk.
 pub(crate) fn filled<T: Copy + Default + Send>(
     len: usize,

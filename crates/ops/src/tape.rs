@@ -17,7 +17,7 @@ use candle_core::{
 };
 
 use crate::arithmetic::add_in_place;
-use crate::gradients::Gradients;
+use crate::gradients::{Gradient, Gradients, RowGradient};
 use crate::storage::shares_storage;
 
 thread_local! {
@@ -35,10 +35,18 @@ pub struct Tape {
 /// Gradients of the inputs, from the inputs, the output and the gradient of the output; none for untracked inputs.
 type Backward = Box<dyn Fn(&[Tensor], &Tensor, &Tensor) -> Result<Vec<Option<Tensor>>>>;
 
+/// The gradient of the rows that an operation read of its input, a table.
+type TableBackward = Box<dyn Fn(&Tensor, &Tensor) -> Result<RowGradient>>;
+
+enum Walk {
+    Inputs(Backward),
+    Table(TableBackward),
+}
+
 struct Node {
     inputs: Vec<Tensor>,
     output: Tensor,
-    backward: Backward,
+    walk: Walk,
 }
 
 /// Runs `work` and records the operations of this crate that this thread calls in it, as far as they depend on a
@@ -58,7 +66,7 @@ struct Node {
 /// let input = Tensor::new(&[[1.0_f32, 2.0]], &Device::Cpu)?;
 /// let (loss, tape) = record(|| cross_entropy(&linear(&input, &weight, &bias)?, &[1]))?;
 /// let gradients = tape.backward(&loss)?;
-/// assert_eq!(gradients.get(&weight).map(|gradient| gradient.dims()), Some([2, 2].as_slice()));
+/// assert_eq!(gradients.get(&weight).map(|gradient| gradient.values().dims()), Some([2, 2].as_slice()));
 /// assert!(gradients.get(&input).is_none());
 /// # Ok::<(), Error>(())
 /// ```
@@ -115,10 +123,10 @@ impl Tape {
         }
         let mut pending = Pending::default();
         if loss.track_op() {
-            pending.add(loss.id(), Gradient { value: loss.ones_like()?, is_exclusive: true })?;
+            pending.add(loss.id(), Sum { value: loss.ones_like()?, is_exclusive: true })?;
         }
         while let Some(node) = self.nodes.pop() {
-            if let Some(gradient) = pending.0.remove(&node.output.id()) {
+            if let Some(gradient) = pending.take(node.output.id())? {
                 node.walk_back(&gradient, &mut pending)?;
             }
         }
@@ -132,8 +140,15 @@ impl Tape {
 }
 
 impl Node {
-    fn walk_back(&self, gradient: &Gradient, pending: &mut Pending) -> Result<()> {
-        let gradients = (self.backward)(&self.inputs, &self.output, &gradient.value)?;
+    fn walk_back(&self, gradient: &Sum, pending: &mut Pending) -> Result<()> {
+        let backward = match &self.walk {
+            Walk::Inputs(backward) => backward,
+            Walk::Table(backward) => {
+                let table = &self.inputs[0];
+                return pending.add_rows(table.id(), backward(table, &gradient.value)?);
+            }
+        };
+        let gradients = backward(&self.inputs, &self.output, &gradient.value)?;
         let gradients: Vec<(&Tensor, Tensor)> = self
             .inputs
             .iter()
@@ -145,13 +160,14 @@ impl Node {
             let mut others = gradients.iter().enumerate().filter(|(other, _)| *other != nth);
             let is_shared = others.any(|(_, (_, other))| shares_storage(value, other))
                 || !gradient.is_exclusive && shares_storage(value, &gradient.value);
-            pending.add(input.id(), Gradient { value: value.clone(), is_exclusive: !is_shared })?;
+            pending.add(input.id(), Sum { value: value.clone(), is_exclusive: !is_shared })?;
         }
         Ok(())
     }
 }
 
-struct Gradient {
+/// What has been found of a gradient so far.
+struct Sum {
     value: Tensor,
     /// No other gradient lies in the same memory, so that it may be changed in place.
     is_exclusive: bool,
@@ -159,29 +175,57 @@ struct Gradient {
 
 /// Gradients whose operation has not been walked over yet, and those of variables.
 #[derive(Default)]
-struct Pending(HashMap<TensorId, Gradient>);
+struct Pending {
+    sums: HashMap<TensorId, Sum>,
+    rows: HashMap<TensorId, RowGradient>,
+}
 
 impl Pending {
-    fn add(&mut self, id: TensorId, gradient: Gradient) -> Result<()> {
-        let sum = match self.0.remove(&id) {
+    fn add(&mut self, id: TensorId, gradient: Sum) -> Result<()> {
+        let sum = match self.sums.remove(&id) {
             None => gradient,
             Some(sum) if sum.is_exclusive && sum.value.is_contiguous() => {
                 add_in_place(&sum.value, &gradient.value)?;
                 sum
             }
-            Some(sum) => Gradient { value: (sum.value + gradient.value)?, is_exclusive: true },
+            Some(sum) => Sum { value: (sum.value + gradient.value)?, is_exclusive: true },
         };
-        self.0.insert(id, sum);
+        self.sums.insert(id, sum);
         Ok(())
     }
 
-    /// What is left belongs to variables. Whoever asked may change it in place, for example to clip it.
-    fn finish(self) -> Result<Gradients> {
-        let own = |(id, gradient): (TensorId, Gradient)| {
-            let value = if gradient.is_exclusive { gradient.value } else { gradient.value.copy()? };
-            Ok((id, value))
+    fn add_rows(&mut self, id: TensorId, rows: RowGradient) -> Result<()> {
+        let sum = match self.rows.remove(&id) {
+            None => rows,
+            Some(sum) => sum.plus(&rows)?,
         };
-        Ok(Gradients::new(self.0.into_iter().map(own).collect::<Result<_>>()?))
+        self.rows.insert(id, sum);
+        Ok(())
+    }
+
+    /// The whole gradient of a tensor.
+    fn take(&mut self, id: TensorId) -> Result<Option<Sum>> {
+        if let Some(rows) = self.rows.remove(&id) {
+            self.add(id, Sum { value: rows.to_dense()?, is_exclusive: true })?;
+        }
+        Ok(self.sums.remove(&id))
+    }
+
+    /// What is left belongs to variables. Whoever asked may change it in place, for example to clip it.
+    fn finish(mut self) -> Result<Gradients> {
+        // a table that was also used as a whole has a gradient in full
+        let in_full: Vec<TensorId> = self.rows.keys().filter(|id| self.sums.contains_key(id)).copied().collect();
+        for id in in_full {
+            if let Some(sum) = self.take(id)? {
+                self.sums.insert(id, sum);
+            }
+        }
+        let own = |(id, sum): (TensorId, Sum)| {
+            let value = if sum.is_exclusive { sum.value } else { sum.value.copy()? };
+            Ok((id, Gradient::Dense(value)))
+        };
+        let rows = self.rows.into_iter().map(|(id, rows)| Ok((id, Gradient::Rows(rows))));
+        Ok(Gradients::new(self.sums.into_iter().map(own).chain(rows).collect::<Result<_>>()?))
     }
 }
 
@@ -193,7 +237,7 @@ pub(crate) fn apply1(op: impl CustomOp1 + Send + Sync + 'static, input: &Tensor)
     let (storage, layout) = input.storage_and_layout();
     let output = variable(op.cpu_fwd(on_cpu(&storage)?, layout)?)?;
     let backward = move |inputs: &[Tensor], output: &Tensor, grad: &Tensor| Ok(vec![op.bwd(&inputs[0], output, grad)?]);
-    Ok(push(vec![input.clone()], output, Box::new(backward)))
+    Ok(push(vec![input.clone()], output, Walk::Inputs(Box::new(backward))))
 }
 
 /// As [`apply1`], with two inputs.
@@ -208,7 +252,7 @@ pub(crate) fn apply2(op: impl CustomOp2 + Send + Sync + 'static, a: &Tensor, b: 
         let (a, b) = op.bwd(&inputs[0], &inputs[1], output, grad)?;
         Ok(vec![a, b])
     };
-    Ok(push(vec![a.clone(), b.clone()], output, Box::new(backward)))
+    Ok(push(vec![a.clone(), b.clone()], output, Walk::Inputs(Box::new(backward))))
 }
 
 /// As [`apply1`], with three inputs.
@@ -224,7 +268,24 @@ pub(crate) fn apply3(op: impl CustomOp3 + Send + Sync + 'static, a: &Tensor, b: 
         let (a, b, c) = op.bwd(&inputs[0], &inputs[1], &inputs[2], output, grad)?;
         Ok(vec![a, b, c])
     };
-    Ok(push(vec![a.clone(), b.clone(), c.clone()], output, Box::new(backward)))
+    Ok(push(vec![a.clone(), b.clone(), c.clone()], output, Walk::Inputs(Box::new(backward))))
+}
+
+/// An operation that reads some rows of a table.
+pub(crate) trait TableOp: CustomOp1 {
+    /// The gradient of the rows that were read.
+    fn row_gradient(&self, table: &Tensor, grad: &Tensor) -> Result<RowGradient>;
+}
+
+/// As [`apply1`], for a table of which a few rows are read: a recording keeps the gradient of these alone.
+pub(crate) fn apply_to_table(op: impl TableOp + Send + Sync + 'static, table: &Tensor) -> Result<Tensor> {
+    if !is_recorded(op.name(), &[table])? {
+        return table.apply_op1(op);
+    }
+    let (storage, layout) = table.storage_and_layout();
+    let output = variable(op.cpu_fwd(on_cpu(&storage)?, layout)?)?;
+    let backward = move |table: &Tensor, grad: &Tensor| op.row_gradient(table, grad);
+    Ok(push(vec![table.clone()], output, Walk::Table(Box::new(backward))))
 }
 
 /// The same elements in another shape. Memory is shared where the input is contiguous.
@@ -238,7 +299,7 @@ pub fn reshape(input: &Tensor, shape: impl ShapeWithOneHole) -> Result<Tensor> {
         return Ok(output);
     }
     let backward = |inputs: &[Tensor], _: &Tensor, grad: &Tensor| Ok(vec![Some(grad.reshape(inputs[0].shape())?)]);
-    let output = push(vec![input.clone()], output, Box::new(backward));
+    let output = push(vec![input.clone()], output, Walk::Inputs(Box::new(backward)));
     with_open(|tape| tape.views.insert(output.id()));
     Ok(output)
 }
@@ -271,8 +332,8 @@ fn unknown_tensor(name: &str) -> Error {
     ))
 }
 
-fn push(inputs: Vec<Tensor>, output: Tensor, backward: Backward) -> Tensor {
-    with_open(|tape| tape.nodes.push(Node { inputs, output: output.clone(), backward }));
+fn push(inputs: Vec<Tensor>, output: Tensor, walk: Walk) -> Tensor {
+    with_open(|tape| tape.nodes.push(Node { inputs, output: output.clone(), walk }));
     output
 }
 

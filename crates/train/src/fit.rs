@@ -16,7 +16,7 @@ use stillhouse_core::{ClassId, Seed};
 use stillhouse_data::{Batch, Loader, Split};
 use stillhouse_models::{Mode, Model};
 use stillhouse_ops::optimizer::{clip_factor, global_norm};
-use stillhouse_ops::{DropoutKey, Tape, gradient_coverage, record};
+use stillhouse_ops::{DropoutKey, Gradient, Tape, gradient_coverage, record};
 
 /// One training: what, on which rows, towards which objective.
 #[derive(Clone, Debug)]
@@ -165,7 +165,8 @@ impl<'a> Training<'a> {
         }
         let mut gradient_scale = 1.0;
         if let Some(limit) = job.config.clip_norm {
-            let norm = global_norm(&gradients)?;
+            let values: Vec<&Tensor> = gradients.iter().flatten().map(Gradient::values).collect();
+            let norm = global_norm(&values)?;
             if !norm.is_finite() {
                 return Err(self.diverged("the gradient's norm", norm, learning_rate));
             }
@@ -179,11 +180,12 @@ impl<'a> Training<'a> {
     }
 
     /// Gradients in the order of the parameters; at the first step, a check that every one of them is reached.
-    fn gradients(&self, tape: Tape, loss: &Tensor, step: usize) -> Result<Vec<Tensor>, TrainError> {
+    fn gradients(&self, tape: Tape, loss: &Tensor, step: usize) -> Result<Vec<Option<Gradient>>, TrainError> {
         let mut gradients = tape.backward(loss)?;
         let params = self.model.params();
         if step == 0 {
-            let named: Vec<_> = params.iter().map(|param| (param.name.clone(), param.var.clone())).collect();
+            let trained = params.iter().filter(|param| !param.is_frozen());
+            let named: Vec<_> = trained.map(|param| (param.name.clone(), param.var.clone())).collect();
             let variables = gradient_coverage(&gradients, &named)?;
             if !variables.is_empty() {
                 return Err(TrainError::GradientGap { model: self.job.name.to_owned(), variables });

@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_models::Param;
-use stillhouse_ops::Gradients;
-use stillhouse_ops::optimizer::{AdamWHyper, SgdHyper, adamw_step, sgd_step};
+use stillhouse_ops::optimizer::{AdamWHyper, SgdHyper, adamw_step, adamw_step_rows, sgd_step, sgd_step_rows};
+use stillhouse_ops::{Gradient, Gradients};
 
 /// Update rule of a training. Weight decay is decoupled from the gradient (Loshchilov and Hutter 2019,
 /// arXiv:1711.05101) and spares biases and norms.
@@ -115,9 +115,13 @@ impl OptimizerConfig {
     }
 }
 
-/// The gradients of parameters, in their order; zeros where the loss does not depend on one.
-pub(crate) fn in_order(gradients: &mut Gradients, params: &[Param]) -> candle_core::Result<Vec<Tensor>> {
-    let gradient = |param: &Param| gradients.remove(&param.var).map_or_else(|| param.var.zeros_like(), Ok);
+/// The gradients of parameters, in their order: zeros where the loss does not depend on one, none where it is frozen.
+pub(crate) fn in_order(gradients: &mut Gradients, params: &[Param]) -> candle_core::Result<Vec<Option<Gradient>>> {
+    let gradient = |param: &Param| match gradients.remove(&param.var) {
+        _ if param.is_frozen() => Ok(None),
+        Some(gradient) => Ok(Some(gradient)),
+        None => Ok(Some(Gradient::Dense(param.var.zeros_like()?))),
+    };
     params.iter().map(gradient).collect()
 }
 
@@ -138,33 +142,57 @@ impl Optimizer {
         Ok(Self { config: config.clone(), state: state.collect::<Result<_, _>>()?, n_steps: 0 })
     }
 
-    /// One update of every parameter along `gradient_scale` times its gradient; `gradients` in the order of `params`.
+    /// One update of every parameter that has a gradient, along `gradient_scale` times it; `gradients` in the order of
+    /// `params`.
     pub(crate) fn step(
         &mut self,
         params: &[Param],
-        gradients: &[Tensor],
+        gradients: &[Option<Gradient>],
         learning_rate: f64,
         gradient_scale: f64,
     ) -> candle_core::Result<()> {
         self.n_steps += 1;
-        let step = self.n_steps;
-        let update = |param: &Param, gradient: &Tensor, state: &Tensor| match &self.config {
+        // small parameters side by side, large ones in chunks: no thread waits between two of them
+        let parts = params.par_iter().zip(gradients).zip(&self.state);
+        parts.try_for_each(|((param, gradient), state)| match gradient {
+            Some(gradient) => {
+                let learning_rate = learning_rate * param.learning_rate_factor;
+                self.step_param(param, gradient, state, learning_rate, gradient_scale)
+            }
+            None => Ok(()),
+        })
+    }
+
+    fn step_param(
+        &self,
+        param: &Param,
+        gradient: &Gradient,
+        state: &Tensor,
+        learning_rate: f64,
+        gradient_scale: f64,
+    ) -> candle_core::Result<()> {
+        match &self.config {
             OptimizerConfig::Sgd(config) => {
                 let weight_decay = if param.decay { config.weight_decay } else { 0.0 };
                 let (momentum, nesterov) = (config.momentum, config.nesterov);
                 let hyper = SgdHyper { learning_rate, momentum, nesterov, weight_decay, gradient_scale };
-                sgd_step(&param.var, gradient, (momentum > 0.0).then_some(state), hyper)
+                let velocity = (momentum > 0.0).then_some(state);
+                match gradient {
+                    Gradient::Dense(gradient) => sgd_step(&param.var, gradient, velocity, hyper),
+                    Gradient::Rows(rows) => sgd_step_rows(&param.var, rows, velocity, hyper),
+                }
             }
             OptimizerConfig::AdamW(config) => {
                 let weight_decay = if param.decay { config.weight_decay } else { 0.0 };
                 let AdamWConfig { beta1, beta2, eps, .. } = *config;
+                let step = self.n_steps;
                 let hyper = AdamWHyper { learning_rate, beta1, beta2, eps, weight_decay, gradient_scale, step };
-                adamw_step(&param.var, gradient, state, hyper)
+                match gradient {
+                    Gradient::Dense(gradient) => adamw_step(&param.var, gradient, state, hyper),
+                    Gradient::Rows(rows) => adamw_step_rows(&param.var, rows, state, hyper),
+                }
             }
-        };
-        // small parameters side by side, large ones in chunks: no thread waits between two of them
-        let parts = params.par_iter().zip(gradients).zip(&self.state);
-        parts.try_for_each(|((param, gradient), state)| update(param, gradient, state))
+        }
     }
 
     pub(crate) fn n_steps(&self) -> u64 {

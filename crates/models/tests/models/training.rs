@@ -29,7 +29,15 @@ fn the_recorded_pass_finds_the_gradients_of_candles_own() {
         assert_eq!(loss.to_scalar::<f32>().unwrap(), expected_loss.to_scalar::<f32>().unwrap());
         for param in model.params() {
             let bits = |gradients: &Gradients| {
-                let gradient = gradients.get(&param.var).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                let gradient = gradients
+                    .get(&param.var)
+                    .unwrap()
+                    .to_dense()
+                    .unwrap()
+                    .flatten_all()
+                    .unwrap()
+                    .to_vec1::<f32>()
+                    .unwrap();
                 // candle adds every gradient to a zero, which makes a negative zero positive
                 gradient.into_iter().map(|value| (value + 0.0).to_bits()).collect::<Vec<_>>()
             };

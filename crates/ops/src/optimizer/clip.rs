@@ -13,8 +13,8 @@ use crate::vector::sum;
 ///
 /// # Errors
 /// A dtype that is not a float.
-pub fn global_norm(grads: &[Tensor]) -> Result<f64> {
-    let square_sums: Vec<f64> = grads.iter().map(sum_of_squares).collect::<Result<_>>()?;
+pub fn global_norm(grads: &[&Tensor]) -> Result<f64> {
+    let square_sums: Vec<f64> = grads.iter().map(|grad| sum_of_squares(grad)).collect::<Result<_>>()?;
     Ok(square_sums.iter().sum::<f64>().sqrt())
 }
 

@@ -52,7 +52,7 @@ fn train(
             }
         };
         for (param, velocity) in params.iter().zip(&velocities) {
-            let gradient = gradients.get(param).unwrap();
+            let gradient = gradients.get(param).unwrap().values();
             let update = if path == Path::Own {
                 sgd_step(param, gradient, Some(velocity), HYPER)
             } else {

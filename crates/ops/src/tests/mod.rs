@@ -9,6 +9,7 @@ mod laws;
 mod losses;
 mod optimizers;
 mod randomness;
+mod row_gradients;
 mod tape;
 mod vector;
 
