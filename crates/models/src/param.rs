@@ -42,11 +42,13 @@ pub(crate) struct Registry<'a> {
     pub(crate) buffers: Vec<Buffer>,
     /// multiply-adds of one example's forward pass
     pub(crate) n_multiply_adds: u64,
+    /// numbers that one example's forward pass keeps for the backward pass
+    pub(crate) n_activations: u64,
 }
 
 impl<'a> Registry<'a> {
     pub(crate) fn new(initial: InitialWeights, device: &'a Device) -> Self {
-        Self { initial, device, params: Vec::new(), buffers: Vec::new(), n_multiply_adds: 0 }
+        Self { initial, device, params: Vec::new(), buffers: Vec::new(), n_multiply_adds: 0, n_activations: 0 }
     }
 
     /// A weight with normally distributed values of this standard deviation.
