@@ -53,10 +53,9 @@ class Programs:
         self.folder = REPOSITORY / "target" / ("debug" if profile == "dev" else profile)
 
     def build(self) -> None:
-        for package in (["stillhouse-experiment", "--example", "speed"], ["stillhouse-data", "--example", "export_npy"],
-                        ["stillhouse-cli"]):
-            command = ["cargo", "build", "--quiet", "--profile", self.profile, "-p", *package]
-            subprocess.run(command, cwd=REPOSITORY, check=True)
+        targets = ["--example", "speed", "--example", "export_npy", "--bin", "stillhouse"]
+        command = ["cargo", "build", "--quiet", "--workspace", "--profile", self.profile, *targets]
+        subprocess.run(command, cwd=REPOSITORY, check=True)
 
     def stillhouse(self) -> Path:
         return self.folder / "stillhouse"

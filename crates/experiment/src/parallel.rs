@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(widths(8, 8, 3), [2, 3, 3]);
         // where the memory allows two jobs at a time only
         assert_eq!(widths(8, 2, 2), [4, 4]);
-        assert_eq!(alone(4, |share| width(share)).unwrap(), 4);
+        assert_eq!(alone(4, width).unwrap(), 4);
     }
 
     #[test]

@@ -30,8 +30,10 @@ fn features(n_classes: usize, per_class: usize, n_features: usize) -> Result<Spl
     if n_classes < MIN_CLASSES {
         return Err(format!("{n_classes} classes: expected at least {MIN_CLASSES}").into());
     }
+    // a little more than is needed, since validation examples are taken away
     let config = format!(
-        "kind = \"glyphs\"\nn_classes = {n_classes}\ntrain_per_class = {per_class}\ntest_per_class = 1\nvalid_fraction = 0.0"
+        "kind = \"glyphs\"\nn_classes = {n_classes}\ntrain_per_class = {}\ntest_per_class = 1\nvalid_fraction = 0.01",
+        per_class + 2
     );
     let split = load(&config)?.train;
     let mut rng = Seed(1).rng();
@@ -44,7 +46,7 @@ fn features(n_classes: usize, per_class: usize, n_features: usize) -> Result<Spl
 fn images(n_classes: usize, per_class: usize, height: usize, width: usize) -> Result<Split, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let mut rng = Seed(1).rng();
-    // a little more than is needed, since validation and test examples are taken away
+    // more than is needed, since validation and test examples are taken away
     for class in 0..n_classes {
         let class_folder = folder.path().join("train").join(format!("{class:05}"));
         std::fs::create_dir_all(&class_folder)?;
@@ -64,7 +66,7 @@ fn texts(n_classes: usize, per_class: usize, n_characters: usize) -> Result<Spli
     let folder = tempfile::tempdir()?;
     let mut rng = Seed(1).rng();
     let mut table = "text,label\n".to_owned();
-    // a little more than is needed, since validation and test examples are taken away
+    // more than is needed, since validation and test examples are taken away
     for row in 0..n_classes * (per_class + 2) {
         let letter = |_| char::from(LETTERS[rng.next_u32() as usize % LETTERS.len()]);
         let text: String = (0..n_characters).map(letter).collect();
