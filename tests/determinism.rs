@@ -7,16 +7,18 @@ use support::{Scratch, without_times};
 #[test]
 fn threads_and_the_order_of_jobs_change_no_bit() {
     let scratch = Scratch::with_tiny_config();
-    let ways: [&[&str]; 4] = [
+    let ways: [&[&str]; 5] = [
         &["--threads", "1", "--out", "one"],
         &["--threads", "2", "--out", "two"],
         &["--threads", "2", "--reverse-jobs", "--out", "reversed"],
         &["--threads", "5", "--out", "five"],
+        // one training at a time, with all threads
+        &["--threads", "3", "--memory", "1MB", "--out", "narrow"],
     ];
     for way in ways {
         scratch.succeed(&[&["run", "tiny.toml"], way].concat());
     }
-    for out in ["two", "reversed", "five"] {
+    for out in ["two", "reversed", "five", "narrow"] {
         for file in ["model.safetensors", "config.json", "labels.txt"] {
             let bytes = |out: &str| scratch.bytes(&format!("{out}/student/{file}"));
             assert!(bytes(out) == bytes("one"), "{out}/student/{file} differs");

@@ -41,6 +41,10 @@ pub struct GlobalArguments {
     /// Threads to use [default: all cores]; results do not depend on it
     #[arg(long, global = true, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
+    /// Memory that trainings may take, for example `8GiB`: fewer of them run side by side where it is
+    /// short [default: no limit]
+    #[arg(long, global = true, value_name = "BYTES", value_parser = memory)]
+    pub memory: Option<u64>,
     /// Where to compute
     #[arg(long, global = true, default_value = "cpu")]
     pub device: String,
@@ -211,6 +215,29 @@ fn budget(text: &str) -> Result<Budget, String> {
         .unwrap_or_else(|| number(text).map(Budget::Flops))
         .ok_or_else(|| "expected a number above 0, as 2e14, or `5x` for five generalists".into())
 }
+
+/// `8GiB`, `500MB`, `1.5 GiB`, or a plain number of bytes.
+fn memory(text: &str) -> Result<u64, String> {
+    let number_end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = (text[..number_end].parse::<f64>().ok(), text[number_end..].trim());
+    let unit = UNITS.iter().find(|(name, _)| unit.eq_ignore_ascii_case(name)).map(|(_, n_bytes)| *n_bytes);
+    let n_bytes = number.zip(unit).map(|(number, unit)| (number * unit as f64) as u64);
+    n_bytes.filter(|n_bytes| *n_bytes > 0).ok_or_else(|| "expected a size above 0, as `8GiB` or `500MB`".into())
+}
+
+/// Units of memory; decimal ones are multiples of 1000, binary ones of 1024.
+const UNITS: [(&str, u64); 10] = [
+    ("", 1),
+    ("B", 1),
+    ("kB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("TB", 1_000_000_000_000),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+];
 
 fn share(text: &str) -> Result<f64, String> {
     let share = text.parse::<f64>().ok().filter(|share| *share > 0.0 && *share <= 1.0);

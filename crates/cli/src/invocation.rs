@@ -72,6 +72,8 @@ pub struct SweepTask {
     pub overrides: Vec<String>,
     /// Folder of the sweep.
     pub out: Option<PathBuf>,
+    /// Of all cells that run at a time.
+    pub memory_bytes: Option<u64>,
     /// Given to every cell.
     pub device: String,
     /// Whether the commands are only printed.
@@ -128,11 +130,12 @@ fn available_threads() -> NonZeroUsize {
 }
 
 fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> Result<Task, Failure> {
-    let GlobalArguments { set: overrides, out, device, force, .. } = global;
+    let GlobalArguments { set: overrides, out, memory: memory_bytes, device, force, .. } = global;
     let options = |stages, reversed_jobs, out, device| RunOptions {
         out,
         stages,
         n_threads: n_threads.get(),
+        memory_bytes,
         device,
         force,
         reversed_jobs,
@@ -157,7 +160,7 @@ fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> R
         }
         Command::Check(check) => Task::Check { config: choice(check.config, overrides) },
         Command::Sweep(sweep) => {
-            Task::Sweep(SweepTask { path: sweep.config, overrides, out, device, dry_run: sweep.dry_run })
+            Task::Sweep(SweepTask { path: sweep.config, overrides, out, memory_bytes, device, dry_run: sweep.dry_run })
         }
         Command::Status(status) => Task::Status { run_dir: status.run_dir },
         Command::Report(report) => Task::Report { run_dir: report.run_dir },
@@ -206,6 +209,12 @@ fn refuse_meaningless(command: &Command, global: &GlobalArguments) -> Result<(),
         ("--set", !global.set.is_empty(), reads_config, "it changes a config, and this command reads none"),
         ("--out", global.out.is_some(), writes, "this command writes no file of its own"),
         ("--json", global.json, has_numbers, "this command already writes what programs read"),
+        (
+            "--memory",
+            global.memory.is_some(),
+            matches!(command, Run(_) | Plan(_) | Sweep(_)),
+            "this command trains nothing",
+        ),
         ("--force", global.force, matches!(command, Run(_) | Plan(_)), "remove the files that should be made anew"),
     ];
     match given.iter().find(|(_, is_given, has_meaning, _)| *is_given && !has_meaning) {
@@ -255,6 +264,20 @@ mod tests {
     }
 
     #[test]
+    fn memory_is_given_with_units() {
+        let sizes = ["8GiB", "1.5 kib", "500MB", "77"].map(|size| {
+            let Task::Run { options, .. } = check(&["run", "--memory", size]).unwrap().task else {
+                panic!("not a run")
+            };
+            options.memory_bytes.unwrap()
+        });
+        assert_eq!(sizes, [8 << 30, 1536, 500_000_000, 77]);
+        for size in ["", "GiB", "0", "8 lots", "-1GiB", "1..5GiB"] {
+            assert!(Arguments::try_parse_from(["stillhouse", "run", &format!("--memory={size}")]).is_err(), "{size}");
+        }
+    }
+
+    #[test]
     fn a_run_without_a_config_is_the_quickstart() {
         let Task::Run { config, .. } = check(&["run"]).unwrap().task else { panic!("not a run") };
         assert!(matches!(config.source, ConfigSource::Quickstart));
@@ -262,11 +285,12 @@ mod tests {
 
     #[test]
     fn meaningless_options_are_refused() {
-        let lines: [&[&str]; 4] = [
+        let lines: [&[&str]; 5] = [
             &["status", "d", "--set", "a=1"],
             &["check", "--out", "d"],
             &["schema", "--json"],
             &["sweep", "c", "--force"],
+            &["check", "--memory", "1GiB"],
         ];
         for words in lines {
             let failure = check(words).unwrap_err();

@@ -1,7 +1,9 @@
 //! What every stage is given: where to write, how many threads there are, whom to tell, when to stop.
 
 use crate::error::{ExperimentError, Result, file_error};
+use crate::memory::MemoryLimit;
 use crate::observer::{Interrupt, Observer, RunEvent};
+use crate::parallel::{self, Share};
 use crate::run::RunOptions;
 use crate::store::Stage;
 use std::collections::HashSet;
@@ -9,16 +11,13 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use stillhouse_train::{EpochRecord, Monitor, StepInfo};
-
-/// Backward walks a graph recursively, so workers get a deep stack.
-const WORKER_STACK_BYTES: usize = 64 << 20;
 
 /// A run in progress.
 pub struct RunContext<'a> {
     stages_dir: PathBuf,
     n_threads: usize,
+    memory: MemoryLimit,
     force: bool,
     reversed_jobs: bool,
     reads_only: bool,
@@ -44,6 +43,7 @@ impl<'a> RunContext<'a> {
         Ok(Self {
             stages_dir: options.stages.clone().unwrap_or_else(|| run_dir.join("stages")),
             n_threads: options.n_threads.max(1),
+            memory: MemoryLimit(options.memory_bytes),
             force: options.force,
             reversed_jobs: options.reversed_jobs,
             reads_only: false,
@@ -63,6 +63,11 @@ impl<'a> RunContext<'a> {
     /// Whether unfinished stages are errors.
     pub(crate) fn reads_only(&self) -> bool {
         self.reads_only
+    }
+
+    /// The memory that the run may take.
+    pub(crate) fn memory(&self) -> MemoryLimit {
+        self.memory
     }
 
     /// Where artifacts live.
@@ -120,55 +125,40 @@ impl<'a> RunContext<'a> {
         if self.interrupt.is_requested() { Err(ExperimentError::Interrupted) } else { Ok(()) }
     }
 
-    /// A monitor for one training.
-    pub(crate) fn monitor<'b>(&'b self, stage: &'b str) -> StageMonitor<'b> {
-        StageMonitor { context: self, stage }
+    /// A monitor for one training, which moves its epochs to the threads of the job's share.
+    pub(crate) fn monitor<'b>(&'b self, stage: &'b str, share: &'b Share<'b>) -> StageMonitor<'b> {
+        StageMonitor { context: self, stage, share }
     }
 
     /// Runs work in a pool of all the run's threads.
     pub(crate) fn with_all_threads<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
-        Ok(worker_pool(self.n_threads)?.install(work))
+        self.alone(|_| work())
     }
 
-    /// Runs independent jobs side by side, each in a pool of its own share of the threads; results in the jobs' order.
+    /// Runs one job with all the run's threads.
+    pub(crate) fn alone<T: Send>(&self, work: impl FnOnce(&Share<'_>) -> T + Send) -> Result<T> {
+        parallel::alone(self.n_threads, work)
+    }
+
+    /// Runs independent jobs, at most `n_workers` side by side, each with its share of the threads; results in the jobs'
+    /// order.
     ///
     /// Jobs are taken up in their order, so callers put the longest first.
     pub(crate) fn side_by_side<J: Sync, T: Send>(
         &self,
         jobs: &[J],
-        work: impl Fn(&J) -> Result<T> + Sync,
+        n_workers: usize,
+        work: impl Fn(&J, &Share<'_>) -> Result<T> + Sync,
     ) -> Result<Vec<Result<T>>> {
-        let n_workers = self.n_threads.min(jobs.len()).max(1);
-        let threads_each = (self.n_threads / n_workers).max(1);
-        let pools: Vec<_> = (0..n_workers).map(|_| worker_pool(threads_each)).collect::<Result<_>>()?;
-        let next = AtomicUsize::new(0);
-        let results: Vec<Mutex<Option<Result<T>>>> = jobs.iter().map(|_| Mutex::new(None)).collect();
-        // plain threads take the jobs, since a rayon worker that waits for another pool would start further jobs meanwhile
-        std::thread::scope(|scope| {
-            for pool in &pools {
-                scope.spawn(|| {
-                    let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|job_idx| *job_idx < jobs.len());
-                    while let Some(job_idx) = take() {
-                        let result = pool.install(|| work(&jobs[job_idx]));
-                        *results[job_idx].lock().expect("no holder panics") = Some(result);
-                    }
-                });
-            }
-        });
-        let finished = results.into_iter().map(|slot| slot.into_inner().expect("no holder panics"));
-        Ok(finished.map(|result| result.expect("every job was taken")).collect())
+        parallel::side_by_side(self.n_threads, n_workers, jobs, work)
     }
-}
-
-fn worker_pool(n_threads: usize) -> Result<rayon::ThreadPool> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).stack_size(WORKER_STACK_BYTES).build();
-    pool.map_err(|error| ExperimentError::Failed(anyhow::anyhow!("cannot start {n_threads} threads: {error}")))
 }
 
 /// Carries a training's progress to the run's observer.
 pub(crate) struct StageMonitor<'a> {
     context: &'a RunContext<'a>,
     stage: &'a str,
+    share: &'a Share<'a>,
 }
 
 impl Monitor for StageMonitor<'_> {
@@ -186,5 +176,9 @@ impl Monitor for StageMonitor<'_> {
 
     fn is_interrupted(&self) -> bool {
         self.context.interrupt.is_requested()
+    }
+
+    fn run_epoch(&self, epoch: &mut (dyn FnMut() + Send)) {
+        self.share.run(epoch);
     }
 }

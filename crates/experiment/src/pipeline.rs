@@ -5,6 +5,7 @@
 use crate::config::{Baseline, Experiment};
 use crate::context::RunContext;
 use crate::error::Result;
+use crate::memory;
 use crate::report::DatasetReport;
 use crate::stages::{
     Ensemble, Evaluated, Member, Models, Teacher, Trained, Workshop, check_specialists, cluster_classes, evaluate,
@@ -92,6 +93,10 @@ pub(crate) fn open_workshop<'a>(
     let mut shop =
         Workshop { config, context, device, seed, labels, input, train, valid, external, fingerprint, augmented };
     shop.external = read_external_teachers(&shop, &test)?;
+    // told now, not when the first of them is reached
+    for needs in memory::needs_of_config(&shop) {
+        context.memory().n_workers(&shop, &needs)?;
+    }
     Ok((shop, test))
 }
 

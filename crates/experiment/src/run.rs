@@ -27,6 +27,8 @@ pub struct RunOptions {
     pub stages: Option<PathBuf>,
     /// Threads to use.
     pub n_threads: usize,
+    /// Memory that trainings may take, the examples among it: fewer of them run side by side where it is short.
+    pub memory_bytes: Option<u64>,
     /// `cpu`.
     pub device: String,
     /// Compute stages again although their artifacts exist.
@@ -46,7 +48,16 @@ impl RunOptions {
     /// One thread, everything at its default: for commands that read data and train nothing.
     pub(crate) fn quiet() -> Self {
         let (device, command_line) = ("cpu".to_owned(), Vec::new());
-        Self { out: None, stages: None, n_threads: 1, device, force: false, reversed_jobs: false, command_line }
+        Self {
+            out: None,
+            stages: None,
+            n_threads: 1,
+            memory_bytes: None,
+            device,
+            force: false,
+            reversed_jobs: false,
+            command_line,
+        }
     }
 
     /// The device that `device` names.

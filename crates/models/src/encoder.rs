@@ -44,6 +44,13 @@ impl EncoderSettings {
     fn n_attention_multiply_adds(&self, n_tokens: u64) -> u64 {
         2 * n_tokens * n_tokens * (self.width * self.n_layers) as u64
     }
+
+    /// Numbers that are kept for the backward pass beside the outputs of linear layers: of two norms, a sum, the
+    /// activation, and the attention weights.
+    fn n_activations(&self, n_tokens: u64) -> u64 {
+        let of_token = (3 * self.width + self.feed_forward_width) as u64;
+        self.n_layers as u64 * n_tokens * (of_token + self.n_heads as u64 * n_tokens)
+    }
 }
 
 /// Scale and shift of a layer norm.
@@ -99,6 +106,7 @@ impl Encoder {
             layers.push(EncoderLayer::build(&format!("{name}.{index}"), &settings, registry)?);
         }
         registry.n_multiply_adds += settings.n_attention_multiply_adds(n_typical_tokens);
+        registry.n_activations += settings.n_activations(n_typical_tokens);
         Ok(Self { settings, layers })
     }
 

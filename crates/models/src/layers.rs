@@ -71,6 +71,7 @@ impl Linear {
         registry: &mut Registry,
     ) -> Result<Self, ModelError> {
         registry.n_multiply_adds += (n_in * n_out * registry.n_tokens) as u64;
+        registry.n_activations += (n_out * registry.n_tokens) as u64;
         Ok(Self {
             weight: registry.weight(format!("{name}.weight"), &[n_out, n_in], std)?,
             bias: registry.vector(format!("{name}.bias"), n_out, 0.0)?,
@@ -129,6 +130,9 @@ impl Window {
     }
 }
 
+/// The output of the convolution and that of batch norm.
+const ACTIVATIONS_PER_CONVOLUTION: u64 = 2;
+
 /// A convolution without bias, followed by batch norm.
 pub(crate) struct ConvNorm {
     /// `[kh, kw, C, O]`
@@ -151,7 +155,9 @@ impl ConvNorm {
         let fan_in = window.kernel * window.kernel * n_in;
         let shape = [window.kernel, window.kernel, n_in, n_out];
         let output_size = [window.output_size(height), window.output_size(width), n_out];
-        registry.n_multiply_adds += (fan_in * output_size.iter().product::<usize>()) as u64;
+        let n_values = output_size.iter().product::<usize>();
+        registry.n_multiply_adds += (fan_in * n_values) as u64;
+        registry.n_activations += ACTIVATIONS_PER_CONVOLUTION * n_values as u64;
         let weight = registry.weight(format!("{name}.conv.weight"), &shape, (2.0 / fan_in as f64).sqrt())?;
         let norm = BatchNorm::build(&format!("{name}.norm"), n_out, registry)?;
         Ok(Self { weight, norm, window, output_size })

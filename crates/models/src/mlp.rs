@@ -43,6 +43,13 @@ impl MlpConfig {
     }
 }
 
+/// Numbers that dropout gives out for one example.
+fn activations_of_dropout(config: &MlpConfig, input: &InputShape) -> u64 {
+    let of_input = if config.input_dropout > 0.0 { input.n_values() } else { 0 };
+    let of_hidden = if config.dropout > 0.0 { config.widths.iter().sum() } else { 0 };
+    (of_input + of_hidden) as u64
+}
+
 /// The hidden layers.
 pub(crate) struct Mlp {
     layers: Vec<Linear>,
@@ -60,6 +67,7 @@ impl Mlp {
             layers.push(Linear::hidden(&format!("layers.{index}"), n_features, width, registry)?);
             n_features = width;
         }
+        registry.n_activations += activations_of_dropout(config, input);
         let MlpConfig { dropout, input_dropout, max_norm, .. } = *config;
         Ok(Self { layers, dropout, input_dropout, max_norm, n_features })
     }

@@ -25,6 +25,7 @@ pub struct Model {
     params: Vec<Param>,
     buffers: Vec<Buffer>,
     n_multiply_adds: u64,
+    n_activations: u64,
 }
 
 impl fmt::Debug for Model {
@@ -78,9 +79,9 @@ impl Model {
         let mut registry = Registry::new(initial, device);
         let body = Body::build(config, input, &mut registry)?;
         let head = Linear::head(body.n_features(), n_outputs, &mut registry)?;
-        let Registry { params, buffers, n_multiply_adds, .. } = registry;
+        let Registry { params, buffers, n_multiply_adds, n_activations, .. } = registry;
         let (config, input, device) = (config.clone(), *input, device.clone());
-        Ok(Self { config, input, n_outputs, device, body, head, params, buffers, n_multiply_adds })
+        Ok(Self { config, input, n_outputs, device, body, head, params, buffers, n_multiply_adds, n_activations })
     }
 
     /// Logits `[B, n_outputs]` of a batch of images `[B, H, W, C]`, features `[B, F]` or texts.
@@ -149,6 +150,12 @@ impl Model {
     /// weights.
     pub fn flops_per_example(&self) -> u64 {
         FLOPS_PER_MULTIPLY_ADD * self.n_multiply_adds
+    }
+
+    /// Numbers that a training step keeps between the forward pass and the backward pass for each example: what layers
+    /// give out, logits included.
+    pub fn activations_per_example(&self) -> u64 {
+        self.n_activations
     }
 
     /// The part of [`Model::flops_per_example`] below the head.

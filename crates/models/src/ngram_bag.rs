@@ -81,6 +81,7 @@ impl NgramBag {
         // a mean over n rows shrinks the spread by sqrt(n), so rows of unit variance are not too large
         let table = registry.table("embedding.weight".into(), config.n_buckets, config.width, 1.0)?;
         registry.n_multiply_adds += N_TYPICAL_NGRAMS * config.width as u64;
+        registry.n_activations += config.width as u64;
         let mut n_features = config.width;
         let mut layers = Vec::with_capacity(config.hidden.len());
         for (index, &width) in config.hidden.iter().enumerate() {

@@ -56,6 +56,8 @@ pub(crate) struct Registry<'a> {
     pub(crate) n_tokens: usize,
     /// of the parameters that come next
     pub(crate) learning_rate_factor: f64,
+    /// numbers that one example's forward pass keeps for the backward pass
+    pub(crate) n_activations: u64,
 }
 
 impl<'a> Registry<'a> {
@@ -68,6 +70,7 @@ impl<'a> Registry<'a> {
             n_multiply_adds: 0,
             n_tokens: 1,
             learning_rate_factor: 1.0,
+            n_activations: 0,
         }
     }
 

@@ -156,6 +156,8 @@ impl Block {
             width,
             registry,
         )?;
+        // the sum with the shortcut, and its ReLU
+        registry.n_activations += 2 * conv2.output_size().iter().product::<usize>() as u64;
         let mut shortcut = None;
         if stride != 1 || size[2] != width {
             let window = Window { kernel: 1, stride };

@@ -58,10 +58,12 @@ const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(20);
 const EXPLODED: f64 = 1e3;
 /// Batches that wait ready for the loop.
 const N_PREFETCH: usize = 4;
+/// Batches in memory at a time: those that wait, one that is being read, and the one that is trained on.
+pub const BATCHES_IN_FLIGHT: usize = N_PREFETCH + 2;
 
 /// Trains a model in place; resumes from the job's checkpoint if there is one.
 ///
-/// Runs in the caller's rayon pool. The weights that result depend on the job and the model's initial weights alone,
+/// Runs in the caller's rayon pool, or where the monitor moves its epochs ([`Monitor::run_epoch`]). The weights that result depend on the job and the model's initial weights alone,
 /// not on threads, and not on interruptions.
 ///
 /// # Errors
@@ -70,7 +72,9 @@ const N_PREFETCH: usize = 4;
 pub fn fit(model: &Model, job: &FitJob<'_>, monitor: &dyn Monitor) -> Result<FitSummary, TrainError> {
     let mut training = Training::start(model, job)?;
     while !training.is_finished() {
-        training.run_epoch(monitor)?;
+        let mut outcome = Ok(());
+        monitor.run_epoch(&mut || outcome = training.run_epoch(monitor));
+        outcome?;
     }
     training.finish()
 }

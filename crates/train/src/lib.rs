@@ -25,7 +25,7 @@ mod weights;
 
 pub use config::{EarlyStopping, Keep, TrainingConfig};
 pub use error::TrainError;
-pub use fit::{FORWARD_PASSES_PER_STEP, FitJob, Validation, fit};
+pub use fit::{BATCHES_IN_FLIGHT, FORWARD_PASSES_PER_STEP, FitJob, Validation, fit};
 pub use history::{EpochRecord, FitSummary, History};
 pub use metrics::{Metrics, PredictionRecord, agreement, evaluate, metrics_of, rank_of_label, records};
 pub use monitor::{Monitor, Silent, StepInfo};

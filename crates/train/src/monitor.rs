@@ -13,7 +13,7 @@ pub struct StepInfo {
     pub loss: f64,
 }
 
-/// Receives progress; called from the thread that trains.
+/// Receives progress, and may say on which threads to go on; called from the thread that trains.
 pub trait Monitor: Sync {
     /// After every step.
     fn step(&self, info: &StepInfo);
@@ -23,6 +23,11 @@ pub trait Monitor: Sync {
     fn note(&self, text: &str);
     /// Whether to write a checkpoint and stop.
     fn is_interrupted(&self) -> bool;
+    /// Runs an epoch, once, in the rayon pool of its choice: the caller's, unless an implementation knows of more threads
+    /// that have become free since the last one.
+    fn run_epoch(&self, epoch: &mut (dyn FnMut() + Send)) {
+        epoch();
+    }
 }
 
 /// A monitor that hears nothing and never interrupts.

@@ -35,6 +35,9 @@ pub fn jobs(task: &SweepTask, spec: &SweepSpec, sweep_dir: &Path, shares: Shares
         words.extend(["--out".into(), path(&sweep_dir.join("cells").join(&cell.name))]);
         words.extend(["--stages".into(), path(&sweep_dir.join("stages"))]);
         words.extend(["--threads".into(), shares.threads_each.to_string(), "--device".into(), task.device.clone()]);
+        if let Some(n_bytes) = task.memory_bytes {
+            words.extend(["--memory".into(), (n_bytes / shares.n_workers.get() as u64).to_string()]);
+        }
         words.push("--quiet".into());
         words
     };

@@ -3,6 +3,7 @@
 use crate::config::{Baseline, Experiment, SpecialistHead};
 use crate::context::RunContext;
 use crate::error::{ExperimentError, Result};
+use crate::memory;
 use crate::observer::{Interrupt, Observer};
 use crate::pipeline::{open_workshop, summarise};
 use crate::report::DatasetReport;
@@ -13,7 +14,7 @@ use serde::Serialize;
 use std::path::PathBuf;
 use stillhouse_ensemble::HeldOutPredictions;
 use stillhouse_models::{Model, ModelConfig};
-use stillhouse_train::{FORWARD_PASSES_PER_STEP, OptimizerConfig, TrainingConfig, seconds_per_example};
+use stillhouse_train::{FORWARD_PASSES_PER_STEP, TrainingConfig, seconds_per_example};
 
 /// A run before it is made.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -22,8 +23,8 @@ pub struct Plan {
     pub run_dir: PathBuf,
     /// what the run would do, in order
     pub stages: Vec<PlannedStage>,
-    /// examples, weights, gradients and optimizer states of the trainings that run side by side, and soft targets;
-    /// activations are not counted
+    /// examples, soft targets, and weights, gradients, optimizer states, activations and waiting batches of the trainings
+    /// that run side by side
     pub memory_bytes: u64,
     /// plain sentences
     pub notes: Vec<String>,
@@ -264,33 +265,31 @@ impl Planner<'_> {
         self.stages.push(PlannedStage { name: name.into(), cached, estimated_seconds: None, disk_bytes });
     }
 
-    fn memory_bytes(&self, n_test: usize) -> Result<u64> {
-        let config = self.shop.config;
-        let shape = self.shop.input.shape;
-        let n_examples = (self.shop.train.len() + self.shop.valid.len() + n_test) as u64;
-        let value_bytes = if matches!(shape, stillhouse_core::InputShape::Image { .. }) { 1 } else { BYTES_PER_NUMBER };
-        let trained = [
-            config.generalist.as_ref().map(|generalist| (&generalist.model, &generalist.training)),
-            config.specialist_model().zip(config.specialists.as_ref().map(|specialists| &specialists.training)),
-            Some((&config.student.model, &config.student.training)),
-        ];
-        let bytes = |(model, training): (&ModelConfig, &TrainingConfig)| -> Result<u64> {
-            let model = Model::new(model, &shape, self.shop.n_classes(), self.shop.seed, &self.shop.device)
-                .map_err(|error| ExperimentError::Usage(error.to_string()))?;
-            let n_states = match training.optimizer {
-                OptimizerConfig::Sgd(_) => 1,
-                OptimizerConfig::AdamW(_) => 2,
-            };
-            // weights, gradients, optimizer state
-            Ok(model.n_parameters() as u64 * BYTES_PER_NUMBER * (2 + n_states))
-        };
-        let bytes: Vec<u64> = trained.into_iter().flatten().map(bytes).collect::<Result<_>>()?;
-        let per_training = bytes.into_iter().max().unwrap_or_default();
+    /// Examples and soft targets, and the trainings that run side by side where they need most.
+    fn memory_bytes(&mut self, n_test: usize) -> Result<u64> {
+        let shop = self.shop;
+        let mut of_trainings = 0;
+        for needs in memory::needs_of_config(shop) {
+            let n_fit = shop.context.memory().n_workers(shop, &needs)?;
+            let n_wanted = self.n_threads.min(self.n_trainings(needs.section)).max(1);
+            if n_fit < n_wanted {
+                let text =
+                    format!("--memory lets {n_fit} of {n_wanted} trainings of [{}] run side by side", needs.section);
+                self.notes.push(text);
+            }
+            of_trainings = of_trainings.max(n_fit.min(n_wanted) as u64 * memory::training_bytes(shop, &needs)?);
+        }
+        let n_examples = (shop.train.len() + shop.valid.len() + n_test) as u64;
+        let of_examples = n_examples * memory::stored_bytes(&shop.input.shape);
         let targets =
             self.stages.iter().filter(|stage| stage.name.starts_with("soft_targets")).map(|stage| stage.disk_bytes);
-        Ok(n_examples * shape.n_values() as u64 * value_bytes
-            + per_training * self.n_threads as u64
-            + targets.sum::<u64>())
+        Ok(of_examples + of_trainings + targets.sum::<u64>())
+    }
+
+    /// Planned trainings of a section of the config.
+    fn n_trainings(&self, section: &str) -> usize {
+        let prefix = section.trim_end_matches('s');
+        self.stages.iter().filter(|stage| stage.name.starts_with(prefix)).count()
     }
 }
 

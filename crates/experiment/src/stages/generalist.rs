@@ -9,7 +9,7 @@ use stillhouse_train::{LabelView, Objective, Sampler};
 pub(crate) fn train_generalists(shop: &Workshop<'_>) -> Result<Vec<Trained>> {
     match shop.config.n_generalists() {
         0 => Ok(Vec::new()),
-        1 => Ok(vec![shop.context.with_all_threads(|| train_model(shop, &generalist_recipe(shop, 0)))??]),
+        1 => Ok(vec![shop.context.alone(|share| train_model(shop, &generalist_recipe(shop, 0), share))??]),
         n_models => {
             let recipes: Vec<_> = (0..n_models).map(|member| generalist_recipe(shop, member)).collect();
             train_side_by_side(shop, &recipes)?.into_iter().collect()

@@ -6,6 +6,7 @@ use super::generalist::generalist_recipe;
 use super::training::{Recipe, train_model};
 use super::{Member, Teacher, Trained, Workshop};
 use crate::error::Result;
+use crate::parallel::Share;
 use std::borrow::Cow;
 use stillhouse_core::ClassId;
 use stillhouse_data::Split;
@@ -31,12 +32,13 @@ pub(super) fn train_folds(shop: &Workshop<'_>, predictions: &HeldOutPredictions)
     let rows = |is_taken: &dyn Fn(usize) -> bool| -> Vec<usize> {
         (0..shop.train.len()).filter(|row| is_taken(fold_of(*row))).collect()
     };
-    let train_one = |fold_idx: &usize| {
+    let train_one = |fold_idx: &usize, share: &Share<'_>| {
         let shop = shop.with_train(shop.train.select(&rows(&|fold| fold != *fold_idx)));
-        train_model(&shop, &fold_recipe(&shop, *fold_idx, n_folds))
+        train_model(&shop, &fold_recipe(&shop, *fold_idx, n_folds), share)
     };
     let indices: Vec<usize> = (0..n_folds).collect();
-    let trained = shop.context.side_by_side(&indices, train_one)?.into_iter().collect::<Result<Vec<_>>>()?;
+    let n_workers = shop.context.memory().n_workers(shop, &generalist_recipe(shop, 0).needs())?;
+    let trained = shop.context.side_by_side(&indices, n_workers, train_one)?.into_iter().collect::<Result<Vec<_>>>()?;
     let fold = |(fold_idx, trained)| Fold { trained, rest: shop.train.select(&rows(&|fold| fold == fold_idx)) };
     Ok(trained.into_iter().enumerate().map(fold).collect())
 }

@@ -49,7 +49,8 @@ pub(crate) fn specialists_flops(
 pub(crate) fn finished_generalists(shop: &Workshop<'_>) -> Result<Option<Vec<Trained>>> {
     let recipes: Vec<_> = (0..shop.config.n_generalists()).map(|member| generalist_recipe(shop, member)).collect();
     let all_done = recipes.iter().all(|recipe| recipe.stage(shop).is_done(shop.context.stages_dir()));
-    all_done.then(|| recipes.iter().map(|recipe| train_model(shop, recipe)).collect()).transpose()
+    let read_back = |recipe| shop.context.alone(|share| train_model(shop, recipe, share))?;
+    all_done.then(|| recipes.iter().map(read_back).collect()).transpose()
 }
 
 /// The clustering, if it is made.

@@ -3,6 +3,8 @@
 use super::Workshop;
 use crate::error::{ExperimentError, Result};
 use crate::files::{read_json, write_json};
+use crate::memory::Needs;
+use crate::parallel::Share;
 use crate::store::{Stage, run_stage};
 use serde::Serialize;
 use std::path::Path;
@@ -11,8 +13,8 @@ use stillhouse_core::Seed;
 use stillhouse_data::Split;
 use stillhouse_models::{HeadInit, Model, ModelConfig};
 use stillhouse_train::{
-    FitJob, FitSummary, LabelView, Objective, Sampler, TrainingConfig, Validation, ViewPolicy, fit, load_weights,
-    predict_features, save_weights,
+    FitJob, FitSummary, LabelView, Monitor, Objective, Sampler, TrainingConfig, Validation, ViewPolicy, fit,
+    load_weights, predict_features, save_weights,
 };
 
 /// A trained model with the record of its training.
@@ -90,6 +92,16 @@ impl Recipe<'_> {
         Stage::new(self.kind, self.index, &parts)
     }
 
+    /// What it needs of the machine's memory.
+    pub fn needs(&self) -> Needs<'_> {
+        let section = match self.kind {
+            "specialist" => "specialists",
+            kind if kind.starts_with("student") => "student",
+            _ => "generalist",
+        };
+        Needs { section, model: self.model, training: self.training, n_outputs: self.n_outputs }
+    }
+
     fn fresh_model(&self, shop: &Workshop<'_>) -> Result<Model> {
         let model = match &self.start {
             Some((trained, head)) => trained.model.with_head(*head),
@@ -100,15 +112,16 @@ impl Recipe<'_> {
         model.map_err(model_error)
     }
 
-    fn train(&self, shop: &Workshop<'_>, stage: &Stage, folder: &Path) -> Result<()> {
+    fn train(&self, shop: &Workshop<'_>, stage: &Stage, folder: &Path, share: &Share<'_>) -> Result<()> {
         let whole = self.fresh_model(shop)?;
+        let monitor = shop.context.monitor(stage.name(), share);
         let checkpoint = folder.join(CHECKPOINT);
         let (model, summary) = match self.frozen {
             None => {
-                let summary = self.fit(shop, stage, &checkpoint, &whole, &shop.train, &self.validation)?;
+                let summary = self.fit(stage, &checkpoint, &monitor, &whole, &shop.train, &self.validation)?;
                 (whole, summary)
             }
-            Some(frozen) => self.train_head(shop, stage, &checkpoint, &whole, frozen)?,
+            Some(frozen) => self.train_head(stage, &checkpoint, &monitor, &whole, frozen)?,
         };
         for (output, delta) in &self.bias_corrections {
             model.add_to_output_bias(*output, *delta).map_err(model_error)?;
@@ -123,9 +136,9 @@ impl Recipe<'_> {
     /// Trains the head on features of the frozen body and puts it back.
     fn train_head(
         &self,
-        shop: &Workshop<'_>,
         stage: &Stage,
         checkpoint: &Path,
+        monitor: &dyn Monitor,
         whole: &Model,
         frozen: Frozen,
     ) -> Result<(Model, FitSummary)> {
@@ -135,7 +148,7 @@ impl Recipe<'_> {
         let split = split.with_features(features, whole.n_features());
         let validation = Validation { split, labels: self.validation.labels.clone() };
         let head = whole.head_alone().map_err(model_error)?;
-        let mut summary = self.fit(shop, stage, checkpoint, &head, train, &validation)?;
+        let mut summary = self.fit(stage, checkpoint, monitor, &head, train, &validation)?;
         let body_pass = whole.body_flops_per_example() as f64 * train.len() as f64;
         summary.train_flops += body_pass / frozen.n_sharing as f64;
         Ok((whole.with_head(HeadInit::Of(&head)).map_err(model_error)?, summary))
@@ -143,9 +156,9 @@ impl Recipe<'_> {
 
     fn fit(
         &self,
-        shop: &Workshop<'_>,
         stage: &Stage,
         checkpoint: &Path,
+        monitor: &dyn Monitor,
         model: &Model,
         train: &Split,
         validation: &Validation,
@@ -162,14 +175,14 @@ impl Recipe<'_> {
             seed: self.seed,
             checkpoint: Some(checkpoint),
         };
-        let mut summary = fit(model, &job, &shop.context.monitor(stage.name()))?;
+        let mut summary = fit(model, &job, monitor)?;
         summary.train_flops += self.flops_beside * summary.n_examples_seen as f64;
         Ok(summary)
     }
 }
 
 /// Trains a model, or reads it back if that was done before.
-pub(crate) fn train_model(shop: &Workshop<'_>, recipe: &Recipe<'_>) -> Result<Trained> {
+pub(crate) fn train_model(shop: &Workshop<'_>, recipe: &Recipe<'_>, share: &Share<'_>) -> Result<Trained> {
     let stage = recipe.stage(shop);
     let load = |folder: &Path| {
         let model = recipe.fresh_model(shop)?;
@@ -177,7 +190,7 @@ pub(crate) fn train_model(shop: &Workshop<'_>, recipe: &Recipe<'_>) -> Result<Tr
         let fit: FitSummary = read_json(&folder.join(FIT))?;
         Ok(Trained { name: stage.name().to_owned(), key: stage.key().to_owned(), model: Arc::new(model), fit })
     };
-    run_stage(shop.context, &stage, |folder| recipe.train(shop, &stage, folder), load)
+    run_stage(shop.context, &stage, |folder| recipe.train(shop, &stage, folder, share), load)
 }
 
 /// Trains several models side by side, the dearest first; results in the recipes' order.
@@ -188,10 +201,18 @@ pub(crate) fn train_side_by_side(shop: &Workshop<'_>, recipes: &[Recipe<'_>]) ->
     if shop.context.reversed_jobs() {
         order.reverse();
     }
-    let results = shop.context.side_by_side(&order, |&recipe_idx| train_model(shop, &recipes[recipe_idx]))?;
+    let train_one = |&recipe_idx: &usize, share: &Share<'_>| train_model(shop, &recipes[recipe_idx], share);
+    let n_workers = n_workers(shop, recipes)?;
+    let results = shop.context.side_by_side(&order, n_workers, train_one)?;
     let mut in_order: Vec<_> = order.into_iter().zip(results).collect();
     in_order.sort_by_key(|(recipe_idx, _)| *recipe_idx);
     Ok(in_order.into_iter().map(|(_, result)| result).collect())
+}
+
+/// How many of some trainings fit into memory side by side, all counted like the one with the most outputs.
+fn n_workers(shop: &Workshop<'_>, recipes: &[Recipe<'_>]) -> Result<usize> {
+    let largest = recipes.iter().max_by_key(|recipe| recipe.n_outputs);
+    largest.map_or(Ok(1), |recipe| shop.context.memory().n_workers(shop, &recipe.needs()))
 }
 
 /// The whole validation split in the dataset's own numbering.

@@ -20,6 +20,7 @@ fn the_papers_mnist_net_has_the_size_and_cost_counted_by_hand() {
     assert_eq!(model.n_parameters(), 784 * 1200 + 1200 + 1200 * 1200 + 1200 + 1200 * 10 + 10);
     assert_eq!(model.n_parameters(), 2_395_210);
     assert_eq!(model.flops_per_example(), 2 * (784 * 1200 + 1200 * 1200 + 1200 * 10));
+    assert_eq!(model.activations_per_example(), 1200 + 1200 + 10);
 }
 
 #[test]
@@ -30,7 +31,11 @@ fn residual_nets_have_the_published_sizes_and_costs() {
     // resnet8x4 on CIFAR-100 of the distillation literature, 1.23 M parameters
     let widths = Some(vec![64, 128, 256]);
     let config = ModelConfig::ResNet(ResNetConfig { depth: 8, width: None, widths, stem_width: Some(32) });
-    assert_eq!(built(&config, &CIFAR, 100).n_parameters(), 1_233_540);
+    let model = built(&config, &CIFAR, 100);
+    assert_eq!(model.n_parameters(), 1_233_540);
+    // two for each convolution, shortcuts among them, two for the sum of each block: 32x32, 16x16 and 8x8 positions
+    let of_stages = (2 * 3 + 2) * (1024 * 64 + 256 * 128 + 64 * 256);
+    assert_eq!(model.activations_per_example(), 2 * 1024 * 32 + of_stages + 100);
 }
 
 #[test]
@@ -39,6 +44,8 @@ fn a_convnet_has_the_size_and_cost_counted_by_hand() {
     let model = built(&convnet(&[8, 16], 1, Some(32)), &MNIST, 10);
     assert_eq!(model.n_parameters(), 9 * 8 + 2 * 8 + 72 * 16 + 2 * 16 + 784 * 32 + 32 + 32 * 10 + 10);
     assert_eq!(model.flops_per_example(), 2 * (784 * 9 * 8 + 196 * 72 * 16 + 784 * 32 + 32 * 10));
+    let of_stages = 2 * 784 * 8 + 196 * 8 + 2 * 196 * 16 + 49 * 16;
+    assert_eq!(model.activations_per_example(), of_stages + 32 + 10);
 }
 
 #[test]

@@ -1,0 +1,146 @@
+//! What a run needs of the machine's memory, counted, and how many trainings fit into it side by side.
+//!
+//! Counted are the examples, what each training holds (weights, gradients, the optimizer's state, activations, batches that
+//! wait), and nothing else: files that are mapped can be dropped by the system at any time.
+
+use crate::error::{ExperimentError, Result};
+use crate::stages::Workshop;
+use std::fmt;
+use stillhouse_core::InputShape;
+use stillhouse_data::Split;
+use stillhouse_models::{Model, ModelConfig};
+use stillhouse_train::{BATCHES_IN_FLIGHT, OptimizerConfig, TrainingConfig};
+
+const BYTES_PER_NUMBER: u64 = 4;
+/// Beside each activation the backward pass holds its gradient, or the patches of a convolution, for a while; not for
+/// all layers at once. The workload `resnet_sgd` of `experiments/speed`, 780 MB counted so, took 793 MB at most, program
+/// and examples among them.
+const BYTES_PER_ACTIVATION: u64 = BYTES_PER_NUMBER * 3 / 2;
+
+/// A training whose memory is counted.
+pub(crate) struct Needs<'a> {
+    /// Its table in the config, for messages.
+    pub section: &'a str,
+    pub model: &'a ModelConfig,
+    pub training: &'a TrainingConfig,
+    pub n_outputs: usize,
+}
+
+/// The memory that a run may take.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct MemoryLimit(pub Option<u64>);
+
+impl MemoryLimit {
+    /// How many of these trainings fit side by side beside the examples; as many as one likes without a limit.
+    ///
+    /// # Errors
+    /// Not even one.
+    pub fn n_workers(self, shop: &Workshop<'_>, needs: &Needs<'_>) -> Result<usize> {
+        let Some(limit) = self.0 else { return Ok(usize::MAX) };
+        let (taken, each) = (examples_bytes(shop), training_bytes(shop, needs)?);
+        match limit.saturating_sub(taken) / each.max(1) {
+            0 => Err(ExperimentError::Usage(format!(
+                "--memory {}: the examples take {}, and a training of [{}] about {}\n  \
+                 hint: allow more memory, or lower {}.training.batch_size (now {})",
+                Bytes(limit),
+                Bytes(taken),
+                needs.section,
+                Bytes(each),
+                needs.section,
+                needs.training.batch_size
+            ))),
+            n_workers => Ok(usize::try_from(n_workers).unwrap_or(usize::MAX)),
+        }
+    }
+}
+
+/// The trainings that the config asks for, with as many outputs as they can have.
+pub(crate) fn needs_of_config<'a>(shop: &Workshop<'a>) -> Vec<Needs<'a>> {
+    let (config, n_outputs) = (shop.config, shop.n_classes());
+    let generalist = config.generalist.as_ref();
+    let generalist = generalist.map(|generalist| ("generalist", &generalist.model, &generalist.training));
+    let specialists = config.specialists.as_ref().zip(config.specialist_model());
+    let specialists = specialists.map(|(specialists, model)| ("specialists", model, &specialists.training));
+    let student = Some(("student", &config.student.model, &config.student.training));
+    let needs = |(section, model, training)| Needs { section, model, training, n_outputs };
+    [generalist, specialists, student].into_iter().flatten().map(needs).collect()
+}
+
+/// Bytes of the examples that training and validation read; they are the test split's too where it comes from the same
+/// source.
+pub(crate) fn examples_bytes(shop: &Workshop<'_>) -> u64 {
+    let n_examples = |split: &Split| split.source().1 as u64;
+    let same_source = shop.train.source().0 == shop.valid.source().0;
+    let n_examples = n_examples(&shop.train) + if same_source { 0 } else { n_examples(&shop.valid) };
+    n_examples * stored_bytes(&shop.input.shape)
+}
+
+/// Bytes of one stored example.
+pub(crate) fn stored_bytes(shape: &InputShape) -> u64 {
+    let bytes_per_value = if matches!(shape, InputShape::Image { .. }) { 1 } else { BYTES_PER_NUMBER };
+    shape.n_values() as u64 * bytes_per_value
+}
+
+/// Bytes of one training at its largest moment.
+///
+/// # Errors
+/// A model that does not fit the data.
+pub(crate) fn training_bytes(shop: &Workshop<'_>, needs: &Needs<'_>) -> Result<u64> {
+    let model = Model::new(needs.model, &shop.input.shape, needs.n_outputs, shop.seed, &shop.device)
+        .map_err(|error| ExperimentError::Usage(format!("the model does not fit the data: {error}")))?;
+    Ok(bytes_of(&model, needs.training))
+}
+
+fn bytes_of(model: &Model, training: &TrainingConfig) -> u64 {
+    let n_states = match training.optimizer {
+        OptimizerConfig::Sgd(_) => 1,
+        OptimizerConfig::AdamW(_) => 2,
+    };
+    // weights, gradients, the optimizer's state, the best weights so far
+    let n_copies = 2 + n_states + u64::from(training.keeps_best());
+    let batch = training.batch_size as u64;
+    let waiting = (BATCHES_IN_FLIGHT * model.input().n_values()) as u64 * BYTES_PER_NUMBER;
+    let of_example = model.activations_per_example() * BYTES_PER_ACTIVATION + waiting;
+    model.n_parameters() as u64 * BYTES_PER_NUMBER * n_copies + batch * of_example
+}
+
+/// A number of bytes as people read it.
+struct Bytes(u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+        match UNITS.iter().find(|(unit, _)| self.0 >= *unit) {
+            Some((unit, name)) => write!(f, "{:.1} {name}", self.0 as f64 / *unit as f64),
+            None => write!(f, "{} B", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stillhouse_core::Seed;
+    use stillhouse_train::Device;
+
+    #[test]
+    fn a_training_is_counted_by_hand() {
+        let config = toml::from_str("kind = \"mlp\"\nwidths = [30]\ndropout = 0.5").unwrap();
+        let input = InputShape::Features { n_features: 20 };
+        let model = Model::new(&config, &input, 10, Seed(0), &Device::Cpu).unwrap();
+        let training = |text: &str| toml::from_str(&format!("n_epochs = 1\nbatch_size = 8\n{text}")).unwrap();
+        let n_parameters = 20 * 30 + 30 + 30 * 10 + 10;
+        let of_batch = 8 * (4 * BATCHES_IN_FLIGHT as u64 * 20 + 6 * (30 + 30 + 10));
+        assert_eq!(bytes_of(&model, &training("")), 4 * 4 * n_parameters + of_batch);
+        let sgd = training("optimizer = { kind = \"sgd\" }");
+        assert_eq!(bytes_of(&model, &sgd), 4 * 3 * n_parameters + of_batch);
+        let keeping = training("optimizer = { kind = \"sgd\" }\nkeep = \"best\"");
+        assert_eq!(bytes_of(&model, &keeping), 4 * 4 * n_parameters + of_batch);
+    }
+
+    #[test]
+    fn bytes_are_told_in_the_largest_unit() {
+        let told = [5, 2048, 3 << 19, 5 << 30].map(|n_bytes| Bytes(n_bytes).to_string());
+        assert_eq!(told, ["5 B", "2.0 KiB", "1.5 MiB", "5.0 GiB"]);
+    }
+}
