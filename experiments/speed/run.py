@@ -175,7 +175,7 @@ class Benchmark:
     def startup(self, name: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             small = ["data.n_classes=20", "generalist.training.n_epochs=1", "specialists.training.n_epochs=1",
-                     "student.training.n_epochs=1", "student.views=1", "clustering.method.n_clusters=2"]
+                     "student.training.n_epochs=1", "student.views=1", "clustering.coverage=1"]
             settings = [word for setting in small for word in ("--set", setting)]
             out = Path(folder) / "run"
             self.stillhouse_run(REPOSITORY / "configs" / "quickstart.toml", out, settings)
