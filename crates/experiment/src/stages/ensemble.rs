@@ -82,9 +82,9 @@ impl<'a> Ensemble<'a> {
         let mut merged = vec![0.0_f32; n_rows * n_classes];
         let merge_block = |scratch: &mut Scratch, (block, out): (usize, &mut [f32])| -> Result<()> {
             let (first, n_block) = (block * Merger::ROWS_AT_ONCE, out.len() / n_classes);
-            let rows = |(probs, width): (&&'_ [f32], &usize)| first * width..(first + n_block) * width;
+            let members = predictions.iter().zip(&self.n_outputs);
             let teachers: Vec<&[f32]> =
-                predictions.iter().zip(&self.n_outputs).map(|pair| &pair.0[rows(pair)]).collect();
+                members.map(|(probs, width)| &probs[first * width..(first + n_block) * width]).collect();
             scratch.probs.resize(out.len(), 0.0);
             let stats = self.merger.merge_rows(&teachers, &mut scratch.merge, &mut scratch.probs);
             let stats = stats.map_err(|(row, error)| {
