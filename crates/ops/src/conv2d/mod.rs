@@ -3,14 +3,25 @@
 //! Shapes: `N` images of `H` rows, `W` columns and `C` channels; kernels of `kh` rows and `kw` columns; `O` output
 //! channels; output images of `H'` rows and `W'` columns with `H' = (H + 2 padding - kh) / stride + 1`.
 
+mod bands;
+mod direct;
+mod kernel;
+mod lattice;
+mod outer;
+mod panels;
+mod transpose;
+mod weight_grad;
+mod window;
+mod winograd;
+
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 
 use crate::composite;
-use crate::conv2d_kernel::{backward_input, backward_weight, forward};
 use crate::element::with_element;
 use crate::shape::{expect_4d, expect_positive, expect_same_kind, expect_shape, mismatch};
 use crate::storage::{Elements, output, slice, tensor};
+use kernel::{backward_input, backward_weight, forward};
 
 const NAME: &str = "conv2d";
 
@@ -82,11 +93,6 @@ impl Conv2dSize {
         self.kernel_height * self.kernel_width * self.n_inputs
     }
 
-    /// True where the patches are the pixels themselves.
-    pub(crate) fn is_pointwise(&self) -> bool {
-        (self.kernel_height, self.kernel_width, self.stride, self.padding) == (1, 1, 1, 0)
-    }
-
     pub(crate) fn input_shape(&self) -> (usize, usize, usize, usize) {
         (self.batch, self.height, self.width, self.n_inputs)
     }
@@ -117,7 +123,8 @@ impl CustomOp2 for Conv2d {
         weight_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         with_element!(input.dtype(), NAME, T => {
-            let values = forward(slice::<T>(input, input_layout)?, slice::<T>(weight, weight_layout)?, &self.size);
+            let (input, weight) = (slice::<T>(input, input_layout)?, slice::<T>(weight, weight_layout)?);
+            let (values, _) = forward(input, weight, &self.size, |_| ());
             Ok(output(values, self.size.output_shape()))
         })
     }
