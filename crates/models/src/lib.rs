@@ -52,4 +52,4 @@ pub use layers::Mode;
 pub use mlp::MlpConfig;
 pub use model::Model;
 pub use param::{Buffer, Param};
-pub use resnet::ResNetConfig;
+pub use resnet::{BlockKind, ResNetConfig};

@@ -13,7 +13,7 @@ use crate::parallel::{filled, map_chunks, rows_per_chunk};
 use crate::simd::run;
 
 /// Mean and biased variance of every channel.
-pub(crate) fn statistics<T: Element>(input: &[T], n_channels: usize) -> ChannelMoments {
+pub(crate) fn moments<T: Element>(input: &[T], n_channels: usize) -> ChannelMoments {
     let chunk_len = rows_per_chunk(n_channels) * n_channels;
     let chunks = map_chunks(input.len().div_ceil(chunk_len), |chunk| {
         let end = ((chunk + 1) * chunk_len).min(input.len());
@@ -34,7 +34,6 @@ pub(crate) struct Channels<T> {
 
 impl<T: Element> Channels<T> {
     pub(crate) fn new(moments: &ChannelMoments, eps: f64, gamma: &[T], beta: &[T]) -> Self {
-        let n_channels = gamma.len();
         let inverse_std: Vec<f64> = moments.var.iter().map(|var| 1.0 / (var + eps).sqrt()).collect();
         let scale = gamma.iter().zip(&inverse_std).map(|(gamma, inverse_std)| gamma.to_f64() * inverse_std);
         Self {
@@ -53,18 +52,13 @@ impl<T: Element> Channels<T> {
     /// The normalised vector at a channel.
     #[inline(always)]
     fn normalised<S: Simd>(&self, simd: S, channel: usize, input: T::Vector<S>) -> T::Vector<S> {
-        let centred = T::sub(simd, input, at_channel(simd, &self.mean, channel));
+        let centred = T::minus(simd, input, at_channel(simd, &self.mean, channel));
         T::mul_add(simd, centred, at_channel(simd, &self.scale, channel), at_channel(simd, &self.shift, channel))
     }
 }
 
 /// `scale (input - mean) + beta`, plus `residual`, rectified if `relu`.
-pub(crate) fn normalise<T: Element>(
-    input: &[T],
-    residual: Option<&[T]>,
-    channels: &Channels<T>,
-    relu: bool,
-) -> Vec<T> {
+pub(crate) fn normalise<T: Element>(input: &[T], residual: Option<&[T]>, channels: &Channels<T>, relu: bool) -> Vec<T> {
     filled(input.len(), channels.chunk_len(), |start, output| {
         let input = &input[start..start + output.len()];
         let residual = residual.map(|residual| &residual[start..start + output.len()]);
@@ -91,7 +85,7 @@ impl<T: Element> WithSimd for Normalise<'_, T> {
                 let range = start + channel..start + (channel + lanes).min(n_channels);
                 let mut values = self.channels.normalised(simd, channel, T::load(simd, &self.input[range.clone()]));
                 if let Some(residual) = self.residual {
-                    values = T::add(simd, values, T::load(simd, &residual[range.clone()]));
+                    values = T::plus(simd, values, T::load(simd, &residual[range.clone()]));
                 }
                 if self.relu {
                     values = T::positive_part(simd, values);
@@ -102,48 +96,32 @@ impl<T: Element> WithSimd for Normalise<'_, T> {
     }
 }
 
-/// Where a rectifier behind the normalisation lets the gradient through.
-#[derive(Clone, Copy)]
-pub(crate) enum Rectifier<'a, T> {
-    Absent,
-    /// Where the normalised value is above zero, which is computed again.
-    OfNormalised,
-    /// Where this output is above zero.
-    OfOutput(&'a [T]),
-}
-
 /// What flows back into one batch normalisation.
 #[derive(Clone, Copy)]
 pub(crate) struct Upstream<'a, T> {
     pub(crate) grad: &'a [T],
     pub(crate) input: &'a [T],
-    pub(crate) rectifier: Rectifier<'a, T>,
+    /// A rectifier is behind the normalisation: what it let through is computed again.
+    pub(crate) relu: bool,
     pub(crate) channels: &'a Channels<T>,
 }
 
 impl<T: Element> Upstream<'_, T> {
     /// The parts of one chunk.
     fn narrow(&self, start: usize, len: usize) -> Self {
-        let rectifier = match self.rectifier {
-            Rectifier::OfOutput(output) => Rectifier::OfOutput(&output[start..start + len]),
-            other => other,
-        };
-        Self { grad: &self.grad[start..start + len], input: &self.input[start..start + len], rectifier, ..*self }
+        Self { grad: &self.grad[start..start + len], input: &self.input[start..start + len], ..*self }
     }
 
     /// The gradient behind the rectifier, and the input, at a range of elements.
     #[inline(always)]
     fn load<S: Simd>(&self, simd: S, channel: usize, range: Range<usize>) -> (T::Vector<S>, T::Vector<S>) {
         let grad = T::load(simd, &self.grad[range.clone()]);
-        let input = T::load(simd, &self.input[range.clone()]);
-        let grad = match self.rectifier {
-            Rectifier::Absent => grad,
-            Rectifier::OfNormalised => {
-                T::keep_where_positive(simd, grad, self.channels.normalised(simd, channel, input))
-            }
-            Rectifier::OfOutput(output) => T::keep_where_positive(simd, grad, T::load(simd, &output[range])),
-        };
-        (grad, input)
+        let input = T::load(simd, &self.input[range]);
+        if !self.relu {
+            return (grad, input);
+        }
+        let normalised = self.channels.normalised(simd, channel, input);
+        (T::keep_where_positive(simd, grad, normalised), input)
     }
 }
 
@@ -165,7 +143,8 @@ pub(crate) fn backward<T: Element>(upstream: Upstream<'_, T>, of_batch: bool, wa
         // dx = scale dy - slope (x - mean) - offset
         let scale = channels.scale.iter().map(|scale| scale.to_f64() * weight);
         let slope = scale.clone().zip(&gamma).zip(&channels.inverse_std);
-        let minus_slope = whole_vectors::<T>(slope.map(|((scale, gamma), inverse_std)| -scale * gamma * inverse_std.to_f64()));
+        let minus_slope =
+            whole_vectors::<T>(slope.map(|((scale, gamma), inverse_std)| -scale * gamma * inverse_std.to_f64()));
         let offset = whole_vectors::<T>(scale.zip(&beta).map(|(scale, beta)| scale * beta));
         filled(upstream.grad.len(), channels.chunk_len(), |start, output| {
             let upstream = upstream.narrow(start, output.len());
@@ -178,7 +157,8 @@ pub(crate) fn backward<T: Element>(upstream: Upstream<'_, T>, of_batch: bool, wa
 
 /// `[sum dy, sum dy x^]` of every channel, added up in the order of the chunks.
 fn gradient_sums<T: Element>(upstream: Upstream<'_, T>) -> [Vec<f64>; 2] {
-    let (len, n_channels, chunk_len) = (upstream.grad.len(), upstream.channels.n_channels, upstream.channels.chunk_len());
+    let (len, n_channels, chunk_len) =
+        (upstream.grad.len(), upstream.channels.n_channels, upstream.channels.chunk_len());
     let parts = map_chunks(len.div_ceil(chunk_len), |chunk| {
         let start = chunk * chunk_len;
         let len = chunk_len.min(len - start);
@@ -198,9 +178,9 @@ impl<T: Element> Terms<T> for Upstream<'_, T> {
     #[inline(always)]
     fn at<S: Simd>(self, simd: S, channel: usize, range: Range<usize>) -> [T::Vector<S>; 2] {
         let (grad, input) = self.load(simd, channel, range);
-        let centred = T::sub(simd, input, at_channel(simd, &self.channels.mean, channel));
-        let scaled = T::mul(simd, grad, at_channel(simd, &self.channels.inverse_std, channel));
-        [grad, T::mul(simd, centred, scaled)]
+        let centred = T::minus(simd, input, at_channel(simd, &self.channels.mean, channel));
+        let scaled = T::times(simd, grad, at_channel(simd, &self.channels.inverse_std, channel));
+        [grad, T::times(simd, centred, scaled)]
     }
 }
 
@@ -222,10 +202,10 @@ impl<T: Element> WithSimd for InputGrad<'_, T> {
             for channel in (0..n_channels).step_by(lanes) {
                 let range = start + channel..start + (channel + lanes).min(n_channels);
                 let (grad, input) = self.upstream.load(simd, channel, range.clone());
-                let scaled = T::mul(simd, grad, at_channel(simd, &channels.scale, channel));
-                let centred = T::sub(simd, input, at_channel(simd, &channels.mean, channel));
+                let scaled = T::times(simd, grad, at_channel(simd, &channels.scale, channel));
+                let centred = T::minus(simd, input, at_channel(simd, &channels.mean, channel));
                 let value = T::mul_add(simd, centred, at_channel(simd, self.minus_slope, channel), scaled);
-                let value = T::sub(simd, value, at_channel(simd, self.offset, channel));
+                let value = T::minus(simd, value, at_channel(simd, self.offset, channel));
                 T::store(simd, &mut self.output[range], value);
             }
         }

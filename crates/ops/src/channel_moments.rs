@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use candle_core::{DType, Result, Tensor};
 use pulp::Simd;
 
 use crate::channel_sums::{Terms, at_channel, channel_sums, whole_vectors};
@@ -37,6 +38,18 @@ impl ChannelMoments {
         Self { n_positions, mean, var: var.collect() }
     }
 
+    /// Given ones, `[C]` each.
+    pub(crate) fn of_tensors(mean: &Tensor, var: &Tensor) -> Result<Self> {
+        let values = |tensor: &Tensor| tensor.to_dtype(DType::F64)?.to_vec1::<f64>();
+        Ok(Self { n_positions: 0, mean: values(mean)?, var: values(var)? })
+    }
+
+    /// Mean and variance as tensors `[C]`, of the dtype and on the device of `like`.
+    pub(crate) fn tensors(&self, like: &Tensor) -> Result<[Tensor; 2]> {
+        let tensor = |values: &[f64]| Tensor::from_slice(values, values.len(), like.device())?.to_dtype(like.dtype());
+        Ok([tensor(&self.mean)?, tensor(&self.var)?])
+    }
+
     /// Of all positions of the parts together, which are combined in their order (Chan, Golub and LeVeque 1979).
     pub(crate) fn combine(parts: impl IntoIterator<Item = Self>) -> Self {
         parts.into_iter().filter(|part| part.n_positions > 0).reduce(Self::joined).unwrap_or_default()
@@ -66,7 +79,7 @@ struct Differences<'a, T> {
 impl<T: Element> Terms<T> for Differences<'_, T> {
     #[inline(always)]
     fn at<S: Simd>(self, simd: S, channel: usize, range: Range<usize>) -> [T::Vector<S>; 2] {
-        let difference = T::sub(simd, T::load(simd, &self.values[range]), at_channel(simd, self.offset, channel));
-        [difference, T::mul(simd, difference, difference)]
+        let difference = T::minus(simd, T::load(simd, &self.values[range]), at_channel(simd, self.offset, channel));
+        [difference, T::times(simd, difference, difference)]
     }
 }

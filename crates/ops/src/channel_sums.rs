@@ -42,10 +42,10 @@ impl<T: Element, F: Terms<T>> WithSimd for ChannelSums<T, F> {
                 let mut sums = [T::constant(simd, 0.0); 2];
                 for start in (block..end).step_by(n_channels) {
                     let terms = self.terms.at(simd, channel, start + channels.start..start + channels.end);
-                    sums = [T::add(simd, sums[0], terms[0]), T::add(simd, sums[1], terms[1])];
+                    sums = [T::plus(simd, sums[0], terms[0]), T::plus(simd, sums[1], terms[1])];
                 }
                 for (total, sum) in totals.iter_mut().zip(sums) {
-                    add_lanes(simd, &mut total[channels.clone()], sum);
+                    add_lanes::<T, S>(simd, &mut total[channels.clone()], sum);
                 }
             }
         }

@@ -1,9 +1,9 @@
 //! Tensor operations with backward, optimizer steps, seeded initialisation and dropout.
 //!
-//! candle supplies tensors and the walk over the graph; this crate supplies the operations that training spends its
-//! time in, each one fused, with its own backward: [`linear`], [`conv2d`], [`batch_norm_train`], [`relu`], [`dropout`],
-//! pooling, and the losses of distillation in [`loss`]. [`optimizer`] steps parameters in place, [`init`] fills them
-//! from a seed, and [`gradient_coverage`] tells which variables a loss does not reach.
+//! candle supplies tensors; this crate supplies the operations that training spends its time in, each one fused, with
+//! its own backward: [`linear`], [`conv2d`], [`batch_norm_train`], [`relu`], [`dropout`], pooling, and the losses of
+//! distillation in [`loss`]. [`record`] walks back over them without candle's graph. [`optimizer`] steps parameters in
+//! place, [`init`] fills them from a seed, and [`gradient_coverage`] tells which variables a loss does not reach.
 //!
 //! **Layout.** Images are `[N, H, W, C]`, convolution weights `[kh, kw, C, O]`, linear weights `[O, I]`, so the innermost
 //! axis is always the channel and every convolution is a matrix product over contiguous rows.
@@ -16,13 +16,18 @@
 //! **Absent on purpose:** models, parameters' names, schedules, and any random number that does not come from a key.
 
 mod activation;
+mod arithmetic;
 mod batch_norm;
 mod batch_norm_kernel;
+mod channel_moments;
+mod channel_sums;
 mod composite;
 mod conv2d;
+mod conv_norm;
 mod coverage;
 mod dropout;
 mod element;
+mod gradients;
 pub mod init;
 mod linear;
 pub mod loss;
@@ -35,14 +40,19 @@ mod scratch;
 mod shape;
 mod simd;
 mod storage;
+mod tape;
 #[cfg(test)]
 mod tests;
 
 pub use activation::{add_bias, relu};
+pub use arithmetic::{add, scale};
 pub use batch_norm::{batch_norm_eval, batch_norm_train, update_running_average};
-pub use conv2d::conv2d;
+pub use conv_norm::ConvNorm;
+pub use conv2d::{conv2d, depthwise_conv2d};
 pub use coverage::gradient_coverage;
 pub use dropout::{DropoutKey, LayerKey, dropout};
+pub use gradients::Gradients;
 pub use linear::{linear, linear_relu};
 pub use memory::keep_freed_memory;
 pub use pooling::{avg_pool2d, global_average_pool, max_pool2d};
+pub use tape::{Tape, flatten, record, reshape};

@@ -3,6 +3,8 @@
 //! The cut depends on the sizes of the tensors only, and sums over chunks are taken in the order of the chunks, so every
 //! result has the same bits for any number of threads.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
 /// Elements of one chunk of an elementwise pass: large enough to hide the cost of a task, small enough for the L2 cache.
@@ -44,14 +46,26 @@ pub(crate) fn for_each_chunk<T: Send>(
 }
 
 /// A new vector of `len` elements, filled chunk by chunk.
+///
+/// A chunk holds zeros when the work on it begins. They are written then, so that they only reach the cache: a pass of
+/// zeros over the whole memory would cost as much as a simple operation.
 pub(crate) fn filled<T: Copy + Default + Send>(
     len: usize,
     chunk_len: usize,
     work: impl Fn(usize, &mut [T]) + Send + Sync,
 ) -> Vec<T> {
-    let mut values = vec![T::default(); len];
-    for_each_chunk(&mut values, chunk_len, work);
+    let mut values = Vec::with_capacity(len);
+    for_each_chunk(&mut values.spare_capacity_mut()[..len], chunk_len, |start, chunk| work(start, cleared(chunk)));
+    // SAFETY: the chunks are all of the first `len` elements, and `cleared` has initialised each of them
+    unsafe { values.set_len(len) };
     values
+}
+
+/// Fills memory with zeros.
+pub(crate) fn cleared<T: Copy + Default>(memory: &mut [MaybeUninit<T>]) -> &mut [T] {
+    memory.fill(MaybeUninit::new(T::default()));
+    // SAFETY: every element was initialised by the line above, and `MaybeUninit<T>` has the layout of `T`
+    unsafe { &mut *(std::ptr::from_mut(memory) as *mut [T]) }
 }
 
 /// Rows of one chunk of a pass over rows of `row_len` elements.

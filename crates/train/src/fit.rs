@@ -2,7 +2,7 @@
 
 use crate::checkpoint::{self, Progress, checkpoint_error};
 use crate::objective::scalar;
-use crate::optimizer::Optimizer;
+use crate::optimizer::{Optimizer, in_order};
 use crate::predict::{batch_tensor, predict_records};
 use crate::{
     EpochRecord, FitSummary, LabelView, LossParts, Monitor, Objective, Sampler, StepInfo, TrainError, TrainingConfig,
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use stillhouse_core::{ClassId, Seed};
 use stillhouse_data::{Batch, Loader, Split};
 use stillhouse_models::{Mode, Model};
-use stillhouse_ops::{DropoutKey, gradient_coverage, optimizer::clip_by_global_norm};
+use stillhouse_ops::{DropoutKey, Tape, gradient_coverage, optimizer::clip_by_global_norm, record};
 
 /// One training: what, on which rows, towards which objective.
 #[derive(Clone, Debug)]
@@ -148,15 +148,17 @@ impl<'a> Training<'a> {
         let shape = job.split.input().shape;
         let inputs = batch_tensor(batch.inputs.clone(), batch.labels.len(), &shape, self.model)?;
         let dropout = DropoutKey { seed: job.seed.derive("dropout", step as u64).0 };
-        let logits = self.model.forward(&inputs, Mode::Train { dropout })?;
-        let parts = job.objective.loss(job.name, &logits, batch)?;
+        let (parts, tape) = record(|| {
+            let logits = self.model.forward(&inputs, Mode::Train { dropout })?;
+            job.objective.loss(job.name, &logits, batch)
+        })?;
         let loss = scalar(&parts.total)?;
         let first_loss = *self.progress.first_loss.get_or_insert(loss);
         let exploded = loss > EXPLODED * (first_loss + 1.0);
         if !loss.is_finite() || exploded {
             return Err(self.diverged("the loss", loss, learning_rate));
         }
-        let gradients = self.gradients(&parts.total, step)?;
+        let gradients = self.gradients(tape, &parts.total, step)?;
         if step == 0 {
             self.report_first_batch(batch, monitor);
         }
@@ -174,21 +176,17 @@ impl<'a> Training<'a> {
     }
 
     /// Gradients in the order of the parameters; at the first step, a check that every one of them is reached.
-    fn gradients(&self, loss: &Tensor, step: usize) -> Result<Vec<Tensor>, TrainError> {
-        let store = loss.backward()?;
+    fn gradients(&self, tape: Tape, loss: &Tensor, step: usize) -> Result<Vec<Tensor>, TrainError> {
+        let mut gradients = tape.backward(loss)?;
         let params = self.model.params();
         if step == 0 {
             let named: Vec<_> = params.iter().map(|param| (param.name.clone(), param.var.clone())).collect();
-            let variables = gradient_coverage(&store, &named)?;
+            let variables = gradient_coverage(&gradients, &named)?;
             if !variables.is_empty() {
                 return Err(TrainError::GradientGap { model: self.job.name.to_owned(), variables });
             }
         }
-        let gradient = |param: &stillhouse_models::Param| match store.get(&param.var) {
-            Some(gradient) => Ok(gradient.clone()),
-            None => param.var.zeros_like(),
-        };
-        Ok(params.iter().map(gradient).collect::<Result<_, _>>()?)
+        Ok(in_order(&mut gradients, params)?)
     }
 
     /// A misaligned store of soft targets shows here: its most probable classes would match the labels by chance only.

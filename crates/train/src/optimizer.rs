@@ -4,6 +4,7 @@ use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_models::Param;
+use stillhouse_ops::Gradients;
 use stillhouse_ops::optimizer::{AdamWHyper, SgdHyper, adamw_step, sgd_step};
 
 /// Update rule of a training. Weight decay is decoupled from the gradient (Loshchilov and Hutter 2019,
@@ -111,6 +112,12 @@ impl OptimizerConfig {
             }
         }
     }
+}
+
+/// The gradients of parameters, in their order; zeros where the loss does not depend on one.
+pub(crate) fn in_order(gradients: &mut Gradients, params: &[Param]) -> candle_core::Result<Vec<Tensor>> {
+    let gradient = |param: &Param| gradients.remove(&param.var).map_or_else(|| param.var.zeros_like(), Ok);
+    params.iter().map(gradient).collect()
 }
 
 /// An update rule at work: its state for each parameter, in the model's order.

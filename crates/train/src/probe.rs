@@ -1,13 +1,13 @@
 //! How long one example takes to train on, measured on a few steps that are thrown away.
 
 use crate::objective::scalar;
-use crate::optimizer::Optimizer;
+use crate::optimizer::{Optimizer, in_order};
 use crate::predict::batch_tensor;
 use crate::{TrainError, TrainingConfig};
 use std::time::Instant;
 use stillhouse_core::InputShape;
 use stillhouse_models::{Mode, Model};
-use stillhouse_ops::{DropoutKey, loss::cross_entropy};
+use stillhouse_ops::{DropoutKey, loss::cross_entropy, record};
 
 const N_WARMUP_STEPS: usize = 2;
 const N_MEASURED_STEPS: usize = 3;
@@ -25,15 +25,10 @@ pub fn seconds_per_example(model: &Model, shape: &InputShape, config: &TrainingC
     for step in 0..N_WARMUP_STEPS + N_MEASURED_STEPS {
         let start = Instant::now();
         let inputs = batch_tensor(vec![0.1; n * shape.n_values()], n, shape, model)?;
-        let logits = model.forward(&inputs, Mode::Train { dropout: DropoutKey { seed: step as u64 } })?;
-        let loss = cross_entropy(&logits, &labels)?;
+        let mode = Mode::Train { dropout: DropoutKey { seed: step as u64 } };
+        let (loss, tape) = record(|| Ok::<_, TrainError>(cross_entropy(&model.forward(&inputs, mode)?, &labels)?))?;
         scalar(&loss)?;
-        let store = loss.backward()?;
-        let gradient = |param: &stillhouse_models::Param| match store.get(&param.var) {
-            Some(gradient) => Ok(gradient.clone()),
-            None => param.var.zeros_like(),
-        };
-        let gradients: Vec<_> = model.params().iter().map(gradient).collect::<Result<_, _>>()?;
+        let gradients = in_order(&mut tape.backward(&loss)?, model.params())?;
         optimizer.step(model.params(), &gradients, 0.0)?;
         if step >= N_WARMUP_STEPS {
             fastest = fastest.min(start.elapsed().as_secs_f64());

@@ -3,9 +3,9 @@
 use candle_core::{DType, Device, Tensor, Var};
 use rand_chacha::rand_core::RngCore;
 use stillhouse_core::{InputShape, Seed};
-use stillhouse_models::{ConvNetConfig, MlpConfig, Mode, Model, ModelConfig, ResNetConfig};
-use stillhouse_ops::DropoutKey;
+use stillhouse_models::{BlockKind, ConvNetConfig, MlpConfig, Mode, Model, ModelConfig, ModelError, ResNetConfig};
 use stillhouse_ops::loss::cross_entropy;
+use stillhouse_ops::{DropoutKey, Gradients, record};
 
 pub const IMAGE: InputShape = InputShape::Image { channels: 3, height: 9, width: 8 };
 pub const FEATURES: InputShape = InputShape::Features { n_features: 12 };
@@ -26,7 +26,9 @@ pub fn resnet(depth: usize, width: usize) -> ModelConfig {
 /// Every architecture with each of its options on.
 pub fn every_case() -> Vec<(ModelConfig, InputShape)> {
     let dropped = MlpConfig { widths: vec![16, 16], dropout: 0.3, input_dropout: 0.2, max_norm: Some(1.0) };
-    let stages = ResNetConfig { depth: 10, width: None, widths: Some(vec![6, 8]), stem_width: Some(4) };
+    let stages =
+        ResNetConfig { depth: 10, width: None, widths: Some(vec![6, 8]), stem_width: Some(4), block: BlockKind::Basic };
+    let separable = ResNetConfig { block: BlockKind::Separable, ..stages.clone() };
     let hidden = ConvNetConfig { widths: vec![6, 8], convs_per_stage: 2, hidden: Some(12), dropout: 0.2 };
     vec![
         (mlp(&[]), FEATURES),
@@ -36,6 +38,7 @@ pub fn every_case() -> Vec<(ModelConfig, InputShape)> {
         (ModelConfig::ConvNet(hidden), IMAGE),
         (resnet(8, 6), IMAGE),
         (ModelConfig::ResNet(stages), IMAGE),
+        (ModelConfig::ResNet(separable), IMAGE),
     ]
 }
 
@@ -66,10 +69,18 @@ pub fn train_mode(step: u64) -> Mode {
     Mode::Train { dropout: DropoutKey { seed: step } }
 }
 
+/// The loss of a batch, and its gradients by the recorded pass.
+pub fn loss_and_gradients(model: &Model, inputs: &Tensor, labels: &[u32], step: u64) -> (Tensor, Gradients) {
+    let forward =
+        || -> Result<Tensor, ModelError> { Ok(cross_entropy(&model.forward(inputs, train_mode(step))?, labels)?) };
+    let (loss, tape) = record(forward).unwrap();
+    let gradients = tape.backward(&loss).unwrap();
+    (loss, gradients)
+}
+
 /// The loss of a batch before one step of plain SGD.
 pub fn sgd_step(model: &Model, inputs: &Tensor, labels: &[u32], learning_rate: f64, step: u64) -> f32 {
-    let loss = cross_entropy(&model.forward(inputs, train_mode(step)).unwrap(), labels).unwrap();
-    let gradients = loss.backward().unwrap();
+    let (loss, gradients) = loss_and_gradients(model, inputs, labels, step);
     for param in model.params() {
         let update = (gradients.get(&param.var).unwrap() * learning_rate).unwrap();
         param.var.set(&(param.var.as_detached_tensor() - update).unwrap()).unwrap();

@@ -5,23 +5,23 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::parallel::is_serial;
+use crate::parallel::{cleared, is_serial};
 
 /// Rows `rows` of the images `images`; all rows where there is more than one image.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Band {
-    pub(crate) images: Range<usize>,
-    pub(crate) rows: Range<usize>,
+pub(super) struct Band {
+    pub(super) images: Range<usize>,
+    pub(super) rows: Range<usize>,
 }
 
 impl Band {
-    pub(crate) fn n_rows(&self) -> usize {
+    pub(super) fn n_rows(&self) -> usize {
         self.images.len() * self.rows.len()
     }
 }
 
 /// Bands of about `rows_per_band` of the `n_rows` rows of each image; cuts inside of an image lie at multiples of `step`.
-pub(crate) fn bands(batch: usize, n_rows: usize, rows_per_band: usize, step: usize) -> Vec<Band> {
+pub(super) fn bands(batch: usize, n_rows: usize, rows_per_band: usize, step: usize) -> Vec<Band> {
     if n_rows == 0 {
         return Vec::new();
     }
@@ -40,25 +40,30 @@ pub(crate) fn bands(batch: usize, n_rows: usize, rows_per_band: usize, step: usi
     (0..batch).flat_map(of_image).collect()
 }
 
-/// Calls `work(scratch, band, piece)` for every band with its piece of `values`, which has rows of `row_len` elements, and
-/// returns the results in the order of the bands.
-pub(crate) fn map_bands<T: Send, C: Default, R: Send>(
+/// A new vector with rows of `row_len` elements for all bands, and what `work(scratch, band, piece)` returns for each band
+/// and its piece of the vector, in the order of the bands.
+pub(super) fn map_bands<T: Copy + Default + Send, C: Default, R: Send>(
     bands: &[Band],
-    values: &mut [T],
     row_len: usize,
     work: impl Fn(&mut C, &Band, &mut [T]) -> R + Send + Sync,
-) -> Vec<R> {
-    let mut rest = values;
+) -> (Vec<T>, Vec<R>) {
+    let len = bands.iter().map(Band::n_rows).sum::<usize>() * row_len;
+    let mut values = Vec::with_capacity(len);
+    let mut rest = &mut values.spare_capacity_mut()[..len];
     let mut pieces = Vec::with_capacity(bands.len());
     for band in bands {
         let (piece, others) = rest.split_at_mut(band.n_rows() * row_len);
         pieces.push((band, piece));
         rest = others;
     }
-    if is_serial(bands.len()) {
+    let results = if is_serial(bands.len()) {
         let mut scratch = C::default();
-        return pieces.into_iter().map(|(band, piece)| work(&mut scratch, band, piece)).collect();
-    }
-    let parallel = pieces.into_par_iter();
-    parallel.map_init(C::default, |scratch, (band, piece)| work(scratch, band, piece)).collect()
+        pieces.into_iter().map(|(band, piece)| work(&mut scratch, band, cleared(piece))).collect()
+    } else {
+        let pieces = pieces.into_par_iter();
+        pieces.map_init(C::default, |scratch, (band, piece)| work(scratch, band, cleared(piece))).collect()
+    };
+    // SAFETY: the pieces are all of the first `len` elements, and `cleared` has initialised each of them
+    unsafe { values.set_len(len) };
+    (values, results)
 }

@@ -9,20 +9,19 @@ use super::panels::{Destination, Left, Panels, multiply};
 use super::transpose::transpose;
 use crate::simd::{Lanes, run};
 
-/// Writes the output `[N, H', W', O]`; returns what `visit` says about each finished band, in the order of the bands.
+/// The output `[N, H', W', O]`, and what `visit` says about each finished band, in the order of the bands.
 pub(super) fn forward<T: Lanes, R: Send>(
     input: &[T],
     weight: &[T],
     size: &Conv2dSize,
-    output: &mut [T],
     visit: impl Fn(&[T]) -> R + Send + Sync,
-) -> Vec<R> {
+) -> (Vec<T>, Vec<R>) {
     let kernel = run(Pack { matrix: weight, depth: size.patch_len(), n_columns: size.n_outputs });
-    Pass::forward(size, kernel).run(input, size.batch, output, visit)
+    Pass::forward(size, kernel).run(input, size.batch, visit)
 }
 
-/// Writes the gradient of the input, `[N, H, W, C]`.
-pub(super) fn backward_input<T: Lanes>(grad: &[T], weight: &[T], size: &Conv2dSize, input_grad: &mut [T]) {
+/// The gradient of the input, `[N, H, W, C]`.
+pub(super) fn backward_input<T: Lanes>(grad: &[T], weight: &[T], size: &Conv2dSize) -> Vec<T> {
     let matrix_len = size.n_inputs * size.n_outputs;
     let pass = Pass::backward(size, |taps| {
         let mut transposed = vec![T::default(); taps.len() * matrix_len];
@@ -31,7 +30,7 @@ pub(super) fn backward_input<T: Lanes>(grad: &[T], weight: &[T], size: &Conv2dSi
         }
         run(Pack { matrix: &transposed, depth: taps.len() * size.n_outputs, n_columns: size.n_inputs })
     });
-    pass.run(grad, size.batch, input_grad, |_| ());
+    pass.run(grad, size.batch, |_| ()).0
 }
 
 impl<T: Lanes> PatchKernel<T> for Panels<T> {

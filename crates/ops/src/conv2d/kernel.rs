@@ -2,7 +2,7 @@
 
 use super::Conv2dSize;
 use super::transpose::transpose;
-use super::{direct, weight_grad, winograd};
+use super::{depthwise, direct, weight_grad, winograd};
 use crate::element::Element;
 
 /// The output `[N, H', W', O]`, and what `visit` says about its pieces, in their order.
@@ -12,25 +12,22 @@ pub(super) fn forward<T: Element, R: Send>(
     size: &Conv2dSize,
     visit: impl Fn(&[T]) -> R + Send + Sync,
 ) -> (Vec<T>, Vec<R>) {
-    let mut output = vec![T::ZERO; size.n_pixels() * size.n_outputs];
-    let visited = if winograd::is_applicable(size) {
-        winograd::forward(input, weight, size, &mut output, visit)
+    if size.is_depthwise {
+        depthwise::forward(input, weight, size, visit)
+    } else if winograd::is_applicable(size) {
+        winograd::forward(input, weight, size, visit)
     } else {
-        direct::forward(input, weight, size, &mut output, visit)
-    };
-    (output, visited)
+        direct::forward(input, weight, size, visit)
+    }
 }
 
 /// The gradient of the input, `[N, H, W, C]`.
 pub(super) fn backward_input<T: Element>(grad: &[T], weight: &[T], size: &Conv2dSize) -> Vec<T> {
-    let mut input_grad = vec![T::ZERO; size.batch * size.height * size.width * size.n_inputs];
     match mirrored_size(size).filter(winograd::is_applicable) {
-        Some(mirrored) => {
-            winograd::forward(grad, &mirrored_weight(weight, size), &mirrored, &mut input_grad, |_| ());
-        }
-        None => direct::backward_input(grad, weight, size, &mut input_grad),
+        _ if size.is_depthwise => depthwise::backward_input(grad, weight, size),
+        Some(mirrored) => winograd::forward(grad, &mirrored_weight(weight, size), &mirrored, |_| ()).0,
+        None => direct::backward_input(grad, weight, size),
     }
-    input_grad
 }
 
 /// The convolution that leads from the output back to the input, where there is one.
@@ -62,12 +59,14 @@ fn mirrored_weight<T: Element>(weight: &[T], size: &Conv2dSize) -> Vec<T> {
     mirrored
 }
 
-/// The gradient of the weight, `[kh, kw, C, O]`.
+/// The gradient of the weight, `[kh, kw, C, O]`, or `[kh, kw, C]` of a depthwise one.
 pub(super) fn backward_weight<T: Element>(grad: &[T], input: &[T], size: &Conv2dSize) -> Vec<T> {
     if size.n_pixels() == 0 {
         return vec![T::ZERO; size.patch_len() * size.n_outputs];
     }
-    let partial_sums = if winograd::is_applicable(size) {
+    let partial_sums = if size.is_depthwise {
+        depthwise::backward_weight(grad, input, size)
+    } else if winograd::is_applicable(size) {
         winograd::backward_weight(grad, input, size)
     } else {
         weight_grad::backward_weight(grad, input, size)

@@ -116,21 +116,20 @@ impl<K> Phase<K> {
 }
 
 impl<K> Pass<K> {
-    /// Writes the target of all images; returns what `visit` says about each finished band, in the order of the bands.
+    /// The target of all images, and what `visit` says about each finished band, in the order of the bands.
     pub(super) fn run<T: Lanes, R: Send>(
         &self,
         source: &[T],
         batch: usize,
-        target: &mut [T],
         visit: impl Fn(&[T]) -> R + Send + Sync,
-    ) -> Vec<R>
+    ) -> (Vec<T>, Vec<R>)
     where
         K: PatchKernel<T>,
     {
         let [source_len, target_len] = [self.source, self.target].map(|size| size.iter().product::<usize>());
         let rows_per_band = self.target[0] * BAND_LEN / (source_len + target_len).max(1);
         let bands = bands(batch, self.target[0], rows_per_band.max(self.target_step), self.target_step);
-        map_bands(&bands, target, self.target[1] * self.target[2], |scratch, band, target| {
+        map_bands(&bands, self.target[1] * self.target[2], |scratch, band, target| {
             run(PassBand { pass: self, source, band, scratch, target: &mut *target });
             visit(target)
         })

@@ -1,118 +1,94 @@
-//! Convolution of images with square or rectangular kernels, without bias.
+//! Convolution of images with square or rectangular kernels, without bias, over all channels or for each of its own.
 //!
 //! Shapes: `N` images of `H` rows, `W` columns and `C` channels; kernels of `kh` rows and `kw` columns; `O` output
 //! channels; output images of `H'` rows and `W'` columns with `H' = (H + 2 padding - kh) / stride + 1`.
 
 mod bands;
+mod depthwise;
 mod direct;
 mod kernel;
 mod lattice;
 mod outer;
 mod panels;
+mod size;
 mod transpose;
 mod weight_grad;
 mod window;
 mod winograd;
 
+use std::sync::{Arc, OnceLock};
+
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 
+use crate::channel_moments::ChannelMoments;
 use crate::composite;
-use crate::element::with_element;
-use crate::shape::{expect_4d, expect_positive, expect_same_kind, expect_shape, mismatch};
+use crate::element::{Element, with_element};
+use crate::shape::expect_same_kind;
 use crate::storage::{Elements, output, slice, tensor};
-use kernel::{backward_input, backward_weight, forward};
+use crate::tape::apply2;
+pub(crate) use size::Conv2dSize;
 
-const NAME: &str = "conv2d";
+use kernel::{backward_input, backward_weight, forward};
 
 /// Cross-correlation of `input [N, H, W, C]` with `weight [kh, kw, C, O]`, an output of shape `[N, H', W', O]`.
 ///
 /// The image is surrounded by `padding` rows and columns of zeros on each side. This is what the field calls a
 /// convolution; the kernel is not mirrored.
+///
+/// # Errors
+/// Shapes that do not fit, a stride of 0, a kernel that is larger than the padded image.
 pub fn conv2d(input: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
-    let size = Conv2dSize::of(input, weight, stride, padding)?;
-    expect_same_kind(NAME, input, &[("weight", weight)])?;
+    convolve(input, weight, Conv2dSize::dense(input, weight, stride, padding)?, None)
+}
+
+/// Cross-correlation of each channel of `input [N, H, W, C]` with a kernel of its own, `weight [kh, kw, C]`: an output of
+/// shape `[N, H', W', C]`.
+///
+/// # Errors
+/// As [`conv2d`].
+pub fn depthwise_conv2d(input: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
+    convolve(input, weight, Conv2dSize::depthwise(input, weight, stride, padding)?, None)
+}
+
+/// Moments of an output's channels, which the forward pass takes while the output is in the cache.
+pub(crate) type MomentsCell = Arc<OnceLock<ChannelMoments>>;
+
+/// The convolution of a given size; `moments` are filled in on the CPU.
+pub(crate) fn convolve(
+    input: &Tensor,
+    weight: &Tensor,
+    size: Conv2dSize,
+    moments: Option<MomentsCell>,
+) -> Result<Tensor> {
+    expect_same_kind(size.name(), input, &[("weight", weight)])?;
     if !input.device().is_cpu() {
         return composite::conv2d(input, weight, &size);
     }
-    input.contiguous()?.apply_op2(&weight.contiguous()?, Conv2d { size })
-}
-
-/// All sizes of one convolution.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Conv2dSize {
-    pub(crate) batch: usize,
-    pub(crate) height: usize,
-    pub(crate) width: usize,
-    pub(crate) n_inputs: usize,
-    pub(crate) kernel_height: usize,
-    pub(crate) kernel_width: usize,
-    pub(crate) n_outputs: usize,
-    pub(crate) stride: usize,
-    pub(crate) padding: usize,
-    pub(crate) out_height: usize,
-    pub(crate) out_width: usize,
-}
-
-impl Conv2dSize {
-    pub(crate) fn of(input: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Self> {
-        let [batch, height, width, n_inputs] = expect_4d(NAME, "input", input)?;
-        let [kernel_height, kernel_width, _, n_outputs] = expect_4d(NAME, "weight", weight)?;
-        expect_shape(NAME, "weight", weight, &[kernel_height, kernel_width, n_inputs, n_outputs])?;
-        expect_positive(NAME, "stride", stride)?;
-        expect_positive(NAME, "input channels", n_inputs)?;
-        expect_positive(NAME, "output channels", n_outputs)?;
-        expect_positive(NAME, "kernel height", kernel_height)?;
-        expect_positive(NAME, "kernel width", kernel_width)?;
-        if kernel_height > height + 2 * padding || kernel_width > width + 2 * padding {
-            let expected = format!("at least the kernel, {kernel_height} x {kernel_width}");
-            return Err(mismatch(NAME, "size of padded image", expected, (height + 2 * padding, width + 2 * padding)));
-        }
-        Ok(Self {
-            batch,
-            height,
-            width,
-            n_inputs,
-            kernel_height,
-            kernel_width,
-            n_outputs,
-            stride,
-            padding,
-            out_height: (height + 2 * padding - kernel_height) / stride + 1,
-            out_width: (width + 2 * padding - kernel_width) / stride + 1,
-        })
-    }
-
-    /// Output pixels of the whole batch: the rows of the matrix product.
-    pub(crate) fn n_pixels(&self) -> usize {
-        self.batch * self.out_height * self.out_width
-    }
-
-    /// Numbers that one output pixel is computed from: the inner size of the matrix product.
-    pub(crate) fn patch_len(&self) -> usize {
-        self.kernel_height * self.kernel_width * self.n_inputs
-    }
-
-    pub(crate) fn input_shape(&self) -> (usize, usize, usize, usize) {
-        (self.batch, self.height, self.width, self.n_inputs)
-    }
-
-    pub(crate) fn weight_shape(&self) -> (usize, usize, usize, usize) {
-        (self.kernel_height, self.kernel_width, self.n_inputs, self.n_outputs)
-    }
-
-    pub(crate) fn output_shape(&self) -> (usize, usize, usize, usize) {
-        (self.batch, self.out_height, self.out_width, self.n_outputs)
-    }
+    apply2(Conv2d { size, moments }, &input.contiguous()?, &weight.contiguous()?)
 }
 
 struct Conv2d {
     size: Conv2dSize,
+    moments: Option<MomentsCell>,
+}
+
+impl Conv2d {
+    fn forward<T: Element>(&self, input: &[T], weight: &[T]) -> Vec<T> {
+        let Some(cell) = &self.moments else {
+            return forward(input, weight, &self.size, |_| ()).0;
+        };
+        let (values, parts) =
+            forward(input, weight, &self.size, |piece| ChannelMoments::of(piece, self.size.n_outputs));
+        // a pass that is repeated finds the same moments
+        let _ = cell.set(ChannelMoments::combine(parts));
+        values
+    }
 }
 
 impl CustomOp2 for Conv2d {
     fn name(&self) -> &'static str {
-        NAME
+        self.size.name()
     }
 
     fn cpu_fwd(
@@ -122,10 +98,9 @@ impl CustomOp2 for Conv2d {
         weight: &CpuStorage,
         weight_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        with_element!(input.dtype(), NAME, T => {
+        with_element!(input.dtype(), self.name(), T => {
             let (input, weight) = (slice::<T>(input, input_layout)?, slice::<T>(weight, weight_layout)?);
-            let (values, _) = forward(input, weight, &self.size, |_| ());
-            Ok(output(values, self.size.output_shape()))
+            Ok(output(self.forward(input, weight), self.size.output_shape()))
         })
     }
 
@@ -137,7 +112,7 @@ impl CustomOp2 for Conv2d {
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let grad = grad.contiguous()?;
-        with_element!(grad.dtype(), NAME, T => {
+        with_element!(grad.dtype(), self.name(), T => {
             let grad = Elements::<T>::of(&grad)?;
             let input_grad = if input.track_op() {
                 let values = backward_input(&grad, &Elements::<T>::of(weight)?, &self.size);

@@ -103,7 +103,7 @@ impl<T: Lanes> OuterProducts<'_, T> {
         for (sums, target) in sums.iter().zip(rows) {
             let (target, _) = T::vectors_mut::<S>(&mut target[column..column + V * T::count::<S>()]);
             for (target, sum) in target.iter_mut().zip(sums) {
-                *target = T::add(simd, *target, *sum);
+                *target = T::plus(simd, *target, *sum);
             }
         }
     }

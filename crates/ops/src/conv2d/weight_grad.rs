@@ -6,7 +6,7 @@ use pulp::{Simd, WithSimd};
 use super::Conv2dSize;
 use super::bands::{Band, bands};
 use super::outer::OuterProducts;
-use super::window::Window;
+use super::window::{Window, pixel_starts};
 use crate::parallel::map_chunks;
 use crate::scratch::Scratch;
 use crate::simd::{Lanes, run};
@@ -48,7 +48,7 @@ impl<T: Lanes> WithSimd for SumOverBands<'_, T> {
         let n_rows = size.kernel_width * size.n_inputs;
         let mut sums = vec![T::default(); size.patch_len() * n_columns];
         for band in bands {
-            let window = window(band, size);
+            let window = Window::of_outputs(band, size);
             let source = window.of_band(input, band, [size.height, size.width, size.n_inputs], &mut windows);
             let right = whole_vectors(grad, band, size, n_columns, &mut padded);
             let left_starts = pixel_starts(band, &window, size);
@@ -61,16 +61,6 @@ impl<T: Lanes> WithSimd for SumOverBands<'_, T> {
             return sums;
         }
         sums.chunks_exact(n_columns).flat_map(|row| row[..size.n_outputs].iter().copied()).collect()
-    }
-}
-
-/// What the output rows of a band see of the input.
-fn window(band: &Band, size: &Conv2dSize) -> Window {
-    Window {
-        top: (band.rows.start * size.stride) as isize - size.padding as isize,
-        left: -(size.padding as isize),
-        height: (band.rows.len() - 1) * size.stride + size.kernel_height,
-        width: (size.out_width - 1) * size.stride + size.kernel_width,
     }
 }
 
@@ -94,17 +84,4 @@ fn whole_vectors<'a, T: Lanes>(
         row[size.n_outputs..].fill(T::default());
     }
     padded
-}
-
-/// Where the patch of each output pixel of a band starts in its windows.
-fn pixel_starts(band: &Band, window: &Window, size: &Conv2dSize) -> Vec<usize> {
-    let mut starts = Vec::with_capacity(band.n_rows() * size.out_width);
-    for image in 0..band.images.len() {
-        for row in 0..band.rows.len() {
-            let row = image * window.height + row * size.stride;
-            let pixels = (0..size.out_width).map(|x| (row * window.width + x * size.stride) * size.n_inputs);
-            starts.extend(pixels);
-        }
-    }
-    starts
 }

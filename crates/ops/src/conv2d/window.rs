@@ -1,5 +1,6 @@
 //! Parts of images with zeros around them.
 
+use super::Conv2dSize;
 use super::bands::Band;
 use crate::scratch::Scratch;
 use crate::simd::Lanes;
@@ -14,6 +15,16 @@ pub(super) struct Window {
 }
 
 impl Window {
+    /// What the output rows of a band see of the input.
+    pub(super) fn of_outputs(band: &Band, size: &Conv2dSize) -> Self {
+        Self {
+            top: (band.rows.start * size.stride) as isize - size.padding as isize,
+            left: -(size.padding as isize),
+            height: (band.rows.len() - 1) * size.stride + size.kernel_height,
+            width: (size.out_width - 1) * size.stride + size.kernel_width,
+        }
+    }
+
     /// The windows `[images, height, width, C]` of all images of a band; the images themselves where nothing is added or
     /// left out between them. `size` is that of an image, `[H, W, C]`.
     pub(super) fn of_band<'a, T: Lanes>(
@@ -55,4 +66,17 @@ impl Window {
         let is_whole = (self.top, self.height) == (0, height);
         is_whole || (band.images.len() == 1 && self.top as usize + self.height <= height)
     }
+}
+
+/// Where the patch of each output pixel of a band starts in its windows.
+pub(super) fn pixel_starts(band: &Band, window: &Window, size: &Conv2dSize) -> Vec<usize> {
+    let mut starts = Vec::with_capacity(band.n_rows() * size.out_width);
+    for image in 0..band.images.len() {
+        for row in 0..band.rows.len() {
+            let row = image * window.height + row * size.stride;
+            let pixels = (0..size.out_width).map(|x| (row * window.width + x * size.stride) * size.n_inputs);
+            starts.extend(pixels);
+        }
+    }
+    starts
 }

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::element::{Element, with_element};
 use crate::parallel::{CHUNK, is_serial};
 use crate::shape::{expect_same_kind, expect_shape};
-use crate::storage::{Elements, slice, slice_mut};
+use crate::storage::{Elements, shares_storage, slice, slice_mut};
 
 /// The arithmetic of one optimizer step on slices of equal length.
 pub(crate) trait Step: Sync {
@@ -39,14 +39,6 @@ pub(crate) fn check(name: &str, param: &Tensor, grad: &Tensor, state: Option<(&T
         expect_same_kind(name, param, &[("state", state)])?;
     }
     Ok(())
-}
-
-fn shares_storage(a: &Tensor, b: &Tensor) -> bool {
-    let address = |tensor: &Tensor| {
-        let (storage, _) = tensor.storage_and_layout();
-        std::ptr::from_ref(&*storage).addr()
-    };
-    address(a) == address(b)
 }
 
 struct OnParam<'a, S> {

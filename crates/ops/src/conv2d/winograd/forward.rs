@@ -16,20 +16,19 @@ const BAND_LEN: usize = 96 * 1024;
 /// With fewer tiles in a band the transformed weight is not used often enough while it passes by.
 const MIN_TILES: usize = 36;
 
-/// Writes the output `[N, H', W', O]`; returns what `visit` says about each finished band, in the order of the bands.
+/// The output `[N, H', W', O]`, and what `visit` says about each finished band, in the order of the bands.
 pub(crate) fn forward<T: Lanes, R: Send>(
     input: &[T],
     weight: &[T],
     size: &Conv2dSize,
-    output: &mut [T],
     visit: impl Fn(&[T]) -> R + Send + Sync,
-) -> Vec<R> {
+) -> (Vec<T>, Vec<R>) {
     let weight = run(TransformWeight { weight, size });
     let n_tiles = (BAND_LEN / (N_POINTS * size.n_inputs)).max(MIN_TILES);
     let bands = bands(size.batch, size.out_height, rows_of_tiles(n_tiles, size), TILE);
     let (height, width, n_channels, padding) = (size.height, size.width, size.n_inputs, size.padding);
     let images = Images { values: input, height, width, n_channels, padding };
-    map_bands(&bands, output, size.out_width * size.n_outputs, |scratch, band, output| {
+    map_bands(&bands, size.out_width * size.n_outputs, |scratch, band, output| {
         run(ForwardBand { images, weight: &weight, size, band, scratch, output: &mut *output });
         visit(output)
     })

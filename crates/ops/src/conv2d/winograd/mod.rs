@@ -26,7 +26,8 @@ const MIN_CHANNELS: usize = 16;
 /// True where this algorithm is used.
 pub(super) fn is_applicable(size: &Conv2dSize) -> bool {
     let is_kernel = (size.kernel_height, size.kernel_width, size.stride) == (KERNEL, KERNEL, 1);
-    is_kernel && size.n_inputs.min(size.n_outputs) >= MIN_CHANNELS && size.out_height.min(size.out_width) >= TILE
+    let is_wide = size.n_inputs.min(size.n_outputs) >= MIN_CHANNELS;
+    is_kernel && is_wide && !size.is_depthwise && size.out_height.min(size.out_width) >= TILE
 }
 
 /// Rows of the output, whole rows of tiles, that make at least `n_tiles` tiles.

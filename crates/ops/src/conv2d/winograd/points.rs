@@ -113,7 +113,8 @@ fn pixels<T, const N: usize>(images: Images<'_, T>, tile: Tile) -> [[Option<usiz
     let mut pixels = [[None; N]; N];
     for (y, row) in (tile.row..).zip(&mut pixels) {
         for (x, pixel) in (tile.column..).zip(row) {
-            let is_inside = (padding..images.height + padding).contains(&y) && (padding..images.width + padding).contains(&x);
+            let is_inside =
+                (padding..images.height + padding).contains(&y) && (padding..images.width + padding).contains(&x);
             let row = tile.image * images.height + y;
             *pixel = is_inside.then(|| ((row - padding) * images.width + x - padding) * images.n_channels);
         }

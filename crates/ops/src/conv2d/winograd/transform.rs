@@ -56,14 +56,14 @@ impl Transform<PATCH, PATCH> for Input {
     fn line<T: Lanes, S: Simd>(simd: S, c: &Constants<T, S>, d: [Vector<T, S>; PATCH]) -> [Vector<T, S>; PATCH] {
         let even = T::mul_add(simd, c.minus_four, d[2], d[4]);
         let odd = T::mul_add(simd, c.minus_four, d[1], d[3]);
-        let far_even = T::sub(simd, d[4], d[2]);
-        let far_odd = T::mul(simd, c.two, T::sub(simd, d[3], d[1]));
+        let far_even = T::minus(simd, d[4], d[2]);
+        let far_odd = T::times(simd, c.two, T::minus(simd, d[3], d[1]));
         [
             T::mul_add(simd, c.four, d[0], T::mul_add(simd, c.minus_five, d[2], d[4])),
-            T::add(simd, even, odd),
-            T::sub(simd, even, odd),
-            T::add(simd, far_even, far_odd),
-            T::sub(simd, far_even, far_odd),
+            T::plus(simd, even, odd),
+            T::minus(simd, even, odd),
+            T::plus(simd, far_even, far_odd),
+            T::minus(simd, far_even, far_odd),
             T::mul_add(simd, c.four, d[1], T::mul_add(simd, c.minus_five, d[3], d[5])),
         ]
     }
@@ -75,16 +75,16 @@ pub(super) struct Weight;
 impl Transform<KERNEL, PATCH> for Weight {
     #[inline(always)]
     fn line<T: Lanes, S: Simd>(simd: S, c: &Constants<T, S>, g: [Vector<T, S>; KERNEL]) -> [Vector<T, S>; PATCH] {
-        let even = T::mul(simd, c.minus_sixth, T::add(simd, g[0], g[2]));
-        let odd = T::mul(simd, c.minus_sixth, g[1]);
-        let far_even = T::mul_add(simd, c.sixth, g[2], T::mul(simd, c.twenty_fourth, g[0]));
-        let far_odd = T::mul(simd, c.twelfth, g[1]);
+        let even = T::times(simd, c.minus_sixth, T::plus(simd, g[0], g[2]));
+        let odd = T::times(simd, c.minus_sixth, g[1]);
+        let far_even = T::mul_add(simd, c.sixth, g[2], T::times(simd, c.twenty_fourth, g[0]));
+        let far_odd = T::times(simd, c.twelfth, g[1]);
         [
-            T::mul(simd, c.quarter, g[0]),
-            T::add(simd, even, odd),
-            T::sub(simd, even, odd),
-            T::add(simd, far_even, far_odd),
-            T::sub(simd, far_even, far_odd),
+            T::times(simd, c.quarter, g[0]),
+            T::plus(simd, even, odd),
+            T::minus(simd, even, odd),
+            T::plus(simd, far_even, far_odd),
+            T::minus(simd, far_even, far_odd),
             g[2],
         ]
     }
@@ -96,13 +96,13 @@ pub(super) struct Output;
 impl Transform<PATCH, TILE> for Output {
     #[inline(always)]
     fn line<T: Lanes, S: Simd>(simd: S, c: &Constants<T, S>, m: [Vector<T, S>; PATCH]) -> [Vector<T, S>; TILE] {
-        let (sum, difference) = (T::add(simd, m[1], m[2]), T::sub(simd, m[1], m[2]));
-        let (far_sum, far_difference) = (T::add(simd, m[3], m[4]), T::sub(simd, m[3], m[4]));
+        let (sum, difference) = (T::plus(simd, m[1], m[2]), T::minus(simd, m[1], m[2]));
+        let (far_sum, far_difference) = (T::plus(simd, m[3], m[4]), T::minus(simd, m[3], m[4]));
         [
-            T::add(simd, m[0], T::add(simd, sum, far_sum)),
+            T::plus(simd, m[0], T::plus(simd, sum, far_sum)),
             T::mul_add(simd, c.two, far_difference, difference),
             T::mul_add(simd, c.four, far_sum, sum),
-            T::add(simd, m[5], T::mul_add(simd, c.eight, far_difference, difference)),
+            T::plus(simd, m[5], T::mul_add(simd, c.eight, far_difference, difference)),
         ]
     }
 }
@@ -113,15 +113,15 @@ pub(super) struct OutputGrad;
 impl Transform<TILE, PATCH> for OutputGrad {
     #[inline(always)]
     fn line<T: Lanes, S: Simd>(simd: S, c: &Constants<T, S>, y: [Vector<T, S>; TILE]) -> [Vector<T, S>; PATCH] {
-        let (even, odd) = (T::add(simd, y[0], y[2]), T::add(simd, y[1], y[3]));
+        let (even, odd) = (T::plus(simd, y[0], y[2]), T::plus(simd, y[1], y[3]));
         let far_even = T::mul_add(simd, c.four, y[2], y[0]);
-        let far_odd = T::mul(simd, c.two, T::mul_add(simd, c.four, y[3], y[1]));
+        let far_odd = T::times(simd, c.two, T::mul_add(simd, c.four, y[3], y[1]));
         [
             y[0],
-            T::add(simd, even, odd),
-            T::sub(simd, even, odd),
-            T::add(simd, far_even, far_odd),
-            T::sub(simd, far_even, far_odd),
+            T::plus(simd, even, odd),
+            T::minus(simd, even, odd),
+            T::plus(simd, far_even, far_odd),
+            T::minus(simd, far_even, far_odd),
             y[3],
         ]
     }
@@ -133,13 +133,13 @@ pub(super) struct WeightGrad;
 impl Transform<PATCH, KERNEL> for WeightGrad {
     #[inline(always)]
     fn line<T: Lanes, S: Simd>(simd: S, c: &Constants<T, S>, u: [Vector<T, S>; PATCH]) -> [Vector<T, S>; KERNEL] {
-        let (sum, difference) = (T::add(simd, u[1], u[2]), T::sub(simd, u[1], u[2]));
-        let (far_sum, far_difference) = (T::add(simd, u[3], u[4]), T::sub(simd, u[3], u[4]));
-        let near = T::mul(simd, c.minus_sixth, sum);
+        let (sum, difference) = (T::plus(simd, u[1], u[2]), T::minus(simd, u[1], u[2]));
+        let (far_sum, far_difference) = (T::plus(simd, u[3], u[4]), T::minus(simd, u[3], u[4]));
+        let near = T::times(simd, c.minus_sixth, sum);
         [
             T::mul_add(simd, c.quarter, u[0], T::mul_add(simd, c.twenty_fourth, far_sum, near)),
-            T::mul_add(simd, c.twelfth, far_difference, T::mul(simd, c.minus_sixth, difference)),
-            T::add(simd, u[5], T::mul_add(simd, c.sixth, far_sum, near)),
+            T::mul_add(simd, c.twelfth, far_difference, T::times(simd, c.minus_sixth, difference)),
+            T::plus(simd, u[5], T::mul_add(simd, c.sixth, far_sum, near)),
         ]
     }
 }
