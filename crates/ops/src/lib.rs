@@ -1,12 +1,13 @@
 //! Tensor operations with backward, optimizer steps, seeded initialisation and dropout.
 //!
 //! candle supplies tensors; this crate supplies the operations that training spends its time in, each one fused, with
-//! its own backward: [`linear`], [`conv2d`], [`batch_norm_train`], [`relu`], [`dropout`], pooling, and the losses of
-//! distillation in [`loss`]. [`record`] walks back over them without candle's graph. [`optimizer`] steps parameters in
-//! place, [`init`] fills them from a seed, and [`gradient_coverage`] tells which variables a loss does not reach.
+//! its own backward: [`linear`], [`conv2d`], [`depthwise_conv2d`], [`batch_norm_train`], [`ConvNorm`] for a convolution
+//! with all that follows it, [`relu`], [`dropout`], pooling, and the losses of distillation in [`loss`]. [`record`] walks
+//! back over them without candle's graph. [`optimizer`] steps parameters in place, [`init`] fills them from a seed, and
+//! [`gradient_coverage`] tells which variables a loss does not reach.
 //!
-//! **Layout.** Images are `[N, H, W, C]`, convolution weights `[kh, kw, C, O]`, linear weights `[O, I]`, so the innermost
-//! axis is always the channel and every convolution is a matrix product over contiguous rows.
+//! **Layout.** Images are `[N, H, W, C]`, convolution weights `[kh, kw, C, O]`, depthwise ones `[kh, kw, C]`, linear
+//! weights `[O, I]`, so the innermost axis of an image is always the channel, and a convolution reads contiguous rows.
 //!
 //! **Invariants.** An operation takes its threads from the rayon pool that it is called in, and gives the same bits for
 //! any number of them: work is cut into chunks of a fixed size, and partial sums are combined in a fixed order. Inputs

@@ -3,6 +3,9 @@
 //!
 //! Shapes: `left [K, M]`, `right [K, N]`, with `N` a whole number of vectors.
 
+// blocks of registers are indexed by row and column, as in the formulas
+#![allow(clippy::needless_range_loop)]
+
 use pulp::Simd;
 
 use crate::simd::Lanes;

@@ -3,6 +3,9 @@
 //! Shapes: `left [M, K]`, `right [K, N]`. A row of `left` is made of *segments* of equal length, each a contiguous piece
 //! of one slice: the rows under a kernel in an image, or the row of a plain matrix. So no patch is ever copied.
 
+// blocks of registers are indexed by row and column, as in the formulas
+#![allow(clippy::needless_range_loop)]
+
 use pulp::Simd;
 
 use crate::scratch::Scratch;

@@ -3,6 +3,9 @@
 //! Shapes: `t` tiles in a band, `stride` channels in memory (a whole number of vectors); values at points `[36, t, stride]`,
 //! with a gap between the points.
 
+// blocks of registers are indexed by row and column, as in the formulas
+#![allow(clippy::needless_range_loop)]
+
 use std::ops::Range;
 
 use pulp::Simd;

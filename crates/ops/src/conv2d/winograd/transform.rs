@@ -5,6 +5,9 @@
 //! outputs, at the points `0, 1, -1, 2, -2` and infinity. The backward passes use the transposes `A` and `G^T`. Images
 //! are transformed along their columns, then along their rows.
 
+// blocks of registers are indexed by row and column, as in the formulas
+#![allow(clippy::needless_range_loop)]
+
 use pulp::Simd;
 
 use crate::simd::Lanes;
