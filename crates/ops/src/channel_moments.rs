@@ -52,10 +52,10 @@ impl ChannelMoments {
 
     /// Of all positions of the parts together, which are combined in their order (Chan, Golub and LeVeque 1979).
     pub(crate) fn combine(parts: impl IntoIterator<Item = Self>) -> Self {
-        parts.into_iter().filter(|part| part.n_positions > 0).reduce(Self::joined).unwrap_or_default()
+        parts.into_iter().filter(|part| part.n_positions > 0).reduce(|all, part| all.joined(&part)).unwrap_or_default()
     }
 
-    fn joined(mut self, other: Self) -> Self {
+    fn joined(mut self, other: &Self) -> Self {
         let n_positions = self.n_positions + other.n_positions;
         let weight = other.n_positions as f64 / n_positions as f64;
         let values = self.mean.iter_mut().zip(&mut self.var);

@@ -86,7 +86,7 @@ pub(super) fn images_to_points<K: Transform<N, PATCH>, T: Lanes, S: Simd, const 
     let point_len = tiles.point_len::<T, S>(stride);
     let constants = Constants::<T, S>::new(simd);
     for index in 0..tiles.count() {
-        let pixels: [[Option<usize>; N]; N] = pixels(images, tiles.at(index));
+        let pixels: [[Option<usize>; N]; N] = pixels(&images, tiles.at(index));
         for channel in (0..n_channels).step_by(lanes) {
             let end = (channel + lanes).min(n_channels);
             let mut values = [[T::constant(simd, 0.0); N]; N];
@@ -111,7 +111,7 @@ pub(super) fn images_to_points<K: Transform<N, PATCH>, T: Lanes, S: Simd, const 
 
 /// Where the pixels from a tile's first one on start in the images; none in the padding.
 #[inline(always)]
-fn pixels<T, const N: usize>(images: Images<'_, T>, tile: Tile) -> [[Option<usize>; N]; N] {
+fn pixels<T, const N: usize>(images: &Images<'_, T>, tile: Tile) -> [[Option<usize>; N]; N] {
     let padding = images.padding;
     let mut pixels = [[None; N]; N];
     for (y, row) in (tile.row..).zip(&mut pixels) {
