@@ -135,7 +135,7 @@ const ACTIVATIONS_PER_CONVOLUTION: u64 = 2;
 
 /// A convolution without bias, followed by batch norm.
 pub(crate) struct ConvNorm {
-    /// `[kh, kw, C, O]`
+    /// `[kh, kw, C, O]`, or `[kh, kw, C]` of a depthwise convolution
     weight: Var,
     norm: BatchNorm,
     window: Window,
@@ -151,14 +151,35 @@ impl ConvNorm {
         n_out: usize,
         registry: &mut Registry,
     ) -> Result<Self, ModelError> {
-        let [height, width, n_in] = size;
-        let fan_in = window.kernel * window.kernel * n_in;
-        let shape = [window.kernel, window.kernel, n_in, n_out];
+        let shape = [window.kernel, window.kernel, size[2], n_out];
+        Self::of_weight(name, size, window, &shape, registry)
+    }
+
+    /// One kernel for each channel, and as many channels that come out.
+    pub(crate) fn depthwise(
+        name: &str,
+        size: [usize; 3],
+        window: Window,
+        registry: &mut Registry,
+    ) -> Result<Self, ModelError> {
+        Self::of_weight(name, size, window, &[window.kernel, window.kernel, size[2]], registry)
+    }
+
+    /// The last axis of the weight's `shape` is that of the outputs, each of which is computed from all others.
+    fn of_weight(
+        name: &str,
+        [height, width, _]: [usize; 3],
+        window: Window,
+        shape: &[usize],
+        registry: &mut Registry,
+    ) -> Result<Self, ModelError> {
+        let n_out = shape[shape.len() - 1];
+        let fan_in = shape[..shape.len() - 1].iter().product::<usize>();
         let output_size = [window.output_size(height), window.output_size(width), n_out];
         let n_values = output_size.iter().product::<usize>();
         registry.n_multiply_adds += (fan_in * n_values) as u64;
         registry.n_activations += ACTIVATIONS_PER_CONVOLUTION * n_values as u64;
-        let weight = registry.weight(format!("{name}.conv.weight"), &shape, (2.0 / fan_in as f64).sqrt())?;
+        let weight = registry.weight(format!("{name}.conv.weight"), shape, (2.0 / fan_in as f64).sqrt())?;
         let norm = BatchNorm::build(&format!("{name}.norm"), n_out, registry)?;
         Ok(Self { weight, norm, window, output_size })
     }
@@ -170,8 +191,41 @@ impl ConvNorm {
 
     /// `[B, H, W, C]` to `[B, H', W', O]`.
     pub(crate) fn forward(&self, images: &Tensor, activation: Activation, mode: Mode) -> Result<Tensor, ModelError> {
-        let hidden = ops::conv2d(images, &mode.read(&self.weight), self.window.stride, self.window.padding())?;
-        self.norm.forward(&hidden, activation, mode)
+        self.forward_onto(images, None, activation, mode)
+    }
+
+    /// The same with a residual `[B, H', W', O]`, which is added before the activation.
+    pub(crate) fn forward_onto(
+        &self,
+        images: &Tensor,
+        residual: Option<&Tensor>,
+        activation: Activation,
+        mode: Mode,
+    ) -> Result<Tensor, ModelError> {
+        let (weight, norm) = (mode.read(&self.weight), &self.norm);
+        let (gamma, beta) = (mode.read(&norm.scale), mode.read(&norm.shift));
+        let op = ops::ConvNorm {
+            weight: &weight,
+            stride: self.window.stride,
+            padding: self.window.padding(),
+            gamma: &gamma,
+            beta: &beta,
+            eps: EPSILON,
+            residual,
+            relu: activation == Activation::Relu,
+        };
+        match mode {
+            Mode::Train { .. } => {
+                let (output, mean, var) = op.train(images)?;
+                let n_positions = output.elem_count() / gamma.elem_count();
+                norm.update_running(&mean, &var, n_positions)?;
+                Ok(output)
+            }
+            Mode::Eval => {
+                let (mean, var) = (norm.running_mean.as_detached_tensor(), norm.running_var.as_detached_tensor());
+                Ok(op.eval(images, &mean, &var)?)
+            }
+        }
     }
 }
 
@@ -196,23 +250,6 @@ impl BatchNorm {
             running_mean: registry.buffer(format!("{name}.running_mean"), n_channels, 0.0)?,
             running_var: registry.buffer(format!("{name}.running_var"), n_channels, 1.0)?,
         })
-    }
-
-    fn forward(&self, input: &Tensor, activation: Activation, mode: Mode) -> Result<Tensor, ModelError> {
-        let (scale, shift) = (mode.read(&self.scale), mode.read(&self.shift));
-        let rectify = activation == Activation::Relu;
-        match mode {
-            Mode::Train { .. } => {
-                let (output, mean, var) = ops::batch_norm_train(input, &scale, &shift, EPSILON, rectify)?;
-                let n_positions = input.elem_count() / scale.elem_count();
-                self.update_running(&mean, &var, n_positions)?;
-                Ok(output)
-            }
-            Mode::Eval => {
-                let (mean, var) = (self.running_mean.as_detached_tensor(), self.running_var.as_detached_tensor());
-                Ok(ops::batch_norm_eval(input, &scale, &shift, &mean, &var, EPSILON, rectify)?)
-            }
-        }
     }
 
     /// Moves the running statistics towards the batch's. The running variance is the unbiased one, as in PyTorch; a

@@ -61,6 +61,6 @@ pub use mlp::MlpConfig;
 pub use model::Model;
 pub use ngram_bag::NgramBagConfig;
 pub use param::{Buffer, Param};
-pub use resnet::ResNetConfig;
+pub use resnet::{BlockKind, ResNetConfig};
 pub use stillhouse_ops::TokenRows;
 pub use transformer::{Positions, TransformerConfig};

@@ -5,14 +5,18 @@
 use std::sync::Arc;
 
 use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp3, DType, InplaceOp2, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp3, Error, InplaceOp2, Layout, Result, Shape, Tensor};
 
-use crate::batch_norm_kernel::{Affine, backward, inverse_std, normalise, statistics};
+use crate::activation::relu;
+use crate::arithmetic::add;
+use crate::batch_norm_kernel::{Channels, Upstream, backward, moments, normalise};
+use crate::channel_moments::ChannelMoments;
 use crate::composite;
-use crate::element::with_element;
+use crate::element::{Element, with_element};
+use crate::linear::mask_by_output;
 use crate::shape::{expect_channels, expect_positive, expect_same_kind, expect_shape, mismatch};
 use crate::storage::{Elements, output, slice, slice_mut, tensor};
-use crate::tape::apply3;
+use crate::tape::{apply_any, apply3, is_recorded};
 
 const NAME: &str = "batch_norm";
 
@@ -35,15 +39,31 @@ pub fn batch_norm_train(
         return composite::batch_norm_train(input, gamma, beta, eps, fuse_relu);
     }
     let input = input.contiguous()?;
-    let (mean, var) = with_element!(input.dtype(), NAME, T => {
-        Ok(statistics(&Elements::<T>::of(&input)?, n_channels))
-    })?;
-    let batch_mean = Tensor::from_slice(&mean, n_channels, input.device())?.to_dtype(input.dtype())?;
-    let batch_var = Tensor::from_slice(&var, n_channels, input.device())?.to_dtype(input.dtype())?;
-    let op =
-        BatchNorm { inverse_std: inverse_std(&var, eps).into(), mean: mean.into(), relu: fuse_relu, of_batch: true };
-    let result = apply3(op, &input, &gamma.contiguous()?, &beta.contiguous()?)?;
-    Ok((result, batch_mean, batch_var))
+    let moments = with_element!(input.dtype(), NAME, T => Ok(moments(&Elements::<T>::of(&input)?, n_channels)))?;
+    let [mean, var] = moments.tensors(&input)?;
+    let result = normalise_batch(&input, moments, gamma, beta, eps, Behind { residual: None, relu: fuse_relu })?;
+    Ok((result, mean, var))
+}
+
+/// What follows a normalisation in the same pass.
+#[derive(Clone, Copy)]
+pub(crate) struct Behind<'a> {
+    /// Added before the rectifier; of the shape of the input.
+    pub(crate) residual: Option<&'a Tensor>,
+    pub(crate) relu: bool,
+}
+
+/// Normalises a contiguous input on the CPU by its own moments; shapes are checked.
+pub(crate) fn normalise_batch(
+    input: &Tensor,
+    moments: ChannelMoments,
+    gamma: &Tensor,
+    beta: &Tensor,
+    eps: f64,
+    behind: Behind<'_>,
+) -> Result<Tensor> {
+    let op = BatchNorm { moments: Arc::new(moments), eps, relu: behind.relu, of_batch: true };
+    op.apply(input, gamma, beta, behind.residual)
 }
 
 /// The same normalisation with given statistics `[C]`, which are constants; it has a backward too.
@@ -61,11 +81,9 @@ pub fn batch_norm_eval(
     if !input.device().is_cpu() {
         return composite::batch_norm_eval(input, gamma, beta, running_mean, running_var, eps, fuse_relu);
     }
-    let mean = running_mean.to_dtype(DType::F64)?.to_vec1::<f64>()?;
-    let var = running_var.to_dtype(DType::F64)?.to_vec1::<f64>()?;
-    let op =
-        BatchNorm { inverse_std: inverse_std(&var, eps).into(), mean: mean.into(), relu: fuse_relu, of_batch: false };
-    apply3(op, &input.contiguous()?, &gamma.contiguous()?, &beta.contiguous()?)
+    let moments = ChannelMoments::of_tensors(running_mean, running_var)?;
+    let op = BatchNorm { moments: Arc::new(moments), eps, relu: fuse_relu, of_batch: false };
+    op.apply(&input.contiguous()?, gamma, beta, None)
 }
 
 /// `running = (1 - momentum) running + momentum batch`, in place; `momentum` is the weight of the new batch.
@@ -92,12 +110,59 @@ fn check(input: &Tensor, vectors: &[(&str, &Tensor)]) -> Result<usize> {
     Ok(n_channels)
 }
 
+#[derive(Clone)]
 struct BatchNorm {
-    mean: Arc<[f64]>,
-    inverse_std: Arc<[f64]>,
+    moments: Arc<ChannelMoments>,
+    eps: f64,
     relu: bool,
     /// The statistics depend on the input, so that the gradient goes through them.
     of_batch: bool,
+}
+
+impl BatchNorm {
+    fn apply(self, input: &Tensor, gamma: &Tensor, beta: &Tensor, residual: Option<&Tensor>) -> Result<Tensor> {
+        let (gamma, beta) = (gamma.contiguous()?, beta.contiguous()?);
+        match residual {
+            None => apply3(self, input, &gamma, &beta),
+            Some(residual) => self.apply_with_residual(input, &gamma, &beta, &residual.contiguous()?),
+        }
+    }
+
+    /// candle's graph has no operations of four inputs; there, the residual is added by an operation of its own.
+    fn apply_with_residual(self, input: &Tensor, gamma: &Tensor, beta: &Tensor, residual: &Tensor) -> Result<Tensor> {
+        let inputs = [input, gamma, beta, residual];
+        if !is_recorded(NAME, &inputs)? && inputs.iter().any(|input| input.track_op()) {
+            let normalised = apply3(Self { relu: false, ..self.clone() }, input, gamma, beta)?;
+            let sum = add(&normalised, residual)?;
+            return if self.relu { relu(&sum) } else { Ok(sum) };
+        }
+        let result = with_element!(input.dtype(), NAME, T => {
+            let shape = input.shape().clone();
+            let (input, residual) = (Elements::<T>::of(input)?, Elements::<T>::of(residual)?);
+            let channels = self.channels(&Elements::<T>::of(gamma)?, &Elements::<T>::of(beta)?);
+            Ok(output(normalise(&input, Some(&residual), &channels, self.relu), shape))
+        })?;
+        apply_any(NAME, &inputs, result, move |inputs, result, grad| self.backward_with_residual(inputs, result, grad))
+    }
+
+    /// The gradient behind the rectifier is that of the sum, and so of the residual as it is.
+    fn backward_with_residual(&self, inputs: &[Tensor], result: &Tensor, grad: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let [input, gamma, beta, residual] = inputs else { return Err(Error::msg("internal: four inputs")) };
+        let mut grad = grad.contiguous()?;
+        if self.relu {
+            grad = with_element!(grad.dtype(), NAME, T => {
+                let masked = mask_by_output(&Elements::<T>::of(&grad)?, &Elements::<T>::of(result)?);
+                tensor(masked, grad.shape().clone())
+            })?;
+        }
+        let of_sum = Self { relu: false, ..self.clone() };
+        let (input, gamma, beta) = of_sum.bwd(input, gamma, beta, result, &grad)?;
+        Ok(vec![input, gamma, beta, residual.track_op().then_some(grad)])
+    }
+
+    fn channels<T: Element>(&self, gamma: &[T], beta: &[T]) -> Channels<T> {
+        Channels::new(&self.moments, self.eps, gamma, beta)
+    }
 }
 
 impl CustomOp3 for BatchNorm {
@@ -115,9 +180,8 @@ impl CustomOp3 for BatchNorm {
         beta_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         with_element!(input.dtype(), NAME, T => {
-            let gamma = slice::<T>(gamma, gamma_layout)?;
-            let affine = Affine::new(&self.mean, &self.inverse_std, gamma);
-            let values = normalise(slice::<T>(input, input_layout)?, &affine, slice(beta, beta_layout)?, self.relu);
+            let channels = self.channels(slice::<T>(gamma, gamma_layout)?, slice(beta, beta_layout)?);
+            let values = normalise(slice::<T>(input, input_layout)?, None, &channels, self.relu);
             Ok(output(values, input_layout.shape().clone()))
         })
     }
@@ -127,17 +191,16 @@ impl CustomOp3 for BatchNorm {
         input: &Tensor,
         gamma: &Tensor,
         beta: &Tensor,
-        result: &Tensor,
+        _result: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let grad = grad.contiguous()?;
         let n_channels = gamma.elem_count();
         with_element!(grad.dtype(), NAME, T => {
             let (grad, values) = (Elements::<T>::of(&grad)?, Elements::<T>::of(input)?);
-            let (result, gamma_values) = (Elements::<T>::of(result)?, Elements::<T>::of(gamma)?);
-            let rectified: Option<&[T]> = self.relu.then_some(&result);
-            let affine = Affine::new(&self.mean, &self.inverse_std, &gamma_values);
-            let grads = backward(&grad, &values, rectified, &affine, self.of_batch, input.track_op());
+            let channels = self.channels(&Elements::<T>::of(gamma)?, &Elements::<T>::of(beta)?);
+            let upstream = Upstream { grad: &grad, input: &values, relu: self.relu, channels: &channels };
+            let grads = backward(upstream, self.of_batch, input.track_op());
             let input_grad = grads.input.map(|values| tensor(values, input.shape().clone())).transpose()?;
             let gamma_grad = gamma.track_op().then(|| tensor(grads.gamma, n_channels)).transpose()?;
             let beta_grad = beta.track_op().then(|| tensor(grads.beta, n_channels)).transpose()?;

@@ -1,76 +1,128 @@
-//! Loops of batch normalisation over slices `[M, C]`: `M` positions, `C` channels. Sums are taken in `f64`.
+//! Loops of batch normalisation over slices `[M, C]`: `M` positions, `C` channels.
+//!
+//! Sums are taken in the element type over short blocks of positions, and in `f64` over the blocks.
 
 use std::ops::Range;
 
-use crate::element::{Element, value_or_zero};
-use crate::parallel::{filled, rows_per_chunk, sum_over_rows};
+use pulp::{Simd, WithSimd};
+
+use crate::channel_moments::ChannelMoments;
+use crate::channel_sums::{Terms, at_channel, channel_sums, whole_vectors};
+use crate::element::Element;
+use crate::parallel::{filled, map_chunks, rows_per_chunk};
+use crate::simd::run;
 
 /// Mean and biased variance of every channel.
-///
-/// Sums are taken of differences to the first position, so that a large common offset does not cancel digits.
-pub(crate) fn statistics<T: Element>(input: &[T], n_channels: usize) -> (Vec<f64>, Vec<f64>) {
-    let n_positions = input.len() / n_channels;
-    let offset: Vec<f64> = input[..n_channels].iter().map(|value| value.to_f64()).collect();
-    let sums = sum_over_rows(n_positions, n_channels, 2 * n_channels, |rows, sums| {
-        let (sum, square_sum) = sums.split_at_mut(n_channels);
-        for row in input[rows.start * n_channels..rows.end * n_channels].chunks_exact(n_channels) {
-            for (((value, offset), sum), square_sum) in row.iter().zip(&offset).zip(&mut *sum).zip(&mut *square_sum) {
-                let difference = value.to_f64() - offset;
-                *sum += difference;
-                *square_sum += difference * difference;
-            }
-        }
+pub(crate) fn moments<T: Element>(input: &[T], n_channels: usize) -> ChannelMoments {
+    let chunk_len = rows_per_chunk(n_channels) * n_channels;
+    let chunks = map_chunks(input.len().div_ceil(chunk_len), |chunk| {
+        let end = ((chunk + 1) * chunk_len).min(input.len());
+        ChannelMoments::of(&input[chunk * chunk_len..end], n_channels)
     });
-    let (sum, square_sum) = sums.split_at(n_channels);
-    let shift = |channel: usize| sum[channel] / n_positions as f64;
-    let mean = (0..n_channels).map(|channel| offset[channel] + shift(channel)).collect();
-    let var = (0..n_channels)
-        .map(|channel| {
-            let value = square_sum[channel] / n_positions as f64 - shift(channel) * shift(channel);
-            // keeps a NaN, which `f64::max` would hide
-            if value < 0.0 { 0.0 } else { value }
-        })
-        .collect();
-    (mean, var)
+    ChannelMoments::combine(chunks)
 }
 
-/// `1 / sqrt(var + eps)` of every channel.
-pub(crate) fn inverse_std(var: &[f64], eps: f64) -> Vec<f64> {
-    var.iter().map(|var| 1.0 / (var + eps).sqrt()).collect()
-}
-
-/// What one channel is shifted and scaled by.
-pub(crate) struct Affine<T> {
+/// What one channel is shifted and scaled by; each vector is filled up to whole SIMD vectors.
+pub(crate) struct Channels<T> {
+    n_channels: usize,
     mean: Vec<T>,
     inverse_std: Vec<T>,
     /// `gamma / sqrt(var + eps)`.
     scale: Vec<T>,
+    shift: Vec<T>,
 }
 
-impl<T: Element> Affine<T> {
-    pub(crate) fn new(mean: &[f64], inverse_std: &[f64], gamma: &[T]) -> Self {
-        let scale = gamma.iter().zip(inverse_std).map(|(gamma, inverse_std)| T::from_f64(gamma.to_f64() * inverse_std));
+impl<T: Element> Channels<T> {
+    pub(crate) fn new(moments: &ChannelMoments, eps: f64, gamma: &[T], beta: &[T]) -> Self {
+        let inverse_std: Vec<f64> = moments.var.iter().map(|var| 1.0 / (var + eps).sqrt()).collect();
+        let scale = gamma.iter().zip(&inverse_std).map(|(gamma, inverse_std)| gamma.to_f64() * inverse_std);
         Self {
-            mean: mean.iter().map(|mean| T::from_f64(*mean)).collect(),
-            inverse_std: inverse_std.iter().map(|inverse_std| T::from_f64(*inverse_std)).collect(),
-            scale: scale.collect(),
+            n_channels: gamma.len(),
+            mean: whole_vectors(moments.mean.iter().copied()),
+            scale: whole_vectors(scale),
+            shift: whole_vectors(beta.iter().map(|beta| beta.to_f64())),
+            inverse_std: whole_vectors(inverse_std),
+        }
+    }
+
+    fn chunk_len(&self) -> usize {
+        rows_per_chunk(self.n_channels) * self.n_channels
+    }
+
+    /// The normalised vector at a channel.
+    #[inline(always)]
+    fn normalised<S: Simd>(&self, simd: S, channel: usize, input: T::Vector<S>) -> T::Vector<S> {
+        let centred = T::minus(simd, input, at_channel(simd, &self.mean, channel));
+        T::mul_add(simd, centred, at_channel(simd, &self.scale, channel), at_channel(simd, &self.shift, channel))
+    }
+}
+
+/// `scale (input - mean) + beta`, plus `residual`, rectified if `relu`.
+pub(crate) fn normalise<T: Element>(input: &[T], residual: Option<&[T]>, channels: &Channels<T>, relu: bool) -> Vec<T> {
+    filled(input.len(), channels.chunk_len(), |start, output| {
+        let input = &input[start..start + output.len()];
+        let residual = residual.map(|residual| &residual[start..start + output.len()]);
+        run(Normalise { input, residual, channels, relu, output });
+    })
+}
+
+struct Normalise<'a, T> {
+    input: &'a [T],
+    residual: Option<&'a [T]>,
+    channels: &'a Channels<T>,
+    relu: bool,
+    output: &'a mut [T],
+}
+
+impl<T: Element> WithSimd for Normalise<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (lanes, n_channels) = (T::count::<S>(), self.channels.n_channels);
+        for start in (0..self.output.len()).step_by(n_channels) {
+            for channel in (0..n_channels).step_by(lanes) {
+                let range = start + channel..start + (channel + lanes).min(n_channels);
+                let mut values = self.channels.normalised(simd, channel, T::load(simd, &self.input[range.clone()]));
+                if let Some(residual) = self.residual {
+                    values = T::plus(simd, values, T::load(simd, &residual[range.clone()]));
+                }
+                if self.relu {
+                    values = T::positive_part(simd, values);
+                }
+                T::store(simd, &mut self.output[range], values);
+            }
         }
     }
 }
 
-/// `scale (input - mean) + beta`, rectified if `relu`.
-pub(crate) fn normalise<T: Element>(input: &[T], affine: &Affine<T>, beta: &[T], relu: bool) -> Vec<T> {
-    let n_channels = beta.len();
-    filled(input.len(), rows_per_chunk(n_channels) * n_channels, |start, chunk| {
-        let rows = chunk.chunks_exact_mut(n_channels).zip(input[start..].chunks_exact(n_channels));
-        for (row, input) in rows {
-            let channels = input.iter().zip(&affine.mean).zip(&affine.scale).zip(beta);
-            for (value, (((input, mean), scale), beta)) in row.iter_mut().zip(channels) {
-                let normalised = (*input - *mean) * *scale + *beta;
-                *value = if relu { crate::activation::positive_part(normalised) } else { normalised };
-            }
+/// What flows back into one batch normalisation.
+#[derive(Clone, Copy)]
+pub(crate) struct Upstream<'a, T> {
+    pub(crate) grad: &'a [T],
+    pub(crate) input: &'a [T],
+    /// A rectifier is behind the normalisation: what it let through is computed again.
+    pub(crate) relu: bool,
+    pub(crate) channels: &'a Channels<T>,
+}
+
+impl<T: Element> Upstream<'_, T> {
+    /// The parts of one chunk.
+    fn narrow(&self, start: usize, len: usize) -> Self {
+        Self { grad: &self.grad[start..start + len], input: &self.input[start..start + len], ..*self }
+    }
+
+    /// The gradient behind the rectifier, and the input, at a range of elements.
+    #[inline(always)]
+    fn load<S: Simd>(&self, simd: S, channel: usize, range: Range<usize>) -> (T::Vector<S>, T::Vector<S>) {
+        let grad = T::load(simd, &self.grad[range.clone()]);
+        let input = T::load(simd, &self.input[range]);
+        if !self.relu {
+            return (grad, input);
         }
-    })
+        let normalised = self.channels.normalised(simd, channel, input);
+        (T::keep_where_positive(simd, grad, normalised), input)
+    }
 }
 
 /// Gradients of one batch normalisation; `input` only where it is asked for.
@@ -82,84 +134,80 @@ pub(crate) struct Gradients<T> {
 
 /// With `x^ = (x - mean) / std`: `dbeta = sum dy`, `dgamma = sum dy x^`, and
 /// `dx = gamma / std (dy - dbeta / M - x^ dgamma / M)`, where the two means are absent if the statistics are constants.
-///
-/// Behind a rectifier, `dy` counts only where `rectified`, its output, is above zero.
-pub(crate) fn backward<T: Element>(
-    grad: &[T],
-    input: &[T],
-    rectified: Option<&[T]>,
-    affine: &Affine<T>,
-    of_batch: bool,
-    wants_input: bool,
-) -> Gradients<T> {
-    match rectified {
-        Some(result) => masked_backward::<T, true>([grad, input, result], affine, of_batch, wants_input),
-        None => masked_backward::<T, false>([grad, input, grad], affine, of_batch, wants_input),
+/// `dy` is what the rectifier lets through.
+pub(crate) fn backward<T: Element>(upstream: Upstream<'_, T>, of_batch: bool, wants_input: bool) -> Gradients<T> {
+    let channels = upstream.channels;
+    let [beta, gamma] = gradient_sums(upstream);
+    let weight = if of_batch { channels.n_channels as f64 / upstream.input.len() as f64 } else { 0.0 };
+    let input = wants_input.then(|| {
+        // dx = scale dy - slope (x - mean) - offset
+        let scale = channels.scale.iter().map(|scale| scale.to_f64() * weight);
+        let slope = scale.clone().zip(&gamma).zip(&channels.inverse_std);
+        let minus_slope =
+            whole_vectors::<T>(slope.map(|((scale, gamma), inverse_std)| -scale * gamma * inverse_std.to_f64()));
+        let offset = whole_vectors::<T>(scale.zip(&beta).map(|(scale, beta)| scale * beta));
+        filled(upstream.grad.len(), channels.chunk_len(), |start, output| {
+            let upstream = upstream.narrow(start, output.len());
+            run(InputGrad { upstream, minus_slope: &minus_slope, offset: &offset, output });
+        })
+    });
+    let convert = |values: Vec<f64>| values.into_iter().map(T::from_f64).collect();
+    Gradients { input, gamma: convert(gamma), beta: convert(beta) }
+}
+
+/// `[sum dy, sum dy x^]` of every channel, added up in the order of the chunks.
+fn gradient_sums<T: Element>(upstream: Upstream<'_, T>) -> [Vec<f64>; 2] {
+    let (len, n_channels, chunk_len) =
+        (upstream.grad.len(), upstream.channels.n_channels, upstream.channels.chunk_len());
+    let parts = map_chunks(len.div_ceil(chunk_len), |chunk| {
+        let start = chunk * chunk_len;
+        let len = chunk_len.min(len - start);
+        channel_sums(upstream.narrow(start, len), len, n_channels)
+    });
+    let mut totals = [vec![0.0; n_channels], vec![0.0; n_channels]];
+    for part in &parts {
+        for (totals, part) in totals.iter_mut().zip(part) {
+            totals.iter_mut().zip(part).for_each(|(total, part)| *total += part);
+        }
+    }
+    totals
+}
+
+impl<T: Element> Terms<T> for Upstream<'_, T> {
+    /// `dy` and `dy x^`.
+    #[inline(always)]
+    fn at<S: Simd>(self, simd: S, channel: usize, range: Range<usize>) -> [T::Vector<S>; 2] {
+        let (grad, input) = self.load(simd, channel, range);
+        let centred = T::minus(simd, input, at_channel(simd, &self.channels.mean, channel));
+        let scaled = T::times(simd, grad, at_channel(simd, &self.channels.inverse_std, channel));
+        [grad, T::times(simd, centred, scaled)]
     }
 }
 
-fn masked_backward<T: Element, const RELU: bool>(
-    [grad, input, result]: [&[T]; 3],
-    affine: &Affine<T>,
-    of_batch: bool,
-    wants_input: bool,
-) -> Gradients<T> {
-    let n_channels = affine.mean.len();
-    let n_positions = input.len() / n_channels;
-    let sums = gradient_sums::<T, RELU>([grad, input, result], affine);
-    let (beta, gamma) = sums.split_at(n_channels);
-    let weight = if of_batch { 1.0 / n_positions as f64 } else { 0.0 };
-    // dx = scale dy - slope (x - mean) - offset
-    let offset = |channel: usize| affine.scale[channel].to_f64() * weight * beta[channel];
-    let slope = |channel: usize| {
-        affine.scale[channel].to_f64() * weight * gamma[channel] * affine.inverse_std[channel].to_f64()
-    };
-    let offsets: Vec<T> = (0..n_channels).map(|channel| T::from_f64(offset(channel))).collect();
-    let slopes: Vec<T> = (0..n_channels).map(|channel| T::from_f64(slope(channel))).collect();
-    let input_grad = wants_input.then(|| {
-        filled(grad.len(), rows_per_chunk(n_channels) * n_channels, |start, chunk| {
-            let rows = rows(&[grad, input, result], start..start + chunk.len(), n_channels);
-            for (row, [grad, input, result]) in chunk.chunks_exact_mut(n_channels).zip(rows) {
-                let channels = affine.scale.iter().zip(&affine.mean).zip(&slopes).zip(&offsets);
-                let values = row.iter_mut().zip(grad).zip(input).zip(result);
-                for ((((value, grad), input), result), (((scale, mean), slope), offset)) in values.zip(channels) {
-                    let grad = value_or_zero(!RELU || *result > T::ZERO, *grad);
-                    *value = *scale * grad - *slope * (*input - *mean) - *offset;
-                }
-            }
-        })
-    });
-    Gradients { input: input_grad, gamma: convert(gamma), beta: convert(beta) }
+struct InputGrad<'a, T> {
+    upstream: Upstream<'a, T>,
+    minus_slope: &'a [T],
+    offset: &'a [T],
+    output: &'a mut [T],
 }
 
-/// `[sum dy, sum dy x^]` of every channel.
-fn gradient_sums<T: Element, const RELU: bool>(tensors: [&[T]; 3], affine: &Affine<T>) -> Vec<f64> {
-    let n_channels = affine.mean.len();
-    sum_over_rows(tensors[0].len() / n_channels, n_channels, 2 * n_channels, |range, sums| {
-        let (beta, gamma) = sums.split_at_mut(n_channels);
-        for [grad, input, result] in rows(&tensors, range.start * n_channels..range.end * n_channels, n_channels) {
-            let channels = affine.mean.iter().zip(&affine.inverse_std);
-            let sums = beta.iter_mut().zip(gamma.iter_mut());
-            let values = grad.iter().zip(input).zip(result);
-            for ((((grad, input), result), (mean, inverse_std)), (beta, gamma)) in values.zip(channels).zip(sums) {
-                let grad = value_or_zero(!RELU || *result > T::ZERO, *grad);
-                *beta += grad.to_f64();
-                *gamma += (grad * (*input - *mean) * *inverse_std).to_f64();
+impl<T: Element> WithSimd for InputGrad<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let channels = self.upstream.channels;
+        let (lanes, n_channels) = (T::count::<S>(), channels.n_channels);
+        for start in (0..self.output.len()).step_by(n_channels) {
+            for channel in (0..n_channels).step_by(lanes) {
+                let range = start + channel..start + (channel + lanes).min(n_channels);
+                let (grad, input) = self.upstream.load(simd, channel, range.clone());
+                let scaled = T::times(simd, grad, at_channel(simd, &channels.scale, channel));
+                let centred = T::minus(simd, input, at_channel(simd, &channels.mean, channel));
+                let value = T::mul_add(simd, centred, at_channel(simd, self.minus_slope, channel), scaled);
+                let value = T::minus(simd, value, at_channel(simd, self.offset, channel));
+                T::store(simd, &mut self.output[range], value);
             }
         }
-    })
-}
-
-/// The rows of three tensors side by side, within a range of elements.
-fn rows<'a, T>(
-    tensors: &[&'a [T]; 3],
-    range: Range<usize>,
-    n_channels: usize,
-) -> impl Iterator<Item = [&'a [T]; 3]> + use<'a, T> {
-    let [a, b, c] = tensors.map(|tensor| tensor[range.clone()].chunks_exact(n_channels));
-    a.zip(b).zip(c).map(|((a, b), c)| [a, b, c])
-}
-
-fn convert<T: Element>(values: &[f64]) -> Vec<T> {
-    values.iter().map(|value| T::from_f64(*value)).collect()
+    }
 }

@@ -40,6 +40,11 @@ pub(crate) fn conv2d(input: &Tensor, weight: &Tensor, size: &Conv2dSize) -> Resu
     let padded = input.pad_with_zeros(1, size.padding, size.padding)?.pad_with_zeros(2, size.padding, size.padding)?;
     let kernel = [size.kernel_height, size.kernel_width];
     let patches = windows(&padded, kernel, size.stride, [size.out_height, size.out_width])?;
+    if size.is_depthwise {
+        let weights = weight.reshape((patches.len(), size.n_inputs))?;
+        let terms = patches.iter().enumerate().map(|(tap, pixels)| pixels.broadcast_mul(&weights.get(tap)?));
+        return Tensor::stack(&terms.collect::<Result<Vec<_>>>()?, 0)?.sum(0);
+    }
     let patches = Tensor::cat(&patches, 3)?.reshape((size.n_pixels(), size.patch_len()))?;
     patches.matmul(&weight.reshape((size.patch_len(), size.n_outputs))?)?.reshape(size.output_shape())
 }

@@ -2,10 +2,11 @@
 
 use candle_core::WithDType;
 
+use crate::simd::Lanes;
 use crate::{normal, vector};
 
 /// A floating point number that the matrix product and the losses can work in.
-pub(crate) trait Element: WithDType + Default {
+pub(crate) trait Element: WithDType + Default + Lanes {
     const ZERO: Self;
     const ONE: Self;
     const NEG_INFINITY: Self;

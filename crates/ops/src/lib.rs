@@ -1,17 +1,17 @@
 //! Tensor operations with backward, optimizer steps, seeded initialisation and dropout.
 //!
 //! candle supplies tensors; this crate supplies the operations that training spends its time in, each one fused, with
-//! its own backward: [`linear`], [`conv2d`], [`batch_norm_train`], [`relu`], [`dropout`], pooling, those of texts, and the
-//! losses of distillation in [`loss`]. [`record`] walks back over them without candle's graph. [`optimizer`] steps
-//! parameters in place, [`init`] fills them from a seed, and [`gradient_coverage`] tells which variables a loss does not
-//! reach.
+//! its own backward: [`linear`], [`conv2d`], [`depthwise_conv2d`], [`batch_norm_train`], [`ConvNorm`] for a convolution
+//! with all that follows it, [`relu`], [`dropout`], pooling, those of texts, and the losses of distillation in [`loss`].
+//! [`record`] walks back over them without candle's graph. [`optimizer`] steps parameters in place, [`init`] fills them
+//! from a seed, and [`gradient_coverage`] tells which variables a loss does not reach.
 //!
 //! **Texts** are [`TokenRows`]: ids of all texts one behind the other, without padding. [`embedding`], [`embedding_bag`],
 //! [`self_attention`], [`layer_norm`], [`gelu`] and [`pool_tokens`] work on them. The gradient of a table is a
 //! [`RowGradient`] of the rows that were read, and the steps in [`optimizer`] touch these rows alone.
 //!
-//! **Layout.** Images are `[N, H, W, C]`, convolution weights `[kh, kw, C, O]`, linear weights `[O, I]`, so the innermost
-//! axis is always the channel and every convolution is a matrix product over contiguous rows.
+//! **Layout.** Images are `[N, H, W, C]`, convolution weights `[kh, kw, C, O]`, depthwise ones `[kh, kw, C]`, linear
+//! weights `[O, I]`, so the innermost axis of an image is always the channel, and a convolution reads contiguous rows.
 //!
 //! **Invariants.** An operation takes its threads from the rayon pool that it is called in, and gives the same bits for
 //! any number of them: work is cut into chunks of a fixed size, and partial sums are combined in a fixed order. Inputs
@@ -26,9 +26,11 @@ mod attention;
 mod attention_kernel;
 mod batch_norm;
 mod batch_norm_kernel;
+mod channel_moments;
+mod channel_sums;
 mod composite;
 mod conv2d;
-mod conv2d_kernel;
+mod conv_norm;
 mod coverage;
 mod dropout;
 mod element;
@@ -36,7 +38,6 @@ mod embedding;
 mod embedding_bag;
 mod gelu;
 mod gradients;
-mod im2col;
 pub mod init;
 mod lane_sums;
 mod layer_norm;
@@ -50,7 +51,9 @@ mod parallel;
 mod pooling;
 mod rotary;
 mod row_groups;
+mod scratch;
 mod shape;
+mod simd;
 mod softmax;
 mod storage;
 mod tape;
@@ -64,7 +67,8 @@ pub use activation::{add_bias, relu};
 pub use arithmetic::{add, scale};
 pub use attention::{AttentionConfig, self_attention};
 pub use batch_norm::{batch_norm_eval, batch_norm_train, update_running_average};
-pub use conv2d::conv2d;
+pub use conv_norm::ConvNorm;
+pub use conv2d::{conv2d, depthwise_conv2d};
 pub use coverage::gradient_coverage;
 pub use dropout::{DropoutKey, LayerKey, dropout};
 pub use embedding::embedding;

@@ -3,6 +3,8 @@
 //! The cut depends on the sizes of the tensors only, and sums over chunks are taken in the order of the chunks, so every
 //! result has the same bits for any number of threads.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
 use crate::vector::at_full_width;
@@ -72,6 +74,9 @@ pub(crate) fn for_each_part<T: Send>(
 }
 
 /// A new vector of `len` elements, filled chunk by chunk.
+///
+/// A chunk holds zeros when the work on it begins. They are written then, so that they only reach the cache: a pass of
+/// zeros over the whole memory would cost as much as a simple operation.
 pub(crate) fn filled<T: Copy + Default + Send>(
     len: usize,
     chunk_len: usize,
@@ -88,16 +93,18 @@ pub(crate) fn filled_with_results<T: Copy + Default + Send, R: Send>(
 ) -> (Vec<T>, Vec<R>) {
     let mut values: Vec<T> = Vec::with_capacity(len);
     // each chunk is zeroed where it will be written, in the cache and by its own thread, not in a pass over all memory
-    let results = map_chunks_mut(&mut values.spare_capacity_mut()[..len], chunk_len, |start, chunk| {
-        chunk.iter_mut().for_each(|value| {
-            value.write(T::default());
-        });
-        // SAFETY: all elements of the chunk were just written.
-        work(start, unsafe { &mut *(std::ptr::from_mut(chunk) as *mut [T]) })
-    });
+    let results =
+        map_chunks_mut(&mut values.spare_capacity_mut()[..len], chunk_len, |start, chunk| work(start, cleared(chunk)));
     // SAFETY: the chunks cover the first `len` elements of the capacity, and each was initialised.
     unsafe { values.set_len(len) };
     (values, results)
+}
+
+/// Fills memory with zeros.
+pub(crate) fn cleared<T: Copy + Default>(memory: &mut [MaybeUninit<T>]) -> &mut [T] {
+    memory.fill(MaybeUninit::new(T::default()));
+    // SAFETY: every element was initialised by the line above, and `MaybeUninit<T>` has the layout of `T`
+    unsafe { &mut *(std::ptr::from_mut(memory) as *mut [T]) }
 }
 
 /// Rows of one chunk of a pass over rows of `row_len` elements.

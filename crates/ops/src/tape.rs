@@ -288,6 +288,22 @@ pub(crate) fn apply_to_table(op: impl TableOp + Send + Sync + 'static, table: &T
     Ok(push(vec![table.clone()], output, Walk::Table(Box::new(backward))))
 }
 
+/// Takes an output that is computed already, of any number of inputs: recorded where a recording is open. Off the record
+/// it is no part of any graph, so that none of the inputs may be tracked then.
+pub(crate) fn apply_any(
+    name: &str,
+    inputs: &[&Tensor],
+    output: (CpuStorage, Shape),
+    backward: impl Fn(&[Tensor], &Tensor, &Tensor) -> Result<Vec<Option<Tensor>>> + 'static,
+) -> Result<Tensor> {
+    if is_recorded(name, inputs)? {
+        let inputs = inputs.iter().map(|input| (*input).clone()).collect();
+        return Ok(push(inputs, variable(output)?, Box::new(backward)));
+    }
+    debug_assert!(!inputs.iter().any(|input| input.track_op()), "{name}: a tracked input outside of a recording");
+    Ok(variable(output)?.detach())
+}
+
 /// The same elements in another shape. Memory is shared where the input is contiguous.
 ///
 /// # Errors
@@ -314,7 +330,7 @@ pub fn flatten(input: &Tensor) -> Result<Tensor> {
 }
 
 /// True where a recording is open and one of the inputs is tracked. All must be known to the recording.
-fn is_recorded(name: &str, inputs: &[&Tensor]) -> Result<bool> {
+pub(crate) fn is_recorded(name: &str, inputs: &[&Tensor]) -> Result<bool> {
     OPEN.with_borrow(|open| match open {
         None => Ok(false),
         Some(_) if !inputs.iter().any(|input| input.track_op()) => Ok(false),

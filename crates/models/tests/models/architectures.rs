@@ -5,7 +5,7 @@ use crate::cases::{
 };
 use candle_core::{Device, Tensor};
 use stillhouse_core::{InputShape, Seed};
-use stillhouse_models::{Mode, Model, ModelConfig, ModelError, ResNetConfig};
+use stillhouse_models::{BlockKind, Mode, Model, ModelConfig, ModelError, ResNetConfig};
 
 const MNIST: InputShape = InputShape::Image { channels: 1, height: 28, width: 28 };
 const CIFAR: InputShape = InputShape::Image { channels: 3, height: 32, width: 32 };
@@ -30,12 +30,38 @@ fn residual_nets_have_the_published_sizes_and_costs() {
     assert_eq!((model.n_parameters(), model.flops_per_example()), (272_474, 2 * 40_813_184));
     // resnet8x4 on CIFAR-100 of the distillation literature, 1.23 M parameters
     let widths = Some(vec![64, 128, 256]);
-    let config = ModelConfig::ResNet(ResNetConfig { depth: 8, width: None, widths, stem_width: Some(32) });
+    let config = ModelConfig::ResNet(ResNetConfig {
+        depth: 8,
+        width: None,
+        widths,
+        stem_width: Some(32),
+        block: BlockKind::Basic,
+    });
     let model = built(&config, &CIFAR, 100);
     assert_eq!(model.n_parameters(), 1_233_540);
-    // two for each convolution, shortcuts among them, two for the sum of each block: 32x32, 16x16 and 8x8 positions
-    let of_stages = (2 * 3 + 2) * (1024 * 64 + 256 * 128 + 64 * 256);
+    // two for each convolution, shortcuts among them: 32x32, 16x16 and 8x8 positions
+    let of_stages = 2 * 3 * (1024 * 64 + 256 * 128 + 64 * 256);
     assert_eq!(model.activations_per_example(), 2 * 1024 * 32 + of_stages + 100);
+}
+
+fn separable() -> ModelConfig {
+    ModelConfig::ResNet(ResNetConfig { block: BlockKind::Separable, ..ResNetConfig::new(8, 4) })
+}
+
+#[test]
+fn separable_blocks_have_the_size_and_cost_counted_by_hand() {
+    let model = built(&separable(), &CIFAR, 10);
+    // weights of a convolution of each kind, with the norm behind it
+    let depthwise = |width: usize| 9 * width + 2 * width;
+    let pointwise = |from: usize, to: usize| from * to + 2 * to;
+    let separable = |from: usize, to: usize| depthwise(from) + pointwise(from, to);
+    let wider = |width: usize| separable(width / 2, width) + separable(width, width) + pointwise(width / 2, width);
+    let stem = 27 * 4 + 2 * 4;
+    assert_eq!(model.n_parameters(), stem + 2 * separable(4, 4) + wider(8) + wider(16) + 16 * 10 + 10);
+    let first = 1024 * (27 * 4 + 2 * (9 * 4 + 4 * 4));
+    let second = 256 * (9 * 4 + 4 * 8 + 9 * 8 + 8 * 8 + 4 * 8);
+    let third = 64 * (9 * 8 + 8 * 16 + 9 * 16 + 16 * 16 + 8 * 16);
+    assert_eq!(model.flops_per_example(), 2 * (first + second + third + 16 * 10) as u64);
 }
 
 #[test]
@@ -52,7 +78,7 @@ fn a_convnet_has_the_size_and_cost_counted_by_hand() {
 fn any_image_size_gives_one_row_of_logits_per_example() {
     for (height, width) in [(1, 1), (2, 3), (7, 7), (28, 28), (17, 32)] {
         let input = InputShape::Image { channels: 2, height, width };
-        for config in [mlp(&[4]), convnet(&[4, 4, 4], 1, None), resnet(8, 4)] {
+        for config in [mlp(&[4]), convnet(&[4, 4, 4], 1, None), resnet(8, 4), separable()] {
             let logits = model(&config, &input, 0).forward(&batch(&input, 3, 1), Mode::Eval).unwrap();
             assert_eq!(logits.dims(), [3, 5], "{height}x{width} {config:?}");
         }

@@ -5,8 +5,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::RngCore;
 use stillhouse_core::{InputShape, Ngrams, Seed};
 use stillhouse_models::{
-    BertActivation, BertConfig, BertPooling, BertSize, ConvNetConfig, MlpConfig, Mode, Model, ModelConfig, ModelError,
-    ModelInput, NgramBagConfig, Positions, ResNetConfig, TokenRows, TransformerConfig,
+    BertActivation, BertConfig, BertPooling, BertSize, BlockKind, ConvNetConfig, MlpConfig, Mode, Model, ModelConfig,
+    ModelError, ModelInput, NgramBagConfig, Positions, ResNetConfig, TokenRows, TransformerConfig,
 };
 use stillhouse_ops::loss::cross_entropy;
 use stillhouse_ops::{DropoutKey, Gradients, record};
@@ -56,7 +56,9 @@ pub fn bert() -> BertConfig {
 /// Every architecture with each of its options on.
 pub fn every_case() -> Vec<(ModelConfig, InputShape)> {
     let dropped = MlpConfig { widths: vec![16, 16], dropout: 0.3, input_dropout: 0.2, max_norm: Some(1.0) };
-    let stages = ResNetConfig { depth: 10, width: None, widths: Some(vec![6, 8]), stem_width: Some(4) };
+    let stages =
+        ResNetConfig { depth: 10, width: None, widths: Some(vec![6, 8]), stem_width: Some(4), block: BlockKind::Basic };
+    let separable = ResNetConfig { block: BlockKind::Separable, ..stages.clone() };
     let hidden = ConvNetConfig { widths: vec![6, 8], convs_per_stage: 2, hidden: Some(12), dropout: 0.2 };
     let words = Ngrams { words: Some([1, 2]), ..Ngrams::default() };
     let bag = NgramBagConfig { hidden: vec![16], embedding_dropout: 0.1, dropout: 0.2, ngrams: words, ..bag(8) };
@@ -78,6 +80,7 @@ pub fn every_case() -> Vec<(ModelConfig, InputShape)> {
         (ModelConfig::ConvNet(hidden), IMAGE),
         (resnet(8, 6), IMAGE),
         (ModelConfig::ResNet(stages), IMAGE),
+        (ModelConfig::ResNet(separable), IMAGE),
         (ModelConfig::NgramBag(self::bag(8)), TEXT),
         (ModelConfig::NgramBag(bag), TEXT),
         (ModelConfig::Transformer(TransformerConfig::new(2, 2, 8)), TOKENS),

@@ -2,7 +2,7 @@
 
 use crate::cases::{FEATURES, IMAGE, TEXT, bag, mlp, resnet};
 use stillhouse_core::{InputShape, Ngrams};
-use stillhouse_models::{ConvNetConfig, MlpConfig, ModelConfig, NgramBagConfig, ResNetConfig};
+use stillhouse_models::{BlockKind, ConvNetConfig, MlpConfig, ModelConfig, NgramBagConfig, ResNetConfig};
 
 fn parsed(json: &str) -> Result<ModelConfig, String> {
     serde_json::from_str(json).map_err(|error| error.to_string())
@@ -34,12 +34,23 @@ fn unknown_keys_and_kinds_are_refused() {
 }
 
 #[test]
+fn blocks_of_a_resnet_are_basic_unless_told_otherwise() {
+    let config = parsed(r#"{"kind": "resnet", "depth": 8, "width": 4}"#).unwrap();
+    assert_eq!(config, resnet(8, 4));
+    let separable = ResNetConfig { block: BlockKind::Separable, ..ResNetConfig::new(8, 4) };
+    let config = parsed(r#"{"kind": "resnet", "depth": 8, "width": 4, "block": "separable"}"#).unwrap();
+    assert_eq!(config, ModelConfig::ResNet(separable));
+    assert!(parsed(r#"{"kind": "resnet", "depth": 8, "block": "seperable"}"#).unwrap_err().contains("seperable"));
+}
+
+#[test]
 fn a_depth_that_no_net_has_is_named() {
     assert_eq!(problems(&resnet(21, 16), &IMAGE), "depth must be 6n + 2 (8, 14, 20, ...), found 21");
     assert_eq!(problems(&resnet(2, 16), &IMAGE), "depth must be 6n + 2 (8, 14, 20, ...), found 2");
     assert_eq!(problems(&resnet(0, 16), &IMAGE), "depth must be 6n + 2 (8, 14, 20, ...), found 0");
     assert_eq!(problems(&resnet(6_000_002, 16), &IMAGE), "depth must be at most 2000, found 6000002");
-    let four = ResNetConfig { depth: 20, width: None, widths: Some(vec![4; 4]), stem_width: None };
+    let four =
+        ResNetConfig { depth: 20, width: None, widths: Some(vec![4; 4]), stem_width: None, block: BlockKind::Basic };
     assert_eq!(problems(&ModelConfig::ResNet(four), &IMAGE), "depth must be 8n + 2 (10, 18, 26, ...), found 20");
 }
 
@@ -60,7 +71,8 @@ fn all_problems_are_told_at_once_each_by_its_key() {
     let problems = ModelConfig::NgramBag(config).validate(&TEXT).unwrap_err();
     let keys: Vec<&str> = problems.iter().map(|problem| problem.split(' ').next().unwrap()).collect();
     assert_eq!(keys, ["n_buckets", "width", "hidden[0]", "dropout", "embedding_dropout", "ngrams.words"]);
-    let config = ResNetConfig { depth: 8, width: Some(0), widths: Some(vec![]), stem_width: Some(0) };
+    let config =
+        ResNetConfig { depth: 8, width: Some(0), widths: Some(vec![]), stem_width: Some(0), block: BlockKind::Basic };
     assert_eq!(ModelConfig::ResNet(config).validate(&IMAGE).unwrap_err().len(), 4);
 }
 

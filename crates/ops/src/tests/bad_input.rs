@@ -5,9 +5,9 @@ use candle_core::{DType, Device, Result, Tensor};
 use super::{random, values};
 use crate::loss::{SparseTargets, cross_entropy, logit_l2, soft_cross_entropy, sparse_soft_cross_entropy};
 use crate::{
-    AttentionConfig, DropoutKey, Gelu, TokenPooling, TokenRows, add_bias, avg_pool2d, batch_norm_eval,
-    batch_norm_train, conv2d, dropout, embedding, embedding_bag, gelu, global_average_pool, layer_norm, linear,
-    max_pool2d, pool_tokens, relu, self_attention,
+    AttentionConfig, ConvNorm, DropoutKey, Gelu, TokenPooling, TokenRows, add_bias, avg_pool2d, batch_norm_eval,
+    batch_norm_train, conv2d, depthwise_conv2d, dropout, embedding, embedding_bag, gelu, global_average_pool,
+    layer_norm, linear, max_pool2d, pool_tokens, relu, self_attention,
 };
 
 fn f32s(shape: &[usize]) -> Tensor {
@@ -30,6 +30,15 @@ fn wrong_shapes_name_both_sides() {
     assert_error(conv2d(&f32s(&[2, 5, 5, 2]), &f32s(&[3, 3, 1, 1]), 1, 1), &["weight", "[3, 3, 2, 1]"]);
     assert_error(conv2d(&f32s(&[2, 5, 5, 1]), &f32s(&[3, 3, 1, 1]), 0, 1), &["stride", "at least 1", "got 0"]);
     assert_error(conv2d(&f32s(&[2, 2, 5, 1]), &f32s(&[3, 3, 1, 1]), 1, 0), &["padded", "3 x 3", "(2, 5)"]);
+    assert_error(depthwise_conv2d(&f32s(&[2, 5, 5, 2]), &f32s(&[3, 3, 1]), 1, 1), &["depthwise_conv2d", "[3, 3, 2]"]);
+    assert_error(depthwise_conv2d(&f32s(&[2, 5, 5, 2]), &f32s(&[3, 3, 2, 1]), 1, 1), &["weight", "3 axes"]);
+    let (image, weight, c) = (f32s(&[2, 5, 5, 2]), f32s(&[3, 3, 2, 4]), f32s(&[4]));
+    let norm =
+        ConvNorm { weight: &weight, stride: 2, padding: 1, gamma: &c, beta: &c, eps: 1e-5, residual: None, relu: true };
+    assert_error(ConvNorm { beta: &f32s(&[2]), ..norm }.train(&image), &["conv_norm", "beta", "[4]", "[2]"]);
+    assert_error(ConvNorm { residual: Some(&image), ..norm }.train(&image), &["residual", "[2, 3, 3, 4]"]);
+    assert_error(norm.train(&f32s(&[2, 5, 5, 2]).narrow(0, 0, 0).unwrap()), &["positions per channel", "at least 1"]);
+    assert_error(norm.eval(&image, &c, &f32s(&[3])), &["running variance", "[4]"]);
     assert_error(max_pool2d(&f32s(&[2, 2, 5, 1]), 3, 1), &["max_pool2d", "[3, 3]", "(2, 5)"]);
     assert_error(avg_pool2d(&f32s(&[2, 2, 5, 1]), 0, 1), &["kernel", "at least 1"]);
     let c = f32s(&[3]);
@@ -117,6 +126,7 @@ fn empty_batches_do_not_panic() {
     assert_eq!(values(&linear(&empty(&[2, 0]), &empty(&[3, 0]), &c).unwrap()), [values(&c), values(&c)].concat());
     let images = empty(&[0, 4, 4, 3]);
     assert_eq!(conv2d(&images, &f32s(&[3, 3, 3, 2]), 1, 1).unwrap().dims(), [0, 4, 4, 2]);
+    assert_eq!(depthwise_conv2d(&images, &f32s(&[3, 3, 3]), 1, 1).unwrap().dims(), [0, 4, 4, 3]);
     assert_eq!(max_pool2d(&images, 2, 2).unwrap().dims(), [0, 2, 2, 3]);
     assert_eq!(global_average_pool(&images).unwrap().dims(), [0, 3]);
     assert_eq!(relu(&images).unwrap().dims(), [0, 4, 4, 3]);

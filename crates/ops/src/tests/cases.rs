@@ -9,9 +9,10 @@ use crate::dropout::Mask;
 use crate::loss::{SparseTargets, cross_entropy, logit_l2, soft_cross_entropy, sparse_soft_cross_entropy};
 use crate::pooling::{PoolSize, Pooling};
 use crate::{
-    AttentionConfig, DropoutKey, Gelu, TokenPooling, TokenRows, add, add_bias, avg_pool2d, batch_norm_eval,
-    batch_norm_train, composite, conv2d, dropout, embedding, embedding_bag, flatten, gelu, global_average_pool,
-    layer_norm, linear, linear_relu, linear_relu_dropout, max_pool2d, pool_tokens, relu, self_attention,
+    AttentionConfig, ConvNorm, DropoutKey, Gelu, TokenPooling, TokenRows, add, add_bias, avg_pool2d, batch_norm_eval,
+    batch_norm_train, composite, conv2d, depthwise_conv2d, dropout, embedding, embedding_bag, flatten, gelu,
+    global_average_pool, layer_norm, linear, linear_relu, linear_relu_dropout, max_pool2d, pool_tokens, relu,
+    self_attention,
 };
 
 type Op = Box<dyn Fn(&[Tensor]) -> Result<Tensor> + Send + Sync>;
@@ -34,6 +35,8 @@ pub(super) fn cases(scale: Scale, dtype: DType) -> Vec<Case> {
     let mut table = Table { cases: Vec::new(), dtype };
     table.dense(scale);
     table.convolutions(scale);
+    table.depthwise_convolutions(scale);
+    table.conv_norms(scale);
     table.pooling(scale);
     table.batch_norms(scale);
     table.losses(scale);
@@ -44,6 +47,14 @@ pub(super) fn cases(scale: Scale, dtype: DType) -> Vec<Case> {
 struct Table {
     cases: Vec<Case>,
     dtype: DType,
+}
+
+const EPS: f64 = 1e-3;
+
+/// Of `[image, weight, gamma, beta]` and perhaps a residual.
+fn conv_norm(x: &[Tensor], relu: bool) -> ConvNorm<'_> {
+    let (weight, gamma, beta, residual) = (&x[1], &x[2], &x[3], x.get(4));
+    ConvNorm { weight, stride: 1, padding: 1, gamma, beta, eps: EPS, residual, relu }
 }
 
 impl Table {
@@ -99,6 +110,9 @@ impl Table {
             [4, 3, 2, 2, 2, 2, 3, 1],
             [2, 2, 1, 2, 5, 5, 1, 2],
             [3, 3, 2, 1, 3, 3, 1, 4],
+            [1, 1, 2, 3, 1, 1, 3, 0],
+            [5, 6, 16, 17, 3, 3, 1, 1],
+            [4, 9, 17, 16, 3, 3, 1, 0],
         ];
         let large: &[[usize; 8]] = &[
             [17, 19, 5, 23, 3, 3, 1, 1],
@@ -106,14 +120,72 @@ impl Table {
             [19, 17, 11, 7, 3, 3, 2, 1],
             [17, 19, 33, 21, 1, 1, 1, 0],
             [17, 19, 9, 21, 1, 1, 2, 0],
+            [17, 19, 35, 70, 3, 3, 1, 1],
+            [9, 6, 16, 130, 3, 3, 1, 2],
         ];
         let (batch, table) = if scale == Scale::Small { (2, small) } else { (19, large) };
         for [height, width, c, o, kernel_height, kernel_width, stride, padding] in table.iter().copied() {
             let name = format!("conv2d {height}x{width}x{c} k{kernel_height}x{kernel_width}x{o} s{stride} p{padding}");
             let op = move |x: &[Tensor]| conv2d(&x[0], &x[1], stride, padding);
             let reference =
-                move |x: &[Tensor]| composite::conv2d(&x[0], &x[1], &Conv2dSize::of(&x[0], &x[1], stride, padding)?);
+                move |x: &[Tensor]| composite::conv2d(&x[0], &x[1], &Conv2dSize::dense(&x[0], &x[1], stride, padding)?);
             self.add(&name, &[&[batch, height, width, c], &[kernel_height, kernel_width, c, o]], op, reference);
+        }
+    }
+
+    fn depthwise_convolutions(&mut self, scale: Scale) {
+        // height, width, channels, kernel height and width, stride, padding
+        let small: &[[usize; 7]] = &[
+            [5, 6, 3, 3, 3, 1, 1],
+            [6, 5, 17, 3, 3, 2, 1],
+            [5, 5, 2, 1, 4, 1, 0],
+            [4, 3, 2, 2, 2, 3, 1],
+            [3, 3, 1, 3, 3, 1, 4],
+        ];
+        let large: &[[usize; 7]] = &[[17, 19, 37, 3, 3, 1, 1], [19, 17, 48, 5, 3, 2, 2]];
+        let (batch, table) = if scale == Scale::Small { (2, small) } else { (19, large) };
+        for [height, width, c, kernel_height, kernel_width, stride, padding] in table.iter().copied() {
+            let name = format!("depthwise {height}x{width}x{c} k{kernel_height}x{kernel_width} s{stride} p{padding}");
+            let op = move |x: &[Tensor]| depthwise_conv2d(&x[0], &x[1], stride, padding);
+            let reference = move |x: &[Tensor]| {
+                composite::conv2d(&x[0], &x[1], &Conv2dSize::depthwise(&x[0], &x[1], stride, padding)?)
+            };
+            self.add(&name, &[&[batch, height, width, c], &[kernel_height, kernel_width, c]], op, reference);
+        }
+    }
+
+    /// With and without what may stand behind the convolution, dense and depthwise.
+    fn conv_norms(&mut self, scale: Scale) {
+        let [n, side, c] = if scale == Scale::Small { [2, 4, 3] } else { [13, 17, 19] };
+        let image: &[usize] = &[n, side, side, c];
+        let (dense, depthwise): (&[usize], &[usize]) = (&[3, 3, c, c], &[3, 3, c]);
+        for (weight, has_residual, relu) in [
+            (dense, false, true),
+            (dense, true, true),
+            (dense, true, false),
+            (depthwise, false, false),
+            (depthwise, true, true),
+        ] {
+            let channels: &[usize] = &image[3..];
+            let mut shapes = vec![image, weight, channels, channels];
+            if has_residual {
+                shapes.push(image);
+            }
+            let op = move |x: &[Tensor]| Ok(conv_norm(x, relu).train(&x[0])?.0);
+            let reference = move |x: &[Tensor]| {
+                let size = match x[1].rank() {
+                    3 => Conv2dSize::depthwise(&x[0], &x[1], 1, 1)?,
+                    _ => Conv2dSize::dense(&x[0], &x[1], 1, 1)?,
+                };
+                let hidden = composite::conv2d(&x[0], &x[1], &size)?;
+                let mut output = composite::batch_norm_train(&hidden, &x[2], &x[3], EPS, false)?.0;
+                if let Some(residual) = x.get(4) {
+                    output = (output + residual)?;
+                }
+                if relu { output.relu() } else { Ok(output) }
+            };
+            let name = format!("conv_norm {}d residual={has_residual} relu={relu}", weight.len());
+            self.add(&name, &shapes, op, reference);
         }
     }
 
@@ -138,7 +210,6 @@ impl Table {
     fn batch_norms(&mut self, scale: Scale) {
         let shape: &[usize] = if scale == Scale::Small { &[3, 2, 2, 3] } else { &[23, 13, 7, 37] };
         let c = &shape[3..];
-        const EPS: f64 = 1e-3;
         for relu in [false, true] {
             let op = move |x: &[Tensor]| Ok(batch_norm_train(&x[0], &x[1], &x[2], EPS, relu)?.0);
             let reference = move |x: &[Tensor]| Ok(composite::batch_norm_train(&x[0], &x[1], &x[2], EPS, relu)?.0);
