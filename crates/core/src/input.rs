@@ -20,35 +20,50 @@ pub enum InputShape {
         /// numbers per example
         n_features: usize,
     },
+    /// a text of any length, as data hands it out and as models of hashed n-grams take it
+    Text {},
+    /// a text cut into the tokens of the model's own tokenizer: what a token model is built for, never a dataset's
+    /// shape, since a student may have another tokenizer than its teacher
+    Tokens {
+        /// tokens that the tokenizer knows; their numbers are below this
+        vocabulary_size: usize,
+    },
 }
 
 impl InputShape {
-    /// Numbers per example.
+    /// Numbers per example; none for texts, which have no fixed size.
     pub fn n_values(&self) -> usize {
         match *self {
             Self::Image { channels, height, width } => channels * height * width,
             Self::Features { n_features } => n_features,
+            Self::Text {} | Self::Tokens { .. } => 0,
         }
     }
 
-    /// Channels of an image; the number of features otherwise: the length of the normalising constants.
+    /// The length of the normalising constants: channels of an image, the number of features, 0 for texts.
     pub fn n_channels(&self) -> usize {
         match *self {
             Self::Image { channels, .. } => channels,
             Self::Features { n_features } => n_features,
+            Self::Text {} | Self::Tokens { .. } => 0,
         }
+    }
+
+    /// Whether an example is a text, cut into tokens or not.
+    pub fn is_text(&self) -> bool {
+        matches!(self, Self::Text {} | Self::Tokens { .. })
     }
 }
 
 /// A shape with its normalisation, `(value - mean) / std` for each channel, taken from the training split.
-/// Image values are scaled to `0..=1` first.
+/// Image values are scaled to `0..=1` first. Texts have no constants: both lists are empty.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputSpec {
     /// shape of one example
     pub shape: InputShape,
-    /// one number per channel (images) or feature
+    /// one number per channel (images) or feature; none for texts
     pub mean: Vec<f32>,
-    /// one number per channel (images) or feature, above 0
+    /// one number per channel (images) or feature, above 0; none for texts
     pub std: Vec<f32>,
 }

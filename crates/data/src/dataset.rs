@@ -71,6 +71,7 @@ impl Dataset {
             InputShape::Image { channels: 1, height, width } => format!("{height} x {width} grey"),
             InputShape::Image { height, width, .. } => format!("{height} x {width} RGB"),
             InputShape::Features { n_features } => format!("{n_features} features"),
+            InputShape::Text {} | InputShape::Tokens { .. } => "texts".to_owned(),
         };
         format!(
             "{}: {} classes, {} train, {} valid, {} test, {shape}",
