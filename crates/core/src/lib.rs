@@ -1,4 +1,4 @@
-//! The words of the problem: classes and sets of them, clusterings, examples and views, seeds, temperatures.
+//! The words of the problem: classes and sets of them, clusterings, examples and views, inputs, n-grams, seeds, temperatures.
 //!
 //! Everything else in the workspace speaks in these types, so a class number of a specialist cannot be taken for a
 //! class number of the dataset, a temperature is never zero, and every random stream has a name.
@@ -10,6 +10,7 @@ mod class;
 mod clustering;
 mod example;
 mod input;
+mod ngrams;
 mod seed;
 mod temperature;
 
@@ -17,5 +18,6 @@ pub use class::{ClassId, ClassSubset, LocalClass, SubsetError};
 pub use clustering::{ClassClustering, ClusteringError};
 pub use example::{ExampleId, ExampleView, ViewId};
 pub use input::{InputShape, InputSpec};
+pub use ngrams::Ngrams;
 pub use seed::Seed;
 pub use temperature::{Temperature, TemperatureError};

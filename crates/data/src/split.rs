@@ -238,7 +238,8 @@ impl Split {
 pub(crate) fn normalise(input: &InputSpec, values: &mut [f32]) {
     let full_scale = match input.shape {
         InputShape::Image { .. } => PIXEL_MAX,
-        InputShape::Features { .. } | InputShape::Text {} | InputShape::Tokens { .. } => 1.0,
+        InputShape::Features { .. } => 1.0,
+        InputShape::Text {} | InputShape::Tokens { .. } => return,
     };
     for example in values.chunks_exact_mut(input.shape.n_channels()) {
         for ((value, mean), std) in example.iter_mut().zip(&input.mean).zip(&input.std) {

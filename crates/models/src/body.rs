@@ -3,9 +3,11 @@
 use crate::convnet::ConvNet;
 use crate::layers::Mode;
 use crate::mlp::Mlp;
+use crate::ngram_bag::NgramBag;
 use crate::param::Registry;
 use crate::resnet::ResNet;
-use crate::{ModelConfig, ModelError};
+use crate::transformer::Transformer;
+use crate::{ModelConfig, ModelError, ModelInput};
 use candle_core::Tensor;
 use stillhouse_core::InputShape;
 
@@ -14,6 +16,8 @@ pub(crate) enum Body {
     Mlp(Mlp),
     ConvNet(ConvNet),
     ResNet(ResNet),
+    NgramBag(NgramBag),
+    Transformer(Transformer),
 }
 
 impl Body {
@@ -27,8 +31,13 @@ impl Body {
             (ModelConfig::ResNet(config), InputShape::Image { channels, height, width }) => {
                 Self::ResNet(ResNet::build(config, [height, width, channels], registry)?)
             }
-            (ModelConfig::ConvNet(_) | ModelConfig::ResNet(_), InputShape::Features { .. }) => {
-                return Err(ModelError::Config(config.validate(input).err().unwrap_or_default()));
+            (ModelConfig::NgramBag(config), InputShape::Text {}) => Self::NgramBag(NgramBag::build(config, registry)?),
+            (ModelConfig::Transformer(config), InputShape::Tokens { vocabulary_size }) => {
+                Self::Transformer(Transformer::build(config, vocabulary_size, registry)?)
+            }
+            _ => {
+                let problem = format!("kind = \"{}\" cannot be built for {input:?}", config.kind());
+                return Err(ModelError::Config(vec![problem]));
             }
         })
     }
@@ -39,15 +48,20 @@ impl Body {
             Self::Mlp(body) => body.n_features(),
             Self::ConvNet(body) => body.n_features(),
             Self::ResNet(body) => body.n_features(),
+            Self::NgramBag(body) => body.n_features(),
+            Self::Transformer(body) => body.n_features(),
         }
     }
 
-    /// `[B, ...]` to `[B, F]`.
-    pub(crate) fn forward(&self, inputs: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
-        match self {
-            Self::Mlp(body) => body.forward(inputs, mode),
-            Self::ConvNet(body) => body.forward(inputs, mode),
-            Self::ResNet(body) => body.forward(inputs, mode),
+    /// A batch that has passed its check to `[B, F]`.
+    pub(crate) fn forward(&self, inputs: &ModelInput, mode: Mode) -> Result<Tensor, ModelError> {
+        match (self, inputs) {
+            (Self::Mlp(body), ModelInput::Values(values)) => body.forward(values, mode),
+            (Self::ConvNet(body), ModelInput::Values(values)) => body.forward(values, mode),
+            (Self::ResNet(body), ModelInput::Values(values)) => body.forward(values, mode),
+            (Self::NgramBag(body), ModelInput::Bags(bags)) => body.forward(bags, mode),
+            (Self::Transformer(body), ModelInput::Tokens(rows)) => body.forward(rows, mode),
+            _ => unreachable!("the model checks the kind of its input"),
         }
     }
 
@@ -55,7 +69,7 @@ impl Body {
     pub(crate) fn apply_max_norm(&self) -> Result<(), ModelError> {
         match self {
             Self::Mlp(body) => body.apply_max_norm(),
-            Self::ConvNet(_) | Self::ResNet(_) => Ok(()),
+            Self::ConvNet(_) | Self::ResNet(_) | Self::NgramBag(_) | Self::Transformer(_) => Ok(()),
         }
     }
 }

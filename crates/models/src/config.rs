@@ -1,6 +1,6 @@
 //! Which architecture, and the checks that every architecture's config shares.
 
-use crate::{ConvNetConfig, MlpConfig, ResNetConfig};
+use crate::{ConvNetConfig, MlpConfig, NgramBagConfig, ResNetConfig, TextInput, TransformerConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::InputShape;
@@ -17,6 +17,10 @@ pub enum ModelConfig {
     /// residual network for small images (He et al. 2015, section 4.2); images only
     #[serde(rename = "resnet")]
     ResNet(ResNetConfig),
+    /// hashed n-grams, the mean of their embeddings, fully connected layers; texts only
+    NgramBag(NgramBagConfig),
+    /// small transformer encoder, trained from scratch; texts only
+    Transformer(TransformerConfig),
 }
 
 impl ModelConfig {
@@ -26,10 +30,23 @@ impl ModelConfig {
             Self::Mlp(_) => "mlp",
             Self::ConvNet(_) => "convnet",
             Self::ResNet(_) => "resnet",
+            Self::NgramBag(_) => "ngram_bag",
+            Self::Transformer(_) => "transformer",
         }
     }
 
-    /// Checks the values, and that the architecture can take this input.
+    /// What the architecture wants of a text; none if it takes numbers.
+    pub fn text_input(&self) -> Option<TextInput> {
+        match self {
+            Self::Mlp(_) | Self::ConvNet(_) | Self::ResNet(_) => None,
+            Self::NgramBag(config) => Some(config.text_input()),
+            Self::Transformer(config) => Some(config.text_input()),
+        }
+    }
+
+    /// Checks the values, and that the architecture can take this input. A dataset's `InputShape::Text {}` will do for
+    /// every text architecture, since a config is checked before there is a tokenizer; [`Model::new`](crate::Model::new)
+    /// is stricter.
     ///
     /// # Errors
     /// Every problem, each named by its key.
@@ -39,20 +56,41 @@ impl ModelConfig {
             Self::Mlp(config) => config.check(&mut problems),
             Self::ConvNet(config) => config.check(&mut problems),
             Self::ResNet(config) => config.check(&mut problems),
+            Self::NgramBag(config) => config.check(&mut problems),
+            Self::Transformer(config) => config.check(&mut problems),
         }
-        if let (Self::ConvNet(_) | Self::ResNet(_), InputShape::Features { n_features }) = (self, input) {
-            problems.push(format!(
-                "kind = \"{}\" needs images, the data has {n_features} features per example; hint: kind = \"mlp\"",
-                self.kind()
-            ));
-        }
+        problems.extend(self.input_mismatch(input));
         if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// Numbers for an architecture of texts, texts for one of numbers, features for one of images.
+    fn input_mismatch(&self, input: &InputShape) -> Option<String> {
+        let needs_images = matches!(self, Self::ConvNet(_) | Self::ResNet(_));
+        let (needs, has, hint) = match (self.text_input().is_some(), *input) {
+            (true, InputShape::Image { .. }) => ("texts", "images".to_owned(), "resnet"),
+            (true, InputShape::Features { n_features }) => ("texts", features(n_features), "mlp"),
+            (false, InputShape::Text {} | InputShape::Tokens { .. }) => {
+                (if needs_images { "images" } else { "numbers" }, "texts".to_owned(), "ngram_bag")
+            }
+            (false, InputShape::Features { n_features }) if needs_images => ("images", features(n_features), "mlp"),
+            _ => return None,
+        };
+        Some(format!("kind = \"{}\" needs {needs}, the data has {has}; hint: kind = \"{hint}\"", self.kind()))
     }
 }
 
-/// An input of no values has no first layer.
+fn features(n_features: usize) -> String {
+    format!("{n_features} features per example")
+}
+
+/// An input of no values has no first layer, and one of no tokens no table.
 fn input_problems(input: &InputShape) -> Vec<String> {
-    if input.n_values() > 0 { Vec::new() } else { vec![format!("the input has no values: {input:?}")] }
+    let has_values = match *input {
+        InputShape::Text {} => true,
+        InputShape::Tokens { vocabulary_size } => vocabulary_size > 0,
+        InputShape::Image { .. } | InputShape::Features { .. } => input.n_values() > 0,
+    };
+    if has_values { Vec::new() } else { vec![format!("the input has no values: {input:?}")] }
 }
 
 /// Above this a layer's weights alone would not fit into memory: a typing error, told before the allocation fails.

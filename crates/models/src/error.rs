@@ -11,12 +11,12 @@ pub enum ModelError {
     /// A head without outputs.
     #[error("a model needs at least one output, found n_outputs = 0")]
     NoOutputs,
-    /// An input of another shape than the one that the model was built for.
-    #[error("the input has shape {got:?}, the model expects {expected}")]
+    /// An input of another kind or shape than the one that the model was built for.
+    #[error("the input is {got}, the model expects {expected}")]
     Input {
         /// the batch that was given
-        got: Vec<usize>,
-        /// the shape of a batch for this model
+        got: String,
+        /// what a batch is for this model
         expected: String,
     },
     /// Weights of another model.

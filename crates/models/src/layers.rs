@@ -21,7 +21,7 @@ pub enum Mode {
 
 impl Mode {
     /// The variable's value: part of the graph in training, detached from it otherwise.
-    fn read(self, var: &Var) -> Tensor {
+    pub(crate) fn read(self, var: &Var) -> Tensor {
         match self {
             Self::Train { .. } => var.as_tensor().clone(),
             Self::Eval => var.as_detached_tensor(),
@@ -55,16 +55,22 @@ pub(crate) struct Linear {
 impl Linear {
     /// A layer under a ReLU: variance `2 / I` keeps the activations' scale (He et al. 2015, arXiv:1502.01852).
     pub(crate) fn hidden(name: &str, n_in: usize, n_out: usize, registry: &mut Registry) -> Result<Self, ModelError> {
-        Self::build(name, n_in, n_out, (2.0 / n_in as f64).sqrt(), registry)
+        Self::with_std(name, [n_in, n_out], (2.0 / n_in as f64).sqrt(), registry)
     }
 
     /// The layer that gives the logits, with variance `1 / I`.
     pub(crate) fn head(n_in: usize, n_out: usize, registry: &mut Registry) -> Result<Self, ModelError> {
-        Self::build(HEAD, n_in, n_out, (1.0 / n_in as f64).sqrt(), registry)
+        Self::with_std(HEAD, [n_in, n_out], (1.0 / n_in as f64).sqrt(), registry)
     }
 
-    fn build(name: &str, n_in: usize, n_out: usize, std: f64, registry: &mut Registry) -> Result<Self, ModelError> {
-        registry.n_multiply_adds += (n_in * n_out) as u64;
+    /// A layer of `[inputs, outputs]` whose weights have this standard deviation.
+    pub(crate) fn with_std(
+        name: &str,
+        [n_in, n_out]: [usize; 2],
+        std: f64,
+        registry: &mut Registry,
+    ) -> Result<Self, ModelError> {
+        registry.n_multiply_adds += (n_in * n_out * registry.n_tokens) as u64;
         Ok(Self {
             weight: registry.weight(format!("{name}.weight"), &[n_out, n_in], std)?,
             bias: registry.vector(format!("{name}.bias"), n_out, 0.0)?,

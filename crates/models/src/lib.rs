@@ -16,11 +16,11 @@
 //! let subset = ClassSubset::new(10, [3, 5, 8].map(ClassId))?;
 //! let specialist = generalist.with_head(HeadInit::Dustbin { subset: &subset })?;
 //! let images = Tensor::zeros((2, 28, 28, 1), DType::F32, &Device::Cpu)?;
-//! assert_eq!(specialist.forward(&images, Mode::Eval)?.dims(), [2, 4]);
+//! assert_eq!(specialist.forward(&images.into(), Mode::Eval)?.dims(), [2, 4]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Everything is `f32`. Images come as `[B, H, W, C]`, features as `[B, F]`. Convolution weights are stored as
+//! Everything is `f32`. Images come as `[B, H, W, C]`, features as `[B, F]`, texts as [`ModelInput`] tells. Convolution weights are stored as
 //! `[kh, kw, C, O]` and linear weights as `[O, I]`.
 //!
 //! **Absent on purpose:** losses, optimizers and data. Models know neither what they are trained for nor by whom.
@@ -29,17 +29,21 @@ mod body;
 mod card;
 mod config;
 mod convnet;
+mod encoder;
 mod error;
 mod folder;
 mod folder_error;
 mod head;
+mod input;
 mod layers;
 mod mlp;
 mod model;
+mod ngram_bag;
 mod param;
 mod place;
 mod resnet;
 mod state;
+mod transformer;
 
 pub use card::{ModelCard, check_labels};
 pub use config::ModelConfig;
@@ -48,8 +52,12 @@ pub use error::{ModelError, StateMismatch};
 pub use folder::{FORMAT_VERSION, load_model, save_model};
 pub use folder_error::FolderError;
 pub use head::HeadInit;
+pub use input::{ModelInput, TextInput};
 pub use layers::Mode;
 pub use mlp::MlpConfig;
 pub use model::Model;
+pub use ngram_bag::NgramBagConfig;
 pub use param::{Buffer, Param};
 pub use resnet::ResNetConfig;
+pub use stillhouse_ops::TokenRows;
+pub use transformer::{Positions, TransformerConfig};

@@ -3,9 +3,10 @@
 //! Shapes: `B` batch, `H`, `W` height and width, `C` channels, `F` features.
 
 use crate::body::Body;
+use crate::input::check_input;
 use crate::layers::{Activation, Linear, Mode};
 use crate::param::{InitialWeights, Registry};
-use crate::{Buffer, ModelConfig, ModelError, Param};
+use crate::{Buffer, ModelConfig, ModelError, ModelInput, Param};
 use candle_core::{Device, Tensor};
 use std::fmt;
 use stillhouse_core::{InputShape, Seed};
@@ -82,14 +83,14 @@ impl Model {
         Ok(Self { config, input, n_outputs, device, body, head, params, buffers, n_multiply_adds })
     }
 
-    /// Logits `[B, n_outputs]` of a batch of images `[B, H, W, C]` or features `[B, F]`.
+    /// Logits `[B, n_outputs]` of a batch of images `[B, H, W, C]`, features `[B, F]` or texts.
     ///
     /// In [`Mode::Train`] batch norm uses the batch's statistics and moves its running ones, and the result is tracked
     /// for a backward pass. In [`Mode::Eval`] nothing is tracked and nothing is changed.
     ///
     /// # Errors
-    /// A batch of another shape, or a failing tensor operation.
-    pub fn forward(&self, inputs: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
+    /// A batch of another kind or shape, or a failing tensor operation.
+    pub fn forward(&self, inputs: &ModelInput, mode: Mode) -> Result<Tensor, ModelError> {
         self.head.forward(&self.features(inputs, mode)?, Activation::None, mode)
     }
 
@@ -97,27 +98,14 @@ impl Model {
     ///
     /// # Errors
     /// As [`Model::forward`].
-    pub fn features(&self, inputs: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
-        self.check_input(inputs)?;
+    pub fn features(&self, inputs: &ModelInput, mode: Mode) -> Result<Tensor, ModelError> {
+        check_input(&self.config, &self.input, inputs)?;
         self.body.forward(inputs, mode)
     }
 
     /// Width of the features, `F`.
     pub fn n_features(&self) -> usize {
         self.body.n_features()
-    }
-
-    fn check_input(&self, inputs: &Tensor) -> Result<(), ModelError> {
-        let got = inputs.dims();
-        let (fits, expected) = match self.input {
-            InputShape::Image { channels, height, width } => {
-                (got.len() == 4 && got[1..] == [height, width, channels], format!("[B, {height}, {width}, {channels}]"))
-            }
-            InputShape::Features { n_features } => {
-                (got.len() == 2 && got[1] == n_features, format!("[B, {n_features}]"))
-            }
-        };
-        if fits { Ok(()) } else { Err(ModelError::Input { got: got.to_vec(), expected }) }
     }
 
     /// The architecture.

@@ -12,7 +12,7 @@ pub struct Param {
     pub name: String,
     /// the variable; a clone shares its storage
     pub var: Var,
-    /// whether weight decay applies: weights yes; biases, scales and shifts of batch norm no
+    /// whether weight decay applies: weights yes; biases, scales and shifts of norms, and tables of embeddings no
     pub decay: bool,
 }
 
@@ -42,23 +42,35 @@ pub(crate) struct Registry<'a> {
     pub(crate) buffers: Vec<Buffer>,
     /// multiply-adds of one example's forward pass
     pub(crate) n_multiply_adds: u64,
+    /// times that a linear layer is used for one example: the tokens of a text, else 1
+    pub(crate) n_tokens: usize,
 }
 
 impl<'a> Registry<'a> {
     pub(crate) fn new(initial: InitialWeights, device: &'a Device) -> Self {
-        Self { initial, device, params: Vec::new(), buffers: Vec::new(), n_multiply_adds: 0 }
+        Self { initial, device, params: Vec::new(), buffers: Vec::new(), n_multiply_adds: 0, n_tokens: 1 }
     }
 
     /// A weight with normally distributed values of this standard deviation.
     pub(crate) fn weight(&mut self, name: String, shape: &[usize], std: f64) -> Result<Var, ModelError> {
-        let values = match self.initial {
+        let values = self.initial_normal(&name, shape, std)?;
+        self.param(name, &values, true)
+    }
+
+    fn initial_normal(&self, name: &str, shape: &[usize], std: f64) -> Result<Tensor, ModelError> {
+        Ok(match self.initial {
             InitialWeights::Drawn(seed) => {
-                let key = InitKey { seed: seed.0, name: &name };
+                let key = InitKey { seed: seed.0, name };
                 init::normal(shape, 0.0, std, key, DType::F32, self.device)?
             }
             InitialWeights::Blank => Tensor::zeros(shape, DType::F32, self.device)?,
-        };
-        self.param(name, &values, true)
+        })
+    }
+
+    /// A table of embeddings `[R, W]`. Weight decay spares it: a row that no batch names for long would fade away.
+    pub(crate) fn table(&mut self, name: String, n_rows: usize, width: usize, std: f64) -> Result<Var, ModelError> {
+        let values = self.initial_normal(&name, &[n_rows, width], std)?;
+        self.param(name, &values, false)
     }
 
     /// A bias, or a scale or shift of batch norm: one value for all units, no weight decay.

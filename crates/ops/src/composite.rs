@@ -5,11 +5,15 @@
 
 use candle_core::{D, DType, Device, Result, Tensor};
 
+use crate::attention::{Attention, mask_len};
 use crate::conv2d::Conv2dSize;
 use crate::dropout::Mask;
+use crate::gelu::{Gelu, TANH_CUBE, TANH_SCALE};
 use crate::loss::SparseTargets;
 use crate::optimizer::{AdamWHyper, SgdHyper};
 use crate::pooling::{PoolSize, Pooling};
+use crate::token_input::TokenRows;
+use crate::token_pooling::TokenPooling;
 
 pub(crate) fn linear(input: &Tensor, weight: &Tensor, bias: &Tensor, fuse_relu: bool) -> Result<Tensor> {
     add_bias(&input.matmul(&weight.t()?)?, bias, fuse_relu)
@@ -132,6 +136,94 @@ fn log_softmax(logits: &Tensor) -> Result<Tensor> {
     let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
     let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
     shifted.broadcast_sub(&log_sum)
+}
+
+pub(crate) fn gelu(input: &Tensor, formula: Gelu) -> Result<Tensor> {
+    let half = (input * 0.5)?;
+    let inner = match formula {
+        Gelu::Exact => (input * std::f64::consts::FRAC_1_SQRT_2)?.erf()?,
+        Gelu::Tanh => ((input + (input.powf(3.0)? * TANH_CUBE)?)? * TANH_SCALE)?.tanh()?,
+    };
+    &half + (&half * inner)?
+}
+
+pub(crate) fn layer_norm(input: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> Result<Tensor> {
+    let centred = input.broadcast_sub(&input.mean_keepdim(D::Minus1)?)?;
+    let std = (centred.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?;
+    centred.broadcast_div(&std)?.broadcast_mul(gamma)?.broadcast_add(beta)
+}
+
+pub(crate) fn embedding_bag(table: &Tensor, bags: &TokenRows) -> Result<Tensor> {
+    let means = (0..bags.n_rows()).map(|bag| match bags.row(bag) {
+        [] => Tensor::zeros(table.dim(1)?, table.dtype(), table.device()),
+        ids => table.index_select(&Tensor::new(ids, table.device())?, 0)?.mean(0),
+    });
+    match means.collect::<Result<Vec<_>>>()?.as_slice() {
+        [] => Tensor::zeros((0, table.dim(1)?), table.dtype(), table.device()),
+        means => Tensor::stack(means, 0),
+    }
+}
+
+pub(crate) fn embedding(table: &Tensor, ids: &[u32]) -> Result<Tensor> {
+    table.index_select(&Tensor::new(ids, table.device())?, 0)
+}
+
+pub(crate) fn self_attention(projections: &Tensor, attention: &Attention) -> Result<Tensor> {
+    let (rows, width) = (&attention.rows, attention.width());
+    let mask_starts = attention.mask_starts();
+    let mut outputs = Vec::new();
+    for row in (0..rows.n_rows()).filter(|row| !rows.range(*row).is_empty()) {
+        let range = rows.range(row);
+        let text = projections.narrow(0, range.start, range.len())?;
+        let mut heads = Vec::with_capacity(attention.n_heads);
+        for head_idx in 0..attention.n_heads {
+            let part = |nth: usize| {
+                let start = nth * width + head_idx * attention.head_width;
+                text.narrow(1, start, attention.head_width)?.contiguous()
+            };
+            let (queries, keys) = (turned(&part(0)?, attention)?, turned(&part(1)?, attention)?);
+            let logits = (queries.matmul(&keys.t()?)? * attention.scale())?;
+            let mut weights = log_softmax(&logits)?.exp()?;
+            if let Some(mask) = &attention.mask {
+                let mut factors = vec![1.0_f64; range.len() * range.len()];
+                mask.apply_in_place(mask_starts[row] + head_idx * mask_len(range.len()), &mut factors);
+                let factors = Tensor::from_vec(factors, (range.len(), range.len()), &Device::Cpu)?;
+                weights = (weights * factors.to_dtype(text.dtype())?.to_device(text.device())?)?;
+            }
+            heads.push(weights.matmul(&part(2)?)?);
+        }
+        outputs.push(Tensor::cat(&heads, 1)?);
+    }
+    Tensor::cat(&outputs, 0)
+}
+
+/// Queries or keys `[L, D]` turned by their places, where the attention is rotary.
+fn turned(vectors: &Tensor, attention: &Attention) -> Result<Tensor> {
+    let Some(rotary) = &attention.rotary else { return Ok(vectors.clone()) };
+    let (len, head_width) = vectors.dims2()?;
+    let half = head_width / 2;
+    let table = |values: &[f64]| {
+        let table = Tensor::from_slice(&values[..len * half], (len, half), &Device::Cpu)?;
+        table.to_dtype(vectors.dtype())?.to_device(vectors.device())
+    };
+    let (cosines, sines) = (table(&rotary.cosines)?, table(&rotary.sines)?);
+    let (firsts, seconds) = (vectors.narrow(1, 0, half)?, vectors.narrow(1, half, half)?);
+    let turned_firsts = ((&firsts * &cosines)? - (&seconds * &sines)?)?;
+    let turned_seconds = ((firsts * sines)? + (seconds * cosines)?)?;
+    Tensor::cat(&[turned_firsts, turned_seconds], 1)
+}
+
+pub(crate) fn pool_tokens(tokens: &Tensor, rows: &TokenRows, pooling: TokenPooling) -> Result<Tensor> {
+    let (_, width) = tokens.dims2()?;
+    let pooled = (0..rows.n_rows()).map(|row| match (rows.range(row), pooling) {
+        (range, _) if range.is_empty() => Tensor::zeros(width, tokens.dtype(), tokens.device()),
+        (range, TokenPooling::Mean) => tokens.narrow(0, range.start, range.len())?.mean(0),
+        (range, TokenPooling::First) => tokens.get(range.start),
+    });
+    match pooled.collect::<Result<Vec<_>>>()?.as_slice() {
+        [] => Tensor::zeros((0, width), tokens.dtype(), tokens.device()),
+        pooled => Tensor::stack(pooled, 0),
+    }
 }
 
 pub(crate) fn sgd_step(param: &Tensor, grad: &Tensor, velocity: Option<&Tensor>, hyper: SgdHyper) -> Result<()> {

@@ -103,6 +103,16 @@ impl Mask {
         })
     }
 
+    /// Multiplies `values` by the stretch of the mask that starts at an even place.
+    pub(crate) fn apply_in_place<T: Element>(&self, start: usize, values: &mut [T]) {
+        let scale = T::from_f64(self.scale);
+        let mut counter = self.key.wrapping_add((start / 2) as u64);
+        for pair in values.chunks_mut(2) {
+            pair.iter_mut().zip(self.factors(counter, scale)).for_each(|(value, factor)| *value *= factor);
+            counter = counter.wrapping_add(1);
+        }
+    }
+
     /// The mask at two neighbouring elements.
     #[inline(always)]
     fn factors<T: Element>(&self, counter: u64, scale: T) -> [T; 2] {

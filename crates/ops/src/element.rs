@@ -2,6 +2,8 @@
 
 use candle_core::WithDType;
 
+use crate::elementary;
+
 /// A floating point number that the matrix product and the losses can work in.
 pub(crate) trait Element: WithDType + Default {
     const ZERO: Self;
@@ -10,10 +12,14 @@ pub(crate) trait Element: WithDType + Default {
 
     fn exp(self) -> Self;
     fn sqrt(self) -> Self;
+    /// The exponential for loops: without branches for `f32`, exact for `f64`.
+    fn fast_exp(self) -> Self;
+    /// Distribution function and density of the standard normal.
+    fn normal(self) -> (Self, Self);
 }
 
 macro_rules! element {
-    ($t:ident) => {
+    ($t:ident, $exp:path, $normal:path) => {
         impl Element for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -28,12 +34,26 @@ macro_rules! element {
             fn sqrt(self) -> Self {
                 $t::sqrt(self)
             }
+
+            #[inline(always)]
+            fn fast_exp(self) -> Self {
+                $exp(self)
+            }
+
+            #[inline(always)]
+            fn normal(self) -> (Self, Self) {
+                $normal(self)
+            }
         }
     };
 }
 
-element!(f32);
-element!(f64);
+element!(f32, elementary::exp, elementary::normal);
+element!(f64, f64::exp, exact_normal);
+
+fn exact_normal(x: f64) -> (f64, f64) {
+    (0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2), (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt())
+}
 
 /// `value` where `keep` holds, else zero. Both are values and not places, so loops over it have no branch.
 #[inline(always)]

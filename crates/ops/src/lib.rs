@@ -16,6 +16,8 @@
 //! **Absent on purpose:** models, parameters' names, schedules, and any random number that does not come from a key.
 
 mod activation;
+mod attention;
+mod attention_kernel;
 mod batch_norm;
 mod batch_norm_kernel;
 mod composite;
@@ -24,8 +26,13 @@ mod conv2d_kernel;
 mod coverage;
 mod dropout;
 mod element;
+mod elementary;
+mod embedding;
+mod embedding_bag;
+mod gelu;
 mod im2col;
 pub mod init;
+mod layer_norm;
 mod linear;
 pub mod loss;
 mod matmul;
@@ -33,16 +40,28 @@ mod memory;
 pub mod optimizer;
 mod parallel;
 mod pooling;
+mod rotary;
+mod row_groups;
 mod shape;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod token_input;
+mod token_pooling;
+mod vector;
 
 pub use activation::{add_bias, relu};
+pub use attention::{AttentionConfig, self_attention};
 pub use batch_norm::{batch_norm_eval, batch_norm_train, update_running_average};
 pub use conv2d::conv2d;
 pub use coverage::gradient_coverage;
 pub use dropout::{DropoutKey, LayerKey, dropout};
+pub use embedding::embedding;
+pub use embedding_bag::embedding_bag;
+pub use gelu::{Gelu, gelu};
+pub use layer_norm::layer_norm;
 pub use linear::{linear, linear_relu};
 pub use memory::keep_freed_memory;
 pub use pooling::{avg_pool2d, global_average_pool, max_pool2d};
+pub use token_input::TokenRows;
+pub use token_pooling::{TokenPooling, pool_tokens};

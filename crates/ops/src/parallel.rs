@@ -43,6 +43,35 @@ pub(crate) fn for_each_chunk<T: Send>(
     }
 }
 
+/// As [`for_each_chunk`], with the results of `work` in the order of the chunks.
+pub(crate) fn map_chunks_mut<T: Send, R: Send>(
+    values: &mut [T],
+    chunk_len: usize,
+    work: impl Fn(usize, &mut [T]) -> R + Send + Sync,
+) -> Vec<R> {
+    let chunk_len = chunk_len.max(1);
+    if is_serial(values.len().div_ceil(chunk_len)) {
+        return values.chunks_mut(chunk_len).enumerate().map(|(i, chunk)| work(i * chunk_len, chunk)).collect();
+    }
+    values.par_chunks_mut(chunk_len).enumerate().map(|(i, chunk)| work(i * chunk_len, chunk)).collect()
+}
+
+/// Calls `work(index, part)` for parts of `values` of the given lengths, one behind the other.
+pub(crate) fn for_each_part<T: Send>(
+    values: &mut [T],
+    lengths: impl Iterator<Item = usize>,
+    work: impl Fn(usize, &mut [T]) + Send + Sync,
+) {
+    let mut rest = values;
+    let parts: Vec<&mut [T]> =
+        lengths.map(|len| rest.split_off_mut(..len).expect("parts no longer than the whole")).collect();
+    if is_serial(parts.len()) {
+        parts.into_iter().enumerate().for_each(|(i, part)| work(i, part));
+    } else {
+        parts.into_par_iter().enumerate().for_each(|(i, part)| work(i, part));
+    }
+}
+
 /// A new vector of `len` elements, filled chunk by chunk.
 pub(crate) fn filled<T: Copy + Default + Send>(
     len: usize,

@@ -6,7 +6,7 @@ use candle_core::{DType, Tensor};
 use rayon::prelude::*;
 use stillhouse_core::{ClassId, InputShape, ViewId};
 use stillhouse_data::Split;
-use stillhouse_models::{Mode, Model};
+use stillhouse_models::{Mode, Model, ModelInput};
 
 /// Examples in one forward pass. A constant, so that a prediction does not depend on how it was asked for.
 pub const PREDICTION_BATCH: usize = 128;
@@ -86,19 +86,23 @@ pub fn predict_values(model: &Model, inputs: Vec<f32>, n_examples: usize) -> Res
     Ok(values)
 }
 
-/// A batch as the models take it: `[B, H, W, C]` for images, `[B, F]` for features.
+/// A batch of numbers as the models take it: `[B, H, W, C]` for images, `[B, F]` for features.
 pub(crate) fn batch_tensor(
     values: Vec<f32>,
     n_examples: usize,
     shape: &InputShape,
     model: &Model,
-) -> candle_core::Result<Tensor> {
-    match *shape {
+) -> candle_core::Result<ModelInput> {
+    let tensor = match *shape {
         InputShape::Image { channels, height, width } => {
             Tensor::from_vec(values, (n_examples, height, width, channels), model.device())
         }
         InputShape::Features { n_features } => Tensor::from_vec(values, (n_examples, n_features), model.device()),
-    }
+        InputShape::Text {} | InputShape::Tokens { .. } => {
+            Err(candle_core::Error::msg("the model takes texts, the batch holds numbers"))
+        }
+    };
+    Ok(tensor?.into())
 }
 
 /// Turns each row of logits into probabilities, with f64 inside.

@@ -49,6 +49,9 @@ impl Predictor {
                 image_files(Path::new(input))?.iter().map(|path| self.image(path, top_k)).collect()
             }
             InputShape::Features { .. } => Ok(vec![self.features(input, top_k)?]),
+            InputShape::Text {} | InputShape::Tokens { .. } => {
+                Err(ExperimentError::Usage("this model takes texts, predict takes images and features".into()))
+            }
         }
     }
 

@@ -1,6 +1,8 @@
 //! Sizes, costs, names and initial values.
 
-use crate::cases::{FEATURES, IMAGE, batch, bits, convnet, every_case, logits, mlp, model, resnet, train_mode, values};
+use crate::cases::{
+    FEATURES, IMAGE, batch, bits, convnet, every_case, example, logits, mlp, model, resnet, train_mode, values,
+};
 use candle_core::{Device, Tensor};
 use stillhouse_core::{InputShape, Seed};
 use stillhouse_models::{Mode, Model, ModelConfig, ModelError, ResNetConfig};
@@ -102,7 +104,7 @@ fn evaluation_of_an_example_does_not_depend_on_its_batch() {
         model.forward(&inputs, train_mode(0)).unwrap();
         let together = logits(&model, &inputs);
         for (index, row) in together.iter().enumerate() {
-            crate::cases::assert_close(&logits(&model, &inputs.narrow(0, index, 1).unwrap())[0], row, 1e-5);
+            crate::cases::assert_close(&logits(&model, &example(&inputs, index))[0], row, 1e-5);
         }
     }
 }
@@ -121,9 +123,9 @@ fn evaluation_is_not_tracked_and_training_is() {
 fn an_input_of_another_shape_is_refused_with_both_shapes() {
     let model = model(&resnet(8, 4), &IMAGE, 0);
     // channels first, the order of other programs
-    let wrong = Tensor::zeros((2, 3, 9, 8), candle_core::DType::F32, &Device::Cpu).unwrap();
+    let wrong = Tensor::zeros((2, 3, 9, 8), candle_core::DType::F32, &Device::Cpu).unwrap().into();
     let error = model.forward(&wrong, Mode::Eval).unwrap_err().to_string();
-    assert_eq!(error, "the input has shape [2, 3, 9, 8], the model expects [B, 9, 8, 3]");
+    assert_eq!(error, "the input is numbers of shape [2, 3, 9, 8], the model expects numbers of shape [B, 9, 8, 3]");
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn running_statistics_move_by_a_tenth_towards_mean_and_unbiased_variance() {
     let model = model(&convnet(&[1], 1, None), &PIXEL, 0);
     let weight = variable(&model, "stages.0.0.conv.weight");
     weight.set(&Tensor::full(2.0f32, (3, 3, 1, 1), &Device::Cpu).unwrap()).unwrap();
-    let inputs = Tensor::new(&[[[[1.0f32]]], [[[2.0]]], [[[6.0]]]], &Device::Cpu).unwrap();
+    let inputs = Tensor::new(&[[[[1.0f32]]], [[[2.0]]], [[[6.0]]]], &Device::Cpu).unwrap().into();
     model.forward(&inputs, train_mode(0)).unwrap();
     // after the convolution 2, 4, 12: mean 6, unbiased variance (16 + 4 + 36) / 2 = 28
     assert_close(&values(&model, "stages.0.0.norm.running_mean"), &[0.6], 1e-6);
@@ -27,7 +27,7 @@ fn evaluation_uses_the_running_statistics_and_changes_nothing() {
         let var = variable(&model, &format!("stages.0.0.{name}"));
         var.set(&Tensor::full(value, var.dims(), &Device::Cpu).unwrap()).unwrap();
     }
-    let inputs = Tensor::new(&[[[[9.0f32]]], [[[1.0]]]], &Device::Cpu).unwrap();
+    let inputs = Tensor::new(&[[[[9.0f32]]], [[[1.0]]]], &Device::Cpu).unwrap().into();
     // (9 - 3) / sqrt(4 + 1e-5) = 3 goes through the ReLU, (1 - 3) / 2 does not
     let head: Vec<f32> = values(&model, "head.weight");
     let expected: Vec<f32> = head.iter().map(|weight| 3.0 * weight).collect();

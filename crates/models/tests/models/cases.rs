@@ -1,14 +1,19 @@
 //! Small nets of every architecture, random inputs, a plain training step.
 
 use candle_core::{DType, Device, Tensor, Var};
+use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::RngCore;
-use stillhouse_core::{InputShape, Seed};
-use stillhouse_models::{ConvNetConfig, MlpConfig, Mode, Model, ModelConfig, ResNetConfig};
+use stillhouse_core::{InputShape, Ngrams, Seed};
+use stillhouse_models::{
+    ConvNetConfig, MlpConfig, Mode, Model, ModelConfig, ModelInput, NgramBagConfig, Positions, ResNetConfig, TokenRows,
+    TransformerConfig,
+};
 use stillhouse_ops::DropoutKey;
 use stillhouse_ops::loss::cross_entropy;
 
 pub const IMAGE: InputShape = InputShape::Image { channels: 3, height: 9, width: 8 };
 pub const FEATURES: InputShape = InputShape::Features { n_features: 12 };
+pub const TEXT: InputShape = InputShape::Text {};
 pub const N_OUTPUTS: usize = 5;
 
 pub fn mlp(widths: &[usize]) -> ModelConfig {
@@ -23,11 +28,28 @@ pub fn resnet(depth: usize, width: usize) -> ModelConfig {
     ModelConfig::ResNet(ResNetConfig::new(depth, width))
 }
 
+/// Buckets of n-grams and tokens of the vocabulary; the ids of [`batch`] are below it.
+pub const N_IDS: usize = 30;
+pub const TOKENS: InputShape = InputShape::Tokens { vocabulary_size: N_IDS };
+
+pub fn bag(width: usize) -> NgramBagConfig {
+    NgramBagConfig::new(N_IDS, width)
+}
+
 /// Every architecture with each of its options on.
 pub fn every_case() -> Vec<(ModelConfig, InputShape)> {
     let dropped = MlpConfig { widths: vec![16, 16], dropout: 0.3, input_dropout: 0.2, max_norm: Some(1.0) };
     let stages = ResNetConfig { depth: 10, width: None, widths: Some(vec![6, 8]), stem_width: Some(4) };
     let hidden = ConvNetConfig { widths: vec![6, 8], convs_per_stage: 2, hidden: Some(12), dropout: 0.2 };
+    let words = Ngrams { words: Some([1, 2]), ..Ngrams::default() };
+    let bag = NgramBagConfig { hidden: vec![16], embedding_dropout: 0.1, dropout: 0.2, ngrams: words, ..bag(8) };
+    let rotary = TransformerConfig {
+        positions: Positions::Rotary,
+        dropout: 0.1,
+        feed_forward: 2,
+        max_len: 5,
+        ..TransformerConfig::new(1, 3, 12)
+    };
     vec![
         (mlp(&[]), FEATURES),
         (mlp(&[16]), IMAGE),
@@ -36,6 +58,10 @@ pub fn every_case() -> Vec<(ModelConfig, InputShape)> {
         (ModelConfig::ConvNet(hidden), IMAGE),
         (resnet(8, 6), IMAGE),
         (ModelConfig::ResNet(stages), IMAGE),
+        (ModelConfig::NgramBag(self::bag(8)), TEXT),
+        (ModelConfig::NgramBag(bag), TEXT),
+        (ModelConfig::Transformer(TransformerConfig::new(2, 2, 8)), TOKENS),
+        (ModelConfig::Transformer(rotary), TOKENS),
     ]
 }
 
@@ -43,18 +69,35 @@ pub fn model(config: &ModelConfig, input: &InputShape, seed: u64) -> Model {
     Model::new(config, input, N_OUTPUTS, Seed(seed), &Device::Cpu).unwrap()
 }
 
-/// Numbers in `-1..1`, `[B, H, W, C]` or `[B, F]`.
-pub fn batch(input: &InputShape, n_examples: usize, seed: u64) -> Tensor {
+/// Numbers in `-1..1`, `[B, H, W, C]` or `[B, F]`; for texts rows of 0 to 4 ids.
+pub fn batch(input: &InputShape, n_examples: usize, seed: u64) -> ModelInput {
     let mut rng = Seed(seed).rng();
-    let values: Vec<f32> =
-        (0..n_examples * input.n_values()).map(|_| rng.next_u32() as f32 / (1u32 << 31) as f32 - 1.0).collect();
+    let n_values = n_examples * input.n_values();
+    let values: Vec<f32> = (0..n_values).map(|_| rng.next_u32() as f32 / (1u32 << 31) as f32 - 1.0).collect();
     match *input {
         InputShape::Image { channels, height, width } => {
-            Tensor::from_vec(values, (n_examples, height, width, channels), &Device::Cpu).unwrap()
+            Tensor::from_vec(values, (n_examples, height, width, channels), &Device::Cpu).unwrap().into()
         }
         InputShape::Features { n_features } => {
-            Tensor::from_vec(values, (n_examples, n_features), &Device::Cpu).unwrap()
+            Tensor::from_vec(values, (n_examples, n_features), &Device::Cpu).unwrap().into()
         }
+        InputShape::Text {} => ModelInput::Bags(rows(&mut rng, n_examples)),
+        InputShape::Tokens { .. } => ModelInput::Tokens(rows(&mut rng, n_examples)),
+    }
+}
+
+/// Rows of 0 to 4 ids.
+fn rows(rng: &mut ChaCha8Rng, n_rows: usize) -> TokenRows {
+    let mut ids = |len: usize| -> Vec<u32> { (0..len).map(|_| rng.next_u32() % N_IDS as u32).collect() };
+    TokenRows::of((0..n_rows).map(|index| ids(index % 5)).collect::<Vec<_>>()).unwrap()
+}
+
+/// One example of a batch, alone.
+pub fn example(inputs: &ModelInput, index: usize) -> ModelInput {
+    match inputs {
+        ModelInput::Values(values) => values.narrow(0, index, 1).unwrap().into(),
+        ModelInput::Bags(bags) => ModelInput::Bags(TokenRows::of([bags.row(index)]).unwrap()),
+        ModelInput::Tokens(tokens) => ModelInput::Tokens(TokenRows::of([tokens.row(index)]).unwrap()),
     }
 }
 
@@ -67,7 +110,7 @@ pub fn train_mode(step: u64) -> Mode {
 }
 
 /// The loss of a batch before one step of plain SGD.
-pub fn sgd_step(model: &Model, inputs: &Tensor, labels: &[u32], learning_rate: f64, step: u64) -> f32 {
+pub fn sgd_step(model: &Model, inputs: &ModelInput, labels: &[u32], learning_rate: f64, step: u64) -> f32 {
     let loss = cross_entropy(&model.forward(inputs, train_mode(step)).unwrap(), labels).unwrap();
     let gradients = loss.backward().unwrap();
     for param in model.params() {
@@ -78,7 +121,7 @@ pub fn sgd_step(model: &Model, inputs: &Tensor, labels: &[u32], learning_rate: f
     loss.to_scalar().unwrap()
 }
 
-pub fn logits(model: &Model, inputs: &Tensor) -> Vec<Vec<f32>> {
+pub fn logits(model: &Model, inputs: &ModelInput) -> Vec<Vec<f32>> {
     model.forward(inputs, Mode::Eval).unwrap().to_vec2().unwrap()
 }
 

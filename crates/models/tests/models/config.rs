@@ -1,8 +1,8 @@
 //! Configs as people write them.
 
-use crate::cases::{FEATURES, IMAGE, mlp, resnet};
-use stillhouse_core::InputShape;
-use stillhouse_models::{ConvNetConfig, MlpConfig, ModelConfig, ResNetConfig};
+use crate::cases::{FEATURES, IMAGE, TEXT, bag, mlp, resnet};
+use stillhouse_core::{InputShape, Ngrams};
+use stillhouse_models::{ConvNetConfig, MlpConfig, ModelConfig, NgramBagConfig, ResNetConfig};
 
 fn parsed(json: &str) -> Result<ModelConfig, String> {
     serde_json::from_str(json).map_err(|error| error.to_string())
@@ -54,6 +54,12 @@ fn all_problems_are_told_at_once_each_by_its_key() {
     let problems = ModelConfig::ConvNet(config).validate(&IMAGE).unwrap_err();
     let keys: Vec<&str> = problems.iter().map(|problem| problem.split(' ').next().unwrap()).collect();
     assert_eq!(keys, ["widths", "convs_per_stage", "hidden", "dropout"]);
+    let ngrams = Ngrams { words: Some([2, 1]), ..Ngrams::default() };
+    let config =
+        NgramBagConfig { hidden: vec![0], dropout: 1.0, embedding_dropout: -1.0, ngrams, ..NgramBagConfig::new(0, 0) };
+    let problems = ModelConfig::NgramBag(config).validate(&TEXT).unwrap_err();
+    let keys: Vec<&str> = problems.iter().map(|problem| problem.split(' ').next().unwrap()).collect();
+    assert_eq!(keys, ["n_buckets", "width", "hidden[0]", "dropout", "embedding_dropout", "ngrams.words"]);
     let config = ResNetConfig { depth: 8, width: Some(0), widths: Some(vec![]), stem_width: Some(0) };
     assert_eq!(ModelConfig::ResNet(config).validate(&IMAGE).unwrap_err().len(), 4);
 }
@@ -62,6 +68,10 @@ fn all_problems_are_told_at_once_each_by_its_key() {
 fn convolutions_need_images_and_everything_needs_values() {
     let problem = problems(&resnet(8, 4), &FEATURES);
     assert_eq!(problem, "kind = \"resnet\" needs images, the data has 12 features per example; hint: kind = \"mlp\"");
+    let problem = problems(&mlp(&[4]), &TEXT);
+    assert_eq!(problem, "kind = \"mlp\" needs numbers, the data has texts; hint: kind = \"ngram_bag\"");
+    let problem = problems(&ModelConfig::NgramBag(bag(4)), &IMAGE);
+    assert_eq!(problem, "kind = \"ngram_bag\" needs texts, the data has images; hint: kind = \"resnet\"");
     assert!(problems(&mlp(&[4]), &InputShape::Features { n_features: 0 }).contains("no values"));
     assert_eq!(problems(&mlp(&[4]), &IMAGE), "");
 }

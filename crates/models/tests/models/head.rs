@@ -114,7 +114,7 @@ fn a_head_alone_on_the_bodys_features_is_the_whole_model() {
         let head = whole.head_alone().unwrap();
         let inputs = batch(&input, 5, 4);
         let features = whole.features(&inputs, Mode::Eval).unwrap();
-        let of_head = head.forward(&features, Mode::Eval).unwrap().to_vec2::<f32>().unwrap();
+        let of_head = head.forward(&features.into(), Mode::Eval).unwrap().to_vec2::<f32>().unwrap();
         assert_eq!(of_head, logits(&whole, &inputs), "{config:?}");
         let n_head_flops = 2 * (whole.n_features() * whole.n_outputs()) as u64;
         assert_eq!(whole.body_flops_per_example() + n_head_flops, whole.flops_per_example());

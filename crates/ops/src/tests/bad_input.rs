@@ -5,8 +5,9 @@ use candle_core::{DType, Device, Result, Tensor};
 use super::random;
 use crate::loss::{SparseTargets, cross_entropy, logit_l2, soft_cross_entropy, sparse_soft_cross_entropy};
 use crate::{
-    DropoutKey, add_bias, avg_pool2d, batch_norm_eval, batch_norm_train, conv2d, dropout, global_average_pool, linear,
-    max_pool2d, relu,
+    AttentionConfig, DropoutKey, Gelu, TokenPooling, TokenRows, add_bias, avg_pool2d, batch_norm_eval,
+    batch_norm_train, conv2d, dropout, embedding, embedding_bag, gelu, global_average_pool, layer_norm, linear,
+    max_pool2d, pool_tokens, relu, self_attention,
 };
 
 fn f32s(shape: &[usize]) -> Tensor {
@@ -71,6 +72,39 @@ fn wrong_sparse_targets_are_named() {
     for bad in [[0, 1, 1, 1], [0, 1, 2, 0], [0, 1, 2, 3]] {
         assert_error(loss(&bad, &[0.5; 4], &[0.5; 2]), &["class numbers of row 1", "ascending, below 3"]);
     }
+}
+
+#[test]
+fn wrong_texts_are_named() {
+    let rows = TokenRows::of([vec![0, 2], vec![], vec![1]]).unwrap();
+    let config = AttentionConfig { n_heads: 2, rotary: false, dropout: None };
+    assert_error(embedding_bag(&f32s(&[2, 3]), &rows), &["id", "below 2", "got 2"]);
+    assert_error(embedding(&f32s(&[2, 3]), &[0, 5]), &["id", "below 2", "got 5"]);
+    assert_error(pool_tokens(&f32s(&[4, 3]), &rows, TokenPooling::Mean), &["tokens", "[3, 3]", "[4, 3]"]);
+    assert_error(self_attention(&f32s(&[4, 12]), &rows, config), &["projections", "[3, 12]", "[4, 12]"]);
+    assert_error(self_attention(&f32s(&[3, 15]), &rows, config), &["columns", "3 x 2 heads", "got 15"]);
+    let rotary = AttentionConfig { rotary: true, ..config };
+    assert_error(self_attention(&f32s(&[3, 6]), &rows, rotary), &["3 x 2 heads of even width", "got 6"]);
+    assert_error(self_attention(&f32s(&[3, 6]), &rows, AttentionConfig { n_heads: 0, ..config }), &["0 heads"]);
+    let dropped = AttentionConfig { dropout: Some((1.0, DropoutKey { seed: 0 })), ..config };
+    assert_error(self_attention(&f32s(&[3, 6]), &rows, dropped), &["probability", "below 1"]);
+    assert_error(layer_norm(&f32s(&[3, 6]), &f32s(&[6]), &f32s(&[5]), 1e-5), &["beta", "[6]", "[5]"]);
+}
+
+#[test]
+fn empty_texts_do_not_panic() {
+    let empty = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+    let config = AttentionConfig { n_heads: 2, rotary: true, dropout: Some((0.5, DropoutKey { seed: 0 })) };
+    let table = f32s(&[4, 3]);
+    for rows in [TokenRows::of([[0; 0]; 2]).unwrap(), TokenRows::of([[0; 0]; 0]).unwrap()] {
+        assert_eq!(embedding_bag(&table, &rows).unwrap().dims(), [rows.n_rows(), 3]);
+        assert_eq!(embedding(&table, rows.ids()).unwrap().dims(), [0, 3]);
+        assert_eq!(self_attention(&empty(&[0, 12]), &rows, config).unwrap().dims(), [0, 4]);
+        let pooled = pool_tokens(&empty(&[0, 3]), &rows, TokenPooling::First).unwrap();
+        assert_eq!(pooled.dims(), [rows.n_rows(), 3]);
+    }
+    assert_eq!(gelu(&empty(&[0, 3]), Gelu::Exact).unwrap().dims(), [0, 3]);
+    assert_eq!(layer_norm(&empty(&[0, 3]), &f32s(&[3]), &f32s(&[3]), 1e-5).unwrap().dims(), [0, 3]);
 }
 
 #[test]

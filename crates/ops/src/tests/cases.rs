@@ -3,13 +3,15 @@
 use candle_core::{DType, Result, Tensor};
 
 use super::random;
+use crate::attention::Attention;
 use crate::conv2d::Conv2dSize;
 use crate::dropout::Mask;
 use crate::loss::{SparseTargets, cross_entropy, logit_l2, soft_cross_entropy, sparse_soft_cross_entropy};
 use crate::pooling::{PoolSize, Pooling};
 use crate::{
-    DropoutKey, add_bias, avg_pool2d, batch_norm_eval, batch_norm_train, composite, conv2d, dropout,
-    global_average_pool, linear, linear_relu, max_pool2d, relu,
+    AttentionConfig, DropoutKey, Gelu, TokenPooling, TokenRows, add_bias, avg_pool2d, batch_norm_eval,
+    batch_norm_train, composite, conv2d, dropout, embedding, embedding_bag, gelu, global_average_pool, layer_norm,
+    linear, linear_relu, max_pool2d, pool_tokens, relu, self_attention,
 };
 
 type Op = Box<dyn Fn(&[Tensor]) -> Result<Tensor> + Send + Sync>;
@@ -35,6 +37,7 @@ pub(super) fn cases(scale: Scale, dtype: DType) -> Vec<Case> {
     table.pooling(scale);
     table.batch_norms(scale);
     table.losses(scale);
+    table.texts(scale);
     table.cases
 }
 
@@ -171,6 +174,43 @@ impl Table {
         let target = teacher.clone();
         let reference = move |x: &[Tensor]| composite::logit_l2(&x[0], &target);
         self.add("logit_l2", &[&[b, c]], move |x| logit_l2(&x[0], &teacher), reference);
+    }
+
+    fn texts(&mut self, scale: Scale) {
+        let [n_texts, n_rows, width] = if scale == Scale::Small { [5, 7, 3] } else { [67, 5000, 37] };
+        let texts = move || {
+            let text =
+                |text: usize| (0..text * 3 % 7).map(|nth| ((text * 31 + nth * nth * 5) % n_rows) as u32).collect();
+            TokenRows::of((0..n_texts).map(text).collect::<Vec<Vec<u32>>>()).unwrap()
+        };
+        let n_tokens = texts().ids().len();
+        let op = move |x: &[Tensor]| embedding_bag(&x[0], &texts());
+        self.add("embedding_bag", &[&[n_rows, width]], op, move |x| composite::embedding_bag(&x[0], &texts()));
+        let op = move |x: &[Tensor]| embedding(&x[0], texts().ids());
+        self.add("embedding", &[&[n_rows, width]], op, move |x| composite::embedding(&x[0], texts().ids()));
+        for pooling in [TokenPooling::Mean, TokenPooling::First] {
+            let op = move |x: &[Tensor]| pool_tokens(&x[0], &texts(), pooling);
+            let reference = move |x: &[Tensor]| composite::pool_tokens(&x[0], &texts(), pooling);
+            self.add(&format!("pool_tokens {pooling:?}"), &[&[n_tokens, width]], op, reference);
+        }
+        let (n_heads, head_width) = if scale == Scale::Small { (2, 2) } else { (3, 20) };
+        let dropout = Some((0.3, DropoutKey { seed: 5 }));
+        for (rotary, dropout) in [(false, None), (true, None), (false, dropout), (true, dropout)] {
+            let config = AttentionConfig { n_heads, rotary, dropout };
+            let op = move |x: &[Tensor]| self_attention(&x[0], &texts(), config);
+            let reference =
+                move |x: &[Tensor]| composite::self_attention(&x[0], &Attention::new(config, head_width, &texts()));
+            let name = format!("self_attention rotary={rotary} dropout={}", dropout.is_some());
+            self.add(&name, &[&[n_tokens, 3 * n_heads * head_width]], op, reference);
+        }
+        let shape: &[usize] = if scale == Scale::Small { &[3, 2, 5] } else { &[67, 11, 129] };
+        for formula in [Gelu::Exact, Gelu::Tanh] {
+            let op = move |x: &[Tensor]| gelu(&x[0], formula);
+            self.add(&format!("gelu {formula:?}"), &[shape], op, move |x| composite::gelu(&x[0], formula));
+        }
+        let op = move |x: &[Tensor]| layer_norm(&x[0], &x[1], &x[2], 1e-3);
+        let reference = move |x: &[Tensor]| composite::layer_norm(&x[0], &x[1], &x[2], 1e-3);
+        self.add("layer_norm", &[shape, &shape[2..], &shape[2..]], op, reference);
     }
 }
 

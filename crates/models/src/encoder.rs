@@ -1,0 +1,199 @@
+//! The layer of a transformer encoder (Vaswani et al. 2017, arXiv:1706.03762), as the small encoder and BERT share it.
+//!
+//! Shapes: `N` tokens of all texts of a batch, `W` width, `H` heads, `U` units of the feed-forward part.
+
+use crate::ModelError;
+use crate::layers::{Activation, Linear, Mode, dropout};
+use crate::param::Registry;
+use candle_core::{Tensor, Var};
+use stillhouse_ops::{AttentionConfig, Gelu, TokenRows, gelu, layer_norm, relu, self_attention};
+
+/// Where the norm of a part is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NormPlace {
+    /// in front of the part, so that the residual stream itself is never normalised (Xiong et al. 2020)
+    Before,
+    /// behind the sum of input and part, as in BERT
+    After,
+}
+
+/// What stands between the two linear layers of the feed-forward part.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Gelu(Gelu),
+    Relu,
+}
+
+/// Sizes and choices that all layers of an encoder share.
+#[derive(Clone, Copy)]
+pub(crate) struct EncoderSettings {
+    pub(crate) n_layers: usize,
+    pub(crate) n_heads: usize,
+    pub(crate) width: usize,
+    pub(crate) feed_forward_width: usize,
+    pub(crate) unit: Unit,
+    pub(crate) norm_place: NormPlace,
+    pub(crate) norm_eps: f64,
+    pub(crate) rotary: bool,
+    /// of embeddings, of attention weights, and of what each part adds to the residual stream
+    pub(crate) dropout: f64,
+}
+
+impl EncoderSettings {
+    /// Multiply-adds of attention weights and their use, for one text of `n_tokens`, in all layers.
+    fn n_attention_multiply_adds(&self, n_tokens: u64) -> u64 {
+        2 * n_tokens * n_tokens * (self.width * self.n_layers) as u64
+    }
+}
+
+/// Scale and shift of a layer norm.
+pub(crate) struct LayerNorm {
+    scale: Var,
+    shift: Var,
+    eps: f64,
+}
+
+impl LayerNorm {
+    pub(crate) fn build(name: &str, width: usize, eps: f64, registry: &mut Registry) -> Result<Self, ModelError> {
+        let scale = registry.vector(format!("{name}.weight"), width, 1.0)?;
+        Ok(Self { scale, shift: registry.vector(format!("{name}.bias"), width, 0.0)?, eps })
+    }
+
+    pub(crate) fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
+        Ok(layer_norm(input, &mode.read(&self.scale), &mode.read(&self.shift), self.eps)?)
+    }
+}
+
+/// All layers of an encoder, one after the other.
+pub(crate) struct Encoder {
+    settings: EncoderSettings,
+    layers: Vec<EncoderLayer>,
+}
+
+struct EncoderLayer {
+    /// queries, keys and values in one, `[3 W, W]`
+    projections: Linear,
+    output: Linear,
+    attention_norm: LayerNorm,
+    up: Linear,
+    down: Linear,
+    feed_forward_norm: LayerNorm,
+}
+
+/// Dropouts of one layer: attention weights, the attention's output, the feed-forward part's output.
+const DROPOUTS_PER_LAYER: u64 = 3;
+
+impl Encoder {
+    /// `name` is the first part of the parameters' names, followed by the layer's number.
+    pub(crate) fn build(
+        name: &str,
+        settings: EncoderSettings,
+        n_typical_tokens: u64,
+        registry: &mut Registry,
+    ) -> Result<Self, ModelError> {
+        let layers =
+            (0..settings.n_layers).map(|index| EncoderLayer::build(&format!("{name}.{index}"), &settings, registry));
+        let layers = layers.collect::<Result<_, _>>()?;
+        registry.n_multiply_adds += settings.n_attention_multiply_adds(n_typical_tokens);
+        Ok(Self { settings, layers })
+    }
+
+    /// `[N, W]` to `[N, W]`; dropouts are numbered from `first_dropout`.
+    pub(crate) fn forward(
+        &self,
+        tokens: &Tensor,
+        rows: &TokenRows,
+        mode: Mode,
+        first_dropout: u64,
+    ) -> Result<Tensor, ModelError> {
+        let mut hidden = tokens.clone();
+        for (index, layer) in (0..).zip(&self.layers) {
+            let dropout = first_dropout + index * DROPOUTS_PER_LAYER;
+            hidden = layer.forward(&hidden, rows, &self.settings, mode, dropout)?;
+        }
+        Ok(hidden)
+    }
+}
+
+impl EncoderLayer {
+    fn build(name: &str, settings: &EncoderSettings, registry: &mut Registry) -> Result<Self, ModelError> {
+        let EncoderSettings { width, feed_forward_width, norm_eps, n_layers, .. } = *settings;
+        let std = |n_in: usize| (1.0 / n_in as f64).sqrt();
+        // both parts of every layer add to the residual stream, which keeps its scale this way (Radford et al. 2019)
+        let residual = (1.0 / (2 * n_layers) as f64).sqrt();
+        let name = |part: &str| format!("{name}.{part}");
+        Ok(Self {
+            projections: Linear::with_std(&name("attention.projections"), [width, 3 * width], std(width), registry)?,
+            output: Linear::with_std(&name("attention.output"), [width, width], residual * std(width), registry)?,
+            attention_norm: LayerNorm::build(&name("attention.norm"), width, norm_eps, registry)?,
+            up: Linear::with_std(&name("feed_forward.up"), [width, feed_forward_width], std(width), registry)?,
+            down: Linear::with_std(
+                &name("feed_forward.down"),
+                [feed_forward_width, width],
+                residual * std(feed_forward_width),
+                registry,
+            )?,
+            feed_forward_norm: LayerNorm::build(&name("feed_forward.norm"), width, norm_eps, registry)?,
+        })
+    }
+
+    fn forward(
+        &self,
+        input: &Tensor,
+        rows: &TokenRows,
+        settings: &EncoderSettings,
+        mode: Mode,
+        first_dropout: u64,
+    ) -> Result<Tensor, ModelError> {
+        let attention = |hidden: &Tensor| self.attend(hidden, rows, settings, mode, first_dropout);
+        let hidden = residual(input, &self.attention_norm, settings, mode, first_dropout + 1, attention)?;
+        let feed_forward = |hidden: &Tensor| self.feed_forward(hidden, settings.unit, mode);
+        residual(&hidden, &self.feed_forward_norm, settings, mode, first_dropout + 2, feed_forward)
+    }
+
+    fn attend(
+        &self,
+        hidden: &Tensor,
+        rows: &TokenRows,
+        settings: &EncoderSettings,
+        mode: Mode,
+        dropout: u64,
+    ) -> Result<Tensor, ModelError> {
+        let dropout = match mode {
+            Mode::Train { dropout: key } => Some((settings.dropout, key.derive(dropout, 0))),
+            Mode::Eval => None,
+        };
+        let config = AttentionConfig { n_heads: settings.n_heads, rotary: settings.rotary, dropout };
+        let projections = self.projections.forward(hidden, Activation::None, mode)?;
+        self.output.forward(&self_attention(&projections, rows, config)?, Activation::None, mode)
+    }
+
+    fn feed_forward(&self, hidden: &Tensor, unit: Unit, mode: Mode) -> Result<Tensor, ModelError> {
+        let units = match unit {
+            Unit::Gelu(formula) => gelu(&self.up.forward(hidden, Activation::None, mode)?, formula)?,
+            Unit::Relu => relu(&self.up.forward(hidden, Activation::None, mode)?)?,
+        };
+        self.down.forward(&units, Activation::None, mode)
+    }
+}
+
+/// `input + part(norm(input))`, or `norm(input + part(input))`.
+fn residual(
+    input: &Tensor,
+    norm: &LayerNorm,
+    settings: &EncoderSettings,
+    mode: Mode,
+    dropout_idx: u64,
+    part: impl Fn(&Tensor) -> Result<Tensor, ModelError>,
+) -> Result<Tensor, ModelError> {
+    match settings.norm_place {
+        NormPlace::Before => {
+            let added = dropout(&part(&norm.forward(input, mode)?)?, settings.dropout, mode, dropout_idx)?;
+            Ok((input + added)?)
+        }
+        NormPlace::After => {
+            let added = dropout(&part(input)?, settings.dropout, mode, dropout_idx)?;
+            norm.forward(&(input + added)?, mode)
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Hashed n-grams, the mean of their embeddings, fully connected layers (fastText, Joulin et al. 2017,
+//! arXiv:1607.01759): texts at a cost linear in their length, without a tokenizer.
+//!
+//! Shapes: `B` batch, `W` width of an embedding, `F` features.
+
+use crate::ModelError;
+use crate::config::{check_dropout, check_width, check_widths};
+use crate::input::TextInput;
+use crate::layers::{Activation, Linear, Mode, dropout};
+use crate::param::Registry;
+use candle_core::{Tensor, Var};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use stillhouse_core::Ngrams;
+use stillhouse_ops::{TokenRows, embedding_bag};
+
+/// Hashed n-grams of characters and words, the mean of their embeddings, fully connected layers with ReLU; texts only.
+///
+/// Its size on disk is nearly all table: `n_buckets * width` numbers of 4 bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NgramBagConfig {
+    /// rows of the table; n-grams that fall on the same row share their embedding
+    pub n_buckets: usize,
+    /// width of an embedding
+    pub width: usize,
+    /// units of each hidden layer; none makes a linear classifier of the mean embedding
+    #[serde(default)]
+    pub hidden: Vec<usize>,
+    /// probability of dropping a hidden unit
+    #[serde(default)]
+    pub dropout: f64,
+    /// probability of dropping a number of the mean embedding
+    #[serde(default)]
+    pub embedding_dropout: f64,
+    /// which n-grams are counted
+    #[serde(default)]
+    pub ngrams: Ngrams,
+}
+
+impl NgramBagConfig {
+    /// A table of this size over the usual n-grams, and no hidden layer.
+    pub fn new(n_buckets: usize, width: usize) -> Self {
+        let ngrams = Ngrams::default();
+        Self { n_buckets, width, hidden: Vec::new(), dropout: 0.0, embedding_dropout: 0.0, ngrams }
+    }
+
+    pub(crate) fn check(&self, problems: &mut Vec<String>) {
+        if !(1..=MAX_BUCKETS).contains(&self.n_buckets) {
+            problems.push(format!("n_buckets must be between 1 and {MAX_BUCKETS}, found {}", self.n_buckets));
+        }
+        check_width("width", self.width, problems);
+        check_widths("hidden", &self.hidden, problems);
+        check_dropout("dropout", self.dropout, problems);
+        check_dropout("embedding_dropout", self.embedding_dropout, problems);
+        problems.extend(self.ngrams.problems().into_iter().map(|problem| format!("ngrams.{problem}")));
+    }
+
+    pub(crate) fn text_input(&self) -> TextInput {
+        TextInput::Ngrams { ngrams: self.ngrams, n_buckets: self.n_buckets }
+    }
+}
+
+/// A typing error beyond this: 64 GiB at a width of 64.
+const MAX_BUCKETS: usize = 1 << 28;
+/// N-grams of a text, for the count of operations; the true number is that of the text.
+const N_TYPICAL_NGRAMS: u64 = 128;
+
+/// The table and the hidden layers.
+pub(crate) struct NgramBag {
+    /// `[n_buckets, W]`
+    table: Var,
+    layers: Vec<Linear>,
+    dropout: f64,
+    embedding_dropout: f64,
+    n_features: usize,
+}
+
+impl NgramBag {
+    pub(crate) fn build(config: &NgramBagConfig, registry: &mut Registry) -> Result<Self, ModelError> {
+        // a mean over n rows shrinks the spread by sqrt(n), so rows of unit variance are not too large
+        let table = registry.table("embedding.weight".into(), config.n_buckets, config.width, 1.0)?;
+        registry.n_multiply_adds += N_TYPICAL_NGRAMS * config.width as u64;
+        let mut n_features = config.width;
+        let mut layers = Vec::with_capacity(config.hidden.len());
+        for (index, &width) in config.hidden.iter().enumerate() {
+            layers.push(Linear::hidden(&format!("layers.{index}"), n_features, width, registry)?);
+            n_features = width;
+        }
+        let NgramBagConfig { dropout, embedding_dropout, .. } = *config;
+        Ok(Self { table, layers, dropout, embedding_dropout, n_features })
+    }
+
+    pub(crate) fn n_features(&self) -> usize {
+        self.n_features
+    }
+
+    /// Bags to `[B, F]`, where `F` is the last width.
+    pub(crate) fn forward(&self, bags: &TokenRows, mode: Mode) -> Result<Tensor, ModelError> {
+        let mean = embedding_bag(&mode.read(&self.table), bags)?;
+        let mut hidden = dropout(&mean, self.embedding_dropout, mode, 0)?;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let activations = layer.forward(&hidden, Activation::Relu, mode)?;
+            hidden = dropout(&activations, self.dropout, mode, index as u64 + 1)?;
+        }
+        Ok(hidden)
+    }
+}

@@ -1,0 +1,99 @@
+//! The mean of some rows of a table for each text (fastText, Joulin et al. 2017).
+//!
+//! Shapes: `R` rows of the table, `W` its width, `B` bags.
+
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+
+use crate::composite;
+use crate::element::{Element, with_element};
+use crate::parallel::filled;
+use crate::row_groups::{RowGroups, spread};
+use crate::shape::{expect_matrix, expect_positive, mismatch};
+use crate::storage::{Elements, output, slice, tensor};
+use crate::token_input::TokenRows;
+
+const NAME: &str = "embedding_bag";
+
+/// The mean of the rows of `table [R, W]` that each bag names, `[B, W]`; a row that is named twice counts twice, and an
+/// empty bag gives zeros.
+///
+/// # Errors
+/// An id that is not below `R`.
+pub fn embedding_bag(table: &Tensor, bags: &TokenRows) -> Result<Tensor> {
+    let (n_rows, width) = expect_matrix(NAME, "table", table)?;
+    expect_positive(NAME, "width of table", width)?;
+    if !bags.ids().is_empty() && bags.largest_id() as usize >= n_rows {
+        return Err(mismatch(NAME, "id", format!("below {n_rows}"), bags.largest_id()));
+    }
+    if !table.device().is_cpu() {
+        return composite::embedding_bag(table, bags);
+    }
+    table.contiguous()?.apply_op1(EmbeddingBag { bags: bags.clone() })
+}
+
+struct EmbeddingBag {
+    bags: TokenRows,
+}
+
+impl CustomOp1 for EmbeddingBag {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn cpu_fwd(&self, table: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (_, width) = layout.shape().dims2()?;
+        with_element!(table.dtype(), NAME, T => {
+            Ok(output(means(slice::<T>(table, layout)?, width, &self.bags), (self.bags.n_rows(), width)))
+        })
+    }
+
+    fn bwd(&self, table: &Tensor, _result: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let (n_rows, width) = table.dims2()?;
+        let grad = grad.contiguous()?;
+        with_element!(grad.dtype(), NAME, T => {
+            let (rows, sums) = row_gradients(&Elements::<T>::of(&grad)?, width, &self.bags);
+            Ok(Some(tensor(spread(&rows, &sums, n_rows, width), (n_rows, width))?))
+        })
+    }
+}
+
+/// `1 / n` for a bag of `n` ids.
+fn weight<T: Element>(n_ids: usize) -> T {
+    T::from_f64(1.0 / n_ids.max(1) as f64)
+}
+
+fn means<T: Element>(table: &[T], width: usize, bags: &TokenRows) -> Vec<T> {
+    filled(bags.n_rows() * width, BAGS_PER_CHUNK * width, |start, means| {
+        for (bag, mean) in (start / width..).zip(means.chunks_exact_mut(width)) {
+            let ids = bags.row(bag);
+            for id in ids {
+                let row = &table[*id as usize * width..][..width];
+                mean.iter_mut().zip(row).for_each(|(sum, value)| *sum += *value);
+            }
+            let weight = weight(ids.len());
+            mean.iter_mut().for_each(|sum| *sum *= weight);
+        }
+    })
+}
+
+/// Bags of one task of the forward pass; each reads many rows.
+const BAGS_PER_CHUNK: usize = 8;
+
+/// The rows that any bag names, ascending, and their gradients `[rows, W]`.
+fn row_gradients<T: Element>(grad: &[T], width: usize, bags: &TokenRows) -> (Vec<u32>, Vec<T>) {
+    let mut bag_of_place = vec![0; bags.ids().len()];
+    let weights: Vec<T> = (0..bags.n_rows())
+        .map(|bag| {
+            bag_of_place[bags.range(bag)].fill(bag as u32);
+            weight(bags.range(bag).len())
+        })
+        .collect();
+    let groups = RowGroups::of(bags.ids());
+    let sums = groups.sums(width, |place, sum| {
+        let bag = bag_of_place[place] as usize;
+        let (weight, grad) = (weights[bag], &grad[bag * width..][..width]);
+        sum.iter_mut().zip(grad).for_each(|(sum, grad)| *sum += weight * *grad);
+    });
+    (groups.into_rows(), sums)
+}
