@@ -56,9 +56,9 @@ impl IdRows {
     /// Appends the ids of a text.
     ///
     /// # Errors
-    /// More than `u32::MAX` ids in all.
+    /// A text that the encoder cannot express, or more than `u32::MAX` ids in all.
     pub fn push(&mut self, text: &str, encoder: &TextEncoder) -> Result<(), DataError> {
-        encoder.encode(text, &mut self.ids);
+        encoder.encode(text, &mut self.ids)?;
         let end = u32::try_from(self.ids.len()).map_err(|_| {
             let found = format!("a batch of {} ids", self.ids.len());
             DataError::invalid(Path::new("texts"), found, format!("at most {}", u32::MAX))
@@ -92,11 +92,14 @@ impl IdRows {
     }
 }
 
+/// Characters of a text that a message shows.
+const SHOWN_CHARACTERS: usize = 60;
+
 /// Turns a text into the ids that a model takes. Cheap to clone.
 #[derive(Clone)]
 pub struct TextEncoder(Arc<Encode>);
 
-type Encode = dyn Fn(&str, &mut Vec<u32>) + Send + Sync;
+type Encode = dyn Fn(&str, &mut Vec<u32>) -> Result<(), String> + Send + Sync;
 
 impl fmt::Debug for TextEncoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,14 +108,17 @@ impl fmt::Debug for TextEncoder {
 }
 
 impl TextEncoder {
-    /// An encoder that appends the ids of a text; a pure function of the text.
-    pub fn new(encode: impl Fn(&str, &mut Vec<u32>) + Send + Sync + 'static) -> Self {
+    /// An encoder that appends the ids of a text, or says why it cannot; a pure function of the text.
+    pub fn new(encode: impl Fn(&str, &mut Vec<u32>) -> Result<(), String> + Send + Sync + 'static) -> Self {
         Self(Arc::new(encode))
     }
 
     /// Appends the ids of a text.
-    pub fn encode(&self, text: &str, ids: &mut Vec<u32>) {
-        (self.0)(text, ids);
+    fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), DataError> {
+        (self.0)(text, ids).map_err(|problem| {
+            let start: String = text.chars().take(SHOWN_CHARACTERS).collect();
+            DataError::invalid(Path::new("texts"), format!("`{start}` ({problem})"), "a text that has ids")
+        })
     }
 }
 
@@ -122,10 +128,18 @@ mod tests {
 
     #[test]
     fn selected_rows_are_the_rows() {
-        let letters = TextEncoder::new(|text, ids| ids.extend(text.chars().map(u32::from)));
+        let letters = TextEncoder::new(|text, ids| match text {
+            "?" => Err("no letter".to_owned()),
+            text => {
+                ids.extend(text.chars().map(u32::from));
+                Ok(())
+            }
+        });
         let mut rows = IdRows::default();
         ["ab", "", "c"].iter().for_each(|text| rows.push(text, &letters).unwrap());
         assert_eq!((rows.len(), rows.row(0), rows.row(1)), (3, &[97, 98][..], &[][..]));
+        let refused = IdRows::default().push("?", &letters).unwrap_err().to_string();
+        assert!(refused.contains("`?` (no letter)"), "{refused}");
         let Inputs::Ids(selected) = Inputs::Ids(rows).select(&[2, 0], 3) else { panic!("ids stay ids") };
         assert_eq!(selected.into_parts(), (vec![99, 97, 98], vec![0, 1, 3]));
         let values = Inputs::Values(vec![1.0, 2.0, 3.0, 4.0]);

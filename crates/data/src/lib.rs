@@ -53,7 +53,7 @@ pub use readers::hub_images::HubImagesConfig;
 pub use readers::hub_table::HubTableConfig;
 pub use readers::idx::IdxConfig;
 pub use readers::image_folder::ImageFolderConfig;
-pub use readers::table::{ColumnName, TableConfig};
+pub use readers::table::{ColumnName, TableConfig, TableGuess, guess_table};
 pub use split::Split;
 pub use store::RawImage;
 pub use windows::WindowsConfig;

@@ -250,7 +250,7 @@ impl Planner<'_> {
         let model = Model::new(model, &shape, n_outputs, self.shop.seed, &self.shop.device)
             .map_err(|error| ExperimentError::Usage(format!("the model does not fit the data: {error}")))?;
         let n_examples = (n_rows * training.n_epochs) as f64;
-        let seconds = self.shop.context.with_all_threads(|| seconds_per_example(&model, &shape, training))??;
+        let seconds = self.shop.context.with_all_threads(|| seconds_per_example(&model, training))??;
         let flops = FORWARD_PASSES_PER_STEP * model.flops_per_example() as f64 * n_examples;
         Ok(Cost { seconds: seconds * n_examples, flops, disk_bytes: model.n_parameters() as u64 * BYTES_PER_NUMBER })
     }

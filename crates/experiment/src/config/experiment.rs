@@ -328,6 +328,13 @@ impl ExperimentConfig {
             let text = "weights of another architecture, or of no network at all, expected \"scratch\"";
             problems.push(problem("init", text));
         }
+        let text_input = |model: &ModelConfig| model.text_input();
+        let of_generalist = self.generalist.as_ref().map(|generalist| text_input(&generalist.model));
+        let of_specialist = self.specialist_model().map(text_input);
+        if specialists.head == SpecialistHead::FullSoftmax && of_generalist.is_some() && of_generalist != of_specialist {
+            let text = "a full_softmax head learns from a generalist that sees the very same n-grams or tokens";
+            problems.push(problem("model", text));
+        }
         if specialists.head == SpecialistHead::FullSoftmax && self.generalist.is_none() {
             let text = "a full_softmax head learns from a generalist of this run, expected \"dustbin\"";
             problems.push(problem("head", text));

@@ -3,11 +3,13 @@
 mod column;
 mod delimited;
 mod gathered;
+mod guess;
 mod json;
 mod row;
 
 pub use column::ColumnName;
 pub(crate) use gathered::{Changes, TextRules};
+pub use guess::{TableGuess, guess_table};
 
 use self::delimited::Dialect;
 use self::gathered::Gathered;
