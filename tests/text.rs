@@ -72,7 +72,8 @@ fn a_table_of_texts_becomes_a_student_that_answers() {
     assert!(top1("generalist") > 0.5, "{}", top1("generalist"));
     assert!(scratch.text("runs/texts/report.html").contains("<q>"), "the page shows texts");
 
-    let finished = scratch.succeed(&["evaluate", STUDENT, "--data", "kind=table", "train=train.csv", "test=test.csv", "--json"]);
+    let finished =
+        scratch.succeed(&["evaluate", STUDENT, "--data", "kind=table", "train=train.csv", "test=test.csv", "--json"]);
     let evaluated: Json = serde_json::from_str(&finished.stdout).unwrap();
     assert!((evaluated["top1"].as_f64().unwrap() - top1("student")).abs() < 1e-9, "{evaluated}");
     answers_are_lines(&scratch);
@@ -105,7 +106,10 @@ fn threads_and_order_of_jobs_leave_no_trace() {
     let scratch = scratch();
     let run = |out: &str, more: &[&str]| {
         scratch.succeed(&[&["run", "texts.toml", "--out", out], more].concat());
-        (without_times(scratch.json(&format!("{out}/report.json"))), scratch.bytes(&format!("{out}/student/model.safetensors")))
+        (
+            without_times(scratch.json(&format!("{out}/report.json"))),
+            scratch.bytes(&format!("{out}/student/model.safetensors")),
+        )
     };
     let reference = run("a", &["--threads", "1"]);
     assert_eq!(run("b", &["--threads", "3", "--reverse-jobs"]), reference);
@@ -156,4 +160,52 @@ fn dirt_and_misfits_are_refused_with_their_place() {
     assert!(misfit.stderr.contains("needs numbers, the data has texts"), "{}", misfit.stderr);
     let images = scratch.run(&["check", "texts.toml", "--set", "data.augment={ kind = \"shift\", max_pixels = 2 }"]);
     assert_eq!(images.code, Some(2), "{}", images.stderr);
+}
+
+#[test]
+fn models_of_tokens_have_tokenizers_of_their_own() {
+    let scratch = scratch();
+    let sets = [
+        "generalist.model={ kind = \"transformer\", n_layers = 1, n_heads = 2, width = 8, max_len = 12 }",
+        "generalist.tokenizer={ kind = \"bpe\", vocabulary_size = 280 }",
+        "student.model={ kind = \"transformer\", n_layers = 1, n_heads = 1, width = 8, positions = \"rotary\", max_len = 8 }",
+        "student.tokenizer={ kind = \"unigram\", vocabulary_size = 40 }",
+        "evaluation.baselines=[]",
+    ];
+    let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+    let run = |out: &str, n_threads: &str| {
+        scratch.succeed(&[&["run", "texts.toml", "--out", out, "--threads", n_threads], &sets[..]].concat());
+        let tokenizers =
+            scratch.files(&format!("{out}/stages")).into_iter().filter(|file| file.ends_with("tokenizer.json"));
+        let mut files: Vec<Vec<u8>> = tokenizers.map(|file| std::fs::read(file).unwrap()).collect();
+        files.sort();
+        files.push(scratch.bytes(&format!("{out}/student/tokenizer.json")));
+        files.push(scratch.bytes(&format!("{out}/student/model.safetensors")));
+        files
+    };
+    let files = run("a", "1");
+    assert_eq!(files.len(), 4, "a tokenizer of the teachers and one of the student, with which it is shipped");
+    assert_eq!(run("b", "3"), files);
+    let answer = scratch.succeed(&["predict", "a/student", "kaka loka, unheard-of \u{1F600}", "--json"]).stdout;
+    assert!(answer.contains("lang"), "{answer}");
+    std::fs::remove_file(scratch.path("a/student/tokenizer.json")).unwrap();
+    let refused = scratch.run(&["predict", "a/student", "kaka"]);
+    assert!(refused.code == Some(3) && refused.stderr.contains("tokenizer.json"), "{}", refused.stderr);
+}
+
+#[test]
+fn missing_and_useless_tokenizers_are_config_errors() {
+    let scratch = scratch();
+    let transformer = "student.model={ kind = \"transformer\", n_layers = 1, n_heads = 1, width = 8 }";
+    let refused = scratch.run(&["check", "texts.toml", "--set", transformer]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("student.tokenizer: missing"), "{}", refused.stderr);
+    let useless = "student.tokenizer={ kind = \"bpe\", vocabulary_size = 100 }";
+    let refused = scratch.run(&["check", "texts.toml", "--set", useless]);
+    assert_eq!(refused.code, Some(2));
+    assert!(
+        refused.stderr.contains("takes no tokens") && refused.stderr.contains("vocabulary_size"),
+        "{}",
+        refused.stderr
+    );
 }

@@ -7,10 +7,11 @@ use crate::context::RunContext;
 use crate::error::Result;
 use crate::report::DatasetReport;
 use crate::stages::{
-    Ensemble, Evaluated, Member, Models, Teacher, Trained, Workshop, check_specialists, cluster_classes, evaluate,
-    read_external_teachers, store_soft_targets, train_generalist_ensemble, train_generalists, train_specialists,
-    train_students,
+    Ensemble, Evaluated, Member, Models, Teacher, Tokenizers, Trained, Workshop, check_specialists, cluster_classes,
+    evaluate, make_tokenizers, read_external_teachers, store_soft_targets, train_generalist_ensemble,
+    train_generalists, train_specialists, train_students,
 };
+use std::sync::Arc;
 use stillhouse_core::Seed;
 use stillhouse_data::{Dataset, SealedTest};
 use stillhouse_train::Device;
@@ -31,6 +32,9 @@ pub(crate) fn run_pipeline(
     let summary = summarise(&dataset);
     let (shop, test) = open_workshop(experiment, dataset, device, context)?;
     let config = shop.config;
+
+    // Models of tokens need tokenizers, which are trained on the training split.
+    make_tokenizers(&shop)?;
 
     // The generalist, and which classes it confuses on examples that it did not fit (sec. 5.1, 5.2).
     let generalists = train_generalists(&shop)?;
@@ -88,9 +92,21 @@ pub(crate) fn open_workshop<'a>(
     let Dataset { labels, input, train, valid, test, fingerprint, .. } = dataset;
     let config = experiment.config();
     let (seed, augmented) = (Seed(config.seed), config.data.is_augmented());
-    let external = Vec::new();
-    let mut shop =
-        Workshop { config, context, device, seed, labels, input, train, valid, external, fingerprint, augmented };
+    let (external, tokenizers) = (Vec::new(), Arc::new(Tokenizers::default()));
+    let mut shop = Workshop {
+        config,
+        context,
+        device,
+        seed,
+        labels,
+        input,
+        train,
+        valid,
+        external,
+        fingerprint,
+        augmented,
+        tokenizers,
+    };
     shop.external = read_external_teachers(&shop, &test)?;
     Ok((shop, test))
 }

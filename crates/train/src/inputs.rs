@@ -8,14 +8,17 @@ use stillhouse_core::{InputShape, ViewId};
 use stillhouse_data::{IdRows, Inputs, Split, TextEncoder};
 use stillhouse_models::{Model, ModelInput, TextInput, TokenRows};
 
-/// How a model's texts become ids; none for a model of numbers.
+/// How a model's texts become ids; none for a model of numbers, or of tokens and without a tokenizer.
 pub(crate) fn text_encoder(model: &Model) -> Option<TextEncoder> {
     match model.config().text_input()? {
         TextInput::Ngrams { ngrams, n_buckets } => Some(TextEncoder::new(move |text, ids| {
             ngrams.hash(text, n_buckets, ids);
             Ok(())
         })),
-        TextInput::Tokens { .. } => None,
+        TextInput::Tokens { .. } => {
+            let tokenizer = model.tokenizer()?.clone();
+            Some(TextEncoder::new(move |text, ids| tokenizer.encode(text, ids).map_err(|error| error.to_string())))
+        }
     }
 }
 

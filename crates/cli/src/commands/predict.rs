@@ -26,12 +26,7 @@ pub fn predict(task: &PredictTask, format: Format) -> Result<(), Failure> {
 }
 
 /// Predicts texts, one a line, and writes each answer as a line; memory holds only a piece of them.
-fn predict_lines(
-    predictor: &Predictor,
-    path: Option<&Path>,
-    top_k: usize,
-    format: Format,
-) -> Result<(), Failure> {
+fn predict_lines(predictor: &Predictor, path: Option<&Path>, top_k: usize, format: Format) -> Result<(), Failure> {
     let path = path.filter(|path| *path != Path::new("-"));
     let name = path.map_or("standard input".to_owned(), |path| path.display().to_string());
     let failed = |error: io::Error, line: usize| {
@@ -45,7 +40,8 @@ fn predict_lines(
     let mut lines = input.lines();
     let mut n_read = 0;
     loop {
-        let piece: Vec<String> = lines.by_ref().take(LINES_AT_ONCE).collect::<Result<_, _>>().map_err(|error| failed(error, n_read + 1))?;
+        let piece: Vec<String> =
+            lines.by_ref().take(LINES_AT_ONCE).collect::<Result<_, _>>().map_err(|error| failed(error, n_read + 1))?;
         if piece.is_empty() {
             return Ok(());
         }

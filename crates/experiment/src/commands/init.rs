@@ -179,7 +179,8 @@ mod tests {
         let rows = "text,intent\nwhere is my card,card\ngive me cash,cash\nmy card is lost,card\n";
         std::fs::write(folder.path().join("train.csv"), rows).unwrap();
         std::fs::write(folder.path().join("test.csv"), rows).unwrap();
-        std::fs::write(folder.path().join("plain.tsv"), "card\twhere is my card\ncash\tgive me cash\ncard\tlost\n").unwrap();
+        std::fs::write(folder.path().join("plain.tsv"), "card\twhere is my card\ncash\tgive me cash\ncard\tlost\n")
+            .unwrap();
         let of_folder = init_config(&folder.path().display().to_string()).unwrap();
         assert!(of_folder.contains("test.csv") && of_folder.contains("label = \"intent\""), "{of_folder}");
         resolves(&of_folder);

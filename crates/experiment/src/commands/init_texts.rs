@@ -59,7 +59,11 @@ pub(super) fn compose_texts(table: &RecognisedTable) -> String {
     let column = |name: &str| if *has_names { format!("{name:?}") } else { name.to_owned() };
     let (text, label) = (column(text), column(label));
     let header = if *has_names { "" } else { "\nheader = false                         # columns are counted from 1" };
-    let valid = if *has_valid { "" } else { "\nvalid_fraction = 0.1                   # carved from train; the test split is read once, by the evaluation" };
+    let valid = if *has_valid {
+        ""
+    } else {
+        "\nvalid_fraction = 0.1                   # carved from train; the test split is read once, by the evaluation"
+    };
     let n_clusters = n_clusters(Some(*n_labels));
     format!(
         r#"# Texts of {n_labels} or more classes, {mean_characters} characters on average, in {place}.

@@ -29,8 +29,18 @@ const N_ROWS: usize = 2000;
 const MAX_JSON_BYTES: u64 = 64 << 20;
 /// Usual names, the most telling first.
 const TEXT_NAMES: [&str; 12] = [
-    "text", "sentence", "utterance", "question", "query", "content", "message", "review", "document", "title",
-    "description", "body",
+    "text",
+    "sentence",
+    "utterance",
+    "question",
+    "query",
+    "content",
+    "message",
+    "review",
+    "document",
+    "title",
+    "description",
+    "body",
 ];
 const LABEL_NAMES: [&str; 10] =
     ["label", "intent", "category", "class", "target", "topic", "language", "lang", "labels", "y"];
