@@ -1,5 +1,6 @@
 //! The part of a model below its head, whichever architecture it is.
 
+use crate::bert::Bert;
 use crate::convnet::ConvNet;
 use crate::layers::Mode;
 use crate::mlp::Mlp;
@@ -18,6 +19,7 @@ pub(crate) enum Body {
     ResNet(ResNet),
     NgramBag(NgramBag),
     Transformer(Transformer),
+    Bert(Bert),
 }
 
 impl Body {
@@ -35,6 +37,9 @@ impl Body {
             (ModelConfig::Transformer(config), InputShape::Tokens { vocabulary_size }) => {
                 Self::Transformer(Transformer::build(config, vocabulary_size, registry)?)
             }
+            (ModelConfig::Bert(config), InputShape::Tokens { vocabulary_size }) => {
+                Self::Bert(Bert::build(config, vocabulary_size, registry)?)
+            }
             _ => {
                 let problem = format!("kind = \"{}\" cannot be built for {input:?}", config.kind());
                 return Err(ModelError::Config(vec![problem]));
@@ -50,6 +55,7 @@ impl Body {
             Self::ResNet(body) => body.n_features(),
             Self::NgramBag(body) => body.n_features(),
             Self::Transformer(body) => body.n_features(),
+            Self::Bert(body) => body.n_features(),
         }
     }
 
@@ -61,6 +67,7 @@ impl Body {
             (Self::ResNet(body), ModelInput::Values(values)) => body.forward(values, mode),
             (Self::NgramBag(body), ModelInput::Bags(bags)) => body.forward(bags, mode),
             (Self::Transformer(body), ModelInput::Tokens(rows)) => body.forward(rows, mode),
+            (Self::Bert(body), ModelInput::Tokens(rows)) => body.forward(rows, mode),
             _ => unreachable!("the model checks the kind of its input"),
         }
     }
@@ -69,7 +76,7 @@ impl Body {
     pub(crate) fn apply_max_norm(&self) -> Result<(), ModelError> {
         match self {
             Self::Mlp(body) => body.apply_max_norm(),
-            Self::ConvNet(_) | Self::ResNet(_) | Self::NgramBag(_) | Self::Transformer(_) => Ok(()),
+            Self::ConvNet(_) | Self::ResNet(_) | Self::NgramBag(_) | Self::Transformer(_) | Self::Bert(_) => Ok(()),
         }
     }
 }

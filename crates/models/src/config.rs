@@ -1,6 +1,6 @@
 //! Which architecture, and the checks that every architecture's config shares.
 
-use crate::{ConvNetConfig, MlpConfig, NgramBagConfig, ResNetConfig, TextInput, TransformerConfig};
+use crate::{BertConfig, ConvNetConfig, MlpConfig, NgramBagConfig, ResNetConfig, TextInput, TransformerConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::InputShape;
@@ -21,6 +21,8 @@ pub enum ModelConfig {
     NgramBag(NgramBagConfig),
     /// small transformer encoder, trained from scratch; texts only
     Transformer(TransformerConfig),
+    /// pretrained encoder of the BERT family; texts only
+    Bert(BertConfig),
 }
 
 impl ModelConfig {
@@ -32,6 +34,7 @@ impl ModelConfig {
             Self::ResNet(_) => "resnet",
             Self::NgramBag(_) => "ngram_bag",
             Self::Transformer(_) => "transformer",
+            Self::Bert(_) => "bert",
         }
     }
 
@@ -41,6 +44,7 @@ impl ModelConfig {
             Self::Mlp(_) | Self::ConvNet(_) | Self::ResNet(_) => None,
             Self::NgramBag(config) => Some(config.text_input()),
             Self::Transformer(config) => Some(config.text_input()),
+            Self::Bert(config) => Some(config.text_input()),
         }
     }
 
@@ -58,6 +62,7 @@ impl ModelConfig {
             Self::ResNet(config) => config.check(&mut problems),
             Self::NgramBag(config) => config.check(&mut problems),
             Self::Transformer(config) => config.check(&mut problems),
+            Self::Bert(config) => config.check(&mut problems),
         }
         problems.extend(self.input_mismatch(input));
         if problems.is_empty() { Ok(()) } else { Err(problems) }

@@ -9,7 +9,7 @@ use crate::param::Registry;
 use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stillhouse_ops::max_pool2d;
+use stillhouse_ops::{flatten, max_pool2d};
 
 /// VGG-like: 3x3 convolutions with batch norm and ReLU, and a 2x2 max pool after each stage while the image is larger
 /// than one pixel.
@@ -100,7 +100,7 @@ impl ConvNet {
         for stage in &self.stages {
             hidden = stage.forward(&hidden, mode)?;
         }
-        let mut features = hidden.flatten_from(1)?;
+        let mut features = flatten(&hidden)?;
         if let Some(layer) = &self.hidden {
             features = layer.forward(&features, Activation::Relu, mode)?;
         }

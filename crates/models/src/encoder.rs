@@ -6,7 +6,7 @@ use crate::ModelError;
 use crate::layers::{Activation, Linear, Mode, dropout};
 use crate::param::Registry;
 use candle_core::{Tensor, Var};
-use stillhouse_ops::{AttentionConfig, Gelu, TokenRows, gelu, layer_norm, relu, self_attention};
+use stillhouse_ops::{AttentionConfig, Gelu, TokenRows, add, gelu, layer_norm, relu, self_attention};
 
 /// Where the norm of a part is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -84,32 +84,41 @@ struct EncoderLayer {
 const DROPOUTS_PER_LAYER: u64 = 3;
 
 impl Encoder {
-    /// `name` is the first part of the parameters' names, followed by the layer's number.
+    /// `name` is the first part of the parameters' names, followed by the layer's number; each layer's parameters learn
+    /// at its factor of the learning rate.
     pub(crate) fn build(
         name: &str,
         settings: EncoderSettings,
         n_typical_tokens: u64,
+        learning_rate_factor: impl Fn(usize) -> f64,
         registry: &mut Registry,
     ) -> Result<Self, ModelError> {
-        let layers =
-            (0..settings.n_layers).map(|index| EncoderLayer::build(&format!("{name}.{index}"), &settings, registry));
-        let layers = layers.collect::<Result<_, _>>()?;
+        let mut layers = Vec::with_capacity(settings.n_layers);
+        for index in 0..settings.n_layers {
+            registry.learning_rate_factor = learning_rate_factor(index);
+            layers.push(EncoderLayer::build(&format!("{name}.{index}"), &settings, registry)?);
+        }
         registry.n_multiply_adds += settings.n_attention_multiply_adds(n_typical_tokens);
         Ok(Self { settings, layers })
     }
 
-    /// `[N, W]` to `[N, W]`; dropouts are numbered from `first_dropout`.
+    /// `[N, W]` to `[N, W]`; dropouts are numbered from `first_dropout`, and no gradient goes into the first `n_frozen`
+    /// layers or below.
     pub(crate) fn forward(
         &self,
         tokens: &Tensor,
         rows: &TokenRows,
         mode: Mode,
         first_dropout: u64,
+        n_frozen: usize,
     ) -> Result<Tensor, ModelError> {
         let mut hidden = tokens.clone();
         for (index, layer) in (0..).zip(&self.layers) {
             let dropout = first_dropout + index * DROPOUTS_PER_LAYER;
             hidden = layer.forward(&hidden, rows, &self.settings, mode, dropout)?;
+            if index + 1 == n_frozen as u64 {
+                hidden = hidden.detach();
+            }
         }
         Ok(hidden)
     }
@@ -189,11 +198,11 @@ fn residual(
     match settings.norm_place {
         NormPlace::Before => {
             let added = dropout(&part(&norm.forward(input, mode)?)?, settings.dropout, mode, dropout_idx)?;
-            Ok((input + added)?)
+            Ok(add(input, &added)?)
         }
         NormPlace::After => {
             let added = dropout(&part(input)?, settings.dropout, mode, dropout_idx)?;
-            norm.forward(&(input + added)?, mode)
+            norm.forward(&add(input, &added)?, mode)
         }
     }
 }

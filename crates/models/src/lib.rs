@@ -25,6 +25,7 @@
 //!
 //! **Absent on purpose:** losses, optimizers and data. Models know neither what they are trained for nor by whom.
 
+mod bert;
 mod body;
 mod card;
 mod config;
@@ -48,6 +49,7 @@ mod tokenizer_config;
 mod tokenizer_error;
 mod transformer;
 
+pub use bert::{BertActivation, BertConfig, BertPooling, BertSize};
 pub use card::{ModelCard, check_labels};
 pub use config::ModelConfig;
 pub use convnet::ConvNetConfig;

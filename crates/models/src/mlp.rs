@@ -10,6 +10,7 @@ use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::InputShape;
+use stillhouse_ops::flatten;
 use stillhouse_ops::optimizer::max_norm_rows;
 
 /// Fully connected layers with ReLU, on images (flattened) or features.
@@ -69,7 +70,7 @@ impl Mlp {
 
     /// `[B, ...]` to `[B, F]`, where `F` is the last width.
     pub(crate) fn forward(&self, inputs: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
-        let mut hidden = dropout(&inputs.flatten_from(1)?, self.input_dropout, mode, 0)?;
+        let mut hidden = dropout(&flatten(inputs)?, self.input_dropout, mode, 0)?;
         for (index, layer) in self.layers.iter().enumerate() {
             let activations = layer.forward(&hidden, Activation::Relu, mode)?;
             hidden = dropout(&activations, self.dropout, mode, index as u64 + 1)?;

@@ -14,6 +14,16 @@ pub struct Param {
     pub var: Var,
     /// whether weight decay applies: weights yes; biases, scales and shifts of norms, and tables of embeddings no
     pub decay: bool,
+    /// times the learning rate: below 1 for lower layers of a pretrained encoder, 0 for what stays as it is and gets no
+    /// gradient
+    pub learning_rate_factor: f64,
+}
+
+impl Param {
+    /// Whether training leaves the variable as it is.
+    pub fn is_frozen(&self) -> bool {
+        self.learning_rate_factor == 0.0
+    }
 }
 
 /// A variable that training updates without a gradient: running statistics of batch norm.
@@ -44,11 +54,21 @@ pub(crate) struct Registry<'a> {
     pub(crate) n_multiply_adds: u64,
     /// times that a linear layer is used for one example: the tokens of a text, else 1
     pub(crate) n_tokens: usize,
+    /// of the parameters that come next
+    pub(crate) learning_rate_factor: f64,
 }
 
 impl<'a> Registry<'a> {
     pub(crate) fn new(initial: InitialWeights, device: &'a Device) -> Self {
-        Self { initial, device, params: Vec::new(), buffers: Vec::new(), n_multiply_adds: 0, n_tokens: 1 }
+        Self {
+            initial,
+            device,
+            params: Vec::new(),
+            buffers: Vec::new(),
+            n_multiply_adds: 0,
+            n_tokens: 1,
+            learning_rate_factor: 1.0,
+        }
     }
 
     /// A weight with normally distributed values of this standard deviation.
@@ -81,7 +101,7 @@ impl<'a> Registry<'a> {
 
     fn param(&mut self, name: String, values: &Tensor, decay: bool) -> Result<Var, ModelError> {
         let var = Var::from_tensor(values)?;
-        self.params.push(Param { name, var: var.clone(), decay });
+        self.params.push(Param { name, var: var.clone(), decay, learning_rate_factor: self.learning_rate_factor });
         Ok(var)
     }
 

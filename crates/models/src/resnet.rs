@@ -9,7 +9,7 @@ use crate::param::Registry;
 use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stillhouse_ops::{global_average_pool, relu};
+use stillhouse_ops::{add, global_average_pool, relu};
 
 /// Residual network for small images: a 3x3 stem, stages of two-convolution blocks that halve the image and widen it,
 /// a global average pool. Shortcuts that change the shape are 1x1 convolutions with batch norm (option B).
@@ -171,6 +171,6 @@ impl Block {
             Some(projection) => projection.forward(images, Activation::None, mode)?,
             None => images.clone(),
         };
-        Ok(relu(&(residual + shortcut)?)?)
+        Ok(relu(&add(&residual, &shortcut)?)?)
     }
 }

@@ -11,7 +11,7 @@ use crate::param::Registry;
 use candle_core::{Tensor, Var};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stillhouse_ops::{Gelu, TokenPooling, TokenRows, embedding, pool_tokens};
+use stillhouse_ops::{Gelu, TokenPooling, TokenRows, add, embedding, pool_tokens};
 
 /// Small transformer encoder with its norms in front (Xiong et al. 2020, arXiv:2002.04745) and the mean over all tokens
 /// at the end; texts only.
@@ -159,7 +159,7 @@ impl Transformer {
         if config.positions == Positions::Learned {
             places = Some(registry.table("positions.weight".into(), max_len, width, EMBEDDING_STD)?);
         }
-        let encoder = Encoder::build("layers", config.settings(), n_tokens as u64, registry)?;
+        let encoder = Encoder::build("layers", config.settings(), n_tokens as u64, |_| 1.0, registry)?;
         let norm = LayerNorm::build("norm", width, NORM_EPS, registry)?;
         registry.n_tokens = 1;
         Ok(Self { table, places, encoder, norm, width, dropout })
@@ -173,10 +173,10 @@ impl Transformer {
     pub(crate) fn forward(&self, rows: &TokenRows, mode: Mode) -> Result<Tensor, ModelError> {
         let mut hidden = embedding(&mode.read(&self.table), rows.ids())?;
         if let Some(places) = &self.places {
-            hidden = (hidden + embedding(&mode.read(places), &rows.positions())?)?;
+            hidden = add(&hidden, &embedding(&mode.read(places), &rows.positions())?)?;
         }
         hidden = dropout(&hidden, self.dropout, mode, 0)?;
-        hidden = self.encoder.forward(&hidden, rows, mode, 1)?;
+        hidden = self.encoder.forward(&hidden, rows, mode, 1, 0)?;
         Ok(pool_tokens(&self.norm.forward(&hidden, mode)?, rows, TokenPooling::Mean)?)
     }
 }

@@ -9,13 +9,14 @@ use crate::linear::{column_sums, mask_by_output};
 use crate::parallel::{CHUNK, filled, rows_per_chunk};
 use crate::shape::{expect_channels, expect_same_kind, expect_shape};
 use crate::storage::{Elements, output, slice, tensor};
+use crate::tape::{apply1, apply2};
 
 /// `max(0, input)`, element by element; the gradient at 0 is 0, and a NaN stays a NaN.
 pub fn relu(input: &Tensor) -> Result<Tensor> {
     if !input.device().is_cpu() {
         return composite::relu(input);
     }
-    input.contiguous()?.apply_op1(Relu)
+    apply1(Relu, &input.contiguous()?)
 }
 
 /// `input [.., C] + bias [C]`, followed by the rectifier if `fuse_relu`.
@@ -27,7 +28,7 @@ pub fn add_bias(input: &Tensor, bias: &Tensor, fuse_relu: bool) -> Result<Tensor
     if !input.device().is_cpu() {
         return composite::add_bias(input, bias, fuse_relu);
     }
-    input.contiguous()?.apply_op2(&bias.contiguous()?, op)
+    apply2(op, &input.contiguous()?, &bias.contiguous()?)
 }
 
 /// `max(0, value)` that keeps NaN, so that a diverged run is seen.

@@ -12,6 +12,7 @@ use crate::element::with_element;
 use crate::rotary::Rotary;
 use crate::shape::{expect_matrix, expect_shape, mismatch};
 use crate::storage::{Elements, output, slice, tensor};
+use crate::tape::apply1;
 use crate::token_input::TokenRows;
 
 const NAME: &str = "self_attention";
@@ -53,7 +54,7 @@ pub fn self_attention(projections: &Tensor, rows: &TokenRows, config: AttentionC
     if !projections.device().is_cpu() {
         return composite::self_attention(projections, &attention);
     }
-    projections.contiguous()?.apply_op1(attention)
+    apply1(attention, &projections.contiguous()?)
 }
 
 /// A checked attention over given texts.

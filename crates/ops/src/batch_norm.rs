@@ -12,6 +12,7 @@ use crate::composite;
 use crate::element::with_element;
 use crate::shape::{expect_channels, expect_positive, expect_same_kind, expect_shape, mismatch};
 use crate::storage::{Elements, output, slice, slice_mut, tensor};
+use crate::tape::apply3;
 
 const NAME: &str = "batch_norm";
 
@@ -41,7 +42,7 @@ pub fn batch_norm_train(
     let batch_var = Tensor::from_slice(&var, n_channels, input.device())?.to_dtype(input.dtype())?;
     let op =
         BatchNorm { inverse_std: inverse_std(&var, eps).into(), mean: mean.into(), relu: fuse_relu, of_batch: true };
-    let result = input.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)?;
+    let result = apply3(op, &input, &gamma.contiguous()?, &beta.contiguous()?)?;
     Ok((result, batch_mean, batch_var))
 }
 
@@ -64,7 +65,7 @@ pub fn batch_norm_eval(
     let var = running_var.to_dtype(DType::F64)?.to_vec1::<f64>()?;
     let op =
         BatchNorm { inverse_std: inverse_std(&var, eps).into(), mean: mean.into(), relu: fuse_relu, of_batch: false };
-    input.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)
+    apply3(op, &input.contiguous()?, &gamma.contiguous()?, &beta.contiguous()?)
 }
 
 /// `running = (1 - momentum) running + momentum batch`, in place; `momentum` is the weight of the new batch.

@@ -11,6 +11,7 @@ use crate::conv2d_kernel::{backward_input, backward_weight, forward};
 use crate::element::with_element;
 use crate::shape::{expect_4d, expect_positive, expect_same_kind, expect_shape, mismatch};
 use crate::storage::{Elements, output, slice, tensor};
+use crate::tape::apply2;
 
 const NAME: &str = "conv2d";
 
@@ -24,7 +25,7 @@ pub fn conv2d(input: &Tensor, weight: &Tensor, stride: usize, padding: usize) ->
     if !input.device().is_cpu() {
         return composite::conv2d(input, weight, &size);
     }
-    input.contiguous()?.apply_op2(&weight.contiguous()?, Conv2d { size })
+    apply2(Conv2d { size }, &input.contiguous()?, &weight.contiguous()?)
 }
 
 /// All sizes of one convolution.

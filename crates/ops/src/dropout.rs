@@ -10,6 +10,7 @@ use crate::element::{Element, with_element};
 use crate::parallel::{CHUNK, filled};
 use crate::shape::mismatch;
 use crate::storage::{Elements, output, slice, tensor};
+use crate::tape::apply1;
 
 const NAME: &str = "dropout";
 
@@ -66,7 +67,7 @@ pub fn dropout(input: &Tensor, probability: f64, key: DropoutKey) -> Result<Tens
     if !input.device().is_cpu() {
         return composite::dropout(input, &mask);
     }
-    input.contiguous()?.apply_op1(mask)
+    apply1(mask, &input.contiguous()?)
 }
 
 /// A mask over any number of elements: zeros, and `1 / (1 - p)`.

@@ -9,10 +9,12 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use crate::composite;
 use crate::element::{Element, with_element};
+use crate::gradients::RowGradient;
 use crate::parallel::{filled, rows_per_chunk};
-use crate::row_groups::{RowGroups, spread};
+use crate::row_groups::RowGroups;
 use crate::shape::{expect_matrix, expect_positive, mismatch};
-use crate::storage::{Elements, output, slice, tensor};
+use crate::storage::{Elements, output, slice};
+use crate::tape::{TableOp, apply_to_table};
 
 const NAME: &str = "embedding";
 
@@ -29,7 +31,7 @@ pub fn embedding(table: &Tensor, ids: &[u32]) -> Result<Tensor> {
     if !table.device().is_cpu() {
         return composite::embedding(table, ids);
     }
-    table.contiguous()?.apply_op1(Embedding { ids: ids.into() })
+    apply_to_table(Embedding { ids: ids.into() }, &table.contiguous()?)
 }
 
 struct Embedding {
@@ -55,17 +57,23 @@ impl CustomOp1 for Embedding {
     }
 
     fn bwd(&self, table: &Tensor, _result: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        Ok(Some(self.row_gradient(table, grad)?.to_dense()?))
+    }
+}
+
+impl TableOp for Embedding {
+    fn row_gradient(&self, table: &Tensor, grad: &Tensor) -> Result<RowGradient> {
         let (n_rows, width) = table.dims2()?;
         let grad = grad.contiguous()?;
         with_element!(grad.dtype(), NAME, T => {
-            let (rows, sums) = row_gradients(&Elements::<T>::of(&grad)?, width, &self.ids);
-            Ok(Some(tensor(spread(&rows, &sums, n_rows, width), (n_rows, width))?))
+            let (rows, sums) = row_sums(&Elements::<T>::of(&grad)?, width, &self.ids);
+            RowGradient::new(rows, sums, n_rows, width)
         })
     }
 }
 
 /// The rows that occur, ascending, and their gradients `[rows, W]`.
-fn row_gradients<T: Element>(grad: &[T], width: usize, ids: &[u32]) -> (Vec<u32>, Vec<T>) {
+fn row_sums<T: Element>(grad: &[T], width: usize, ids: &[u32]) -> (Vec<u32>, Vec<T>) {
     let groups = RowGroups::of(ids);
     let sums = groups.sums(width, |place, sum| {
         sum.iter_mut().zip(&grad[place * width..][..width]).for_each(|(sum, grad)| *sum += *grad);

@@ -7,10 +7,12 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use crate::composite;
 use crate::element::{Element, with_element};
+use crate::gradients::RowGradient;
 use crate::parallel::filled;
-use crate::row_groups::{RowGroups, spread};
+use crate::row_groups::RowGroups;
 use crate::shape::{expect_matrix, expect_positive, mismatch};
-use crate::storage::{Elements, output, slice, tensor};
+use crate::storage::{Elements, output, slice};
+use crate::tape::{TableOp, apply_to_table};
 use crate::token_input::TokenRows;
 
 const NAME: &str = "embedding_bag";
@@ -29,7 +31,7 @@ pub fn embedding_bag(table: &Tensor, bags: &TokenRows) -> Result<Tensor> {
     if !table.device().is_cpu() {
         return composite::embedding_bag(table, bags);
     }
-    table.contiguous()?.apply_op1(EmbeddingBag { bags: bags.clone() })
+    apply_to_table(EmbeddingBag { bags: bags.clone() }, &table.contiguous()?)
 }
 
 struct EmbeddingBag {
@@ -49,11 +51,17 @@ impl CustomOp1 for EmbeddingBag {
     }
 
     fn bwd(&self, table: &Tensor, _result: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        Ok(Some(self.row_gradient(table, grad)?.to_dense()?))
+    }
+}
+
+impl TableOp for EmbeddingBag {
+    fn row_gradient(&self, table: &Tensor, grad: &Tensor) -> Result<RowGradient> {
         let (n_rows, width) = table.dims2()?;
         let grad = grad.contiguous()?;
         with_element!(grad.dtype(), NAME, T => {
-            let (rows, sums) = row_gradients(&Elements::<T>::of(&grad)?, width, &self.bags);
-            Ok(Some(tensor(spread(&rows, &sums, n_rows, width), (n_rows, width))?))
+            let (rows, sums) = row_sums(&Elements::<T>::of(&grad)?, width, &self.bags);
+            RowGradient::new(rows, sums, n_rows, width)
         })
     }
 }
@@ -81,7 +89,7 @@ fn means<T: Element>(table: &[T], width: usize, bags: &TokenRows) -> Vec<T> {
 const BAGS_PER_CHUNK: usize = 8;
 
 /// The rows that any bag names, ascending, and their gradients `[rows, W]`.
-fn row_gradients<T: Element>(grad: &[T], width: usize, bags: &TokenRows) -> (Vec<u32>, Vec<T>) {
+fn row_sums<T: Element>(grad: &[T], width: usize, bags: &TokenRows) -> (Vec<u32>, Vec<T>) {
     let mut bag_of_place = vec![0; bags.ids().len()];
     let weights: Vec<T> = (0..bags.n_rows())
         .map(|bag| {

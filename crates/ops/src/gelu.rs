@@ -7,6 +7,7 @@ use crate::composite;
 use crate::element::{Element, with_element};
 use crate::parallel::{CHUNK, filled};
 use crate::storage::{Elements, output, slice, tensor};
+use crate::tape::apply1;
 use crate::vector::vectorised;
 
 /// Which formula of the unit.
@@ -23,7 +24,7 @@ pub fn gelu(input: &Tensor, formula: Gelu) -> Result<Tensor> {
     if !input.device().is_cpu() {
         return composite::gelu(input, formula);
     }
-    input.contiguous()?.apply_op1(formula)
+    apply1(formula, &input.contiguous()?)
 }
 
 impl CustomOp1 for Gelu {

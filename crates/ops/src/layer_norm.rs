@@ -10,6 +10,7 @@ use crate::element::{Element, with_element};
 use crate::parallel::{filled, map_chunks_mut, rows_per_chunk};
 use crate::shape::{expect_channels, expect_positive, expect_same_kind, expect_shape};
 use crate::storage::{Elements, output, slice, tensor};
+use crate::tape::apply3;
 use crate::vector::{product_sum, sum_of, sum_of_two, vectorised};
 
 const NAME: &str = "layer_norm";
@@ -27,7 +28,7 @@ pub fn layer_norm(input: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> Re
     if !input.device().is_cpu() {
         return composite::layer_norm(input, gamma, beta, eps);
     }
-    input.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, LayerNorm { eps })
+    apply3(LayerNorm { eps }, &input.contiguous()?, &gamma.contiguous()?, &beta.contiguous()?)
 }
 
 struct LayerNorm {

@@ -1,9 +1,9 @@
 //! Tensor operations with backward, optimizer steps, seeded initialisation and dropout.
 //!
-//! candle supplies tensors and the walk over the graph; this crate supplies the operations that training spends its
-//! time in, each one fused, with its own backward: [`linear`], [`conv2d`], [`batch_norm_train`], [`relu`], [`dropout`],
-//! pooling, and the losses of distillation in [`loss`]. [`optimizer`] steps parameters in place, [`init`] fills them
-//! from a seed, and [`gradient_coverage`] tells which variables a loss does not reach.
+//! candle supplies tensors; this crate supplies the operations that training spends its time in, each one fused, with
+//! its own backward: [`linear`], [`conv2d`], [`batch_norm_train`], [`relu`], [`dropout`], pooling, and the losses of
+//! distillation in [`loss`]. [`record`] walks back over them without candle's graph. [`optimizer`] steps parameters in
+//! place, [`init`] fills them from a seed, and [`gradient_coverage`] tells which variables a loss does not reach.
 //!
 //! **Layout.** Images are `[N, H, W, C]`, convolution weights `[kh, kw, C, O]`, linear weights `[O, I]`, so the innermost
 //! axis is always the channel and every convolution is a matrix product over contiguous rows.
@@ -16,6 +16,7 @@
 //! **Absent on purpose:** models, parameters' names, schedules, and any random number that does not come from a key.
 
 mod activation;
+mod arithmetic;
 mod attention;
 mod attention_kernel;
 mod batch_norm;
@@ -30,6 +31,7 @@ mod elementary;
 mod embedding;
 mod embedding_bag;
 mod gelu;
+mod gradients;
 mod im2col;
 pub mod init;
 mod layer_norm;
@@ -44,6 +46,7 @@ mod rotary;
 mod row_groups;
 mod shape;
 mod storage;
+mod tape;
 #[cfg(test)]
 mod tests;
 mod token_input;
@@ -51,6 +54,7 @@ mod token_pooling;
 mod vector;
 
 pub use activation::{add_bias, relu};
+pub use arithmetic::{add, scale};
 pub use attention::{AttentionConfig, self_attention};
 pub use batch_norm::{batch_norm_eval, batch_norm_train, update_running_average};
 pub use conv2d::conv2d;
@@ -59,9 +63,11 @@ pub use dropout::{DropoutKey, LayerKey, dropout};
 pub use embedding::embedding;
 pub use embedding_bag::embedding_bag;
 pub use gelu::{Gelu, gelu};
+pub use gradients::{Gradient, Gradients, RowGradient};
 pub use layer_norm::layer_norm;
 pub use linear::{linear, linear_relu};
 pub use memory::keep_freed_memory;
 pub use pooling::{avg_pool2d, global_average_pool, max_pool2d};
+pub use tape::{Tape, flatten, record, reshape};
 pub use token_input::TokenRows;
 pub use token_pooling::{TokenPooling, pool_tokens};

@@ -11,6 +11,7 @@ use crate::matmul::{Matrix, Write, multiply};
 use crate::parallel::{filled, gemm_parallelism, rows_per_chunk, sum_over_rows};
 use crate::shape::{expect_matrix, expect_same_kind, expect_shape};
 use crate::storage::{Elements, output, slice, tensor};
+use crate::tape::apply3;
 
 /// `input [B, I] weight^T [I, O] + bias [O]`, an output of shape `[B, O]`.
 pub fn linear(input: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
@@ -36,7 +37,7 @@ fn apply(input: &Tensor, weight: &Tensor, bias: &Tensor, op: Linear) -> Result<T
     if !input.device().is_cpu() {
         return composite::linear(input, weight, bias, op.relu);
     }
-    input.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, op)
+    apply3(op, &input.contiguous()?, &weight.contiguous()?, &bias.contiguous()?)
 }
 
 impl CustomOp3 for Linear {

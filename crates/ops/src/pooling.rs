@@ -10,6 +10,7 @@ use crate::element::{Element, value_or_zero, with_element};
 use crate::parallel::{filled, for_each_chunk};
 use crate::shape::{expect_4d, expect_positive, mismatch};
 use crate::storage::{Elements, output, slice, tensor};
+use crate::tape::{apply1, reshape};
 
 /// The largest element of every `kernel x kernel` window, `[N, H', W', C]`; the gradient goes to the first of equals.
 pub fn max_pool2d(input: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
@@ -24,7 +25,7 @@ pub fn avg_pool2d(input: &Tensor, kernel: usize, stride: usize) -> Result<Tensor
 /// The mean over all pixels of `input [N, H, W, C]`, an output of shape `[N, C]`.
 pub fn global_average_pool(input: &Tensor) -> Result<Tensor> {
     let [batch, height, width, n_channels] = expect_4d(Pooling::Mean.name(), "input", input)?;
-    pool(input, Pooling::Mean, [height, width], 1)?.reshape((batch, n_channels))
+    reshape(&pool(input, Pooling::Mean, [height, width], 1)?, (batch, n_channels))
 }
 
 #[derive(Clone, Copy)]
@@ -47,7 +48,7 @@ fn pool(input: &Tensor, pooling: Pooling, kernel: [usize; 2], stride: usize) -> 
     if !input.device().is_cpu() {
         return composite::pool(input, pooling, &op.size);
     }
-    input.contiguous()?.apply_op1(op)
+    apply1(op, &input.contiguous()?)
 }
 
 /// All sizes of one pooling.

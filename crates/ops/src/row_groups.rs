@@ -54,15 +54,6 @@ impl RowGroups {
     }
 }
 
-/// A table `[R, W]` with `values` at `rows` and zeros elsewhere.
-pub(crate) fn spread<T: Element>(rows: &[u32], values: &[T], n_rows: usize, width: usize) -> Vec<T> {
-    let mut table = vec![T::ZERO; n_rows * width];
-    for (row, values) in rows.iter().zip(values.chunks_exact(width)) {
-        table[*row as usize * width..][..width].copy_from_slice(values);
-    }
-    table
-}
-
 /// Row numbers in ascending order and the place of each, by a radix sort, which keeps the order of equal ones.
 fn sort_places(row_of_place: &[u32]) -> (Vec<u32>, Vec<u32>) {
     let mut pairs: Vec<(u32, u32)> = row_of_place.iter().copied().zip(0..).collect();

@@ -76,3 +76,12 @@ pub(crate) fn output<T: Element>(values: Vec<T>, shape: impl Into<Shape>) -> (Cp
 pub(crate) fn tensor<T: Element>(values: Vec<T>, shape: impl Into<Shape>) -> Result<Tensor> {
     Tensor::from_vec(values, shape, &Device::Cpu)
 }
+
+/// True where two tensors lie in the same memory, whether or not they overlap there.
+pub(crate) fn shares_storage(a: &Tensor, b: &Tensor) -> bool {
+    let address = |tensor: &Tensor| {
+        let (storage, _) = tensor.storage_and_layout();
+        std::ptr::from_ref(&*storage).addr()
+    };
+    address(a) == address(b)
+}

@@ -10,6 +10,7 @@ use crate::element::{Element, with_element};
 use crate::parallel::{filled, for_each_part};
 use crate::shape::{expect_matrix, expect_positive, expect_shape};
 use crate::storage::{Elements, output, slice, tensor};
+use crate::tape::apply1;
 use crate::token_input::TokenRows;
 
 const NAME: &str = "pool_tokens";
@@ -31,7 +32,7 @@ pub fn pool_tokens(tokens: &Tensor, rows: &TokenRows, pooling: TokenPooling) -> 
     if !tokens.device().is_cpu() {
         return composite::pool_tokens(tokens, rows, pooling);
     }
-    tokens.contiguous()?.apply_op1(Pool { rows: rows.clone(), pooling })
+    apply1(Pool { rows: rows.clone(), pooling }, &tokens.contiguous()?)
 }
 
 struct Pool {

@@ -3,7 +3,7 @@
 use crate::checkpoint::{self, Progress, checkpoint_error};
 use crate::inputs::{model_input, text_encoder};
 use crate::objective::scalar;
-use crate::optimizer::Optimizer;
+use crate::optimizer::{Optimizer, in_order};
 use crate::predict::predict_records;
 use crate::{
     EpochRecord, FitSummary, LabelView, LossParts, Monitor, Objective, Sampler, StepInfo, TrainError, TrainingConfig,
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use stillhouse_core::{ClassId, Seed};
 use stillhouse_data::{Batch, Loader, Split};
 use stillhouse_models::{Mode, Model};
-use stillhouse_ops::{DropoutKey, gradient_coverage, optimizer::clip_by_global_norm};
+use stillhouse_ops::{DropoutKey, Gradient, Tape, gradient_coverage, optimizer::clip_by_global_norm, record};
 
 /// One training: what, on which rows, towards which objective.
 #[derive(Clone, Debug)]
@@ -149,20 +149,23 @@ impl<'a> Training<'a> {
         let learning_rate = job.config.schedule.learning_rate(step, n_steps, job.config.n_epochs);
         let inputs = model_input(self.model, batch.inputs.clone(), batch.len())?;
         let dropout = DropoutKey { seed: job.seed.derive("dropout", step as u64).0 };
-        let logits = self.model.forward(&inputs, Mode::Train { dropout })?;
-        let parts = job.objective.loss(job.name, &logits, batch)?;
+        let (parts, tape) = record(|| {
+            let logits = self.model.forward(&inputs, Mode::Train { dropout })?;
+            job.objective.loss(job.name, &logits, batch)
+        })?;
         let loss = scalar(&parts.total)?;
         let first_loss = *self.progress.first_loss.get_or_insert(loss);
         let exploded = loss > EXPLODED * (first_loss + 1.0);
         if !loss.is_finite() || exploded {
             return Err(self.diverged("the loss", loss, learning_rate));
         }
-        let gradients = self.gradients(&parts.total, step)?;
+        let gradients = self.gradients(tape, &parts.total, step)?;
         if step == 0 {
             self.report_first_batch(batch, monitor);
         }
         if let Some(limit) = job.config.clip_norm {
-            let norm = clip_by_global_norm(&gradients.iter().collect::<Vec<_>>(), limit)?;
+            let values: Vec<&Tensor> = gradients.iter().flatten().map(Gradient::values).collect();
+            let norm = clip_by_global_norm(&values, limit)?;
             if !norm.is_finite() {
                 return Err(self.diverged("the gradient's norm", norm, learning_rate));
             }
@@ -175,21 +178,18 @@ impl<'a> Training<'a> {
     }
 
     /// Gradients in the order of the parameters; at the first step, a check that every one of them is reached.
-    fn gradients(&self, loss: &Tensor, step: usize) -> Result<Vec<Tensor>, TrainError> {
-        let store = loss.backward()?;
+    fn gradients(&self, tape: Tape, loss: &Tensor, step: usize) -> Result<Vec<Option<Gradient>>, TrainError> {
+        let mut gradients = tape.backward(loss)?;
         let params = self.model.params();
         if step == 0 {
-            let named: Vec<_> = params.iter().map(|param| (param.name.clone(), param.var.clone())).collect();
-            let variables = gradient_coverage(&store, &named)?;
+            let trained = params.iter().filter(|param| !param.is_frozen());
+            let named: Vec<_> = trained.map(|param| (param.name.clone(), param.var.clone())).collect();
+            let variables = gradient_coverage(&gradients, &named)?;
             if !variables.is_empty() {
                 return Err(TrainError::GradientGap { model: self.job.name.to_owned(), variables });
             }
         }
-        let gradient = |param: &stillhouse_models::Param| match store.get(&param.var) {
-            Some(gradient) => Ok(gradient.clone()),
-            None => param.var.zeros_like(),
-        };
-        Ok(params.iter().map(gradient).collect::<Result<_, _>>()?)
+        Ok(in_order(&mut gradients, params)?)
     }
 
     /// A misaligned store of soft targets shows here: its most probable classes would match the labels by chance only.

@@ -14,6 +14,7 @@ use stillhouse_core::{ClassId, ClassSubset, ExampleView, Temperature};
 use stillhouse_data::Batch;
 use stillhouse_models::Model;
 use stillhouse_ops::loss::{self, SparseTargets};
+use stillhouse_ops::{add, scale};
 use stillhouse_targets::{SoftTargets, TargetBatch, TargetsError};
 
 /// The task of one training.
@@ -206,14 +207,14 @@ fn distillation_loss(
         }
     };
     let distill_value = scalar(&distill)?;
-    let weighted = (distill * config.distill_loss_weight)?;
+    let weighted = scale(&distill, config.distill_loss_weight)?;
     if config.task_loss_weight == 0.0 {
         return Ok(LossParts { total: weighted, task: None, distill: Some(distill_value) });
     }
     let labels: Vec<u32> = batch.labels.iter().map(|class| class.0).collect();
     let task = loss::cross_entropy(logits, &labels)?;
     let task_value = scalar(&task)?;
-    let total = (weighted + (task * config.task_loss_weight)?)?;
+    let total = add(&weighted, &scale(&task, config.task_loss_weight)?)?;
     Ok(LossParts { total, task: Some(task_value), distill: Some(distill_value) })
 }
 

@@ -4,7 +4,8 @@ use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_models::Param;
-use stillhouse_ops::optimizer::{AdamWHyper, SgdHyper, adamw_step, sgd_step};
+use stillhouse_ops::optimizer::{AdamWHyper, SgdHyper, adamw_step, adamw_step_rows, sgd_step, sgd_step_rows};
+use stillhouse_ops::{Gradient, Gradients};
 
 /// Update rule of a training. Weight decay is decoupled from the gradient (Loshchilov and Hutter 2019,
 /// arXiv:1711.05101) and spares biases and norms.
@@ -113,6 +114,16 @@ impl OptimizerConfig {
     }
 }
 
+/// The gradients of parameters, in their order: zeros where the loss does not depend on one, none where it is frozen.
+pub(crate) fn in_order(gradients: &mut Gradients, params: &[Param]) -> candle_core::Result<Vec<Option<Gradient>>> {
+    let gradient = |param: &Param| match gradients.remove(&param.var) {
+        _ if param.is_frozen() => Ok(None),
+        Some(gradient) => Ok(Some(gradient)),
+        None => Ok(Some(Gradient::Dense(param.var.zeros_like()?))),
+    };
+    params.iter().map(gradient).collect()
+}
+
 /// An update rule at work: its state for each parameter, in the model's order.
 pub(crate) struct Optimizer {
     config: OptimizerConfig,
@@ -130,31 +141,50 @@ impl Optimizer {
         Ok(Self { config: config.clone(), state: state.collect::<Result<_, _>>()?, n_steps: 0 })
     }
 
-    /// One update of every parameter; `gradients` in the order of `params`.
+    /// One update of every parameter with a gradient; `gradients` in the order of `params`.
     pub(crate) fn step(
         &mut self,
         params: &[Param],
-        gradients: &[Tensor],
+        gradients: &[Option<Gradient>],
         learning_rate: f64,
     ) -> candle_core::Result<()> {
         self.n_steps += 1;
         for ((param, gradient), state) in params.iter().zip(gradients).zip(&self.state) {
-            match &self.config {
-                OptimizerConfig::Sgd(config) => {
-                    let weight_decay = if param.decay { config.weight_decay } else { 0.0 };
-                    let (momentum, nesterov) = (config.momentum, config.nesterov);
-                    let hyper = SgdHyper { learning_rate, momentum, nesterov, weight_decay };
-                    sgd_step(&param.var, gradient, (momentum > 0.0).then_some(state), hyper)?;
-                }
-                OptimizerConfig::AdamW(config) => {
-                    let weight_decay = if param.decay { config.weight_decay } else { 0.0 };
-                    let AdamWConfig { beta1, beta2, eps, .. } = *config;
-                    let hyper = AdamWHyper { learning_rate, beta1, beta2, eps, weight_decay, step: self.n_steps };
-                    adamw_step(&param.var, gradient, state, hyper)?;
-                }
+            if let Some(gradient) = gradient {
+                self.step_param(param, gradient, state, learning_rate * param.learning_rate_factor)?;
             }
         }
         Ok(())
+    }
+
+    fn step_param(
+        &self,
+        param: &Param,
+        gradient: &Gradient,
+        state: &Tensor,
+        learning_rate: f64,
+    ) -> candle_core::Result<()> {
+        match &self.config {
+            OptimizerConfig::Sgd(config) => {
+                let weight_decay = if param.decay { config.weight_decay } else { 0.0 };
+                let (momentum, nesterov) = (config.momentum, config.nesterov);
+                let hyper = SgdHyper { learning_rate, momentum, nesterov, weight_decay };
+                let velocity = (momentum > 0.0).then_some(state);
+                match gradient {
+                    Gradient::Dense(gradient) => sgd_step(&param.var, gradient, velocity, hyper),
+                    Gradient::Rows(rows) => sgd_step_rows(&param.var, rows, velocity, hyper),
+                }
+            }
+            OptimizerConfig::AdamW(config) => {
+                let weight_decay = if param.decay { config.weight_decay } else { 0.0 };
+                let AdamWConfig { beta1, beta2, eps, .. } = *config;
+                let hyper = AdamWHyper { learning_rate, beta1, beta2, eps, weight_decay, step: self.n_steps };
+                match gradient {
+                    Gradient::Dense(gradient) => adamw_step(&param.var, gradient, state, hyper),
+                    Gradient::Rows(rows) => adamw_step_rows(&param.var, rows, state, hyper),
+                }
+            }
+        }
     }
 
     pub(crate) fn n_steps(&self) -> u64 {

@@ -2,13 +2,13 @@
 
 use crate::inputs::model_input;
 use crate::objective::scalar;
-use crate::optimizer::Optimizer;
+use crate::optimizer::{Optimizer, in_order};
 use crate::{TrainError, TrainingConfig};
 use std::time::Instant;
 use stillhouse_core::InputShape;
 use stillhouse_data::Inputs;
 use stillhouse_models::{Mode, Model, ModelInput, TextInput, TokenRows};
-use stillhouse_ops::{DropoutKey, loss::cross_entropy};
+use stillhouse_ops::{DropoutKey, loss::cross_entropy, record};
 
 const N_WARMUP_STEPS: usize = 2;
 const N_MEASURED_STEPS: usize = 3;
@@ -27,15 +27,10 @@ pub fn seconds_per_example(model: &Model, config: &TrainingConfig) -> Result<f64
     for step in 0..N_WARMUP_STEPS + N_MEASURED_STEPS {
         let start = Instant::now();
         let inputs = made_up_inputs(model, n)?;
-        let logits = model.forward(&inputs, Mode::Train { dropout: DropoutKey { seed: step as u64 } })?;
-        let loss = cross_entropy(&logits, &labels)?;
+        let mode = Mode::Train { dropout: DropoutKey { seed: step as u64 } };
+        let (loss, tape) = record(|| Ok::<_, TrainError>(cross_entropy(&model.forward(&inputs, mode)?, &labels)?))?;
         scalar(&loss)?;
-        let store = loss.backward()?;
-        let gradient = |param: &stillhouse_models::Param| match store.get(&param.var) {
-            Some(gradient) => Ok(gradient.clone()),
-            None => param.var.zeros_like(),
-        };
-        let gradients: Vec<_> = model.params().iter().map(gradient).collect::<Result<_, _>>()?;
+        let gradients = in_order(&mut tape.backward(&loss)?, model.params())?;
         optimizer.step(model.params(), &gradients, 0.0)?;
         if step >= N_WARMUP_STEPS {
             fastest = fastest.min(start.elapsed().as_secs_f64());

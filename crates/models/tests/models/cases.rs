@@ -5,11 +5,11 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::RngCore;
 use stillhouse_core::{InputShape, Ngrams, Seed};
 use stillhouse_models::{
-    ConvNetConfig, MlpConfig, Mode, Model, ModelConfig, ModelInput, NgramBagConfig, Positions, ResNetConfig, TokenRows,
-    TransformerConfig,
+    BertActivation, BertConfig, BertPooling, BertSize, ConvNetConfig, MlpConfig, Mode, Model, ModelConfig, ModelError,
+    ModelInput, NgramBagConfig, Positions, ResNetConfig, TokenRows, TransformerConfig,
 };
-use stillhouse_ops::DropoutKey;
 use stillhouse_ops::loss::cross_entropy;
+use stillhouse_ops::{DropoutKey, Gradients, record};
 
 pub const IMAGE: InputShape = InputShape::Image { channels: 3, height: 9, width: 8 };
 pub const FEATURES: InputShape = InputShape::Features { n_features: 12 };
@@ -36,6 +36,23 @@ pub fn bag(width: usize) -> NgramBagConfig {
     NgramBagConfig::new(N_IDS, width)
 }
 
+pub fn bert() -> BertConfig {
+    let activation = BertActivation::Gelu;
+    let (n_layers, n_heads, width, feed_forward_width) = (2, 2, 8, 16);
+    let (vocabulary_size, n_positions, n_token_types, norm_eps) = (N_IDS, 6, 2, 1e-12);
+    BertConfig::new(BertSize {
+        vocabulary_size,
+        n_layers,
+        n_heads,
+        width,
+        feed_forward_width,
+        n_positions,
+        n_token_types,
+        activation,
+        norm_eps,
+    })
+}
+
 /// Every architecture with each of its options on.
 pub fn every_case() -> Vec<(ModelConfig, InputShape)> {
     let dropped = MlpConfig { widths: vec![16, 16], dropout: 0.3, input_dropout: 0.2, max_norm: Some(1.0) };
@@ -50,6 +67,9 @@ pub fn every_case() -> Vec<(ModelConfig, InputShape)> {
         max_len: 5,
         ..TransformerConfig::new(1, 3, 12)
     };
+    let size = BertSize { activation: BertActivation::GeluTanh, ..bert().size.unwrap() };
+    let (pooling, size) = (BertPooling::Cls, Some(size));
+    let cls = BertConfig { pooling, size, dropout: 0.0, learning_rate_decay: 0.9, ..bert() };
     vec![
         (mlp(&[]), FEATURES),
         (mlp(&[16]), IMAGE),
@@ -62,6 +82,8 @@ pub fn every_case() -> Vec<(ModelConfig, InputShape)> {
         (ModelConfig::NgramBag(bag), TEXT),
         (ModelConfig::Transformer(TransformerConfig::new(2, 2, 8)), TOKENS),
         (ModelConfig::Transformer(rotary), TOKENS),
+        (ModelConfig::Bert(bert()), TOKENS),
+        (ModelConfig::Bert(cls), TOKENS),
     ]
 }
 
@@ -109,12 +131,20 @@ pub fn train_mode(step: u64) -> Mode {
     Mode::Train { dropout: DropoutKey { seed: step } }
 }
 
+/// The loss of a batch, and its gradients by the recorded pass.
+pub fn loss_and_gradients(model: &Model, inputs: &ModelInput, labels: &[u32], step: u64) -> (Tensor, Gradients) {
+    let forward =
+        || -> Result<Tensor, ModelError> { Ok(cross_entropy(&model.forward(inputs, train_mode(step))?, labels)?) };
+    let (loss, tape) = record(forward).unwrap();
+    let gradients = tape.backward(&loss).unwrap();
+    (loss, gradients)
+}
+
 /// The loss of a batch before one step of plain SGD.
 pub fn sgd_step(model: &Model, inputs: &ModelInput, labels: &[u32], learning_rate: f64, step: u64) -> f32 {
-    let loss = cross_entropy(&model.forward(inputs, train_mode(step)).unwrap(), labels).unwrap();
-    let gradients = loss.backward().unwrap();
+    let (loss, gradients) = loss_and_gradients(model, inputs, labels, step);
     for param in model.params() {
-        let update = (gradients.get(&param.var).unwrap() * learning_rate).unwrap();
+        let update = (gradients.get(&param.var).unwrap().to_dense().unwrap() * learning_rate).unwrap();
         param.var.set(&(param.var.as_detached_tensor() - update).unwrap()).unwrap();
     }
     model.apply_max_norm().unwrap();

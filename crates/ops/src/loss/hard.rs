@@ -8,6 +8,7 @@ use super::batch::{BatchMean, RowLoss, log_sum_exp};
 use crate::composite;
 use crate::element::Element;
 use crate::shape::mismatch;
+use crate::tape::apply1;
 
 /// `mean_b(- log softmax(z_b)[label_b])` for logits `z [B, C]` and one class number for each example.
 ///
@@ -24,7 +25,7 @@ pub fn cross_entropy(logits: &Tensor, labels: &[u32]) -> Result<Tensor> {
     if !logits.device().is_cpu() {
         return composite::cross_entropy(logits, labels);
     }
-    logits.contiguous()?.apply_op1(op)
+    apply1(op, &logits.contiguous()?)
 }
 
 struct CrossEntropy {

@@ -6,6 +6,7 @@ use super::batch::{BatchMean, RowLoss};
 use crate::composite;
 use crate::element::Element;
 use crate::shape::{expect_same_kind, expect_shape};
+use crate::tape::apply2;
 
 /// `mean_b(1 / (2 C) sum_i (z_bi - v_bi)^2)` for logits `z [B, C]` and a teacher's logits `v [B, C]`, both of zero mean.
 ///
@@ -20,7 +21,7 @@ pub fn logit_l2(logits: &Tensor, teacher_logits: &Tensor) -> Result<Tensor> {
     if !logits.device().is_cpu() {
         return composite::logit_l2(logits, &teacher_logits);
     }
-    logits.contiguous()?.apply_op2(&teacher_logits.contiguous()?, op)
+    apply2(op, &logits.contiguous()?, &teacher_logits.contiguous()?)
 }
 
 struct LogitL2;

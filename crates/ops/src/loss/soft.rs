@@ -6,6 +6,7 @@ use super::batch::{BatchMean, RowLoss, log_sum_exp};
 use crate::composite;
 use crate::element::Element;
 use crate::shape::{expect_positive_number, expect_same_kind, expect_shape};
+use crate::tape::apply2;
 
 /// `T^2 mean_b(- sum_i p_bi log softmax(z_b / T)_i)` for logits `z [B, C]` and targets `p [B, C]`.
 ///
@@ -22,7 +23,7 @@ pub fn soft_cross_entropy(logits: &Tensor, target_probs: &Tensor, temperature: f
     if !logits.device().is_cpu() {
         return composite::soft_cross_entropy(logits, &target_probs, temperature);
     }
-    logits.contiguous()?.apply_op2(&target_probs.contiguous()?, op)
+    apply2(op, &logits.contiguous()?, &target_probs.contiguous()?)
 }
 
 struct SoftCrossEntropy {

@@ -6,6 +6,7 @@ use super::batch::{BatchMean, RowLoss};
 use crate::composite;
 use crate::element::Element;
 use crate::shape::{expect_positive_number, mismatch};
+use crate::tape::apply1;
 
 /// Targets of a batch over `k + 1` buckets: `k` classes of each row, and the rest as one.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +59,7 @@ pub fn sparse_soft_cross_entropy(logits: &Tensor, targets: SparseTargets<'_>, te
     if !logits.device().is_cpu() {
         return composite::sparse_soft_cross_entropy(logits, targets, temperature);
     }
-    logits.contiguous()?.apply_op1(op)
+    apply1(op, &logits.contiguous()?)
 }
 
 struct SparseSoftCrossEntropy {

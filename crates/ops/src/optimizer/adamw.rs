@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor, Var};
 
-use super::in_place::{Step, check, run};
+use super::in_place::{Step, check_gradient, check_state, run};
 use crate::composite;
 use crate::element::Element;
 use crate::shape::mismatch;
@@ -29,15 +29,21 @@ pub struct AdamWHyper {
 ///
 /// `moments [2, ..]` holds `m` and `v`, each of the parameter's shape, and starts at zero.
 pub fn adamw_step(param: &Var, grad: &Tensor, moments: &Tensor, hyper: AdamWHyper) -> Result<()> {
-    let moments_shape: Vec<usize> = std::iter::once(2).chain(param.dims().iter().copied()).collect();
-    check(AdamWHyper::NAME, param, grad, Some((moments, &moments_shape)))?;
-    if hyper.step == 0 {
-        return Err(mismatch(AdamWHyper::NAME, "step", "at least 1", hyper.step));
-    }
+    check_moments(param, moments, hyper)?;
+    check_gradient(AdamWHyper::NAME, param, grad)?;
     if !param.device().is_cpu() {
         return composite::adamw_step(param, grad, moments, hyper);
     }
     run(&hyper, param, grad, Some(moments))
+}
+
+pub(super) fn check_moments(param: &Tensor, moments: &Tensor, hyper: AdamWHyper) -> Result<()> {
+    let shape: Vec<usize> = std::iter::once(2).chain(param.dims().iter().copied()).collect();
+    check_state(AdamWHyper::NAME, param, moments, &shape)?;
+    if hyper.step == 0 {
+        return Err(mismatch(AdamWHyper::NAME, "step", "at least 1", hyper.step));
+    }
+    Ok(())
 }
 
 impl AdamWHyper {

@@ -9,10 +9,12 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, Error, InplaceOp1, InplaceOp2, Layout, Result, Tensor};
 use rayon::prelude::*;
 
+use super::rows::step_rows;
 use crate::element::{Element, with_element};
+use crate::gradients::RowGradient;
 use crate::parallel::{CHUNK, is_serial};
 use crate::shape::{expect_same_kind, expect_shape};
-use crate::storage::{Elements, slice, slice_mut};
+use crate::storage::{Elements, shares_storage, slice, slice_mut};
 
 /// The arithmetic of one optimizer step on slices of equal length.
 pub(crate) trait Step: Sync {
@@ -27,30 +29,33 @@ pub(crate) fn run<S: Step>(step: &S, param: &Tensor, grad: &Tensor, state: Optio
     if shares_storage(param, grad) || state.is_some_and(|s| shares_storage(param, s) || shares_storage(grad, s)) {
         return Err(Error::msg(format!("{}: parameter, gradient and state must not share memory", S::NAME)));
     }
-    param.inplace_op1(&OnParam { step, grad: &grad.contiguous()?, state })
+    param.inplace_op1(&OnParam { step, rows: None, grad: &grad.contiguous()?, state })
 }
 
-/// Checks that gradient and state fit the parameter.
-pub(crate) fn check(name: &str, param: &Tensor, grad: &Tensor, state: Option<(&Tensor, &[usize])>) -> Result<()> {
-    expect_shape(name, "gradient", grad, param.dims())?;
-    expect_same_kind(name, param, &[("gradient", grad)])?;
-    if let Some((state, shape)) = state {
-        expect_shape(name, "state", state, shape)?;
-        expect_same_kind(name, param, &[("state", state)])?;
+/// Runs one step on the given rows of a table `[R, W]` and of its state, with the gradient `[n, W]` of these rows.
+pub(crate) fn run_rows<S: Step>(step: &S, param: &Tensor, grad: &RowGradient, state: Option<&Tensor>) -> Result<()> {
+    if state.is_some_and(|state| shares_storage(param, state)) {
+        return Err(Error::msg(format!("{}: parameter and state must not share memory", S::NAME)));
     }
-    Ok(())
+    param.inplace_op1(&OnParam { step, rows: Some(grad.rows()), grad: grad.values(), state })
 }
 
-fn shares_storage(a: &Tensor, b: &Tensor) -> bool {
-    let address = |tensor: &Tensor| {
-        let (storage, _) = tensor.storage_and_layout();
-        std::ptr::from_ref(&*storage).addr()
-    };
-    address(a) == address(b)
+/// Checks that a gradient fits the parameter.
+pub(crate) fn check_gradient(name: &str, param: &Tensor, grad: &Tensor) -> Result<()> {
+    expect_shape(name, "gradient", grad, param.dims())?;
+    expect_same_kind(name, param, &[("gradient", grad)])
+}
+
+/// Checks that the state has the given shape and fits the parameter.
+pub(crate) fn check_state(name: &str, param: &Tensor, state: &Tensor, shape: &[usize]) -> Result<()> {
+    expect_shape(name, "state", state, shape)?;
+    expect_same_kind(name, param, &[("state", state)])
 }
 
 struct OnParam<'a, S> {
     step: &'a S,
+    /// the rows that are stepped; all where none are given
+    rows: Option<&'a [u32]>,
     grad: &'a Tensor,
     state: Option<&'a Tensor>,
 }
@@ -65,10 +70,13 @@ impl<S: Step> InplaceOp1 for OnParam<'_, S> {
             let param = slice_mut::<T>(param, layout)?;
             match self.state {
                 None => {
-                    step_in_chunks(self.step, param, &Elements::<T>::of(self.grad)?, &mut []);
+                    step_slices(self.step, self.rows, param, &Elements::<T>::of(self.grad)?, &mut []);
                     Ok(())
                 }
-                Some(state) => state.inplace_op2(self.grad, &OnState { step: self.step, param: RefCell::new(param) }),
+                Some(state) => {
+                    let op = OnState { step: self.step, rows: self.rows, param: RefCell::new(param) };
+                    state.inplace_op2(self.grad, &op)
+                }
             }
         })
     }
@@ -76,6 +84,7 @@ impl<S: Step> InplaceOp1 for OnParam<'_, S> {
 
 struct OnState<'a, S, T> {
     step: &'a S,
+    rows: Option<&'a [u32]>,
     param: RefCell<&'a mut [T]>,
 }
 
@@ -92,8 +101,15 @@ impl<S: Step, T: Element> InplaceOp2 for OnState<'_, S, T> {
         grad_layout: &Layout,
     ) -> Result<()> {
         let state = slice_mut::<T>(state, state_layout)?;
-        step_in_chunks(self.step, &mut self.param.borrow_mut(), slice::<T>(grad, grad_layout)?, state);
+        step_slices(self.step, self.rows, &mut self.param.borrow_mut(), slice::<T>(grad, grad_layout)?, state);
         Ok(())
+    }
+}
+
+fn step_slices<S: Step, T: Element>(step: &S, rows: Option<&[u32]>, param: &mut [T], grad: &[T], state: &mut [T]) {
+    match rows {
+        None => step_in_chunks(step, param, grad, state),
+        Some(rows) => step_rows(step, rows, param, grad, state),
     }
 }
 

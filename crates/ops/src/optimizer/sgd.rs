@@ -2,7 +2,7 @@
 
 use candle_core::{Error, Result, Tensor, Var};
 
-use super::in_place::{Step, check, run};
+use super::in_place::{Step, check_gradient, check_state, run};
 use crate::composite;
 use crate::element::Element;
 
@@ -24,15 +24,23 @@ pub struct SgdHyper {
 /// With `nesterov`, the step goes along `grad + momentum velocity` with the new velocity. `velocity` has the shape of the
 /// parameter and starts at zero; without it the momentum must be 0.
 pub fn sgd_step(param: &Var, grad: &Tensor, velocity: Option<&Tensor>, hyper: SgdHyper) -> Result<()> {
-    check(SgdHyper::NAME, param, grad, velocity.map(|velocity| (velocity, param.dims())))?;
-    if velocity.is_none() && hyper.momentum != 0.0 {
-        let message = format!("{}: a momentum of {} needs a velocity, got none", SgdHyper::NAME, hyper.momentum);
-        return Err(Error::msg(message));
-    }
+    check_velocity(param, velocity, hyper)?;
+    check_gradient(SgdHyper::NAME, param, grad)?;
     if !param.device().is_cpu() {
         return composite::sgd_step(param, grad, velocity, hyper);
     }
     run(&hyper, param, grad, velocity)
+}
+
+pub(super) fn check_velocity(param: &Tensor, velocity: Option<&Tensor>, hyper: SgdHyper) -> Result<()> {
+    match velocity {
+        Some(velocity) => check_state(SgdHyper::NAME, param, velocity, param.dims()),
+        None if hyper.momentum == 0.0 => Ok(()),
+        None => {
+            let message = format!("{}: a momentum of {} needs a velocity, got none", SgdHyper::NAME, hyper.momentum);
+            Err(Error::msg(message))
+        }
+    }
 }
 
 impl Step for SgdHyper {

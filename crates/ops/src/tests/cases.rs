@@ -9,9 +9,9 @@ use crate::dropout::Mask;
 use crate::loss::{SparseTargets, cross_entropy, logit_l2, soft_cross_entropy, sparse_soft_cross_entropy};
 use crate::pooling::{PoolSize, Pooling};
 use crate::{
-    AttentionConfig, DropoutKey, Gelu, TokenPooling, TokenRows, add_bias, avg_pool2d, batch_norm_eval,
-    batch_norm_train, composite, conv2d, dropout, embedding, embedding_bag, gelu, global_average_pool, layer_norm,
-    linear, linear_relu, max_pool2d, pool_tokens, relu, self_attention,
+    AttentionConfig, DropoutKey, Gelu, TokenPooling, TokenRows, add, add_bias, avg_pool2d, batch_norm_eval,
+    batch_norm_train, composite, conv2d, dropout, embedding, embedding_bag, flatten, gelu, global_average_pool,
+    layer_norm, linear, linear_relu, max_pool2d, pool_tokens, relu, self_attention,
 };
 
 type Op = Box<dyn Fn(&[Tensor]) -> Result<Tensor> + Send + Sync>;
@@ -70,6 +70,9 @@ impl Table {
         let mask = || Mask::new(0.4, DropoutKey { seed: 3 });
         let op = |x: &[Tensor]| dropout(&x[0], 0.4, DropoutKey { seed: 3 });
         self.add("dropout", &[shape], op, move |x| composite::dropout(&x[0], &mask()));
+        self.add("add", &[shape, shape], |x| add(&x[0], &x[1]), |x| &x[0] + &x[1]);
+        self.add("scale", &[shape], |x| crate::scale(&x[0], -0.3), |x| &x[0] * -0.3);
+        self.add("flatten", &[shape], |x| flatten(&x[0]), |x| x[0].flatten_from(1));
         for relu in [false, true] {
             let op = move |x: &[Tensor]| add_bias(&x[0], &x[1], relu);
             let reference = move |x: &[Tensor]| composite::add_bias(&x[0], &x[1], relu);

@@ -4,7 +4,7 @@ use candle_core::{DType, Result, Tensor, Var};
 
 use super::cases::{Case, Scale, cases};
 use super::{bits, distance, random, run, values, weighted_sum};
-use crate::gradient_coverage;
+use crate::{Gradients, gradient_coverage};
 
 /// Step of the central differences: small against the distance of random inputs to a kink, large against rounding.
 const STEP: f64 = 1e-6;
@@ -113,7 +113,7 @@ fn coverage_names_what_a_loss_does_not_reach() {
     let sum = (vars[0].1.as_tensor() + vars[1].1.detach()).unwrap();
     let sum = (sum + (vars[2].1.as_tensor() - vars[2].1.as_tensor()).unwrap()).unwrap();
     let sum = (sum + (vars[3].1.as_tensor() * f64::NAN).unwrap()).unwrap();
-    let grads = sum.sum_all().unwrap().backward().unwrap();
+    let grads = Gradients::of_candle(&sum.sum_all().unwrap()).unwrap();
     let uncovered = gradient_coverage(&grads, &vars).unwrap();
     let expected = ["cut: no gradient", "dead: an all-zero gradient", "broken: a gradient that is not finite"];
     assert_eq!(uncovered, expected);

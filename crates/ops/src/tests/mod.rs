@@ -8,6 +8,7 @@ mod laws;
 mod losses;
 mod optimizers;
 mod randomness;
+mod tape;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 

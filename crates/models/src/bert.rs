@@ -1,0 +1,267 @@
+//! Encoders of the BERT family (Devlin et al. 2019, arXiv:1810.04805), trainable, usually started from published weights.
+//!
+//! A config as people write it names no sizes: [`BertConfig::resolved`] reads them from the folder with the weights, and
+//! [`Model::load_pretrained`](crate::Model::load_pretrained) the weights themselves. The resolved config is what a model
+//! folder keeps, so a saved model needs the published one no more.
+//!
+//! Shapes: `B` batch, `N` tokens of all texts, `W` width.
+
+use crate::ModelError;
+use crate::config::{check_dropout, check_width};
+use crate::encoder::{Encoder, EncoderSettings, LayerNorm, NormPlace, Unit};
+use crate::input::TextInput;
+use crate::layers::{Mode, dropout};
+use crate::param::Registry;
+use crate::transformer::{EMBEDDING_STD, N_TYPICAL_TOKENS, check_heads, check_layers, check_max_len};
+use candle_core::{Tensor, Var};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use stillhouse_ops::{Gelu, TokenPooling, TokenRows, add, embedding, pool_tokens};
+
+/// A pretrained encoder of the BERT family, all of it trainable; texts only.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BertConfig {
+    /// where sizes and first weights come from: a hub repository, or a folder with `config.json` and `model.safetensors`
+    #[serde(default)]
+    pub pretrained: Option<String>,
+    /// the sizes; taken from `pretrained` where they are not given
+    #[serde(default)]
+    pub size: Option<BertSize>,
+    /// how the vectors of a text's tokens become one
+    #[serde(default)]
+    pub pooling: BertPooling,
+    /// probability of dropping a number of the embeddings, an attention weight, or a number of what a part adds
+    #[serde(default = "default_dropout")]
+    pub dropout: f64,
+    /// tokens of the longest text; longer ones are cut
+    #[serde(default = "default_max_len")]
+    pub max_len: usize,
+    /// keep the embeddings and this many of the first layers as they are; 0 keeps the embeddings alone, none trains all
+    #[serde(default)]
+    pub n_frozen_layers: Option<usize>,
+    /// each layer learns this much slower than the one above it: the last layer at this share of the head's learning
+    /// rate, the one below at its square, the embeddings slowest
+    #[serde(default = "default_learning_rate_decay")]
+    pub learning_rate_decay: f64,
+}
+
+/// Sizes of an encoder, under this program's names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BertSize {
+    /// rows of the table of tokens
+    pub vocabulary_size: usize,
+    /// layers of attention and feed-forward part
+    pub n_layers: usize,
+    /// attention heads of a layer, a divisor of the width
+    pub n_heads: usize,
+    /// width of a token's vector
+    pub width: usize,
+    /// units of the feed-forward part
+    pub feed_forward_width: usize,
+    /// rows of the table of places: no text can be longer
+    pub n_positions: usize,
+    /// rows of the table of token types, of which the first is used
+    pub n_token_types: usize,
+    /// what stands between the linear layers of the feed-forward part
+    pub activation: BertActivation,
+    /// added to the variance in each layer norm
+    pub norm_eps: f64,
+}
+
+/// The activation of a BERT's feed-forward part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BertActivation {
+    /// `x P(x)` with the standard normal's distribution function
+    Gelu,
+    /// its approximation by a hyperbolic tangent
+    GeluTanh,
+    /// `max(0, x)`
+    Relu,
+}
+
+/// How a BERT's tokens become one vector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BertPooling {
+    /// the mean over all tokens, special ones included
+    #[default]
+    Mean,
+    /// the first token, `[CLS]`
+    Cls,
+}
+
+fn default_dropout() -> f64 {
+    0.1
+}
+
+fn default_max_len() -> usize {
+    128
+}
+
+fn default_learning_rate_decay() -> f64 {
+    1.0
+}
+
+impl BertConfig {
+    /// An encoder of the given size, with everything else as usual.
+    pub fn new(size: BertSize) -> Self {
+        Self {
+            pretrained: None,
+            max_len: default_max_len().min(size.n_positions),
+            size: Some(size),
+            pooling: BertPooling::default(),
+            dropout: default_dropout(),
+            n_frozen_layers: None,
+            learning_rate_decay: default_learning_rate_decay(),
+        }
+    }
+
+    pub(crate) fn check(&self, problems: &mut Vec<String>) {
+        check_dropout("dropout", self.dropout, problems);
+        check_max_len(self.max_len, problems);
+        if !(self.learning_rate_decay > 0.0 && self.learning_rate_decay <= 1.0) {
+            let found = self.learning_rate_decay;
+            problems.push(format!("learning_rate_decay must be above 0 and at most 1, found {found}"));
+        }
+        match (&self.size, &self.pretrained) {
+            (Some(size), _) => self.check_size(size, problems),
+            (None, Some(_)) => {}
+            (None, None) => problems.push("pretrained or size must be given".into()),
+        }
+    }
+
+    fn check_size(&self, size: &BertSize, problems: &mut Vec<String>) {
+        check_layers("size.n_layers", size.n_layers, problems);
+        check_width("size.width", size.width, problems);
+        check_heads(size.n_heads, size.width, problems);
+        check_width("size.feed_forward_width", size.feed_forward_width, problems);
+        for (key, value) in [("vocabulary_size", size.vocabulary_size), ("n_token_types", size.n_token_types)] {
+            if value == 0 {
+                problems.push(format!("size.{key} must be at least 1, found 0"));
+            }
+        }
+        if !(size.norm_eps > 0.0 && size.norm_eps < 1.0) {
+            problems.push(format!("size.norm_eps must be between 0 and 1, found {}", size.norm_eps));
+        }
+        if self.max_len > size.n_positions {
+            let (max_len, n_positions) = (self.max_len, size.n_positions);
+            problems.push(format!("max_len must be at most {n_positions}, the encoder's positions, found {max_len}"));
+        }
+        if let Some(n_frozen) = self.n_frozen_layers.filter(|n_frozen| *n_frozen > size.n_layers) {
+            problems.push(format!("n_frozen_layers must be at most {}, found {n_frozen}", size.n_layers));
+        }
+    }
+
+    pub(crate) fn text_input(&self) -> TextInput {
+        TextInput::Tokens { max_len: self.max_len }
+    }
+
+    /// Share of the head's learning rate for the embeddings (depth 0) or a layer (from 1): 0 where it is frozen.
+    fn learning_rate_factor(&self, depth: usize, n_layers: usize) -> f64 {
+        if self.n_frozen_layers.is_some_and(|n_frozen| depth <= n_frozen) {
+            return 0.0;
+        }
+        self.learning_rate_decay.powf((n_layers + 1 - depth) as f64)
+    }
+
+    fn settings(&self, size: &BertSize) -> EncoderSettings {
+        EncoderSettings {
+            n_layers: size.n_layers,
+            n_heads: size.n_heads,
+            width: size.width,
+            feed_forward_width: size.feed_forward_width,
+            unit: match size.activation {
+                BertActivation::Gelu => Unit::Gelu(Gelu::Exact),
+                BertActivation::GeluTanh => Unit::Gelu(Gelu::Tanh),
+                BertActivation::Relu => Unit::Relu,
+            },
+            norm_place: NormPlace::After,
+            norm_eps: size.norm_eps,
+            rotary: false,
+            dropout: self.dropout,
+        }
+    }
+}
+
+/// Embeddings and layers.
+pub(crate) struct Bert {
+    /// `[vocabulary, W]`
+    table: Var,
+    /// `[n_positions, W]`
+    places: Var,
+    /// `[n_token_types, W]`
+    token_types: Var,
+    embedding_norm: LayerNorm,
+    encoder: Encoder,
+    config: BertConfig,
+    width: usize,
+}
+
+/// The dropout of the pooled vector, and that of the embeddings; those of the layers follow.
+const POOLED_DROPOUT: u64 = 0;
+const EMBEDDING_DROPOUT: u64 = 1;
+const FIRST_LAYER_DROPOUT: u64 = 2;
+
+impl Bert {
+    /// The config has passed its checks.
+    pub(crate) fn build(
+        config: &BertConfig,
+        vocabulary_size: usize,
+        registry: &mut Registry,
+    ) -> Result<Self, ModelError> {
+        let problem = |text: String| ModelError::Config(vec![text]);
+        let size = config.size.as_ref().ok_or_else(|| {
+            problem("the sizes of the pretrained encoder are unknown; hint: read them with BertConfig::resolved".into())
+        })?;
+        if vocabulary_size > size.vocabulary_size {
+            let rows = size.vocabulary_size;
+            return Err(problem(format!("the tokenizer knows {vocabulary_size} tokens, the encoder {rows}")));
+        }
+        let (width, n_layers) = (size.width, size.n_layers);
+        let n_tokens = N_TYPICAL_TOKENS.min(config.max_len);
+        registry.n_tokens = n_tokens;
+        registry.learning_rate_factor = config.learning_rate_factor(0, n_layers);
+        let mut table = |name: &str, n_rows| registry.table(format!("{name}.weight"), n_rows, width, EMBEDDING_STD);
+        let (table, places, token_types) = (
+            table("embedding", size.vocabulary_size)?,
+            table("positions", size.n_positions)?,
+            table("token_types", size.n_token_types)?,
+        );
+        let embedding_norm = LayerNorm::build("embedding_norm", width, size.norm_eps, registry)?;
+        let factor = |layer: usize| config.learning_rate_factor(layer + 1, n_layers);
+        let encoder = Encoder::build("layers", config.settings(size), n_tokens as u64, factor, registry)?;
+        registry.n_tokens = 1;
+        registry.learning_rate_factor = 1.0;
+        Ok(Self { table, places, token_types, embedding_norm, encoder, config: config.clone(), width })
+    }
+
+    pub(crate) fn n_features(&self) -> usize {
+        self.width
+    }
+
+    /// Tokens to `[B, W]`.
+    pub(crate) fn forward(&self, rows: &TokenRows, mode: Mode) -> Result<Tensor, ModelError> {
+        let mut hidden = self.embed(rows, mode)?;
+        if self.config.n_frozen_layers == Some(0) {
+            hidden = hidden.detach();
+        }
+        let n_frozen = self.config.n_frozen_layers.unwrap_or(0);
+        hidden = self.encoder.forward(&hidden, rows, mode, FIRST_LAYER_DROPOUT, n_frozen)?;
+        let pooling = match self.config.pooling {
+            BertPooling::Mean => TokenPooling::Mean,
+            BertPooling::Cls => TokenPooling::First,
+        };
+        dropout(&pool_tokens(&hidden, rows, pooling)?, self.config.dropout, mode, POOLED_DROPOUT)
+    }
+
+    fn embed(&self, rows: &TokenRows, mode: Mode) -> Result<Tensor, ModelError> {
+        let tokens = embedding(&mode.read(&self.table), rows.ids())?;
+        let places = embedding(&mode.read(&self.places), &rows.positions())?;
+        let token_types = embedding(&mode.read(&self.token_types), &vec![0; rows.ids().len()])?;
+        let sum = add(&add(&tokens, &token_types)?, &places)?;
+        dropout(&self.embedding_norm.forward(&sum, mode)?, self.config.dropout, mode, EMBEDDING_DROPOUT)
+    }
+}
