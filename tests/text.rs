@@ -169,7 +169,7 @@ fn models_of_tokens_have_tokenizers_of_their_own() {
         "generalist.model={ kind = \"transformer\", n_layers = 1, n_heads = 2, width = 8, max_len = 12 }",
         "generalist.tokenizer={ kind = \"bpe\", vocabulary_size = 280 }",
         "student.model={ kind = \"transformer\", n_layers = 1, n_heads = 1, width = 8, positions = \"rotary\", max_len = 8 }",
-        "student.tokenizer={ kind = \"unigram\", vocabulary_size = 40 }",
+        "student.tokenizer={ kind = \"wordpiece\", vocabulary_size = 40 }",
         "evaluation.baselines=[]",
     ];
     let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();

@@ -1,24 +1,23 @@
 //! Tokenizers: loaded from a `tokenizer.json`, or trained on texts, to the same file in every run.
-//!
-//! The trainers of the `tokenizers` crate go through hash maps whose order is random, and number tokens and break ties in
-//! that order. Here they run in a pool of one thread and with hash seeds that are always the same.
 
+mod merges;
+
+use self::merges::{Alphabet, Trained, learn_merges};
 use crate::tokenizer_error::TokenizerError;
 use crate::{TokenizerConfig, TokenizerTraining};
-use ahash::RandomState;
-use ahash::random_state::RandomSource;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
-use tokenizers::models::TrainerWrapper;
-use tokenizers::models::bpe::{BPE, BpeTrainer};
-use tokenizers::models::unigram::{Unigram, UnigramTrainer};
-use tokenizers::models::wordpiece::{WordPiece, WordPieceTrainer};
+use tokenizers::models::bpe::BPE;
+use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::{Lowercase, NFC, NormalizerWrapper, Sequence};
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::pre_tokenizers::metaspace::Metaspace;
-use tokenizers::{AddedToken, ModelWrapper, PostProcessor, TruncationParams};
+use tokenizers::{
+    AddedToken, ModelWrapper, NormalizedString, Normalizer, OffsetReferential, OffsetType, PostProcessor,
+    PreTokenizedString, PreTokenizer, TruncationParams,
+};
 
 /// Stands for what the vocabulary has no tokens for.
 const UNKNOWN: &str = "[UNK]";
@@ -40,40 +39,26 @@ impl Tokenizer {
     /// Loads or trains what a config asks for; `texts` are looked at only for a training.
     ///
     /// # Errors
-    /// A file that is no tokenizer, or texts with more distinct characters than the vocabulary has room for.
-    pub fn make<'t>(
-        config: &TokenizerConfig,
-        texts: impl Iterator<Item = &'t str> + Send,
-    ) -> Result<Self, TokenizerError> {
+    /// A file that is no tokenizer.
+    pub fn make<'t>(config: &TokenizerConfig, texts: impl Iterator<Item = &'t str>) -> Result<Self, TokenizerError> {
         match config {
             TokenizerConfig::File { path } => Self::load(path),
             TokenizerConfig::Bpe(training) => {
-                let trainer = BpeTrainer::builder()
-                    .show_progress(false)
-                    .vocab_size(training.vocabulary_size)
-                    .min_frequency(training.min_frequency)
-                    .initial_alphabet(ByteLevel::alphabet().into_iter().collect());
-                let pieces = ByteLevel::new(false, false, true);
-                Self::train(training, BPE::default(), pieces, trainer.build(), texts)
+                let splitter = Splitter::new(training, ByteLevel::new(false, false, true));
+                let alphabet = Alphabet::Given(ByteLevel::alphabet().into_iter().collect());
+                let trained = learn_merges(&splitter.count_words(texts)?, &alphabet, training);
+                let Trained { tokens, merges } = trained;
+                let vocabulary = tokens.into_iter().zip(0..).collect::<tokenizers::models::bpe::Vocab>();
+                let model = BPE::builder().vocab_and_merges(vocabulary, merges).build().map_err(training_failed)?;
+                splitter.with_model(model, None)
             }
             TokenizerConfig::WordPiece(training) => {
-                let trainer = WordPieceTrainer::builder()
-                    .show_progress(false)
-                    .vocab_size(training.vocabulary_size)
-                    .min_frequency(training.min_frequency)
-                    .special_tokens(vec![unknown_token()]);
-                let model = WordPiece::builder().unk_token(UNKNOWN.to_owned()).build().map_err(training_failed)?;
-                Self::train(training, model, BertPreTokenizer, trainer.build(), texts)
-            }
-            TokenizerConfig::Unigram(training) => {
-                let trainer = UnigramTrainer::builder()
-                    .show_progress(false)
-                    .vocab_size(training.vocabulary_size as u32)
-                    .special_tokens(vec![unknown_token()])
-                    .unk_token(Some(UNKNOWN.to_owned()))
-                    .build();
-                let trainer = trainer.map_err(|error| TokenizerError::Training(error.to_string()))?;
-                Self::train(training, Unigram::default(), Metaspace::default(), trainer, texts)
+                let splitter = Splitter::new(training, BertPreTokenizer);
+                let alphabet = Alphabet::Found { continuation: "##", first: UNKNOWN };
+                let trained = learn_merges(&splitter.count_words(texts)?, &alphabet, training);
+                let vocabulary = trained.tokens.into_iter().zip(0..).collect::<tokenizers::models::bpe::Vocab>();
+                let model = WordPiece::builder().vocab(vocabulary).unk_token(UNKNOWN.to_owned());
+                splitter.with_model(model.build().map_err(training_failed)?, Some(UNKNOWN))
             }
         }
     }
@@ -106,27 +91,6 @@ impl Tokenizer {
     fn new(inner: tokenizers::Tokenizer) -> Self {
         let largest_id = inner.get_vocab(true).into_values().max();
         Self { inner, vocabulary_size: largest_id.map_or(0, |id| id as usize + 1) }
-    }
-
-    fn train<'t>(
-        training: &TokenizerTraining,
-        model: impl Into<ModelWrapper>,
-        pieces: impl Into<PreTokenizerWrapper>,
-        trainer: impl Into<TrainerWrapper>,
-        texts: impl Iterator<Item = &'t str> + Send,
-    ) -> Result<Self, TokenizerError> {
-        fix_hash_seeds()?;
-        let mut normalizers = vec![NormalizerWrapper::from(NFC)];
-        normalizers.extend(training.lowercase.then_some(NormalizerWrapper::from(Lowercase)));
-        let mut inner = tokenizers::Tokenizer::new(model);
-        inner.with_normalizer(Some(Sequence::new(normalizers))).map_err(training_failed)?;
-        inner.with_pre_tokenizer(Some(pieces));
-        let mut trainer = trainer.into();
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
-        let pool = pool.map_err(|error| TokenizerError::Training(error.to_string()))?;
-        pool.install(|| inner.train(&mut trainer, texts).map(|_| ())).map_err(training_failed)?;
-        // what was trained is read back, so that a fresh tokenizer is the one that its file holds
-        Self::from_json(Self::new(inner).to_json()?.as_bytes())
     }
 
     /// The content of a `tokenizer.json`.
@@ -168,30 +132,51 @@ impl Tokenizer {
     }
 }
 
-fn unknown_token() -> AddedToken {
-    AddedToken::from(UNKNOWN, true)
+/// How a text falls into words before the vocabulary comes into play.
+struct Splitter {
+    normalizer: NormalizerWrapper,
+    words: PreTokenizerWrapper,
+}
+
+impl Splitter {
+    fn new(training: &TokenizerTraining, words: impl Into<PreTokenizerWrapper>) -> Self {
+        let mut normalizers = vec![NormalizerWrapper::from(NFC)];
+        normalizers.extend(training.lowercase.then_some(NormalizerWrapper::from(Lowercase)));
+        Self { normalizer: Sequence::new(normalizers).into(), words: words.into() }
+    }
+
+    /// How often each word occurs, in the order of the alphabet.
+    fn count_words<'t>(&self, texts: impl Iterator<Item = &'t str>) -> Result<BTreeMap<String, u64>, TokenizerError> {
+        let mut counts = BTreeMap::new();
+        for text in texts {
+            let mut text = NormalizedString::from(text);
+            self.normalizer.normalize(&mut text).map_err(training_failed)?;
+            let mut words = PreTokenizedString::from(text);
+            self.words.pre_tokenize(&mut words).map_err(training_failed)?;
+            for (word, _, _) in words.get_splits(OffsetReferential::Normalized, OffsetType::Byte) {
+                match counts.get_mut(word) {
+                    Some(count) => *count += 1,
+                    None => drop(counts.insert(word.to_owned(), 1)),
+                }
+            }
+        }
+        Ok(counts)
+    }
+
+    /// The tokenizer that its file holds: what was trained is written and read back.
+    fn with_model(self, model: impl Into<ModelWrapper>, special: Option<&str>) -> Result<Tokenizer, TokenizerError> {
+        let mut inner = tokenizers::Tokenizer::new(model);
+        inner.with_normalizer(Some(self.normalizer)).map_err(training_failed)?;
+        inner.with_pre_tokenizer(Some(self.words));
+        let special: Vec<AddedToken> = special.iter().map(|token| AddedToken::from(*token, true)).collect();
+        inner.add_special_tokens(special).map_err(training_failed)?;
+        Tokenizer::from_json(Tokenizer::new(inner).to_json()?.as_bytes())
+    }
 }
 
 #[allow(clippy::needless_pass_by_value)] // the shape that `map_err` asks for
 fn training_failed(error: tokenizers::Error) -> TokenizerError {
     TokenizerError::Training(error.to_string())
-}
-
-/// Always the same seed.
-struct SameSeed;
-
-impl RandomSource for SameSeed {
-    fn gen_hasher_seed(&self) -> usize {
-        0
-    }
-}
-
-/// Makes the maps that the trainers use go through their content in the same order in every process.
-fn fix_hash_seeds() -> Result<(), TokenizerError> {
-    match RandomState::set_random_source(SameSeed) {
-        Ok(()) | Err(true) => Ok(()),
-        Err(false) => Err(TokenizerError::Training("something else in this process drew hash seeds before".into())),
-    }
 }
 
 #[cfg(test)]

@@ -19,8 +19,6 @@ pub enum TokenizerConfig {
     /// WordPiece (Schuster and Nakajima 2012) on words and punctuation marks, trained on the training split.
     #[serde(rename = "wordpiece")]
     WordPiece(TokenizerTraining),
-    /// A unigram language model (Kudo 2018, arXiv:1804.10959), trained on the training split.
-    Unigram(TokenizerTraining),
 }
 
 /// How a tokenizer is trained.
@@ -32,7 +30,7 @@ pub struct TokenizerTraining {
     /// Count upper and lower case as the same.
     #[serde(default)]
     pub lowercase: bool,
-    /// Occurrences that two pieces side by side need to become one; of no meaning for `unigram`.
+    /// Occurrences that two pieces side by side need to become one.
     #[serde(default = "default_min_frequency")]
     pub min_frequency: u64,
 }
@@ -52,7 +50,7 @@ impl TokenizerConfig {
         let (training, smallest) = match self {
             Self::File { .. } => return Vec::new(),
             Self::Bpe(training) => (training, N_BYTES + 1),
-            Self::WordPiece(training) | Self::Unigram(training) => (training, 2),
+            Self::WordPiece(training) => (training, 2),
         };
         let found = training.vocabulary_size;
         if (smallest..=MAX_VOCABULARY).contains(&found) {

@@ -25,7 +25,7 @@ pub enum TokenizerError {
         source: Box<TokenizerError>,
     },
     /// Texts on which no tokenizer can be trained.
-    #[error("the tokenizer cannot be trained: {0}\n  hint: a larger vocabulary_size holds more distinct characters")]
+    #[error("the tokenizer cannot be trained: {0}")]
     Training(String),
     /// A text that the vocabulary cannot express.
     #[error("the tokenizer fails on a text: {0}")]

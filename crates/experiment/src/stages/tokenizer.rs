@@ -61,7 +61,7 @@ pub(crate) fn planned_input(shop: &Workshop<'_>, config: Option<&TokenizerConfig
     let Some(config) = config else { return Ok(shop.input.shape) };
     let stage = tokenizer_stage(shop, config);
     let vocabulary_size = match config {
-        TokenizerConfig::Bpe(training) | TokenizerConfig::WordPiece(training) | TokenizerConfig::Unigram(training)
+        TokenizerConfig::Bpe(training) | TokenizerConfig::WordPiece(training)
             if !stage.is_done(shop.context.stages_dir()) =>
         {
             training.vocabulary_size
