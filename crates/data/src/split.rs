@@ -93,6 +93,20 @@ impl Split {
         ExampleId(self.pool.first_id + u64::from(self.rows[row]))
     }
 
+    /// The whole that an example is a piece of: windows of one text share a number, other examples have their own. What
+    /// is held out must not overlap with the rest, so it is divided by these.
+    ///
+    /// # Panics
+    /// If the row is not below [`Split::len`].
+    pub fn whole(&self, row: usize) -> u64 {
+        let stored_row = self.rows[row] as usize;
+        let within = match &self.pool.store {
+            Store::Texts(texts) => texts.text_of(stored_row),
+            Store::Images(_) | Store::Features(_) => stored_row,
+        };
+        self.pool.first_id + within as u64
+    }
+
     /// The source that the examples come from, and how many it has in all, whatever splits they are in.
     pub fn source(&self) -> (Source, usize) {
         let (source, _) = Source::of(ExampleId(self.pool.first_id));

@@ -66,6 +66,11 @@ impl TextStore {
         &self.buffer[start as usize..self.ends[text] as usize]
     }
 
+    /// The number of the text that an example is taken from.
+    pub(crate) fn text_of(&self, row: usize) -> usize {
+        self.windows.as_ref().map_or(row, |windows| windows[row].text as usize)
+    }
+
     /// The text that an example is taken from, and the bytes of it that it is.
     pub(crate) fn surroundings(&self, row: usize) -> (&str, Range<usize>) {
         match &self.windows {

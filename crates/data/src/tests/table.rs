@@ -250,6 +250,10 @@ fn windows_of_one_text_stay_on_one_side() {
     let starts = |split: &Split| texts_of(split).iter().filter_map(|text| mark(text)).collect::<Vec<_>>();
     assert!(!starts(&dataset.train).is_empty() && !starts(&dataset.valid).is_empty());
     assert_eq!(dataset.train.labels().len(), 30);
+    let wholes: Vec<u64> = (0..30).map(|row| dataset.train.whole(row)).collect();
+    assert!(wholes.chunks(5).all(|text| text.iter().all(|whole| *whole == text[0])), "{wholes:?}");
+    let valid = dataset.valid.whole(0);
+    assert!(!wholes.contains(&valid));
     assert_eq!(dataset.train.example_id(3), dataset.train.select(&[3]).example_id(0));
 }
 

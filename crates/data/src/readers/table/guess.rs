@@ -57,7 +57,7 @@ pub fn guess_table(path: &Path) -> Result<TableGuess, DataError> {
         "tsv" | "tab" => delimited_columns(path, b'\t')?,
         _ => delimited_columns(path, b',')?,
     };
-    choose(names, &rows).ok_or_else(|| {
+    choose(names.as_ref(), &rows).ok_or_else(|| {
         DataError::invalid(path, "no columns that look like texts and labels", "a column of texts and one of labels")
             .hint("write the config by hand: kind = \"table\", text = COLUMN, label = COLUMN")
     })
@@ -118,11 +118,11 @@ fn json_columns(rows: &[Value]) -> Columns {
 
 /// Columns with usual names; otherwise the longest one is the text, and the one with the fewest distinct values, which
 /// still occur again and again, the label.
-fn choose(names: Option<Vec<String>>, rows: &[Vec<String>]) -> Option<TableGuess> {
+fn choose(names: Option<&Vec<String>>, rows: &[Vec<String>]) -> Option<TableGuess> {
     let width = rows.first()?.len();
     let rows: Vec<&Vec<String>> = rows.iter().filter(|row| row.len() == width).collect();
     let by_name = |known: &[&str]| {
-        let names = names.as_ref()?;
+        let names = names?;
         known.iter().find_map(|known| names.iter().position(|name| name.to_lowercase() == *known))
     };
     let n_characters = |column: usize| rows.iter().map(|row| row[column].chars().count()).sum::<usize>();
@@ -132,7 +132,7 @@ fn choose(names: Option<Vec<String>>, rows: &[Vec<String>]) -> Option<TableGuess
         let repeats = |column: &usize| *column != text && (2..rows.len()).contains(&distinct(*column));
         (0..width).filter(repeats).min_by_key(|column| distinct(*column))
     })?;
-    let word = |column: usize| names.as_ref().map_or_else(|| (column + 1).to_string(), |names| names[column].clone());
+    let word = |column: usize| names.map_or_else(|| (column + 1).to_string(), |names| names[column].clone());
     (text != label).then(|| TableGuess {
         text: word(text),
         label: word(label),
