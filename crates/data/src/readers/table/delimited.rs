@@ -39,7 +39,8 @@ pub(crate) fn visit_rows(
         .flexible(true)
         .from_reader(input);
     let mut table = Table { path, dialect, width: 0, places: [0; 3] };
-    let (mut record, mut n_records, mut read_to) = (ByteRecord::new(), 0, 0);
+    let (mut record, mut n_records, mut read_to) = (ByteRecord::new(), 0_u64, 0);
+    let mut last_with_break = None;
     while reader.read_byte_record(&mut record).map_err(|error| broken(path, error))? {
         n_records += 1;
         if n_records == 1 {
@@ -50,14 +51,15 @@ pub(crate) fn visit_rows(
         }
         table.check_width(&record)?;
         visit(&table.row(&record, columns)?)?;
-        if n_records % ROWS_AT_ONCE == 0 {
+        last_with_break = ends_with_break(&record).then(|| place(&record));
+        if n_records.is_multiple_of(ROWS_AT_ONCE) {
             context.check_interrupted()?;
             let position = reader.position().byte();
             context.progress.advance(position - read_to);
             read_to = position;
         }
     }
-    table.check_end(&record, n_records, last_byte.get())
+    table.check_end(last_with_break, n_records, last_byte.get())
 }
 
 /// What is known of the table once its first record is read.
@@ -163,19 +165,23 @@ impl Table<'_> {
     }
 
     /// A table without rows, and a last field whose quotation mark is never closed, which has swallowed what follows.
-    fn check_end(&self, last: &ByteRecord, n_records: u64, last_byte: u8) -> Result<(), DataError> {
+    fn check_end(&self, last_with_break: Option<Place<'_>>, n_records: u64, last_byte: u8) -> Result<(), DataError> {
         if n_records <= u64::from(self.dialect.header) {
             let found = if n_records == 0 { "no row" } else { "a header and no row below it" };
             return Err(DataError::invalid(self.path, found, "at least one row"));
         }
-        let swallows = last.iter().next_back().is_some_and(|field| field.contains(&b'\n'));
-        if self.dialect.quotes && swallows && last_byte != b'"' {
-            let found = format!("a quotation mark in {} that is never closed", self.describe(last));
+        if let Some(place) = last_with_break.filter(|_| last_byte != b'"') {
+            let found = format!("a quotation mark in {} that is never closed", place.describe(self.path));
             let hint = "close it, or quotes = false if quotation marks are part of the texts";
             return Err(DataError::invalid(self.path, found, "one at the end of the field").hint(hint));
         }
         Ok(())
     }
+}
+
+/// Whether the last field of a record goes over several lines, which only quotes allow.
+fn ends_with_break(record: &ByteRecord) -> bool {
+    record.iter().next_back().is_some_and(|field| field.contains(&b'\n'))
 }
 
 fn place(record: &ByteRecord) -> Place<'static> {

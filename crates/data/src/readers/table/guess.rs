@@ -130,7 +130,9 @@ fn choose(names: Option<&Vec<String>>, rows: &[Vec<String>]) -> Option<TableGues
     let text = by_name(&TEXT_NAMES).or_else(|| (0..width).max_by_key(|column| n_characters(*column)))?;
     let label = by_name(&LABEL_NAMES).or_else(|| {
         let repeats = |column: &usize| *column != text && (2..rows.len()).contains(&distinct(*column));
-        (0..width).filter(repeats).min_by_key(|column| distinct(*column))
+        // numbers, of a chapter or a page, say, are labels only where nothing else can be
+        let is_numeric = |column: usize| rows.iter().all(|row| row[column].parse::<f64>().is_ok());
+        (0..width).filter(repeats).min_by_key(|column| (is_numeric(*column), distinct(*column)))
     })?;
     let word = |column: usize| names.map_or_else(|| (column + 1).to_string(), |names| names[column].clone());
     (text != label).then(|| TableGuess {
@@ -165,7 +167,7 @@ mod tests {
     #[test]
     fn names_and_contents_tell_the_columns() {
         assert_eq!(columns("a.csv", "id,text,category\n1,hello you,x\n2,bye,y\n"), expected("text", "category", true));
-        let tsv = "de\t1\tguten Tag allerseits\nde\t2\tauf Wiedersehen\nen\t3\tgood day to you\n";
+        let tsv = "de\t1\tguten Tag allerseits\nfr\t1\tau revoir\nen\t2\tgood day to you\nde\t2\tauf Wiedersehen\n";
         assert_eq!(columns("a.tsv", tsv), expected("3", "1", false));
         let lines = "{\"Intent\": \"a\", \"utterance\": \"one two\"}\n{\"Intent\": \"b\", \"utterance\": \"three\"}\n";
         assert_eq!(columns("a.jsonl", lines), expected("utterance", "Intent", true));

@@ -21,7 +21,7 @@ pub(crate) fn visit_lines(
     visit: &mut Visit<'_>,
 ) -> Result<(), DataError> {
     let mut input = open(path)?;
-    let (mut bytes, mut line, mut n_rows) = (Vec::new(), 0, 0);
+    let (mut bytes, mut line, mut n_rows) = (Vec::new(), 0_u64, 0);
     loop {
         bytes.clear();
         line += 1;
@@ -29,7 +29,7 @@ pub(crate) fn visit_lines(
             break;
         }
         context.progress.advance(bytes.len() as u64);
-        if line % LINES_AT_ONCE == 0 {
+        if line.is_multiple_of(LINES_AT_ONCE) {
             context.check_interrupted()?;
         }
         let text = utf8(path, &bytes, || format!("line {line}"))?.trim();
