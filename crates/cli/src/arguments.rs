@@ -92,7 +92,9 @@ pub enum Command {
     Evaluate(EvaluateArguments),
     /// Predict images, folders of images, or rows of numbers
     #[command(after_help = "Examples:\n  stillhouse predict runs/quickstart/student picture.png --top-k 3\n  \
-        stillhouse predict runs/embeddings/student -- \"-0.3,1.2,0.7\"")]
+        stillhouse predict runs/embeddings/student -- \"-0.3,1.2,0.7\"\n  \
+        stillhouse predict runs/intents/student \"where is my card?\"\n  \
+        stillhouse predict runs/intents/student --lines texts.txt --json")]
     Predict(PredictArguments),
     /// Merge predictions made by any program into soft targets
     #[command(after_help = "Examples:\n  stillhouse merge teachers.toml --out merged.npy\n  \
@@ -277,9 +279,13 @@ pub struct EvaluateArguments {
 pub struct PredictArguments {
     /// Folder of the model, for example runs/quickstart/student
     pub model: PathBuf,
-    /// Image files, folders of images, or rows of numbers with commas between them
-    #[arg(required = true, value_name = "INPUT")]
+    /// Image files, folders of images, rows of numbers with commas between
+    /// them, or texts; without any, texts from standard input, one a line
+    #[arg(value_name = "INPUT")]
     pub inputs: Vec<String>,
+    /// File of texts to predict, one a line; `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "inputs")]
+    pub lines: Option<PathBuf>,
     /// Classes to show for each input
     #[arg(long, value_name = "K", default_value = "5")]
     pub top_k: NonZeroUsize,

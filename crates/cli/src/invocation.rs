@@ -1,7 +1,7 @@
 //! Arguments checked into a working object.
 
 use crate::arguments::{
-    Arguments, Command, DataCommand, GlobalArguments, MergeArguments, PlanArguments, TargetsCommand,
+    Arguments, Command, DataCommand, GlobalArguments, MergeArguments, PlanArguments, PredictArguments, TargetsCommand,
 };
 use crate::failure::Failure;
 use clap_complete::Shell;
@@ -34,7 +34,7 @@ pub enum Task {
     Status { run_dir: PathBuf },
     Report { run_dir: PathBuf },
     Evaluate { model: PathBuf, data: Vec<String> },
-    Predict { model: PathBuf, inputs: Vec<String>, top_k: usize },
+    Predict(PredictTask),
     Merge(MergeTask),
     TargetsStats { path: PathBuf },
     TargetsVerify { path: PathBuf, against: Option<VerifyAgainst> },
@@ -78,6 +78,16 @@ pub struct SweepTask {
     pub device: String,
     /// Whether the commands are only printed.
     pub dry_run: bool,
+}
+
+/// A model and what it is asked.
+#[derive(Debug)]
+pub struct PredictTask {
+    pub model: PathBuf,
+    pub inputs: Vec<String>,
+    /// File of texts, one a line.
+    pub lines: Option<PathBuf>,
+    pub top_k: usize,
 }
 
 /// Teachers to merge.
@@ -166,7 +176,8 @@ fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> R
         Command::Report(report) => Task::Report { run_dir: report.run_dir },
         Command::Evaluate(evaluate) => Task::Evaluate { model: evaluate.model, data: evaluate.data },
         Command::Predict(predict) => {
-            Task::Predict { model: predict.model, inputs: predict.inputs, top_k: predict.top_k.get() }
+            let PredictArguments { model, inputs, lines, top_k } = predict;
+            Task::Predict(PredictTask { model, inputs, lines, top_k: top_k.get() })
         }
         Command::Data { command: DataCommand::Preview(preview) } => {
             Task::Preview { config: choice(preview.config, overrides), out }

@@ -1,12 +1,14 @@
 //! From what a reader found to a dataset: splits, normalisation, fingerprint.
 
-use crate::augment::AugmentConfig;
+use crate::augment::{AugmentConfig, TextAugmentConfig};
 use crate::carve::{Carved, carve};
 use crate::dataset::{Dataset, SealedTest};
 use crate::digest::{RowDigest, channel_statistics, deviation};
 use crate::split::{Pool, Reading, Split};
 use crate::store::{FeatureStore, Store};
+use crate::windows::{self, WindowsConfig};
 use crate::{DataError, LoadContext};
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use stillhouse_core::{ClassId, ExampleId, InputShape, InputSpec};
@@ -52,7 +54,7 @@ impl Source {
 pub(crate) struct Part {
     pub(crate) store: Store,
     pub(crate) classes: Vec<ClassId>,
-    /// Of the first rows; of all rows unless the images are drawn. Empty for features.
+    /// Of the first rows; of all rows unless the images are drawn. Empty for features and texts.
     pub(crate) digests: Vec<RowDigest>,
 }
 
@@ -69,23 +71,46 @@ pub(crate) struct Found {
     pub(crate) provenance: Vec<(String, String)>,
     /// What changes examples without showing in the digests.
     pub(crate) salt: String,
+    /// How texts are cut into examples, once they are split.
+    pub(crate) windows: Option<WindowsConfig>,
+}
+
+/// What makes the views of training examples.
+#[derive(Clone, Debug)]
+pub(crate) enum Views {
+    Images(AugmentConfig),
+    Texts(TextAugmentConfig),
+}
+
+impl Views {
+    /// Whether every view of an example is the example itself.
+    pub(crate) fn is_none(&self) -> bool {
+        match self {
+            Self::Images(augment) => augment.is_none(),
+            Self::Texts(augment) => augment.is_none(),
+        }
+    }
 }
 
 /// Splits, measures and hashes what was found.
 pub(crate) fn assemble(
     mut found: Found,
     valid_fraction: f64,
-    augment: &AugmentConfig,
+    views: Views,
     context: &LoadContext,
 ) -> Result<Dataset, DataError> {
     check_sizes(&found)?;
-    let rows = Rows::decide(&found, valid_fraction, context);
+    let mut rows = Rows::decide(&found, valid_fraction, context);
     rows.check(&found)?;
     rows.explain(&mut found, valid_fraction);
+    if let Some(config) = &found.windows.clone() {
+        let Found { train, valid, test, path, .. } = &mut found;
+        windows::cut(config, windows::Parts { train, valid: valid.as_mut(), test: test.as_mut() }, &mut rows, path)?;
+    }
     let input = measure(&found.train, &rows.train);
-    let fingerprint = fingerprint(&found, &rows, augment, context);
+    let fingerprint = fingerprint(&found, &rows, &views, context);
     let n_classes = found.labels.len();
-    let reading = Arc::new(Reading { input: input.clone(), augment: augment.clone(), seed: context.seed });
+    let reading = Arc::new(Reading { input: input.clone(), views, seed: context.seed });
     let pool = |part: Part, source: Source| {
         Arc::new(Pool { store: part.store, classes: part.classes, first_id: source.first_id() })
     };
@@ -106,10 +131,10 @@ pub(crate) fn assemble(
 }
 
 /// Rows of each split inside its own part.
-struct Rows {
-    train: Vec<u32>,
-    valid: Vec<u32>,
-    test: Vec<u32>,
+pub(crate) struct Rows {
+    pub(crate) train: Vec<u32>,
+    pub(crate) valid: Vec<u32>,
+    pub(crate) test: Vec<u32>,
 }
 
 impl Rows {
@@ -156,19 +181,24 @@ impl Rows {
         found.provenance.push(("validation split".to_owned(), valid));
         found.provenance.push(("test split".to_owned(), test));
         if let Some(n_twins) = self.n_test_twins(found).filter(|n_twins| *n_twins > 0) {
-            let text = format!("{n_twins} of {} are identical to a training image", self.test.len());
-            found.provenance.push(("test images seen in training".to_owned(), text));
+            let noun = if matches!(found.train.store, Store::Texts(_)) { "text" } else { "image" };
+            let text = format!("{n_twins} of {} are identical to a training {noun}", self.test.len());
+            found.provenance.push((format!("test {noun}s seen in training"), text));
         }
     }
 
-    /// Test images whose pixels are those of a training image, where all images have been hashed.
+    /// Test examples with the content of a training example: texts, and images where all have been hashed.
     fn n_test_twins(&self, found: &Found) -> Option<usize> {
         let test = found.test.as_ref().unwrap_or(&found.train);
+        if let (Store::Texts(train), Store::Texts(test)) = (&found.train.store, &test.store) {
+            let seen: HashSet<&str> = self.train.iter().map(|&row| train.text(row as usize)).collect();
+            return Some(self.test.iter().filter(|&&row| seen.contains(test.text(row as usize))).count());
+        }
         if found.train.digests.len() < found.train.classes.len() || test.digests.len() < test.classes.len() {
             return None;
         }
         let hash = |part: &Part, row: u32| part.digests[row as usize].hash;
-        let train: std::collections::HashSet<_> = self.train.iter().map(|&row| hash(&found.train, row)).collect();
+        let train: HashSet<_> = self.train.iter().map(|&row| hash(&found.train, row)).collect();
         Some(self.test.iter().filter(|&&row| train.contains(&hash(test, row))).count())
     }
 }
@@ -199,6 +229,7 @@ fn measure(train: &Part, rows: &[u32]) -> InputSpec {
             InputSpec { shape, mean, std }
         }
         Store::Features(features) => measure_features(features, rows),
+        Store::Texts(_) => InputSpec { shape: InputShape::Text {}, mean: Vec::new(), std: Vec::new() },
     }
 }
 
@@ -225,7 +256,7 @@ fn measure_features(features: &FeatureStore, rows: &[u32]) -> InputSpec {
 }
 
 /// Hashes all that an example or a label can depend on, each list behind its length.
-fn fingerprint(found: &Found, rows: &Rows, augment: &AugmentConfig, context: &LoadContext) -> String {
+fn fingerprint(found: &Found, rows: &Rows, views: &Views, context: &LoadContext) -> String {
     let mut hasher = blake3::Hasher::new();
     let mut write = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_le_bytes());
@@ -241,8 +272,12 @@ fn fingerprint(found: &Found, rows: &Rows, augment: &AugmentConfig, context: &Lo
     for rows in [&rows.train, &rows.valid, &rows.test] {
         write(&rows.iter().flat_map(|row| row.to_le_bytes()).collect::<Vec<u8>>());
     }
-    if !augment.is_none() {
-        write(format!("{augment:?}").as_bytes());
+    if !views.is_none() {
+        let described = match views {
+            Views::Images(augment) => format!("{augment:?}"),
+            Views::Texts(augment) => format!("{augment:?}"),
+        };
+        write(described.as_bytes());
         write(&context.seed.0.to_le_bytes());
     }
     hasher.finalize().to_hex().to_string()
@@ -263,6 +298,7 @@ fn hash_part(part: &Part) -> Vec<u8> {
                 hasher.update(&row.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>());
             }
         }
+        Store::Texts(texts) => texts.hash_into(&mut hasher),
     }
     part.classes.iter().for_each(|class| {
         hasher.update(&class.0.to_le_bytes());

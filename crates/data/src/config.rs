@@ -4,8 +4,10 @@ use crate::glyphs::GlyphsConfig;
 use crate::readers::features::{self, FeaturesConfig};
 use crate::readers::glyphs;
 use crate::readers::hub_images::{self, HubImagesConfig};
+use crate::readers::hub_table::{self, HubTableConfig};
 use crate::readers::idx::{self, IdxConfig};
 use crate::readers::image_folder::{self, ImageFolderConfig};
+use crate::readers::table::{self, TableConfig};
 use crate::{DataError, Dataset, LoadContext};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +25,10 @@ pub enum DataConfig {
     HubImages(HubImagesConfig),
     /// Matrices of numbers, for example embeddings made elsewhere.
     Features(FeaturesConfig),
+    /// Texts and labels in CSV, TSV or JSON files.
+    Table(TableConfig),
+    /// Parquet files with texts, local or from a hub.
+    HubTable(HubTableConfig),
 }
 
 impl DataConfig {
@@ -37,6 +43,8 @@ impl DataConfig {
             Self::ImageFolder(config) => config.validate(),
             Self::HubImages(config) => config.validate(),
             Self::Features(config) => config.validate(),
+            Self::Table(config) => config.validate(),
+            Self::HubTable(config) => config.validate(),
         }
     }
 
@@ -48,6 +56,8 @@ impl DataConfig {
             Self::ImageFolder(config) => &config.augment,
             Self::HubImages(config) => &config.augment,
             Self::Features(_) => return false,
+            Self::Table(config) => return !config.augment.is_none(),
+            Self::HubTable(config) => return !config.augment.is_none(),
         };
         *augment != crate::AugmentConfig::default()
     }
@@ -68,6 +78,8 @@ impl DataConfig {
             Self::ImageFolder(config) => image_folder::load(config, context),
             Self::HubImages(config) => hub_images::load(config, context),
             Self::Features(config) => features::load(config, context),
+            Self::Table(config) => table::load(config, context),
+            Self::HubTable(config) => hub_table::load(config, context),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Datasets: what examples there are, how they are split, and how one becomes numbers.
 //!
 //! A [`DataConfig`] is loaded into a [`Dataset`], whatever its source: the built-in generator, `idx` files, a folder of
-//! images, parquet files (local or from a hub), or matrices of features. A dataset holds a training split, a
+//! images, parquet files (local or from a hub), matrices of features, or tables of texts. A dataset holds a training split, a
 //! validation split and a sealed test split. A [`Split`] reads single examples, augmented if a view is asked for; a
 //! [`Loader`] turns a plan of rows and views into batches, ahead of time. Everything is a pure function of the content
 //! and one seed: the same bits for any number of threads, whatever fits into memory.
@@ -22,6 +22,7 @@ mod error;
 pub mod glyphs;
 pub mod hub;
 mod images;
+mod inputs;
 mod labels;
 mod loader;
 mod matrix_rows;
@@ -33,20 +34,26 @@ mod split;
 mod store;
 #[cfg(test)]
 mod tests;
+mod texts;
+mod windows;
 
 pub use assemble::Source;
-pub use augment::AugmentConfig;
+pub use augment::{AugmentConfig, TextAugmentConfig, TextViewsConfig};
 pub use config::DataConfig;
 pub use dataset::{Dataset, SealedTest};
 pub use error::{DataError, Invalid};
 pub use glyphs::GlyphsConfig;
+pub use inputs::{IdRows, Inputs, TextEncoder};
 pub use loader::{Batch, Loader};
 pub use matrix_rows::{MatrixRows, MatrixWriter};
 pub use predict::{decode_image_for, features_for, read_features_for};
 pub use progress::{DataProgress, LoadContext, NoProgress, ProgressUnit};
 pub use readers::features::FeaturesConfig;
 pub use readers::hub_images::HubImagesConfig;
+pub use readers::hub_table::HubTableConfig;
 pub use readers::idx::IdxConfig;
 pub use readers::image_folder::ImageFolderConfig;
+pub use readers::table::{ColumnName, TableConfig, TableGuess, guess_table};
 pub use split::Split;
 pub use store::RawImage;
+pub use windows::WindowsConfig;

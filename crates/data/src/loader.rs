@@ -1,7 +1,8 @@
 //! Batches in a planned order, filled ahead of time by background threads.
 //!
-//! Shapes: `B` examples of a batch; inputs are `[B, H, W, C]` or `[B, F]`, one example after the other.
+//! Shapes: `B` examples of a batch; numbers are `[B, H, W, C]` or `[B, F]`, one example after the other.
 
+use crate::inputs::{Inputs, TextEncoder};
 use crate::{DataError, Split};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,8 +19,8 @@ pub struct Batch {
     pub labels: Vec<ClassId>,
     /// their names, with the view that was read
     pub examples: Vec<ExampleView>,
-    /// `[B, H, W, C]` or `[B, F]`
-    pub inputs: Vec<f32>,
+    /// numbers, or the ids of texts
+    pub inputs: Inputs,
 }
 
 impl Batch {
@@ -59,6 +60,7 @@ struct Worker {
 struct Work {
     split: Split,
     plan: Vec<(usize, Option<ViewId>)>,
+    encoder: Option<TextEncoder>,
     batch_size: usize,
 }
 
@@ -66,23 +68,26 @@ impl Loader {
     /// Batches of `batch_size` examples, the last one smaller unless it is dropped, with up to `n_prefetch` batches
     /// (and one in each thread's hands) filled ahead. Without prefetching, batches are filled by the caller's thread.
     ///
-    /// Examples that are slow to read are filled by as many threads as the current rayon pool has, the others by one.
+    /// Texts are turned into ids by `encoder`, which other examples do without. Examples that are slow to read are filled
+    /// by as many threads as the current rayon pool has, the others by one.
     ///
     /// # Panics
-    /// If `batch_size` is 0 or the plan names a row that the split does not have.
+    /// If `batch_size` is 0, the plan names a row that the split does not have, or texts come without an encoder.
     pub fn new(
         split: Split,
         plan: Vec<(usize, Option<ViewId>)>,
+        encoder: Option<TextEncoder>,
         batch_size: usize,
         drop_last: bool,
         n_prefetch: usize,
     ) -> Self {
         assert!(batch_size > 0, "a batch holds at least one example");
         assert!(plan.iter().all(|(row, _)| *row < split.len()), "the plan names rows of the split");
+        assert!(!split.is_text() || encoder.is_some(), "texts are loaded with an encoder");
         let n_batches = if drop_last { plan.len() / batch_size } else { plan.len().div_ceil(batch_size) };
         let n_threads = if split.is_slow_to_read() { rayon::current_num_threads() } else { 1 };
         let n_workers = n_threads.min(n_prefetch).min(n_batches);
-        let work = Arc::new(Work { split, plan, batch_size });
+        let work = Arc::new(Work { split, plan, encoder, batch_size });
         let source = if n_workers == 0 {
             Source::Direct(work)
         } else {
@@ -167,11 +172,7 @@ impl Work {
     fn fill(&self, index: usize) -> Result<Batch, DataError> {
         let start = index * self.batch_size;
         let plan = &self.plan[start..self.plan.len().min(start + self.batch_size)];
-        let n_values = self.split.input().shape.n_values();
-        let mut inputs = vec![0.0; plan.len() * n_values];
-        for (&(row, view), out) in plan.iter().zip(inputs.chunks_exact_mut(n_values)) {
-            self.split.read(row, view, out)?;
-        }
+        let inputs = self.split.inputs(plan, self.encoder.as_ref())?;
         Ok(Batch {
             rows: plan.iter().map(|(row, _)| *row).collect(),
             labels: plan.iter().map(|(row, _)| self.split.label(*row)).collect(),

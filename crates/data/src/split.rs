@@ -1,11 +1,14 @@
 //! A view of some examples: which rows, their labels, and how one of them becomes numbers.
 //!
-//! Shapes: `H` height, `W` width, `C` channels, `F` features. Images are read as `[H, W, C]`, features as `[F]`.
+//! Shapes: `H` height, `W` width, `C` channels, `F` features. Images are read as `[H, W, C]`, features as `[F]`, texts as
+//! texts.
 
 use crate::DataError;
-use crate::assemble::Source;
+use crate::assemble::{Source, Views};
 use crate::augment::AugmentConfig;
+use crate::inputs::{IdRows, Inputs, TextEncoder};
 use crate::store::{FeatureStore, RawImage, Store};
+use std::borrow::Cow;
 use std::sync::Arc;
 use stillhouse_core::{ClassId, ExampleId, InputShape, InputSpec, Seed, ViewId};
 
@@ -23,7 +26,7 @@ pub(crate) struct Pool {
 /// What turns stored values into model inputs.
 pub(crate) struct Reading {
     pub(crate) input: InputSpec,
-    pub(crate) augment: AugmentConfig,
+    pub(crate) views: Views,
     pub(crate) seed: Seed,
 }
 
@@ -90,6 +93,20 @@ impl Split {
         ExampleId(self.pool.first_id + u64::from(self.rows[row]))
     }
 
+    /// The whole that an example is a piece of: windows of one text share a number, other examples have their own. What
+    /// is held out must not overlap with the rest, so it is divided by these.
+    ///
+    /// # Panics
+    /// If the row is not below [`Split::len`].
+    pub fn whole(&self, row: usize) -> u64 {
+        let stored_row = self.rows[row] as usize;
+        let within = match &self.pool.store {
+            Store::Texts(texts) => texts.text_of(stored_row),
+            Store::Images(_) | Store::Features(_) => stored_row,
+        };
+        self.pool.first_id + within as u64
+    }
+
     /// The source that the examples come from, and how many it has in all, whatever splits they are in.
     pub fn source(&self) -> (Source, usize) {
         let (source, _) = Source::of(ExampleId(self.pool.first_id));
@@ -119,7 +136,7 @@ impl Split {
             mean: vec![0.0; n_features],
             std: vec![1.0; n_features],
         };
-        let reading = Reading { input, augment: AugmentConfig::default(), seed: self.reading.seed };
+        let reading = Reading { input, views: Views::Images(AugmentConfig::default()), seed: self.reading.seed };
         let rows: Vec<u32> = (0..self.len() as u32).collect();
         Self::new(Arc::new(Pool { store, classes, first_id: 0 }), Arc::new(reading), &rows, self.n_classes)
     }
@@ -131,11 +148,12 @@ impl Split {
     /// A file that has changed or vanished since the load. Examples in memory never fail.
     ///
     /// # Panics
-    /// If the row is not below [`Split::len`] or `out` is not as long as one example.
+    /// If the row is not below [`Split::len`], `out` is not as long as one example, or the examples are texts.
     pub fn read(&self, row: usize, view: Option<ViewId>, out: &mut [f32]) -> Result<(), DataError> {
         assert_eq!(out.len(), self.input().shape.n_values(), "one example");
         let stored_row = self.rows[row] as usize;
         match &self.pool.store {
+            Store::Texts(_) => panic!("texts are read by `read_text`"),
             Store::Features(features) => out.copy_from_slice(features.row(stored_row)),
             Store::Images(images) => {
                 let pixels = images.pixels(stored_row)?;
@@ -149,7 +167,51 @@ impl Split {
         Ok(())
     }
 
-    /// An image as it is stored: decoded and resized, neither augmented nor normalised; `None` for features.
+    /// Whether the examples are texts, to be read by [`Split::read_text`].
+    pub fn is_text(&self) -> bool {
+        matches!(self.pool.store, Store::Texts(_))
+    }
+
+    /// One example of a split of texts; with a view, a pure function of the dataset's seed, the example and the view.
+    ///
+    /// # Panics
+    /// If the row is not below [`Split::len`], or the examples are no texts.
+    pub fn read_text(&self, row: usize, view: Option<ViewId>) -> Cow<'_, str> {
+        let (Store::Texts(texts), Views::Texts(augment)) = (&self.pool.store, &self.reading.views) else {
+            panic!("only texts are read as texts")
+        };
+        let (text, example) = texts.surroundings(self.rows[row] as usize);
+        match view {
+            Some(view) if !augment.is_none() => {
+                Cow::Owned(augment.apply(text, example, self.stream(self.example_id(row), view)))
+            }
+            _ => Cow::Borrowed(&text[example]),
+        }
+    }
+
+    /// The inputs of some rows and views: numbers as [`Split::read`] writes them, or the ids that `encoder` makes of texts.
+    ///
+    /// # Errors
+    /// As [`Split::read`]; texts of more than `u32::MAX` ids in all.
+    ///
+    /// # Panics
+    /// If a row is not below [`Split::len`], or texts come without an encoder.
+    pub fn inputs(&self, plan: &[(usize, Option<ViewId>)], encoder: Option<&TextEncoder>) -> Result<Inputs, DataError> {
+        if self.is_text() {
+            let encoder = encoder.expect("texts are read with an encoder");
+            let mut ids = IdRows::default();
+            plan.iter().try_for_each(|&(row, view)| ids.push(&self.read_text(row, view), encoder))?;
+            return Ok(Inputs::Ids(ids));
+        }
+        let n_values = self.input().shape.n_values();
+        let mut values = vec![0.0; plan.len() * n_values];
+        for (&(row, view), out) in plan.iter().zip(values.chunks_exact_mut(n_values)) {
+            self.read(row, view, out)?;
+        }
+        Ok(Inputs::Values(values))
+    }
+
+    /// An image as it is stored: decoded and resized, neither augmented nor normalised; `None` for features and texts.
     ///
     /// # Errors
     /// As [`Split::read`].
@@ -158,16 +220,17 @@ impl Split {
     /// If the row is not below [`Split::len`].
     pub fn raw_image(&self, row: usize) -> Result<Option<RawImage>, DataError> {
         match &self.pool.store {
-            Store::Features(_) => Ok(None),
+            Store::Features(_) | Store::Texts(_) => Ok(None),
             Store::Images(images) => images.raw(self.rows[row] as usize).map(Some),
         }
     }
 
     /// Whether reading an example costs more than copying it, so that several threads are worth their while.
     pub(crate) fn is_slow_to_read(&self) -> bool {
-        let augmented = self.reading.augment != AugmentConfig::default();
+        let augmented = !self.reading.views.is_none();
         match &self.pool.store {
             Store::Features(_) => false,
+            Store::Texts(_) => true,
             Store::Images(images) => augmented || !images.is_resident(),
         }
     }
@@ -176,8 +239,12 @@ impl Split {
         let InputShape::Image { channels, height, width } = self.input().shape else {
             unreachable!("an image store comes with an image shape")
         };
-        let stream = self.reading.seed.derive("augment", example.0).derive("view", u64::from(view.0));
-        self.reading.augment.apply(pixels, height, width, channels, stream, out);
+        let Views::Images(augment) = &self.reading.views else { unreachable!("views of images come with images") };
+        augment.apply(pixels, height, width, channels, self.stream(example, view), out);
+    }
+
+    fn stream(&self, example: ExampleId, view: ViewId) -> Seed {
+        self.reading.seed.derive("augment", example.0).derive("view", u64::from(view.0))
     }
 }
 

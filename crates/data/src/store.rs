@@ -6,6 +6,7 @@ use crate::DataError;
 use crate::decode::Target;
 use crate::encoded::EncodedImages;
 use crate::glyphs::GlyphGenerator;
+use crate::texts::TextStore;
 use std::borrow::Cow;
 use std::sync::Arc;
 use stillhouse_core::ClassId;
@@ -27,6 +28,7 @@ pub struct RawImage {
 pub(crate) enum Store {
     Images(ImageStore),
     Features(FeatureStore),
+    Texts(TextStore),
 }
 
 /// Images of one size.

@@ -5,10 +5,11 @@
 
 use crate::error::{ExperimentError, Result};
 use crate::stages::Workshop;
+use crate::stages::planning::planned_input;
 use std::fmt;
 use stillhouse_core::InputShape;
 use stillhouse_data::Split;
-use stillhouse_models::{Model, ModelConfig};
+use stillhouse_models::{Model, ModelConfig, TokenizerConfig};
 use stillhouse_train::{BATCHES_IN_FLIGHT, OptimizerConfig, TrainingConfig};
 
 const BYTES_PER_NUMBER: u64 = 4;
@@ -22,6 +23,7 @@ pub(crate) struct Needs<'a> {
     /// Its table in the config, for messages.
     pub section: &'a str,
     pub model: &'a ModelConfig,
+    pub tokenizer: Option<&'a TokenizerConfig>,
     pub training: &'a TrainingConfig,
     pub n_outputs: usize,
 }
@@ -58,11 +60,13 @@ impl MemoryLimit {
 pub(crate) fn needs_of_config<'a>(shop: &Workshop<'a>) -> Vec<Needs<'a>> {
     let (config, n_outputs) = (shop.config, shop.n_classes());
     let generalist = config.generalist.as_ref();
-    let generalist = generalist.map(|generalist| ("generalist", &generalist.model, &generalist.training));
+    let generalist = generalist.map(|g| ("generalist", &g.model, g.tokenizer.as_ref(), &g.training));
     let specialists = config.specialists.as_ref().zip(config.specialist_model());
-    let specialists = specialists.map(|(specialists, model)| ("specialists", model, &specialists.training));
-    let student = Some(("student", &config.student.model, &config.student.training));
-    let needs = |(section, model, training)| Needs { section, model, training, n_outputs };
+    let specialists = specialists
+        .map(|(specialists, model)| ("specialists", model, config.specialist_tokenizer(), &specialists.training));
+    let student = &config.student;
+    let student = Some(("student", &student.model, student.tokenizer.as_ref(), &student.training));
+    let needs = |(section, model, tokenizer, training)| Needs { section, model, tokenizer, training, n_outputs };
     [generalist, specialists, student].into_iter().flatten().map(needs).collect()
 }
 
@@ -86,7 +90,8 @@ pub(crate) fn stored_bytes(shape: &InputShape) -> u64 {
 /// # Errors
 /// A model that does not fit the data.
 pub(crate) fn training_bytes(shop: &Workshop<'_>, needs: &Needs<'_>) -> Result<u64> {
-    let model = Model::new(needs.model, &shop.input.shape, needs.n_outputs, shop.seed, &shop.device)
+    let input = planned_input(shop, needs.tokenizer)?;
+    let model = Model::new(needs.model, &input, needs.n_outputs, shop.seed, &shop.device)
         .map_err(|error| ExperimentError::Usage(format!("the model does not fit the data: {error}")))?;
     Ok(bytes_of(&model, needs.training))
 }

@@ -8,10 +8,11 @@ use crate::error::Result;
 use crate::memory;
 use crate::report::DatasetReport;
 use crate::stages::{
-    Ensemble, Evaluated, Member, Models, Teacher, Trained, Workshop, check_specialists, cluster_classes, evaluate,
-    read_external_teachers, store_soft_targets, train_generalist_ensemble, train_generalists, train_specialists,
-    train_students,
+    Ensemble, Evaluated, Member, Models, Teacher, Tokenizers, Trained, Workshop, check_specialists, cluster_classes,
+    evaluate, make_tokenizers, read_external_teachers, store_soft_targets, train_generalist_ensemble,
+    train_generalists, train_specialists, train_students,
 };
+use std::sync::Arc;
 use stillhouse_core::Seed;
 use stillhouse_data::{Dataset, SealedTest};
 use stillhouse_train::Device;
@@ -32,6 +33,9 @@ pub(crate) fn run_pipeline(
     let summary = summarise(&dataset);
     let (shop, test) = open_workshop(experiment, dataset, device, context)?;
     let config = shop.config;
+
+    // Models of tokens need tokenizers, which are trained on the training split.
+    make_tokenizers(&shop)?;
 
     // The generalist, and which classes it confuses on examples that it did not fit (sec. 5.1, 5.2).
     let generalists = train_generalists(&shop)?;
@@ -89,9 +93,21 @@ pub(crate) fn open_workshop<'a>(
     let Dataset { labels, input, train, valid, test, fingerprint, .. } = dataset;
     let config = experiment.config();
     let (seed, augmented) = (Seed(config.seed), config.data.is_augmented());
-    let external = Vec::new();
-    let mut shop =
-        Workshop { config, context, device, seed, labels, input, train, valid, external, fingerprint, augmented };
+    let (external, tokenizers) = (Vec::new(), Arc::new(Tokenizers::default()));
+    let mut shop = Workshop {
+        config,
+        context,
+        device,
+        seed,
+        labels,
+        input,
+        train,
+        valid,
+        external,
+        fingerprint,
+        augmented,
+        tokenizers,
+    };
     shop.external = read_external_teachers(&shop, &test)?;
     // told now, not when the first of them is reached
     for needs in memory::needs_of_config(&shop) {

@@ -13,7 +13,7 @@ use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
-use stillhouse_core::Seed;
+use stillhouse_core::{InputSpec, Seed};
 use stillhouse_data::{DataProgress, Dataset, LoadContext, ProgressUnit};
 use stillhouse_models::{ModelCard, save_model};
 use stillhouse_train::Device;
@@ -138,7 +138,7 @@ pub fn run(
     let context = RunContext::new(&run_dir, options, observer, interrupt)?;
     let dataset = load_data(experiment, &context)?;
     let mut manifest = open_manifest(&run_dir, experiment, options, &dataset)?;
-    let input = dataset.input.clone();
+    let constants = dataset.input.clone();
     let labels = dataset.labels.clone();
     let Outcome { student, mut evaluated } = run_pipeline(experiment, dataset, device, &context)?;
 
@@ -149,7 +149,7 @@ pub fn run(
     write_json(&run_dir.join(MANIFEST), &manifest)?;
     let card = ModelCard {
         name: format!("{} student", experiment.name()),
-        input,
+        input: InputSpec { shape: *student.model.input(), ..constants },
         labels,
         numbers: card_numbers(&evaluated.report),
     };

@@ -80,6 +80,7 @@ const FILES: &str = "
 - `model.safetensors`: the weights; convolutions are `[kh, kw, in, out]`, linear layers `[out, in]`
 - `config.json`: the architecture, the number of outputs, the input's shape and normalisation, the numbers above
 - `labels.txt`: the outputs' labels, one a line
+- `tokenizer.json`: how texts become tokens, for models of tokens
 
 `stillhouse predict FOLDER INPUT` reads this folder and nothing else.
 ";

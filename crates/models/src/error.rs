@@ -60,6 +60,9 @@ pub enum ModelError {
         /// what should have been added
         delta: f64,
     },
+    /// A tokenizer that does not fit.
+    #[error(transparent)]
+    Tokenizer(#[from] crate::TokenizerError),
     /// A tensor operation that failed.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),

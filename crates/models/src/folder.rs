@@ -13,7 +13,7 @@
 
 use crate::card::{card_text, check_card, labels_text};
 use crate::place::{Place, io_error, readable_folder, sync_folder, write_file};
-use crate::{FolderError, Model, ModelCard, ModelConfig};
+use crate::{FolderError, Model, ModelCard, ModelConfig, Tokenizer};
 use candle_core::{Device, Tensor};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
 use std::path::Path;
-use stillhouse_core::InputSpec;
+use stillhouse_core::{InputShape, InputSpec};
 
 /// Version of the folder's layout, in `config.json`.
 pub const FORMAT_VERSION: u32 = 1;
@@ -29,6 +29,7 @@ pub const FORMAT_VERSION: u32 = 1;
 pub(crate) const WEIGHTS: &str = "model.safetensors";
 pub(crate) const CONFIG: &str = "config.json";
 const LABELS: &str = "labels.txt";
+const TOKENIZER: &str = "tokenizer.json";
 const README: &str = "README.md";
 
 #[derive(Serialize, Deserialize)]
@@ -55,6 +56,10 @@ pub fn save_model(folder: &Path, model: &Model, card: &ModelCard) -> Result<(), 
     write_file(staging.path(), WEIGHTS, &weights_bytes(model)?)?;
     write_file(staging.path(), CONFIG, &config_bytes(model, card)?)?;
     write_file(staging.path(), LABELS, labels_text(&card.labels).as_bytes())?;
+    if let Some(tokenizer) = model.tokenizer() {
+        let json = tokenizer.to_json().map_err(|error| FolderError::Encode(error.to_string()))?;
+        write_file(staging.path(), TOKENIZER, json.as_bytes())?;
+    }
     write_file(staging.path(), README, card_text(card, model).as_bytes())?;
     sync_folder(staging.path())?;
     place.replace_by(staging)
@@ -76,6 +81,15 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
     let as_model = |source| FolderError::Model { folder: folder.clone(), source };
     let model = Model::blank(&config.architecture, &config.input.shape, config.n_outputs, device).map_err(as_model)?;
     model.load_state(read_weights(folder, device)?).map_err(as_model)?;
+    let input = *model.input();
+    let model = match input {
+        InputShape::Tokens { .. } => {
+            let tokenizer = Tokenizer::from_json(&read_file(folder, TOKENIZER)?);
+            let tokenizer = tokenizer.map_err(|error| as_model(error.at(&folder.join(TOKENIZER)).into()))?;
+            model.with_tokenizer(&tokenizer).map_err(as_model)?
+        }
+        _ => model,
+    };
     let card = ModelCard { name: config.name, input: config.input, labels, numbers: config.numbers };
     check_card(&card, &model)?;
     Ok((model, card))

@@ -79,7 +79,8 @@ impl Model {
                 replace_head(&mut state, weight, bias);
             }
         }
-        let model = Self::blank(self.config(), self.input(), n_outputs, self.device())?;
+        let mut model = Self::blank(self.config(), self.input(), n_outputs, self.device())?;
+        model.tokenizer.clone_from(&self.tokenizer);
         model.load_state(state)?;
         Ok(model)
     }

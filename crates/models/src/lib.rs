@@ -45,6 +45,9 @@ mod param;
 mod place;
 mod resnet;
 mod state;
+mod tokenizer;
+mod tokenizer_config;
+mod tokenizer_error;
 mod transformer;
 
 pub use bert::{BertActivation, BertConfig, BertPooling, BertSize};
@@ -63,4 +66,7 @@ pub use ngram_bag::NgramBagConfig;
 pub use param::{Buffer, Param};
 pub use resnet::{BlockKind, ResNetConfig};
 pub use stillhouse_ops::TokenRows;
+pub use tokenizer::Tokenizer;
+pub use tokenizer_config::{TokenizerConfig, TokenizerTraining};
+pub use tokenizer_error::TokenizerError;
 pub use transformer::{Positions, TransformerConfig};

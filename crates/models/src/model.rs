@@ -6,9 +6,10 @@ use crate::body::Body;
 use crate::input::check_input;
 use crate::layers::{Activation, Linear, Mode};
 use crate::param::{InitialWeights, Registry};
-use crate::{Buffer, ModelConfig, ModelError, ModelInput, Param};
+use crate::{Buffer, ModelConfig, ModelError, ModelInput, Param, TextInput, Tokenizer};
 use candle_core::{Device, Tensor};
 use std::fmt;
+use std::sync::Arc;
 use stillhouse_core::{InputShape, Seed};
 
 /// An architecture with weights.
@@ -22,6 +23,7 @@ pub struct Model {
     device: Device,
     body: Body,
     pub(crate) head: Linear,
+    pub(crate) tokenizer: Option<Arc<Tokenizer>>,
     params: Vec<Param>,
     buffers: Vec<Buffer>,
     n_multiply_adds: u64,
@@ -81,7 +83,40 @@ impl Model {
         let head = Linear::head(body.n_features(), n_outputs, &mut registry)?;
         let Registry { params, buffers, n_multiply_adds, n_activations, .. } = registry;
         let (config, input, device) = (config.clone(), *input, device.clone());
-        Ok(Self { config, input, n_outputs, device, body, head, params, buffers, n_multiply_adds, n_activations })
+        let tokenizer = None;
+        Ok(Self {
+            config,
+            input,
+            n_outputs,
+            device,
+            body,
+            head,
+            tokenizer,
+            params,
+            buffers,
+            n_multiply_adds,
+            n_activations,
+        })
+    }
+
+    /// The model with the tokenizer that its texts are cut by; models made from it have the same one.
+    ///
+    /// # Errors
+    /// A tokenizer of another vocabulary than the model was built for, or an architecture that takes no tokens.
+    pub fn with_tokenizer(mut self, tokenizer: &Tokenizer) -> Result<Self, ModelError> {
+        let (expected, found) = (self.input, InputShape::Tokens { vocabulary_size: tokenizer.vocabulary_size() });
+        match self.config.text_input() {
+            Some(TextInput::Tokens { max_len }) if expected == found => {
+                self.tokenizer = Some(Arc::new(tokenizer.cut_to(max_len)?));
+                Ok(self)
+            }
+            _ => Err(ModelError::Input { got: format!("{found:?}"), expected: format!("{expected:?}") }),
+        }
+    }
+
+    /// The tokenizer, if the model has one.
+    pub fn tokenizer(&self) -> Option<&Arc<Tokenizer>> {
+        self.tokenizer.as_ref()
     }
 
     /// Logits `[B, n_outputs]` of a batch of images `[B, H, W, C]`, features `[B, F]` or texts.

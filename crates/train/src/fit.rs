@@ -1,9 +1,10 @@
 //! The one training loop.
 
 use crate::checkpoint::{self, Progress, checkpoint_error};
+use crate::inputs::{model_input, text_encoder};
 use crate::objective::scalar;
 use crate::optimizer::{Optimizer, in_order};
-use crate::predict::{batch_tensor, predict_records};
+use crate::predict::predict_records;
 use crate::{
     EpochRecord, FitSummary, LabelView, LossParts, Monitor, Objective, Sampler, StepInfo, TrainError, TrainingConfig,
     ViewPolicy,
@@ -132,7 +133,8 @@ impl<'a> Training<'a> {
         let n_used = rows.len().min(self.steps_per_epoch * job.config.batch_size);
         let first = self.progress.n_steps_in_epoch * job.config.batch_size;
         let plan = rows[first.min(n_used)..n_used].iter().map(|row| (*row, view)).collect();
-        for batch in Loader::new(job.split.clone(), plan, job.config.batch_size, false, N_PREFETCH) {
+        let encoder = text_encoder(self.model);
+        for batch in Loader::new(job.split.clone(), plan, encoder, job.config.batch_size, false, N_PREFETCH) {
             self.train_step(&batch?, monitor)?;
             if monitor.is_interrupted() {
                 self.save_checkpoint()?;
@@ -150,8 +152,7 @@ impl<'a> Training<'a> {
         let step = self.optimizer.n_steps() as usize;
         let n_steps = self.steps_per_epoch * job.config.n_epochs;
         let learning_rate = job.config.schedule.learning_rate(step, n_steps, job.config.n_epochs);
-        let shape = job.split.input().shape;
-        let inputs = batch_tensor(batch.inputs.clone(), batch.labels.len(), &shape, self.model)?;
+        let inputs = model_input(self.model, batch.inputs.clone(), batch.len())?;
         let dropout = DropoutKey { seed: job.seed.derive("dropout", step as u64).0 };
         let (parts, tape) = record(|| {
             let logits = self.model.forward(&inputs, Mode::Train { dropout })?;

@@ -3,7 +3,9 @@
 //!
 //! B examples of a batch, C classes.
 
-use crate::{TrainError, predict_values};
+use crate::TrainError;
+use crate::inputs::model_input;
+use crate::predict::probs_of;
 use candle_core::Tensor;
 use stillhouse_core::ClassSubset;
 use stillhouse_data::Batch;
@@ -11,7 +13,7 @@ use stillhouse_models::Model;
 use stillhouse_ops::loss;
 
 /// Mean cross entropy of logits `[B, C]` with these targets at `T = 1`. The generalist sees the very inputs of the
-/// batch, augmentation included.
+/// batch, augmentation included; texts are encoded alike for both.
 pub(crate) fn full_softmax_loss(
     logits: &Tensor,
     batch: &Batch,
@@ -19,10 +21,9 @@ pub(crate) fn full_softmax_loss(
     generalist: &Model,
 ) -> Result<Tensor, TrainError> {
     let (n_rows, n_classes) = logits.dims2()?;
-    let n_values = batch.inputs.len() / n_rows.max(1);
     let others: Vec<usize> = (0..n_rows).filter(|row| !subset.contains(batch.labels[*row])).collect();
-    let inputs: Vec<f32> = others.iter().flat_map(|row| &batch.inputs[row * n_values..][..n_values]).copied().collect();
-    let soft = predict_values(generalist, inputs, others.len())?;
+    let inputs = model_input(generalist, batch.inputs.select(&others, n_rows), others.len())?;
+    let soft = probs_of(generalist, &inputs)?;
     let mut targets = vec![0.0; n_rows * n_classes];
     for (row, label) in batch.labels.iter().enumerate().filter(|(_, label)| subset.contains(**label)) {
         targets[row * n_classes + label.index()] = 1.0;

@@ -13,6 +13,7 @@ mod error;
 mod fit;
 mod full_softmax;
 mod history;
+mod inputs;
 mod metrics;
 mod monitor;
 mod objective;
@@ -31,7 +32,7 @@ pub use metrics::{Metrics, PredictionRecord, agreement, evaluate, metrics_of, ra
 pub use monitor::{Monitor, Silent, StepInfo};
 pub use objective::{DistillationConfig, DistillationLoss, LabelView, LossParts, Objective};
 pub use optimizer::OptimizerConfig;
-pub use predict::{PREDICTION_BATCH, predict_features, predict_proba, predict_records, predict_values};
+pub use predict::{PREDICTION_BATCH, predict_features, predict_proba, predict_records, predict_texts, predict_values};
 pub use probe::seconds_per_example;
 pub use sampler::{Sampler, ViewPolicy};
 pub use schedule::ScheduleConfig;

@@ -1,11 +1,12 @@
 //! Predictions for whole splits.
 
 use crate::TrainError;
+use crate::inputs::{encode_texts, model_input, read_inputs};
 use crate::metrics::{PredictionRecord, records};
-use candle_core::{DType, Tensor};
+use candle_core::DType;
 use rayon::prelude::*;
-use stillhouse_core::{ClassId, InputShape, ViewId};
-use stillhouse_data::Split;
+use stillhouse_core::{ClassId, ViewId};
+use stillhouse_data::{Inputs, Split};
 use stillhouse_models::{Mode, Model, ModelInput};
 use stillhouse_ops::softmax_rows;
 
@@ -54,7 +55,7 @@ pub fn predict_records(
 pub fn predict_features(model: &Model, split: &Split, view: Option<ViewId>) -> Result<Vec<f32>, TrainError> {
     let rows: Vec<usize> = (0..split.len()).collect();
     let batch = |rows: &[usize]| -> Result<Vec<f32>, TrainError> {
-        let inputs = batch_tensor(read_rows(split, rows, view)?, rows.len(), model.input(), model)?;
+        let inputs = read_inputs(model, split, rows, view)?;
         Ok(model.features(&inputs, Mode::Eval)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?)
     };
     let batches: Vec<_> = rows.par_chunks(PREDICTION_BATCH).map(batch).collect::<Result<_, _>>()?;
@@ -62,16 +63,7 @@ pub fn predict_features(model: &Model, split: &Split, view: Option<ViewId>) -> R
 }
 
 fn predict_rows(model: &Model, split: &Split, rows: &[usize], view: Option<ViewId>) -> Result<Vec<f32>, TrainError> {
-    predict_values(model, read_rows(split, rows, view)?, rows.len())
-}
-
-fn read_rows(split: &Split, rows: &[usize], view: Option<ViewId>) -> Result<Vec<f32>, TrainError> {
-    let n_values = split.input().shape.n_values();
-    let mut inputs = vec![0.0; rows.len() * n_values];
-    for (row, out) in rows.iter().zip(inputs.chunks_exact_mut(n_values)) {
-        split.read(*row, view, out)?;
-    }
-    Ok(inputs)
+    probs_of(model, &read_inputs(model, split, rows, view)?)
 }
 
 /// Probabilities `[n_examples, n_outputs]` of normalised inputs, one after the other.
@@ -79,29 +71,26 @@ fn read_rows(split: &Split, rows: &[usize], view: Option<ViewId>) -> Result<Vec<
 /// # Errors
 /// Another number of values than the model takes.
 pub fn predict_values(model: &Model, inputs: Vec<f32>, n_examples: usize) -> Result<Vec<f32>, TrainError> {
-    let inputs = batch_tensor(inputs, n_examples, model.input(), model)?;
-    let logits = model.forward(&inputs, Mode::Eval)?;
+    probs_of(model, &model_input(model, Inputs::Values(inputs), n_examples)?)
+}
+
+/// Probabilities `[n_texts, n_outputs]` of texts, one after the other.
+///
+/// # Errors
+/// A model that takes no texts, or a text that its vocabulary cannot express.
+pub fn predict_texts(model: &Model, texts: &[&str]) -> Result<Vec<f32>, TrainError> {
+    let batches: Vec<Vec<f32>> = texts
+        .par_chunks(PREDICTION_BATCH)
+        .map(|texts| probs_of(model, &encode_texts(model, texts)?))
+        .collect::<Result<_, _>>()?;
+    Ok(batches.concat())
+}
+
+/// Probabilities `[B, n_outputs]` of a batch.
+pub(crate) fn probs_of(model: &Model, inputs: &ModelInput) -> Result<Vec<f32>, TrainError> {
+    let logits = model.forward(inputs, Mode::Eval)?;
     let n_outputs = logits.dim(1)?;
     let mut values = logits.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
     softmax_rows(&mut values, n_outputs);
     Ok(values)
-}
-
-/// A batch of numbers as the models take it: `[B, H, W, C]` for images, `[B, F]` for features.
-pub(crate) fn batch_tensor(
-    values: Vec<f32>,
-    n_examples: usize,
-    shape: &InputShape,
-    model: &Model,
-) -> candle_core::Result<ModelInput> {
-    let tensor = match *shape {
-        InputShape::Image { channels, height, width } => {
-            Tensor::from_vec(values, (n_examples, height, width, channels), model.device())
-        }
-        InputShape::Features { n_features } => Tensor::from_vec(values, (n_examples, n_features), model.device()),
-        InputShape::Text {} | InputShape::Tokens { .. } => {
-            Err(candle_core::Error::msg("the model takes texts, the batch holds numbers"))
-        }
-    };
-    Ok(tensor?.into())
 }

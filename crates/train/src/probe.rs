@@ -1,30 +1,32 @@
 //! How long one example takes to train on, measured on a few steps that are thrown away.
 
+use crate::inputs::model_input;
 use crate::objective::scalar;
 use crate::optimizer::{Optimizer, in_order};
-use crate::predict::batch_tensor;
 use crate::{TrainError, TrainingConfig};
 use std::time::Instant;
 use stillhouse_core::InputShape;
-use stillhouse_models::{Mode, Model};
+use stillhouse_data::Inputs;
+use stillhouse_models::{Mode, Model, ModelInput, TextInput, TokenRows};
 use stillhouse_ops::{DropoutKey, loss::cross_entropy, record};
 
 const N_WARMUP_STEPS: usize = 2;
 const N_MEASURED_STEPS: usize = 3;
 
-/// Seconds for forward, backward and update of one example in the caller's pool, the fastest of a few steps on zeros.
+/// Seconds for forward, backward and update of one example in the caller's pool, the fastest of a few steps on
+/// made-up examples.
 /// The model's weights move: give one that is not needed any more.
 ///
 /// # Errors
 /// A failing tensor operation.
-pub fn seconds_per_example(model: &Model, shape: &InputShape, config: &TrainingConfig) -> Result<f64, TrainError> {
+pub fn seconds_per_example(model: &Model, config: &TrainingConfig) -> Result<f64, TrainError> {
     let mut optimizer = Optimizer::new(&config.optimizer, model.params())?;
     let n = config.batch_size;
     let labels: Vec<u32> = (0..n).map(|row| (row % model.n_outputs()) as u32).collect();
     let mut fastest = f64::INFINITY;
     for step in 0..N_WARMUP_STEPS + N_MEASURED_STEPS {
         let start = Instant::now();
-        let inputs = batch_tensor(vec![0.1; n * shape.n_values()], n, shape, model)?;
+        let inputs = made_up_inputs(model, n)?;
         let mode = Mode::Train { dropout: DropoutKey { seed: step as u64 } };
         let (loss, tape) = record(|| Ok::<_, TrainError>(cross_entropy(&model.forward(&inputs, mode)?, &labels)?))?;
         scalar(&loss)?;
@@ -35,4 +37,28 @@ pub fn seconds_per_example(model: &Model, shape: &InputShape, config: &TrainingC
         }
     }
     Ok(fastest / n as f64)
+}
+
+/// Ids of a made-up text: n-grams of some words, or its tokens.
+const N_NGRAMS: usize = 128;
+const N_TOKENS: usize = 32;
+
+/// Examples of usual size: numbers that are all alike, or texts whose ids are spread over all that the model knows.
+fn made_up_inputs(model: &Model, n_examples: usize) -> Result<ModelInput, TrainError> {
+    let rows = |n_ids: usize, n_known: usize| {
+        let id = |row: usize, place: usize| (spread(row * n_ids + place) % n_known.max(1) as u64) as u32;
+        TokenRows::of((0..n_examples).map(|row| (0..n_ids).map(|place| id(row, place)).collect::<Vec<u32>>()))
+    };
+    Ok(match (model.config().text_input(), *model.input()) {
+        (Some(TextInput::Ngrams { n_buckets, .. }), _) => ModelInput::Bags(rows(N_NGRAMS, n_buckets)?),
+        (Some(TextInput::Tokens { max_len }), InputShape::Tokens { vocabulary_size }) => {
+            ModelInput::Tokens(rows(N_TOKENS.min(max_len), vocabulary_size)?)
+        }
+        (_, shape) => model_input(model, Inputs::Values(vec![0.1; n_examples * shape.n_values()]), n_examples)?,
+    })
+}
+
+/// Steps of the golden ratio, which land everywhere alike.
+fn spread(index: usize) -> u64 {
+    (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
 }

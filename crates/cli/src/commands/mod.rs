@@ -32,7 +32,7 @@ pub fn execute(invocation: &Invocation) -> Result<(), Failure> {
         Task::Sweep(task) => sweep::sweep(task, invocation),
         Task::Status { run_dir } => status::status(run_dir, invocation.format),
         Task::Evaluate { model, data } => evaluate::evaluate(model, data, invocation),
-        Task::Predict { model, inputs, top_k } => predict::predict(model, inputs, *top_k, invocation.format),
+        Task::Predict(task) => predict::predict(task, invocation.format),
         Task::Preview { config, out } => preview::preview(config, out.as_deref(), invocation),
         Task::Merge(task) => merge::merge(task, invocation),
         Task::TargetsStats { path } => targets::stats(path, invocation),

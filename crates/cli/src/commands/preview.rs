@@ -1,4 +1,4 @@
-//! `data preview`: a contact sheet of the training split.
+//! `data preview`: a contact sheet of the training split, or a page of its texts.
 
 use super::load;
 use crate::console;
@@ -17,7 +17,10 @@ pub fn preview(config: &ConfigChoice, out: Option<&Path>, invocation: &Invocatio
     progress.close();
     let path = path?;
     match invocation.format {
-        Format::Json => console::print_json(&json!({ "png": path })),
+        Format::Json => {
+            let is_page = path.extension().is_some_and(|ending| ending == "html");
+            console::print_json(&json!({ if is_page { "html" } else { "png" }: path }))
+        }
         Format::Text => console::print(&format!("{}\n", path.display())),
     }
 }

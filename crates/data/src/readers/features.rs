@@ -3,7 +3,7 @@
 //! Shapes: `N` examples, `F` features; a matrix is `[N, F]`.
 
 use super::matrix::{read_labels, read_matrix};
-use crate::assemble::{Found, Part, assemble};
+use crate::assemble::{Found, Part, Views, assemble};
 use crate::augment::AugmentConfig;
 use crate::config::{check_fraction, default_valid_fraction};
 use crate::labels::{LabelColumn, Numbering, read_names};
@@ -67,8 +67,9 @@ pub(crate) fn load(config: &FeaturesConfig, context: &LoadContext) -> Result<Dat
             ("test features".to_owned(), config.test.display().to_string()),
         ],
         salt: String::new(),
+        windows: None,
     };
-    assemble(found, config.valid_fraction, &AugmentConfig::default(), context)
+    assemble(found, config.valid_fraction, Views::Images(AugmentConfig::default()), context)
 }
 
 fn read_split(

@@ -1,6 +1,6 @@
 //! The built-in generator as a dataset.
 
-use crate::assemble::{Found, Part, assemble};
+use crate::assemble::{Found, Part, Views, assemble};
 use crate::decode::Target;
 use crate::digest::{RowDigest, digest_all};
 use crate::glyphs::{GlyphsConfig, SIDE};
@@ -36,8 +36,9 @@ pub(crate) fn load(config: &GlyphsConfig, context: &LoadContext) -> Result<Datas
         test: Some(test),
         provenance: vec![("generator".to_owned(), format!("glyphs, seed {}", config.seed))],
         salt: format!("glyphs {} {} {:?}", config.n_classes, config.seed, config.difficulty),
+        windows: None,
     };
-    assemble(found, config.valid_fraction, &config.augment, context)
+    assemble(found, config.valid_fraction, Views::Images(config.augment.clone()), context)
 }
 
 /// Draws all glyphs now where they fit into memory; otherwise each when it is asked for.

@@ -1,12 +1,12 @@
 //! Images in parquet files: a struct column with encoded images and a label column, local or from a hub.
 
-use super::table::Table;
-use super::table_files::{Refusal, TableFiles, choose};
-use crate::assemble::{Found, Part, assemble};
+use super::parquet_source::{Source, Whereabouts, join};
+use super::parquet_table::ParquetTable;
+use crate::assemble::{Found, Part, Views, assemble};
 use crate::augment::AugmentConfig;
 use crate::config::{check_fraction, default_valid_fraction};
 use crate::encoded::{Cells, EncodedImages};
-use crate::hub::{Hub, RepoKind};
+use crate::hub::Hub;
 use crate::images::{self, MemoryBudget, Wish};
 use crate::labels::{LabelColumn, Numbering, RawLabels};
 use crate::places::Places;
@@ -58,20 +58,22 @@ fn default_label() -> String {
 }
 
 impl HubImagesConfig {
+    fn whereabouts(&self) -> Whereabouts<'_> {
+        Whereabouts {
+            repo: self.repo.as_deref(),
+            path: self.path.as_deref(),
+            revision: self.revision.as_deref(),
+            subset: self.subset.as_deref(),
+        }
+    }
+
     fn wish(&self) -> Wish {
         Wish { size: self.size, channels: self.channels }
     }
 
     pub(crate) fn validate(&self) -> Vec<String> {
-        let mut problems =
-            [check_fraction(self.valid_fraction), self.wish().validate(), self.augment.validate()].concat();
-        if self.repo.is_none() && self.path.is_none() {
-            problems.push("repo or path must say where the parquet files are".to_owned());
-        }
-        if self.revision.is_some() && self.repo.is_none() {
-            problems.push("revision only makes sense with repo".to_owned());
-        }
-        problems
+        let own = [check_fraction(self.valid_fraction), self.wish().validate(), self.augment.validate()].concat();
+        [own, self.whereabouts().validate()].concat()
     }
 }
 
@@ -81,15 +83,10 @@ pub(crate) fn load(config: &HubImagesConfig, context: &LoadContext) -> Result<Da
 
 /// As [`load`], with a hub of one's own.
 pub(crate) fn load_from(config: &HubImagesConfig, hub: &Hub, context: &LoadContext) -> Result<Dataset, DataError> {
-    let source = match (&config.path, &config.repo) {
-        (Some(path), _) => Source::local(path, config)?,
-        (None, repo) => Source::fetch(hub, repo.as_deref().unwrap_or_default(), config, context)?,
-    };
+    let source = Source::find(&config.whereabouts(), hub, context)?;
     let mut splits = Vec::new();
-    for (split, files) in [("train", &source.train), ("valid", &source.valid), ("test", &source.test)] {
-        if !files.is_empty() {
-            splits.push((split, read_tables(files, config, context)?));
-        }
+    for (split, files) in source.splits() {
+        splits.push((split, read_tables(files, config, context)?));
     }
     let train = &splits[0].1;
     let numbering = Numbering::new(&train.labels, train.names.clone())?;
@@ -117,84 +114,9 @@ pub(crate) fn load_from(config: &HubImagesConfig, hub: &Hub, context: &LoadConte
         test: part("test"),
         provenance: source.provenance,
         salt: String::new(),
+        windows: None,
     };
-    assemble(found, config.valid_fraction, &config.augment, context)
-}
-
-/// Parquet files on this machine, by split.
-struct Source {
-    name: String,
-    path: PathBuf,
-    train: Vec<PathBuf>,
-    valid: Vec<PathBuf>,
-    test: Vec<PathBuf>,
-    provenance: Vec<(String, String)>,
-}
-
-impl Source {
-    fn local(path: &Path, config: &HubImagesConfig) -> Result<Self, DataError> {
-        let mut files = Vec::new();
-        list_recursively(path, path, &mut files)?;
-        let chosen = choose(&files, config.subset.as_deref()).map_err(|refusal| refused(path, refusal))?;
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-        let provenance = vec![("folder".to_owned(), path.display().to_string()), files_used(&chosen)];
-        Self::new(
-            name.unwrap_or_else(|| "hub_images".to_owned()),
-            path,
-            &chosen,
-            provenance,
-            |file| Ok(path.join(file)),
-        )
-    }
-
-    fn fetch(hub: &Hub, repo: &str, config: &HubImagesConfig, context: &LoadContext) -> Result<Self, DataError> {
-        let snapshot = hub.snapshot(RepoKind::Dataset, repo, config.revision.as_deref(), context.progress)?;
-        let path = Path::new(repo);
-        let chosen = choose(snapshot.files(), config.subset.as_deref()).map_err(|refusal| refused(path, refusal))?;
-        let provenance = vec![
-            ("repository".to_owned(), repo.to_owned()),
-            ("commit".to_owned(), snapshot.commit().to_owned()),
-            ("endpoint".to_owned(), if hub.is_offline() { "offline" } else { hub.endpoint() }.to_owned()),
-            files_used(&chosen),
-        ];
-        Self::new(repo.to_owned(), path, &chosen, provenance, |file| Ok(snapshot.download(file, context.progress)?))
-    }
-
-    fn new(
-        name: String,
-        path: &Path,
-        chosen: &TableFiles,
-        provenance: Vec<(String, String)>,
-        locate: impl Fn(&str) -> Result<PathBuf, DataError>,
-    ) -> Result<Self, DataError> {
-        let all = |files: &[String]| files.iter().map(|file| locate(file)).collect::<Result<Vec<_>, _>>();
-        let (train, valid, test) = (all(&chosen.train)?, all(&chosen.valid)?, all(&chosen.test)?);
-        Ok(Self { name, path: path.to_owned(), train, valid, test, provenance })
-    }
-}
-
-fn files_used(chosen: &TableFiles) -> (String, String) {
-    ("files".to_owned(), [&chosen.train[..], &chosen.valid, &chosen.test].concat().join(", "))
-}
-
-fn refused(path: &Path, refusal: Refusal) -> DataError {
-    let error = DataError::invalid(path, refusal.found, refusal.expected);
-    match refusal.hint {
-        Some(hint) => error.hint(hint),
-        None => error,
-    }
-}
-
-fn list_recursively(root: &Path, folder: &Path, files: &mut Vec<String>) -> Result<(), DataError> {
-    for entry in std::fs::read_dir(folder).map_err(DataError::io(folder, "list"))? {
-        let path = entry.map_err(DataError::io(folder, "list"))?.path();
-        if path.is_dir() {
-            list_recursively(root, &path, files)?;
-        } else if let Some(name) = path.strip_prefix(root).ok().and_then(|path| path.to_str()) {
-            files.push(name.replace('\\', "/"));
-        }
-    }
-    Ok(())
+    assemble(found, config.valid_fraction, Views::Images(config.augment.clone()), context)
 }
 
 /// The images and labels of one split.
@@ -210,7 +132,7 @@ fn read_tables(files: &[PathBuf], config: &HubImagesConfig, context: &LoadContex
     let mut labels: Option<RawLabels> = None;
     let mut names = None;
     for path in files {
-        let table = Table::open(path)?;
+        let table = ParquetTable::open(path)?;
         places.begin_file(path, cells.len());
         cells.begin_table(path);
         let more = table.read_labels(&config.label, context)?;
@@ -230,7 +152,7 @@ fn read_tables(files: &[PathBuf], config: &HubImagesConfig, context: &LoadContex
     Ok(Tables { images: EncodedImages::Cells(cells), labels: LabelColumn { labels, places }, names })
 }
 
-fn find_image_column(table: &Table, path: &Path, config: &HubImagesConfig) -> Result<String, DataError> {
+fn find_image_column(table: &ParquetTable, path: &Path, config: &HubImagesConfig) -> Result<String, DataError> {
     if let Some(name) = &config.image {
         return Ok(name.clone());
     }
@@ -241,14 +163,5 @@ fn find_image_column(table: &Table, path: &Path, config: &HubImagesConfig) -> Re
         }
         ref several => Err(DataError::invalid(path, format!("image columns {several:?}"), "a single image column")
             .hint("choose with the key `image`")),
-    }
-}
-
-fn join(labels: Option<RawLabels>, more: RawLabels, path: &Path) -> Result<RawLabels, DataError> {
-    match (labels, more) {
-        (None, more) => Ok(more),
-        (Some(RawLabels::Numbers(all)), RawLabels::Numbers(more)) => Ok(RawLabels::Numbers([all, more].concat())),
-        (Some(RawLabels::Names(all)), RawLabels::Names(more)) => Ok(RawLabels::Names([all, more].concat())),
-        _ => Err(DataError::invalid(path, "labels of another type", "the type of the labels in the files before")),
     }
 }

@@ -3,7 +3,7 @@
 //! Layout: a big-endian header (magic, number of items, then height and width for images), then one byte per value.
 //! Shapes: `N` images, `H` height, `W` width; images are `[N, H, W]`.
 
-use crate::assemble::{Found, Part, assemble};
+use crate::assemble::{Found, Part, Views, assemble};
 use crate::augment::AugmentConfig;
 use crate::config::{check_fraction, default_valid_fraction};
 use crate::decode::Target;
@@ -76,8 +76,9 @@ pub(crate) fn load(config: &IdxConfig, context: &LoadContext) -> Result<Dataset,
         valid: None,
         test: Some(part(test_images, &test_labels)?),
         salt: String::new(),
+        windows: None,
     };
-    assemble(found, config.valid_fraction, &config.augment, context)
+    assemble(found, config.valid_fraction, Views::Images(config.augment.clone()), context)
 }
 
 /// The files of a folder, by name.

@@ -1,6 +1,6 @@
 //! A folder of image files: `train/<class>/*`, optionally `valid/<class>/*` and `test/<class>/*`.
 
-use crate::assemble::{Found, Part, assemble};
+use crate::assemble::{Found, Part, Views, assemble};
 use crate::augment::AugmentConfig;
 use crate::config::{check_fraction, default_valid_fraction};
 use crate::encoded::EncodedImages;
@@ -79,8 +79,9 @@ pub(crate) fn load(config: &ImageFolderConfig, context: &LoadContext) -> Result<
         test: part("test"),
         provenance: vec![("folder".to_owned(), config.path.display().to_string())],
         salt: String::new(),
+        windows: None,
     };
-    assemble(found, config.valid_fraction, &config.augment, context)
+    assemble(found, config.valid_fraction, Views::Images(config.augment.clone()), context)
 }
 
 /// The files of one split.

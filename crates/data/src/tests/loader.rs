@@ -26,7 +26,7 @@ fn batches(loader: Loader) -> Vec<Batch> {
 fn batches_follow_the_plan() {
     let split = augmented();
     let plan = plan(&split);
-    let batches = batches(Loader::new(split.clone(), plan.clone(), 16, false, 2));
+    let batches = batches(Loader::new(split.clone(), plan.clone(), None, 16, false, 2));
     assert_eq!(batches.len(), split.len().div_ceil(16));
     let read: Vec<_> =
         batches.iter().flat_map(|batch| batch.rows.iter().zip(&batch.examples).zip(&batch.labels)).collect();
@@ -41,11 +41,11 @@ fn batches_follow_the_plan() {
 #[test]
 fn bits_do_not_depend_on_threads_or_prefetching() {
     let split = augmented();
-    let reference = batches(Loader::new(split.clone(), plan(&split), 7, false, 0));
+    let reference = batches(Loader::new(split.clone(), plan(&split), None, 7, false, 0));
     for n_threads in [1, 4] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
         for n_prefetch in [1, 3, 50] {
-            let loader = || Loader::new(split.clone(), plan(&split), 7, false, n_prefetch);
+            let loader = || Loader::new(split.clone(), plan(&split), None, 7, false, n_prefetch);
             assert_eq!(pool.install(|| batches(loader())), reference);
         }
     }
@@ -72,21 +72,21 @@ fn a_view_is_its_own_rendering() {
 fn the_last_batch_can_be_dropped() {
     let split = augmented();
     let sizes = |drop_last| -> Vec<usize> {
-        batches(Loader::new(split.clone(), plan(&split)[..20].to_vec(), 8, drop_last, 1))
+        batches(Loader::new(split.clone(), plan(&split)[..20].to_vec(), None, 8, drop_last, 1))
             .iter()
             .map(Batch::len)
             .collect()
     };
     assert_eq!(sizes(false), [8, 8, 4]);
     assert_eq!(sizes(true), [8, 8]);
-    assert_eq!(Loader::new(split.clone(), Vec::new(), 8, false, 2).count(), 0);
+    assert_eq!(Loader::new(split.clone(), Vec::new(), None, 8, false, 2).count(), 0);
 }
 
 #[test]
 fn a_loader_can_be_dropped_at_any_time() {
     let split = augmented();
     for n_read in 0..4 {
-        let mut loader = Loader::new(split.clone(), plan(&split), 5, false, 2);
+        let mut loader = Loader::new(split.clone(), plan(&split), None, 5, false, 2);
         assert_eq!(loader.by_ref().take(n_read).count(), n_read);
     }
 }
@@ -103,7 +103,7 @@ fn an_error_ends_the_batches() {
     paths.iter().for_each(|path| std::fs::remove_file(path).unwrap());
     for n_prefetch in [0, 3] {
         let plan = (0..train.len()).map(|row| (row, None)).collect();
-        let results: Vec<_> = Loader::new(train.clone(), plan, 2, false, n_prefetch).collect();
+        let results: Vec<_> = Loader::new(train.clone(), plan, None, 2, false, n_prefetch).collect();
         assert_eq!(results.len(), 1);
         assert!(results[0].as_ref().unwrap_err().to_string().contains("cannot read"));
     }

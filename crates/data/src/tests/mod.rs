@@ -4,11 +4,13 @@ mod features;
 mod files;
 mod glyphs;
 mod hub_images;
+mod hub_table;
 mod idx;
 mod image_folder;
 mod loader;
 mod predict;
 mod splits;
+mod table;
 
 use crate::{DataConfig, DataError, Dataset, LoadContext};
 use stillhouse_core::Seed;

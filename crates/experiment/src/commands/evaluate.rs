@@ -5,10 +5,10 @@ use crate::observer::{Interrupt, Observer};
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;
-use stillhouse_core::{ClassId, Seed};
-use stillhouse_data::{DataConfig, DataProgress, Dataset, LoadContext};
-use stillhouse_models::{ModelCard, load_model};
-use stillhouse_train::{Device, evaluate, predict_values};
+use stillhouse_core::{ClassId, InputSpec, Seed};
+use stillhouse_data::{DataConfig, DataProgress, Dataset, LoadContext, Split};
+use stillhouse_models::{Model, ModelCard, load_model};
+use stillhouse_train::{Device, evaluate, predict_proba, predict_values};
 
 /// A model's metrics on a test split.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -54,17 +54,18 @@ pub fn evaluate_model(
     check_fit(&card, &dataset)?;
     let outputs = outputs_by_label(&card, &dataset)?;
     let test = dataset.test.unseal();
-    let n_values = card.input.shape.n_values();
+    let rows: Vec<usize> = (0..test.len()).collect();
     let mut probs = Vec::with_capacity(test.len() * card.labels.len());
-    let mut values = vec![0.0; n_values];
-    for row in 0..test.len() {
+    for piece in rows.chunks(ROWS_AT_ONCE) {
         if interrupt.is_requested() {
             return Err(ExperimentError::Interrupted);
         }
-        test.read(row, None, &mut values)?;
-        renormalise(&dataset.input, &card.input, &mut values);
-        probs.extend(predict_values(&model, values.clone(), 1)?);
-        observer.progress("evaluate", row as u64 + 1, test.len() as u64);
+        let piece = test.select(piece);
+        probs.extend(match test.is_text() {
+            true => predict_proba(&model, &piece, None)?,
+            false => predict_renormalised(&model, &piece, &dataset.input, &card.input)?,
+        });
+        observer.progress("evaluate", (probs.len() / card.labels.len()) as u64, test.len() as u64);
     }
     let labels: Vec<ClassId> = test.labels().iter().map(|class| outputs[class.index()]).collect();
     let metrics = evaluate(&probs, &labels, card.labels.len());
@@ -91,7 +92,7 @@ fn parse_data(pairs: &[String]) -> Result<DataConfig> {
 }
 
 fn check_fit(card: &ModelCard, dataset: &Dataset) -> Result<()> {
-    if dataset.input.shape == card.input.shape {
+    if dataset.input.shape == card.input.shape || (dataset.input.shape.is_text() && card.input.shape.is_text()) {
         return Ok(());
     }
     Err(ExperimentError::BadData(anyhow::anyhow!(
@@ -115,8 +116,21 @@ fn outputs_by_label(card: &ModelCard, dataset: &Dataset) -> Result<Vec<ClassId>>
     dataset.labels.iter().map(output).collect()
 }
 
+/// Examples between two looks at the interruption.
+const ROWS_AT_ONCE: usize = 1024;
+
+/// Probabilities of examples that come with another normalisation than the model's.
+fn predict_renormalised(model: &Model, split: &Split, from: &InputSpec, to: &InputSpec) -> Result<Vec<f32>> {
+    let mut values = vec![0.0; split.len() * to.shape.n_values()];
+    for (row, out) in values.chunks_exact_mut(to.shape.n_values()).enumerate() {
+        split.read(row, None, out)?;
+    }
+    renormalise(from, to, &mut values);
+    Ok(predict_values(model, values, split.len())?)
+}
+
 /// From the data's own normalisation to the model's.
-fn renormalise(from: &stillhouse_core::InputSpec, to: &stillhouse_core::InputSpec, values: &mut [f32]) {
+fn renormalise(from: &InputSpec, to: &InputSpec, values: &mut [f32]) {
     for example in values.chunks_exact_mut(to.shape.n_channels()) {
         for (channel, value) in example.iter_mut().enumerate() {
             let raw = *value * from.std[channel] + from.mean[channel];

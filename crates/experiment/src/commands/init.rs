@@ -1,5 +1,6 @@
 //! `init`: a commented config for data that the user has.
 
+use super::init_texts::{compose_texts, recognise_table};
 use crate::error::{ExperimentError, Result};
 use std::path::{Path, PathBuf};
 
@@ -12,20 +13,23 @@ struct Recognised {
     n_classes: Option<usize>,
 }
 
-/// A commented config for a folder of images, of idx files or of parquet files, or for a hub repository
-/// (`owner/name`).
+/// A commented config for a folder of images, of idx files, of parquet files or of tables, for a table of texts, or for a
+/// hub repository (`owner/name`).
 ///
 /// # Errors
 /// A folder in which nothing is recognised, or a name that is neither a folder nor a repository's.
 pub fn init_config(source: &str) -> Result<String> {
     let path = Path::new(source);
+    if let Some(table) = recognise_table(path)? {
+        return Ok(compose_texts(&table));
+    }
     let recognised = if path.is_dir() {
         recognise_folder(path)?
     } else if is_repository_name(source) {
         hub_images(&format!("repo = {source:?}"), &format!("The hub repository {source}."))
     } else {
-        let hint = "give a folder, or a hub repository as owner/name";
-        return Err(ExperimentError::Usage(format!("{source}: no such folder\n  hint: {hint}")));
+        let hint = "give a folder, a table of texts, or a hub repository as owner/name";
+        return Err(ExperimentError::Usage(format!("{source}: no such folder or table\n  hint: {hint}")));
     };
     Ok(compose(&recognised))
 }
@@ -58,7 +62,7 @@ fn recognise_folder(path: &Path) -> Result<Recognised> {
         return Ok(hub_images(&toml_path, &format!("Images in parquet files in {}.", path.display())));
     }
     Err(ExperimentError::BadData(anyhow::anyhow!(
-        "{}: nothing recognised, expected train/<class>/ folders of images, idx files or parquet files\n  \
+        "{}: nothing recognised, expected train/<class>/ folders of images, idx files, parquet files or tables (train.csv)\n  \
          hint: matrices of features are given by their four files, see `kind = \"features\"`",
         path.display()
     )))
@@ -94,7 +98,7 @@ fn file_name(path: &Path) -> String {
 }
 
 /// Few and large clusters do best; about a dozen classes each, two at least.
-fn n_clusters(n_classes: Option<usize>) -> usize {
+pub(super) fn n_clusters(n_classes: Option<usize>) -> usize {
     const CLASSES_EACH: usize = 12;
     n_classes.map_or(2, |n_classes| (n_classes / CLASSES_EACH).clamp(2, 20))
 }
@@ -167,6 +171,24 @@ mod tests {
         std::fs::create_dir(folder.path().join("idx")).unwrap();
         std::fs::write(folder.path().join("idx/train-images-idx3-ubyte"), "").unwrap();
         resolves(&init_config(&folder.path().join("idx").display().to_string()).unwrap());
+    }
+
+    #[test]
+    fn tables_give_configs_that_resolve() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = "text,intent\nwhere is my card,card\ngive me cash,cash\nmy card is lost,card\n";
+        std::fs::write(folder.path().join("train.csv"), rows).unwrap();
+        std::fs::write(folder.path().join("test.csv"), rows).unwrap();
+        std::fs::write(folder.path().join("plain.tsv"), "card\twhere is my card\ncash\tgive me cash\ncard\tlost\n")
+            .unwrap();
+        let of_folder = init_config(&folder.path().display().to_string()).unwrap();
+        assert!(of_folder.contains("test.csv") && of_folder.contains("label = \"intent\""), "{of_folder}");
+        resolves(&of_folder);
+        let of_file = init_config(&folder.path().join("plain.tsv").display().to_string()).unwrap();
+        assert!(of_file.contains("text = 2") && of_file.contains("header = false"), "{of_file}");
+        resolves(&of_file);
+        std::fs::write(folder.path().join("empty.csv"), "one\ntwo\n").unwrap();
+        assert_eq!(init_config(&folder.path().join("empty.csv").display().to_string()).unwrap_err().exit_code(), 3);
     }
 
     #[test]

@@ -3,10 +3,12 @@
 pub(crate) mod budget;
 pub(crate) mod evaluate;
 pub(crate) mod init;
+mod init_texts;
 pub(crate) mod merge;
 pub(crate) mod plan;
 pub(crate) mod predict;
 pub(crate) mod preview;
+mod preview_texts;
 pub(crate) mod status;
 pub(crate) mod sweep;
 pub(crate) mod targets;

@@ -13,7 +13,7 @@ use crate::store::Stage;
 use serde::Serialize;
 use std::path::PathBuf;
 use stillhouse_ensemble::HeldOutPredictions;
-use stillhouse_models::{Model, ModelConfig};
+use stillhouse_models::{Model, ModelConfig, TokenizerConfig};
 use stillhouse_train::{FORWARD_PASSES_PER_STEP, TrainingConfig, seconds_per_example};
 
 /// A run before it is made.
@@ -72,6 +72,9 @@ pub fn plan(
     Ok(Plan { run_dir, stages: planner.stages, memory_bytes, notes: planner.notes })
 }
 
+/// A model and the tokenizer that it needs, if any.
+type Architecture<'a> = (&'a ModelConfig, Option<&'a TokenizerConfig>);
+
 struct Planner<'a> {
     shop: &'a Workshop<'a>,
     n_threads: usize,
@@ -92,8 +95,9 @@ impl Planner<'_> {
         let n_classes = self.shop.n_classes();
         let n_train = self.shop.train.len();
         let generalist = self.shop.config.generalist.as_ref();
-        let cost =
-            generalist.map(|config| self.cost(&config.model, &config.training, n_train, n_classes)).transpose()?;
+        let cost = generalist
+            .map(|config| self.cost((&config.model, config.tokenizer.as_ref()), &config.training, n_train, n_classes));
+        let cost = cost.transpose()?;
         let generalist_keys = self.generalists(0..self.shop.config.n_generalists(), cost);
         let external_keys: Vec<String> = self.shop.external.iter().map(|external| external.key.clone()).collect();
         let generalists = planning::finished_generalists(self.shop)?;
@@ -193,7 +197,7 @@ impl Planner<'_> {
                 SpecialistHead::Dustbin => n_own + 1,
                 SpecialistHead::FullSoftmax => n_classes,
             };
-            let cost = self.cost(model, &specialists.training, n_rows, n_outputs)?;
+            let cost = self.cost((model, config.specialist_tokenizer()), &specialists.training, n_rows, n_outputs)?;
             let stage = stages.as_ref().map(|stages| &stages[specialist_idx].0);
             let cached = stage.is_some_and(|stage| self.is_done(stage));
             flops += cost.flops;
@@ -226,7 +230,8 @@ impl Planner<'_> {
                 Some(ensemble),
             ),
         ];
-        let cost = self.cost(&student.model, &student.training, shop.train.len(), shop.n_classes())?;
+        let architecture = (&student.model, student.tokenizer.as_ref());
+        let cost = self.cost(architecture, &student.training, shop.train.len(), shop.n_classes())?;
         let mut students = Vec::new();
         for (store, name, _, keys) in distilled.into_iter().filter(|(_, _, wanted, _)| *wanted) {
             let store_stage = keys.map(|keys| planning::targets_stage(shop, store, &keys, name == "student"));
@@ -245,13 +250,19 @@ impl Planner<'_> {
     }
 
     /// Measures a few steps with the threads that one of several trainings side by side gets.
-    fn cost(&self, model: &ModelConfig, training: &TrainingConfig, n_rows: usize, n_outputs: usize) -> Result<Cost> {
+    fn cost(
+        &self,
+        architecture: Architecture<'_>,
+        training: &TrainingConfig,
+        n_rows: usize,
+        n_outputs: usize,
+    ) -> Result<Cost> {
         self.shop.context.check_interrupt()?;
-        let shape = self.shop.input.shape;
-        let model = Model::new(model, &shape, n_outputs, self.shop.seed, &self.shop.device)
+        let shape = planning::planned_input(self.shop, architecture.1)?;
+        let model = Model::new(architecture.0, &shape, n_outputs, self.shop.seed, &self.shop.device)
             .map_err(|error| ExperimentError::Usage(format!("the model does not fit the data: {error}")))?;
         let n_examples = (n_rows * training.n_epochs) as f64;
-        let seconds = self.shop.context.with_all_threads(|| seconds_per_example(&model, &shape, training))??;
+        let seconds = self.shop.context.with_all_threads(|| seconds_per_example(&model, training))??;
         let flops = FORWARD_PASSES_PER_STEP * model.flops_per_example() as f64 * n_examples;
         Ok(Cost { seconds: seconds * n_examples, flops, disk_bytes: model.n_parameters() as u64 * BYTES_PER_NUMBER })
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use stillhouse_core::InputShape;
 use stillhouse_data::{decode_image_for, features_for};
 use stillhouse_models::{Model, ModelCard, load_model};
-use stillhouse_train::{Device, predict_values};
+use stillhouse_train::{Device, predict_texts, predict_values};
 
 /// A loaded model that answers.
 pub struct Predictor {
@@ -17,7 +17,7 @@ pub struct Predictor {
 /// The answer for one input.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Prediction {
-    /// the file, or the numbers as they were given
+    /// the file, or the numbers or the text as they were given
     pub input: String,
     /// most probable classes, descending
     pub top: Vec<(String, f64)>,
@@ -38,8 +38,8 @@ impl Predictor {
         Ok(Self { model, card })
     }
 
-    /// Predicts one image file, all images of a folder (not of folders inside it), or one row of numbers with commas or
-    /// spaces between them; the `top_k` most probable classes of each.
+    /// Predicts one image file, all images of a folder (not of folders inside it), one row of numbers with commas or
+    /// spaces between them, or one text; the `top_k` most probable classes of each.
     ///
     /// # Errors
     /// An input of another kind or size than the model takes, or a file that cannot be read.
@@ -49,16 +49,30 @@ impl Predictor {
                 image_files(Path::new(input))?.iter().map(|path| self.image(path, top_k)).collect()
             }
             InputShape::Features { .. } => Ok(vec![self.features(input, top_k)?]),
-            InputShape::Text {} | InputShape::Tokens { .. } => {
-                Err(ExperimentError::Usage("this model takes texts, predict takes images and features".into()))
-            }
+            InputShape::Text {} | InputShape::Tokens { .. } => self.predict_texts(&[input], top_k),
         }
+    }
+
+    /// Whether inputs are texts.
+    pub fn takes_texts(&self) -> bool {
+        self.card.input.shape.is_text()
+    }
+
+    /// Predicts texts, in the thread pool of the caller; the `top_k` most probable classes of each.
+    ///
+    /// # Errors
+    /// A model that takes no texts, or a text that its vocabulary cannot express.
+    pub fn predict_texts(&self, texts: &[&str], top_k: usize) -> Result<Vec<Prediction>> {
+        let probs = predict_texts(&self.model, texts)?;
+        let rows = probs.chunks_exact(self.model.n_outputs());
+        Ok(texts.iter().zip(rows).map(|(text, probs)| self.answer((*text).to_owned(), probs, top_k)).collect())
     }
 
     fn image(&self, path: &Path, top_k: usize) -> Result<Prediction> {
         let bytes = std::fs::read(path).map_err(|error| file_error(path, "cannot be read", error))?;
         let values = decode_image_for(&self.card.input, path, &bytes)?;
-        self.answer(path.display().to_string(), values, top_k)
+        let probs = predict_values(&self.model, values, 1)?;
+        Ok(self.answer(path.display().to_string(), &probs, top_k))
     }
 
     fn features(&self, text: &str, top_k: usize) -> Result<Prediction> {
@@ -68,16 +82,16 @@ impl Predictor {
             ExperimentError::BadData(anyhow::anyhow!("\"{text}\" is not a row of numbers, which this model takes"))
         })?;
         let values = features_for(&self.card.input, Path::new("INPUT"), &values)?;
-        self.answer(text.to_owned(), values, top_k)
+        let probs = predict_values(&self.model, values, 1)?;
+        Ok(self.answer(text.to_owned(), &probs, top_k))
     }
 
-    fn answer(&self, input: String, values: Vec<f32>, top_k: usize) -> Result<Prediction> {
-        let probs = predict_values(&self.model, values, 1)?;
+    fn answer(&self, input: String, probs: &[f32], top_k: usize) -> Prediction {
         let mut classes: Vec<usize> = (0..probs.len()).collect();
         classes.sort_by(|a, b| probs[*b].total_cmp(&probs[*a]).then(a.cmp(b)));
         let top =
             classes.into_iter().take(top_k).map(|class| (self.card.labels[class].clone(), f64::from(probs[class])));
-        Ok(Prediction { input, top: top.collect() })
+        Prediction { input, top: top.collect() }
     }
 }
 

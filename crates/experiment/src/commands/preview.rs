@@ -1,5 +1,7 @@
-//! `data preview`: a contact sheet of the training split, so that one can look at what is to be learned.
+//! `data preview`: a contact sheet of the training split, or a page of its texts, so that one can look at what is to be
+//! learned.
 
+use super::preview_texts::text_page;
 use crate::config::Experiment;
 use crate::context::RunContext;
 use crate::error::{ExperimentError, Result};
@@ -15,11 +17,11 @@ const N_COLUMNS: usize = 12;
 /// Classes on one sheet.
 const MAX_ROWS: usize = 60;
 
-/// Draws examples of each class, families of the built-in generator together; returns the PNG's path, by default
-/// `<name>-preview.png` in the current folder.
+/// Shows examples of each class: images as one picture, families of the built-in generator together, texts as a page.
+/// Returns the file's path, by default `<name>-preview.png` or `.html` in the current folder.
 ///
 /// # Errors
-/// Data that cannot be loaded or are no images, or a file that cannot be written.
+/// Data that cannot be loaded or are features, or a file that cannot be written.
 pub fn preview(
     experiment: &Experiment,
     out: Option<&Path>,
@@ -29,21 +31,29 @@ pub fn preview(
     let scratch = tempfile::tempdir().map_err(|error| ExperimentError::Failed(error.into()))?;
     let context = RunContext::new(scratch.path(), &RunOptions::quiet(), observer, interrupt)?;
     let dataset = load_data(experiment, &context)?;
-    let sheet = draw(&dataset)?;
-    let png = sheet.to_png().map_err(|error| ExperimentError::BadData(error.into()))?;
-    let path = out.map_or_else(|| PathBuf::from(format!("{}-preview.png", experiment.name())), Path::to_owned);
-    write_whole(&path, &png)?;
+    let (ending, bytes) = match dataset.train.is_text() {
+        true => ("html", text_page(&dataset).into_bytes()),
+        false => ("png", draw(&dataset)?.to_png().map_err(|error| ExperimentError::BadData(error.into()))?),
+    };
+    let path = out.map_or_else(|| PathBuf::from(format!("{}-preview.{ending}", experiment.name())), Path::to_owned);
+    write_whole(&path, &bytes)?;
     Ok(path)
 }
 
-fn draw(dataset: &Dataset) -> Result<ContactSheet> {
+/// The first training rows of each class.
+pub(super) fn first_rows(dataset: &Dataset, n_rows: usize) -> Vec<Vec<usize>> {
     let mut rows_of_class = vec![Vec::new(); dataset.n_classes()];
     for row in 0..dataset.train.len() {
         let rows = &mut rows_of_class[dataset.train.label(row).index()];
-        if rows.len() < N_COLUMNS {
+        if rows.len() < n_rows {
             rows.push(row);
         }
     }
+    rows_of_class
+}
+
+fn draw(dataset: &Dataset) -> Result<ContactSheet> {
+    let rows_of_class = first_rows(dataset, N_COLUMNS);
     let family = |class: usize| dataset.families.as_ref().map(|families| families[class]);
     let mut classes: Vec<usize> = (0..dataset.n_classes()).collect();
     classes.sort_by_key(|class| (family(*class), *class));

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use stillhouse_core::Temperature;
 use stillhouse_data::DataConfig;
 use stillhouse_ensemble::{ClusteringConfig, HeldOutPredictions, MergeConfig, Soften};
-use stillhouse_models::ModelConfig;
+use stillhouse_models::{ModelConfig, TextInput, TokenizerConfig};
 use stillhouse_train::{DistillationConfig, DistillationLoss, TrainingConfig};
 
 /// One experiment, from a dataset to a student.
@@ -54,6 +54,9 @@ pub struct ExperimentConfig {
 pub struct GeneralistConfig {
     /// Architecture; the specialists have the same with their own heads.
     pub model: ModelConfig,
+    /// How its texts become tokens; only for models of tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<TokenizerConfig>,
     /// How it is trained.
     pub training: TrainingConfig,
     /// Generalists that differ in their seeds alone; all of them are teachers, and specialists start from them in turn.
@@ -72,6 +75,9 @@ pub struct SpecialistsConfig {
     /// Architecture; the generalist's by default. Another one needs `init = "scratch"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelConfig>,
+    /// How its texts become tokens; the generalist's by default. Another one needs `init = "scratch"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<TokenizerConfig>,
     /// Outputs of a specialist.
     #[serde(default)]
     pub head: SpecialistHead,
@@ -160,6 +166,9 @@ pub enum KeepSpecialists {
 pub struct StudentConfig {
     /// Architecture.
     pub model: ModelConfig,
+    /// How its texts become tokens, which may be another way than its teachers'; only for models of tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<TokenizerConfig>,
     /// How it is trained; its twins on other targets are trained alike.
     pub training: TrainingConfig,
     /// Loss and weights.
@@ -238,6 +247,11 @@ impl EvaluationConfig {
     }
 }
 
+/// Whether an architecture works on tokens, for which it needs a tokenizer.
+fn takes_tokens(model: &ModelConfig) -> bool {
+    matches!(model.text_input(), Some(TextInput::Tokens { .. }))
+}
+
 impl ExperimentConfig {
     /// Generalists that the run trains.
     pub fn n_generalists(&self) -> usize {
@@ -248,6 +262,43 @@ impl ExperimentConfig {
     pub fn specialist_model(&self) -> Option<&ModelConfig> {
         let specialists = self.specialists.as_ref()?;
         specialists.model.as_ref().or(self.generalist.as_ref().map(|generalist| &generalist.model))
+    }
+
+    /// Tokenizer of the specialists; none for models without one.
+    pub fn specialist_tokenizer(&self) -> Option<&TokenizerConfig> {
+        let generalist = self.generalist.as_ref().and_then(|generalist| generalist.tokenizer.as_ref());
+        let own = self.specialists.as_ref().and_then(|specialists| specialists.tokenizer.as_ref());
+        own.or(generalist).filter(|_| self.specialist_model().is_some_and(takes_tokens))
+    }
+
+    /// Tokenizers that are out of range, missing, or of no use.
+    fn tokenizer_problems(&self) -> Vec<(String, String)> {
+        let generalist = self.generalist.as_ref();
+        let specialists = self.specialists.as_ref();
+        let roles = [
+            ("generalist", generalist.map(|g| &g.model), generalist.and_then(|g| g.tokenizer.as_ref()), None),
+            (
+                "specialists",
+                specialists.and(self.specialist_model()),
+                specialists.and_then(|s| s.tokenizer.as_ref()),
+                generalist.and_then(|g| g.tokenizer.as_ref()),
+            ),
+            ("student", Some(&self.student.model), self.student.tokenizer.as_ref(), None),
+        ];
+        let mut problems = Vec::new();
+        for (role, model, own, inherited) in roles {
+            let key = format!("{role}.tokenizer");
+            let needs_one = model.is_some_and(takes_tokens);
+            if needs_one && own.or(inherited).is_none() {
+                let text = "missing; the model takes tokens, for example { kind = \"bpe\", vocabulary_size = 4000 }";
+                problems.push((key.clone(), text.into()));
+            }
+            if own.is_some() && !needs_one {
+                problems.push((key.clone(), "the model takes no tokens, expected none".into()));
+            }
+            problems.extend(own.iter().flat_map(|own| own.validate()).map(|text| split_key(&key, &text)));
+        }
+        problems
     }
 
     /// Everything out of range: path and sentence of each.
@@ -270,6 +321,7 @@ impl ExperimentConfig {
             problems.push(("generalist.n_models".into(), "must be at least 1, found 0".into()));
         }
         problems.extend(self.missing_tables());
+        problems.extend(self.tokenizer_problems());
         problems.extend(self.specialists.iter().flat_map(|specialists| self.impossible_specialists(specialists)));
         problems.extend(self.clustering_problems());
         problems.extend(self.external_problems());
@@ -320,13 +372,21 @@ impl ExperimentConfig {
             let text = "a full_softmax head has no dustbin to refit, expected \"counted\"";
             problems.push(problem("dustbin_bias", text));
         }
-        let has_own_model = specialists.model.is_some();
-        if self.generalist.is_none() && !has_own_model {
+        let has_own_model = specialists.model.is_some() || specialists.tokenizer.is_some();
+        if self.generalist.is_none() && specialists.model.is_none() {
             problems.push(problem("model", "missing; there is no generalist whose architecture it could be"));
         }
         if specialists.init == SpecialistInit::Generalist && (self.generalist.is_none() || has_own_model) {
             let text = "weights of another architecture, or of no network at all, expected \"scratch\"";
             problems.push(problem("init", text));
+        }
+        let text_input = |model: &ModelConfig| model.text_input();
+        let of_generalist = self.generalist.as_ref().map(|generalist| text_input(&generalist.model));
+        let of_specialist = self.specialist_model().map(text_input);
+        if specialists.head == SpecialistHead::FullSoftmax && of_generalist.is_some() && of_generalist != of_specialist
+        {
+            let text = "a full_softmax head learns from a generalist that sees the very same n-grams or tokens";
+            problems.push(problem("model", text));
         }
         if specialists.head == SpecialistHead::FullSoftmax && self.generalist.is_none() {
             let text = "a full_softmax head learns from a generalist of this run, expected \"dustbin\"";

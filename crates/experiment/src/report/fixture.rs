@@ -238,6 +238,7 @@ fn sample(example_id: u64, true_class: usize) -> SoftTargetSample {
     };
     SoftTargetSample {
         png: Some(png(true_class, 3)),
+        text: None,
         true_label: label(true_class + 1),
         example_id,
         rows: vec![
@@ -267,6 +268,7 @@ pub(crate) fn page(report: &Report) -> ReportPage<'_> {
             .map(|tile| Tile {
                 label: label(5 * cluster_idx + tile % 4),
                 png: Some(png(5 * cluster_idx + tile % 4, tile)),
+                text: None,
             })
             .collect(),
     };

@@ -28,6 +28,7 @@ pub use contract::{
 pub use findings::{headline, supporting_sentences, warnings};
 pub(crate) use format::counted;
 pub use html::html_page;
+pub(crate) use html::{render, style_sheet};
 pub use markdown::markdown;
 pub use page::{Curve, EpochPoint, Gallery, ReportPage, SoftTargetRow, SoftTargetSample, Tile};
 pub use terminal::terminal_summary;

@@ -62,6 +62,9 @@ pub struct Tile {
     pub label: String,
     /// the image as a PNG file; data without pictures have none
     pub png: Option<Vec<u8>>,
+    /// the text, where examples are texts
+    #[serde(default)]
+    pub text: Option<String>,
 }
 
 /// What several models believe about one test example.
@@ -69,6 +72,9 @@ pub struct Tile {
 pub struct SoftTargetSample {
     /// the image as a PNG file; data without pictures have none
     pub png: Option<Vec<u8>>,
+    /// the text, where examples are texts
+    #[serde(default)]
+    pub text: Option<String>,
     /// label of the true class
     pub true_label: String,
     /// number of the example in the dataset

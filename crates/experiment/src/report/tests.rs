@@ -177,7 +177,7 @@ fn one_class_and_many_classes_make_pages_of_a_reasonable_size() {
     page.cluster_galleries = (0..128)
         .map(|cluster_idx| Gallery {
             cluster_idx,
-            tiles: (0..500).map(|tile| Tile { label: tile.to_string(), png: None }).collect(),
+            tiles: (0..500).map(|tile| Tile { label: tile.to_string(), png: None, text: None }).collect(),
         })
         .collect();
     let html = html_page(&page);

@@ -24,6 +24,7 @@ pub(crate) fn generalist_recipe<'a>(shop: &Workshop<'a>, member: usize) -> Recip
         kind: "generalist",
         index: (member > 0).then_some(member),
         model: &config.model,
+        tokenizer: config.tokenizer.as_ref(),
         training: &config.training,
         seed: shop.seed.derive("generalist", member as u64),
         start: None,

@@ -26,8 +26,8 @@ pub(super) fn train_folds(shop: &Workshop<'_>, predictions: &HeldOutPredictions)
     let HeldOutPredictions::OutOfFold(folds) = predictions else { return Ok(Vec::new()) };
     let n_folds = folds.n_folds;
     let fold_of = |row: usize| {
-        let example = shop.train.example_id(row);
-        shop.seed.derive("fold", example.0).0 as usize % n_folds
+        // windows of one text stay together, so that no fold has seen a part of what it predicts
+        shop.seed.derive("fold", shop.train.whole(row)).0 as usize % n_folds
     };
     let rows = |is_taken: &dyn Fn(usize) -> bool| -> Vec<usize> {
         (0..shop.train.len()).filter(|row| is_taken(fold_of(*row))).collect()

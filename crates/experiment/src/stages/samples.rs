@@ -1,4 +1,4 @@
-//! Pictures for the page: what a cluster looks like, and what a teacher knows about an example beyond its label.
+//! Pictures and texts for the page: what a cluster looks like, and what a teacher knows about an example beyond its label.
 
 use super::{Teacher, Workshop};
 use crate::error::{ExperimentError, Result};
@@ -14,6 +14,8 @@ const N_TILES: usize = 12;
 const N_GALLERIES: usize = 30;
 /// Classes kept of each softened distribution.
 const N_TOP: usize = 6;
+/// Characters of a text that are shown.
+const SHOWN_CHARACTERS: usize = 200;
 /// Temperatures at which the merged teacher is shown.
 const TEMPERATURES: [f64; 4] = [1.0, 2.0, 4.0, 8.0];
 /// The most uncertain share of the test examples, from which samples are drawn: there is something to see.
@@ -29,8 +31,10 @@ pub(super) fn cluster_galleries<'a>(
         first_of_class[shop.valid.label(row).index()] = Some(row);
     }
     let tile = |class: &stillhouse_core::ClassId| -> Result<Tile> {
-        let png = first_of_class[class.index()].map(|row| png_of(&shop.valid, row)).transpose()?.flatten();
-        Ok(Tile { label: shop.labels[class.index()].clone(), png })
+        let row = first_of_class[class.index()];
+        let png = row.map(|row| png_of(&shop.valid, row)).transpose()?.flatten();
+        let text = row.and_then(|row| text_of(&shop.valid, row));
+        Ok(Tile { label: shop.labels[class.index()].clone(), png, text })
     };
     let gallery = |(cluster_idx, subset): (usize, &ClassSubset)| -> Result<Gallery> {
         let tiles = subset.members().iter().take(N_TILES).map(tile).collect::<Result<_>>()?;
@@ -59,6 +63,7 @@ pub(super) fn soft_target_samples(
         let others = others.map(|(name, probs)| shown(shop, name, &of(probs), 1.0));
         Ok(SoftTargetSample {
             png: png_of(&split, nth)?,
+            text: text_of(&split, nth),
             true_label: shop.labels[split.label(nth).index()].clone(),
             example_id: split.example_id(nth).0,
             rows: softened.chain(others).collect(),
@@ -86,6 +91,19 @@ fn shown(shop: &Workshop<'_>, source: &str, probs: &[f32], temperature: f64) -> 
     classes.sort_by(|a, b| softened[*b].total_cmp(&softened[*a]).then(a.cmp(b)));
     let top = classes.into_iter().take(N_TOP).map(|class| (shop.labels[class].clone(), f64::from(softened[class])));
     SoftTargetRow { source: source.to_owned(), temperature, top: top.collect() }
+}
+
+/// The start of a text; none for other examples.
+fn text_of(split: &Split, row: usize) -> Option<String> {
+    split.is_text().then(|| shortened(&split.read_text(row, None)))
+}
+
+/// The text up to a length that the page has room for.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARACTERS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 fn png_of(split: &Split, row: usize) -> Result<Option<Vec<u8>>> {

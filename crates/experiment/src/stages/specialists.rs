@@ -154,6 +154,7 @@ fn recipe<'a>(
         kind: "specialist",
         index: Some(cluster_idx),
         model: shop.config.specialist_model().expect("checked with the config"),
+        tokenizer: shop.config.specialist_tokenizer(),
         training: &config.training,
         seed,
         start: match config.init {

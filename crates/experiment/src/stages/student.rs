@@ -51,6 +51,7 @@ fn on_hard_labels<'a>(shop: &Workshop<'a>) -> Recipe<'a> {
         kind: "student_hard",
         index: None,
         model: &config.model,
+        tokenizer: config.tokenizer.as_ref(),
         training: &config.training,
         seed: shop.seed.derive("student", 0),
         start: None,

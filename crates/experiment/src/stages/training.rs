@@ -1,6 +1,7 @@
 //! A model's training as a stage: a recipe in, a trained model out.
 
 use super::Workshop;
+use super::tokenizer::{tokenizer, tokenizer_stage};
 use crate::error::{ExperimentError, Result};
 use crate::files::{read_json, write_json};
 use crate::memory::Needs;
@@ -9,9 +10,9 @@ use crate::store::{Stage, run_stage};
 use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
-use stillhouse_core::Seed;
+use stillhouse_core::{InputShape, Seed};
 use stillhouse_data::Split;
-use stillhouse_models::{HeadInit, Model, ModelConfig};
+use stillhouse_models::{HeadInit, Model, ModelConfig, TokenizerConfig};
 use stillhouse_train::{
     FitJob, FitSummary, LabelView, Monitor, Objective, Sampler, TrainingConfig, Validation, ViewPolicy, fit,
     load_weights, predict_features, save_weights,
@@ -31,6 +32,8 @@ pub(crate) struct Recipe<'a> {
     pub kind: &'a str,
     pub index: Option<usize>,
     pub model: &'a ModelConfig,
+    /// How texts become tokens, for models of tokens.
+    pub tokenizer: Option<&'a TokenizerConfig>,
     pub training: &'a TrainingConfig,
     pub seed: Seed,
     /// Weights to start from; its own seeded ones if there are none.
@@ -70,6 +73,8 @@ struct KeyParts<'a> {
     bias_corrections: &'a [(usize, f64)],
     is_frozen: bool,
     depends_on: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokenizer: Option<String>,
 }
 
 const WEIGHTS: &str = "model.safetensors";
@@ -79,6 +84,7 @@ const CHECKPOINT: &str = "checkpoint.safetensors";
 impl Recipe<'_> {
     /// The stage that this recipe is.
     pub fn stage(&self, shop: &Workshop<'_>) -> Stage {
+        let tokenizer = self.tokenizer.map(|config| tokenizer_stage(shop, config));
         let parts = KeyParts {
             data: &shop.fingerprint,
             model: self.model,
@@ -88,6 +94,7 @@ impl Recipe<'_> {
             bias_corrections: &self.bias_corrections,
             is_frozen: self.frozen.is_some(),
             depends_on: &self.depends_on,
+            tokenizer: tokenizer.map(|stage| stage.key().to_owned()),
         };
         Stage::new(self.kind, self.index, &parts)
     }
@@ -99,14 +106,20 @@ impl Recipe<'_> {
             kind if kind.starts_with("student") => "student",
             _ => "generalist",
         };
-        Needs { section, model: self.model, training: self.training, n_outputs: self.n_outputs }
+        let Self { model, tokenizer, training, n_outputs, .. } = *self;
+        Needs { section, model, tokenizer, training, n_outputs }
     }
 
     fn fresh_model(&self, shop: &Workshop<'_>) -> Result<Model> {
-        let model = match &self.start {
-            Some((trained, head)) => trained.model.with_head(*head),
-            None => {
-                Model::new(self.model, &shop.input.shape, self.n_outputs, self.seed.derive("init", 0), &shop.device)
+        let seed = self.seed.derive("init", 0);
+        let model = match (&self.start, self.tokenizer) {
+            (Some((trained, head)), _) => trained.model.with_head(*head),
+            (None, None) => Model::new(self.model, &shop.input.shape, self.n_outputs, seed, &shop.device),
+            (None, Some(config)) => {
+                let tokenizer = tokenizer(shop, config)?;
+                let input = InputShape::Tokens { vocabulary_size: tokenizer.vocabulary_size() };
+                let model = Model::new(self.model, &input, self.n_outputs, seed, &shop.device);
+                model.and_then(|model| model.with_tokenizer(&tokenizer))
             }
         };
         model.map_err(model_error)

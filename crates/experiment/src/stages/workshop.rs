@@ -3,8 +3,10 @@
 use super::Trained;
 use super::external::External;
 use super::teacher::Member;
+use super::tokenizer::Tokenizers;
 use crate::config::ExperimentConfig;
 use crate::context::RunContext;
+use std::sync::Arc;
 use stillhouse_core::{InputSpec, Seed};
 use stillhouse_data::Split;
 use stillhouse_train::{Device, ViewPolicy};
@@ -25,6 +27,7 @@ pub(crate) struct Workshop<'a> {
     pub fingerprint: String,
     /// Whether examples are augmented in training.
     pub augmented: bool,
+    pub tokenizers: Arc<Tokenizers>,
 }
 
 impl Workshop<'_> {
@@ -46,6 +49,7 @@ impl Workshop<'_> {
             external: Vec::new(),
             fingerprint: self.fingerprint.clone(),
             augmented: self.augmented,
+            tokenizers: self.tokenizers.clone(),
         }
     }
 

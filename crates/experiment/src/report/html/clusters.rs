@@ -39,6 +39,7 @@ pub(super) struct ClusterView {
 pub(super) struct TileView {
     label: String,
     picture: Option<Picture>,
+    text: Option<String>,
 }
 
 /// One row of the coverage table.
@@ -72,7 +73,11 @@ fn cluster_view(index: usize, cluster: &ClusterReport, gallery: Option<&Gallery>
         n_more_classes,
         tiles: tiles
             .iter()
-            .map(|tile| TileView { label: tile.label.clone(), picture: picture(tile.png.as_deref()) })
+            .map(|tile| TileView {
+                label: tile.label.clone(),
+                picture: picture(tile.png.as_deref()),
+                text: tile.text.clone(),
+            })
             .collect(),
     }
 }

@@ -15,6 +15,7 @@ const N_CLASSES: usize = 8;
 #[derive(Debug, Serialize)]
 pub(super) struct SampleView {
     picture: Option<Picture>,
+    text: Option<String>,
     true_label: String,
     example_id: u64,
     sources: Vec<SourceView>,
@@ -67,6 +68,7 @@ fn view(sample: &SoftTargetSample) -> SampleView {
     };
     SampleView {
         picture: picture(sample.png.as_deref()),
+        text: sample.text.clone(),
         true_label: sample.true_label.clone(),
         example_id: sample.example_id,
         sources: sources(&sample.rows),

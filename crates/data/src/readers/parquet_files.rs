@@ -1,18 +1,11 @@
 //! Which parquet files of a folder or repository belong to which split.
 
+use super::split_name::SplitName;
 use std::collections::BTreeSet;
-
-/// The splits that a file's name can speak of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SplitName {
-    Train,
-    Valid,
-    Test,
-}
 
 /// Files by split, each list sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct TableFiles {
+pub(crate) struct ParquetFiles {
     pub(crate) train: Vec<String>,
     pub(crate) valid: Vec<String>,
     pub(crate) test: Vec<String>,
@@ -29,7 +22,7 @@ pub(crate) struct Refusal {
 /// Chooses the parquet files of one subset. A file's split is the word `train`, `test` or `validation` (and their
 /// usual short forms) in its name or, failing that, in the folders above it, the nearest first. If no name speaks of
 /// a split, all files are training files; files of other splits (`extra`, say) are left alone.
-pub(crate) fn choose(files: &[String], subset: Option<&str>) -> Result<TableFiles, Refusal> {
+pub(crate) fn choose(files: &[String], subset: Option<&str>) -> Result<ParquetFiles, Refusal> {
     let in_subset = |file: &&String| subset.is_none_or(|subset| folders(file).any(|folder| folder == subset));
     let mut tables: Vec<&String> = files.iter().filter(|file| file.ends_with(".parquet")).filter(in_subset).collect();
     tables.sort();
@@ -45,14 +38,14 @@ pub(crate) fn choose(files: &[String], subset: Option<&str>) -> Result<TableFile
         tables.iter().filter(|file| split_of(file) == Some(wanted)).map(|file| (*file).clone()).collect()
     };
     let mut chosen =
-        TableFiles { train: named(SplitName::Train), valid: named(SplitName::Valid), test: named(SplitName::Test) };
-    if chosen == TableFiles::default() {
+        ParquetFiles { train: named(SplitName::Train), valid: named(SplitName::Valid), test: named(SplitName::Test) };
+    if chosen == ParquetFiles::default() {
         chosen.train = tables.into_iter().cloned().collect();
     }
     check(chosen)
 }
 
-fn check(chosen: TableFiles) -> Result<TableFiles, Refusal> {
+fn check(chosen: ParquetFiles) -> Result<ParquetFiles, Refusal> {
     if chosen.train.is_empty() {
         return Err(Refusal {
             found: "no training file among the parquet files".to_owned(),
@@ -73,8 +66,9 @@ fn check(chosen: TableFiles) -> Result<TableFiles, Refusal> {
 
 /// Folders that files lie in, leaving out those that only name a split.
 fn subsets<'a>(files: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
-    let subset =
-        |file: &String| folders(file).filter(|folder| word_split(folder).is_none()).collect::<Vec<_>>().join("/");
+    let subset = |file: &String| {
+        folders(file).filter(|folder| SplitName::in_text(folder).is_none()).collect::<Vec<_>>().join("/")
+    };
     files.filter(|file| file.ends_with(".parquet")).map(subset).collect()
 }
 
@@ -85,16 +79,7 @@ fn folders(file: &str) -> impl DoubleEndedIterator<Item = &str> {
 
 fn split_of(file: &str) -> Option<SplitName> {
     let name = file.rsplit('/').next().unwrap_or(file);
-    word_split(name.trim_end_matches(".parquet")).or_else(|| folders(file).rev().find_map(word_split))
-}
-
-fn word_split(text: &str) -> Option<SplitName> {
-    text.split(|c: char| !c.is_ascii_alphanumeric()).find_map(|word| match word {
-        "train" | "training" => Some(SplitName::Train),
-        "valid" | "validation" | "val" | "dev" => Some(SplitName::Valid),
-        "test" | "testing" => Some(SplitName::Test),
-        _ => None,
-    })
+    SplitName::in_text(name.trim_end_matches(".parquet")).or_else(|| folders(file).rev().find_map(SplitName::in_text))
 }
 
 #[cfg(test)]

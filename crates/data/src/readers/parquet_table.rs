@@ -16,12 +16,12 @@ const BATCH_LEN: usize = 512;
 const METADATA_KEY: &str = "huggingface";
 
 /// An open parquet file.
-pub(crate) struct Table {
+pub(crate) struct ParquetTable {
     path: PathBuf,
     reader: SerializedFileReader<File>,
 }
 
-impl Table {
+impl ParquetTable {
     pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
         let file = File::open(path).map_err(DataError::io(path, "read"))?;
         let reader = SerializedFileReader::new(file).map_err(|error| broken(path, &error))?;
@@ -51,6 +51,24 @@ impl Table {
         let leaf = self.leaves().find(|(_, parts)| parts[0] == column && parts[1..] == ["bytes"]);
         let Some((leaf, _)) = leaf else { return Err(self.not_an_image(column)) };
         self.expect_type(leaf, column, &[PhysicalType::BYTE_ARRAY], "an image struct with `bytes`")?;
+        self.read_values::<ByteArrayType>(leaf, column, context, |value: &ByteArray| take(value.data()))
+    }
+
+    /// Hands out the texts of a column in row order, as bytes.
+    pub(crate) fn read_texts(
+        &self,
+        column: &str,
+        context: &LoadContext,
+        mut take: impl FnMut(&[u8]) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
+        let Some((leaf, parts)) = self.leaves().find(|(_, parts)| parts[0] == column) else {
+            return Err(self.no_such_column(column, "text"));
+        };
+        let expected = "a column of texts";
+        if parts.len() != 1 {
+            return Err(DataError::invalid(&self.path, format!("a nested column `{column}`"), expected));
+        }
+        self.expect_type(leaf, column, &[PhysicalType::BYTE_ARRAY], expected)?;
         self.read_values::<ByteArrayType>(leaf, column, context, |value: &ByteArray| take(value.data()))
     }
 

@@ -1,0 +1,123 @@
+//! Where parquet files are, in a folder or on a hub, and how labels of several files are joined.
+
+use super::parquet_files::{ParquetFiles, Refusal, choose};
+use crate::hub::{Hub, RepoKind};
+use crate::labels::RawLabels;
+use crate::{DataError, LoadContext};
+use std::path::{Path, PathBuf};
+
+/// What a config says about the place of parquet files; a folder wins over a repository.
+pub(crate) struct Whereabouts<'a> {
+    pub(crate) repo: Option<&'a str>,
+    pub(crate) path: Option<&'a Path>,
+    pub(crate) revision: Option<&'a str>,
+    pub(crate) subset: Option<&'a str>,
+}
+
+impl Whereabouts<'_> {
+    /// What is wrong with the values, one message for each, beginning with the key.
+    pub(crate) fn validate(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.repo.is_none() && self.path.is_none() {
+            problems.push("repo or path must say where the parquet files are".to_owned());
+        }
+        if self.revision.is_some() && self.repo.is_none() {
+            problems.push("revision only makes sense with repo".to_owned());
+        }
+        problems
+    }
+}
+
+/// Parquet files on this machine, by split.
+pub(crate) struct Source {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    train: Vec<PathBuf>,
+    valid: Vec<PathBuf>,
+    test: Vec<PathBuf>,
+    pub(crate) provenance: Vec<(String, String)>,
+}
+
+impl Source {
+    /// Chooses the files of a folder, or of a repository, which are downloaded.
+    pub(crate) fn find(whereabouts: &Whereabouts<'_>, hub: &Hub, context: &LoadContext) -> Result<Self, DataError> {
+        match whereabouts.path {
+            Some(path) => Self::local(path, whereabouts),
+            None => Self::fetch(hub, whereabouts.repo.unwrap_or_default(), whereabouts, context),
+        }
+    }
+
+    /// The splits that there are, the training split first, with their files.
+    pub(crate) fn splits(&self) -> Vec<(&'static str, &[PathBuf])> {
+        let all = [("train", &self.train[..]), ("valid", &self.valid), ("test", &self.test)];
+        all.into_iter().filter(|(_, files)| !files.is_empty()).collect()
+    }
+
+    fn local(path: &Path, whereabouts: &Whereabouts<'_>) -> Result<Self, DataError> {
+        let mut files = Vec::new();
+        list_recursively(path, path, &mut files)?;
+        let chosen = choose(&files, whereabouts.subset).map_err(|refusal| refused(path, refusal))?;
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let provenance = vec![("folder".to_owned(), path.display().to_string()), files_used(&chosen)];
+        Self::new(name.unwrap_or_else(|| "parquet".to_owned()), path, &chosen, provenance, |file| Ok(path.join(file)))
+    }
+
+    fn fetch(hub: &Hub, repo: &str, whereabouts: &Whereabouts<'_>, context: &LoadContext) -> Result<Self, DataError> {
+        let snapshot = hub.snapshot(RepoKind::Dataset, repo, whereabouts.revision, context.progress)?;
+        let path = Path::new(repo);
+        let chosen = choose(snapshot.files(), whereabouts.subset).map_err(|refusal| refused(path, refusal))?;
+        let provenance = vec![
+            ("repository".to_owned(), repo.to_owned()),
+            ("commit".to_owned(), snapshot.commit().to_owned()),
+            ("endpoint".to_owned(), if hub.is_offline() { "offline" } else { hub.endpoint() }.to_owned()),
+            files_used(&chosen),
+        ];
+        Self::new(repo.to_owned(), path, &chosen, provenance, |file| Ok(snapshot.download(file, context.progress)?))
+    }
+
+    fn new(
+        name: String,
+        path: &Path,
+        chosen: &ParquetFiles,
+        provenance: Vec<(String, String)>,
+        locate: impl Fn(&str) -> Result<PathBuf, DataError>,
+    ) -> Result<Self, DataError> {
+        let all = |files: &[String]| files.iter().map(|file| locate(file)).collect::<Result<Vec<_>, _>>();
+        let (train, valid, test) = (all(&chosen.train)?, all(&chosen.valid)?, all(&chosen.test)?);
+        Ok(Self { name, path: path.to_owned(), train, valid, test, provenance })
+    }
+}
+
+fn files_used(chosen: &ParquetFiles) -> (String, String) {
+    ("files".to_owned(), [&chosen.train[..], &chosen.valid, &chosen.test].concat().join(", "))
+}
+
+fn refused(path: &Path, refusal: Refusal) -> DataError {
+    let error = DataError::invalid(path, refusal.found, refusal.expected);
+    match refusal.hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+fn list_recursively(root: &Path, folder: &Path, files: &mut Vec<String>) -> Result<(), DataError> {
+    for entry in std::fs::read_dir(folder).map_err(DataError::io(folder, "list"))? {
+        let path = entry.map_err(DataError::io(folder, "list"))?.path();
+        if path.is_dir() {
+            list_recursively(root, &path, files)?;
+        } else if let Some(name) = path.strip_prefix(root).ok().and_then(|path| path.to_str()) {
+            files.push(name.replace('\\', "/"));
+        }
+    }
+    Ok(())
+}
+
+/// The labels of one file behind those of the files before.
+pub(crate) fn join(labels: Option<RawLabels>, more: RawLabels, path: &Path) -> Result<RawLabels, DataError> {
+    match (labels, more) {
+        (None, more) => Ok(more),
+        (Some(RawLabels::Numbers(all)), RawLabels::Numbers(more)) => Ok(RawLabels::Numbers([all, more].concat())),
+        (Some(RawLabels::Names(all)), RawLabels::Names(more)) => Ok(RawLabels::Names([all, more].concat())),
+        _ => Err(DataError::invalid(path, "labels of another type", "the type of the labels in the files before")),
+    }
+}

@@ -1,0 +1,230 @@
+//! Byte pair encoding's training: which two pieces side by side become one, the most frequent first.
+//!
+//! The trainers of the `tokenizers` crate go through hash maps in an order that is drawn at random in each process, number
+//! tokens and break ties by it. This one gives the same pieces in every run; equal counts are told apart by the
+//! pieces' numbers, the lower first.
+
+use crate::TokenizerTraining;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+
+/// The pieces that training starts from.
+pub(super) enum Alphabet {
+    /// These characters, whether they occur or not.
+    Given(BTreeSet<char>),
+    /// The characters that occur; those inside of a word have a mark in front. The vocabulary has `first` before them.
+    Found { continuation: &'static str, first: &'static str },
+}
+
+/// What training found.
+pub(super) struct Trained {
+    /// The vocabulary; a token's place is its number.
+    pub(super) tokens: Vec<String>,
+    /// The pieces that became one, in their order.
+    pub(super) merges: Vec<(String, String)>,
+}
+
+type Pair = (u32, u32);
+
+/// Learns merges from words and their counts.
+pub(super) fn learn_merges(
+    words: &BTreeMap<String, u64>,
+    alphabet: &Alphabet,
+    training: &TokenizerTraining,
+) -> Trained {
+    let mut learner = Learner::start(words, alphabet);
+    let mut merges = Vec::new();
+    while learner.tokens.len() < training.vocabulary_size {
+        let Some((pair, count)) = learner.most_frequent() else { break };
+        if count < training.min_frequency.max(1) {
+            break;
+        }
+        let (left, right) = (learner.tokens[pair.0 as usize].clone(), learner.tokens[pair.1 as usize].clone());
+        let joined = format!("{left}{}", right.strip_prefix(alphabet.continuation()).unwrap_or(&right));
+        let token = learner.number(joined);
+        merges.push((left, right));
+        learner.merge(pair, token);
+    }
+    Trained { tokens: learner.tokens, merges }
+}
+
+impl Alphabet {
+    fn continuation(&self) -> &'static str {
+        match self {
+            Self::Given(_) => "",
+            Self::Found { continuation, .. } => continuation,
+        }
+    }
+
+    /// The pieces of a word before any merge.
+    fn pieces(&self, word: &str) -> Vec<String> {
+        let mark = |place: usize| if place == 0 { "" } else { self.continuation() };
+        word.chars().enumerate().map(|(place, character)| format!("{}{character}", mark(place))).collect()
+    }
+}
+
+struct Learner {
+    tokens: Vec<String>,
+    numbers: HashMap<String, u32>,
+    /// Pieces and count of each word.
+    words: Vec<(Vec<u32>, u64)>,
+    /// How often two pieces stand side by side, and in which words they once did.
+    pairs: HashMap<Pair, (u64, Vec<u32>)>,
+    /// Counts that may be out of date, the highest first, then the lowest pair.
+    queue: BinaryHeap<(u64, Reverse<Pair>)>,
+}
+
+impl Learner {
+    fn start(words: &BTreeMap<String, u64>, alphabet: &Alphabet) -> Self {
+        let mut learner = Self {
+            tokens: Vec::new(),
+            numbers: HashMap::new(),
+            words: Vec::new(),
+            pairs: HashMap::new(),
+            queue: BinaryHeap::new(),
+        };
+        let first: Vec<String> = match alphabet {
+            Alphabet::Given(characters) => characters.iter().map(char::to_string).collect(),
+            Alphabet::Found { first, .. } => {
+                let found: BTreeSet<String> = words.keys().flat_map(|word| alphabet.pieces(word)).collect();
+                std::iter::once((*first).to_owned()).chain(found).collect()
+            }
+        };
+        first.into_iter().for_each(|token| {
+            learner.number(token);
+        });
+        for (word, count) in words {
+            let pieces = alphabet.pieces(word).into_iter().filter_map(|piece| learner.numbers.get(&piece).copied());
+            let pieces: Vec<u32> = pieces.collect();
+            learner.words.push((pieces, *count));
+        }
+        for word in 0..learner.words.len() {
+            learner.count_pairs(word);
+        }
+        let queue = learner.pairs.iter().map(|(pair, (count, _))| (*count, Reverse(*pair)));
+        learner.queue = queue.collect();
+        learner
+    }
+
+    /// The number of a token, a new one if it has none.
+    fn number(&mut self, token: String) -> u32 {
+        let next = self.tokens.len() as u32;
+        *self.numbers.entry(token).or_insert_with_key(|token| {
+            self.tokens.push(token.clone());
+            next
+        })
+    }
+
+    fn count_pairs(&mut self, word: usize) {
+        let (pieces, count) = &self.words[word];
+        for pair in pieces.windows(2) {
+            let (total, places) = self.pairs.entry((pair[0], pair[1])).or_default();
+            *total += count;
+            if places.last() != Some(&(word as u32)) {
+                places.push(word as u32);
+            }
+        }
+    }
+
+    /// The most frequent pair and its count.
+    fn most_frequent(&mut self) -> Option<(Pair, u64)> {
+        while let Some((count, Reverse(pair))) = self.queue.pop() {
+            let current = self.pairs.get(&pair).map_or(0, |(total, _)| *total);
+            if current == count {
+                return Some((pair, count));
+            }
+            if current > 0 {
+                self.queue.push((current, Reverse(pair)));
+            }
+        }
+        None
+    }
+
+    /// Makes a pair one token in all words.
+    fn merge(&mut self, pair: Pair, token: u32) {
+        let (_, places) = self.pairs.remove(&pair).unwrap_or_default();
+        let mut grown = BTreeSet::new();
+        for word in places {
+            let (pieces, count) = &self.words[word as usize];
+            let joined = join(pieces, pair, token);
+            if joined.len() == pieces.len() {
+                continue;
+            }
+            for gone in pieces.windows(2) {
+                if let Some((total, _)) = self.pairs.get_mut(&(gone[0], gone[1])) {
+                    *total -= count;
+                }
+            }
+            grown.extend(joined.windows(2).map(|pair| (pair[0], pair[1])).filter(|(a, b)| *a == token || *b == token));
+            self.words[word as usize].0 = joined;
+            self.count_pairs(word as usize);
+        }
+        // counts that fell are corrected when they come up; those of pairs with the new token only grow
+        for pair in grown {
+            let total = self.pairs.get(&pair).map_or(0, |(total, _)| *total);
+            self.queue.push((total, Reverse(pair)));
+        }
+    }
+}
+
+/// The pieces with each occurrence of a pair replaced, from the left.
+fn join(pieces: &[u32], pair: Pair, token: u32) -> Vec<u32> {
+    let mut joined = Vec::with_capacity(pieces.len());
+    let mut place = 0;
+    while place < pieces.len() {
+        if place + 1 < pieces.len() && (pieces[place], pieces[place + 1]) == pair {
+            joined.push(token);
+            place += 2;
+        } else {
+            joined.push(pieces[place]);
+            place += 1;
+        }
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn training(vocabulary_size: usize) -> TokenizerTraining {
+        TokenizerTraining { vocabulary_size, lowercase: false, min_frequency: 1 }
+    }
+
+    fn counts(words: &[(&str, u64)]) -> BTreeMap<String, u64> {
+        words.iter().map(|(word, count)| ((*word).to_owned(), *count)).collect()
+    }
+
+    #[test]
+    fn the_most_frequent_pairs_come_first_and_ties_in_order() {
+        let words = counts(&[("low", 5), ("lower", 2), ("newest", 6), ("widest", 3)]);
+        let alphabet = Alphabet::Given("lowernstidw".chars().collect());
+        let trained = learn_merges(&words, &alphabet, &training(100));
+        // Sennrich, Haddow and Birch 2016, algorithm 1 and figure 1: e s, es t, l o, lo w are merged before the rest
+        let merges: Vec<String> = trained.merges.iter().map(|(a, b)| format!("{a}+{b}")).collect();
+        assert_eq!(merges[..4], ["e+s", "es+t", "l+o", "lo+w"]);
+        assert!(trained.tokens.contains(&"newest".to_owned()));
+        assert_eq!(trained.tokens.len(), 10 + trained.merges.len());
+    }
+
+    #[test]
+    fn runs_of_one_letter_are_counted_right() {
+        let trained = learn_merges(&counts(&[("aaaaa", 1)]), &Alphabet::Given(['a'].into()), &training(10));
+        let merges: Vec<(&str, &str)> = trained.merges.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        assert_eq!(merges, [("a", "a"), ("aa", "a"), ("aa", "aaa")]);
+    }
+
+    #[test]
+    fn pieces_inside_of_words_are_marked() {
+        let alphabet = Alphabet::Found { continuation: "##", first: "[UNK]" };
+        let trained = learn_merges(&counts(&[("aba", 3), ("ab", 1)]), &alphabet, &training(6));
+        assert_eq!(trained.tokens, ["[UNK]", "##a", "##b", "a", "ab", "aba"]);
+    }
+
+    #[test]
+    fn rare_pairs_stay_apart() {
+        let rare = TokenizerTraining { min_frequency: 3, ..training(100) };
+        let trained = learn_merges(&counts(&[("ab", 2), ("cd", 3)]), &Alphabet::Given("abcd".chars().collect()), &rare);
+        assert_eq!(trained.merges, [("c".to_owned(), "d".to_owned())]);
+    }
+}

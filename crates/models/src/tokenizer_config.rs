@@ -1,0 +1,61 @@
+//! Which tokenizer a model of tokens gets.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Where a tokenizer comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum TokenizerConfig {
+    /// A `tokenizer.json` that is there already.
+    File {
+        /// the file
+        path: PathBuf,
+    },
+    /// Byte pair encoding on bytes (Sennrich et al. 2016, arXiv:1508.07909), which can express every text, trained on the
+    /// training split.
+    Bpe(TokenizerTraining),
+    /// WordPiece (Schuster and Nakajima 2012) on words and punctuation marks, trained on the training split.
+    #[serde(rename = "wordpiece")]
+    WordPiece(TokenizerTraining),
+}
+
+/// How a tokenizer is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenizerTraining {
+    /// Tokens of the vocabulary; fewer where the texts do not give so many.
+    pub vocabulary_size: usize,
+    /// Count upper and lower case as the same.
+    #[serde(default)]
+    pub lowercase: bool,
+    /// Occurrences that two pieces side by side need to become one.
+    #[serde(default = "default_min_frequency")]
+    pub min_frequency: u64,
+}
+
+fn default_min_frequency() -> u64 {
+    2
+}
+
+/// Single bytes, which `bpe` always has.
+const N_BYTES: usize = 256;
+/// A typing error beyond this.
+const MAX_VOCABULARY: usize = 1 << 22;
+
+impl TokenizerConfig {
+    /// Everything out of range, one sentence each, beginning with the key.
+    pub fn validate(&self) -> Vec<String> {
+        let (training, smallest) = match self {
+            Self::File { .. } => return Vec::new(),
+            Self::Bpe(training) => (training, N_BYTES + 1),
+            Self::WordPiece(training) => (training, 2),
+        };
+        let found = training.vocabulary_size;
+        if (smallest..=MAX_VOCABULARY).contains(&found) {
+            return Vec::new();
+        }
+        vec![format!("vocabulary_size: must be between {smallest} and {MAX_VOCABULARY}, found {found}")]
+    }
+}

@@ -1,0 +1,211 @@
+//! Texts through the real program: from a table to a student that answers, a line at a time.
+
+mod support;
+
+use serde_json::Value as Json;
+use std::io::Write;
+use std::process::Stdio;
+use support::{Scratch, without_times};
+
+/// Six made-up languages, told apart by their syllables; neighbours share half of them.
+fn table(n_each: usize, first: usize) -> String {
+    let syllables = ["ka", "lo", "mi", "ru", "se", "to", "va"];
+    let row = |class: usize, nth: usize| {
+        let word = |place: usize| {
+            let pick = (nth * 7 + place * 3 + nth / 5) % 4;
+            format!("{}{}", syllables[class + usize::from(pick < 2)], syllables[class])
+        };
+        format!("\"{} {} {}, {}\",lang{class}\n", word(0), word(1), word(2), word(nth % 3))
+    };
+    let rows = (first..first + n_each).flat_map(|nth| (0..6).map(move |class| row(class, nth)));
+    format!("text,label\n{}", rows.collect::<String>())
+}
+
+const CONFIG: &str = r#"# Texts in a fraction of a second.
+seed = 0
+
+[data]
+kind = "table"
+train = "train.csv"
+test = "test.csv"
+augment = { kind = "text", word_dropout = 0.2, character_noise = 0.05 }
+
+[generalist]
+model = { kind = "ngram_bag", n_buckets = 512, width = 8, hidden = [16], ngrams = { characters = [1, 2] } }
+training = { n_epochs = 3, batch_size = 16, optimizer = { kind = "adamw" }, schedule = { kind = "constant", learning_rate = 1e-2 } }
+
+[clustering]
+method = { kind = "k_means", n_clusters = 2 }
+
+[specialists]
+training = { n_epochs = 2, batch_size = 16, optimizer = { kind = "adamw" }, schedule = { kind = "constant", learning_rate = 3e-3 } }
+
+[student]
+model = { kind = "ngram_bag", n_buckets = 256, width = 6, ngrams = { characters = [1, 3], lowercase = true } }
+training = { n_epochs = 3, batch_size = 16, optimizer = { kind = "adamw" }, schedule = { kind = "constant", learning_rate = 1e-2 } }
+views = 2
+
+[evaluation]
+n_samples = 2
+"#;
+
+fn scratch() -> Scratch {
+    let scratch = Scratch::new();
+    scratch.write("texts.toml", CONFIG);
+    scratch.write("train.csv", table(30, 0));
+    scratch.write("test.csv", table(8, 100));
+    scratch
+}
+
+const STUDENT: &str = "runs/texts/student";
+
+#[test]
+fn a_table_of_texts_becomes_a_student_that_answers() {
+    let scratch = scratch();
+    scratch.succeed(&["run", "texts.toml", "--threads", "2"]);
+    let report = scratch.json("runs/texts/report.json");
+    assert_eq!((&report["dataset"]["n_classes"], &report["dataset"]["n_test"]), (&6.into(), &48.into()));
+    let top1 = |name: &str| {
+        let models = report["models"].as_array().unwrap();
+        models.iter().find(|model| model["name"] == name).unwrap()["top1"].as_f64().unwrap()
+    };
+    assert!(top1("generalist") > 0.5, "{}", top1("generalist"));
+    assert!(scratch.text("runs/texts/report.html").contains("<q>"), "the page shows texts");
+
+    let finished =
+        scratch.succeed(&["evaluate", STUDENT, "--data", "kind=table", "train=train.csv", "test=test.csv", "--json"]);
+    let evaluated: Json = serde_json::from_str(&finished.stdout).unwrap();
+    assert!((evaluated["top1"].as_f64().unwrap() - top1("student")).abs() < 1e-9, "{evaluated}");
+    answers_are_lines(&scratch);
+}
+
+fn answers_are_lines(scratch: &Scratch) {
+    let texts = ["kaka loka", "", "mimi, ru \"mi\""];
+    let arguments = [&["predict", STUDENT, "--json", "--top-k", "2"], &texts[..]].concat();
+    let expected = scratch.succeed(&arguments).stdout;
+    let lines: Vec<Json> = expected.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.iter().map(|line| line["input"].as_str().unwrap()).collect::<Vec<_>>(), texts);
+    assert!(lines.iter().all(|line| line["top"].as_array().is_some_and(|top| top.len() == 2)));
+    scratch.write("lines.txt", texts.join("\r\n"));
+    let from_file = scratch.succeed(&["predict", STUDENT, "--json", "--top-k", "2", "--lines", "lines.txt"]).stdout;
+    assert_eq!(from_file, expected);
+    let mut command = scratch.command(&["predict", STUDENT, "--json", "--top-k", "2"]);
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(texts.join("\n").as_bytes()).unwrap();
+    assert_eq!(String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap(), expected);
+    let plain = scratch.succeed(&["predict", STUDENT, "kaka loka"]).stdout;
+    assert!(plain.starts_with("kaka loka: lang"), "{plain}");
+    scratch.write("latin1.txt", b"caf\xe9\n");
+    let refused = scratch.run(&["predict", STUDENT, "--lines", "latin1.txt"]);
+    assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+    assert!(refused.stderr.contains("latin1.txt: line 1 is no UTF-8"), "{}", refused.stderr);
+}
+
+#[test]
+fn threads_and_order_of_jobs_leave_no_trace() {
+    let scratch = scratch();
+    let run = |out: &str, more: &[&str]| {
+        scratch.succeed(&[&["run", "texts.toml", "--out", out], more].concat());
+        (
+            without_times(scratch.json(&format!("{out}/report.json"))),
+            scratch.bytes(&format!("{out}/student/model.safetensors")),
+        )
+    };
+    let reference = run("a", &["--threads", "1"]);
+    assert_eq!(run("b", &["--threads", "3", "--reverse-jobs"]), reference);
+}
+
+#[test]
+fn windows_are_examples() {
+    let scratch = scratch();
+    let windows = "data.windows={ length = 8, train_stride = 3, test_stride = 8 }";
+    let shift = "data.augment={ kind = \"text\", shift = 2 }";
+    scratch.succeed(&["run", "texts.toml", "--set", windows, "--set", shift, "--out", "w"]);
+    let report = scratch.json("w/report.json");
+    assert!(report["dataset"]["n_train"].as_u64() > Some(600), "{}", report["dataset"]);
+    assert!(report["dataset"]["n_test"].as_u64() > Some(48), "{}", report["dataset"]);
+}
+
+#[test]
+fn a_preview_is_a_page_and_a_plan_has_times() {
+    let scratch = scratch();
+    let finished = scratch.succeed(&["data", "preview", "texts.toml"]);
+    assert_eq!(finished.stdout.trim(), "texts-preview.html");
+    let page = scratch.text("texts-preview.html");
+    assert!(page.contains("lang5") && page.contains("<li>"), "classes and views");
+    let plan: Json = serde_json::from_str(&scratch.succeed(&["plan", "texts.toml", "--json"]).stdout).unwrap();
+    assert!(plan["stages"][0]["estimated_seconds"].as_f64() > Some(0.0), "{plan}");
+}
+
+#[test]
+fn a_config_is_written_for_a_table() {
+    let scratch = scratch();
+    let made = scratch.succeed(&["init", "train.csv"]).stdout;
+    scratch.write("made.toml", &made);
+    let quick = ["generalist.training.n_epochs=1", "specialists.training.n_epochs=1", "student.training.n_epochs=1"];
+    let sets = quick.iter().flat_map(|set| ["--set", set]).collect::<Vec<_>>();
+    scratch.succeed(&[&["run", "made.toml"], &sets[..]].concat());
+}
+
+#[test]
+fn dirt_and_misfits_are_refused_with_their_place() {
+    let scratch = scratch();
+    scratch.write("train.csv", format!("{}one column\n", table(30, 0)));
+    let refused = scratch.run(&["run", "texts.toml"]);
+    assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+    assert!(refused.stderr.contains("train.csv: found 1 columns in line 182"), "{}", refused.stderr);
+    scratch.write("train.csv", table(30, 0));
+    let misfit = scratch.run(&["run", "texts.toml", "--set", "student.model={ kind = \"mlp\", widths = [8] }"]);
+    assert_eq!(misfit.code, Some(2), "{}", misfit.stderr);
+    assert!(misfit.stderr.contains("needs numbers, the data has texts"), "{}", misfit.stderr);
+    let images = scratch.run(&["check", "texts.toml", "--set", "data.augment={ kind = \"shift\", max_pixels = 2 }"]);
+    assert_eq!(images.code, Some(2), "{}", images.stderr);
+}
+
+#[test]
+fn models_of_tokens_have_tokenizers_of_their_own() {
+    let scratch = scratch();
+    let sets = [
+        "generalist.model={ kind = \"transformer\", n_layers = 1, n_heads = 2, width = 8, max_len = 12 }",
+        "generalist.tokenizer={ kind = \"bpe\", vocabulary_size = 280 }",
+        "student.model={ kind = \"transformer\", n_layers = 1, n_heads = 1, width = 8, positions = \"rotary\", max_len = 8 }",
+        "student.tokenizer={ kind = \"wordpiece\", vocabulary_size = 40 }",
+        "evaluation.baselines=[]",
+    ];
+    let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+    let run = |out: &str, n_threads: &str| {
+        scratch.succeed(&[&["run", "texts.toml", "--out", out, "--threads", n_threads], &sets[..]].concat());
+        let tokenizers =
+            scratch.files(&format!("{out}/stages")).into_iter().filter(|file| file.ends_with("tokenizer.json"));
+        let mut files: Vec<Vec<u8>> = tokenizers.map(|file| std::fs::read(file).unwrap()).collect();
+        files.sort();
+        files.push(scratch.bytes(&format!("{out}/student/tokenizer.json")));
+        files.push(scratch.bytes(&format!("{out}/student/model.safetensors")));
+        files
+    };
+    let files = run("a", "1");
+    assert_eq!(files.len(), 4, "a tokenizer of the teachers and one of the student, with which it is shipped");
+    assert_eq!(run("b", "3"), files);
+    let answer = scratch.succeed(&["predict", "a/student", "kaka loka, unheard-of \u{1F600}", "--json"]).stdout;
+    assert!(answer.contains("lang"), "{answer}");
+    std::fs::remove_file(scratch.path("a/student/tokenizer.json")).unwrap();
+    let refused = scratch.run(&["predict", "a/student", "kaka"]);
+    assert!(refused.code == Some(3) && refused.stderr.contains("tokenizer.json"), "{}", refused.stderr);
+}
+
+#[test]
+fn missing_and_useless_tokenizers_are_config_errors() {
+    let scratch = scratch();
+    let transformer = "student.model={ kind = \"transformer\", n_layers = 1, n_heads = 1, width = 8 }";
+    let refused = scratch.run(&["check", "texts.toml", "--set", transformer]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("student.tokenizer: missing"), "{}", refused.stderr);
+    let useless = "student.tokenizer={ kind = \"bpe\", vocabulary_size = 100 }";
+    let refused = scratch.run(&["check", "texts.toml", "--set", useless]);
+    assert_eq!(refused.code, Some(2));
+    assert!(
+        refused.stderr.contains("takes no tokens") && refused.stderr.contains("vocabulary_size"),
+        "{}",
+        refused.stderr
+    );
+}
