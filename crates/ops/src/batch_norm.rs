@@ -151,7 +151,7 @@ impl BatchNorm {
         let mut grad = grad.contiguous()?;
         if self.relu {
             grad = with_element!(grad.dtype(), NAME, T => {
-                let masked = mask_by_output(&Elements::<T>::of(&grad)?, &Elements::<T>::of(result)?);
+                let masked = mask_by_output(&Elements::<T>::of(&grad)?, &Elements::<T>::of(result)?, 1.0);
                 tensor(masked, grad.shape().clone())
             })?;
         }

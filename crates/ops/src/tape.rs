@@ -298,7 +298,7 @@ pub(crate) fn apply_any(
 ) -> Result<Tensor> {
     if is_recorded(name, inputs)? {
         let inputs = inputs.iter().map(|input| (*input).clone()).collect();
-        return Ok(push(inputs, variable(output)?, Box::new(backward)));
+        return Ok(push(inputs, variable(output)?, Walk::Inputs(Box::new(backward))));
     }
     debug_assert!(!inputs.iter().any(|input| input.track_op()), "{name}: a tracked input outside of a recording");
     Ok(variable(output)?.detach())

@@ -98,7 +98,7 @@ fn a_small_residual_net_trains_like_its_composite() {
         linear(&global_average_pool(&relu(&add(&residual, &stem)?)?)?, &p[6], &p[7])
     };
     let reference = |p: &[Tensor], images: &Tensor, _: u64| -> Result<Tensor> {
-        let conv = |x: &Tensor, w: &Tensor| composite::conv2d(x, w, &Conv2dSize::of(x, w, 1, 1)?);
+        let conv = |x: &Tensor, w: &Tensor| composite::conv2d(x, w, &Conv2dSize::dense(x, w, 1, 1)?);
         let (stem, _, _) = composite::batch_norm_train(&conv(images, &p[0])?, &p[1], &p[2], EPS, true)?;
         let (residual, _, _) = composite::batch_norm_train(&conv(&stem, &p[3])?, &p[4], &p[5], EPS, false)?;
         composite::linear(&(residual + stem)?.relu()?.mean((1, 2))?, &p[6], &p[7], false)
