@@ -60,7 +60,7 @@ fn check_models(report: &Json) {
     }
     for model in models {
         has(model, &["n_parameters", "bytes", "nll", "ece", "valid_top1", "train_seconds", "train_flops"]);
-        has(model, &["latency_ms_p50"]);
+        has(model, &["latency_ms_p50", "latency_ms_p95"]);
         for share in ["top1", "top5", "ece", "valid_top1"] {
             assert!(model[share].as_f64().is_some_and(|share| (0.0..=1.0).contains(&share)), "{share} in {model}");
         }

@@ -100,11 +100,11 @@ impl ConvNet {
         for stage in &self.stages {
             hidden = stage.forward(&hidden, mode)?;
         }
-        let mut features = flatten(&hidden)?;
-        if let Some(layer) = &self.hidden {
-            features = layer.forward(&features, Activation::Relu, mode)?;
+        let features = flatten(&hidden)?;
+        match &self.hidden {
+            Some(layer) => layer.forward_dropout(&features, self.dropout, mode, 0),
+            None => dropout(&features, self.dropout, mode, 0),
         }
-        dropout(&features, self.dropout, mode, 0)
     }
 }
 

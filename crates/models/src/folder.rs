@@ -26,7 +26,7 @@ use stillhouse_core::{InputShape, InputSpec};
 /// Version of the folder's layout, in `config.json`.
 pub const FORMAT_VERSION: u32 = 1;
 
-const WEIGHTS: &str = "model.safetensors";
+pub(crate) const WEIGHTS: &str = "model.safetensors";
 pub(crate) const CONFIG: &str = "config.json";
 const LABELS: &str = "labels.txt";
 const TOKENIZER: &str = "tokenizer.json";
@@ -125,11 +125,11 @@ fn config_bytes(model: &Model, card: &ModelCard) -> Result<Vec<u8>, FolderError>
     Ok(bytes)
 }
 
-/// Bytes of a file that every model folder has.
-fn read_file(folder: &Path, file: &'static str) -> Result<Vec<u8>, FolderError> {
+/// Bytes of a file that a model folder has.
+pub(crate) fn read_file(folder: &Path, file: &str) -> Result<Vec<u8>, FolderError> {
     let path = folder.join(file);
     fs::read(&path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => FolderError::Missing { folder: folder.to_owned(), file },
+        io::ErrorKind::NotFound => FolderError::Missing { folder: folder.to_owned(), file: file.to_owned() },
         _ => io_error(&path, source),
     })
 }

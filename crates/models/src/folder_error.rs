@@ -21,7 +21,7 @@ pub enum FolderError {
         /// the folder
         folder: PathBuf,
         /// the file
-        file: &'static str,
+        file: String,
     },
     /// A folder of something else where a model should be written.
     #[error("{0} exists and is not a model folder, it is not replaced; hint: choose another place or remove it")]

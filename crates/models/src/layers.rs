@@ -92,6 +92,19 @@ impl Linear {
             Activation::Relu => ops::linear_relu(input, &weight, &bias)?,
         })
     }
+
+    /// `[B, I]` to `[B, O]` through a ReLU and [`dropout`], in one operation.
+    pub(crate) fn forward_dropout(
+        &self,
+        input: &Tensor,
+        probability: f64,
+        mode: Mode,
+        layer: u64,
+    ) -> Result<Tensor, ModelError> {
+        let Mode::Train { dropout } = mode else { return self.forward(input, Activation::Relu, mode) };
+        let (weight, bias, key) = (mode.read(&self.weight), mode.read(&self.bias), dropout.derive(layer, 0));
+        Ok(ops::linear_relu_dropout(input, &weight, &bias, probability, key)?)
+    }
 }
 
 /// First part of the names of the head's parameters.

@@ -26,6 +26,7 @@
 //! **Absent on purpose:** losses, optimizers and data. Models know neither what they are trained for nor by whom.
 
 mod bert;
+mod bert_folder;
 mod body;
 mod card;
 mod config;

@@ -4,7 +4,7 @@
 
 use crate::ModelError;
 use crate::config::{check_dropout, check_widths};
-use crate::layers::{Activation, Linear, Mode, dropout};
+use crate::layers::{Linear, Mode, dropout};
 use crate::param::Registry;
 use candle_core::Tensor;
 use schemars::JsonSchema;
@@ -72,8 +72,7 @@ impl Mlp {
     pub(crate) fn forward(&self, inputs: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
         let mut hidden = dropout(&flatten(inputs)?, self.input_dropout, mode, 0)?;
         for (index, layer) in self.layers.iter().enumerate() {
-            let activations = layer.forward(&hidden, Activation::Relu, mode)?;
-            hidden = dropout(&activations, self.dropout, mode, index as u64 + 1)?;
+            hidden = layer.forward_dropout(&hidden, self.dropout, mode, index as u64 + 1)?;
         }
         Ok(hidden)
     }

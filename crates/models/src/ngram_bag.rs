@@ -6,7 +6,7 @@
 use crate::ModelError;
 use crate::config::{check_dropout, check_width, check_widths};
 use crate::input::TextInput;
-use crate::layers::{Activation, Linear, Mode, dropout};
+use crate::layers::{Linear, Mode, dropout};
 use crate::param::Registry;
 use candle_core::{Tensor, Var};
 use schemars::JsonSchema;
@@ -100,8 +100,7 @@ impl NgramBag {
         let mean = embedding_bag(&mode.read(&self.table), bags)?;
         let mut hidden = dropout(&mean, self.embedding_dropout, mode, 0)?;
         for (index, layer) in self.layers.iter().enumerate() {
-            let activations = layer.forward(&hidden, Activation::Relu, mode)?;
-            hidden = dropout(&activations, self.dropout, mode, index as u64 + 1)?;
+            hidden = layer.forward_dropout(&hidden, self.dropout, mode, index as u64 + 1)?;
         }
         Ok(hidden)
     }

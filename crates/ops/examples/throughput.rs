@@ -112,6 +112,14 @@ fn adamw(len: usize) -> Result<()> {
     let param = Var::from_tensor(&random("param", &[len])?)?;
     let grad = random("grad", &[len])?;
     let moments = Tensor::zeros((2, len), DType::F32, &Device::Cpu)?;
-    let hyper = AdamWHyper { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.01, step: 1 };
+    let hyper = AdamWHyper {
+        learning_rate: 1e-3,
+        beta1: 0.9,
+        beta2: 0.999,
+        eps: 1e-8,
+        weight_decay: 0.01,
+        gradient_scale: 1.0,
+        step: 1,
+    };
     report(&format!("adamw {len}"), 12.0 * len as f64, || adamw_step(&param, &grad, &moments, hyper))
 }

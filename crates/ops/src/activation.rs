@@ -57,7 +57,7 @@ impl CustomOp1 for Relu {
     fn bwd(&self, _input: &Tensor, result: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let grad = grad.contiguous()?;
         with_element!(grad.dtype(), self.name(), T => {
-            let values = mask_by_output(&Elements::<T>::of(&grad)?, &Elements::<T>::of(result)?);
+            let values = mask_by_output(&Elements::<T>::of(&grad)?, &Elements::<T>::of(result)?, 1.0);
             Ok(Some(tensor(values, grad.shape().clone())?))
         })
     }
@@ -105,7 +105,7 @@ impl CustomOp2 for AddBias {
         let mut grad = grad.contiguous()?;
         with_element!(grad.dtype(), self.name(), T => {
             if self.relu {
-                let masked = mask_by_output(&Elements::<T>::of(&grad)?, &Elements::<T>::of(result)?);
+                let masked = mask_by_output(&Elements::<T>::of(&grad)?, &Elements::<T>::of(result)?, 1.0);
                 grad = tensor(masked, grad.shape().clone())?;
             }
             let bias_grad = if bias.track_op() {

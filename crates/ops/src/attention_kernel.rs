@@ -10,9 +10,10 @@ use gemm::Parallelism;
 use crate::attention::{Attention, mask_len};
 use crate::dropout::Mask;
 use crate::element::Element;
+use crate::lane_sums::{sum_of, sum_of_two};
 use crate::matmul::{Matrix, Write, multiply};
 use crate::parallel::for_each_part;
-use crate::vector::{largest_of, sum_of, sum_of_two, vectorised};
+use crate::vector::{at_full_width, largest};
 
 /// `[N, 3 W]` to `[N, W]`.
 pub(crate) fn forward<T: Element>(projections: &[T], attention: &Attention) -> Vec<T> {
@@ -99,12 +100,12 @@ impl<T: Element> Head<T> {
         let keys = Matrix::row_major(&self.keys, self.len, self.head_width);
         product(&mut self.weights, queries, keys.transposed());
         let weights = self.weights.chunks_exact_mut(self.len.max(1));
-        vectorised(|| weights.for_each(softmax));
+        at_full_width(|| weights.for_each(softmax));
     }
 
     fn drop_weights(&mut self, mask: Option<&Mask>, start: usize) {
         if let Some(mask) = mask {
-            mask.apply_in_place(start, &mut self.weights);
+            at_full_width(|| mask.apply_at(start, &mut self.weights));
         }
     }
 
@@ -119,8 +120,8 @@ impl<T: Element> Head<T> {
 
 #[inline(always)]
 fn softmax<T: Element>(row: &mut [T]) {
-    let largest = largest_of(row);
-    row.iter_mut().for_each(|logit| *logit = (*logit - largest).fast_exp());
+    let max = largest(row);
+    row.iter_mut().for_each(|logit| *logit = Element::exp(*logit - max));
     let factor = T::ONE / sum_of(row, |value| value);
     row.iter_mut().for_each(|value| *value *= factor);
 }
@@ -153,14 +154,14 @@ impl<T: Element> Scratch<T> {
         match &attention.mask {
             None => product(&mut self.values, head.weights().transposed(), outputs),
             Some(mask) => {
-                mask.apply_in_place(mask_start, &mut self.weights);
+                at_full_width(|| mask.apply_at(mask_start, &mut self.weights));
                 let mut dropped = head.weights.clone();
-                mask.apply_in_place(mask_start, &mut dropped);
+                at_full_width(|| mask.apply_at(mask_start, &mut dropped));
                 product(&mut self.values, Matrix::row_major(&dropped, len, len).transposed(), outputs);
             }
         }
         let rows = self.weights.chunks_exact_mut(len.max(1)).zip(head.weights.chunks_exact(len.max(1)));
-        vectorised(|| rows.for_each(|(grads, weights)| softmax_backward(grads, weights)));
+        at_full_width(|| rows.for_each(|(grads, weights)| softmax_backward(grads, weights)));
         let logit_grads = Matrix::row_major(&self.weights, len, len);
         product(&mut self.queries, logit_grads, Matrix::row_major(&head.keys, len, head_width));
         product(&mut self.keys, logit_grads.transposed(), Matrix::row_major(&head.queries, len, head_width));

@@ -16,7 +16,10 @@ use crate::token_input::TokenRows;
 use crate::token_pooling::TokenPooling;
 
 pub(crate) fn linear(input: &Tensor, weight: &Tensor, bias: &Tensor, fuse_relu: bool) -> Result<Tensor> {
-    add_bias(&input.matmul(&weight.t()?)?, bias, fuse_relu)
+    let n_outputs = weight.dim(0)?;
+    let rows = input.reshape(((), weight.dim(1)?))?.matmul(&weight.t()?)?;
+    let leading = &input.dims()[..input.rank() - 1];
+    add_bias(&rows.reshape([leading, &[n_outputs]].concat())?, bias, fuse_relu)
 }
 
 pub(crate) fn relu(input: &Tensor) -> Result<Tensor> {
@@ -186,7 +189,7 @@ pub(crate) fn self_attention(projections: &Tensor, attention: &Attention) -> Res
             let mut weights = log_softmax(&logits)?.exp()?;
             if let Some(mask) = &attention.mask {
                 let mut factors = vec![1.0_f64; range.len() * range.len()];
-                mask.apply_in_place(mask_starts[row] + head_idx * mask_len(range.len()), &mut factors);
+                mask.apply_at(mask_starts[row] + head_idx * mask_len(range.len()), &mut factors);
                 let factors = Tensor::from_vec(factors, (range.len(), range.len()), &Device::Cpu)?;
                 weights = (weights * factors.to_dtype(text.dtype())?.to_device(text.device())?)?;
             }
@@ -227,7 +230,7 @@ pub(crate) fn pool_tokens(tokens: &Tensor, rows: &TokenRows, pooling: TokenPooli
 }
 
 pub(crate) fn sgd_step(param: &Tensor, grad: &Tensor, velocity: Option<&Tensor>, hyper: SgdHyper) -> Result<()> {
-    let (param_value, grad) = (param.detach(), grad.detach());
+    let (param_value, grad) = (param.detach(), (grad.detach() * hyper.gradient_scale)?);
     let direction = match velocity {
         None => grad,
         Some(velocity) => {
@@ -241,7 +244,7 @@ pub(crate) fn sgd_step(param: &Tensor, grad: &Tensor, velocity: Option<&Tensor>,
 }
 
 pub(crate) fn adamw_step(param: &Tensor, grad: &Tensor, moments: &Tensor, hyper: AdamWHyper) -> Result<()> {
-    let (param_value, grad, old) = (param.detach(), grad.detach(), moments.detach());
+    let (param_value, grad, old) = (param.detach(), (grad.detach() * hyper.gradient_scale)?, moments.detach());
     let first = ((old.get(0)? * hyper.beta1)? + (&grad * (1.0 - hyper.beta1))?)?;
     let second = ((old.get(1)? * hyper.beta2)? + (grad.sqr()? * (1.0 - hyper.beta2))?)?;
     let [correction1, correction2] = hyper.corrections();

@@ -6,7 +6,7 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use crate::composite;
-use crate::element::{Element, with_element};
+use crate::element::{Element, value_or_zero, with_element};
 use crate::parallel::{CHUNK, filled};
 use crate::shape::mismatch;
 use crate::storage::{Elements, output, slice, tensor};
@@ -57,13 +57,9 @@ impl From<&str> for LayerKey {
 ///
 /// The probability is at least 0 and below 1; it is rounded to a multiple of 2^-32.
 pub fn dropout(input: &Tensor, probability: f64, key: DropoutKey) -> Result<Tensor> {
-    if !(0.0..1.0).contains(&probability) {
-        return Err(mismatch(NAME, "probability", "at least 0 and below 1", probability));
-    }
-    if probability == 0.0 {
+    let Some(mask) = Mask::checked(probability, key)? else {
         return Ok(input.clone());
-    }
-    let mask = Mask::new(probability, key);
+    };
     if !input.device().is_cpu() {
         return composite::dropout(input, &mask);
     }
@@ -79,38 +75,46 @@ pub(crate) struct Mask {
 }
 
 impl Mask {
+    /// None for a probability of 0.
+    pub(crate) fn checked(probability: f64, key: DropoutKey) -> Result<Option<Self>> {
+        if !(0.0..1.0).contains(&probability) {
+            return Err(mismatch(NAME, "probability", "at least 0 and below 1", probability));
+        }
+        Ok((probability > 0.0).then(|| Self::new(probability, key)))
+    }
+
     pub(crate) fn new(probability: f64, key: DropoutKey) -> Self {
         let threshold = (probability * (u32::MAX as f64 + 1.0)) as u32;
         Self { key: mix(key.seed), threshold, scale: 1.0 / (1.0 - probability) }
     }
 
+    /// What an element that is not dropped is multiplied by.
+    pub(crate) fn scale(&self) -> f64 {
+        self.scale
+    }
+
     /// `values` times the mask.
     pub(crate) fn apply<T: Element>(&self, values: &[T]) -> Vec<T> {
-        let scale = T::from_f64(self.scale);
         filled(values.len(), CHUNK, |start, chunk| {
-            // chunks start at even positions, and one hash serves two elements
-            let values = &values[start..start + chunk.len()];
-            let mut counter = self.key.wrapping_add((start / 2) as u64);
-            let mut pairs = chunk.chunks_exact_mut(2);
-            for (pair, values) in (&mut pairs).zip(values.chunks_exact(2)) {
-                let [low, high] = self.factors(counter, scale);
-                pair[0] = values[0] * low;
-                pair[1] = values[1] * high;
-                counter = counter.wrapping_add(1);
-            }
-            if let ([last], Some(value)) = (pairs.into_remainder(), values.last()) {
-                *last = *value * self.factors(counter, scale)[0];
-            }
+            chunk.copy_from_slice(&values[start..start + chunk.len()]);
+            self.apply_at(start, chunk);
         })
     }
 
-    /// Multiplies `values` by the stretch of the mask that starts at an even place.
-    pub(crate) fn apply_in_place<T: Element>(&self, start: usize, values: &mut [T]) {
+    /// Multiplies `values`, which begin at element `start` of the whole, by their part of the mask; `start` is even.
+    #[inline(always)]
+    pub(crate) fn apply_at<T: Element>(&self, start: usize, values: &mut [T]) {
+        // one hash serves two elements
         let scale = T::from_f64(self.scale);
-        let mut counter = self.key.wrapping_add((start / 2) as u64);
-        for pair in values.chunks_mut(2) {
-            pair.iter_mut().zip(self.factors(counter, scale)).for_each(|(value, factor)| *value *= factor);
-            counter = counter.wrapping_add(1);
+        let first = self.key.wrapping_add((start / 2) as u64);
+        let n_pairs = (values.len() / 2) as u64;
+        let (pairs, rest) = values.as_chunks_mut::<2>();
+        for (nth, pair) in (0..).zip(pairs) {
+            let [low, high] = self.factors(first.wrapping_add(nth), scale);
+            *pair = [pair[0] * low, pair[1] * high];
+        }
+        if let [last] = rest {
+            *last *= self.factors(first.wrapping_add(n_pairs), scale)[0];
         }
     }
 
@@ -118,7 +122,7 @@ impl Mask {
     #[inline(always)]
     fn factors<T: Element>(&self, counter: u64, scale: T) -> [T; 2] {
         let bits = mix(counter);
-        [bits as u32, (bits >> 32) as u32].map(|bits| if bits < self.threshold { T::ZERO } else { scale })
+        [bits as u32, (bits >> 32) as u32].map(|bits| value_or_zero(bits >= self.threshold, scale))
     }
 }
 
@@ -142,6 +146,7 @@ impl CustomOp1 for Mask {
 }
 
 /// One step of the SplitMix64 generator (Steele, Lea and Flood 2014): a bijection that scatters neighbouring inputs.
+#[inline(always)]
 fn mix(input: u64) -> u64 {
     let mut bits = input.wrapping_add(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

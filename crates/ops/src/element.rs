@@ -2,7 +2,7 @@
 
 use candle_core::WithDType;
 
-use crate::elementary;
+use crate::{normal, vector};
 
 /// A floating point number that the matrix product and the losses can work in.
 pub(crate) trait Element: WithDType + Default {
@@ -10,10 +10,9 @@ pub(crate) trait Element: WithDType + Default {
     const ONE: Self;
     const NEG_INFINITY: Self;
 
+    /// `e^self`; within a few units in the last place, and vectorisable for `f32`.
     fn exp(self) -> Self;
     fn sqrt(self) -> Self;
-    /// The exponential for loops: without branches for `f32`, exact for `f64`.
-    fn fast_exp(self) -> Self;
     /// Distribution function and density of the standard normal.
     fn normal(self) -> (Self, Self);
 }
@@ -27,17 +26,12 @@ macro_rules! element {
 
             #[inline(always)]
             fn exp(self) -> Self {
-                $t::exp(self)
+                $exp(self)
             }
 
             #[inline(always)]
             fn sqrt(self) -> Self {
                 $t::sqrt(self)
-            }
-
-            #[inline(always)]
-            fn fast_exp(self) -> Self {
-                $exp(self)
             }
 
             #[inline(always)]
@@ -48,12 +42,8 @@ macro_rules! element {
     };
 }
 
-element!(f32, elementary::exp, elementary::normal);
-element!(f64, f64::exp, exact_normal);
-
-fn exact_normal(x: f64) -> (f64, f64) {
-    (0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2), (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt())
-}
+element!(f32, vector::exp_f32, normal::normal_f32);
+element!(f64, f64::exp, normal::normal_f64);
 
 /// `value` where `keep` holds, else zero. Both are values and not places, so loops over it have no branch.
 #[inline(always)]

@@ -8,7 +8,6 @@ use crate::element::{Element, with_element};
 use crate::parallel::{CHUNK, filled};
 use crate::storage::{Elements, output, slice, tensor};
 use crate::tape::apply1;
-use crate::vector::vectorised;
 
 /// Which formula of the unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +36,7 @@ impl CustomOp1 for Gelu {
             let input = slice::<T>(input, layout)?;
             let values = filled(input.len(), CHUNK, |start, chunk| {
                 let input = &input[start..start + chunk.len()];
-                vectorised(|| chunk.iter_mut().zip(input).for_each(|(value, x)| *value = self.value_and_slope(*x).0));
+                chunk.iter_mut().zip(input).for_each(|(value, x)| *value = self.value_and_slope(*x).0);
             });
             Ok(output(values, layout.shape().clone()))
         })
@@ -50,11 +49,9 @@ impl CustomOp1 for Gelu {
             let (grads, inputs): (&[T], &[T]) = (&grads, &inputs);
             let values = filled(grads.len(), CHUNK, |start, chunk| {
                 let (grad, input) = (&grads[start..start + chunk.len()], &inputs[start..start + chunk.len()]);
-                vectorised(|| {
-                    for ((value, grad), x) in chunk.iter_mut().zip(grad).zip(input) {
-                        *value = *grad * self.value_and_slope(*x).1;
-                    }
-                });
+                for ((value, grad), x) in chunk.iter_mut().zip(grad).zip(input) {
+                    *value = *grad * self.value_and_slope(*x).1;
+                }
             });
             Ok(Some(tensor(values, grad.shape().clone())?))
         })
@@ -77,7 +74,7 @@ impl Gelu {
                 let [scale, cube, half, three] = [TANH_SCALE, TANH_CUBE, 0.5, 3.0].map(T::from_f64);
                 let inner = scale * x * (T::ONE + cube * x * x);
                 // tanh(u) = 1 - 2 / (e^2u + 1)
-                let tanh = T::ONE - (T::ONE + T::ONE) / ((inner + inner).fast_exp() + T::ONE);
+                let tanh = T::ONE - (T::ONE + T::ONE) / (Element::exp(inner + inner) + T::ONE);
                 let slope = scale * (T::ONE + three * cube * x * x);
                 let value = half * x * (T::ONE + tanh);
                 (value, half * (T::ONE + tanh) + half * x * (T::ONE - tanh * tanh) * slope)

@@ -90,7 +90,7 @@ impl RowGradient {
     }
 
     /// The sum with another gradient of the same table.
-    pub(crate) fn plus(self, other: Self) -> Result<Self> {
+    pub(crate) fn plus(&self, other: &Self) -> Result<Self> {
         let width = self.values.dim(1)?;
         let places: Vec<u32> = self.rows.iter().chain(&other.rows).copied().collect();
         let groups = RowGroups::of(&places);

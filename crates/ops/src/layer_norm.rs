@@ -7,11 +7,11 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
 use crate::composite;
 use crate::element::{Element, with_element};
+use crate::lane_sums::{product_sum, sum_of, sum_of_two};
 use crate::parallel::{filled, map_chunks_mut, rows_per_chunk};
 use crate::shape::{expect_channels, expect_positive, expect_same_kind, expect_shape};
 use crate::storage::{Elements, output, slice, tensor};
 use crate::tape::apply3;
-use crate::vector::{product_sum, sum_of, sum_of_two, vectorised};
 
 const NAME: &str = "layer_norm";
 
@@ -90,14 +90,12 @@ fn forward<T: Element>(input: &[T], gamma: &[T], beta: &[T], eps: f64) -> Vec<T>
     let n_channels = gamma.len();
     filled(input.len(), rows_per_chunk(n_channels) * n_channels, |start, chunk| {
         let rows = chunk.chunks_exact_mut(n_channels).zip(input[start..].chunks_exact(n_channels));
-        vectorised(|| {
-            for (values, row) in rows {
-                let (mean, inverse_std) = statistics(row, eps);
-                for (((value, x), gamma), beta) in values.iter_mut().zip(row).zip(gamma).zip(beta) {
-                    *value = (*x - mean) * inverse_std * *gamma + *beta;
-                }
+        for (values, row) in rows {
+            let (mean, inverse_std) = statistics(row, eps);
+            for (((value, x), gamma), beta) in values.iter_mut().zip(row).zip(gamma).zip(beta) {
+                *value = (*x - mean) * inverse_std * *gamma + *beta;
             }
-        });
+        }
     })
 }
 
@@ -115,12 +113,10 @@ fn backward<T: Element>(grad: &[T], input: &[T], gamma: &[T], eps: f64) -> Grads
         let mut sums = vec![T::ZERO; 2 * n_channels];
         let rows = chunk.chunks_exact_mut(n_channels).zip(input[start..].chunks_exact(n_channels));
         let rows = rows.zip(grad[start..].chunks_exact(n_channels));
-        vectorised(|| {
-            let (gamma_sums, beta_sums) = sums.split_at_mut(n_channels);
-            for ((values, row), grad) in rows {
-                backward_row(values, row, grad, gamma, eps, gamma_sums, beta_sums);
-            }
-        });
+        let (gamma_sums, beta_sums) = sums.split_at_mut(n_channels);
+        for ((values, row), grad) in rows {
+            backward_row(values, row, grad, gamma, eps, gamma_sums, beta_sums);
+        }
         sums
     });
     let mut gamma_grad = vec![T::ZERO; n_channels];

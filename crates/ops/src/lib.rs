@@ -1,9 +1,14 @@
 //! Tensor operations with backward, optimizer steps, seeded initialisation and dropout.
 //!
 //! candle supplies tensors; this crate supplies the operations that training spends its time in, each one fused, with
-//! its own backward: [`linear`], [`conv2d`], [`batch_norm_train`], [`relu`], [`dropout`], pooling, and the losses of
-//! distillation in [`loss`]. [`record`] walks back over them without candle's graph. [`optimizer`] steps parameters in
-//! place, [`init`] fills them from a seed, and [`gradient_coverage`] tells which variables a loss does not reach.
+//! its own backward: [`linear`], [`conv2d`], [`batch_norm_train`], [`relu`], [`dropout`], pooling, those of texts, and the
+//! losses of distillation in [`loss`]. [`record`] walks back over them without candle's graph. [`optimizer`] steps
+//! parameters in place, [`init`] fills them from a seed, and [`gradient_coverage`] tells which variables a loss does not
+//! reach.
+//!
+//! **Texts** are [`TokenRows`]: ids of all texts one behind the other, without padding. [`embedding`], [`embedding_bag`],
+//! [`self_attention`], [`layer_norm`], [`gelu`] and [`pool_tokens`] work on them. The gradient of a table is a
+//! [`RowGradient`] of the rows that were read, and the steps in [`optimizer`] touch these rows alone.
 //!
 //! **Layout.** Images are `[N, H, W, C]`, convolution weights `[kh, kw, C, O]`, linear weights `[O, I]`, so the innermost
 //! axis is always the channel and every convolution is a matrix product over contiguous rows.
@@ -27,24 +32,26 @@ mod conv2d_kernel;
 mod coverage;
 mod dropout;
 mod element;
-mod elementary;
 mod embedding;
 mod embedding_bag;
 mod gelu;
 mod gradients;
 mod im2col;
 pub mod init;
+mod lane_sums;
 mod layer_norm;
 mod linear;
 pub mod loss;
 mod matmul;
 mod memory;
+mod normal;
 pub mod optimizer;
 mod parallel;
 mod pooling;
 mod rotary;
 mod row_groups;
 mod shape;
+mod softmax;
 mod storage;
 mod tape;
 #[cfg(test)]
@@ -65,9 +72,10 @@ pub use embedding_bag::embedding_bag;
 pub use gelu::{Gelu, gelu};
 pub use gradients::{Gradient, Gradients, RowGradient};
 pub use layer_norm::layer_norm;
-pub use linear::{linear, linear_relu};
+pub use linear::{linear, linear_relu, linear_relu_dropout};
 pub use memory::keep_freed_memory;
 pub use pooling::{avg_pool2d, global_average_pool, max_pool2d};
+pub use softmax::softmax_rows;
 pub use tape::{Tape, flatten, record, reshape};
 pub use token_input::TokenRows;
 pub use token_pooling::{TokenPooling, pool_tokens};

@@ -1,48 +1,70 @@
-//! Fully connected layers.
+//! Fully connected layers, with what usually follows them.
 //!
-//! Shapes: `B` examples, `I` inputs, `O` outputs; weights are `[O, I]`, one row for each output unit.
+//! Shapes: `B` examples (any number of axes), `I` inputs, `O` outputs; weights are `[O, I]`, one row for each output unit.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
+use crate::activation::positive_part;
 use crate::composite;
+use crate::dropout::{DropoutKey, Mask};
 use crate::element::{Element, value_or_zero, with_element};
-use crate::matmul::{Matrix, Write, multiply};
-use crate::parallel::{filled, gemm_parallelism, rows_per_chunk, sum_over_rows};
-use crate::shape::{expect_matrix, expect_same_kind, expect_shape};
+use crate::matmul::{Matrix, product};
+use crate::parallel::{CHUNK, filled, for_each_chunk, rows_per_chunk, sum_over_rows};
+use crate::shape::{expect_channels, expect_matrix, expect_same_kind, expect_shape};
 use crate::storage::{Elements, output, slice, tensor};
 use crate::tape::apply3;
 
 /// `input [B, I] weight^T [I, O] + bias [O]`, an output of shape `[B, O]`.
 pub fn linear(input: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    apply(input, weight, bias, Linear { relu: false })
+    apply(input, weight, bias, Linear { relu: false, mask: None })
 }
 
-/// `max(0, linear(input, weight, bias))` in one operation: one edge of the graph and one pass less.
+/// `max(0, linear(input, weight, bias))` in one operation.
 pub fn linear_relu(input: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    apply(input, weight, bias, Linear { relu: true })
+    apply(input, weight, bias, Linear { relu: true, mask: None })
+}
+
+/// `dropout(linear_relu(input, weight, bias), probability, key)` in one operation.
+///
+/// The backward needs no mask: what was dropped and what was not positive is zero in the output.
+pub fn linear_relu_dropout(
+    input: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    probability: f64,
+    key: DropoutKey,
+) -> Result<Tensor> {
+    apply(input, weight, bias, Linear { relu: true, mask: Mask::checked(probability, key)? })
 }
 
 struct Linear {
     relu: bool,
+    /// Only behind a rectifier, whose output tells the backward what was dropped.
+    mask: Option<Mask>,
 }
 
 fn apply(input: &Tensor, weight: &Tensor, bias: &Tensor, op: Linear) -> Result<Tensor> {
     let name = op.name();
-    let (_, n_inputs) = expect_matrix(name, "input", input)?;
+    let n_inputs = expect_channels(name, input)?;
     let (n_outputs, _) = expect_matrix(name, "weight", weight)?;
     expect_shape(name, "weight", weight, &[n_outputs, n_inputs])?;
     expect_shape(name, "bias", bias, &[n_outputs])?;
     expect_same_kind(name, input, &[("weight", weight), ("bias", bias)])?;
     if !input.device().is_cpu() {
-        return composite::linear(input, weight, bias, op.relu);
+        let result = composite::linear(input, weight, bias, op.relu)?;
+        return op.mask.map_or(Ok(result.clone()), |mask| composite::dropout(&result, &mask));
     }
     apply3(op, &input.contiguous()?, &weight.contiguous()?, &bias.contiguous()?)
 }
 
 impl CustomOp3 for Linear {
     fn name(&self) -> &'static str {
-        if self.relu { "linear_relu" } else { "linear" }
+        match (self.relu, &self.mask) {
+            (false, _) => "linear",
+            (true, None) => "linear_relu",
+            (true, Some(_)) => "linear_relu_dropout",
+        }
     }
 
     fn cpu_fwd(
@@ -54,13 +76,15 @@ impl CustomOp3 for Linear {
         bias: &CpuStorage,
         bias_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (batch, n_inputs) = input_layout.shape().dims2()?;
-        let n_outputs = bias_layout.shape().elem_count();
+        let (n_outputs, n_inputs) = weight_layout.shape().dims2()?;
+        let leading = &input_layout.dims()[..input_layout.dims().len() - 1];
+        let shape = [leading, &[n_outputs]].concat();
         with_element!(input.dtype(), self.name(), T => {
-            let input = Matrix::row_major(slice::<T>(input, input_layout)?, batch, n_inputs);
+            let input = Matrix::row_major(slice::<T>(input, input_layout)?, leading.iter().product(), n_inputs);
             let weight = Matrix::row_major(slice::<T>(weight, weight_layout)?, n_outputs, n_inputs);
-            let values = forward(input, weight, slice::<T>(bias, bias_layout)?, batch, self.relu);
-            Ok(output(values, (batch, n_outputs)))
+            let mut values = product(input, weight.transposed());
+            self.finish(&mut values, slice::<T>(bias, bias_layout)?);
+            Ok(output(values, shape))
         })
     }
 
@@ -73,27 +97,28 @@ impl CustomOp3 for Linear {
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let grad = grad.contiguous()?;
-        let (batch, n_inputs) = input.dims2()?;
-        let n_outputs = bias.elem_count();
+        let (n_outputs, n_inputs) = weight.dims2()?;
+        let n_rows = input.dims()[..input.rank() - 1].iter().product();
         with_element!(grad.dtype(), self.name(), T => {
             let mut masked = Vec::new();
             let locked = Elements::<T>::of(&grad)?;
             if self.relu {
-                masked = mask_by_output(&locked, &Elements::<T>::of(result)?);
+                let scale = self.mask.as_ref().map_or(1.0, Mask::scale);
+                masked = mask_by_output(&locked, &Elements::<T>::of(result)?, scale);
             }
             let grad: &[T] = if self.relu { &masked } else { &locked };
-            let rows = Matrix::row_major(grad, batch, n_outputs);
+            let rows = Matrix::row_major(grad, n_rows, n_outputs);
             let input_grad = if input.track_op() {
                 let weight = Elements::<T>::of(weight)?;
                 let weight = Matrix::row_major(&weight, n_outputs, n_inputs);
-                Some(tensor(product(rows, weight, batch * n_inputs), (batch, n_inputs))?)
+                Some(tensor(product(rows, weight), input.shape().clone())?)
             } else {
                 None
             };
             let weight_grad = if weight.track_op() {
                 let input = Elements::<T>::of(input)?;
-                let input = Matrix::row_major(&input, batch, n_inputs);
-                Some(tensor(product(rows.transposed(), input, n_outputs * n_inputs), (n_outputs, n_inputs))?)
+                let input = Matrix::row_major(&input, n_rows, n_inputs);
+                Some(tensor(product(rows.transposed(), input), (n_outputs, n_inputs))?)
             } else {
                 None
             };
@@ -103,32 +128,32 @@ impl CustomOp3 for Linear {
     }
 }
 
-fn forward<T: Element>(input: Matrix<'_, T>, weight: Matrix<'_, T>, bias: &[T], batch: usize, relu: bool) -> Vec<T> {
-    let n_outputs = bias.len();
-    let chunk_len = rows_per_chunk(n_outputs) * n_outputs;
-    let mut values = Vec::with_capacity(batch * n_outputs);
-    (0..batch).for_each(|_| values.extend_from_slice(bias));
-    multiply(&mut values, input, weight.transposed(), Write::Add, gemm_parallelism());
-    if relu {
-        crate::parallel::for_each_chunk(&mut values, chunk_len, |_, chunk| {
-            chunk.iter_mut().for_each(|value| *value = crate::activation::positive_part(*value));
+impl Linear {
+    /// What follows the product: bias, rectifier and mask, a chunk of rows at a time.
+    fn finish<T: Element>(&self, values: &mut [T], bias: &[T]) {
+        let n_outputs = bias.len().max(1);
+        // an even number of rows: the mask goes by pairs of elements
+        let chunk_len = rows_per_chunk(n_outputs).next_multiple_of(2) * n_outputs;
+        for_each_chunk(values, chunk_len, |start, chunk| {
+            for row in chunk.chunks_exact_mut(n_outputs) {
+                for (value, bias) in row.iter_mut().zip(bias) {
+                    let sum = *value + *bias;
+                    *value = if self.relu { positive_part(sum) } else { sum };
+                }
+            }
+            if let Some(mask) = &self.mask {
+                mask.apply_at(start, chunk);
+            }
         });
     }
-    values
 }
 
-/// The product as a new row-major matrix of `len` elements.
-fn product<T: Element>(left: Matrix<'_, T>, right: Matrix<'_, T>, len: usize) -> Vec<T> {
-    let mut values = vec![T::ZERO; len];
-    multiply(&mut values, left, right, Write::Overwrite, gemm_parallelism());
-    values
-}
-
-/// The gradient where the output of the rectifier is above zero, zero elsewhere.
-pub(crate) fn mask_by_output<T: Element>(grad: &[T], result: &[T]) -> Vec<T> {
-    filled(grad.len(), crate::parallel::CHUNK, |start, chunk| {
+/// `scale` times the gradient where the output of the rectifier is above zero, zero elsewhere.
+pub(crate) fn mask_by_output<T: Element>(grad: &[T], result: &[T], scale: f64) -> Vec<T> {
+    let scale = T::from_f64(scale);
+    filled(grad.len(), CHUNK, |start, chunk| {
         for ((value, grad), result) in chunk.iter_mut().zip(&grad[start..]).zip(&result[start..]) {
-            *value = value_or_zero(*result > T::ZERO, *grad);
+            *value = value_or_zero(*result > T::ZERO, *grad * scale);
         }
     })
 }

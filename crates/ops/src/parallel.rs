@@ -5,6 +5,8 @@
 
 use rayon::prelude::*;
 
+use crate::vector::at_full_width;
+
 /// Elements of one chunk of an elementwise pass: large enough to hide the cost of a task, small enough for the L2 cache.
 pub(crate) const CHUNK: usize = 16 * 1024;
 
@@ -23,6 +25,7 @@ pub(crate) fn gemm_parallelism() -> gemm::Parallelism {
 
 /// Calls `work(chunk_idx)` for every chunk and returns the results in the order of the chunks.
 pub(crate) fn map_chunks<R: Send>(n_chunks: usize, work: impl Fn(usize) -> R + Send + Sync) -> Vec<R> {
+    let work = |chunk_idx| at_full_width(|| work(chunk_idx));
     if is_serial(n_chunks) {
         return (0..n_chunks).map(work).collect();
     }
@@ -35,25 +38,21 @@ pub(crate) fn for_each_chunk<T: Send>(
     chunk_len: usize,
     work: impl Fn(usize, &mut [T]) + Send + Sync,
 ) {
-    let chunk_len = chunk_len.max(1);
-    if is_serial(values.len().div_ceil(chunk_len)) {
-        values.chunks_mut(chunk_len).enumerate().for_each(|(i, chunk)| work(i * chunk_len, chunk));
-    } else {
-        values.par_chunks_mut(chunk_len).enumerate().for_each(|(i, chunk)| work(i * chunk_len, chunk));
-    }
+    map_chunks_mut(values, chunk_len, work);
 }
 
-/// As [`for_each_chunk`], with the results of `work` in the order of the chunks.
+/// As [`for_each_chunk`], and returns the results in the order of the chunks.
 pub(crate) fn map_chunks_mut<T: Send, R: Send>(
     values: &mut [T],
     chunk_len: usize,
     work: impl Fn(usize, &mut [T]) -> R + Send + Sync,
 ) -> Vec<R> {
     let chunk_len = chunk_len.max(1);
+    let work = |(i, chunk): (usize, &mut [T])| at_full_width(|| work(i * chunk_len, chunk));
     if is_serial(values.len().div_ceil(chunk_len)) {
-        return values.chunks_mut(chunk_len).enumerate().map(|(i, chunk)| work(i * chunk_len, chunk)).collect();
+        return values.chunks_mut(chunk_len).enumerate().map(work).collect();
     }
-    values.par_chunks_mut(chunk_len).enumerate().map(|(i, chunk)| work(i * chunk_len, chunk)).collect()
+    values.par_chunks_mut(chunk_len).enumerate().map(work).collect()
 }
 
 /// Calls `work(index, part)` for parts of `values` of the given lengths, one behind the other.
@@ -78,9 +77,27 @@ pub(crate) fn filled<T: Copy + Default + Send>(
     chunk_len: usize,
     work: impl Fn(usize, &mut [T]) + Send + Sync,
 ) -> Vec<T> {
-    let mut values = vec![T::default(); len];
-    for_each_chunk(&mut values, chunk_len, work);
-    values
+    filled_with_results(len, chunk_len, work).0
+}
+
+/// As [`filled`], with the results of the chunks in their order.
+pub(crate) fn filled_with_results<T: Copy + Default + Send, R: Send>(
+    len: usize,
+    chunk_len: usize,
+    work: impl Fn(usize, &mut [T]) -> R + Send + Sync,
+) -> (Vec<T>, Vec<R>) {
+    let mut values: Vec<T> = Vec::with_capacity(len);
+    // each chunk is zeroed where it will be written, in the cache and by its own thread, not in a pass over all memory
+    let results = map_chunks_mut(&mut values.spare_capacity_mut()[..len], chunk_len, |start, chunk| {
+        chunk.iter_mut().for_each(|value| {
+            value.write(T::default());
+        });
+        // SAFETY: all elements of the chunk were just written.
+        work(start, unsafe { &mut *(std::ptr::from_mut(chunk) as *mut [T]) })
+    });
+    // SAFETY: the chunks cover the first `len` elements of the capacity, and each was initialised.
+    unsafe { values.set_len(len) };
+    (values, results)
 }
 
 /// Rows of one chunk of a pass over rows of `row_len` elements.

@@ -66,7 +66,7 @@ struct Node {
 /// let input = Tensor::new(&[[1.0_f32, 2.0]], &Device::Cpu)?;
 /// let (loss, tape) = record(|| cross_entropy(&linear(&input, &weight, &bias)?, &[1]))?;
 /// let gradients = tape.backward(&loss)?;
-/// assert_eq!(gradients.get(&weight).map(|gradient| gradient.dims()), Some([2, 2].as_slice()));
+/// assert_eq!(gradients.get(&weight).map(|gradient| gradient.values().dims()), Some([2, 2].as_slice()));
 /// assert!(gradients.get(&input).is_none());
 /// # Ok::<(), Error>(())
 /// ```
@@ -197,7 +197,7 @@ impl Pending {
     fn add_rows(&mut self, id: TensorId, rows: RowGradient) -> Result<()> {
         let sum = match self.rows.remove(&id) {
             None => rows,
-            Some(sum) => sum.plus(rows)?,
+            Some(sum) => sum.plus(&rows)?,
         };
         self.rows.insert(id, sum);
         Ok(())

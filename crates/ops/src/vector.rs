@@ -1,94 +1,77 @@
-//! Loops that are compiled for each vector unit there is, and run on the widest one of this machine; sums over slices in
-//! a fixed number of lanes, which the compiler could not reorder by itself.
+//! Loops at the full width of the processor's vectors, and sums whose order does not depend on that width.
 
 use crate::element::Element;
 
-/// Runs `work` with the widest vector instructions that the processor has. The loops in it must be inlined: whatever it
-/// calls is marked `#[inline(always)]`.
+/// Partial sums of a reduction: one AVX-512 vector of `f32`. A constant of the arithmetic, not of the machine.
+const LANES: usize = 16;
+
+/// Runs `work` compiled for the widest vectors that the processor has (AVX-512, AVX2, or the target's baseline).
+///
+/// The bits are the same in each: nothing is reordered and no multiplication is fused with an addition. Functions that
+/// `work` calls must be `#[inline(always)]`, or they stay at the baseline.
 #[inline(always)]
-pub(crate) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
+pub(crate) fn at_full_width<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
 }
 
-/// Partial sums side by side: two registers of the widest unit.
-const N_LANES: usize = 32;
-
-/// The sum of `term` over a slice.
+/// The sum of `term` over all elements.
 #[inline(always)]
-pub(crate) fn sum_of<T: Element>(values: &[T], term: impl Fn(T) -> T) -> T {
-    let (chunks, rest) = values.as_chunks::<N_LANES>();
-    let mut lanes = [T::ZERO; N_LANES];
-    for chunk in chunks {
-        lanes.iter_mut().zip(chunk).for_each(|(sum, value)| *sum += term(*value));
+pub(crate) fn sum<T: Copy>(values: &[T], term: impl Fn(T) -> f64) -> f64 {
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for block in blocks {
+        sums.iter_mut().zip(block).for_each(|(sum, value)| *sum += term(*value));
     }
-    rest.iter().fold(total(lanes), |sum, value| sum + term(*value))
+    sums.iter().sum::<f64>() + rest.iter().map(|value| term(*value)).sum::<f64>()
 }
 
-/// The sum of `term` over two slices of equal length.
+/// The sum of `term` over all pairs of elements.
 #[inline(always)]
-pub(crate) fn sum_of_two<T: Element>(left: &[T], right: &[T], term: impl Fn(T, T) -> T) -> T {
-    let ((chunks, rest), (right_chunks, right_rest)) = (left.as_chunks::<N_LANES>(), right.as_chunks::<N_LANES>());
-    let mut lanes = [T::ZERO; N_LANES];
-    for (chunk, right) in chunks.iter().zip(right_chunks) {
-        lanes.iter_mut().zip(chunk).zip(right).for_each(|((sum, left), right)| *sum += term(*left, *right));
+pub(crate) fn sum_pairs<T: Copy>(a: &[T], b: &[T], term: impl Fn(T, T) -> f64) -> f64 {
+    let ((a_blocks, a_rest), (b_blocks, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let mut sums = [0.0; LANES];
+    for (a, b) in a_blocks.iter().zip(b_blocks) {
+        sums.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (a, b))| *sum += term(*a, *b));
     }
-    rest.iter().zip(right_rest).fold(total(lanes), |sum, (left, right)| sum + term(*left, *right))
+    sums.iter().sum::<f64>() + a_rest.iter().zip(b_rest).map(|(a, b)| term(*a, *b)).sum::<f64>()
 }
 
-/// The sum of the products of three slices of equal length.
+/// The largest element; NaN is passed over, and of nothing it is minus infinity.
 #[inline(always)]
-pub(crate) fn product_sum<T: Element>(first: &[T], second: &[T], third: &[T]) -> T {
-    let (chunks, rest) = first.as_chunks::<N_LANES>();
-    let (second_chunks, second_rest) = second.as_chunks::<N_LANES>();
-    let (third_chunks, third_rest) = third.as_chunks::<N_LANES>();
-    let mut lanes = [T::ZERO; N_LANES];
-    for ((first, second), third) in chunks.iter().zip(second_chunks).zip(third_chunks) {
-        let products = first.iter().zip(second).zip(third).map(|((a, b), c)| *a * *b * *c);
-        lanes.iter_mut().zip(products).for_each(|(sum, product)| *sum += product);
+pub(crate) fn largest<T: Element>(values: &[T]) -> T {
+    let larger = |largest: T, value: T| if value > largest { value } else { largest };
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    let mut lanes = [T::NEG_INFINITY; LANES];
+    for block in blocks {
+        lanes.iter_mut().zip(block).for_each(|(lane, value)| *lane = larger(*lane, *value));
     }
-    let products = rest.iter().zip(second_rest).zip(third_rest).map(|((a, b), c)| *a * *b * *c);
-    products.fold(total(lanes), |sum, product| sum + product)
+    lanes.iter().chain(rest).fold(T::NEG_INFINITY, |largest, value| larger(largest, *value))
 }
 
-/// The largest element; a NaN may be passed over.
+/// `e^x` for `f32` within 2 units in the last place, without branches and calls, so that loops over it vectorise.
+///
+/// Results below `1.2e-38` are zero, those that are too large infinite. The argument is split as `x = n ln 2 + r` with `|r| <= ln 2 / 2`
+/// (Cody and Waite 1980), and `e^r` is the minimax polynomial of the Cephes library (Moshier 1989).
 #[inline(always)]
-pub(crate) fn largest_of<T: Element>(values: &[T]) -> T {
-    let larger = |a: T, b: T| if a > b { a } else { b };
-    let (chunks, rest) = values.as_chunks::<N_LANES>();
-    let mut lanes = [T::NEG_INFINITY; N_LANES];
-    for chunk in chunks {
-        lanes.iter_mut().zip(chunk).for_each(|(largest, value)| *largest = larger(*largest, *value));
+pub(crate) fn exp_f32(x: f32) -> f32 {
+    /// Above it `f32` holds whole numbers only: adding it rounds, and leaves the rounded number in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    /// `ln 2` in two parts, of which the first has few bits, so that its multiples are exact.
+    const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
+    const POLYNOMIAL: [f32; 6] = [1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
+    /// In between `e^x` is a normal number.
+    const RANGE: [f32; 2] = [-87.33, 88.722_83];
+    let rounded = x * std::f32::consts::LOG2_E + ROUND;
+    let n = rounded - ROUND;
+    let r = x - n * LN_2[0] - n * LN_2[1];
+    let mut sum = POLYNOMIAL[0];
+    for coefficient in &POLYNOMIAL[1..] {
+        sum = sum * r + *coefficient;
     }
-    rest.iter().chain(&lanes).fold(T::NEG_INFINITY, |largest, value| larger(largest, *value))
-}
-
-/// The sum of all lanes, halves onto halves.
-#[inline(always)]
-fn total<T: Element>(mut lanes: [T; N_LANES]) -> T {
-    let mut n_lanes = N_LANES;
-    while n_lanes > 1 {
-        n_lanes /= 2;
-        let (low, high) = lanes.split_at_mut(n_lanes);
-        low.iter_mut().zip(high).for_each(|(low, high)| *low += *high);
-    }
-    lanes[0]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sums_and_maxima_have_every_element_once() {
-        for len in [0, 1, 31, 32, 33, 64, 100] {
-            let values: Vec<f64> = (0..len).map(|i| ((i * 7) % 101) as f64).collect();
-            assert_eq!(vectorised(|| sum_of(&values, |value| 2.0 * value)), 2.0 * values.iter().sum::<f64>());
-            let squares: f64 = values.iter().map(|value| value * value).sum();
-            assert_eq!(vectorised(|| sum_of_two(&values, &values, |a, b| a * b)), squares);
-            let cubes: f64 = values.iter().map(|value| value * value * value).sum();
-            assert_eq!(vectorised(|| product_sum(&values, &values, &values)), cubes);
-            let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            assert_eq!(vectorised(|| largest_of(&values)), largest);
-        }
-    }
+    let mantissa = sum * r * r + r + 1.0;
+    // 2^n by its exponent; with n = 128 the mantissa is below 1, so the product is finite
+    let value = f32::from_bits(mantissa.to_bits().wrapping_add(rounded.to_bits() << 23));
+    let value = if x < RANGE[0] { 0.0 } else { value };
+    let value = if x > RANGE[1] { f32::INFINITY } else { value };
+    if x.is_nan() { x } else { value }
 }

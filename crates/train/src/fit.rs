@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 use stillhouse_core::{ClassId, Seed};
 use stillhouse_data::{Batch, Loader, Split};
 use stillhouse_models::{Mode, Model};
-use stillhouse_ops::{DropoutKey, Gradient, Tape, gradient_coverage, optimizer::clip_by_global_norm, record};
+use stillhouse_ops::optimizer::{clip_factor, global_norm};
+use stillhouse_ops::{DropoutKey, Gradient, Tape, gradient_coverage, record};
 
 /// One training: what, on which rows, towards which objective.
 #[derive(Clone, Debug)]
@@ -163,14 +164,16 @@ impl<'a> Training<'a> {
         if step == 0 {
             self.report_first_batch(batch, monitor);
         }
+        let mut gradient_scale = 1.0;
         if let Some(limit) = job.config.clip_norm {
             let values: Vec<&Tensor> = gradients.iter().flatten().map(Gradient::values).collect();
-            let norm = clip_by_global_norm(&values, limit)?;
+            let norm = global_norm(&values)?;
             if !norm.is_finite() {
                 return Err(self.diverged("the gradient's norm", norm, learning_rate));
             }
+            gradient_scale = clip_factor(norm, limit);
         }
-        self.optimizer.step(self.model.params(), &gradients, learning_rate)?;
+        self.optimizer.step(self.model.params(), &gradients, learning_rate, gradient_scale)?;
         self.model.apply_max_norm()?;
         self.record_step(&parts, loss, batch.labels.len());
         monitor.step(&StepInfo { step: step + 1, n_steps, loss });

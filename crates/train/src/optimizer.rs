@@ -1,6 +1,7 @@
 //! Update rules with state that can be saved and restored, so that a resumed training continues to the bit.
 
 use candle_core::Tensor;
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_models::Param;
@@ -141,20 +142,25 @@ impl Optimizer {
         Ok(Self { config: config.clone(), state: state.collect::<Result<_, _>>()?, n_steps: 0 })
     }
 
-    /// One update of every parameter with a gradient; `gradients` in the order of `params`.
+    /// One update of every parameter that has a gradient, along `gradient_scale` times it; `gradients` in the order of
+    /// `params`.
     pub(crate) fn step(
         &mut self,
         params: &[Param],
         gradients: &[Option<Gradient>],
         learning_rate: f64,
+        gradient_scale: f64,
     ) -> candle_core::Result<()> {
         self.n_steps += 1;
-        for ((param, gradient), state) in params.iter().zip(gradients).zip(&self.state) {
-            if let Some(gradient) = gradient {
-                self.step_param(param, gradient, state, learning_rate * param.learning_rate_factor)?;
+        // small parameters side by side, large ones in chunks: no thread waits between two of them
+        let parts = params.par_iter().zip(gradients).zip(&self.state);
+        parts.try_for_each(|((param, gradient), state)| match gradient {
+            Some(gradient) => {
+                let learning_rate = learning_rate * param.learning_rate_factor;
+                self.step_param(param, gradient, state, learning_rate, gradient_scale)
             }
-        }
-        Ok(())
+            None => Ok(()),
+        })
     }
 
     fn step_param(
@@ -163,12 +169,13 @@ impl Optimizer {
         gradient: &Gradient,
         state: &Tensor,
         learning_rate: f64,
+        gradient_scale: f64,
     ) -> candle_core::Result<()> {
         match &self.config {
             OptimizerConfig::Sgd(config) => {
                 let weight_decay = if param.decay { config.weight_decay } else { 0.0 };
                 let (momentum, nesterov) = (config.momentum, config.nesterov);
-                let hyper = SgdHyper { learning_rate, momentum, nesterov, weight_decay };
+                let hyper = SgdHyper { learning_rate, momentum, nesterov, weight_decay, gradient_scale };
                 let velocity = (momentum > 0.0).then_some(state);
                 match gradient {
                     Gradient::Dense(gradient) => sgd_step(&param.var, gradient, velocity, hyper),
@@ -178,7 +185,8 @@ impl Optimizer {
             OptimizerConfig::AdamW(config) => {
                 let weight_decay = if param.decay { config.weight_decay } else { 0.0 };
                 let AdamWConfig { beta1, beta2, eps, .. } = *config;
-                let hyper = AdamWHyper { learning_rate, beta1, beta2, eps, weight_decay, step: self.n_steps };
+                let step = self.n_steps;
+                let hyper = AdamWHyper { learning_rate, beta1, beta2, eps, weight_decay, gradient_scale, step };
                 match gradient {
                     Gradient::Dense(gradient) => adamw_step(&param.var, gradient, state, hyper),
                     Gradient::Rows(rows) => adamw_step_rows(&param.var, rows, state, hyper),

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use stillhouse_core::{ClassId, ViewId};
 use stillhouse_data::{Inputs, Split};
 use stillhouse_models::{Mode, Model, ModelInput};
+use stillhouse_ops::softmax_rows;
 
 /// Examples in one forward pass. A constant, so that a prediction does not depend on how it was asked for.
 pub const PREDICTION_BATCH: usize = 128;
@@ -92,27 +93,4 @@ pub(crate) fn probs_of(model: &Model, inputs: &ModelInput) -> Result<Vec<f32>, T
     let mut values = logits.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
     softmax_rows(&mut values, n_outputs);
     Ok(values)
-}
-
-/// Turns each row of logits into probabilities, with f64 inside.
-fn softmax_rows(values: &mut [f32], n_outputs: usize) {
-    for row in values.chunks_exact_mut(n_outputs) {
-        let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let total: f64 = row.iter().map(|value| f64::from(value - max).exp()).sum();
-        row.iter_mut().for_each(|value| *value = (f64::from(*value - max).exp() / total) as f32);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn softmax_is_safe_for_large_logits() {
-        let mut values = [1000.0, 1000.0, -1000.0, 0.0, 1.0, 2.0];
-        softmax_rows(&mut values, 3);
-        assert_eq!(values[..3], [0.5, 0.5, 0.0]);
-        assert!((values[3..].iter().sum::<f32>() - 1.0).abs() < 1e-6);
-        assert!((values[5] - 0.665_241).abs() < 1e-6);
-    }
 }

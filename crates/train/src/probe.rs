@@ -31,7 +31,7 @@ pub fn seconds_per_example(model: &Model, config: &TrainingConfig) -> Result<f64
         let (loss, tape) = record(|| Ok::<_, TrainError>(cross_entropy(&model.forward(&inputs, mode)?, &labels)?))?;
         scalar(&loss)?;
         let gradients = in_order(&mut tape.backward(&loss)?, model.params())?;
-        optimizer.step(model.params(), &gradients, 0.0)?;
+        optimizer.step(model.params(), &gradients, 0.0, 1.0)?;
         if step >= N_WARMUP_STEPS {
             fastest = fastest.min(start.elapsed().as_secs_f64());
         }

@@ -163,6 +163,9 @@ pub struct ModelReport {
     pub train_flops: f64,
     /// median milliseconds for one example
     pub latency_ms_p50: Option<f64>,
+    /// milliseconds for one example that 95 of 100 do not exceed
+    #[serde(default)]
+    pub latency_ms_p95: Option<f64>,
 
     // added
     /// what the model is for

@@ -44,6 +44,7 @@ impl Cleaner {
         self.required(path("train_seconds"), &mut model.train_seconds, 0.0);
         self.required(path("train_flops"), &mut model.train_flops, 0.0);
         self.optional(path("latency_ms_p50"), &mut model.latency_ms_p50);
+        self.optional(path("latency_ms_p95"), &mut model.latency_ms_p95);
         self.optional(path("agreement"), &mut model.agreement);
         self.optional(path("last_epoch_valid_top1"), &mut model.last_epoch_valid_top1);
     }

@@ -62,6 +62,7 @@ pub(crate) fn model(name: &str, top1: f64, n_parameters: u64, train_seconds: f64
         train_seconds,
         train_flops: train_seconds * 3.1e11,
         latency_ms_p50: Some(n_parameters as f64 * 1.9e-6 + 0.2),
+        latency_ms_p95: Some(n_parameters as f64 * 2.3e-6 + 0.3),
         role: ModelRole::of_name(name),
         agreement: Some(0.31 + 0.6 * top1),
         last_epoch_valid_top1: Some(top1 + 0.001),

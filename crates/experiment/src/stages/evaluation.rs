@@ -215,8 +215,10 @@ impl Evaluation<'_> {
         let members = teacher.members();
         let networks: Vec<&Trained> = members.iter().filter_map(Member::network).collect();
         let is_measurable = networks.len() == members.len();
+        let latency_ms = if is_measurable { Some(self.latency_ms(teacher)?) } else { None };
         let report = ModelReport {
-            latency_ms_p50: if is_measurable { self.latency(teacher)? } else { None },
+            latency_ms_p50: latency_ms.map(|[p50, _]| p50),
+            latency_ms_p95: latency_ms.map(|[_, p95]| p95),
             ..model_report(name, &networks, &metrics_of(&records), valid.top1)
         };
         // the merged ensemble would not be there without its clusters
@@ -227,8 +229,8 @@ impl Evaluation<'_> {
         Ok(OnTest { name: name.to_owned(), correct, records, conditional_top1, report })
     }
 
-    /// Median time of one example, after warm-up, in this thread pool.
-    fn latency(&self, teacher: &Teacher<'_>) -> Result<Option<f64>> {
+    /// Median and 95th percentile of the milliseconds of one example, after warm-up, in this thread pool.
+    fn latency_ms(&self, teacher: &Teacher<'_>) -> Result<[f64; 2]> {
         let one = self.shop.valid.select(&[0]);
         let mut times_ms = Vec::with_capacity(N_LATENCY_RUNS);
         for run in 0..N_LATENCY_WARMUPS + N_LATENCY_RUNS {
@@ -239,7 +241,7 @@ impl Evaluation<'_> {
             }
         }
         times_ms.sort_by(f64::total_cmp);
-        Ok(times_ms.get(times_ms.len() / 2).copied())
+        Ok([50, 95].map(|percent| times_ms[N_LATENCY_RUNS * percent / 100]))
     }
 
     /// What each specialist is worth on its own classes, predictions restricted to them.
@@ -432,6 +434,7 @@ fn model_report(name: &str, members: &[&Trained], metrics: &Metrics, valid_top1:
         train_seconds: members.iter().map(|trained| trained.fit.train_seconds).sum(),
         train_flops: members.iter().map(|trained| trained.fit.train_flops).sum(),
         latency_ms_p50: None,
+        latency_ms_p95: None,
         role: ModelRole::of_name(name),
         agreement: None,
         last_epoch_valid_top1: only.and_then(|fit| fit.history.epochs.last()?.valid_top1),

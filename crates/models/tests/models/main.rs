@@ -2,6 +2,7 @@
 
 mod architectures;
 mod batch_norm;
+mod bert;
 mod cases;
 mod config;
 mod folder;

@@ -1,28 +1,34 @@
-//! What all losses share: a loss of one row of logits, averaged over the rows of a batch.
+//! What all losses share: a loss of one row of logits, averaged over the rows of a batch, with its gradient.
+
+use std::sync::OnceLock;
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor};
 
+use crate::arithmetic::scale;
 use crate::element::{Element, with_element};
-use crate::parallel::{filled, map_chunks, rows_per_chunk};
+use crate::parallel::{filled_with_results, rows_per_chunk};
 use crate::shape::{expect_matrix, expect_positive};
-use crate::storage::{Elements, output, slice, tensor};
+use crate::storage::{output, slice, tensor};
+use crate::vector::{largest, sum};
 
 /// The loss of one example. `targets` is the example's row of targets, empty for losses that bring their own.
 pub(crate) trait RowLoss: Send + Sync + 'static {
     const NAME: &'static str;
 
-    fn loss<T: Element>(&self, row_idx: usize, logits: &[T], targets: &[T]) -> f64;
-
-    /// Writes `weight` times the gradient of the loss to `grad`.
-    fn gradient<T: Element>(&self, row_idx: usize, logits: &[T], targets: &[T], weight: f64, grad: &mut [T]);
+    /// Returns the loss and writes `weight` times its gradient to `grad`, whose old content does not matter.
+    fn loss<T: Element>(&self, row_idx: usize, logits: &[T], targets: &[T], weight: f64, grad: &mut [T]) -> f64;
 }
 
 /// The mean of a loss over the rows of `[B, C]`.
+///
+/// Loss and gradient need the same exponentials, so the forward computes both.
 pub(crate) struct BatchMean<L> {
     row_loss: L,
     n_rows: usize,
     n_classes: usize,
+    /// Kept for the backward, where there will be one.
+    gradient: Option<OnceLock<Tensor>>,
 }
 
 impl<L: RowLoss> BatchMean<L> {
@@ -31,38 +37,36 @@ impl<L: RowLoss> BatchMean<L> {
         let (n_rows, n_classes) = expect_matrix(L::NAME, "logits", logits)?;
         expect_positive(L::NAME, "examples in batch", n_rows)?;
         expect_positive(L::NAME, "classes", n_classes)?;
-        Ok(Self { row_loss, n_rows, n_classes })
+        Ok(Self { row_loss, n_rows, n_classes, gradient: logits.track_op().then(OnceLock::new) })
     }
 
-    fn rows<'a, T>(&self, values: &'a [T], row_idx: usize) -> &'a [T] {
+    fn row<'a, T>(&self, values: &'a [T], row_idx: usize) -> &'a [T] {
         if values.is_empty() { values } else { &values[row_idx * self.n_classes..(row_idx + 1) * self.n_classes] }
     }
 
-    fn forward<T: Element>(&self, logits: &[T], targets: &[T]) -> (CpuStorage, Shape) {
-        let rows_per_chunk = rows_per_chunk(self.n_classes);
-        let sums = map_chunks(self.n_rows.div_ceil(rows_per_chunk), |chunk_idx| {
-            let start = chunk_idx * rows_per_chunk;
-            let rows = start..(start + rows_per_chunk).min(self.n_rows);
-            rows.map(|row| self.row_loss.loss(row, self.rows(logits, row), self.rows(targets, row))).sum::<f64>()
+    fn forward<T: Element>(&self, logits: &[T], targets: &[T]) -> Result<(CpuStorage, Shape)> {
+        let weight = 1.0 / self.n_rows as f64;
+        let chunk_len = rows_per_chunk(self.n_classes) * self.n_classes;
+        let (gradient, sums) = filled_with_results(logits.len(), chunk_len, |start, chunk| {
+            let rows = (start / self.n_classes..).zip(chunk.chunks_exact_mut(self.n_classes));
+            let row_loss = |(row, grad): (usize, &mut [T])| {
+                self.row_loss.loss(row, self.row(logits, row), self.row(targets, row), weight, grad)
+            };
+            rows.map(row_loss).sum::<f64>()
         });
-        output(vec![T::from_f64(sums.iter().sum::<f64>() / self.n_rows as f64)], ())
+        if let Some(kept) = &self.gradient {
+            // a second forward of the same operation would find the same gradient
+            let _ = kept.set(tensor(gradient, (self.n_rows, self.n_classes))?);
+        }
+        Ok(output(vec![T::from_f64(sums.iter().sum::<f64>() * weight)], ()))
     }
 
-    fn backward<T: Element>(&self, logits: &Tensor, targets: &[T], grad: &Tensor) -> Result<Option<Tensor>> {
-        if !logits.track_op() {
+    fn backward(&self, grad: &Tensor) -> Result<Option<Tensor>> {
+        let Some(gradient) = self.gradient.as_ref().and_then(OnceLock::get) else {
             return Ok(None);
-        }
-        let weight = Elements::<T>::of(grad)?[0].to_f64() / self.n_rows as f64;
-        let logit_values = Elements::<T>::of(logits)?;
-        let values: &[T] = &logit_values;
-        let chunk_len = rows_per_chunk(self.n_classes) * self.n_classes;
-        let grads = filled(values.len(), chunk_len, |start, chunk| {
-            for (nth, grad) in chunk.chunks_exact_mut(self.n_classes).enumerate() {
-                let row = start / self.n_classes + nth;
-                self.row_loss.gradient(row, self.rows(values, row), self.rows(targets, row), weight, grad);
-            }
-        });
-        Ok(Some(tensor(grads, logits.shape().clone())?))
+        };
+        let factor = grad.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()?;
+        Ok(Some(if factor == 1.0 { gradient.clone() } else { scale(gradient, factor)? }))
     }
 }
 
@@ -72,11 +76,11 @@ impl<L: RowLoss> CustomOp1 for BatchMean<L> {
     }
 
     fn cpu_fwd(&self, logits: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        with_element!(logits.dtype(), L::NAME, T => Ok(self.forward(slice::<T>(logits, layout)?, &[])))
+        with_element!(logits.dtype(), L::NAME, T => self.forward(slice::<T>(logits, layout)?, &[]))
     }
 
-    fn bwd(&self, logits: &Tensor, _result: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        with_element!(logits.dtype(), L::NAME, T => self.backward::<T>(logits, &[], grad))
+    fn bwd(&self, _logits: &Tensor, _result: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        self.backward(grad)
     }
 }
 
@@ -93,27 +97,40 @@ impl<L: RowLoss> CustomOp2 for BatchMean<L> {
         targets_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         with_element!(logits.dtype(), L::NAME, T => {
-            Ok(self.forward(slice::<T>(logits, logits_layout)?, slice::<T>(targets, targets_layout)?))
+            self.forward(slice::<T>(logits, logits_layout)?, slice::<T>(targets, targets_layout)?)
         })
     }
 
     fn bwd(
         &self,
-        logits: &Tensor,
-        targets: &Tensor,
+        _logits: &Tensor,
+        _targets: &Tensor,
         _result: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        with_element!(logits.dtype(), L::NAME, T => {
-            Ok((self.backward::<T>(logits, &Elements::<T>::of(targets)?, grad)?, None))
-        })
+        Ok((self.backward(grad)?, None))
     }
 }
 
-/// `log sum_i exp(z_i / temperature)` and the largest of `z_i / temperature`, which keeps the exponentials finite.
-pub(crate) fn log_sum_exp<T: Element>(logits: &[T], temperature: f64) -> f64 {
-    let inverse = T::from_f64(1.0 / temperature);
-    let largest = logits.iter().fold(T::NEG_INFINITY, |largest, z| if *z > largest { *z } else { largest }) * inverse;
-    let sum: f64 = logits.iter().map(|z| (*z * inverse - largest).exp().to_f64()).sum();
-    largest.to_f64() + sum.ln()
+/// What remains to be known of a row whose logits were replaced by `exp(z_i / T - largest)`.
+pub(crate) struct Exponentials {
+    /// The largest of `z_i / T`; subtracted first, it keeps the sum finite.
+    pub(crate) largest: f64,
+    pub(crate) sum: f64,
+}
+
+impl Exponentials {
+    /// Replaces logits by their exponentials.
+    #[inline(always)]
+    pub(crate) fn of<T: Element>(logits: &mut [T], temperature: f64) -> Self {
+        let inverse = T::from_f64(1.0 / temperature);
+        let largest = largest(logits) * inverse;
+        logits.iter_mut().for_each(|z| *z = (*z * inverse - largest).exp());
+        Self { largest: largest.to_f64(), sum: sum(logits, |exp| exp.to_f64()) }
+    }
+
+    /// `log sum_i exp(z_i / T)`.
+    pub(crate) fn log_sum(&self) -> f64 {
+        self.largest + self.sum.ln()
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{Result, Tensor};
 
-use super::batch::{BatchMean, RowLoss, log_sum_exp};
+use super::batch::{BatchMean, Exponentials, RowLoss};
 use crate::composite;
 use crate::element::Element;
 use crate::shape::mismatch;
@@ -35,14 +35,14 @@ struct CrossEntropy {
 impl RowLoss for CrossEntropy {
     const NAME: &'static str = "cross_entropy";
 
-    fn loss<T: Element>(&self, row_idx: usize, logits: &[T], _targets: &[T]) -> f64 {
-        log_sum_exp(logits, 1.0) - logits[self.labels[row_idx] as usize].to_f64()
-    }
-
-    fn gradient<T: Element>(&self, row_idx: usize, logits: &[T], _targets: &[T], weight: f64, grad: &mut [T]) {
-        let log_sum = T::from_f64(log_sum_exp(logits, 1.0));
-        let weight = T::from_f64(weight);
-        grad.iter_mut().zip(logits).for_each(|(grad, z)| *grad = weight * (*z - log_sum).exp());
-        grad[self.labels[row_idx] as usize] -= weight;
+    #[inline(always)]
+    fn loss<T: Element>(&self, row_idx: usize, logits: &[T], _targets: &[T], weight: f64, grad: &mut [T]) -> f64 {
+        let label = self.labels[row_idx] as usize;
+        grad.copy_from_slice(logits);
+        let exps = Exponentials::of(grad, 1.0);
+        let factor = T::from_f64(weight / exps.sum);
+        grad.iter_mut().for_each(|grad| *grad *= factor);
+        grad[label] -= T::from_f64(weight);
+        exps.log_sum() - logits[label].to_f64()
     }
 }

@@ -7,6 +7,7 @@ use crate::composite;
 use crate::element::Element;
 use crate::shape::{expect_same_kind, expect_shape};
 use crate::tape::apply2;
+use crate::vector::sum_pairs;
 
 /// `mean_b(1 / (2 C) sum_i (z_bi - v_bi)^2)` for logits `z [B, C]` and a teacher's logits `v [B, C]`, both of zero mean.
 ///
@@ -29,21 +30,13 @@ struct LogitL2;
 impl RowLoss for LogitL2 {
     const NAME: &'static str = "logit_l2";
 
-    fn loss<T: Element>(&self, _row_idx: usize, logits: &[T], targets: &[T]) -> f64 {
-        let mean = mean_difference(logits, targets);
-        let differences = logits.iter().zip(targets).map(|(z, v)| z.to_f64() - v.to_f64() - mean);
-        differences.map(|difference| difference * difference).sum::<f64>() / (2.0 * logits.len() as f64)
-    }
-
-    fn gradient<T: Element>(&self, _row_idx: usize, logits: &[T], targets: &[T], weight: f64, grad: &mut [T]) {
-        let mean = mean_difference(logits, targets);
-        let weight = weight / logits.len() as f64;
+    #[inline(always)]
+    fn loss<T: Element>(&self, _row_idx: usize, logits: &[T], targets: &[T], weight: f64, grad: &mut [T]) -> f64 {
+        let n_classes = logits.len() as f64;
+        let mean = sum_pairs(logits, targets, |z, v| z.to_f64() - v.to_f64()) / n_classes;
         for ((grad, z), v) in grad.iter_mut().zip(logits).zip(targets) {
-            *grad = T::from_f64(weight * (z.to_f64() - v.to_f64() - mean));
+            *grad = T::from_f64((z.to_f64() - v.to_f64() - mean) * (weight / n_classes));
         }
+        sum_pairs(logits, targets, |z, v| (z.to_f64() - v.to_f64() - mean).powi(2)) / (2.0 * n_classes)
     }
-}
-
-fn mean_difference<T: Element>(logits: &[T], targets: &[T]) -> f64 {
-    logits.iter().zip(targets).map(|(z, v)| z.to_f64() - v.to_f64()).sum::<f64>() / logits.len() as f64
 }

@@ -9,6 +9,7 @@ mod logit;
 mod soft;
 mod sparse;
 
+pub(crate) use batch::Exponentials;
 pub use hard::cross_entropy;
 pub use logit::logit_l2;
 pub use soft::soft_cross_entropy;

@@ -2,11 +2,12 @@
 
 use candle_core::{Result, Tensor};
 
-use super::batch::{BatchMean, RowLoss, log_sum_exp};
+use super::batch::{BatchMean, Exponentials, RowLoss};
 use crate::composite;
 use crate::element::Element;
 use crate::shape::{expect_positive_number, expect_same_kind, expect_shape};
 use crate::tape::apply2;
+use crate::vector::{sum, sum_pairs};
 
 /// `T^2 mean_b(- sum_i p_bi log softmax(z_b / T)_i)` for logits `z [B, C]` and targets `p [B, C]`.
 ///
@@ -33,21 +34,18 @@ struct SoftCrossEntropy {
 impl RowLoss for SoftCrossEntropy {
     const NAME: &'static str = "soft_cross_entropy";
 
-    fn loss<T: Element>(&self, _row_idx: usize, logits: &[T], targets: &[T]) -> f64 {
-        let log_sum = log_sum_exp(logits, self.temperature);
-        let inverse = 1.0 / self.temperature;
-        let terms = logits.iter().zip(targets).filter(|(_, p)| **p != T::ZERO);
-        let cross_entropy: f64 = terms.map(|(z, p)| p.to_f64() * (log_sum - z.to_f64() * inverse)).sum();
+    #[inline(always)]
+    fn loss<T: Element>(&self, _row_idx: usize, logits: &[T], targets: &[T], weight: f64, grad: &mut [T]) -> f64 {
+        grad.copy_from_slice(logits);
+        let exps = Exponentials::of(grad, self.temperature);
+        let (log_sum, inverse) = (exps.log_sum(), 1.0 / self.temperature);
+        let cross_entropy = sum_pairs(logits, targets, |z, p| {
+            // a logit of minus infinity costs nothing where the target has no mass
+            if p == T::ZERO { 0.0 } else { p.to_f64() * (log_sum - z.to_f64() * inverse) }
+        });
+        let mass = sum(targets, |p| p.to_f64());
+        let (weight, share) = (T::from_f64(weight * self.temperature), T::from_f64(mass / exps.sum));
+        grad.iter_mut().zip(targets).for_each(|(grad, p)| *grad = weight * (share * *grad - *p));
         self.temperature * self.temperature * cross_entropy
-    }
-
-    fn gradient<T: Element>(&self, _row_idx: usize, logits: &[T], targets: &[T], weight: f64, grad: &mut [T]) {
-        let log_sum = T::from_f64(log_sum_exp(logits, self.temperature));
-        let inverse = T::from_f64(1.0 / self.temperature);
-        let mass = T::from_f64(targets.iter().map(|p| p.to_f64()).sum());
-        let weight = T::from_f64(weight * self.temperature);
-        for ((grad, z), p) in grad.iter_mut().zip(logits).zip(targets) {
-            *grad = weight * (mass * (*z * inverse - log_sum).exp() - *p);
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::batch::{BatchMean, RowLoss};
+use super::batch::{BatchMean, Exponentials, RowLoss};
 use crate::composite;
 use crate::element::Element;
 use crate::shape::{expect_positive_number, mismatch};
@@ -70,95 +70,55 @@ struct SparseSoftCrossEntropy {
     tails: Vec<f32>,
 }
 
-/// Logarithms of the sum of `exp(z / T)` over the classes that are kept, over the others, and over all.
-struct LogSums {
-    tail: f64,
-    all: f64,
-}
-
 impl SparseSoftCrossEntropy {
     fn row(&self, row_idx: usize) -> (&[u32], &[f32], f64) {
         let kept = row_idx * self.n_kept..(row_idx + 1) * self.n_kept;
         (&self.classes[kept.clone()], &self.probs[kept], f64::from(self.tails[row_idx]))
     }
 
-    /// Each part has its own largest logit, so that a tail far below the kept classes does not vanish.
-    fn log_sums<T: Element>(&self, logits: &[T], classes: &[u32]) -> LogSums {
-        let inverse = T::from_f64(1.0 / self.temperature);
-        let kept = log_sum_exp(classes.iter().map(|class| logits[*class as usize] * inverse));
-        let tail = log_sum_exp(Gaps::new(classes, logits.len()).flat_map(|gap| &logits[gap]).map(|z| *z * inverse));
-        let (low, high) = if kept < tail { (kept, tail) } else { (tail, kept) };
-        LogSums { tail, all: high + (low - high).exp().ln_1p() }
-    }
-}
-
-fn log_sum_exp<T: Element>(logits: impl Iterator<Item = T> + Clone) -> f64 {
-    let largest = logits.clone().fold(T::NEG_INFINITY, |largest, z| if z > largest { z } else { largest });
-    let sum: f64 = logits.map(|z| (z - largest).exp().to_f64()).sum();
-    if sum == 0.0 { f64::NEG_INFINITY } else { largest.to_f64() + sum.ln() }
-}
-
-/// The ranges of class numbers between the kept ones.
-#[derive(Clone)]
-struct Gaps<'a> {
-    classes: std::slice::Iter<'a, u32>,
-    start: usize,
-    n_classes: usize,
-}
-
-impl<'a> Gaps<'a> {
-    fn new(classes: &'a [u32], n_classes: usize) -> Self {
-        Self { classes: classes.iter(), start: 0, n_classes }
-    }
-}
-
-impl Iterator for Gaps<'_> {
-    type Item = std::ops::Range<usize>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.start > self.n_classes {
-            return None;
-        }
-        let end = self.classes.next().map_or(self.n_classes, |class| *class as usize);
-        let gap = self.start..end;
-        self.start = end + 1;
-        Some(gap)
+    /// `log sum exp(z / T)` over the kept classes; minus infinity if there are none.
+    #[inline(always)]
+    fn log_sum_of_kept<T: Element>(&self, logits: &[T], classes: &[u32]) -> f64 {
+        let scaled = || classes.iter().map(|class| logits[*class as usize].to_f64() / self.temperature);
+        let largest = scaled().fold(f64::NEG_INFINITY, f64::max);
+        if classes.is_empty() { largest } else { largest + scaled().map(|z| (z - largest).exp()).sum::<f64>().ln() }
     }
 }
 
 impl RowLoss for SparseSoftCrossEntropy {
     const NAME: &'static str = "sparse_soft_cross_entropy";
 
-    fn loss<T: Element>(&self, row_idx: usize, logits: &[T], _targets: &[T]) -> f64 {
+    #[inline(always)]
+    fn loss<T: Element>(&self, row_idx: usize, logits: &[T], _targets: &[T], weight: f64, grad: &mut [T]) -> f64 {
         let (classes, probs, tail) = self.row(row_idx);
-        let log_sums = self.log_sums(logits, classes);
-        let inverse = 1.0 / self.temperature;
-        let terms = classes.iter().zip(probs).filter(|(_, p)| **p != 0.0);
-        let of_kept: f64 =
-            terms.map(|(class, p)| f64::from(*p) * (log_sums.all - logits[*class as usize].to_f64() * inverse)).sum();
-        let of_tail = if tail == 0.0 { 0.0 } else { tail * (log_sums.all - log_sums.tail) };
-        self.temperature * self.temperature * (of_kept + of_tail)
-    }
+        // each part has its own largest logit, so that a tail far below the kept classes does not vanish
+        grad.copy_from_slice(logits);
+        classes.iter().for_each(|class| grad[*class as usize] = T::NEG_INFINITY);
+        let exps = Exponentials::of(grad, self.temperature);
+        let has_tail = classes.len() < logits.len();
+        let log_tail = if has_tail { exps.log_sum() } else { f64::NEG_INFINITY };
+        let log_kept = self.log_sum_of_kept(logits, classes);
+        let log_all = log_add(log_tail, log_kept);
 
-    fn gradient<T: Element>(&self, row_idx: usize, logits: &[T], _targets: &[T], weight: f64, grad: &mut [T]) {
-        let (classes, probs, tail) = self.row(row_idx);
-        let log_sums = self.log_sums(logits, classes);
-        let inverse = T::from_f64(1.0 / self.temperature);
         let mass = probs.iter().map(|p| f64::from(*p)).sum::<f64>() + tail;
-        let weight = T::from_f64(weight * self.temperature);
-        let all = T::from_f64(log_sums.all);
+        let weight = weight * self.temperature;
         // m s_i - t s_i / S = (m S - t) exp(z_i / T - log S), S the tail's share: exact where that share underflows
-        let in_tail = T::from_f64(mass * (log_sums.tail - log_sums.all).exp() - tail) * weight;
-        let of_tail = T::from_f64(log_sums.tail);
-        for gap in Gaps::new(classes, logits.len()) {
-            for (grad, z) in grad[gap.clone()].iter_mut().zip(&logits[gap]) {
-                *grad = in_tail * (*z * inverse - of_tail).exp();
-            }
-        }
-        let mass = T::from_f64(mass);
+        let of_tail = T::from_f64((mass * (log_tail - log_all).exp() - tail) * weight / exps.sum);
+        grad.iter_mut().for_each(|grad| *grad *= of_tail);
+
+        let mut loss = if tail == 0.0 { 0.0 } else { tail * (log_all - log_tail) };
         for (class, p) in classes.iter().zip(probs) {
-            let class = *class as usize;
-            grad[class] = weight * (mass * (logits[class] * inverse - all).exp() - T::from_f64(f64::from(*p)));
+            let log_share = logits[*class as usize].to_f64() / self.temperature - log_all;
+            let p = f64::from(*p);
+            grad[*class as usize] = T::from_f64(weight * (mass * log_share.exp() - p));
+            loss -= if p == 0.0 { 0.0 } else { p * log_share };
         }
+        self.temperature * self.temperature * loss
     }
+}
+
+/// `log(exp(a) + exp(b))`.
+fn log_add(a: f64, b: f64) -> f64 {
+    let (low, high) = if a < b { (a, b) } else { (b, a) };
+    high + (low - high).exp().ln_1p()
 }

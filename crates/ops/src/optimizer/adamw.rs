@@ -20,11 +20,13 @@ pub struct AdamWHyper {
     pub eps: f64,
     /// Decoupled: the parameter loses this fraction times the learning rate.
     pub weight_decay: f64,
+    /// What the gradient is multiplied by first: below 1 where it is clipped.
+    pub gradient_scale: f64,
     /// The number of this step, from 1; corrects the means for their start at zero.
     pub step: u64,
 }
 
-/// One step of AdamW, in place: `m = beta1 m + (1 - beta1) g`, `v = beta2 v + (1 - beta2) g^2`,
+/// One step of AdamW, in place, along `g = gradient_scale grad`: `m = beta1 m + (1 - beta1) g`, `v = beta2 v + (1 - beta2) g^2`,
 /// `param -= learning_rate (m^ / (sqrt(v^) + eps) + weight_decay param)` with `m^ = m / (1 - beta1^step)`, `v^` likewise.
 ///
 /// `moments [2, ..]` holds `m` and `v`, each of the parameter's shape, and starts at zero.
@@ -56,6 +58,7 @@ impl AdamWHyper {
 impl Step for AdamWHyper {
     const NAME: &'static str = "adamw_step";
 
+    #[inline(always)]
     fn step<T: Element>(&self, param: &mut [T], grad: &[T], first: &mut [T], second: &mut [T]) {
         let [correction1, correction2] = self.corrections();
         let (beta1, beta2) = (T::from_f64(self.beta1), T::from_f64(self.beta2));
@@ -63,9 +66,11 @@ impl Step for AdamWHyper {
         let step_len = T::from_f64(self.learning_rate * correction1);
         let (correction2, eps) = (T::from_f64(correction2), T::from_f64(self.eps));
         let keep = T::from_f64(1.0 - self.learning_rate * self.weight_decay);
+        let gradient_scale = T::from_f64(self.gradient_scale);
         for (((param, first), second), grad) in param.iter_mut().zip(first).zip(second).zip(grad) {
-            *first = beta1 * *first + rest1 * *grad;
-            *second = beta2 * *second + rest2 * *grad * *grad;
+            let grad = *grad * gradient_scale;
+            *first = beta1 * *first + rest1 * grad;
+            *second = beta2 * *second + rest2 * grad * grad;
             *param = keep * *param - step_len * *first / (Element::sqrt(*second * correction2) + eps);
         }
     }

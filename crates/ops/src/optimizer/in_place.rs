@@ -15,6 +15,7 @@ use crate::gradients::RowGradient;
 use crate::parallel::{CHUNK, is_serial};
 use crate::shape::{expect_same_kind, expect_shape};
 use crate::storage::{Elements, shares_storage, slice, slice_mut};
+use crate::vector::at_full_width;
 
 /// The arithmetic of one optimizer step on slices of equal length.
 pub(crate) trait Step: Sync {
@@ -117,18 +118,18 @@ fn step_slices<S: Step, T: Element>(step: &S, rows: Option<&[u32]>, param: &mut 
 fn step_in_chunks<S: Step, T: Element>(step: &S, param: &mut [T], grad: &[T], state: &mut [T]) {
     let (first, second) = state.split_at_mut(param.len().min(state.len()));
     if is_serial(param.len().div_ceil(CHUNK)) {
-        return step.step(param, grad, first, second);
+        return at_full_width(|| step.step(param, grad, first, second));
     }
     let chunks = param.par_chunks_mut(CHUNK).zip(grad.par_chunks(CHUNK));
     match (first.is_empty(), second.is_empty()) {
-        (true, _) => chunks.for_each(|(param, grad)| step.step(param, grad, &mut [], &mut [])),
+        (true, _) => chunks.for_each(|(param, grad)| at_full_width(|| step.step(param, grad, &mut [], &mut []))),
         (false, true) => {
             let chunks = chunks.zip(first.par_chunks_mut(CHUNK));
-            chunks.for_each(|((param, grad), first)| step.step(param, grad, first, &mut []));
+            chunks.for_each(|((param, grad), first)| at_full_width(|| step.step(param, grad, first, &mut [])));
         }
         (false, false) => {
             let chunks = chunks.zip(first.par_chunks_mut(CHUNK)).zip(second.par_chunks_mut(CHUNK));
-            chunks.for_each(|(((param, grad), first), second)| step.step(param, grad, first, second));
+            chunks.for_each(|(((param, grad), first), second)| at_full_width(|| step.step(param, grad, first, second)));
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::element::{Element, with_element};
 use crate::parallel::{for_each_chunk, rows_per_chunk, sum_over_rows};
 use crate::shape::{expect_positive_number, mismatch};
 use crate::storage::slice_mut;
+use crate::vector::sum;
 
 /// Shrinks every row of `weight [O, ..]` whose L2 norm is above `limit` to that norm, in place.
 ///
@@ -71,7 +72,7 @@ impl InplaceOp1 for MaxNorm {
 fn limit_rows<T: Element>(weight: &mut [T], row_len: usize, limit: f64) {
     for_each_chunk(weight, rows_per_chunk(row_len) * row_len, |_, rows| {
         for row in rows.chunks_exact_mut(row_len) {
-            let norm = row.iter().map(|value| value.to_f64() * value.to_f64()).sum::<f64>().sqrt();
+            let norm = sum(row, |value| value.to_f64() * value.to_f64()).sqrt();
             if norm > limit {
                 let factor = T::from_f64(limit / norm);
                 row.iter_mut().for_each(|value| *value *= factor);

@@ -11,7 +11,7 @@ mod rows;
 mod sgd;
 
 pub use adamw::{AdamWHyper, adamw_step};
-pub use clip::clip_by_global_norm;
+pub use clip::{clip_factor, global_norm};
 pub use max_norm::{max_norm_columns, max_norm_rows};
 pub use rows::{adamw_step_rows, sgd_step_rows};
 pub use sgd::{SgdHyper, sgd_step};

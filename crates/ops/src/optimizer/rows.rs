@@ -12,6 +12,7 @@ use crate::element::Element;
 use crate::gradients::RowGradient;
 use crate::parallel::{is_serial, rows_per_chunk};
 use crate::shape::{expect_same_kind, expect_shape};
+use crate::vector::at_full_width;
 
 /// One step of stochastic gradient descent for the rows that have a gradient, in place.
 ///
@@ -68,7 +69,7 @@ pub(crate) fn step_rows<S: Step, T: Element>(step: &S, rows: &[u32], param: &mut
     let width = grad.len() / rows.len();
     let (first, second) = state.split_at_mut(param.len().min(state.len()));
     let pieces = pieces([param, first, second], rows, grad, width);
-    let work = |piece: Piece<'_, T>| step_piece(step, piece, width);
+    let work = |piece: Piece<'_, T>| at_full_width(|| step_piece(step, piece, width));
     if is_serial(pieces.len()) {
         pieces.into_iter().for_each(work);
     } else {
@@ -96,6 +97,7 @@ fn pieces<'a, T>(mut rests: [&'a mut [T]; 3], rows: &'a [u32], grad: &'a [T], wi
     pieces.collect()
 }
 
+#[inline(always)]
 fn step_piece<S: Step, T: Element>(step: &S, piece: Piece<'_, T>, width: usize) {
     let Piece { rows, grad, parts: [param, first, second] } = piece;
     for (row, grad) in rows.iter().zip(grad.chunks_exact(width)) {
@@ -106,6 +108,7 @@ fn step_piece<S: Step, T: Element>(step: &S, piece: Piece<'_, T>, width: usize) 
 }
 
 /// A row of the state, empty where there is none.
+#[inline(always)]
 fn part<T>(state: &mut [T], start: usize, width: usize) -> &mut [T] {
     if state.is_empty() { state } else { &mut state[start..start + width] }
 }

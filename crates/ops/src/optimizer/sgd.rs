@@ -17,9 +17,11 @@ pub struct SgdHyper {
     pub nesterov: bool,
     /// Decoupled: the parameter loses this fraction times the learning rate (Loshchilov and Hutter 2019).
     pub weight_decay: f64,
+    /// What the gradient is multiplied by first: below 1 where it is clipped.
+    pub gradient_scale: f64,
 }
 
-/// `velocity = momentum velocity + grad; param -= learning_rate (velocity + weight_decay param)`, in place.
+/// `velocity = momentum velocity + gradient_scale grad; param -= learning_rate (velocity + weight_decay param)`, in place.
 ///
 /// With `nesterov`, the step goes along `grad + momentum velocity` with the new velocity. `velocity` has the shape of the
 /// parameter and starts at zero; without it the momentum must be 0.
@@ -46,18 +48,21 @@ pub(super) fn check_velocity(param: &Tensor, velocity: Option<&Tensor>, hyper: S
 impl Step for SgdHyper {
     const NAME: &'static str = "sgd_step";
 
+    #[inline(always)]
     fn step<T: Element>(&self, param: &mut [T], grad: &[T], velocity: &mut [T], _: &mut [T]) {
         let learning_rate = T::from_f64(self.learning_rate);
         let keep = T::from_f64(1.0 - self.learning_rate * self.weight_decay);
+        let gradient_scale = T::from_f64(self.gradient_scale);
         if velocity.is_empty() {
             let pairs = param.iter_mut().zip(grad);
-            pairs.for_each(|(param, grad)| *param = keep * *param - learning_rate * *grad);
+            pairs.for_each(|(param, grad)| *param = keep * *param - learning_rate * (*grad * gradient_scale));
             return;
         }
         let momentum = T::from_f64(self.momentum);
         for ((param, velocity), grad) in param.iter_mut().zip(velocity).zip(grad) {
-            *velocity = momentum * *velocity + *grad;
-            let direction = if self.nesterov { *grad + momentum * *velocity } else { *velocity };
+            let grad = *grad * gradient_scale;
+            *velocity = momentum * *velocity + grad;
+            let direction = if self.nesterov { grad + momentum * *velocity } else { *velocity };
             *param = keep * *param - learning_rate * direction;
         }
     }

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use super::random;
+use super::{random, values};
 use crate::loss::{SparseTargets, cross_entropy, logit_l2, soft_cross_entropy, sparse_soft_cross_entropy};
 use crate::{
     AttentionConfig, DropoutKey, Gelu, TokenPooling, TokenRows, add_bias, avg_pool2d, batch_norm_eval,
@@ -25,7 +25,7 @@ fn assert_error<T>(result: Result<T>, parts: &[&str]) {
 fn wrong_shapes_name_both_sides() {
     assert_error(linear(&f32s(&[2, 3]), &f32s(&[4, 5]), &f32s(&[4])), &["linear", "weight", "[4, 3]", "[4, 5]"]);
     assert_error(linear(&f32s(&[2, 3]), &f32s(&[4, 3]), &f32s(&[3])), &["bias", "[4]", "[3]"]);
-    assert_error(linear(&f32s(&[3]), &f32s(&[4, 3]), &f32s(&[4])), &["input", "2 axes", "[3]"]);
+    assert_error(linear(&f32s(&[]), &f32s(&[4, 3]), &f32s(&[4])), &["input", "at least 1 axis", "[]"]);
     assert_error(conv2d(&f32s(&[2, 5, 5]), &f32s(&[3, 3, 1, 1]), 1, 1), &["conv2d", "input", "4 axes"]);
     assert_error(conv2d(&f32s(&[2, 5, 5, 2]), &f32s(&[3, 3, 1, 1]), 1, 1), &["weight", "[3, 3, 2, 1]"]);
     assert_error(conv2d(&f32s(&[2, 5, 5, 1]), &f32s(&[3, 3, 1, 1]), 0, 1), &["stride", "at least 1", "got 0"]);
@@ -113,6 +113,8 @@ fn empty_batches_do_not_panic() {
     let c = f32s(&[3]);
     let output = linear(&empty(&[0, 5]), &f32s(&[3, 5]), &c).unwrap();
     assert_eq!(output.dims(), [0, 3]);
+    // no inputs: the bias alone
+    assert_eq!(values(&linear(&empty(&[2, 0]), &empty(&[3, 0]), &c).unwrap()), [values(&c), values(&c)].concat());
     let images = empty(&[0, 4, 4, 3]);
     assert_eq!(conv2d(&images, &f32s(&[3, 3, 3, 2]), 1, 1).unwrap().dims(), [0, 4, 4, 2]);
     assert_eq!(max_pool2d(&images, 2, 2).unwrap().dims(), [0, 2, 2, 3]);

@@ -11,7 +11,7 @@ use crate::pooling::{PoolSize, Pooling};
 use crate::{
     AttentionConfig, DropoutKey, Gelu, TokenPooling, TokenRows, add, add_bias, avg_pool2d, batch_norm_eval,
     batch_norm_train, composite, conv2d, dropout, embedding, embedding_bag, flatten, gelu, global_average_pool,
-    layer_norm, linear, linear_relu, max_pool2d, pool_tokens, relu, self_attention,
+    layer_norm, linear, linear_relu, linear_relu_dropout, max_pool2d, pool_tokens, relu, self_attention,
 };
 
 type Op = Box<dyn Fn(&[Tensor]) -> Result<Tensor> + Send + Sync>;
@@ -65,6 +65,13 @@ impl Table {
         self.add("linear", &shapes, |x| linear(&x[0], &x[1], &x[2]), |x| composite::linear(&x[0], &x[1], &x[2], false));
         let reference = |x: &[Tensor]| composite::linear(&x[0], &x[1], &x[2], true);
         self.add("linear_relu", &shapes, |x| linear_relu(&x[0], &x[1], &x[2]), reference);
+        let mask = || Mask::new(0.3, DropoutKey { seed: 4 });
+        let op = |x: &[Tensor]| linear_relu_dropout(&x[0], &x[1], &x[2], 0.3, DropoutKey { seed: 4 });
+        let reference = move |x: &[Tensor]| composite::dropout(&composite::linear(&x[0], &x[1], &x[2], true)?, &mask());
+        self.add("linear_relu_dropout", &shapes, op, reference);
+        let more_axes: [&[usize]; 3] = [&[2, b, i], &[o, i], &[o]];
+        let reference = |x: &[Tensor]| composite::linear(&x[0], &x[1], &x[2], true);
+        self.add("linear_relu of more axes", &more_axes, |x| linear_relu(&x[0], &x[1], &x[2]), reference);
         let shape: &[usize] = if scale == Scale::Small { &[3, 2, 5] } else { &[67, 11, 129] };
         self.add("relu", &[shape], |x| relu(&x[0]), |x| composite::relu(&x[0]));
         let mask = || Mask::new(0.4, DropoutKey { seed: 3 });

@@ -4,11 +4,14 @@
 mod bad_input;
 mod cases;
 mod gemm_bits;
+mod golden;
 mod laws;
 mod losses;
 mod optimizers;
 mod randomness;
+mod row_gradients;
 mod tape;
+mod vector;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 

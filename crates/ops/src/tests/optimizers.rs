@@ -5,7 +5,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use super::{bits, distance, random, values};
 use crate::composite;
 use crate::optimizer::{
-    AdamWHyper, SgdHyper, adamw_step, clip_by_global_norm, max_norm_columns, max_norm_rows, sgd_step,
+    AdamWHyper, SgdHyper, adamw_step, clip_factor, global_norm, max_norm_columns, max_norm_rows, sgd_step,
 };
 
 /// More than two chunks, and not a multiple of one.
@@ -20,11 +20,11 @@ fn zeros(shape: &[usize]) -> Tensor {
 }
 
 fn sgd(momentum: f64, nesterov: bool) -> SgdHyper {
-    SgdHyper { learning_rate: 0.1, momentum, nesterov, weight_decay: 0.01 }
+    SgdHyper { learning_rate: 0.1, momentum, nesterov, weight_decay: 0.01, gradient_scale: 0.7 }
 }
 
 fn adamw(step: u64) -> AdamWHyper {
-    AdamWHyper { learning_rate: 0.1, beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.01, step }
+    AdamWHyper { learning_rate: 0.1, beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.01, gradient_scale: 1.0, step }
 }
 
 /// Three steps of each kind; `own` chooses between the fused step and its composite.
@@ -71,7 +71,7 @@ fn the_number_of_threads_does_not_matter() {
     let run = || {
         let mut results = train(true);
         let grads = [random("a", &[LEN], DType::F32), random("b", &[7], DType::F32)];
-        let norm = clip_by_global_norm(&[&grads[0], &grads[1]], 1.0).unwrap();
+        let norm = global_norm(&grads.each_ref()).unwrap();
         for limit in [max_norm_rows, max_norm_columns] {
             let weight = var("weight", &[211, 303]);
             limit(&weight, 12.0).unwrap();
@@ -94,7 +94,7 @@ fn sgd_golden_values() {
         let param = Var::new(&[10.0_f64], &Device::Cpu).unwrap();
         let velocity = Tensor::new(&[1.0_f64], &Device::Cpu).unwrap();
         let grad = Tensor::new(&[2.0_f64], &Device::Cpu).unwrap();
-        let hyper = SgdHyper { learning_rate: 0.1, momentum: 0.5, nesterov, weight_decay: 0.1 };
+        let hyper = SgdHyper { learning_rate: 0.1, momentum: 0.5, nesterov, weight_decay: 0.1, gradient_scale: 1.0 };
         sgd_step(&param, &grad, Some(&velocity), hyper).unwrap();
         assert!((values(&param)[0] - expected).abs() < 1e-14);
         assert_eq!(values(&velocity), [2.5]);
@@ -130,16 +130,18 @@ fn adamw_agrees_with_candle_nn() {
 }
 
 #[test]
-fn clipping_leaves_short_gradients_alone() {
-    let grads = || [Tensor::new(&[3.0_f32], &Device::Cpu).unwrap(), Tensor::new(&[4.0_f32], &Device::Cpu).unwrap()];
-    let [a, b] = grads();
-    assert_eq!(clip_by_global_norm(&[&a, &b], 6.0).unwrap(), 5.0);
-    assert_eq!(values(&a), [3.0]);
-    assert_eq!(clip_by_global_norm(&[&a, &b], 1.0).unwrap(), 5.0);
-    assert!((values(&a)[0] - 0.6).abs() < 1e-7 && (values(&b)[0] - 0.8).abs() < 1e-7);
+fn clipping_shortens_long_gradients_only() {
+    let grads = [3.0_f32, 4.0].map(|value| Tensor::new(&[value], &Device::Cpu).unwrap());
+    assert_eq!(global_norm(&grads.each_ref()).unwrap(), 5.0);
+    assert_eq!([clip_factor(5.0, 6.0), clip_factor(5.0, 1.0), clip_factor(0.0, 1.0)], [1.0, 0.2, 1.0]);
+    assert_eq!(clip_factor(f64::NAN, 1.0), 1.0);
     let broken = Tensor::new(&[f32::NAN], &Device::Cpu).unwrap();
-    assert!(clip_by_global_norm(&[&a, &broken], 1.0).unwrap().is_nan());
-    assert!((values(&a)[0] - 0.6).abs() < 1e-7);
+    assert!(global_norm(&[&grads[0], &broken]).unwrap().is_nan());
+    // a step along the scaled gradient is a step of half the length
+    let hyper = SgdHyper { momentum: 0.0, weight_decay: 0.0, gradient_scale: 0.5, ..sgd(0.0, false) };
+    let param = Var::new(&[1.0_f64], &Device::Cpu).unwrap();
+    sgd_step(&param, &Tensor::new(&[2.0_f64], &Device::Cpu).unwrap(), None, hyper).unwrap();
+    assert_eq!(values(&param), [0.9]);
 }
 
 #[test]

@@ -64,9 +64,10 @@ fn every_operation_has_the_gradients_of_candles_pass() {
             let expected = Gradients::of_candle(&loss().unwrap()).unwrap();
             let gradients = gradients(loss);
             for var in &vars {
-                let [own, expected] = [&gradients, &expected].map(|gradients| gradients.get(var).unwrap());
+                let [own, expected] =
+                    [&gradients, &expected].map(|gradients| gradients.get(var).unwrap().to_dense().unwrap());
                 // candle adds every gradient to a zero, which makes a negative zero positive
-                assert_eq!(bits(&(own + 0.0).unwrap()), bits(expected), "{}", case.name);
+                assert_eq!(bits(&(own + 0.0).unwrap()), bits(&expected), "{}", case.name);
             }
         }
     }
@@ -99,8 +100,7 @@ fn gradients_of_variables_can_be_changed_in_place() {
     let (x, y) = (var(&[1.0]), var(&[2.0]));
     let found = gradients(|| weighted_sum(&add(&x, &y)?));
     let before = gradient_of(&found, &y);
-    let limit = before[0].abs() / 2.0;
-    crate::optimizer::clip_by_global_norm(&[found.get(&x).unwrap().values()], limit).unwrap();
+    crate::arithmetic::add_in_place(found.get(&x).unwrap().values(), &var(&[1.0])).unwrap();
     assert_ne!(gradient_of(&found, &x), before);
     assert_eq!(gradient_of(&found, &y), before);
 }
