@@ -40,11 +40,9 @@ impl WindowsConfig {
     fn ranges(&self, text: &str, stride: usize) -> Vec<Range<usize>> {
         let borders: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
         let n_characters = borders.len() - 1;
-        if n_characters <= self.length {
-            return vec![0..text.len()];
-        }
-        let starts = (0..=n_characters - self.length).step_by(stride);
-        starts.map(|start| borders[start]..borders[start + self.length]).collect()
+        let length = self.length.min(n_characters);
+        let starts = (0..=n_characters - length).step_by(stride);
+        starts.map(|start| borders[start]..borders[start + length]).collect()
     }
 }
 
