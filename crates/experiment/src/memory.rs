@@ -5,7 +5,7 @@
 
 use crate::error::{ExperimentError, Result};
 use crate::stages::Workshop;
-use crate::stages::planning::planned_input;
+use crate::stages::planning::{new_model, planned_input};
 use std::fmt;
 use stillhouse_core::InputShape;
 use stillhouse_data::Split;
@@ -91,9 +91,7 @@ pub(crate) fn stored_bytes(shape: &InputShape) -> u64 {
 /// A model that does not fit the data.
 pub(crate) fn training_bytes(shop: &Workshop<'_>, needs: &Needs<'_>) -> Result<u64> {
     let input = planned_input(shop, needs.tokenizer)?;
-    let model = Model::new(needs.model, &input, needs.n_outputs, shop.seed, &shop.device)
-        .map_err(|error| ExperimentError::Usage(format!("the model does not fit the data: {error}")))?;
-    Ok(bytes_of(&model, needs.training))
+    Ok(bytes_of(&new_model(shop, needs.model, &input, needs.n_outputs, shop.seed)?, needs.training))
 }
 
 fn bytes_of(model: &Model, training: &TrainingConfig) -> u64 {

@@ -22,7 +22,7 @@ use stillhouse_ops::{Gelu, TokenPooling, TokenRows, add, embedding, pool_tokens}
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BertConfig {
-    /// where sizes and first weights come from: a hub repository, or a folder with `config.json` and `model.safetensors`
+    /// where sizes and first weights come from: a folder with `config.json` and `model.safetensors`, as hubs have it
     #[serde(default)]
     pub pretrained: Option<String>,
     /// the sizes; taken from `pretrained` where they are not given

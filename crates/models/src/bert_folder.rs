@@ -7,6 +7,7 @@ use crate::folder::{CONFIG, WEIGHTS, read_file};
 use crate::{BertActivation, BertConfig, BertSize, FolderError, Model, ModelConfig, ModelError, StateMismatch};
 use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
@@ -40,6 +41,27 @@ impl BertConfig {
             serde_json::from_slice(&bytes).map_err(|source| FolderError::Config { path, source })?;
         let size = published.size().map_err(|problem| inconsistent(folder, format!("{CONFIG}: {problem}")))?;
         Ok(Self { size: Some(size), ..self.clone() })
+    }
+}
+
+impl ModelConfig {
+    /// The folder that sizes and first weights come from, if the config names one.
+    pub fn pretrained(&self) -> Option<&Path> {
+        match self {
+            Self::Bert(config) => config.pretrained.as_deref().map(Path::new),
+            _ => None,
+        }
+    }
+
+    /// This config with the sizes of its pretrained encoder, where it names one.
+    ///
+    /// # Errors
+    /// As [`BertConfig::resolved`].
+    pub fn resolved(&self) -> Result<Cow<'_, Self>, FolderError> {
+        match (self, self.pretrained()) {
+            (Self::Bert(config), Some(folder)) => Ok(Cow::Owned(Self::Bert(config.resolved(folder)?))),
+            _ => Ok(Cow::Borrowed(self)),
+        }
     }
 }
 

@@ -49,6 +49,7 @@ struct ConfigFile {
 /// A card that does not fit, a place that holds something else, or a disk that refuses; the place is then as it was.
 pub fn save_model(folder: &Path, model: &Model, card: &ModelCard) -> Result<(), FolderError> {
     check_card(card, model)?;
+    check_tokenizer(folder, model)?;
     let place = Place::of(folder)?;
     place.recover()?;
     place.check_free()?;
@@ -63,6 +64,15 @@ pub fn save_model(folder: &Path, model: &Model, card: &ModelCard) -> Result<(), 
     write_file(staging.path(), README, card_text(card, model).as_bytes())?;
     sync_folder(staging.path())?;
     place.replace_by(staging)
+}
+
+/// A folder without the tokenizer that the model needs could not be read back.
+fn check_tokenizer(folder: &Path, model: &Model) -> Result<(), FolderError> {
+    if model.tokenizer().is_some() || !matches!(model.input(), InputShape::Tokens { .. }) {
+        return Ok(());
+    }
+    let problem = "the model takes tokens and has no tokenizer\n  hint: `Model::with_tokenizer`".to_owned();
+    Err(FolderError::Inconsistent { folder: folder.to_owned(), problem })
 }
 
 /// Reads a model folder.

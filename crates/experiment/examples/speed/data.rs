@@ -2,11 +2,15 @@
 
 use crate::options::{Input, Workload};
 use image::RgbImage;
+use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::RngCore;
+use serde_json::json;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 use stillhouse_core::Seed;
 use stillhouse_data::{DataConfig, Dataset, LoadContext, NoProgress, Split};
+use stillhouse_models::Tokenizer;
 
 /// Every step of an epoch finds a whole batch.
 const BATCHES_PER_EPOCH: usize = 16;
@@ -20,7 +24,15 @@ pub fn examples(workload: &Workload) -> Result<Split, Box<dyn Error>> {
     match workload.input {
         Input::Features { n_features } => features(workload.n_classes, per_class, n_features),
         Input::Image { channels: 3, height, width } => images(workload.n_classes, per_class, height, width),
-        Input::Text { n_characters } => texts(workload.n_classes, per_class, n_characters),
+        Input::Text { n_characters } => {
+            let letter = |rng: &mut ChaCha8Rng| char::from(LETTERS[rng.next_u32() as usize % LETTERS.len()]);
+            texts(workload.n_classes, per_class, |rng| (0..n_characters).map(|_| letter(rng)).collect())
+        }
+        Input::Tokens { n_tokens, vocabulary_size } => {
+            let word = |rng: &mut ChaCha8Rng| word(rng.next_u32() as usize % vocabulary_size);
+            let text = |rng: &mut ChaCha8Rng| (0..n_tokens).map(|_| word(rng)).collect::<Vec<_>>().join(" ");
+            texts(workload.n_classes, per_class, text)
+        }
         Input::Image { channels, .. } => Err(format!("images of {channels} channels: expected 3").into()),
     }
 }
@@ -60,17 +72,37 @@ fn images(n_classes: usize, per_class: usize, height: usize, width: usize) -> Re
     Ok(load(&format!("kind = \"image_folder\"\npath = {}\nvalid_fraction = 0.01", quoted(folder.path())))?.train)
 }
 
-/// Random letters, written as a table.
-fn texts(n_classes: usize, per_class: usize, n_characters: usize) -> Result<Split, Box<dyn Error>> {
-    const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz.";
+const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz.";
+
+/// The word that stands for a token.
+fn word(token: usize) -> String {
+    format!("w{token}")
+}
+
+/// Reads a text of words as their tokens.
+pub fn tokenizer(vocabulary_size: usize) -> Result<Tokenizer, Box<dyn Error>> {
+    let vocabulary: BTreeMap<String, usize> = (0..vocabulary_size).map(|token| (word(token), token)).collect();
+    let tokenizer = json!({
+        "version": "1.0",
+        "added_tokens": [],
+        "pre_tokenizer": { "type": "WhitespaceSplit" },
+        "model": { "type": "WordLevel", "vocab": vocabulary, "unk_token": word(0) },
+    });
+    Ok(Tokenizer::from_json(tokenizer.to_string().as_bytes())?)
+}
+
+/// Random texts, written as a table.
+fn texts(
+    n_classes: usize,
+    per_class: usize,
+    mut text: impl FnMut(&mut ChaCha8Rng) -> String,
+) -> Result<Split, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let mut rng = Seed(1).rng();
     let mut table = "text,label\n".to_owned();
     // more than is needed, since validation and test examples are taken away
     for row in 0..n_classes * (per_class + 2) {
-        let letter = |_| char::from(LETTERS[rng.next_u32() as usize % LETTERS.len()]);
-        let text: String = (0..n_characters).map(letter).collect();
-        table += &format!("{text},class {}\n", row % n_classes);
+        table += &format!("{},class {}\n", text(&mut rng), row % n_classes);
     }
     let path = folder.path().join("train.csv");
     std::fs::write(&path, table)?;

@@ -1,6 +1,7 @@
 //! The time of steps inside of `fit`.
 
-use crate::options::Workload;
+use crate::data;
+use crate::options::{Input, Workload};
 use std::sync::Mutex;
 use std::time::Instant;
 use stillhouse_core::{InputShape, Seed};
@@ -57,8 +58,13 @@ pub fn train_whole(workload: &Workload, split: &Split, seed: Seed, share: &Share
 }
 
 fn model(workload: &Workload, split: &Split, seed: Seed) -> Result<Model, String> {
-    let shape: InputShape = split.input().shape;
-    Model::new(&workload.model, &shape, workload.n_classes, seed, &Device::Cpu).map_err(|error| error.to_string())
+    let new = |input: &InputShape| {
+        Model::new(&workload.model, input, workload.n_classes, seed, &Device::Cpu).map_err(|error| error.to_string())
+    };
+    let Input::Tokens { vocabulary_size, .. } = workload.input else { return new(&split.input().shape) };
+    let tokenizer = data::tokenizer(vocabulary_size).map_err(|error| error.to_string())?;
+    let model = new(&InputShape::Tokens { vocabulary_size })?;
+    model.with_tokenizer(&tokenizer).map_err(|error| error.to_string())
 }
 
 /// Runs `fit` until the clock has seen enough steps.

@@ -28,6 +28,7 @@ pub enum Input {
     Features { n_features: usize },
     Image { channels: usize, height: usize, width: usize },
     Text { n_characters: usize },
+    Tokens { n_tokens: usize, vocabulary_size: usize },
 }
 
 pub struct Options {

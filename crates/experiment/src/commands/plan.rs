@@ -13,7 +13,7 @@ use crate::store::Stage;
 use serde::Serialize;
 use std::path::PathBuf;
 use stillhouse_ensemble::HeldOutPredictions;
-use stillhouse_models::{Model, ModelConfig, TokenizerConfig};
+use stillhouse_models::{ModelConfig, TokenizerConfig};
 use stillhouse_train::{FORWARD_PASSES_PER_STEP, TrainingConfig, seconds_per_example};
 
 /// A run before it is made.
@@ -259,8 +259,7 @@ impl Planner<'_> {
     ) -> Result<Cost> {
         self.shop.context.check_interrupt()?;
         let shape = planning::planned_input(self.shop, architecture.1)?;
-        let model = Model::new(architecture.0, &shape, n_outputs, self.shop.seed, &self.shop.device)
-            .map_err(|error| ExperimentError::Usage(format!("the model does not fit the data: {error}")))?;
+        let model = planning::new_model(self.shop, architecture.0, &shape, n_outputs, self.shop.seed)?;
         let n_examples = (n_rows * training.n_epochs) as f64;
         let seconds = self.shop.context.with_all_threads(|| seconds_per_example(&model, training))??;
         let flops = FORWARD_PASSES_PER_STEP * model.flops_per_example() as f64 * n_examples;

@@ -5,7 +5,6 @@ use super::training::{Recipe, train_model};
 use super::{Clustered, Trained, Workshop, cluster_classes};
 use crate::error::Result;
 use crate::store::Stage;
-use stillhouse_models::Model;
 use stillhouse_train::FORWARD_PASSES_PER_STEP;
 
 pub(crate) use super::baselines::n_equal_cost_members;
@@ -15,6 +14,7 @@ pub(crate) use super::selection::selection_stage;
 pub(crate) use super::soft_targets::{layout, targets_stage};
 pub(crate) use super::student::student_stage;
 pub(crate) use super::tokenizer::planned_input;
+pub(crate) use super::training::new_model;
 pub(crate) use super::validation::check_stage;
 
 /// The stage of a generalist, or of another member of the plain ensemble.
@@ -30,8 +30,7 @@ pub(crate) fn fold_stage(shop: &Workshop<'_>, fold_idx: usize, n_folds: usize) -
 /// Floating-point operations of a recipe's training.
 pub(crate) fn recipe_flops(shop: &Workshop<'_>, recipe: &Recipe<'_>) -> Result<f64> {
     let input = planned_input(shop, recipe.tokenizer)?;
-    let model = Model::new(recipe.model, &input, recipe.n_outputs, shop.seed, &shop.device)
-        .map_err(super::training::model_error)?;
+    let model = new_model(shop, recipe.model, &input, recipe.n_outputs, shop.seed)?;
     let n_examples = (recipe.sampler.epoch_len(shop.train.len()) * recipe.training.n_epochs) as f64;
     Ok((FORWARD_PASSES_PER_STEP * model.flops_per_example() as f64 + recipe.flops_beside) * n_examples)
 }

@@ -8,11 +8,11 @@ use crate::memory::Needs;
 use crate::parallel::Share;
 use crate::store::{Stage, run_stage};
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use stillhouse_core::{InputShape, Seed};
 use stillhouse_data::Split;
-use stillhouse_models::{HeadInit, Model, ModelConfig, TokenizerConfig};
+use stillhouse_models::{FolderError, HeadInit, Model, ModelConfig, TokenizerConfig};
 use stillhouse_train::{
     FitJob, FitSummary, LabelView, Monitor, Objective, Sampler, TrainingConfig, Validation, ViewPolicy, fit,
     load_weights, predict_features, save_weights,
@@ -75,6 +75,8 @@ struct KeyParts<'a> {
     depends_on: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     tokenizer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pretrained: Option<String>,
 }
 
 const WEIGHTS: &str = "model.safetensors";
@@ -95,6 +97,7 @@ impl Recipe<'_> {
             is_frozen: self.frozen.is_some(),
             depends_on: &self.depends_on,
             tokenizer: tokenizer.map(|stage| stage.key().to_owned()),
+            pretrained: self.model.pretrained().map(content_of),
         };
         Stage::new(self.kind, self.index, &parts)
     }
@@ -114,12 +117,15 @@ impl Recipe<'_> {
         let seed = self.seed.derive("init", 0);
         let model = match (&self.start, self.tokenizer) {
             (Some((trained, head)), _) => trained.model.with_head(*head),
-            (None, None) => Model::new(self.model, &shop.input.shape, self.n_outputs, seed, &shop.device),
+            (None, None) => return new_model(shop, self.model, &shop.input.shape, self.n_outputs, seed),
             (None, Some(config)) => {
                 let tokenizer = tokenizer(shop, config)?;
                 let input = InputShape::Tokens { vocabulary_size: tokenizer.vocabulary_size() };
-                let model = Model::new(self.model, &input, self.n_outputs, seed, &shop.device);
-                model.and_then(|model| model.with_tokenizer(&tokenizer))
+                let model = new_model(shop, self.model, &input, self.n_outputs, seed)?;
+                if let Some(folder) = self.model.pretrained() {
+                    model.load_pretrained(folder).map_err(folder_error)?;
+                }
+                model.with_tokenizer(&tokenizer)
             }
         };
         model.map_err(model_error)
@@ -231,6 +237,40 @@ fn n_workers(shop: &Workshop<'_>, recipes: &[Recipe<'_>]) -> Result<usize> {
 /// The whole validation split in the dataset's own numbering.
 pub(crate) fn global_validation(shop: &Workshop<'_>) -> Validation {
     Validation { split: shop.valid.clone(), labels: LabelView::Global }
+}
+
+/// A model with seeded weights; its sizes are those of the pretrained encoder that the config names, if it does.
+pub(crate) fn new_model(
+    shop: &Workshop<'_>,
+    config: &ModelConfig,
+    input: &InputShape,
+    n_outputs: usize,
+    seed: Seed,
+) -> Result<Model> {
+    let config = config.resolved().map_err(folder_error)?;
+    Model::new(&config, input, n_outputs, seed, &shop.device).map_err(model_error)
+}
+
+/// Hash of the files that a pretrained model is read from. What cannot be read is an error as soon as it is needed.
+fn content_of(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_read = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "json" || ending == "safetensors");
+    let mut files: Vec<PathBuf> = entries.filter(is_read).collect();
+    files.sort();
+    let mut hasher = blake3::Hasher::new();
+    for file in files {
+        hasher.update(file.file_name().unwrap_or_default().as_encoded_bytes());
+        if let Ok(content) = std::fs::File::open(&file) {
+            // a file that breaks off in the middle fails again when it is read as weights
+            let _ = hasher.update_reader(content);
+        }
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+#[allow(clippy::needless_pass_by_value)] // the shape that `map_err` asks for
+fn folder_error(error: FolderError) -> ExperimentError {
+    ExperimentError::BadData(anyhow::Error::msg(error.to_string()))
 }
 
 pub(crate) fn model_error(error: stillhouse_models::ModelError) -> ExperimentError {

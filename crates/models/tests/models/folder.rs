@@ -1,11 +1,11 @@
 //! Model folders: written whole, read back exactly, refused clearly.
 
-use crate::cases::{IMAGE, N_OUTPUTS, batch, bits, every_case, labels, logits, mlp, model, resnet, sgd_step};
+use crate::cases::{IMAGE, N_OUTPUTS, TOKENS, batch, bits, every_case, labels, logits, mlp, model, resnet, sgd_step};
 use candle_core::Device;
 use std::fs;
 use std::path::{Path, PathBuf};
 use stillhouse_core::{InputShape, InputSpec};
-use stillhouse_models::{FolderError, Model, ModelCard, check_labels, load_model, save_model};
+use stillhouse_models::{FolderError, Model, ModelCard, Tokenizer, check_labels, load_model, save_model};
 use tempfile::TempDir;
 
 fn card(input: InputShape) -> ModelCard {
@@ -22,6 +22,19 @@ fn saved(directory: &Path, model: &Model) -> PathBuf {
     let folder = directory.join("student");
     save_model(&folder, model, &card(*model.input())).unwrap();
     folder
+}
+
+/// A model of tokens with words for all of its numbers, others as they are.
+fn with_tokenizer(model: Model) -> Model {
+    let InputShape::Tokens { vocabulary_size } = *model.input() else { return model };
+    let words: Vec<String> = (0..vocabulary_size).map(|id| format!("\"w{id}\":{id}")).collect();
+    let json = format!(
+        r#"{{"version":"1.0","truncation":null,"padding":null,"added_tokens":[],"normalizer":null,
+            "pre_tokenizer":{{"type":"Whitespace"}},"post_processor":null,"decoder":null,
+            "model":{{"type":"WordLevel","vocab":{{{}}},"unk_token":"w0"}}}}"#,
+        words.join(",")
+    );
+    model.with_tokenizer(&Tokenizer::from_json(json.as_bytes()).unwrap()).unwrap()
 }
 
 /// A valid folder of a small residual net, to be damaged.
@@ -45,7 +58,7 @@ fn names(directory: &Path) -> Vec<String> {
 #[test]
 fn what_is_saved_is_loaded_exactly() {
     for (config, input) in every_case() {
-        let original = model(&config, &input, 0);
+        let original = with_tokenizer(model(&config, &input, 0));
         sgd_step(&original, &batch(&input, 10, 1), &labels(10), 0.1, 0);
         let directory = TempDir::new().unwrap();
         let folder = saved(directory.path(), &original);
@@ -55,8 +68,19 @@ fn what_is_saved_is_loaded_exactly() {
         assert_eq!(loaded_card, card(input));
         assert_eq!(logits(&loaded, &batch(&input, 3, 2)), logits(&original, &batch(&input, 3, 2)));
         assert_eq!(names(directory.path()), ["student"]);
-        assert_eq!(names(&folder), ["README.md", "config.json", "labels.txt", "model.safetensors"]);
+        let mut files = vec!["README.md", "config.json", "labels.txt", "model.safetensors"];
+        files.extend(matches!(input, InputShape::Tokens { .. }).then_some("tokenizer.json"));
+        assert_eq!(names(&folder), files);
     }
+}
+
+#[test]
+fn a_model_of_tokens_is_not_saved_without_its_tokenizer() {
+    let (config, input) = every_case().into_iter().find(|(_, input)| *input == TOKENS).unwrap();
+    let directory = TempDir::new().unwrap();
+    let error = save_model(&directory.path().join("student"), &model(&config, &input, 0), &card(input)).unwrap_err();
+    assert!(error.to_string().contains("no tokenizer"), "{error}");
+    assert!(names(directory.path()).is_empty());
 }
 
 #[test]
