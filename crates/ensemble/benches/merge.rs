@@ -125,22 +125,24 @@ impl Case {
         let merger = self.merger(rule, gate);
         let n_examples = if rule == MergeRule::Em { self.examples.len().min(20) } else { self.examples.len() };
         let blocks = self.blocks(n_examples, if is_gated { 1 } else { Merger::ROWS_AT_ONCE });
-        let merge_some = |blocks: &[Vec<Vec<f64>>]| {
+        let merge_some = |blocks: &[Vec<Vec<f64>>], probs: &mut Vec<f64>| {
             let mut scratch = MergeScratch::default();
-            let mut probs = Vec::new();
             for block in blocks {
                 if is_gated {
                     scratch = MergeScratch::default();
                 }
                 let teachers: Vec<&[f64]> = block.iter().map(Vec::as_slice).collect();
                 probs.resize(block[0].len(), 0.0);
-                black_box(merger.merge_rows(&teachers, &mut scratch, &mut probs).unwrap());
+                black_box(merger.merge_rows(&teachers, &mut scratch, probs).unwrap());
             }
         };
-        median(|| match n_threads {
-            1 => merge_some(&blocks),
-            n => std::thread::scope(|scope| {
-                blocks.chunks(blocks.len().div_ceil(n)).for_each(|part| drop(scope.spawn(|| merge_some(part))));
+        // a thread merges into the same memory all the time
+        let mut buffers = vec![Vec::new(); n_threads];
+        median(|| match &mut buffers[..] {
+            [buffer] => merge_some(&blocks, buffer),
+            buffers => std::thread::scope(|scope| {
+                let parts = blocks.chunks(blocks.len().div_ceil(n_threads));
+                parts.zip(buffers).for_each(|(part, buffer)| drop(scope.spawn(|| merge_some(part, buffer))));
             }),
         }) / n_examples as f64
     }

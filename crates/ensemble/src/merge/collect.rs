@@ -6,7 +6,7 @@ use super::error::MergeError;
 use super::groups::SignatureGroups;
 use super::merger::Vote;
 use super::problem::{MASS_FLOOR, Problem};
-use super::row::{scale_into, sum};
+use super::row::{scale_into, short_sum, sum};
 use super::scope::TeacherScope;
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ impl<'a, P: Copy + Into<f64>> Collected<'a, P> {
         }
         let of_group = |group: usize| match groups.range(group) {
             range if range.is_empty() => rest_mass,
-            range => listed_mass[range].iter().sum(),
+            range => short_sum(&listed_mass[range]),
         };
         let mut mass: Vec<f64> = (0..groups.len()).map(of_group).collect();
         let rest = raise_empty_groups(&groups, &mut mass, &mut listed_mass, rest, out);
@@ -115,7 +115,7 @@ fn collect_full<'a, P: Copy + Into<f64>>(
     if let [Vote { row, sum, factor, .. }] = full {
         let listed: Vec<f64> = groups.listed().iter().map(|class| factor * row[*class as usize].into()).collect();
         let whole = factor * sum;
-        let rest = whole - listed.iter().sum::<f64>();
+        let rest = whole - short_sum(&listed);
         if groups.n_rest() == 0 || rest > CANCELS * whole {
             return (Rest::Row(row, *factor), listed, rest);
         }

@@ -12,6 +12,18 @@ pub(super) fn sum<P: Copy + Into<f64>>(row: &[P]) -> f64 {
     Arch::new().dispatch(Sums { row }).0
 }
 
+/// The sum of few numbers, for which choosing vectors would take longer than adding.
+pub(super) fn short_sum(values: &[f64]) -> f64 {
+    const PARTS: usize = 8;
+    let chunks = values.chunks_exact(PARTS);
+    let tail: f64 = chunks.remainder().iter().sum();
+    let mut sums = [0.0; PARTS];
+    for chunk in chunks {
+        sums.iter_mut().zip(chunk).for_each(|(sum, value)| *sum += value);
+    }
+    sums.iter().sum::<f64>() + tail
+}
+
 /// The sum, and the sum of absolute values.
 struct Sums<'a, P> {
     row: &'a [P],
