@@ -3,15 +3,8 @@
 use super::config::{Gate, TopN};
 use stillhouse_core::{ClassId, ClassSubset};
 
-/// Numbers of the specialists that vote on an example, ascending.
-///
-/// `generalist` holds probabilities `[C]`; among equally probable classes the lower number counts as more probable.
-pub fn active_specialists(gate: &Gate, generalist: &[f64], subsets: &[ClassSubset]) -> Vec<usize> {
-    let top = opening_classes(gate, generalist);
-    (0..subsets.len()).filter(|index| is_open(top.as_deref(), &subsets[*index])).collect()
-}
-
-/// The classes that open the gate; none where it is open to all.
+/// The classes that open the gate; none where it is open to all. `generalist` holds probabilities `[C]`; among equally
+/// probable classes the lower number counts as more probable.
 pub(super) fn opening_classes(gate: &Gate, generalist: &[f64]) -> Option<Vec<ClassId>> {
     match gate {
         Gate::All {} => None,
@@ -43,21 +36,25 @@ mod tests {
         ClassSubset::new(5, classes.iter().copied().map(ClassId)).unwrap()
     }
 
+    fn active(gate: &Gate, generalist: &[f64], subsets: &[ClassSubset]) -> Vec<usize> {
+        let opening = opening_classes(gate, generalist);
+        (0..subsets.len()).filter(|index| is_open(opening.as_deref(), &subsets[*index])).collect()
+    }
+
     #[test]
     fn the_gate_opens_for_sets_that_hold_a_top_class() {
         let subsets = [subset(&[0, 1]), subset(&[1, 2]), subset(&[3, 4])];
         let probs = [0.1, 0.4, 0.1, 0.3, 0.1];
-        let active = |n| active_specialists(&Gate::TopN(TopN { n }), &probs, &subsets);
-        assert_eq!(active(1), [0, 1]);
-        assert_eq!(active(2), [0, 1, 2]);
-        assert_eq!(active(100), [0, 1, 2]);
-        assert_eq!(active_specialists(&Gate::All {}, &probs, &subsets), [0, 1, 2]);
+        let top = |n| active(&Gate::TopN(TopN { n }), &probs, &subsets);
+        assert_eq!(top(1), [0, 1]);
+        assert_eq!(top(2), [0, 1, 2]);
+        assert_eq!(top(100), [0, 1, 2]);
+        assert_eq!(active(&Gate::All {}, &probs, &subsets), [0, 1, 2]);
     }
 
     #[test]
     fn ties_go_to_the_lower_class() {
         let subsets = [subset(&[2]), subset(&[1])];
-        let active = active_specialists(&Gate::TopN(TopN { n: 1 }), &[0.0, 0.4, 0.4, 0.1, 0.1], &subsets);
-        assert_eq!(active, [1]);
+        assert_eq!(active(&Gate::TopN(TopN { n: 1 }), &[0.0, 0.4, 0.4, 0.1, 0.1], &subsets), [1]);
     }
 }

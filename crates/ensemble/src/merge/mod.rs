@@ -42,6 +42,5 @@ mod scope;
 
 pub use config::{Gate, GivenWeights, MergeConfig, MergeRule, Soften, TeacherWeights, TopN};
 pub use error::MergeError;
-pub use gate::active_specialists;
 pub use merger::{MergeScratch, MergeStats, Merged, Merger};
 pub use scope::TeacherScope;

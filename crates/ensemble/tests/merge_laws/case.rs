@@ -120,6 +120,13 @@ impl Case {
         case
     }
 
+    /// Whether fewer than `n` classes come before the specialist's most probable one, by the generalist.
+    pub fn knows_a_top_class(&self, specialist: usize, n: usize) -> bool {
+        let key = |class: usize| (self.generalist[class], std::cmp::Reverse(class));
+        let comes_before = |own: usize| (0..self.n_classes()).filter(|class| key(*class) > key(own)).count();
+        self.subsets[specialist].members().iter().any(|class| comes_before(class.index()) < n)
+    }
+
     pub fn n_classes(&self) -> usize {
         self.generalist.len()
     }
