@@ -24,10 +24,8 @@ impl Lanes {
 
     #[inline(always)]
     fn zip(self, other: Self, op: impl Fn(f64, f64) -> f64) -> Self {
-        let mut lanes = [0.0; LANES];
-        for lane in 0..LANES {
-            lanes[lane] = op(self.0[lane], other.0[lane]);
-        }
+        let mut lanes = self.0;
+        lanes.iter_mut().zip(other.0).for_each(|(lane, other)| *lane = op(*lane, other));
         Self(lanes)
     }
 
@@ -50,8 +48,8 @@ impl Lanes {
     #[inline(always)]
     pub(super) fn where_less(self, a: Self, b: Self, other: Self) -> Self {
         let mut lanes = other.0;
-        for lane in 0..LANES {
-            lanes[lane] = if a.0[lane] < b.0[lane] { self.0[lane] } else { other.0[lane] };
+        for (lane, (value, (a, b))) in lanes.iter_mut().zip(self.0.into_iter().zip(a.0.into_iter().zip(b.0))) {
+            *lane = if a < b { value } else { *lane };
         }
         Self(lanes)
     }

@@ -69,7 +69,7 @@ impl pulp::NullaryFnOnce for Kernel<'_> {
         let system = System::new(self.problems);
         let mut run = system.newton();
         if run.is_unfinished(&system) {
-            run.adopt(&system, system.detour());
+            run.adopt(&system, &system.detour());
         }
         run.solutions(&system, self.problems.len())
     }
@@ -158,7 +158,7 @@ impl Run {
 
     /// Takes the lanes of another run that has come further.
     #[inline(always)]
-    fn adopt(&mut self, system: &System<'_>, other: Self) {
+    fn adopt(&mut self, system: &System<'_>, other: &Self) {
         for lane in (0..LANES).filter(|lane| !self.is_converged(system, *lane)).collect::<Vec<_>>() {
             for (values, others) in self.state.parts_mut().into_iter().zip(other.state.parts()) {
                 values.iter_mut().zip(others).for_each(|(value, other)| value.0[lane] = other.0[lane]);
@@ -385,8 +385,8 @@ impl<'a> System<'a> {
             let rest = total - inside_mass[set];
             line.iter_mut().zip(&inside_mass).for_each(|(entry, inside)| *entry += rest - *inside);
         }
-        for set in 0..n_sets {
-            let rest = total - inside_mass[set];
+        for (set, inside) in inside_mass.into_iter().enumerate() {
+            let rest = total - inside;
             if rest.any_less(border) {
                 self.gram_row(weights, set, rest, border, &mut matrix);
             }
