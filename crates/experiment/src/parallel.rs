@@ -193,23 +193,23 @@ mod tests {
 
     #[test]
     fn the_last_job_gets_the_threads_of_the_others() {
-        // job 1 goes on only after job 0 and its share are gone
-        let (sender, receiver) = std::sync::mpsc::channel();
-        let (sender, receiver) = (Mutex::new(sender), Mutex::new(receiver));
-        let work = |job: &usize, share: &Share<'_>| {
-            let at_first = width(share);
-            if *job == 1 {
-                receiver.lock().unwrap().recv().unwrap();
-            }
-            (at_first, width(share))
-        };
         let ledger = Mutex::new(Ledger::new(2, 2, 2));
         let [first, second] = [Share::of(&ledger).unwrap(), Share::of(&ledger).unwrap()];
+        // the second job looks once while the first is there, and once after it and its share are gone
+        let (has_looked, is_gone) = (Barrier::new(2), Barrier::new(2));
         let widths = std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| second.run(|| work(&1, &second)));
-            assert_eq!(work(&0, &first), (1, 1));
+            let waiting = scope.spawn(|| {
+                second.run(|| {
+                    let at_first = width(&second);
+                    has_looked.wait();
+                    is_gone.wait();
+                    (at_first, width(&second))
+                })
+            });
+            assert_eq!(first.run(|| width(&first)), 1);
+            has_looked.wait();
             drop(first);
-            sender.lock().unwrap().send(()).unwrap();
+            is_gone.wait();
             waiting.join().unwrap()
         });
         assert_eq!(widths, (1, 2));
