@@ -85,6 +85,15 @@ fn only_helpful_specialists_are_heard_when_asked_for() {
     }
 }
 
+/// Else a run would find the soft targets that others spoke for.
+#[test]
+fn who_is_heard_is_part_of_what_a_finished_stage_is_found_by() {
+    let scratch = Scratch::with_tiny_config();
+    scratch.succeed(&["run", "tiny.toml", "-q"]);
+    let plan = scratch.succeed(&["plan", "tiny.toml", "--set", "specialists.keep=helpful"]).stdout;
+    assert!(plan.contains("selection") && !plan.contains("0 stages to do"), "{plan}");
+}
+
 #[test]
 fn clusters_from_out_of_fold_predictions_cost_their_trainings() {
     let scratch = Scratch::with_tiny_config();

@@ -14,7 +14,7 @@
 //! Newton's method is tried first, from `r = D`: four or five steps are usual. Teachers that contradict each other can
 //! jam it at the border, where tiny products are far from their targets. For them there is a [detour](Targets): the
 //! products are led to `max(target, mu)` with `mu` falling from 1, as interior-point methods do (target following,
-//! Jansen, Roos, Terlaky and Vial 1996). It takes 10 to 30 steps, whatever the teachers say.
+//! Jansen, Roos, Terlaky and Vial 1996). It takes 10 to 30 steps as a rule, 50 in the worst of ten thousand cases.
 //!
 //! Examples are solved in [lanes](super::lanes), each as if it were alone.
 
@@ -25,11 +25,12 @@ use std::borrow::Cow;
 
 /// Relative error of every product at which the solution is good to rounding after the quadratic last step.
 const TOLERANCE: f64 = 1e-11;
-/// Duality gap (in nats) below which a solution is as good, where rounding keeps tiny products from their targets.
-const GAP_TOLERANCE: f64 = 1e-14;
+/// Duality gap (in nats) below which a solution is as good, where rounding keeps tiny products from their targets: a
+/// product whose target is `t` is then off by `sqrt(2 t gap)` at most.
+const GAP_TOLERANCE: f64 = 1e-20;
 /// Newton steps before the detour is taken.
 const MAX_DIRECT: usize = 12;
-/// Steps of the detour; three times the worst seen.
+/// Steps of the detour; twice the worst seen.
 const MAX_DETOUR: usize = 100;
 /// Share of the way to the border of the positive region that a step may go, directly and on the detour.
 const TO_THE_BORDER: f64 = 0.995;

@@ -34,7 +34,7 @@ proptest! {
         let case = Case::random(seed, m);
         let merged = case.merge(MergeRule::Exact).unwrap();
         let violation = case.violation(&merged.probs);
-        prop_assert!(violation < 1e-9 && merged.stats.is_converged, "{violation:e}");
+        prop_assert!(violation < 1e-9 && merged.stats.is_converged, "{violation:e} {:?}", merged.stats);
     }
 
     #[test]
@@ -42,7 +42,7 @@ proptest! {
         let case = Case::contradictory(seed, m);
         let merged = case.merge(MergeRule::Exact).unwrap();
         let (violation, stats) = (case.violation(&merged.probs), merged.stats);
-        prop_assert!(violation < 1e-9 && stats.is_converged && stats.n_iterations < 60, "{violation:e} {stats:?}");
+        prop_assert!(violation < 1e-9 && stats.is_converged && stats.n_iterations < 100, "{violation:e} {stats:?}");
     }
 
     /// Examples are solved side by side, but never see each other.
@@ -339,6 +339,14 @@ fn subsets_and_rows_of_another_dataset_are_refused() {
     let merger = merger(4).unwrap();
     assert!(matches!(merger.merge(&[&[0.5, 0.5], &[0.2, 0.2, 0.6]]), Err(MergeError::Length { teacher: 0, .. })));
     assert!(matches!(merger.merge(&[&[0.25; 4]]), Err(MergeError::TeacherCount { got: 1, .. })));
+}
+
+/// A duality gap of 1e-14 is not small enough: it leaves errors of 1e-8.
+#[test]
+fn a_case_that_stops_short_of_the_tolerance() {
+    let case = Case::random(10_575_153_270_046_968_626, 9);
+    let merged = case.merge(MergeRule::Exact).unwrap();
+    assert!(case.violation(&merged.probs) < 1e-9 && merged.stats.is_converged, "{:?}", merged.stats);
 }
 
 /// Plain Newton steps on the scalar equation of these two would jump to and fro for ever.

@@ -40,7 +40,7 @@ fn keep(shop: &Workshop<'_>) -> KeepSpecialists {
 /// The stage that chooses on the validation split, after the stage with this key; none where nothing is to be chosen.
 pub(crate) fn selection_stage(shop: &Workshop<'_>, key: &str) -> Option<Stage> {
     let (keep, merge) = (keep(shop), &shop.config.merge);
-    let is_needed = keep == KeepSpecialists::Greedy || merge.weights == TeacherWeights::Fitted {};
+    let is_needed = keep != KeepSpecialists::All || merge.weights == TeacherWeights::Fitted {};
     is_needed.then(|| Stage::new("selection", None, &(key, keep, merge)))
 }
 
