@@ -91,7 +91,10 @@ fn wrong_usage_is_refused() {
     for words in [&["rum"][..], &["run", "--threads", "0"], &["predict"], &["run", "-q", "-v"]] {
         assert_eq!(scratch.run(words).code, Some(USAGE), "{words:?}");
     }
-    assert_refused(&scratch, &["run", "--device", "abacus"], USAGE, &["abacus", "\"cpu\""]);
+    assert_refused(&scratch, &["run", "--device", "abacus"], USAGE, &["abacus", "expected cpu"]);
+    if cfg!(not(feature = "cuda")) {
+        assert_refused(&scratch, &["run", "--device", "cuda"], USAGE, &["CUDA", "hint:"]);
+    }
     assert_refused(&scratch, &["status", "nowhere"], USAGE, &["nowhere", "hint:"]);
     assert_refused(&scratch, &["report", "nowhere"], USAGE, &["nowhere", "hint:"]);
     assert_refused(&scratch, &["predict", "nowhere", "a.png"], USAGE, &["nowhere", "hint:"]);

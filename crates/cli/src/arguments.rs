@@ -45,7 +45,7 @@ pub struct GlobalArguments {
     /// short [default: no limit]
     #[arg(long, global = true, value_name = "BYTES", value_parser = memory)]
     pub memory: Option<u64>,
-    /// Where to compute
+    /// Where to compute: cpu, or in a build with CUDA also cuda or cuda:N
     #[arg(long, global = true, default_value = "cpu")]
     pub device: String,
     /// Write the result as JSON to standard output

@@ -53,6 +53,11 @@ impl SealedTest {
         self.split.source()
     }
 
+    /// Bytes that all examples of the source take in memory.
+    pub fn source_bytes(&self) -> u64 {
+        self.split.source_bytes()
+    }
+
     /// Opens the split, for the evaluation.
     pub fn unseal(self) -> Split {
         self.split

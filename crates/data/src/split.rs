@@ -113,6 +113,17 @@ impl Split {
         (source, self.pool.classes.len())
     }
 
+    /// Bytes that all examples of the source take in memory, or would take if images were not read from their files.
+    pub fn source_bytes(&self) -> u64 {
+        let n_labels = self.pool.classes.len() as u64;
+        let of_examples = match &self.pool.store {
+            Store::Texts(texts) => texts.bytes() as u64,
+            Store::Features(features) => size_of_val(&features.values[..]) as u64,
+            Store::Images(_) => n_labels * self.input().shape.n_values() as u64,
+        };
+        of_examples + n_labels * size_of::<ClassId>() as u64
+    }
+
     /// The examples at the given rows, in the given order.
     ///
     /// # Panics

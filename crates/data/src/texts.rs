@@ -55,6 +55,12 @@ impl TextStore {
         Self { windows: Some(windows), ..self }
     }
 
+    /// What the texts and their windows take of the memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let windows = self.windows.as_ref().map_or(0, |windows| size_of_val(&windows[..]));
+        self.buffer.len() + size_of_val(&self.ends[..]) + windows
+    }
+
     /// Number of texts, whatever examples they are cut into.
     pub(crate) fn n_texts(&self) -> usize {
         self.ends.len()
@@ -130,6 +136,7 @@ mod tests {
         assert_eq!([0, 1].map(|row| example(&cut, row)), ["we", "én"]);
         assert_eq!(cut.surroundings(0), ("twee", 1..3));
         assert_eq!(cut.n_texts(), 3);
+        assert_eq!(cut.bytes(), 9 + 3 * 8 + 2 * 12);
     }
 
     #[test]

@@ -7,8 +7,7 @@ use crate::error::{ExperimentError, Result};
 use crate::stages::Workshop;
 use crate::stages::planning::{new_model, planned_input};
 use std::fmt;
-use stillhouse_core::InputShape;
-use stillhouse_data::Split;
+use stillhouse_data::SealedTest;
 use stillhouse_models::{Model, ModelConfig, TokenizerConfig};
 use stillhouse_train::{BATCHES_IN_FLIGHT, OptimizerConfig, TrainingConfig};
 
@@ -17,6 +16,10 @@ const BYTES_PER_NUMBER: u64 = 4;
 /// all layers at once. The workload `resnet_sgd` of `experiments/speed`, 780 MB counted so, took 793 MB at most, program
 /// and examples among them.
 const BYTES_PER_ACTIVATION: u64 = BYTES_PER_NUMBER * 3 / 2;
+
+/// The program itself, its threads, and freed memory that it keeps: the workload `mlp_adamw` of `experiments/speed`, 45 MB
+/// of model and examples, took 94 MB at most.
+pub(crate) const PROGRAM_BYTES: u64 = 48 << 20;
 
 /// A training whose memory is counted.
 pub(crate) struct Needs<'a> {
@@ -72,17 +75,16 @@ pub(crate) fn needs_of_config<'a>(shop: &Workshop<'a>) -> Vec<Needs<'a>> {
 
 /// Bytes of the examples that training and validation read; they are the test split's too where it comes from the same
 /// source.
-pub(crate) fn examples_bytes(shop: &Workshop<'_>) -> u64 {
-    let n_examples = |split: &Split| split.source().1 as u64;
-    let same_source = shop.train.source().0 == shop.valid.source().0;
-    let n_examples = n_examples(&shop.train) + if same_source { 0 } else { n_examples(&shop.valid) };
-    n_examples * stored_bytes(&shop.input.shape)
+fn examples_bytes(shop: &Workshop<'_>) -> u64 {
+    let (train, valid) = (&shop.train, &shop.valid);
+    let is_carved = train.source().0 == valid.source().0;
+    train.source_bytes() + if is_carved { 0 } else { valid.source_bytes() }
 }
 
-/// Bytes of one stored example.
-pub(crate) fn stored_bytes(shape: &InputShape) -> u64 {
-    let bytes_per_value = if matches!(shape, InputShape::Image { .. }) { 1 } else { BYTES_PER_NUMBER };
-    shape.n_values() as u64 * bytes_per_value
+/// Bytes of all examples, those of the test split among them.
+pub(crate) fn all_examples_bytes(shop: &Workshop<'_>, test: &SealedTest) -> u64 {
+    let is_carved = shop.train.source().0 == test.source().0;
+    examples_bytes(shop) + if is_carved { 0 } else { test.source_bytes() }
 }
 
 /// Bytes of one training at its largest moment.
@@ -123,7 +125,7 @@ impl fmt::Display for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stillhouse_core::Seed;
+    use stillhouse_core::{InputShape, Seed};
     use stillhouse_train::Device;
 
     #[test]

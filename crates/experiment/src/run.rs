@@ -60,16 +60,31 @@ impl RunOptions {
         }
     }
 
-    /// The device that `device` names.
+    /// The device that `device` names: `cpu`, `cuda` or `cuda:N`.
     ///
     /// # Errors
-    /// A device that this build does not have.
+    /// A device that this build or this machine does not have.
     pub(crate) fn open_device(&self) -> Result<Device> {
-        match self.device.as_str() {
-            "cpu" => Ok(Device::Cpu),
-            other => Err(ExperimentError::Usage(format!("device \"{other}\" is not in this build; expected \"cpu\""))),
+        let unknown = || ExperimentError::Usage(format!("device \"{}\": expected cpu, cuda or cuda:N", self.device));
+        let (kind, number) = self.device.split_once(':').unwrap_or((&self.device, "0"));
+        match (kind, number.parse()) {
+            ("cpu", _) if kind == self.device => Ok(Device::Cpu),
+            ("cuda", Ok(number)) => open_cuda(number),
+            _ => Err(unknown()),
         }
     }
+}
+
+#[cfg(feature = "cuda")]
+fn open_cuda(number: usize) -> Result<Device> {
+    let wrong = |error| ExperimentError::Usage(format!("device cuda:{number} cannot be opened: {error}"));
+    Device::new_cuda(number).map_err(wrong)
+}
+
+#[cfg(not(feature = "cuda"))]
+fn open_cuda(_: usize) -> Result<Device> {
+    let message = "this build has no CUDA; hint: cargo build --release --features cuda, as CONTRIBUTING.md says";
+    Err(ExperimentError::Usage(message.to_owned()))
 }
 
 /// A finished run.

@@ -22,10 +22,8 @@ fn main() -> Result<()> {
         std::env::args().skip(1).map(|width| width.parse().map_err(Error::wrap)).collect::<Result<_>>()?;
     let widths = if widths.len() < 2 { PAPER_WIDTHS.to_vec() } else { widths };
     println!("{:<8} {:>10} {:>9} {:>9} {:>9} {:>9}", "rule", "examples/s", "step ms", "forward", "backward", "update");
-    for rule in [Rule::AdamW, Rule::Sgd] {
-        measure(&widths, rule)?;
-    }
-    Ok(())
+    // on a thread of the pool, as trainings run
+    rayon::scope(|_| [Rule::AdamW, Rule::Sgd].into_iter().try_for_each(|rule| measure(&widths, rule)))
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -5,13 +5,11 @@
 //!
 //! Shapes: `L` tokens of the text, `W` width, `H` heads, `D` width of a head.
 
-use gemm::Parallelism;
-
 use crate::attention::{Attention, mask_len};
 use crate::dropout::Mask;
 use crate::element::Element;
 use crate::lane_sums::{sum_of, sum_of_two};
-use crate::matmul::{Matrix, Write, multiply};
+use crate::matmul::{Matrix, multiply};
 use crate::parallel::for_each_part;
 use crate::vector::{at_full_width, largest};
 
@@ -30,7 +28,7 @@ pub(crate) fn forward<T: Element>(projections: &[T], attention: &Attention) -> V
             head.load(text, head_idx, attention);
             head.attend();
             head.drop_weights(attention.mask.as_ref(), mask_starts[row] + head_idx * mask_len(range.len()));
-            product(&mut mixed, head.weights(), head.values());
+            multiply(&mut mixed, head.weights(), head.values());
             store(&mixed, output, width, head_idx * head_width, head_width);
         }
     });
@@ -98,7 +96,7 @@ impl<T: Element> Head<T> {
     fn attend(&mut self) {
         let queries = Matrix::row_major(&self.queries, self.len, self.head_width);
         let keys = Matrix::row_major(&self.keys, self.len, self.head_width);
-        product(&mut self.weights, queries, keys.transposed());
+        multiply(&mut self.weights, queries, keys.transposed());
         let weights = self.weights.chunks_exact_mut(self.len.max(1));
         at_full_width(|| weights.for_each(softmax));
     }
@@ -150,21 +148,21 @@ impl<T: Element> Scratch<T> {
         let (len, head_width) = (head.len, head.head_width);
         load(grad, &mut self.outputs, attention.width(), head_idx * head_width, head_width);
         let outputs = Matrix::row_major(&self.outputs, len, head_width);
-        product(&mut self.weights, outputs, head.values().transposed());
+        multiply(&mut self.weights, outputs, head.values().transposed());
         match &attention.mask {
-            None => product(&mut self.values, head.weights().transposed(), outputs),
+            None => multiply(&mut self.values, head.weights().transposed(), outputs),
             Some(mask) => {
                 at_full_width(|| mask.apply_at(mask_start, &mut self.weights));
                 let mut dropped = head.weights.clone();
                 at_full_width(|| mask.apply_at(mask_start, &mut dropped));
-                product(&mut self.values, Matrix::row_major(&dropped, len, len).transposed(), outputs);
+                multiply(&mut self.values, Matrix::row_major(&dropped, len, len).transposed(), outputs);
             }
         }
         let rows = self.weights.chunks_exact_mut(len.max(1)).zip(head.weights.chunks_exact(len.max(1)));
         at_full_width(|| rows.for_each(|(grads, weights)| softmax_backward(grads, weights)));
         let logit_grads = Matrix::row_major(&self.weights, len, len);
-        product(&mut self.queries, logit_grads, Matrix::row_major(&head.keys, len, head_width));
-        product(&mut self.keys, logit_grads.transposed(), Matrix::row_major(&head.queries, len, head_width));
+        multiply(&mut self.queries, logit_grads, Matrix::row_major(&head.keys, len, head_width));
+        multiply(&mut self.keys, logit_grads.transposed(), Matrix::row_major(&head.queries, len, head_width));
         let scale = T::from_f64(attention.scale());
         self.queries.iter_mut().for_each(|query| *query *= scale);
         if let Some(rotary) = &attention.rotary {
@@ -186,10 +184,6 @@ impl<T: Element> Scratch<T> {
 fn softmax_backward<T: Element>(grads: &mut [T], weights: &[T]) {
     let mean = sum_of_two(grads, weights, |grad, weight| grad * weight);
     grads.iter_mut().zip(weights).for_each(|(grad, weight)| *grad = *weight * (*grad - mean));
-}
-
-fn product<T: Element>(destination: &mut [T], left: Matrix<'_, T>, right: Matrix<'_, T>) {
-    multiply(destination, left, right, Write::Overwrite, Parallelism::None);
 }
 
 /// Copies columns `start..start + part_width` of a matrix of `width` columns.

@@ -1,7 +1,14 @@
 //! A safe face for the `gemm` crate: matrices as slices with strides, the destination row-major.
+//!
+//! Threads are our own affair: each computes pieces of the destination by itself. The library's threads share what they
+//! pack and wait for each other, which costs more than packing twice when a batch has some hundred rows.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
 
 use crate::element::Element;
-use crate::parallel::gemm_parallelism;
+use crate::parallel::is_serial;
 
 /// A matrix inside of a slice; strides are in elements.
 #[derive(Clone, Copy)]
@@ -35,65 +42,113 @@ impl<'a, T> Matrix<'a, T> {
             ..self
         }
     }
+
+    fn rows(self, rows: &Range<usize>) -> Self {
+        Self { data: &self.data[rows.start * self.row_stride..], n_rows: rows.len(), ..self }
+    }
+
+    fn columns(self, columns: &Range<usize>) -> Self {
+        self.transposed().rows(columns).transposed()
+    }
 }
 
-/// What a product does with the old content of its destination.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Write {
-    Overwrite,
-    Add,
-}
-
-/// `destination [M, N] = left [M, K] right [K, N]`, or `+=`.
-///
-/// Every element of the destination is summed over `K` in an order that depends on the sizes only, so the bits do not
-/// depend on `parallelism`.
-pub(crate) fn multiply<T: Element>(
-    destination: &mut [T],
-    left: Matrix<'_, T>,
-    right: Matrix<'_, T>,
-    write: Write,
-    parallelism: gemm::Parallelism,
-) {
+/// `destination [M, N] = left [M, K] right [K, N]`, by one thread.
+pub(crate) fn multiply<T: Element>(destination: &mut [T], left: Matrix<'_, T>, right: Matrix<'_, T>) {
     assert_eq!(right.n_rows, left.n_columns, "inner sizes of a matrix product");
     assert_eq!(destination.len(), left.n_rows * right.n_columns, "size of the destination of a matrix product");
-    if left.n_columns == 0 && write == Write::Overwrite {
-        destination.fill(T::ZERO);
-    }
     // SAFETY: the destination is an exclusive row-major slice of M * N elements, and the inner sizes are equal.
-    unsafe { run(destination.as_mut_ptr(), left, right, write, parallelism) }
+    unsafe { run(destination.as_mut_ptr(), right.n_columns, left, right) }
 }
 
 /// `left [M, K] right [K, N]` as a new row-major matrix, by all threads of the current pool.
+///
+/// Every element is summed over `K` in an order that depends on `K` only, so the bits do not depend on the pieces.
 pub(crate) fn product<T: Element>(left: Matrix<'_, T>, right: Matrix<'_, T>) -> Vec<T> {
     assert_eq!(right.n_rows, left.n_columns, "inner sizes of a matrix product");
-    let len = left.n_rows * right.n_columns;
-    if left.n_columns == 0 {
-        return vec![T::ZERO; len];
-    }
+    let (n_rows, n_columns) = (left.n_rows, right.n_columns);
+    let len = n_rows * n_columns;
     let mut values = Vec::with_capacity(len);
-    // SAFETY: the capacity is that of an M x N matrix, and the inner sizes are equal. With an inner size above zero
-    // `gemm` reads no element of a destination that it overwrites, and writes every one, so `len` elements are set.
-    unsafe {
-        run(values.as_mut_ptr(), left, right, Write::Overwrite, gemm_parallelism());
-        values.set_len(len);
+    let destination = Shared(values.as_mut_ptr());
+    // the longer side is cut, so that less is packed twice
+    let is_cut_in_rows = n_rows >= n_columns;
+    let work = |piece: Range<usize>| {
+        let (offset, left, right) = match is_cut_in_rows {
+            true => (piece.start * n_columns, left.rows(&piece), right),
+            false => (piece.start, left, right.columns(&piece)),
+        };
+        // SAFETY: the pieces are disjoint rows or columns of a row-major matrix for which there is room behind the
+        // pointer, and the inner sizes are equal.
+        unsafe { run(destination.at(offset), n_columns, left, right) }
+    };
+    let pieces = pieces(n_rows.max(n_columns), n_rows.min(n_columns), left.n_columns);
+    if is_serial(pieces.len()) {
+        pieces.into_iter().for_each(work);
+    } else {
+        pieces.into_par_iter().for_each(work);
     }
+    // SAFETY: the pieces cover the matrix, and `run` writes every element of a piece.
+    unsafe { values.set_len(len) };
     values
 }
 
+/// Multiplications for which a second thread pays.
+const MIN_SHARED_WORK: usize = 1 << 20;
+/// Pieces begin at multiples of this, the longest vector, so that only the last one has an odd edge.
+const PIECE_UNIT: usize = 16;
+/// Units of the smallest piece. The library sums in another order where both sides are at most 64, or the whole has at most
+/// 256 elements; a piece must not come to that where its product does not.
+const MIN_PIECE: usize = 5;
+/// The shorter side from which on pieces are cut, for the same reason.
+const MIN_SHORT_SIDE: usize = 4;
+/// Units of a piece that is long enough to be halved: a thread that is held up then leaves something to the others.
+const LONG_PIECE: usize = 32;
+
+/// Cuts the longer side of a product for the threads of the current pool.
+fn pieces(side: usize, short_side: usize, depth: usize) -> Vec<Range<usize>> {
+    let n_threads = rayon::current_num_threads();
+    let n_units = side.div_ceil(PIECE_UNIT);
+    let is_shared = short_side >= MIN_SHORT_SIDE && side * short_side * depth >= MIN_SHARED_WORK;
+    let n_pieces = match is_shared {
+        false => 1,
+        true if n_units >= n_threads * LONG_PIECE => 2 * n_threads,
+        true => n_threads.min(n_units / MIN_PIECE).max(1),
+    };
+    let start = |nth: usize| (n_units * nth / n_pieces * PIECE_UNIT).min(side);
+    (0..n_pieces).map(|nth| start(nth)..start(nth + 1)).collect()
+}
+
+/// A destination that threads write to at disjoint places.
+struct Shared<T>(*mut T);
+
+// SAFETY: whoever writes through the pointer vouches for the places.
+unsafe impl<T: Send> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    /// # Safety
+    /// The allocation holds at least `offset` elements.
+    unsafe fn at(&self, offset: usize) -> *mut T {
+        // SAFETY: the caller vouches for the offset
+        unsafe { self.0.add(offset) }
+    }
+}
+
+/// Sets `destination [M, N]`, whose rows start every `row_stride` elements, to `left [M, K] right [K, N]`.
+///
 /// # Safety
-/// `destination` has room for a row-major matrix `[M, N]`, whose elements are set if it is added to. The inner sizes of
-/// `left [M, K]` and `right [K, N]` are equal.
-unsafe fn run<T: Element>(
-    destination: *mut T,
-    left: Matrix<'_, T>,
-    right: Matrix<'_, T>,
-    write: Write,
-    parallelism: gemm::Parallelism,
-) {
+/// There is room for such a matrix behind `destination`, and no other thread looks at its elements. The inner sizes are
+/// equal.
+unsafe fn run<T: Element>(destination: *mut T, row_stride: usize, left: Matrix<'_, T>, right: Matrix<'_, T>) {
     let (m, k, n) = (left.n_rows, left.n_columns, right.n_columns);
+    if k == 0 {
+        for row in 0..m {
+            // SAFETY: the caller vouches for `M` rows of `N` elements; zeros are numbers of both element types
+            unsafe { destination.add(row * row_stride).write_bytes(0, n) };
+        }
+        return;
+    }
     // SAFETY: the constructors of `Matrix` check that all strided elements lie inside of their slices, the caller vouches
-    // for the destination, and `Element` is implemented for f32 and f64 only.
+    // for the destination, and `Element` is implemented for f32 and f64 only. With an inner size above zero `gemm` reads no
+    // element of a destination that it overwrites, and writes every one.
     unsafe {
         gemm::gemm(
             m,
@@ -101,8 +156,8 @@ unsafe fn run<T: Element>(
             k,
             destination,
             1,
-            n as isize,
-            write == Write::Add,
+            row_stride as isize,
+            false,
             left.data.as_ptr(),
             left.column_stride as isize,
             left.row_stride as isize,
@@ -114,7 +169,7 @@ unsafe fn run<T: Element>(
             false,
             false,
             false,
-            parallelism,
+            gemm::Parallelism::None,
         );
     }
 }

@@ -17,14 +17,6 @@ pub(crate) fn is_serial(n_chunks: usize) -> bool {
     n_chunks <= 1 || rayon::current_num_threads() == 1
 }
 
-/// The parallelism that a matrix product may use inside of the current pool.
-pub(crate) fn gemm_parallelism() -> gemm::Parallelism {
-    match rayon::current_num_threads() {
-        1 => gemm::Parallelism::None,
-        n_threads => gemm::Parallelism::Rayon(n_threads),
-    }
-}
-
 /// Calls `work(chunk_idx)` for every chunk and returns the results in the order of the chunks.
 pub(crate) fn map_chunks<R: Send>(n_chunks: usize, work: impl Fn(usize) -> R + Send + Sync) -> Vec<R> {
     let work = |chunk_idx| at_full_width(|| work(chunk_idx));

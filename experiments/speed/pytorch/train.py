@@ -23,7 +23,7 @@ def main() -> None:
     torch.manual_seed(0)
     workload = workloads.load(arguments.workload, arguments)
     start = time.perf_counter()
-    training = workloads.Training(workload, arguments.variant)
+    training = workloads.Training(workload, workloads.examples(workload), arguments.variant)
     for _ in range(N_WARMUP_STEPS):
         training.step()
     warmup_s = time.perf_counter() - start

@@ -89,10 +89,10 @@ class Training:
     """A model with its optimizers and examples. `variant` lists, joined by +, what is tried: `fused` optimizers,
     `channels_last` images, `sparse` gradients of an embedding bag, `compile` for torch.compile."""
 
-    def __init__(self, workload: dict, variant: str = "eager"):
+    def __init__(self, workload: dict, data: tuple[torch.Tensor, torch.Tensor], variant: str = "eager"):
         tricks = variant.split("+")
         self.batch_size = workload["batch_size"]
-        self.inputs, self.labels = examples(workload)
+        self.inputs, self.labels = data
         model = models.build(workload["model"], workload["input"], workload["n_classes"], "sparse" in tricks)
         if "channels_last" in tricks:
             model = model.to(memory_format=torch.channels_last)

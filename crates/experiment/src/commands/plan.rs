@@ -12,6 +12,7 @@ use crate::stages::{Clustered, Trained, Workshop, planning};
 use crate::store::Stage;
 use serde::Serialize;
 use std::path::PathBuf;
+use stillhouse_data::SealedTest;
 use stillhouse_ensemble::HeldOutPredictions;
 use stillhouse_models::{ModelConfig, TokenizerConfig};
 use stillhouse_train::{FORWARD_PASSES_PER_STEP, TrainingConfig, seconds_per_example};
@@ -62,13 +63,12 @@ pub fn plan(
     let options = RunOptions { stages: Some(stages), ..options.clone() };
     let context = RunContext::new(scratch.path(), &options, observer, interrupt)?;
     let dataset = load_data(experiment, &context)?;
-    let n_test = dataset.test.len();
     let summary = summarise(&dataset);
-    let (shop, _test) = open_workshop(experiment, dataset, options.open_device()?, &context)?;
+    let (shop, test) = open_workshop(experiment, dataset, options.open_device()?, &context)?;
     let mut planner =
         Planner { shop: &shop, n_threads: options.n_threads.max(1), stages: Vec::new(), notes: Vec::new() };
     planner.run(experiment.name(), &summary)?;
-    let memory_bytes = planner.memory_bytes(n_test)?;
+    let memory_bytes = planner.memory_bytes(&test)?;
     Ok(Plan { run_dir, stages: planner.stages, memory_bytes, notes: planner.notes })
 }
 
@@ -275,8 +275,8 @@ impl Planner<'_> {
         self.stages.push(PlannedStage { name: name.into(), cached, estimated_seconds: None, disk_bytes });
     }
 
-    /// Examples and soft targets, and the trainings that run side by side where they need most.
-    fn memory_bytes(&mut self, n_test: usize) -> Result<u64> {
+    /// The program, examples and soft targets, and the trainings that run side by side where they need most.
+    fn memory_bytes(&mut self, test: &SealedTest) -> Result<u64> {
         let shop = self.shop;
         let mut of_trainings = 0;
         for needs in memory::needs_of_config(shop) {
@@ -289,11 +289,10 @@ impl Planner<'_> {
             }
             of_trainings = of_trainings.max(n_fit.min(n_wanted) as u64 * memory::training_bytes(shop, &needs)?);
         }
-        let n_examples = (shop.train.len() + shop.valid.len() + n_test) as u64;
-        let of_examples = n_examples * memory::stored_bytes(&shop.input.shape);
+        let of_examples = memory::all_examples_bytes(shop, test);
         let targets =
             self.stages.iter().filter(|stage| stage.name.starts_with("soft_targets")).map(|stage| stage.disk_bytes);
-        Ok(of_examples + of_trainings + targets.sum::<u64>())
+        Ok(memory::PROGRAM_BYTES + of_examples + of_trainings + targets.sum::<u64>())
     }
 
     /// Planned trainings of a section of the config.

@@ -3,11 +3,11 @@
 
 mod bad_input;
 mod cases;
-mod gemm_bits;
 mod golden;
 mod laws;
 mod losses;
 mod optimizers;
+mod products;
 mod randomness;
 mod row_gradients;
 mod tape;

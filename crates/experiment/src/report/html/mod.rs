@@ -35,7 +35,7 @@ struct View<'a> {
     groups: Vec<models::Group>,
     specialists: Vec<models::ModelRow>,
     quality_columns: [&'static str; 7],
-    cost_columns: [&'static str; 6],
+    cost_columns: [&'static str; 7],
     size_svg: Option<String>,
     portfolio_svg: Option<String>,
     comparisons_svg: String,

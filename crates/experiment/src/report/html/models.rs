@@ -53,8 +53,8 @@ pub(super) const QUALITY_COLUMNS: [&str; 7] =
     ["Top-1 %", "Top-5 %", "NLL", "ECE %", "Agreement %", "Valid. top-1 %", "… last epoch"];
 
 /// Headings of the table of costs, in the order of [`ModelRow::costs`].
-pub(super) const COST_COLUMNS: [&str; 6] =
-    ["Parameters", "Size", "Latency p50", "Training", "Training FLOPs", "× generalist"];
+pub(super) const COST_COLUMNS: [&str; 7] =
+    ["Parameters", "Size", "Latency p50", "p95", "Training", "Training FLOPs", "× generalist"];
 
 /// CSS class of a model's colour.
 pub(super) fn colour(name: &str) -> &'static str {
@@ -304,6 +304,7 @@ fn costs(report: &Report, model: &ModelReport) -> Vec<Cell> {
         plain(known(si(model.n_parameters as f64))),
         plain(known(bytes(model.bytes))),
         plain(milliseconds(model.latency_ms_p50)),
+        plain(milliseconds(model.latency_ms_p95)),
         plain(known(duration(model.train_seconds))),
         plain(known(si(model.train_flops))),
         plain(fixed(model.train_flops / generalist_flops, 2)),
