@@ -2,10 +2,11 @@
 
 mod support;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::io::Write;
+use std::path::Path;
 use std::process::Stdio;
-use support::{Scratch, without_times};
+use support::{Finished, Scratch, without_times};
 
 /// Six made-up languages, told apart by their syllables; neighbours share half of them.
 fn table(n_each: usize, first: usize) -> String {
@@ -191,6 +192,105 @@ fn models_of_tokens_have_tokenizers_of_their_own() {
     std::fs::remove_file(scratch.path("a/student/tokenizer.json")).unwrap();
     let refused = scratch.run(&["predict", "a/student", "kaka"]);
     assert!(refused.code == Some(3) && refused.stderr.contains("tokenizer.json"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_student_learns_from_texts_without_labels() {
+    let scratch = scratch();
+    let more: String = (0..14).map(|nth| format!("{nth}\tkaka loka {nth}, milo\n")).collect();
+    scratch.write("more.tsv", format!("id\tutterance\n{more}"));
+    let transfer = ["--set", "student.transfer={ path = \"more.tsv\", text = \"utterance\" }"];
+    scratch.succeed(&["run", "texts.toml", "--out", "without"]);
+    scratch.succeed(&[&["run", "texts.toml", "--out", "with"][..], &transfer].concat());
+    let number = |run: &str, name: &str, key: &str| {
+        let report = scratch.json(&format!("{run}/report.json"));
+        let models = report["models"].as_array().unwrap();
+        models.iter().find(|model| model["name"] == name).unwrap()[key].as_f64().unwrap()
+    };
+    let both = |name: &str, key: &str| (number("with", name, key), number("without", name, key));
+    // 27 training texts of each class are ten whole batches of 16, and with the others eleven
+    let (with, without) = both("student", "train_flops");
+    assert!((with / without - 1.1).abs() < 1e-6, "{with} {without}");
+    let (with, without) = both("student", "nll");
+    assert_ne!(with, without);
+    for name in ["student_hard", "generalist"] {
+        for key in ["train_flops", "nll"] {
+            let (with, without) = both(name, key);
+            assert_eq!(with, without, "{name} {key}");
+        }
+    }
+    let plan = scratch.succeed(&[&["plan", "texts.toml", "--out", "with"][..], &transfer].concat()).stdout;
+    assert!(plan.contains("0 stages to do"), "{plan}");
+    let stores = scratch.files("with/stages").into_iter().filter(|file| file.ends_with("targets.safetensors"));
+    let stores: Vec<_> = stores.collect();
+    assert_eq!(stores.len(), 3);
+    assert!(scratch.text("with/report.md").contains("14 texts without labels"));
+    for store in stores {
+        scratch.succeed(&["targets", "verify", store.to_str().unwrap(), "--run", "with"]);
+    }
+}
+
+#[test]
+fn a_transfer_that_cannot_be_is_refused() {
+    let scratch = scratch();
+    scratch.write("empty.tsv", "text\n");
+    let refusal = |words: &[&str]| {
+        let sets = words.iter().flat_map(|set| ["--set", set]);
+        let refused = scratch.run(&["run", "texts.toml"].into_iter().chain(sets).collect::<Vec<_>>());
+        assert_ne!(refused.code, Some(0));
+        refused.stderr
+    };
+    let images = refusal(&["student.transfer={ path = \"a.tsv\" }", "data={ kind = \"glyphs\" }"]);
+    assert!(images.contains("student.transfer") && images.contains("texts"), "{images}");
+    let missing = refusal(&["student.transfer={ path = \"a.tsv\" }"]);
+    assert!(missing.contains("a.tsv"), "{missing}");
+    let column = refusal(&["student.transfer={ path = \"train.csv\", text = \"words\" }"]);
+    assert!(column.contains("no column `words`") && column.contains("`text`"), "{column}");
+    assert!(refusal(&["student.transfer={ path = \"empty.tsv\" }"]).contains("empty.tsv"));
+}
+
+const COMMIT: &str = "0123456789012345678901234567890123456789";
+
+#[test]
+fn an_encoder_of_the_hub_is_pinned_and_found_again_offline() {
+    let scratch = scratch();
+    let repo = "hf/hub/models--tiny--bert";
+    scratch.write(&format!("{repo}/refs/main"), COMMIT);
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/fixtures/tiny_bert");
+    for file in ["config.json", "model.safetensors"] {
+        scratch.write(&format!("{repo}/snapshots/{COMMIT}/{file}"), std::fs::read(fixture.join(file)).unwrap());
+    }
+    let vocabulary = json!({ "[UNK]": 0, "kaka": 1, "loka": 2, "lolo": 3, "milo": 4, "mimi": 5, "rumi": 6, "ruru": 7 });
+    let tokenizer = json!({
+        "version": "1.0",
+        "added_tokens": [],
+        "pre_tokenizer": { "type": "WhitespaceSplit" },
+        "model": { "type": "WordLevel", "vocab": vocabulary, "unk_token": "[UNK]" },
+    });
+    scratch.write(&format!("{repo}/snapshots/{COMMIT}/tokenizer.json"), tokenizer.to_string());
+    let offline = |words: &[&str], encoder: &str| {
+        let sets = [
+            format!("generalist.model={{ kind = \"bert\", {encoder}, max_len = 6 }}"),
+            "generalist.tokenizer={ kind = \"hub\", repo = \"tiny/bert\" }".to_owned(),
+            "evaluation.baselines=[]".to_owned(),
+        ];
+        let sets = sets.iter().flat_map(|set| ["--set", set]);
+        let mut command = scratch.command(&words.iter().copied().chain(sets).collect::<Vec<_>>());
+        let output = command.env("HF_HOME", scratch.path("hf")).env("HF_HUB_OFFLINE", "1").output().unwrap();
+        Finished::from(output)
+    };
+    let encoder = "repo = \"tiny/bert\"";
+    let finished = offline(&["run", "texts.toml"], encoder);
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    let manifest = scratch.text("runs/texts/manifest.json");
+    assert!(manifest.contains("encoder tiny/bert") && manifest.contains(COMMIT), "{manifest}");
+    let plan = offline(&["plan", "texts.toml"], encoder);
+    assert!(plan.stdout.contains("0 stages to do"), "{}{}", plan.stdout, plan.stderr);
+
+    let absent = offline(&["run", "texts.toml"], "repo = \"tiny/absent\"");
+    assert!(absent.code == Some(3) && absent.stderr.contains("tiny/absent"), "{}", absent.stderr);
+    let both = offline(&["check", "texts.toml"], "repo = \"tiny/bert\", pretrained = \"tiny\"");
+    assert!(both.code == Some(2) && both.stderr.contains("keep one of them"), "{}", both.stderr);
 }
 
 #[test]

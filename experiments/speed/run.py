@@ -129,11 +129,14 @@ class Benchmark:
                 data, settings = ["--npy", self.export(config, folder)], []
             program = [*self.programs.pytorch("pipeline.py"), config, *data, "--threads", self.arguments.threads]
             for turn in range(self.arguments.rounds):
-                finished = run(program, self.arguments.threads)
-                lines["pytorch"].append(finished.line() | self.outside(finished))
-                finished = self.stillhouse_run(config, folder / f"run{turn}", settings)
+                out = folder / f"run{turn}"
+                finished = self.stillhouse_run(config, out, settings)
                 top1 = {model["name"]: model["top1"] for model in json.loads(finished.output)["models"]}
                 lines["stillhouse"].append({"top1": top1} | self.outside(finished))
+                # the same specialists on both sides, and so the same number of generalists of equal cost
+                (clusters,) = out.glob("stages/clustering-*/clustering.json")
+                finished = run([*program, "--clusters", clusters], self.arguments.threads)
+                lines["pytorch"].append(finished.line() | self.outside(finished))
         top1 = {side: lines[side][0]["top1"] for side in lines}
         of_student = " / ".join(f"{100 * top1[side]['student']:.1f}" for side in ("pytorch", "stillhouse"))
         self.compare(name, lines, "elapsed_s", "s", f"student's top-1 {of_student} %", faster_is_less=True)

@@ -9,6 +9,9 @@ use std::fmt;
 pub struct ClassId(pub u32);
 
 impl ClassId {
+    /// What stands in place of the class of an example without a label.
+    pub const UNKNOWN: Self = Self(u32::MAX);
+
     /// Position in a row of predictions over all classes.
     pub fn index(self) -> usize {
         self.0 as usize

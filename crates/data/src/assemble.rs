@@ -2,8 +2,9 @@
 
 use crate::augment::{AugmentConfig, TextAugmentConfig};
 use crate::carve::{Carved, carve};
-use crate::dataset::{Dataset, SealedTest};
+use crate::dataset::{Dataset, SealedTest, Transfer};
 use crate::digest::{RowDigest, channel_statistics, deviation};
+use crate::readers::table;
 use crate::split::{Pool, Reading, Split};
 use crate::store::{FeatureStore, Store};
 use crate::windows::{self, WindowsConfig};
@@ -109,12 +110,18 @@ pub(crate) fn assemble(
     }
     let input = measure(&found.train, &rows.train);
     let fingerprint = fingerprint(&found, &rows, &views, context);
+    let unlabelled = append_transfer(&mut found, &rows, context)?;
     let n_classes = found.labels.len();
     let reading = Arc::new(Reading { input: input.clone(), views, seed: context.seed });
     let pool = |part: Part, source: Source| {
         Arc::new(Pool { store: part.store, classes: part.classes, first_id: source.first_id() })
     };
     let train = pool(found.train, Source::Train);
+    let transfer = unlabelled.map(|Unlabelled { rows: unlabelled, fingerprint }| Transfer {
+        n_unlabelled: unlabelled.len(),
+        split: Split::new(train.clone(), reading.clone(), &[&rows.train[..], &unlabelled].concat(), n_classes),
+        fingerprint,
+    });
     let valid = found.valid.map_or_else(|| train.clone(), |part| pool(part, Source::Valid));
     let test = found.test.map_or_else(|| train.clone(), |part| pool(part, Source::Test));
     Ok(Dataset {
@@ -124,10 +131,54 @@ pub(crate) fn assemble(
         valid: Split::new(valid, reading.clone(), &rows.valid, n_classes),
         test: SealedTest::new(Split::new(test, reading.clone(), &rows.test, n_classes)),
         train: Split::new(train, reading, &rows.train, n_classes),
+        transfer,
         fingerprint,
         provenance: found.provenance,
         families: found.families,
     })
+}
+
+/// Rows without a label, which follow the others of the training part.
+struct Unlabelled {
+    rows: Vec<u32>,
+    fingerprint: String,
+}
+
+/// Reads the texts for a transfer and puts them behind the training texts, so that they change no other example.
+fn append_transfer(found: &mut Found, rows: &Rows, context: &LoadContext) -> Result<Option<Unlabelled>, DataError> {
+    let Some(config) = context.transfer else { return Ok(None) };
+    let (texts, changes) = config.read(found.windows.as_ref(), context)?;
+    let path = config.path.display();
+    found.provenance.push(("texts without labels".to_owned(), format!("{} of {path}", texts.n_texts())));
+    table::explain("transfer", changes, &mut found.provenance);
+    for (part, rows, split) in [(&found.valid, &rows.valid, "validation"), (&found.test, &rows.test, "test")] {
+        let Store::Texts(held_out) = &part.as_ref().unwrap_or(&found.train).store else {
+            let problem = "student.transfer: only data of texts can have texts without labels beside them".to_owned();
+            return Err(DataError::Config(vec![problem]));
+        };
+        let held_out: HashSet<&str> = rows.iter().map(|&row| held_out.text(held_out.text_of(row as usize))).collect();
+        let n_same = (0..texts.n_texts()).filter(|&text| held_out.contains(texts.text(text))).count();
+        if n_same > 0 {
+            found.provenance.push((format!("texts without labels that are {split} texts"), n_same.to_string()));
+        }
+    }
+    let texts = match &found.windows {
+        Some(windows) => windows::cut_all(windows, texts),
+        None => texts,
+    };
+    let mut hasher = blake3::Hasher::new();
+    texts.hash_into(&mut hasher);
+    let Store::Texts(train) = &mut found.train.store else { unreachable!("a test split of texts has training texts") };
+    let (n_labelled, n_all) = (train.len(), train.len() + texts.len());
+    if n_all > u32::MAX as usize {
+        let text = format!("{n_all} examples with those that have no label");
+        return Err(DataError::invalid(&config.path, text, format!("at most {}", u32::MAX)));
+    }
+    train.append(texts);
+    found.train.classes.reserve_exact(n_all - n_labelled);
+    found.train.classes.resize(n_all, ClassId::UNKNOWN);
+    let rows = (n_labelled as u32..n_all as u32).collect();
+    Ok(Some(Unlabelled { rows, fingerprint: hasher.finalize().to_hex().to_string() }))
 }
 
 /// Rows of each split inside its own part.

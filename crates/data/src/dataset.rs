@@ -19,12 +19,25 @@ pub struct Dataset {
     pub valid: Split,
     /// examples for the evaluation alone
     pub test: SealedTest,
+    /// what a student may see beside the training examples
+    pub transfer: Option<Transfer>,
     /// hash over content, labels, the split and everything else that changes an example; not over paths
     pub fingerprint: String,
     /// where the data came from and what was decided about it, in order
     pub provenance: Vec<(String, String)>,
     /// the family of each class, where the source knows (the built-in generator does)
     pub families: Option<Vec<usize>>,
+}
+
+/// Training examples and further ones without a label, for soft targets.
+#[derive(Clone, Debug)]
+pub struct Transfer {
+    /// the training examples, then the others, of [`ClassId::UNKNOWN`]
+    pub split: Split,
+    /// how many have no label
+    pub n_unlabelled: usize,
+    /// hash over the unlabelled examples
+    pub fingerprint: String,
 }
 
 /// The test split, closed. Only its size can be seen; whoever opens it has to own it, and there is only one.
@@ -78,8 +91,12 @@ impl Dataset {
             InputShape::Features { n_features } => format!("{n_features} features"),
             InputShape::Text {} | InputShape::Tokens { .. } => "texts".to_owned(),
         };
+        let unlabelled = match &self.transfer {
+            Some(transfer) => format!(", {} without labels", transfer.n_unlabelled),
+            None => String::new(),
+        };
         format!(
-            "{}: {} classes, {} train, {} valid, {} test, {shape}",
+            "{}: {} classes, {} train, {} valid, {} test{unlabelled}, {shape}",
             self.name,
             self.n_classes(),
             self.train.len(),

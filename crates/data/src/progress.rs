@@ -1,6 +1,6 @@
 //! How loading tells what it does, and learns that it should stop.
 
-use crate::DataError;
+use crate::{DataError, TransferConfig};
 use stillhouse_core::Seed;
 
 /// What a number of steps counts.
@@ -53,17 +53,19 @@ pub struct LoadContext<'a> {
     pub progress: &'a dyn DataProgress,
     /// how many bytes of decoded pixels may stay in memory; without a limit all of them do
     pub memory_limit_bytes: Option<u64>,
+    /// texts without labels to read beside the dataset's own
+    pub transfer: Option<&'a TransferConfig>,
 }
 
 impl<'a> LoadContext<'a> {
-    /// A context without a memory limit.
+    /// A context without a memory limit and without texts for a transfer.
     pub fn new(seed: Seed, progress: &'a dyn DataProgress) -> Self {
-        Self { seed, progress, memory_limit_bytes: None }
+        Self { seed, progress, memory_limit_bytes: None, transfer: None }
     }
 
     /// A context that nobody listens to.
     pub fn quiet(seed: Seed) -> LoadContext<'static> {
-        LoadContext { seed, progress: &NoProgress, memory_limit_bytes: None }
+        LoadContext::new(seed, &NoProgress)
     }
 
     pub(crate) fn check_interrupted(&self) -> Result<(), DataError> {

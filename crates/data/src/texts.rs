@@ -44,6 +44,32 @@ impl TextStore {
         self.ends.push(self.buffer.len() as u64);
     }
 
+    /// Appends the texts and the examples of another store.
+    ///
+    /// # Panics
+    /// If one of the two is cut into windows and the other is not.
+    pub(crate) fn append(&mut self, other: Self) {
+        let (n_texts, n_bytes) = (self.ends.len() as u32, self.buffer.len() as u64);
+        match (&mut self.windows, other.windows) {
+            (Some(windows), Some(others)) => {
+                windows.reserve_exact(others.len());
+                windows.extend(others.into_iter().map(|window| Window { text: window.text + n_texts, ..window }));
+            }
+            (None, None) => {}
+            _ => panic!("windows beside whole texts"),
+        }
+        // what readers have given back is not to be taken again by doubling
+        self.buffer.reserve_exact(other.buffer.len());
+        self.ends.reserve_exact(other.ends.len());
+        self.buffer.push_str(&other.buffer);
+        self.ends.extend(other.ends.iter().map(|end| end + n_bytes));
+    }
+
+    /// Number of examples.
+    pub(crate) fn len(&self) -> usize {
+        self.windows.as_ref().map_or(self.ends.len(), Vec::len)
+    }
+
     /// Gives back memory that was kept for more texts.
     pub(crate) fn shrink(&mut self) {
         self.buffer.shrink_to_fit();
@@ -137,6 +163,18 @@ mod tests {
         assert_eq!(cut.surroundings(0), ("twee", 1..3));
         assert_eq!(cut.n_texts(), 3);
         assert_eq!(cut.bytes(), 9 + 3 * 8 + 2 * 12);
+    }
+
+    #[test]
+    fn appended_texts_come_behind_the_others() {
+        let mut whole = store();
+        whole.append(store());
+        assert_eq!([2, 3, 4, 5].map(|row| example(&whole, row)), ["twee", "één", "", "twee"]);
+        let cut = || store().with_windows(vec![Window::new(2, &(1..3))]);
+        let mut windows = cut();
+        windows.append(cut());
+        assert_eq!((windows.len(), windows.n_texts(), windows.text_of(1)), (2, 6, 5));
+        assert_eq!(example(&windows, 1), "we");
     }
 
     #[test]

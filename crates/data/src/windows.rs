@@ -3,7 +3,7 @@
 use crate::DataError;
 use crate::assemble::{Part, Rows};
 use crate::store::Store;
-use crate::texts::Window;
+use crate::texts::{TextStore, Window};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -44,6 +44,14 @@ impl WindowsConfig {
         let starts = (0..=n_characters - length).step_by(stride);
         starts.map(|start| borders[start]..borders[start + length]).collect()
     }
+}
+
+/// Texts that belong to no split, cut as training texts are.
+pub(crate) fn cut_all(config: &WindowsConfig, texts: TextStore) -> TextStore {
+    let ranges = |text| config.ranges(texts.text(text), config.train_stride);
+    let windows_of = |text| ranges(text).into_iter().map(move |range| Window::new(text, &range));
+    let windows = (0..texts.n_texts()).flat_map(windows_of).collect();
+    texts.with_windows(windows)
 }
 
 /// The parts of a dataset whose texts are to be cut.

@@ -17,6 +17,7 @@ mod memory;
 mod observer;
 pub mod parallel;
 mod pipeline;
+mod pretrained;
 pub mod report;
 mod run;
 mod stages;

@@ -1,7 +1,8 @@
 //! What a run needs of the machine's memory, counted, and how many trainings fit into it side by side.
 //!
-//! Counted are the examples, what each training holds (weights, gradients, the optimizer's state, activations, batches that
-//! wait), and nothing else: files that are mapped can be dropped by the system at any time.
+//! Counted are the examples and what each training holds (weights, gradients, the optimizer's state, activations, batches
+//! that wait). Files that are mapped can be dropped by the system at any time. A plan adds the program itself, which no
+//! limit can make smaller.
 
 use crate::error::{ExperimentError, Result};
 use crate::stages::Workshop;

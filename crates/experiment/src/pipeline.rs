@@ -52,7 +52,7 @@ pub(crate) fn run_pipeline(
         false => Vec::new(),
     };
 
-    // What all of them say about every training example, merged (sec. 5.3, eq. 5) and stored once.
+    // What all of them say about every example that the student learns from, merged (sec. 5.3, eq. 5) and stored once.
     let ensemble = Ensemble::new(&shop, &generalists, &specialists)?;
     let merged_targets = store_soft_targets(&shop, "soft_targets", &Teacher::Merged(&ensemble))?;
 
@@ -90,7 +90,7 @@ pub(crate) fn open_workshop<'a>(
     device: Device,
     context: &'a RunContext<'a>,
 ) -> Result<(Workshop<'a>, SealedTest)> {
-    let Dataset { labels, input, train, valid, test, fingerprint, .. } = dataset;
+    let Dataset { labels, input, train, valid, test, transfer, fingerprint, .. } = dataset;
     let config = experiment.config();
     let (seed, augmented) = (Seed(config.seed), config.data.is_augmented());
     let (external, tokenizers) = (Vec::new(), Arc::new(Tokenizers::default()));
@@ -103,6 +103,7 @@ pub(crate) fn open_workshop<'a>(
         input,
         train,
         valid,
+        transfer,
         external,
         fingerprint,
         augmented,

@@ -6,6 +6,7 @@ use crate::error::{ExperimentError, Result, file_error};
 use crate::files::{read_json, write_json, write_whole};
 use crate::observer::{Interrupt, Observer, RunEvent};
 use crate::pipeline::{Outcome, run_pipeline};
+use crate::pretrained::fetch_pretrained;
 use crate::report::{Report, ReportPage, html_page, markdown, terminal_summary};
 use crate::stages::Evaluated;
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,7 @@ pub struct RunOptions {
     pub n_threads: usize,
     /// Memory that trainings may take, the examples among it: fewer of them run side by side where it is short.
     pub memory_bytes: Option<u64>,
-    /// `cpu`.
+    /// `cpu`, `cuda` or `cuda:N`.
     pub device: String,
     /// Compute stages again although their artifacts exist.
     pub force: bool,
@@ -151,11 +152,11 @@ pub fn run(
     let _lock = lock_run_dir(&run_dir)?;
     write_whole(&run_dir.join(CONFIG), experiment.to_toml().as_bytes())?;
     let context = RunContext::new(&run_dir, options, observer, interrupt)?;
-    let dataset = load_data(experiment, &context)?;
+    let (fetched, dataset) = load(experiment, &context)?;
     let mut manifest = open_manifest(&run_dir, experiment, options, &dataset)?;
     let constants = dataset.input.clone();
     let labels = dataset.labels.clone();
-    let Outcome { student, mut evaluated } = run_pipeline(experiment, dataset, device, &context)?;
+    let Outcome { student, mut evaluated } = run_pipeline(&fetched, dataset, device, &context)?;
 
     let session = manifest.sessions.last_mut().expect("this session");
     session.wall_seconds = Some(start.elapsed().as_secs_f64());
@@ -215,13 +216,23 @@ pub(crate) fn load_data(experiment: &Experiment, context: &RunContext<'_>) -> Re
     let config = experiment.config();
     let start = Instant::now();
     context.event(&RunEvent::StageStarted { stage: DATA.into() });
-    let progress = LoadProgress { context, counter: Default::default() };
+    let progress = LoadProgress::new(context);
     let memory_limit_bytes = available_memory_bytes().map(|available| available / EXAMPLES_SHARE_OF_MEMORY);
     let seed = Seed(config.seed).derive(DATA, 0);
-    let dataset = config.data.load(&LoadContext { memory_limit_bytes, ..LoadContext::new(seed, &progress) })?;
+    let transfer = config.student.transfer.as_ref();
+    let dataset =
+        config.data.load(&LoadContext { memory_limit_bytes, transfer, ..LoadContext::new(seed, &progress) })?;
     context.note(DATA, dataset.describe());
     context.event(&RunEvent::StageFinished { stage: DATA.into(), elapsed_s: start.elapsed().as_secs_f64() });
     Ok(dataset)
+}
+
+/// Loads the data, and fetches from the hub what the config names beside it.
+pub(crate) fn load(experiment: &Experiment, context: &RunContext<'_>) -> Result<(Experiment, Dataset)> {
+    let mut dataset = load_data(experiment, context)?;
+    let (experiment, commits) = fetch_pretrained(experiment, context)?;
+    dataset.provenance.extend(commits);
+    Ok((experiment, dataset))
 }
 
 const DATA: &str = "data";
@@ -237,10 +248,16 @@ fn available_memory_bytes() -> Option<u64> {
 }
 
 /// Carries a load's progress to the run's observer.
-struct LoadProgress<'a> {
+pub(crate) struct LoadProgress<'a> {
     context: &'a RunContext<'a>,
     /// done and total of the current piece
     counter: std::sync::Mutex<(u64, u64)>,
+}
+
+impl<'a> LoadProgress<'a> {
+    pub fn new(context: &'a RunContext<'a>) -> Self {
+        Self { context, counter: Default::default() }
+    }
 }
 
 impl DataProgress for LoadProgress<'_> {

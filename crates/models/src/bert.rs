@@ -25,6 +25,12 @@ pub struct BertConfig {
     /// where sizes and first weights come from: a folder with `config.json` and `model.safetensors`, as hubs have it
     #[serde(default)]
     pub pretrained: Option<String>,
+    /// the same from a model repository of the hub, for example `sentence-transformers/all-MiniLM-L6-v2`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repo: Option<String>,
+    /// branch, tag or commit of `repo`; a run pins it to a commit
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
     /// the sizes; taken from `pretrained` where they are not given
     #[serde(default)]
     pub size: Option<BertSize>,
@@ -110,6 +116,8 @@ impl BertConfig {
     pub fn new(size: BertSize) -> Self {
         Self {
             pretrained: None,
+            repo: None,
+            revision: None,
             max_len: default_max_len().min(size.n_positions),
             size: Some(size),
             pooling: BertPooling::default(),
@@ -126,10 +134,19 @@ impl BertConfig {
             let found = self.learning_rate_decay;
             problems.push(format!("learning_rate_decay must be above 0 and at most 1, found {found}"));
         }
-        match (&self.size, &self.pretrained) {
-            (Some(size), _) => self.check_size(size, problems),
-            (None, Some(_)) => {}
-            (None, None) => problems.push("pretrained or size must be given".into()),
+        problems.extend(self.place_problem().map(Into::into));
+        if let Some(size) = &self.size {
+            self.check_size(size, problems);
+        }
+    }
+
+    /// What is wrong with where it comes from.
+    pub(crate) fn place_problem(&self) -> Option<&'static str> {
+        match (&self.pretrained, &self.repo, &self.revision, &self.size) {
+            (Some(_), Some(_), _, _) => Some("pretrained is a folder in place of repo: keep one of them"),
+            (_, None, Some(_), _) => Some("revision is that of repo, which is missing"),
+            (None, None, None, None) => Some("pretrained, repo or size must be given"),
+            _ => None,
         }
     }
 

@@ -29,6 +29,28 @@ struct PublishedConfig {
 
 const INDEX: &str = "model.safetensors.index.json";
 
+/// The files of a repository that an encoder is read from.
+///
+/// # Errors
+/// What is missing, as a sentence.
+pub fn published_files(listing: &[String]) -> Result<Vec<String>, String> {
+    let has = |file: &str| listing.iter().any(|listed| listed == file);
+    if !has(CONFIG) {
+        return Err(format!("no {CONFIG} among its files"));
+    }
+    let mut files = vec![CONFIG.to_owned()];
+    if has(WEIGHTS) {
+        files.push(WEIGHTS.to_owned());
+    } else if has(INDEX) {
+        files.push(INDEX.to_owned());
+        let is_shard = |file: &&String| file.ends_with(".safetensors") && !file.contains('/');
+        files.extend(listing.iter().filter(is_shard).cloned());
+    } else {
+        return Err(format!("neither {WEIGHTS} nor {INDEX} among its files, expected weights in safetensors"));
+    }
+    Ok(files)
+}
+
 impl BertConfig {
     /// This config with the sizes of the encoder in `folder`.
     ///
@@ -50,6 +72,35 @@ impl ModelConfig {
         match self {
             Self::Bert(config) => config.pretrained.as_deref().map(Path::new),
             _ => None,
+        }
+    }
+
+    /// The hub repository that stands in place of such a folder, and its revision.
+    pub fn repository(&self) -> Option<(&str, Option<&str>)> {
+        match self {
+            Self::Bert(config) => Some((config.repo.as_deref()?, config.revision.as_deref())),
+            _ => None,
+        }
+    }
+
+    /// What is wrong with where its weights come from, as a sentence.
+    pub fn place_problem(&self) -> Option<&'static str> {
+        match self {
+            Self::Bert(config) => config.place_problem(),
+            _ => None,
+        }
+    }
+
+    /// This config with a folder in place of the repository.
+    pub fn in_folder(&self, folder: &Path) -> Self {
+        match self {
+            Self::Bert(config) => Self::Bert(BertConfig {
+                pretrained: Some(folder.to_string_lossy().into_owned()),
+                repo: None,
+                revision: None,
+                ..config.clone()
+            }),
+            other => other.clone(),
         }
     }
 

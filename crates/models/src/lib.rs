@@ -51,6 +51,7 @@ mod tokenizer_error;
 mod transformer;
 
 pub use bert::{BertActivation, BertConfig, BertPooling, BertSize};
+pub use bert_folder::published_files;
 pub use card::{ModelCard, check_labels};
 pub use config::ModelConfig;
 pub use convnet::ConvNetConfig;
@@ -67,6 +68,6 @@ pub use param::{Buffer, Param};
 pub use resnet::{BlockKind, ResNetConfig};
 pub use stillhouse_ops::TokenRows;
 pub use tokenizer::Tokenizer;
-pub use tokenizer_config::{TokenizerConfig, TokenizerTraining};
+pub use tokenizer_config::{HubTokenizer, TokenizerConfig, TokenizerTraining};
 pub use tokenizer_error::TokenizerError;
 pub use transformer::{Positions, TransformerConfig};

@@ -127,7 +127,7 @@ impl Model {
     /// # Errors
     /// A batch of another kind or shape, or a failing tensor operation.
     pub fn forward(&self, inputs: &ModelInput, mode: Mode) -> Result<Tensor, ModelError> {
-        self.head.forward(&self.features(inputs, mode)?, Activation::None, mode)
+        self.logits(&self.features(inputs, mode)?, mode)
     }
 
     /// Features `[B, F]` that the head reads.
@@ -137,6 +137,14 @@ impl Model {
     pub fn features(&self, inputs: &ModelInput, mode: Mode) -> Result<Tensor, ModelError> {
         check_input(&self.config, &self.input, inputs)?;
         self.body.forward(inputs, mode)
+    }
+
+    /// Logits `[B, n_outputs]` of features `[B, F]` of this model's body, or of another one with the same weights.
+    ///
+    /// # Errors
+    /// A failing tensor operation.
+    pub fn logits(&self, features: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
+        self.head.forward(features, Activation::None, mode)
     }
 
     /// Width of the features, `F`.

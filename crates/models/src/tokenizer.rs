@@ -43,6 +43,7 @@ impl Tokenizer {
     pub fn make<'t>(config: &TokenizerConfig, texts: impl Iterator<Item = &'t str>) -> Result<Self, TokenizerError> {
         match config {
             TokenizerConfig::File { path } => Self::load(path),
+            TokenizerConfig::Hub(place) => Err(TokenizerError::NotFetched(place.repo.clone())),
             TokenizerConfig::Bpe(training) => {
                 let splitter = Splitter::new(training, ByteLevel::new(false, false, true));
                 let alphabet = Alphabet::Given(ByteLevel::alphabet().into_iter().collect());

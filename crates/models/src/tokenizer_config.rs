@@ -13,12 +13,32 @@ pub enum TokenizerConfig {
         /// the file
         path: PathBuf,
     },
+    /// A `tokenizer.json` of a model repository of the hub.
+    Hub(HubTokenizer),
     /// Byte pair encoding on bytes (Sennrich et al. 2016, arXiv:1508.07909), which can express every text, trained on the
     /// training split.
     Bpe(TokenizerTraining),
     /// WordPiece (Schuster and Nakajima 2012) on words and punctuation marks, trained on the training split.
     #[serde(rename = "wordpiece")]
     WordPiece(TokenizerTraining),
+}
+
+/// A tokenizer's file on the hub.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HubTokenizer {
+    /// Repository, `owner/name`.
+    pub repo: String,
+    /// Branch, tag or commit; a run pins it to a commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// The file in it.
+    #[serde(default = "default_file")]
+    pub file: String,
+}
+
+fn default_file() -> String {
+    "tokenizer.json".to_owned()
 }
 
 /// How a tokenizer is trained.
@@ -48,7 +68,7 @@ impl TokenizerConfig {
     /// Everything out of range, one sentence each, beginning with the key.
     pub fn validate(&self) -> Vec<String> {
         let (training, smallest) = match self {
-            Self::File { .. } => return Vec::new(),
+            Self::File { .. } | Self::Hub(_) => return Vec::new(),
             Self::Bpe(training) => (training, N_BYTES + 1),
             Self::WordPiece(training) => (training, 2),
         };

@@ -24,6 +24,9 @@ pub enum TokenizerError {
         /// what is wrong
         source: Box<TokenizerError>,
     },
+    /// A repository's file in place of a local one.
+    #[error("the tokenizer of {0} is to be fetched first")]
+    NotFetched(String),
     /// Texts on which no tokenizer can be trained.
     #[error("the tokenizer cannot be trained: {0}")]
     Training(String),

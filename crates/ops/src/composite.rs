@@ -9,7 +9,7 @@ use crate::attention::{Attention, mask_len};
 use crate::conv2d::Conv2dSize;
 use crate::dropout::Mask;
 use crate::gelu::{Gelu, TANH_CUBE, TANH_SCALE};
-use crate::loss::SparseTargets;
+use crate::loss::{NO_LABEL, SparseTargets};
 use crate::optimizer::{AdamWHyper, SgdHyper};
 use crate::pooling::{PoolSize, Pooling};
 use crate::token_input::TokenRows;
@@ -101,8 +101,11 @@ pub(crate) fn batch_norm_eval(
 }
 
 pub(crate) fn cross_entropy(logits: &Tensor, labels: &[u32]) -> Result<Tensor> {
+    let is_known: Vec<f32> = labels.iter().map(|label| f32::from(u8::from(*label != NO_LABEL))).collect();
+    let is_known = Tensor::new(is_known, logits.device())?.to_dtype(logits.dtype())?.unsqueeze(1)?;
+    let labels: Vec<u32> = labels.iter().map(|label| if *label == NO_LABEL { 0 } else { *label }).collect();
     let labels = Tensor::new(labels, logits.device())?.unsqueeze(1)?;
-    log_softmax(logits)?.gather(&labels, 1)?.mean_all()?.neg()
+    (log_softmax(logits)?.gather(&labels, 1)? * is_known)?.mean_all()?.neg()
 }
 
 pub(crate) fn soft_cross_entropy(logits: &Tensor, target_probs: &Tensor, temperature: f64) -> Result<Tensor> {

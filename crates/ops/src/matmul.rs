@@ -62,7 +62,7 @@ pub(crate) fn multiply<T: Element>(destination: &mut [T], left: Matrix<'_, T>, r
 
 /// `left [M, K] right [K, N]` as a new row-major matrix, by all threads of the current pool.
 ///
-/// Every element is summed over `K` in an order that depends on `K` only, so the bits do not depend on the pieces.
+/// Every element is summed over `K` in an order that depends on the sizes but not on the pieces (see [`MIN_PIECE`]).
 pub(crate) fn product<T: Element>(left: Matrix<'_, T>, right: Matrix<'_, T>) -> Vec<T> {
     assert_eq!(right.n_rows, left.n_columns, "inner sizes of a matrix product");
     let (n_rows, n_columns) = (left.n_rows, right.n_columns);
@@ -147,8 +147,8 @@ unsafe fn run<T: Element>(destination: *mut T, row_stride: usize, left: Matrix<'
         return;
     }
     // SAFETY: the constructors of `Matrix` check that all strided elements lie inside of their slices, the caller vouches
-    // for the destination, and `Element` is implemented for f32 and f64 only. With an inner size above zero `gemm` reads no
-    // element of a destination that it overwrites, and writes every one.
+    // for the destination, and `Element` is implemented for f32 and f64 only. With an inner size above zero `gemm` reads an
+    // element of a destination that it overwrites only after it has written it, and writes every one.
     unsafe {
         gemm::gemm(
             m,

@@ -201,8 +201,7 @@ impl<'a> Training<'a> {
 
     /// A misaligned store of soft targets shows here: its most probable classes would match the labels by chance only.
     fn report_first_batch(&self, batch: &Batch, monitor: &dyn Monitor) {
-        if let Some(share) = self.job.objective.target_label_agreement(batch) {
-            let n = batch.labels.len();
+        if let Some((share, n)) = self.job.objective.target_label_agreement(batch) {
             monitor.note(&format!("soft targets name the label of {:.0} % of the first {n} examples", 100.0 * share));
         }
     }

@@ -32,7 +32,9 @@ pub use metrics::{Metrics, PredictionRecord, agreement, evaluate, metrics_of, ra
 pub use monitor::{Monitor, Silent, StepInfo};
 pub use objective::{DistillationConfig, DistillationLoss, LabelView, LossParts, Objective};
 pub use optimizer::OptimizerConfig;
-pub use predict::{PREDICTION_BATCH, predict_features, predict_proba, predict_records, predict_texts, predict_values};
+pub use predict::{
+    PREDICTION_BATCH, predict_by_heads, predict_features, predict_proba, predict_records, predict_texts, predict_values,
+};
 pub use probe::seconds_per_example;
 pub use sampler::{Sampler, ViewPolicy};
 pub use schedule::ScheduleConfig;

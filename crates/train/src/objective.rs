@@ -13,7 +13,7 @@ use std::sync::Arc;
 use stillhouse_core::{ClassId, ClassSubset, ExampleView, Temperature};
 use stillhouse_data::Batch;
 use stillhouse_models::Model;
-use stillhouse_ops::loss::{self, SparseTargets};
+use stillhouse_ops::loss::{self, NO_LABEL, SparseTargets};
 use stillhouse_ops::{add, scale};
 use stillhouse_targets::{SoftTargets, TargetBatch, TargetsError};
 
@@ -139,7 +139,7 @@ const PROB_FLOOR: f32 = 1e-12;
 pub struct LossParts {
     /// Scalar with a graph behind it.
     pub total: Tensor,
-    /// Hard-label part.
+    /// Hard-label part, to which examples without a label add nothing.
     pub task: Option<f64>,
     /// Soft-target part, with its `T^2`.
     pub distill: Option<f64>,
@@ -164,16 +164,20 @@ impl Objective {
         }
     }
 
-    /// Share of a batch's soft targets whose most probable class is the label; none for hard labels.
-    pub fn target_label_agreement(&self, batch: &Batch) -> Option<f64> {
+    /// Share of a batch's soft targets whose most probable class is the label, and how many have one; none for hard labels
+    /// and batches without labels.
+    pub fn target_label_agreement(&self, batch: &Batch) -> Option<(f64, usize)> {
         let Self::Distillation { targets, .. } = self else { return None };
         let matches = |(example, label): (&ExampleView, &ClassId)| targets.top_class(*example) == Some(*label);
-        let n_same = batch.examples.iter().zip(&batch.labels).filter(|pair| matches(*pair)).count();
-        Some(n_same as f64 / batch.labels.len() as f64)
+        let labelled = batch.examples.iter().zip(&batch.labels).filter(|(_, label)| **label != ClassId::UNKNOWN);
+        let (n_same, n_labelled) =
+            labelled.fold((0, 0), |(n_same, n), pair| (n_same + usize::from(matches(pair)), n + 1));
+        (n_labelled > 0).then(|| (n_same as f64 / n_labelled as f64, n_labelled))
     }
 }
 
-/// `task_loss_weight * hard + distill_loss_weight * T^2 * soft` (paper, sec. 2).
+/// `task_loss_weight * hard + distill_loss_weight * T^2 * soft` (paper, sec. 2), each a mean over the batch, of which
+/// examples without a label have the second term only.
 fn distillation_loss(
     model: &str,
     logits: &Tensor,
@@ -211,7 +215,8 @@ fn distillation_loss(
     if config.task_loss_weight == 0.0 {
         return Ok(LossParts { total: weighted, task: None, distill: Some(distill_value) });
     }
-    let labels: Vec<u32> = batch.labels.iter().map(|class| class.0).collect();
+    let label = |class: &ClassId| if *class == ClassId::UNKNOWN { NO_LABEL } else { class.0 };
+    let labels: Vec<u32> = batch.labels.iter().map(label).collect();
     let task = loss::cross_entropy(logits, &labels)?;
     let task_value = scalar(&task)?;
     let total = add(&weighted, &scale(&task, config.task_loss_weight)?)?;

@@ -40,13 +40,14 @@ def main() -> None:
     parser.add_argument("--idx", type=Path, help="folder with the four files of MNIST")
     parser.add_argument("--npy", type=Path, help="folder that the example export_npy wrote")
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--clusters", type=Path, help="clustering.json of a run of stillhouse, for the same specialists")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     config = tomllib.loads(arguments.config.read_text())
     torch.manual_seed(config["seed"])
     start = time.perf_counter()
     train, valid, test = read_idx(arguments.idx) if arguments.idx else read_npy(arguments.npy)
-    accuracies = run(config, train, valid, test)
+    accuracies = run(config, train, valid, test, given_clusters(arguments.clusters))
     line = {
         "side": "pytorch",
         "workload": arguments.config.stem,
@@ -58,11 +59,19 @@ def main() -> None:
     print(json.dumps(line))
 
 
-def run(config: dict, train: Split, valid: Split, test: Split) -> dict[str, float]:
+def given_clusters(path: Path | None) -> list[torch.Tensor] | None:
+    return path and [torch.tensor(own["members"]) for own in json.loads(path.read_text())["clustering"]]
+
+
+def run(
+    config: dict, train: Split, valid: Split, test: Split, given: list[torch.Tensor] | None
+) -> dict[str, float]:
     n_classes = int(train.labels.max()) + 1
     generalist = new_model(config["generalist"]["model"], train, n_classes)
     train_model(generalist, config["generalist"]["training"], lambda: train, hard_loss)
     clusters = spectral_clusters(predict(generalist, valid), config["clustering"]["method"]["n_clusters"])
+    # found on the clock all the same
+    clusters = given or clusters
     specialists = [train_specialist(generalist, config["specialists"]["training"], train, own) for own in clusters]
 
     ensemble = [generalist]

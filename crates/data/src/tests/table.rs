@@ -1,11 +1,11 @@
 //! Tables of texts: what is read, what is refused and how.
 
 use super::{assert_contains, config, load, refusal};
-use crate::{DataProgress, Dataset, LoadContext, Split};
+use crate::{DataProgress, Dataset, LoadContext, Split, TransferConfig};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use stillhouse_core::{Seed, ViewId};
+use stillhouse_core::{ClassId, Seed, ViewId};
 use tempfile::{TempDir, tempdir};
 
 /// A folder with one file.
@@ -35,6 +35,57 @@ fn texts_of(split: &Split) -> Vec<String> {
 /// A table of one file, whose splits are carved.
 fn carved(path: &Path) -> Value {
     json!({"kind": "table", "path": path, "valid_fraction": 0.3})
+}
+
+#[test]
+fn texts_without_labels_follow_the_training_texts_and_change_nothing_else() {
+    let folder = tempdir().unwrap();
+    let path = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    };
+    let train = path("train.csv", "text,label\nabcdef,x\nghijkl,y\nmnopqr,x\nstuvwx,y\n");
+    let test = path("test.csv", "text,label\nabab,x\ncdcd,y\n");
+    let more = path("more.jsonl", "{\"words\": \"123456\"}\n{\"words\": \"abab\"}\n");
+    let windows = json!({ "length": 3, "train_stride": 3 });
+    let mut data = json!({ "kind": "table", "train": train, "test": test, "valid_fraction": 0.5, "windows": windows });
+    for is_cut in [true, false] {
+        if !is_cut {
+            data.as_object_mut().unwrap().remove("windows");
+        }
+        let transfer = serde_json::from_value(json!({ "path": more, "text": "words" })).unwrap();
+        let context = LoadContext { transfer: Some(&transfer), ..LoadContext::quiet(Seed(0)) };
+        let (plain, with) = (load(data.clone()).unwrap(), config(data.clone()).load(&context).unwrap());
+        let transfer = with.transfer.as_ref().unwrap();
+        assert_eq!((&plain.fingerprint, texts_of(&plain.train)), (&with.fingerprint, texts_of(&with.train)));
+        let unlabelled: &[&str] = if is_cut { &["123", "456", "aba"] } else { &["123456", "abab"] };
+        let expected = [texts_of(&plain.train), unlabelled.iter().map(|&text| text.to_owned()).collect()].concat();
+        assert_eq!((texts_of(&transfer.split), transfer.n_unlabelled), (expected, unlabelled.len()));
+        let n_train = with.train.len();
+        assert_eq!(&transfer.split.labels()[..n_train], with.train.labels());
+        assert!(transfer.split.labels()[n_train..].iter().all(|label| *label == ClassId::UNKNOWN));
+        assert_eq!(transfer.split.example_id(0), with.train.example_id(0));
+        let leaks = with.provenance.iter().find(|(what, _)| what == "texts without labels that are test texts");
+        assert_eq!(leaks.map(|(_, n)| n.as_str()), Some("1"));
+    }
+}
+
+#[test]
+fn texts_without_labels_can_be_one_list_of_several() {
+    let (_folder, path) = folder_with("all.json", r#"{"train": [["a", "x"]], "oos": [["b", "oos"], ["c", "oos"]]}"#);
+    let read = |list: &str| {
+        let config: TransferConfig = serde_json::from_value(json!({ "path": path, "text": 1, "list": list })).unwrap();
+        config.read(None, &LoadContext::quiet(Seed(0)))
+    };
+    let (texts, _) = read("oos").unwrap();
+    assert_eq!([0, 1].map(|text| texts.text(text)), ["b", "c"]);
+    assert_contains(&read("ood").unwrap_err().to_string(), &["all.json", "no text", "`ood`"]);
+    let all: TransferConfig = serde_json::from_value(json!({ "path": path, "text": 1 })).unwrap();
+    let refused = all.read(None, &LoadContext::quiet(Seed(0))).unwrap_err().to_string();
+    assert_contains(&refused, &["all.json", "several lists", "list = \"oos\""]);
+    let lines: TransferConfig = serde_json::from_value(json!({ "path": "a.jsonl", "list": "oos" })).unwrap();
+    assert_eq!(lines.validate(), ["list: only a .json file has lists"]);
 }
 
 fn with(mut config: Value, key: &str, value: Value) -> Value {

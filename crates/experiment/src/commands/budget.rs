@@ -5,7 +5,7 @@ use crate::context::RunContext;
 use crate::error::{ExperimentError, Result};
 use crate::observer::{Interrupt, Observer};
 use crate::pipeline::open_workshop;
-use crate::run::{RunOptions, load_data};
+use crate::run::{RunOptions, load};
 use crate::stages::{
     Ensemble, Teacher, Trained, Workshop, check_specialists, cluster_classes, planning, train_generalists,
     train_specialists,
@@ -85,9 +85,9 @@ pub fn plan_budget(
     std::fs::create_dir_all(&folder).map_err(|error| crate::error::file_error(&folder, "cannot be created", error))?;
     let options = RunOptions { stages: Some(folder.join("stages")), ..options.clone() };
     let context = RunContext::new(&folder, &options, observer, interrupt)?;
-    let dataset = load_data(experiment, &context)?;
-    let (shop, _test) = open_workshop(experiment, dataset, options.open_device()?, &context)?;
-    let mut probes = Probes::new(experiment, &shop, budget, probe_share)?;
+    let (experiment, dataset) = load(experiment, &context)?;
+    let (shop, _test) = open_workshop(&experiment, dataset, options.open_device()?, &context)?;
+    let mut probes = Probes::new(&experiment, &shop, budget, probe_share)?;
     probes.plain()?;
     for coverage in COVERAGES {
         for share in CLUSTER_SHARES {

@@ -7,7 +7,7 @@ use crate::memory;
 use crate::observer::{Interrupt, Observer};
 use crate::pipeline::{open_workshop, summarise};
 use crate::report::DatasetReport;
-use crate::run::{RunOptions, load_data};
+use crate::run::{RunOptions, load};
 use crate::stages::{Clustered, Trained, Workshop, planning};
 use crate::store::Stage;
 use serde::Serialize;
@@ -62,9 +62,9 @@ pub fn plan(
     // events of a plan are no part of the run's record
     let options = RunOptions { stages: Some(stages), ..options.clone() };
     let context = RunContext::new(scratch.path(), &options, observer, interrupt)?;
-    let dataset = load_data(experiment, &context)?;
+    let (experiment, dataset) = load(experiment, &context)?;
     let summary = summarise(&dataset);
-    let (shop, test) = open_workshop(experiment, dataset, options.open_device()?, &context)?;
+    let (shop, test) = open_workshop(&experiment, dataset, options.open_device()?, &context)?;
     let mut planner =
         Planner { shop: &shop, n_threads: options.n_threads.max(1), stages: Vec::new(), notes: Vec::new() };
     planner.run(experiment.name(), &summary)?;
@@ -88,6 +88,13 @@ struct Cost {
     seconds: f64,
     flops: f64,
     disk_bytes: u64,
+}
+
+impl Cost {
+    /// For so many times the examples.
+    fn times(self, factor: f64) -> Self {
+        Self { seconds: self.seconds * factor, flops: self.flops * factor, ..self }
+    }
 }
 
 impl Planner<'_> {
@@ -218,7 +225,7 @@ impl Planner<'_> {
         let student = &shop.config.student;
         let wants = |baseline| shop.config.evaluation.wants(baseline);
         let n_views = if shop.augmented { student.views as usize } else { 1 };
-        let n_rows = shop.train.len() * n_views;
+        let n_rows = shop.student_examples().len() * n_views;
         let store_bytes = planning::layout(shop).size_bytes(n_rows, shop.n_classes());
         let distilled = [
             ("soft_targets", "student", true, merged),
@@ -231,7 +238,8 @@ impl Planner<'_> {
             ),
         ];
         let architecture = (&student.model, student.tokenizer.as_ref());
-        let cost = self.cost(architecture, &student.training, shop.train.len(), shop.n_classes())?;
+        let cost_of_twin = self.cost(architecture, &student.training, shop.train.len(), shop.n_classes())?;
+        let cost = cost_of_twin.times(shop.student_examples().len() as f64 / shop.train.len() as f64);
         let mut students = Vec::new();
         for (store, name, _, keys) in distilled.into_iter().filter(|(_, _, wanted, _)| *wanted) {
             let store_stage = keys.map(|keys| planning::targets_stage(shop, store, &keys, name == "student"));
@@ -240,6 +248,7 @@ impl Planner<'_> {
         }
         students.push(("student_hard", Some(planning::student_stage(shop, "student_hard", None))));
         for (name, stage) in &students {
+            let cost = if *name == "student_hard" { cost_of_twin } else { cost };
             self.push_training(name, stage.as_ref().is_some_and(|stage| self.is_done(stage)), cost);
         }
         Ok(students.into_iter().map(|(_, stage)| Some(stage?.key().to_owned())).collect())

@@ -6,7 +6,7 @@ use crate::error::{ExperimentError, Result, file_error};
 use crate::observer::{Interrupt, Observer, Silent};
 use crate::pipeline::open_workshop;
 use crate::report::format::{bytes, counted, fixed, integer};
-use crate::run::{CONFIG, RunOptions, load_data};
+use crate::run::{CONFIG, RunOptions, load};
 use crate::stages::{
     Ensemble, Member, Teacher, Workshop, check_specialists, cluster_classes, soft_targets_of,
     train_generalist_ensemble, train_generalists, train_specialists,
@@ -193,11 +193,11 @@ fn recompute(
     let options = RunOptions { stages, n_threads: against.n_threads, ..RunOptions::quiet() };
     // the stages are only read, which is nothing to tell
     let context = RunContext::new(scratch.path(), &options, &Silent, interrupt)?.reading_only();
-    let dataset = load_data(&experiment, &context)?;
+    let (experiment, dataset) = load(&experiment, &context)?;
     let (shop, _test) = open_workshop(&experiment, dataset, options.open_device()?, &context)?;
     let wrong =
         |error| ExperimentError::BadData(anyhow::Error::from(error).context(targets.path().display().to_string()));
-    targets.check_dataset(&shop.fingerprint).map_err(wrong)?;
+    targets.check_dataset(&shop.student_fingerprint()).map_err(wrong)?;
     targets.check_labels(&shop.labels).map_err(wrong)?;
     let check = Check { shop: &shop, targets, observer };
     let (n_teachers, n_rows, largest_difference) = check.with_teacher(against.n_rows)?;
@@ -262,17 +262,18 @@ impl Check<'_> {
         Ok(teacher)
     }
 
-    /// Rows of the store, drawn at random, with their rows of the training split.
+    /// Rows of the store, drawn at random, with their rows of the student's examples.
     fn rows(&self, n_rows: usize) -> Result<Vec<(ExampleView, usize)>> {
-        let train = &self.shop.train;
-        let row_of: HashMap<ExampleId, usize> = (0..train.len()).map(|row| (train.example_id(row), row)).collect();
+        let examples = self.shop.student_examples();
+        let row_of: HashMap<ExampleId, usize> =
+            (0..examples.len()).map(|row| (examples.example_id(row), row)).collect();
         let keys = self.targets.keys();
         let draw = |nth: u64| (Seed(0).derive("verify", nth).0 % keys.len() as u64) as usize;
         let positions: BTreeSet<usize> = (0..n_rows as u64).map(draw).collect();
         let row = |position: usize| {
             let key = keys[position];
             row_of.get(&key.example).map(|row| (key, *row)).ok_or_else(|| {
-                let what = format!("example {} is not in the run's training split", key.example.0);
+                let what = format!("example {} is none of those that the run's student learns from", key.example.0);
                 file_error(self.targets.path(), "soft targets", what)
             })
         };

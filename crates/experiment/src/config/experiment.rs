@@ -4,7 +4,7 @@ use super::{Classes, ExternalTeacherConfig, SoftTargetsConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::Temperature;
-use stillhouse_data::DataConfig;
+use stillhouse_data::{DataConfig, TransferConfig};
 use stillhouse_ensemble::{ClusteringConfig, HeldOutPredictions, MergeConfig, Soften};
 use stillhouse_models::{ModelConfig, TextInput, TokenizerConfig};
 use stillhouse_train::{DistillationConfig, DistillationLoss, TrainingConfig};
@@ -178,6 +178,10 @@ pub struct StudentConfig {
     /// Without augmentation there is one, the example itself.
     #[serde(default = "default_views")]
     pub views: u32,
+    /// Texts without labels that it learns from beside the training examples, by what its teachers say about them. The
+    /// twin on hard labels cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<TransferConfig>,
 }
 
 impl StudentConfig {
@@ -322,6 +326,13 @@ impl ExperimentConfig {
         }
         problems.extend(self.missing_tables());
         problems.extend(self.tokenizer_problems());
+        let models = [
+            ("generalist.model", self.generalist.as_ref().map(|generalist| &generalist.model)),
+            ("specialists.model", self.specialists.as_ref().and_then(|specialists| specialists.model.as_ref())),
+            ("student.model", Some(&self.student.model)),
+        ];
+        let misplaced = models.into_iter().filter_map(|(key, model)| Some((key.to_owned(), model?.place_problem()?)));
+        problems.extend(misplaced.map(|(key, problem)| (key, problem.to_owned())));
         problems.extend(self.specialists.iter().flat_map(|specialists| self.impossible_specialists(specialists)));
         problems.extend(self.clustering_problems());
         problems.extend(self.external_problems());
@@ -331,6 +342,7 @@ impl ExperimentConfig {
             problems.push(("merge.soften".into(), text.into()));
         }
         problems.extend(self.soft_targets.out_of_range(&self.student));
+        problems.extend(self.transfer_problems());
         if self.student.views == 0 {
             problems.push(("student.views".into(), "must be at least 1, found 0".into()));
         }
@@ -404,6 +416,19 @@ impl ExperimentConfig {
             }
             _ => Vec::new(),
         }
+    }
+
+    fn transfer_problems(&self) -> Vec<(String, String)> {
+        let Some(transfer) = &self.student.transfer else { return Vec::new() };
+        let mut problems: Vec<_> = transfer.validate().iter().map(|text| split_key("student.transfer", text)).collect();
+        if !matches!(self.data, DataConfig::Table(_) | DataConfig::HubTable(_)) {
+            problems.push(("student.transfer".into(), "needs data of texts, of the kinds table and hub_table".into()));
+        }
+        if !self.external_teachers.is_empty() {
+            let text = "external teachers have not seen these texts, expected none";
+            problems.push(("student.transfer".into(), text.into()));
+        }
+        problems
     }
 
     fn external_problems(&self) -> Vec<(String, String)> {

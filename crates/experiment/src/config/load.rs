@@ -124,6 +124,11 @@ impl Experiment {
         &self.config
     }
 
+    /// The same under its name with another config, which is not checked again.
+    pub(crate) fn with_config(&self, config: ExperimentConfig) -> Self {
+        Self { name: self.name.clone(), config }
+    }
+
     /// The config as it runs, defaults and overrides included.
     pub fn to_toml(&self) -> String {
         let named = ExperimentConfig { name: Some(self.name.clone()), ..self.config.clone() };

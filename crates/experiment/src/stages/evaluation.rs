@@ -213,7 +213,15 @@ impl Evaluation<'_> {
             "Size, training cost and latency of external teachers are not known and are counted as nothing: {}.",
             names.join(", ")
         );
-        if names.is_empty() { Vec::new() } else { vec![text] }
+        let of_external = (!names.is_empty()).then_some(text);
+        let of_transfer = self.shop.transfer.as_ref().map(|transfer| {
+            format!(
+                "Students on soft targets also saw {} texts without labels, in as many more steps; the twin on hard labels \
+                 cannot, so that its distance is not that of the targets alone.",
+                transfer.n_unlabelled
+            )
+        });
+        of_external.into_iter().chain(of_transfer).collect()
     }
 
     fn test_one(&self, name: &str, teacher: &Teacher<'_>) -> Result<OnTest> {

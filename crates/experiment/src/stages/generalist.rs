@@ -29,6 +29,7 @@ pub(crate) fn generalist_recipe<'a>(shop: &Workshop<'a>, member: usize) -> Recip
         seed: shop.seed.derive("generalist", member as u64),
         start: None,
         n_outputs: shop.n_classes(),
+        with_transfer: false,
         sampler: Sampler::All,
         objective: Objective::HardLabels(LabelView::Global),
         views: shop.fresh_views(),

@@ -1,4 +1,4 @@
-//! What a teacher says about every training example, once, on disk, for all students that ask.
+//! What a teacher says about every example that a student learns from, once, on disk, for all students that ask.
 //!
 //! N examples, V views of each, C classes.
 
@@ -14,6 +14,8 @@ use stillhouse_ensemble::Soften;
 use stillhouse_targets::{Layout, SoftTargets, TargetsError, TargetsInfo, TargetsWriter, TeacherInfo};
 
 const TARGETS: &str = "targets.safetensors";
+/// Rows after which progress is told and kept, and an interruption heard: some seconds' work of a slow teacher.
+const ROWS_AT_ONCE: usize = 1 << 15;
 
 /// A teacher's soft targets, with the key of the stage that wrote them.
 #[derive(Clone)]
@@ -27,12 +29,12 @@ pub(crate) fn targets_stage(shop: &Workshop<'_>, name: &str, teacher_keys: &[Str
     let merge = &shop.config.merge;
     let temperature = (merge.soften == Soften::BeforeMerge).then(|| shop.config.student.temperature());
     let merge = is_merged.then_some((merge, temperature));
-    Stage::new(name, None, &(&shop.fingerprint, teacher_keys, merge, views(shop).len(), layout(shop)))
+    Stage::new(name, None, &(shop.student_fingerprint(), teacher_keys, merge, views(shop).len(), layout(shop)))
 }
 
 /// What is kept of each distribution.
 pub(crate) fn layout(shop: &Workshop<'_>) -> Layout {
-    let n_rows = shop.train.len() * views(shop).len();
+    let n_rows = shop.student_examples().len() * views(shop).len();
     shop.config.soft_targets.layout(n_rows, shop.n_classes(), &shop.config.student)
 }
 
@@ -43,7 +45,7 @@ fn views(shop: &Workshop<'_>) -> Vec<Option<ViewId>> {
     }
 }
 
-/// Writes a teacher's soft targets for the training split, or opens those that were written before.
+/// Writes a teacher's soft targets for all that a student learns from, or opens those that were written before.
 pub(crate) fn store_soft_targets(shop: &Workshop<'_>, name: &str, teacher: &Teacher<'_>) -> Result<StoredTargets> {
     let keys = teacher.keys();
     let stage = targets_stage(shop, name, &keys, matches!(teacher, Teacher::Merged { .. }));
@@ -60,7 +62,7 @@ pub(crate) fn store_soft_targets(shop: &Workshop<'_>, name: &str, teacher: &Teac
     let load = |folder: &Path| {
         let path = folder.join(TARGETS);
         let targets = SoftTargets::open(&path).map_err(|error| file_error(&path, "soft targets", error))?;
-        targets.check_dataset(&shop.fingerprint).map_err(|error| file_error(&path, "soft targets", error))?;
+        targets.check_dataset(&shop.student_fingerprint()).map_err(|error| file_error(&path, "soft targets", error))?;
         Ok(StoredTargets { key: stage.key().to_owned(), targets: Arc::new(targets) })
     };
     run_stage(shop.context, &stage, produce, load)
@@ -85,7 +87,7 @@ fn announcement(info: &TargetsInfo, n_rows: usize) -> String {
 fn info(shop: &Workshop<'_>, teacher: &Teacher<'_>) -> TargetsInfo {
     TargetsInfo {
         layout: layout(shop),
-        dataset: shop.fingerprint.clone(),
+        dataset: shop.student_fingerprint(),
         teachers: teacher
             .members()
             .iter()
@@ -96,14 +98,14 @@ fn info(shop: &Workshop<'_>, teacher: &Teacher<'_>) -> TargetsInfo {
     }
 }
 
-/// The store's rows in their order: what is seen, and the row of the training split.
+/// The store's rows in their order: what is seen, and the row of the student's examples.
 fn rows(shop: &Workshop<'_>) -> Vec<(ExampleView, usize)> {
-    let views = views(shop);
+    let (views, examples) = (views(shop), shop.student_examples());
     let of_row = |row: usize| {
-        let example = shop.train.example_id(row);
+        let example = examples.example_id(row);
         views.iter().map(move |view| (ExampleView { example, view: *view }, row))
     };
-    let mut rows: Vec<_> = (0..shop.train.len()).flat_map(of_row).collect();
+    let mut rows: Vec<_> = (0..examples.len()).flat_map(of_row).collect();
     rows.sort_unstable_by_key(|(key, _)| *key);
     rows
 }
@@ -121,8 +123,10 @@ fn write(
     let n_chunks = writer.n_chunks();
     let mut n_done = n_chunks - missing.len();
     let rows_of = |chunk_idx: usize| &rows[writer.chunk_rows(chunk_idx)];
-    let chunks_at_once = (PROBS_AT_ONCE / (n_classes * rows_of(0).len())).max(1);
-    for chunks in missing.chunks(chunks_at_once) {
+    let rows_at_once = (PROBS_AT_ONCE / n_classes).min(ROWS_AT_ONCE);
+    let chunks_at_once = (rows_at_once / rows_of(0).len()).max(1);
+    // groups by the numbers of the chunks: after an interruption the same rows are predicted together as without one
+    for chunks in missing.chunk_by(|a, b| a / chunks_at_once == b / chunks_at_once) {
         shop.context.check_interrupt()?;
         shop.context.progress(name, n_done as u64, n_chunks as u64);
         let rows: Vec<(ExampleView, usize)> = chunks.iter().flat_map(|chunk| rows_of(*chunk)).copied().collect();
@@ -152,7 +156,7 @@ pub(crate) fn soft_targets_of(
     for view in views(shop) {
         let positions: Vec<usize> = (0..rows.len()).filter(|position| rows[*position].0.view == view).collect();
         let of_split: Vec<usize> = positions.iter().map(|position| rows[*position].1).collect();
-        let said = teacher.soft_targets(shop, &shop.train.select(&of_split), view)?;
+        let said = teacher.soft_targets(shop, &shop.student_examples().select(&of_split), view)?;
         for (position, said) in positions.into_iter().zip(said.chunks_exact(n_classes)) {
             probs[position * n_classes..][..n_classes].copy_from_slice(said);
         }

@@ -165,6 +165,7 @@ fn recipe<'a>(
         frozen_features: None,
         n_outputs,
         validation: Validation { split: balanced(&shop.valid, subset, seed), labels },
+        with_transfer: false,
         sampler,
         objective,
         views: if is_frozen { stillhouse_train::ViewPolicy::Plain } else { shop.fresh_views() },

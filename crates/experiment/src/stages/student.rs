@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::store::Stage;
 use stillhouse_train::{LabelView, Objective, Sampler};
 
-/// The student and its twins: the same architecture, initial weights, budget and order of examples.
+/// The student and its twins: the same architecture, initial weights, epochs and order of examples; texts without labels
+/// are for those on soft targets.
 pub(crate) struct Students {
     /// On the merged soft targets.
     pub student: Trained,
@@ -41,7 +42,7 @@ pub(crate) fn student_stage(shop: &Workshop<'_>, name: &str, targets_key: Option
 fn distilled<'a>(shop: &Workshop<'a>, kind: &'a str, targets_key: &str) -> Recipe<'a> {
     let loss = serde_json::to_string(&shop.config.student.distillation).expect("a loss of numbers and names");
     let depends_on = vec![targets_key.to_owned(), loss];
-    Recipe { kind, views: shop.stored_views(), depends_on, ..on_hard_labels(shop) }
+    Recipe { kind, with_transfer: true, views: shop.stored_views(), depends_on, ..on_hard_labels(shop) }
 }
 
 /// The hard-label twin sees a new view in every epoch, as hard labels allow.
@@ -56,6 +57,7 @@ fn on_hard_labels<'a>(shop: &Workshop<'a>) -> Recipe<'a> {
         seed: shop.seed.derive("student", 0),
         start: None,
         n_outputs: shop.n_classes(),
+        with_transfer: false,
         sampler: Sampler::All,
         objective: Objective::HardLabels(LabelView::Global),
         views: shop.fresh_views(),

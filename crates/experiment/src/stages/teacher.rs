@@ -7,7 +7,8 @@ use rayon::prelude::*;
 use std::ops::Range;
 use stillhouse_core::{ClassId, ViewId};
 use stillhouse_data::Split;
-use stillhouse_train::{PREDICTION_BATCH, PredictionRecord, predict_proba, records};
+use stillhouse_models::Model;
+use stillhouse_train::{PREDICTION_BATCH, PredictionRecord, predict_by_heads, predict_proba, records};
 
 /// Probabilities over all classes that are in memory at once, of each network and of what they say together.
 pub(crate) const PROBS_AT_ONCE: usize = 1 << 24;
@@ -135,13 +136,35 @@ impl<'a> Teacher<'a> {
         ensemble.soft_targets(&networks, shop.config.student.temperature())
     }
 
-    /// Every voice's own probabilities, in the order of [`Teacher::members`].
+    /// Every voice's own probabilities, in the order of [`Teacher::members`]. Networks with a common body are asked
+    /// together.
     pub fn predict_members(&self, shop: &Workshop<'_>, split: &Split, view: Option<ViewId>) -> Result<Vec<Vec<f32>>> {
-        let networks = self.members().into_iter().map(|member| {
+        let members = self.members();
+        let mut predictions: Vec<Vec<f32>> = vec![Vec::new(); members.len()];
+        let mut is_done = vec![false; members.len()];
+        for (first, member) in members.iter().enumerate() {
+            if is_done[first] {
+                continue;
+            }
             shop.context.check_interrupt()?;
-            member.predict(split, view)
-        });
-        networks.collect()
+            let has_body_of = |other: &Member<'_>, trained: &Trained| {
+                other.network().is_some_and(|other| other.body_key == trained.body_key)
+            };
+            let sharing: Vec<usize> = match member.network() {
+                Some(trained) => (0..members.len()).filter(|&other| has_body_of(&members[other], trained)).collect(),
+                None => vec![first],
+            };
+            if sharing.len() == 1 {
+                predictions[first] = member.predict(split, view)?;
+                continue;
+            }
+            let networks = sharing.iter().filter_map(|&member| members[member].network());
+            let models: Vec<&Model> = networks.map(|trained| &*trained.model).collect();
+            for (member, predicted) in sharing.into_iter().zip(predict_by_heads(&models, split, view)?) {
+                (predictions[member], is_done[member]) = (predicted, true);
+            }
+        }
+        Ok(predictions)
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) struct Trained {
     pub name: String,
     /// Hash of everything that it depends on.
     pub key: String,
+    /// The key of the training that made its body: another one's where the body was frozen.
+    pub body_key: String,
     pub model: Arc<Model>,
     pub fit: FitSummary,
 }
@@ -39,6 +41,8 @@ pub(crate) struct Recipe<'a> {
     /// Weights to start from; its own seeded ones if there are none.
     pub start: Option<(&'a Trained, HeadInit<'a>)>,
     pub n_outputs: usize,
+    /// Whether it sees texts without labels beside the training examples.
+    pub with_transfer: bool,
     pub sampler: Sampler,
     pub objective: Objective,
     pub views: ViewPolicy,
@@ -77,6 +81,9 @@ struct KeyParts<'a> {
     tokenizer: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pretrained: Option<String>,
+    /// Where other bits come out than on the CPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<&'static str>,
 }
 
 const WEIGHTS: &str = "model.safetensors";
@@ -98,6 +105,7 @@ impl Recipe<'_> {
             depends_on: &self.depends_on,
             tokenizer: tokenizer.map(|stage| stage.key().to_owned()),
             pretrained: self.model.pretrained().map(content_of),
+            device: (!shop.device.is_cpu()).then_some("cuda"),
         };
         Stage::new(self.kind, self.index, &parts)
     }
@@ -111,6 +119,15 @@ impl Recipe<'_> {
         };
         let Self { model, tokenizer, training, n_outputs, .. } = *self;
         Needs { section, model, tokenizer, training, n_outputs }
+    }
+
+    fn examples<'s>(&self, shop: &'s Workshop<'_>) -> &'s Split {
+        if self.with_transfer { shop.student_examples() } else { &shop.train }
+    }
+
+    /// How many examples it sees in all.
+    pub fn n_examples_seen(&self, shop: &Workshop<'_>) -> usize {
+        self.sampler.epoch_len(self.examples(shop).len()) * self.training.n_epochs
     }
 
     fn fresh_model(&self, shop: &Workshop<'_>) -> Result<Model> {
@@ -137,7 +154,7 @@ impl Recipe<'_> {
         let checkpoint = folder.join(CHECKPOINT);
         let (model, summary) = match self.frozen {
             None => {
-                let summary = self.fit(stage, &checkpoint, &monitor, &whole, &shop.train, &self.validation)?;
+                let summary = self.fit(stage, &checkpoint, &monitor, &whole, self.examples(shop), &self.validation)?;
                 (whole, summary)
             }
             Some(frozen) => self.train_head(stage, &checkpoint, &monitor, &whole, frozen)?,
@@ -207,7 +224,12 @@ pub(crate) fn train_model(shop: &Workshop<'_>, recipe: &Recipe<'_>, share: &Shar
         let model = recipe.fresh_model(shop)?;
         load_weights(&folder.join(WEIGHTS), &model)?;
         let fit: FitSummary = read_json(&folder.join(FIT))?;
-        Ok(Trained { name: stage.name().to_owned(), key: stage.key().to_owned(), model: Arc::new(model), fit })
+        let (name, key) = (stage.name().to_owned(), stage.key().to_owned());
+        let body_key = match (&recipe.start, recipe.frozen) {
+            (Some((start, _)), Some(_)) => start.body_key.clone(),
+            _ => key.clone(),
+        };
+        Ok(Trained { name, key, body_key, model: Arc::new(model), fit })
     };
     run_stage(shop.context, &stage, |folder| recipe.train(shop, &stage, folder, share), load)
 }
@@ -215,8 +237,7 @@ pub(crate) fn train_model(shop: &Workshop<'_>, recipe: &Recipe<'_>, share: &Shar
 /// Trains several models side by side, the dearest first; results in the recipes' order.
 pub(crate) fn train_side_by_side(shop: &Workshop<'_>, recipes: &[Recipe<'_>]) -> Result<Vec<Result<Trained>>> {
     let mut order: Vec<usize> = (0..recipes.len()).collect();
-    let cost = |recipe: &Recipe<'_>| recipe.sampler.epoch_len(shop.train.len()) * recipe.training.n_epochs;
-    order.sort_by_key(|&recipe_idx| std::cmp::Reverse(cost(&recipes[recipe_idx])));
+    order.sort_by_key(|&recipe_idx| std::cmp::Reverse(recipes[recipe_idx].n_examples_seen(shop)));
     if shop.context.reversed_jobs() {
         order.reverse();
     }

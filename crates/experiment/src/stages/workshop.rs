@@ -8,7 +8,7 @@ use crate::config::ExperimentConfig;
 use crate::context::RunContext;
 use std::sync::Arc;
 use stillhouse_core::{InputSpec, Seed};
-use stillhouse_data::Split;
+use stillhouse_data::{Split, Transfer};
 use stillhouse_train::{Device, ViewPolicy};
 
 /// Config, data for training and validation, and the run's context.
@@ -21,6 +21,8 @@ pub(crate) struct Workshop<'a> {
     pub input: InputSpec,
     pub train: Split,
     pub valid: Split,
+    /// Training examples and others without labels, for the student alone.
+    pub transfer: Option<Transfer>,
     /// What teachers that were trained elsewhere said about the data.
     pub external: Vec<External>,
     /// Hash of the data and the split decision.
@@ -46,6 +48,7 @@ impl Workshop<'_> {
             input: self.input.clone(),
             train: self.train.clone(),
             valid: self.valid.clone(),
+            transfer: self.transfer.clone(),
             external: Vec::new(),
             fingerprint: self.fingerprint.clone(),
             augmented: self.augmented,
@@ -53,9 +56,22 @@ impl Workshop<'_> {
         }
     }
 
-    /// The same with another training split; without external teachers. Stages must tell it apart in their keys.
+    /// The same with another training split; without external teachers and texts without labels. Stages must tell it apart in their keys.
     pub fn with_train(&self, train: Split) -> Workshop<'_> {
-        Workshop { train, ..self.with_config(self.config) }
+        Workshop { train, transfer: None, ..self.with_config(self.config) }
+    }
+
+    /// Hash of the data and of the texts without labels, if there are any: of all that soft targets are stored for.
+    pub fn student_fingerprint(&self) -> String {
+        match &self.transfer {
+            None => self.fingerprint.clone(),
+            Some(transfer) => format!("{}+{}", self.fingerprint, transfer.fingerprint),
+        }
+    }
+
+    /// What a student on soft targets learns from.
+    pub fn student_examples(&self) -> &Split {
+        self.transfer.as_ref().map_or(&self.train, |transfer| &transfer.split)
     }
 
     /// Everyone who knows every class: these generalists, then complete external teachers.

@@ -10,16 +10,20 @@ use crate::element::Element;
 use crate::shape::mismatch;
 use crate::tape::apply1;
 
-/// `mean_b(- log softmax(z_b)[label_b])` for logits `z [B, C]` and one class number for each example.
+/// In place of the class number of an example without a label.
+pub const NO_LABEL: u32 = u32::MAX;
+
+/// `mean_b(- log softmax(z_b)[label_b])` for logits `z [B, C]` and one class number for each example; the loss of an
+/// example with [`NO_LABEL`] is zero.
 ///
-/// The gradient of the logits is `(softmax(z) - onehot(label)) / B`.
+/// The gradient of the logits is `(softmax(z) - onehot(label)) / B`, and zero without a label.
 pub fn cross_entropy(logits: &Tensor, labels: &[u32]) -> Result<Tensor> {
     let op = BatchMean::new(logits, CrossEntropy { labels: labels.into() })?;
     let (n_rows, n_classes) = logits.dims2()?;
     if labels.len() != n_rows {
         return Err(mismatch(CrossEntropy::NAME, "number of labels", n_rows, labels.len()));
     }
-    if let Some(label) = labels.iter().find(|label| **label as usize >= n_classes) {
+    if let Some(label) = labels.iter().find(|label| **label as usize >= n_classes && **label != NO_LABEL) {
         return Err(mismatch(CrossEntropy::NAME, "label", format!("a class below {n_classes}"), label));
     }
     if !logits.device().is_cpu() {
@@ -37,6 +41,10 @@ impl RowLoss for CrossEntropy {
 
     #[inline(always)]
     fn loss<T: Element>(&self, row_idx: usize, logits: &[T], _targets: &[T], weight: f64, grad: &mut [T]) -> f64 {
+        if self.labels[row_idx] == NO_LABEL {
+            grad.fill(T::ZERO);
+            return 0.0;
+        }
         let label = self.labels[row_idx] as usize;
         grad.copy_from_slice(logits);
         let exps = Exponentials::of(grad, 1.0);

@@ -10,7 +10,7 @@ mod soft;
 mod sparse;
 
 pub(crate) use batch::Exponentials;
-pub use hard::cross_entropy;
+pub use hard::{NO_LABEL, cross_entropy};
 pub use logit::logit_l2;
 pub use soft::soft_cross_entropy;
 pub use sparse::{SparseTargets, sparse_soft_cross_entropy};

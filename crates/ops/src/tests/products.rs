@@ -5,7 +5,7 @@ use candle_core::DType;
 use super::{random, values};
 use crate::matmul::{Matrix, product};
 
-const SIZES: [[usize; 3]; 16] = [
+const SIZES: [[usize; 3]; 19] = [
     [0, 3, 5],
     [3, 0, 5],
     [1, 1, 1],
@@ -22,6 +22,10 @@ const SIZES: [[usize; 3]; 16] = [
     [3, 4000, 300],
     [60, 1300, 81],
     [5, 9000, 65],
+    [5, 3, 0],
+    // pieces of the least length beside short sides
+    [60, 1300, 145],
+    [4, 2000, 145],
 ];
 
 #[test]

@@ -6,10 +6,12 @@ mod gathered;
 mod guess;
 mod json;
 mod row;
+mod transfer;
 
 pub use column::ColumnName;
 pub(crate) use gathered::{Changes, TextRules};
 pub use guess::{TableGuess, guess_table};
+pub use transfer::TransferConfig;
 
 use self::delimited::Dialect;
 use self::gathered::Gathered;
