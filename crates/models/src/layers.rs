@@ -53,14 +53,15 @@ pub(crate) struct Linear {
 }
 
 impl Linear {
-    /// A layer under a ReLU: variance `2 / I` keeps the activations' scale (He et al. 2015, arXiv:1502.01852).
+    /// A layer under a ReLU, with variance `1 / I`. The `2 / I` that keeps the activations' scale through a deep net
+    /// (He et al. 2015, arXiv:1502.01852) was worse for our shallow ones (`experiments/LOG.md`, "Initial weights").
     pub(crate) fn hidden(name: &str, n_in: usize, n_out: usize, registry: &mut Registry) -> Result<Self, ModelError> {
-        Self::with_std(name, [n_in, n_out], (2.0 / n_in as f64).sqrt(), registry)
+        Self::with_std(name, [n_in, n_out], (1.0 / n_in as f64).sqrt(), registry)
     }
 
-    /// The layer that gives the logits, with variance `1 / I`.
+    /// The layer that gives the logits, with variance `0.1 / I`: training starts with all classes about equally likely.
     pub(crate) fn head(n_in: usize, n_out: usize, registry: &mut Registry) -> Result<Self, ModelError> {
-        Self::with_std(HEAD, [n_in, n_out], (1.0 / n_in as f64).sqrt(), registry)
+        Self::with_std(HEAD, [n_in, n_out], (0.1 / n_in as f64).sqrt(), registry)
     }
 
     /// A layer of `[inputs, outputs]` whose weights have this standard deviation.
