@@ -249,6 +249,46 @@ fn a_transfer_that_cannot_be_is_refused() {
     assert!(refusal(&["student.transfer={ path = \"empty.tsv\" }"]).contains("empty.tsv"));
 }
 
+#[test]
+fn the_report_tells_how_well_confidence_knows_texts_of_no_class() {
+    let scratch = scratch();
+    scratch.write("other.csv", "text\n77 88 99\n0 0 0 0\n12345 54321\n");
+    let run = |path: &str| {
+        let out_of_scope = format!("evaluation.out_of_scope={{ path = \"{path}\" }}");
+        scratch.succeed(&["run", "texts.toml", "--out", "run", "--set", &out_of_scope]);
+        scratch.json("run/report.json")
+    };
+    scratch.succeed(&["run", "texts.toml", "--out", "run"]);
+    let without = scratch.json("run/report.json");
+    assert!(without["out_of_scope"].is_null());
+    let aurocs = |report: &Json| -> Vec<(String, Vec<f64>)> {
+        let rows = report["out_of_scope"]["rows"].as_array().unwrap();
+        let of = |row: &Json| row["aurocs"].as_array().unwrap().iter().map(|auroc| auroc.as_f64().unwrap()).collect();
+        rows.iter().map(|row| (row["model"].as_str().unwrap().to_owned(), of(row))).collect()
+    };
+    let other = run("other.csv");
+    assert_eq!(other["out_of_scope"]["n_examples"], 3);
+    for name in ["ensemble", "student", "student_hard"] {
+        assert!(aurocs(&other).iter().any(|(model, of)| model == name && of.len() == 4), "{other}");
+    }
+    assert!(aurocs(&other).iter().all(|(_, of)| of.iter().all(|auroc| (0.0..=1.0).contains(auroc))));
+    for key in ["models", "comparisons"] {
+        for (with, without) in other[key].as_array().unwrap().iter().zip(without[key].as_array().unwrap()) {
+            assert_eq!((&with["top1"], &with["delta"]), (&without["top1"], &without["delta"]));
+        }
+    }
+    assert!(scratch.text("run/report.md").contains("## Examples of no class"));
+    assert!(scratch.text("run/report.html").contains("id=\"out-of-scope\""));
+
+    // test texts cannot be told from themselves
+    let same = run("test.csv");
+    assert!(aurocs(&same).iter().all(|(_, of)| of.iter().all(|auroc| *auroc == 0.5)), "{same}");
+    assert!(scratch.text("run/manifest.json").contains("texts of no class that are test texts"));
+    let refused =
+        scratch.run(&["check", "texts.toml", "--set", "evaluation.out_of_scope={ path = \"a.csv\", list = \"b\" }"]);
+    assert!(refused.code != Some(0) && refused.stderr.contains("evaluation.out_of_scope"), "{}", refused.stderr);
+}
+
 const COMMIT: &str = "0123456789012345678901234567890123456789";
 
 #[test]

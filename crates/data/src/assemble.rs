@@ -2,13 +2,14 @@
 
 use crate::augment::{AugmentConfig, TextAugmentConfig};
 use crate::carve::{Carved, carve};
-use crate::dataset::{Dataset, SealedTest, Transfer};
+use crate::dataset::{Dataset, OutOfScope, SealedTest, Transfer};
 use crate::digest::{RowDigest, channel_statistics, deviation};
 use crate::readers::table;
 use crate::split::{Pool, Reading, Split};
 use crate::store::{FeatureStore, Store};
+use crate::texts::TextStore;
 use crate::windows::{self, WindowsConfig};
-use crate::{DataError, LoadContext};
+use crate::{DataError, LoadContext, UnlabelledConfig};
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -76,6 +77,27 @@ pub(crate) struct Found {
     pub(crate) windows: Option<WindowsConfig>,
 }
 
+impl Found {
+    /// The part that a split's examples lie in: that of the training examples for one that is carved from them.
+    fn part(&self, split: Source) -> &Part {
+        match split {
+            Source::Train => None,
+            Source::Valid => self.valid.as_ref(),
+            Source::Test => self.test.as_ref(),
+        }
+        .unwrap_or(&self.train)
+    }
+
+    fn part_mut(&mut self, split: Source) -> &mut Part {
+        match split {
+            Source::Train => None,
+            Source::Valid => self.valid.as_mut(),
+            Source::Test => self.test.as_mut(),
+        }
+        .unwrap_or(&mut self.train)
+    }
+}
+
 /// What makes the views of training examples.
 #[derive(Clone, Debug)]
 pub(crate) enum Views {
@@ -110,26 +132,31 @@ pub(crate) fn assemble(
     }
     let input = measure(&found.train, &rows.train);
     let fingerprint = fingerprint(&found, &rows, &views, context);
-    let unlabelled = append_transfer(&mut found, &rows, context)?;
+    let transfer = append_transfer(&mut found, &rows, context)?;
+    let out_of_scope = append_out_of_scope(&mut found, &rows, context)?;
     let n_classes = found.labels.len();
     let reading = Arc::new(Reading { input: input.clone(), views, seed: context.seed });
     let pool = |part: Part, source: Source| {
         Arc::new(Pool { store: part.store, classes: part.classes, first_id: source.first_id() })
     };
     let train = pool(found.train, Source::Train);
-    let transfer = unlabelled.map(|Unlabelled { rows: unlabelled, fingerprint }| Transfer {
+    let transfer = transfer.map(|Unlabelled { rows: unlabelled, fingerprint }| Transfer {
         n_unlabelled: unlabelled.len(),
         split: Split::new(train.clone(), reading.clone(), &[&rows.train[..], &unlabelled].concat(), n_classes),
         fingerprint,
     });
     let valid = found.valid.map_or_else(|| train.clone(), |part| pool(part, Source::Valid));
     let test = found.test.map_or_else(|| train.clone(), |part| pool(part, Source::Test));
+    let out_of_scope = out_of_scope.map(|Unlabelled { rows, fingerprint }| OutOfScope {
+        split: Split::new(test.clone(), reading.clone(), &rows, n_classes),
+        fingerprint,
+    });
     Ok(Dataset {
         name: found.name,
         labels: found.labels,
         input,
         valid: Split::new(valid, reading.clone(), &rows.valid, n_classes),
-        test: SealedTest::new(Split::new(test, reading.clone(), &rows.test, n_classes)),
+        test: SealedTest::new(Split::new(test, reading.clone(), &rows.test, n_classes), out_of_scope),
         train: Split::new(train, reading, &rows.train, n_classes),
         transfer,
         fingerprint,
@@ -138,47 +165,92 @@ pub(crate) fn assemble(
     })
 }
 
-/// Rows without a label, which follow the others of the training part.
+/// Rows without a label, which follow the others of their part.
 struct Unlabelled {
     rows: Vec<u32>,
     fingerprint: String,
 }
 
-/// Reads the texts for a transfer and puts them behind the training texts, so that they change no other example.
+/// Puts the texts for a transfer behind the training texts.
 fn append_transfer(found: &mut Found, rows: &Rows, context: &LoadContext) -> Result<Option<Unlabelled>, DataError> {
     let Some(config) = context.transfer else { return Ok(None) };
-    let (texts, changes) = config.read(found.windows.as_ref(), context)?;
-    let path = config.path.display();
-    found.provenance.push(("texts without labels".to_owned(), format!("{} of {path}", texts.n_texts())));
-    table::explain("transfer", changes, &mut found.provenance);
-    for (part, rows, split) in [(&found.valid, &rows.valid, "validation"), (&found.test, &rows.test, "test")] {
-        let Store::Texts(held_out) = &part.as_ref().unwrap_or(&found.train).store else {
-            let problem = "student.transfer: only data of texts can have texts without labels beside them".to_owned();
-            return Err(DataError::Config(vec![problem]));
-        };
-        let held_out: HashSet<&str> = rows.iter().map(|&row| held_out.text(held_out.text_of(row as usize))).collect();
-        let n_same = (0..texts.n_texts()).filter(|&text| held_out.contains(texts.text(text))).count();
-        if n_same > 0 {
-            found.provenance.push((format!("texts without labels that are {split} texts"), n_same.to_string()));
-        }
+    let texts = read_unlabelled(found, "transfer", "texts without labels", config, context)?;
+    for split in [Source::Valid, Source::Test] {
+        explain_twins(found, rows, &texts, "texts without labels", split);
     }
+    append(found, Source::Train, texts, config).map(Some)
+}
+
+/// Puts the texts of no class behind the test texts.
+fn append_out_of_scope(found: &mut Found, rows: &Rows, context: &LoadContext) -> Result<Option<Unlabelled>, DataError> {
+    let Some(config) = context.out_of_scope else { return Ok(None) };
+    let texts = read_unlabelled(found, "out of scope", "texts of no class", config, context)?;
+    for split in Source::ALL {
+        explain_twins(found, rows, &texts, "texts of no class", split);
+    }
+    append(found, Source::Test, texts, config).map(Some)
+}
+
+/// Reads whole texts and notes where they come from.
+fn read_unlabelled(
+    found: &mut Found,
+    split: &str,
+    what: &str,
+    config: &UnlabelledConfig,
+    context: &LoadContext,
+) -> Result<TextStore, DataError> {
+    if !matches!(found.train.store, Store::Texts(_)) {
+        let problem = format!("only data of texts can have {what} beside them");
+        return Err(DataError::Config(vec![problem]));
+    }
+    let (texts, changes) = config.read(found.windows.as_ref(), context)?;
+    found.provenance.push((what.to_owned(), format!("{} of {}", texts.n_texts(), config.path.display())));
+    table::explain(split, changes, &mut found.provenance);
+    Ok(texts)
+}
+
+/// Notes how many of the `texts` are texts of a split.
+fn explain_twins(found: &mut Found, rows: &Rows, texts: &TextStore, what: &str, split: Source) {
+    let (rows, name) = match split {
+        Source::Train => (&rows.train, "training"),
+        Source::Valid => (&rows.valid, "validation"),
+        Source::Test => (&rows.test, "test"),
+    };
+    let Store::Texts(of_split) = &found.part(split).store else { return };
+    let of_split: HashSet<&str> = rows.iter().map(|&row| of_split.text(of_split.text_of(row as usize))).collect();
+    let n_twins = (0..texts.n_texts()).filter(|&text| of_split.contains(texts.text(text))).count();
+    if n_twins > 0 {
+        found.provenance.push((format!("{what} that are {name} texts"), n_twins.to_string()));
+    }
+}
+
+/// Puts texts behind those of the part that a split comes from, so that they change no other example.
+fn append(
+    found: &mut Found,
+    split: Source,
+    texts: TextStore,
+    config: &UnlabelledConfig,
+) -> Result<Unlabelled, DataError> {
     let texts = match &found.windows {
         Some(windows) => windows::cut_all(windows, texts),
         None => texts,
     };
     let mut hasher = blake3::Hasher::new();
     texts.hash_into(&mut hasher);
-    let Store::Texts(train) = &mut found.train.store else { unreachable!("a test split of texts has training texts") };
-    let (n_labelled, n_all) = (train.len(), train.len() + texts.len());
+    let part = found.part_mut(split);
+    let Store::Texts(store) = &mut part.store else {
+        unreachable!("a dataset has texts in all of its parts or in none")
+    };
+    let (n_before, n_all) = (store.len(), store.len() + texts.len());
     if n_all > u32::MAX as usize {
         let text = format!("{n_all} examples with those that have no label");
         return Err(DataError::invalid(&config.path, text, format!("at most {}", u32::MAX)));
     }
-    train.append(texts);
-    found.train.classes.reserve_exact(n_all - n_labelled);
-    found.train.classes.resize(n_all, ClassId::UNKNOWN);
-    let rows = (n_labelled as u32..n_all as u32).collect();
-    Ok(Some(Unlabelled { rows, fingerprint: hasher.finalize().to_hex().to_string() }))
+    store.append(texts);
+    part.classes.reserve_exact(n_all - n_before);
+    part.classes.resize(n_all, ClassId::UNKNOWN);
+    let rows = (n_before as u32..n_all as u32).collect();
+    Ok(Unlabelled { rows, fingerprint: hasher.finalize().to_hex().to_string() })
 }
 
 /// Rows of each split inside its own part.

@@ -40,15 +40,36 @@ pub struct Transfer {
     pub fingerprint: String,
 }
 
-/// The test split, closed. Only its size can be seen; whoever opens it has to own it, and there is only one.
+/// The test split and the examples of no class, closed. Only sizes and names can be seen; whoever opens them has to own
+/// them, and there is only one.
 #[derive(Debug)]
 pub struct SealedTest {
     split: Split,
+    out_of_scope: Option<OutOfScope>,
+}
+
+/// Examples that belong to no class, to see whether a model's confidence tells.
+#[derive(Debug)]
+pub struct OutOfScope {
+    /// the examples, of [`ClassId::UNKNOWN`](stillhouse_core::ClassId::UNKNOWN)
+    pub split: Split,
+    /// hash over them
+    pub fingerprint: String,
 }
 
 impl SealedTest {
-    pub(crate) fn new(split: Split) -> Self {
-        Self { split }
+    pub(crate) fn new(split: Split, out_of_scope: Option<OutOfScope>) -> Self {
+        Self { split, out_of_scope }
+    }
+
+    /// Hash over the examples of no class, if there are any.
+    pub fn out_of_scope_fingerprint(&self) -> Option<&str> {
+        self.out_of_scope.as_ref().map(|out_of_scope| out_of_scope.fingerprint.as_str())
+    }
+
+    /// Opens both for the evaluation: the test split, and the examples of no class.
+    pub fn unseal_all(self) -> (Split, Option<Split>) {
+        (self.split, self.out_of_scope.map(|out_of_scope| out_of_scope.split))
     }
 
     /// Number of examples.
@@ -71,7 +92,7 @@ impl SealedTest {
         self.split.source_bytes()
     }
 
-    /// Opens the split, for the evaluation.
+    /// Opens the split alone.
     pub fn unseal(self) -> Split {
         self.split
     }

@@ -1,6 +1,6 @@
 //! How loading tells what it does, and learns that it should stop.
 
-use crate::{DataError, TransferConfig};
+use crate::{DataError, UnlabelledConfig};
 use stillhouse_core::Seed;
 
 /// What a number of steps counts.
@@ -54,13 +54,15 @@ pub struct LoadContext<'a> {
     /// how many bytes of decoded pixels may stay in memory; without a limit all of them do
     pub memory_limit_bytes: Option<u64>,
     /// texts without labels to read beside the dataset's own
-    pub transfer: Option<&'a TransferConfig>,
+    pub transfer: Option<&'a UnlabelledConfig>,
+    /// texts of no class, for the evaluation
+    pub out_of_scope: Option<&'a UnlabelledConfig>,
 }
 
 impl<'a> LoadContext<'a> {
-    /// A context without a memory limit and without texts for a transfer.
+    /// A context without a memory limit and with nothing beside the dataset's own examples.
     pub fn new(seed: Seed, progress: &'a dyn DataProgress) -> Self {
-        Self { seed, progress, memory_limit_bytes: None, transfer: None }
+        Self { seed, progress, memory_limit_bytes: None, transfer: None, out_of_scope: None }
     }
 
     /// A context that nobody listens to.

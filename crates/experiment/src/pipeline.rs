@@ -126,5 +126,6 @@ pub(crate) fn summarise(dataset: &Dataset) -> DatasetReport {
         n_valid: dataset.valid.len() as u64,
         n_test: dataset.test.len() as u64,
         fingerprint: dataset.fingerprint.clone(),
+        out_of_scope_fingerprint: dataset.test.out_of_scope_fingerprint().map(str::to_owned),
     }
 }

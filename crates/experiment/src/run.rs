@@ -220,8 +220,9 @@ pub(crate) fn load_data(experiment: &Experiment, context: &RunContext<'_>) -> Re
     let memory_limit_bytes = available_memory_bytes().map(|available| available / EXAMPLES_SHARE_OF_MEMORY);
     let seed = Seed(config.seed).derive(DATA, 0);
     let transfer = config.student.transfer.as_ref();
-    let dataset =
-        config.data.load(&LoadContext { memory_limit_bytes, transfer, ..LoadContext::new(seed, &progress) })?;
+    let out_of_scope = config.evaluation.out_of_scope.as_ref();
+    let wanted = LoadContext { memory_limit_bytes, transfer, out_of_scope, ..LoadContext::new(seed, &progress) };
+    let dataset = config.data.load(&wanted)?;
     context.note(DATA, dataset.describe());
     context.event(&RunEvent::StageFinished { stage: DATA.into(), elapsed_s: start.elapsed().as_secs_f64() });
     Ok(dataset)

@@ -243,6 +243,20 @@ pub fn wilson_interval(accuracy: f64, n_examples: u64) -> [f64; 2] {
     [(centre - half).max(0.0), (centre + half).min(1.0)]
 }
 
+/// Area under the ROC curve of a score that is to be higher for positives: the share of pairs of a positive and a negative
+/// in which it is, equal scores counted half. 0.5 without a pair, and where the score says nothing.
+pub fn auroc(positives: &[f64], negatives: &[f64]) -> f64 {
+    let mut negatives = negatives.to_vec();
+    negatives.sort_by(f64::total_cmp);
+    let n_pairs = positives.len() as f64 * negatives.len() as f64;
+    let won = |score: &f64| {
+        let n_below = negatives.partition_point(|other| other < score);
+        let n_up_to = negatives.partition_point(|other| other <= score);
+        (n_below + n_up_to) as f64 / 2.0
+    };
+    if n_pairs > 0.0 { positives.iter().map(won).sum::<f64>() / n_pairs } else { 0.5 }
+}
+
 /// `(student - student_hard) / (ensemble - student_hard)` of three accuracies: the share of the ensemble's gain over
 /// hard labels that the student keeps. `None` where the ensemble gains nothing, since a share of nothing says nothing.
 pub fn gain_kept(student: f64, student_hard: f64, ensemble: f64) -> Option<f64> {
@@ -367,6 +381,14 @@ mod tests {
         assert_close(low, 0.403_831_53);
         assert_close(high, 0.596_168_47);
         assert_eq!(wilson_interval(f64::NAN, 100), [0.0, 1.0]);
+    }
+
+    #[test]
+    fn auroc_counts_pairs_in_order() {
+        assert_close(auroc(&[0.9, 0.4, 0.7], &[0.5, 0.4]), (2.0 + 0.5 + 2.0) / 6.0);
+        assert_close(auroc(&[0.1], &[0.2, 0.3]), 0.0);
+        assert_close(auroc(&[0.3; 4], &[0.3; 5]), 0.5);
+        assert_close(auroc(&[], &[1.0]), 0.5);
     }
 
     #[test]

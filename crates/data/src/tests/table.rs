@@ -1,7 +1,7 @@
 //! Tables of texts: what is read, what is refused and how.
 
 use super::{assert_contains, config, load, refusal};
-use crate::{DataProgress, Dataset, LoadContext, Split, TransferConfig};
+use crate::{DataProgress, Dataset, LoadContext, Split, UnlabelledConfig};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ fn carved(path: &Path) -> Value {
 }
 
 #[test]
-fn texts_without_labels_follow_the_training_texts_and_change_nothing_else() {
+fn texts_without_labels_and_of_no_class_change_nothing_else() {
     let folder = tempdir().unwrap();
     let path = |name: &str, content: &str| {
         let path = folder.path().join(name);
@@ -48,6 +48,7 @@ fn texts_without_labels_follow_the_training_texts_and_change_nothing_else() {
     let train = path("train.csv", "text,label\nabcdef,x\nghijkl,y\nmnopqr,x\nstuvwx,y\n");
     let test = path("test.csv", "text,label\nabab,x\ncdcd,y\n");
     let more = path("more.jsonl", "{\"words\": \"123456\"}\n{\"words\": \"abab\"}\n");
+    let other = path("other.csv", "text\nstuvwx\nyyy\n");
     let windows = json!({ "length": 3, "train_stride": 3 });
     let mut data = json!({ "kind": "table", "train": train, "test": test, "valid_fraction": 0.5, "windows": windows });
     for is_cut in [true, false] {
@@ -55,7 +56,9 @@ fn texts_without_labels_follow_the_training_texts_and_change_nothing_else() {
             data.as_object_mut().unwrap().remove("windows");
         }
         let transfer = serde_json::from_value(json!({ "path": more, "text": "words" })).unwrap();
-        let context = LoadContext { transfer: Some(&transfer), ..LoadContext::quiet(Seed(0)) };
+        let none = serde_json::from_value(json!({ "path": other })).unwrap();
+        let (transfer, out_of_scope) = (Some(&transfer), Some(&none));
+        let context = LoadContext { transfer, out_of_scope, ..LoadContext::quiet(Seed(0)) };
         let (plain, with) = (load(data.clone()).unwrap(), config(data.clone()).load(&context).unwrap());
         let transfer = with.transfer.as_ref().unwrap();
         assert_eq!((&plain.fingerprint, texts_of(&plain.train)), (&with.fingerprint, texts_of(&with.train)));
@@ -68,6 +71,15 @@ fn texts_without_labels_follow_the_training_texts_and_change_nothing_else() {
         assert_eq!(transfer.split.example_id(0), with.train.example_id(0));
         let leaks = with.provenance.iter().find(|(what, _)| what == "texts without labels that are test texts");
         assert_eq!(leaks.map(|(_, n)| n.as_str()), Some("1"));
+        let twins = with.provenance.iter().filter(|(what, _)| what.starts_with("texts of no class that are"));
+        assert_eq!(twins.count(), 1, "one of them is a training or a validation text");
+        assert!(plain.test.out_of_scope_fingerprint().is_none() && with.test.out_of_scope_fingerprint().is_some());
+        let (test, of_no_class) = with.test.unseal_all();
+        assert_eq!(texts_of(&test), texts_of(&plain.test.unseal()));
+        let expected: &[&str] = if is_cut { &["stu", "vwx", "yyy"] } else { &["stuvwx", "yyy"] };
+        let of_no_class = of_no_class.unwrap();
+        assert_eq!(texts_of(&of_no_class), expected);
+        assert!(of_no_class.labels().iter().all(|label| *label == ClassId::UNKNOWN));
     }
 }
 
@@ -75,16 +87,17 @@ fn texts_without_labels_follow_the_training_texts_and_change_nothing_else() {
 fn texts_without_labels_can_be_one_list_of_several() {
     let (_folder, path) = folder_with("all.json", r#"{"train": [["a", "x"]], "oos": [["b", "oos"], ["c", "oos"]]}"#);
     let read = |list: &str| {
-        let config: TransferConfig = serde_json::from_value(json!({ "path": path, "text": 1, "list": list })).unwrap();
+        let config: UnlabelledConfig =
+            serde_json::from_value(json!({ "path": path, "text": 1, "list": list })).unwrap();
         config.read(None, &LoadContext::quiet(Seed(0)))
     };
     let (texts, _) = read("oos").unwrap();
     assert_eq!([0, 1].map(|text| texts.text(text)), ["b", "c"]);
     assert_contains(&read("ood").unwrap_err().to_string(), &["all.json", "no text", "`ood`"]);
-    let all: TransferConfig = serde_json::from_value(json!({ "path": path, "text": 1 })).unwrap();
+    let all: UnlabelledConfig = serde_json::from_value(json!({ "path": path, "text": 1 })).unwrap();
     let refused = all.read(None, &LoadContext::quiet(Seed(0))).unwrap_err().to_string();
     assert_contains(&refused, &["all.json", "several lists", "list = \"oos\""]);
-    let lines: TransferConfig = serde_json::from_value(json!({ "path": "a.jsonl", "list": "oos" })).unwrap();
+    let lines: UnlabelledConfig = serde_json::from_value(json!({ "path": "a.jsonl", "list": "oos" })).unwrap();
     assert_eq!(lines.validate(), ["list: only a .json file has lists"]);
 }
 

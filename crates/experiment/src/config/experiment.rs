@@ -4,7 +4,7 @@ use super::{Classes, ExternalTeacherConfig, SoftTargetsConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::Temperature;
-use stillhouse_data::{DataConfig, TransferConfig};
+use stillhouse_data::{DataConfig, UnlabelledConfig};
 use stillhouse_ensemble::{ClusteringConfig, HeldOutPredictions, MergeConfig, Soften};
 use stillhouse_models::{ModelConfig, TextInput, TokenizerConfig};
 use stillhouse_train::{DistillationConfig, DistillationLoss, TrainingConfig};
@@ -181,7 +181,7 @@ pub struct StudentConfig {
     /// Texts without labels that it learns from beside the training examples, by what its teachers say about them. The
     /// twin on hard labels cannot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub transfer: Option<TransferConfig>,
+    pub transfer: Option<UnlabelledConfig>,
 }
 
 impl StudentConfig {
@@ -208,6 +208,9 @@ pub struct EvaluationConfig {
     /// Test examples whose soft targets the report shows.
     #[serde(default = "default_n_samples")]
     pub n_samples: usize,
+    /// Texts that belong to no class: the report tells how well each model's confidence knows them from test examples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out_of_scope: Option<UnlabelledConfig>,
 }
 
 /// A model to compare with.
@@ -235,7 +238,7 @@ fn default_n_samples() -> usize {
 
 impl Default for EvaluationConfig {
     fn default() -> Self {
-        Self { baselines: all_baselines(), n_samples: default_n_samples() }
+        Self { baselines: all_baselines(), n_samples: default_n_samples(), out_of_scope: None }
     }
 }
 
@@ -342,7 +345,7 @@ impl ExperimentConfig {
             problems.push(("merge.soften".into(), text.into()));
         }
         problems.extend(self.soft_targets.out_of_range(&self.student));
-        problems.extend(self.transfer_problems());
+        problems.extend(self.unlabelled_problems());
         if self.student.views == 0 {
             problems.push(("student.views".into(), "must be at least 1, found 0".into()));
         }
@@ -418,15 +421,21 @@ impl ExperimentConfig {
         }
     }
 
-    fn transfer_problems(&self) -> Vec<(String, String)> {
-        let Some(transfer) = &self.student.transfer else { return Vec::new() };
-        let mut problems: Vec<_> = transfer.validate().iter().map(|text| split_key("student.transfer", text)).collect();
-        if !matches!(self.data, DataConfig::Table(_) | DataConfig::HubTable(_)) {
-            problems.push(("student.transfer".into(), "needs data of texts, of the kinds table and hub_table".into()));
-        }
-        if !self.external_teachers.is_empty() {
-            let text = "external teachers have not seen these texts, expected none";
-            problems.push(("student.transfer".into(), text.into()));
+    /// Texts without labels that cannot be, for the student or for the evaluation.
+    fn unlabelled_problems(&self) -> Vec<(String, String)> {
+        let tables =
+            [("student.transfer", &self.student.transfer), ("evaluation.out_of_scope", &self.evaluation.out_of_scope)];
+        let mut problems = Vec::new();
+        for (table, config) in tables {
+            let Some(config) = config else { continue };
+            problems.extend(config.validate().iter().map(|text| split_key(table, text)));
+            if !matches!(self.data, DataConfig::Table(_) | DataConfig::HubTable(_)) {
+                problems.push((table.into(), "needs data of texts, of the kinds table and hub_table".into()));
+            }
+            if !self.external_teachers.is_empty() {
+                let text = "external teachers have not seen these texts, expected none";
+                problems.push((table.into(), text.into()));
+            }
         }
         problems
     }

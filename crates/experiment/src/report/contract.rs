@@ -68,6 +68,9 @@ pub struct Report {
     /// accuracy inside the specialists' clusters and over all (paper, Table 3)
     #[serde(default)]
     pub conditional: Option<ConditionalReport>,
+    /// how well confidence tells test examples from examples of no class; null without such examples
+    #[serde(default)]
+    pub out_of_scope: Option<OutOfScopeReport>,
     /// each specialist's dustbin on the validation split, in their order; null for heads without a dustbin
     #[serde(default)]
     pub dustbins: Vec<Option<DustbinReport>>,
@@ -100,6 +103,11 @@ pub struct DatasetReport {
     pub n_test: u64,
     /// hash of the data, as in the manifest
     pub fingerprint: String,
+
+    // added
+    /// hash over the examples of no class, if there are any
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out_of_scope_fingerprint: Option<String>,
 }
 
 /// What a model is for; decides where a report shows it.
@@ -243,6 +251,26 @@ pub struct ConditionalReport {
     pub generalist_top1: f64,
     /// the merged ensemble's
     pub ensemble_top1: f64,
+}
+
+/// Detection of examples of no class by the largest value of `softmax(v/T)`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutOfScopeReport {
+    /// examples of no class; the others are all test examples
+    pub n_examples: u64,
+    /// the temperatures `T`
+    pub temperatures: Vec<f64>,
+    /// one row per model
+    pub rows: Vec<OutOfScopeRow>,
+}
+
+/// One model's detection of examples of no class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutOfScopeRow {
+    /// name as in `models`
+    pub model: String,
+    /// area under the ROC curve at each of the temperatures: 1 is perfect, 0.5 is chance
+    pub aurocs: Vec<f64>,
 }
 
 /// A dustbin: mean predicted against observed share of other classes, and its calibration error, at three moments.

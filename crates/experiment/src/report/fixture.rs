@@ -130,6 +130,7 @@ pub(crate) fn report() -> Report {
             n_valid: 5_000,
             n_test: 10_000,
             fingerprint: "b3:9f2c61d0a7e84c15".into(),
+            out_of_scope_fingerprint: None,
         },
         models,
         gain_kept: Some(0.2343),
@@ -155,6 +156,13 @@ pub(crate) fn report() -> Report {
             ensemble_conditional_top1: 0.7893,
             generalist_top1: 0.6660,
             ensemble_top1: 0.6930,
+        }),
+        out_of_scope: Some(OutOfScopeReport {
+            n_examples: 1000,
+            temperatures: vec![1.0, 2.0],
+            rows: [("ensemble", 0.9312), ("student", 0.8791), ("student_hard", 0.8456)]
+                .map(|(model, auroc)| OutOfScopeRow { model: model.into(), aurocs: vec![auroc, auroc + 0.004] })
+                .to_vec(),
         }),
         dustbins: vec![Some(dustbin(0.88, 0.31)), Some(dustbin(0.93, -0.12)), None],
         portfolio: portfolio(),

@@ -1,12 +1,12 @@
 //! `report.md`: the report for repositories, issues and terminals.
 
-use super::contract::{ClusterReport, DustbinReport, ModelReport, Report};
+use super::contract::{ClusterReport, DustbinReport, ModelReport, OutOfScopeRow, Report};
 use super::findings::{headline, supporting_sentences};
 use super::format::{
     DASH, bytes, duration, fixed, integer, milliseconds, p_value, percent, points, points_interval, relative_percent,
     si, truncated, whole_percent,
 };
-use super::names::{rank, title};
+use super::names::{out_of_scope_rows, rank, title};
 use super::text::{TERMINAL_WIDTH, markdown_table, markdown_text, plain_spaces, wrapped};
 
 /// Clusters listed.
@@ -27,6 +27,7 @@ pub fn markdown(report: &Report) -> String {
         clusters(report),
         specialists(report),
         conditional(report),
+        out_of_scope(report),
         coverage(report),
         closing(report),
     ];
@@ -193,6 +194,28 @@ fn conditional(report: &Report) -> Option<String> {
                    over all specialists.";
     let table = markdown_table(&["<Teacher", ">Conditional", ">All"], &rows);
     Some(format!("## Inside the clusters\n\n{table}\n{}", wrapped("", caption, TERMINAL_WIDTH)))
+}
+
+/// How well confidence tells examples of no class.
+fn out_of_scope(report: &Report) -> Option<String> {
+    let table = report.out_of_scope.as_ref()?;
+    let columns: Vec<String> = std::iter::once("<Model".to_owned())
+        .chain(table.temperatures.iter().map(|temperature| format!(">T = {temperature}")))
+        .collect();
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let row = |row: &OutOfScopeRow| {
+        let aurocs = row.aurocs.iter().map(|auroc| fixed(*auroc, 4));
+        std::iter::once(markdown_text(&title(&row.model))).chain(aurocs).collect::<Vec<_>>()
+    };
+    let rows: Vec<_> = out_of_scope_rows(table).into_iter().map(row).collect();
+    let caption = format!(
+        "Area under the ROC curve of the confidence, softened with the temperature T: {} test examples against {} of no \
+         class. 1 is perfect, 0.5 is chance.",
+        integer(report.dataset.n_test),
+        integer(table.n_examples)
+    );
+    let table = markdown_table(&columns, &rows);
+    Some(format!("## Examples of no class\n\n{table}\n{}", wrapped("", &caption, TERMINAL_WIDTH)))
 }
 
 /// What each specialist adds to the merge, and how far its dustbin can be believed.

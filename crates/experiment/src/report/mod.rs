@@ -23,7 +23,7 @@ mod text;
 
 pub use contract::{
     ClusterReport, ConditionalReport, CoverageRow, DatasetReport, DustbinReport, FORMAT_VERSION, ModelReport,
-    ModelRole, PortfolioPoint, Report, ReportError,
+    ModelRole, OutOfScopeReport, OutOfScopeRow, PortfolioPoint, Report, ReportError,
 };
 pub use findings::{headline, supporting_sentences, warnings};
 pub(crate) use format::counted;

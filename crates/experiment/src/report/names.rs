@@ -1,5 +1,7 @@
 //! The contract's model names in words.
 
+use super::contract::{OutOfScopeReport, OutOfScopeRow};
+
 /// How a model is called in a table.
 pub(crate) fn title(name: &str) -> String {
     match name {
@@ -62,4 +64,11 @@ pub(crate) fn rank(name: &str) -> usize {
 /// Whether a model is one that the student learns from or could learn from.
 pub(crate) fn is_teacher(name: &str) -> bool {
     matches!(name, "generalist" | "ensemble" | "generalist_ensemble")
+}
+
+/// The rows of the table of examples of no class, in the order of [`rank`].
+pub(crate) fn out_of_scope_rows(table: &OutOfScopeReport) -> Vec<&OutOfScopeRow> {
+    let mut rows: Vec<_> = table.rows.iter().collect();
+    rows.sort_by_key(|row| rank(&row.model));
+    rows
 }

@@ -1,5 +1,6 @@
 //! The only room that opens the test split: every model on every test example, once.
 
+use super::out_of_scope::{self, Confidences};
 use super::portfolio::portfolio;
 use super::samples::{cluster_galleries, soft_target_samples};
 use super::teacher::PROBS_AT_ONCE;
@@ -11,7 +12,7 @@ use crate::files::{read_json, write_json};
 use crate::report::counted;
 use crate::report::{
     ClusterReport, ConditionalReport, CoverageRow, Curve, DatasetReport, DustbinReport, EpochPoint, FORMAT_VERSION,
-    Gallery, ModelReport, ModelRole, Report, SoftTargetSample,
+    Gallery, ModelReport, ModelRole, OutOfScopeReport, OutOfScopeRow, Report, SoftTargetSample,
 };
 use crate::statistics::{compare, gain_kept};
 use crate::store::{Stage, run_stage};
@@ -62,9 +63,10 @@ pub(crate) fn evaluate(
     let keys: Vec<String> = models.all_trained().iter().map(|trained| trained.key.clone()).collect();
     let stage = evaluation_stage(shop, run_name, &dataset, clustered, &keys, &models.specialists.key);
     let produce = |folder: &Path| {
-        let test = test.unseal();
+        let (test, out_of_scope) = test.unseal_all();
+        let out_of_scope = out_of_scope.as_ref();
         let evaluated = shop.context.with_all_threads(|| {
-            Evaluation { shop, models, clustered, test: &test }.run(run_name, dataset, targets)
+            Evaluation { shop, models, clustered, test: &test, out_of_scope }.run(run_name, dataset, targets)
         })??;
         write_json(&folder.join(EVALUATION), &evaluated)
     };
@@ -123,6 +125,8 @@ struct Evaluation<'a> {
     models: &'a Models<'a>,
     clustered: Option<&'a Clustered>,
     test: &'a Split,
+    /// Examples of no class.
+    out_of_scope: Option<&'a Split>,
 }
 
 /// What is kept of a model's predictions on the test split.
@@ -132,6 +136,7 @@ struct OnTest {
     correct: Vec<bool>,
     /// On the examples of each specialist's classes, with the prediction restricted to them; none without examples.
     conditional_top1: Vec<Option<f64>>,
+    out_of_scope: Option<OutOfScopeRow>,
     report: ModelReport,
 }
 
@@ -158,6 +163,7 @@ impl Evaluation<'_> {
             dataset,
             gain_kept: gain_kept(top1("student"), top1("student_hard"), top1("ensemble")),
             conditional: self.conditional_table(&on_test, &clusters),
+            out_of_scope: self.out_of_scope_table(&on_test),
             clusters,
             dustbins: self.dustbins(),
             coverage: self.coverage(&on_test)?,
@@ -227,7 +233,14 @@ impl Evaluation<'_> {
     fn test_one(&self, name: &str, teacher: &Teacher<'_>) -> Result<OnTest> {
         let subsets = self.models.specialists.specialists.iter().map(|specialist| &specialist.subset);
         let mut conditional = ConditionalTop1::new(self.shop.n_classes(), subsets);
-        let records = teacher.records(self.shop, self.test, |row, label| conditional.push(row, label))?;
+        let mut confidences = Confidences::default();
+        let records = teacher.records(self.shop, self.test, |row, label| {
+            conditional.push(row, label);
+            if self.out_of_scope.is_some() {
+                confidences.push(row);
+            }
+        })?;
+        let out_of_scope = self.out_of_scope.map(|others| confidences.against(name, teacher, self.shop, others));
         let valid = metrics_of(&teacher.records(self.shop, &self.shop.valid, |_, _| {})?);
         let members = teacher.members();
         let networks: Vec<&Trained> = members.iter().filter_map(Member::network).collect();
@@ -243,7 +256,14 @@ impl Evaluation<'_> {
         let report = ModelReport { train_flops: report.train_flops + of_clusters, ..report };
         let correct = records.iter().map(PredictionRecord::is_correct).collect();
         let conditional_top1 = conditional.finish();
-        Ok(OnTest { name: name.to_owned(), correct, records, conditional_top1, report })
+        Ok(OnTest {
+            name: name.to_owned(),
+            correct,
+            records,
+            conditional_top1,
+            out_of_scope: out_of_scope.transpose()?,
+            report,
+        })
     }
 
     /// Median and 95th percentile of the milliseconds of one example, after warm-up, in this thread pool.
@@ -342,6 +362,14 @@ impl Evaluation<'_> {
             ensemble_conditional_top1: by_ensemble / n_examples as f64,
             generalist_top1: generalist.report.top1,
             ensemble_top1: ensemble.report.top1,
+        })
+    }
+
+    fn out_of_scope_table(&self, on_test: &[OnTest]) -> Option<OutOfScopeReport> {
+        Some(OutOfScopeReport {
+            n_examples: self.out_of_scope?.len() as u64,
+            temperatures: out_of_scope::TEMPERATURES.to_vec(),
+            rows: on_test.iter().filter_map(|model| model.out_of_scope.clone()).collect(),
         })
     }
 

@@ -7,6 +7,7 @@ mod evaluation;
 mod external;
 mod generalist;
 mod held_out;
+mod out_of_scope;
 pub(crate) mod planning;
 mod portfolio;
 mod samples;

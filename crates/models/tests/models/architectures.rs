@@ -102,10 +102,10 @@ fn initial_weights_depend_on_the_name_and_not_on_what_else_there_is() {
 }
 
 #[test]
-fn initial_weights_keep_the_scale_of_activations() {
+fn initial_weights_have_the_scale_that_their_layers_ask_for() {
     let model = built(&mlp(&[400, 300]), &MNIST, 10);
     for (name, variance) in
-        [("layers.0.weight", 2.0 / 784.0), ("layers.1.weight", 2.0 / 400.0), ("head.weight", 1.0 / 300.0)]
+        [("layers.0.weight", 1.0 / 784.0), ("layers.1.weight", 1.0 / 400.0), ("head.weight", 0.1 / 300.0)]
     {
         let weights = values(&model, name);
         let mean_square = weights.iter().map(|weight| f64::from(*weight).powi(2)).sum::<f64>() / weights.len() as f64;

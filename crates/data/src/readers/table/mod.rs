@@ -6,12 +6,12 @@ mod gathered;
 mod guess;
 mod json;
 mod row;
-mod transfer;
+mod unlabelled;
 
 pub use column::ColumnName;
 pub(crate) use gathered::{Changes, TextRules};
 pub use guess::{TableGuess, guess_table};
-pub use transfer::TransferConfig;
+pub use unlabelled::UnlabelledConfig;
 
 use self::delimited::Dialect;
 use self::gathered::Gathered;

@@ -8,6 +8,7 @@ mod clusters;
 mod curves;
 mod image;
 mod models;
+mod out_of_scope;
 mod soft_targets;
 
 use super::contract::Report;
@@ -49,6 +50,7 @@ struct View<'a> {
     dustbins: Vec<clusters::DustbinView>,
     n_more_dustbins: usize,
     conditional: Vec<[String; 3]>,
+    out_of_scope: Option<out_of_scope::OutOfScopeView>,
     coverage: Vec<clusters::CoverageView>,
     n_more_coverage: usize,
     samples: Vec<soft_targets::SampleView>,
@@ -87,6 +89,7 @@ pub fn html_page(page: &ReportPage<'_>) -> String {
         dustbins,
         n_more_dustbins,
         conditional: clusters::conditional(&report),
+        out_of_scope: out_of_scope::view(&report),
         coverage,
         n_more_coverage,
         samples: soft_targets::views(&page.soft_target_samples),

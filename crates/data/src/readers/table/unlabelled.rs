@@ -1,4 +1,4 @@
-//! Texts without labels, for a student to learn what its teachers say about them.
+//! Texts without labels: for a student to learn what its teachers say about them, or of no class at all.
 
 use super::{Changes, ColumnName, TableConfig, default_text, max_characters, yes};
 use crate::texts::TextStore;
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// training texts are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TransferConfig {
+pub struct UnlabelledConfig {
     /// The file.
     pub path: PathBuf,
     /// The list that is read of a `.json` file that holds several.
@@ -38,7 +38,7 @@ pub struct TransferConfig {
     pub max_characters: Option<usize>,
 }
 
-impl TransferConfig {
+impl UnlabelledConfig {
     /// The same file as a table, for the readers of tables; its texts stand for the labels that it does not need.
     fn as_table(&self) -> TableConfig {
         TableConfig {
