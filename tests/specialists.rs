@@ -139,6 +139,10 @@ fn teachers_and_weights_can_be_chosen_on_the_validation_split() {
     let given = |weight: f64| nll(&[&format!("merge.weights={{kind=\"given\",specialists={weight:?}}}")]);
     assert_eq!(given(1.0).0, equal.0);
     // specialists that are not asked leave the generalist
+    let (plain, calibrated) = (report_of(&[]), report_of(&["merge.calibration=\"temperature\""]));
+    let (plain, calibrated) = (model(&plain, "ensemble"), model(&calibrated, "ensemble"));
+    assert_eq!(plain["top1"], calibrated["top1"]);
+    assert!(number(&calibrated["nll"]) < number(&plain["nll"]), "{calibrated} {plain}");
     let report = report_of(&["merge.weights={kind=\"given\",specialists=0.0}"]);
     let nll_of = |name: &str| number(&model(&report, name)["nll"]);
     assert!((nll_of("ensemble") - nll_of("generalist")).abs() < 1e-6);

@@ -31,8 +31,8 @@ pub use clustering::{
 };
 pub use coverage::{ConditionalTop1, CoverageRow, coverage_table};
 pub use merge::{
-    Gate, GivenWeights, MergeConfig, MergeError, MergeRule, MergeScratch, MergeStats, Merged, Merger, Soften,
-    TeacherScope, TeacherWeights, TopN,
+    Calibration, Gate, GivenWeights, MergeConfig, MergeError, MergeRule, MergeScratch, MergeStats, Merged, Merger,
+    Soften, TeacherScope, TeacherWeights, TopN,
 };
 pub use oracle::{ClusterDiagnosis, Diagnoser, Diagnosis, Verdict, diagnose};
 pub use predictions::{PredictionError, Predictions};

@@ -19,6 +19,22 @@ pub struct MergeConfig {
     /// How much each teacher counts.
     #[serde(default)]
     pub weights: TeacherWeights,
+    /// What is done to the merged distribution before anyone reads it.
+    #[serde(default)]
+    pub calibration: Calibration,
+}
+
+/// How the merged distribution is brought to say how sure it can be. Where many specialists know nothing of an example,
+/// the mean of what all say is much too flat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Calibration {
+    /// It is taken as it is.
+    #[default]
+    None,
+    /// One temperature, that of the least negative log likelihood on the validation split (Guo et al. 2017,
+    /// arXiv:1706.04599). The most probable class stays; soft targets are made of the calibrated distribution.
+    Temperature,
 }
 
 /// How much a specialist counts against a generalist. Fitting one number for each teacher would fit the noise of the
@@ -128,7 +144,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<MergeConfig>("{}").unwrap(), MergeConfig::default());
         assert_eq!(
             serde_json::to_string(&MergeConfig::default()).unwrap(),
-            r#"{"rule":"exact","gate":{"kind":"all"},"soften":"after_merge","weights":{"kind":"equal"}}"#
+            r#"{"rule":"exact","gate":{"kind":"all"},"soften":"after_merge","weights":{"kind":"equal"},"calibration":"none"}"#
         );
     }
 

@@ -40,7 +40,7 @@ mod row;
 mod scalar;
 mod scope;
 
-pub use config::{Gate, GivenWeights, MergeConfig, MergeRule, Soften, TeacherWeights, TopN};
+pub use config::{Calibration, Gate, GivenWeights, MergeConfig, MergeRule, Soften, TeacherWeights, TopN};
 pub use error::MergeError;
 pub use merger::{MergeScratch, MergeStats, Merged, Merger};
 pub use scope::TeacherScope;

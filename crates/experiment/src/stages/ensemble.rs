@@ -3,7 +3,7 @@
 //! N rows, C classes, L classes of a specialist.
 
 use super::external::External;
-use super::{CheckedSpecialists, Member, Specialist, Trained, Workshop};
+use super::{CheckedSpecialists, FittedMerge, Member, Specialist, Trained, Workshop};
 use crate::config::SpecialistHead;
 use crate::error::{ExperimentError, Result};
 use rayon::prelude::*;
@@ -23,6 +23,8 @@ pub(crate) struct Ensemble<'a> {
     /// Numbers of a row of each member.
     n_outputs: Vec<usize>,
     soften: Soften,
+    /// What calibrates the merged distributions.
+    temperature: Temperature,
     merger: Merger,
     n_unmet: AtomicUsize,
 }
@@ -33,22 +35,22 @@ impl<'a> Ensemble<'a> {
     /// # Errors
     /// A merge that the config makes impossible.
     pub fn new(shop: &'a Workshop<'_>, generalists: &'a [Trained], checked: &'a CheckedSpecialists) -> Result<Self> {
-        let ensemble = Self::of(shop, generalists, checked.kept(), checked.specialist_weight)?;
+        let ensemble = Self::of(shop, generalists, checked.kept(), checked.fitted)?;
         Ok(Self { key: checked.key.clone(), ..ensemble })
     }
 
-    /// An ensemble of these networks, one vote for each generalist and `specialist_weight` of one for each specialist, and
-    /// of the external teachers; without a key.
+    /// An ensemble of these networks, one vote for each generalist and the fitted part of one for each specialist, and of
+    /// the external teachers; without a key.
     pub fn of(
         shop: &'a Workshop<'_>,
         generalists: &'a [Trained],
         specialists: Vec<&'a Specialist>,
-        specialist_weight: f64,
+        fitted: FittedMerge,
     ) -> Result<Self> {
         let (merge, n_classes) = (shop.config.merge.clone(), shop.n_classes());
         let external = &shop.external[..];
         let of_generalists = generalists.iter().map(|_| (TeacherScope::Full, 1.0));
-        let of_specialists = specialists.iter().map(|specialist| (scope(specialist), specialist_weight));
+        let of_specialists = specialists.iter().map(|specialist| (scope(specialist), fitted.specialist_weight));
         let of_external = external.iter().map(|external| (external.scope.clone(), external.weight));
         let (scopes, weights): (Vec<_>, Vec<f64>) = of_generalists.chain(of_specialists).chain(of_external).unzip();
         let n_outputs = scopes.iter().map(|scope| scope.n_outputs(n_classes)).collect();
@@ -62,6 +64,7 @@ impl<'a> Ensemble<'a> {
             n_classes,
             n_outputs,
             soften: merge.soften,
+            temperature: fitted.temperature,
             merger,
             n_unmet: AtomicUsize::new(0),
         })
@@ -74,7 +77,7 @@ impl<'a> Ensemble<'a> {
         networks.chain(self.external.iter().map(Member::External)).collect()
     }
 
-    /// Merges each row of the members' predictions, given in the order of [`Ensemble::members`].
+    /// Merges each row of the members' predictions, given in the order of [`Ensemble::members`], and calibrates it.
     pub fn merge<P: AsRef<[f32]> + Sync>(&self, predictions: &[P]) -> Result<Vec<f32>> {
         let n_classes = self.n_classes;
         let predictions: Vec<&[f32]> = predictions.iter().map(AsRef::as_ref).collect();
@@ -96,7 +99,10 @@ impl<'a> Ensemble<'a> {
         };
         let blocks = merged.par_chunks_mut(Merger::ROWS_AT_ONCE * n_classes).enumerate();
         blocks.try_for_each_init(Scratch::default, merge_block)?;
-        Ok(merged)
+        if self.temperature == Temperature::ONE {
+            return Ok(merged);
+        }
+        Ok(softened(&merged, n_classes, self.temperature))
     }
 
     /// Counts the examples whose solver did not meet its tolerance.
@@ -125,7 +131,7 @@ impl<'a> Ensemble<'a> {
 }
 
 /// Every row softened.
-fn softened(probs: &[f32], n_outputs: usize, temperature: Temperature) -> Vec<f32> {
+pub(super) fn softened(probs: &[f32], n_outputs: usize, temperature: Temperature) -> Vec<f32> {
     let mut out = vec![0.0; probs.len()];
     let rows = out.par_chunks_exact_mut(n_outputs).zip(probs.par_chunks_exact(n_outputs));
     rows.for_each(|(out, probs)| soften(probs, temperature, out));

@@ -19,7 +19,7 @@ use crate::store::{Stage, run_stage};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Instant;
-use stillhouse_core::{ClassClustering, ClassId};
+use stillhouse_core::{ClassClustering, ClassId, Temperature};
 use stillhouse_data::{SealedTest, Split};
 use stillhouse_ensemble::{ConditionalTop1, coverage_table};
 use stillhouse_targets::SoftTargets;
@@ -227,7 +227,11 @@ impl Evaluation<'_> {
                 transfer.n_unlabelled
             )
         });
-        of_external.into_iter().chain(of_transfer).collect()
+        let temperature = self.models.specialists.fitted.temperature;
+        let of_calibration = (temperature != Temperature::ONE).then(|| {
+            format!("The merged logits are divided by {:.3}, fitted on the validation split.", temperature.get())
+        });
+        of_external.into_iter().chain(of_transfer).chain(of_calibration).collect()
     }
 
     fn test_one(&self, name: &str, teacher: &Teacher<'_>) -> Result<OnTest> {
@@ -338,7 +342,7 @@ impl Evaluation<'_> {
             others.remove(self.models.generalists.len() + position);
             let mut heard = checked.kept();
             heard.remove(position);
-            let without = Ensemble::of(self.shop, self.models.generalists, heard, checked.specialist_weight)?;
+            let without = Ensemble::of(self.shop, self.models.generalists, heard, checked.fitted)?;
             effects[*specialist] = Some(with_all - top1(&without, &others)?);
         }
         Ok((effects, n_rows))

@@ -109,7 +109,7 @@ fn top1s(shop: &Workshop<'_>, models: &Models<'_>, split: &Split) -> Result<Vec<
         shop.external.iter().map(|external| predict(Member::External(external))).collect::<Result<_>>()?;
     for n in counts(specialists.len()) {
         let heard = specialists[..n].to_vec();
-        let ensemble = Ensemble::of(shop, models.generalists, heard, models.specialists.specialist_weight)?;
+        let ensemble = Ensemble::of(shop, models.generalists, heard, models.specialists.fitted)?;
         let predictions: Vec<&Vec<f32>> =
             of_generalists.iter().chain(&of_specialists[..n]).chain(&of_external).collect();
         top1s.push(top1(&ensemble.merge(&predictions)?));

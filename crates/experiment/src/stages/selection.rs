@@ -1,5 +1,7 @@
-//! Which teachers the merge hears, and how loud the specialists are: decided on the validation split.
+//! Which teachers the merge hears, how loud the specialists are, and how sure the whole may be: decided on the validation
+//! split.
 
+use super::ensemble::softened;
 use super::specialists::Specialist;
 use super::teacher::PROBS_AT_ONCE;
 use super::training::Trained;
@@ -11,8 +13,8 @@ use crate::files::{read_json, write_json};
 use crate::store::{Stage, run_stage};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use stillhouse_core::ClassId;
-use stillhouse_ensemble::TeacherWeights;
+use stillhouse_core::{ClassId, Temperature};
+use stillhouse_ensemble::{Calibration, TeacherWeights};
 use stillhouse_train::{metrics_of, records};
 
 /// The teachers beside the generalists.
@@ -20,8 +22,16 @@ use stillhouse_train::{metrics_of, records};
 pub(crate) struct Selection {
     /// Specialists that are heard, ascending.
     pub kept: Vec<usize>,
-    /// The weight of each, a generalist's being 1.
+    pub fitted: FittedMerge,
+}
+
+/// The numbers of a merge that can be fitted.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FittedMerge {
+    /// The weight of each specialist, a generalist's being 1.
     pub specialist_weight: f64,
+    /// What the merged logits are divided by.
+    pub temperature: Temperature,
 }
 
 const SELECTION: &str = "selection.json";
@@ -29,8 +39,8 @@ const SELECTION: &str = "selection.json";
 const MAX_GREEDY_MERGES: usize = 400_000;
 /// A teacher that lowers the negative log likelihood by less, in nats, is not worth its inference.
 const LEAST_GAIN: f64 = 1e-4;
-/// The weights that are tried lie between `1 / MAX_WEIGHT` and `MAX_WEIGHT`.
-const MAX_WEIGHT: f64 = 20.0;
+/// The weights and temperatures that are tried lie between the inverse of this and this.
+const MAX_FACTOR: f64 = 20.0;
 const N_SECTIONS: usize = 16;
 
 fn keep(shop: &Workshop<'_>) -> KeepSpecialists {
@@ -40,7 +50,9 @@ fn keep(shop: &Workshop<'_>) -> KeepSpecialists {
 /// The stage that chooses on the validation split, after the stage with this key; none where nothing is to be chosen.
 pub(crate) fn selection_stage(shop: &Workshop<'_>, key: &str) -> Option<Stage> {
     let (keep, merge) = (keep(shop), &shop.config.merge);
-    let is_needed = keep != KeepSpecialists::All || merge.weights == TeacherWeights::Fitted {};
+    let is_needed = keep != KeepSpecialists::All
+        || merge.weights == TeacherWeights::Fitted {}
+        || merge.calibration == Calibration::Temperature;
     is_needed.then(|| Stage::new("selection", None, &(key, keep, merge)))
 }
 
@@ -62,9 +74,10 @@ pub(crate) fn select_teachers(
         TeacherWeights::Given(given) => given.specialists,
         TeacherWeights::Equal {} | TeacherWeights::Fitted {} => 1.0,
     };
-    let simple = Selection { kept, specialist_weight };
+    let simple = Selection { kept, fitted: FittedMerge { specialist_weight, temperature: Temperature::ONE } };
     let is_fitted = *weights == TeacherWeights::Fitted {};
-    let Some(stage) = selection_stage(shop, key).filter(|_| !specialists.is_empty()) else {
+    let is_calibrated = shop.config.merge.calibration == Calibration::Temperature;
+    let Some(stage) = selection_stage(shop, key).filter(|_| !specialists.is_empty() || is_calibrated) else {
         return Ok((simple, key.to_owned()));
     };
     let produce = |folder: &Path| {
@@ -73,11 +86,16 @@ pub(crate) fn select_teachers(
             if keep == KeepSpecialists::Greedy {
                 let n = specialists.len();
                 let n_rows = MAX_GREEDY_MERGES / (n * (n + 1) / 2);
-                selection.kept = Valid::new(shop, generalists, specialists, n_rows)?.greedy(specialist_weight)?;
+                selection.kept = Valid::new(shop, generalists, specialists, n_rows)?.greedy(selection.fitted)?;
             }
-            if is_fitted {
+            if is_fitted || is_calibrated {
                 let valid = Valid::new(shop, generalists, specialists, shop.valid.len())?;
-                selection.specialist_weight = valid.fit_weight(&selection.kept)?;
+                if is_fitted {
+                    selection.fitted.specialist_weight = valid.fit_weight(&selection.kept)?;
+                }
+                if is_calibrated {
+                    selection.fitted.temperature = valid.fit_temperature(&selection.kept, selection.fitted)?;
+                }
             }
             Ok(selection)
         })??;
@@ -88,9 +106,13 @@ pub(crate) fn select_teachers(
         "the merge hears {} of {} specialists, each with the weight {:.2} of a generalist",
         selection.kept.len(),
         specialists.len(),
-        selection.specialist_weight
+        selection.fitted.specialist_weight
     );
     shop.context.note("selection", text);
+    if is_calibrated {
+        shop.context
+            .note("selection", format!("the merged logits are divided by {:.3}", selection.fitted.temperature.get()));
+    }
     Ok((selection, stage.key().to_owned()))
 }
 
@@ -103,6 +125,11 @@ struct Valid<'a> {
     labels: Vec<ClassId>,
 }
 
+impl FittedMerge {
+    /// Nothing is fitted: all weigh the same, and the merge is taken as it is.
+    const NONE: Self = Self { specialist_weight: 1.0, temperature: Temperature::ONE };
+}
+
 impl<'a> Valid<'a> {
     fn new(
         shop: &'a Workshop<'a>,
@@ -113,13 +140,22 @@ impl<'a> Valid<'a> {
         let n_rows = n_rows.min(PROBS_AT_ONCE / shop.n_classes()).clamp(1, shop.valid.len());
         let rows: Vec<usize> = (0..n_rows).map(|row| row * shop.valid.len() / n_rows).collect();
         let sample = shop.valid.select(&rows);
-        let everyone = Ensemble::of(shop, generalists, specialists.iter().collect(), 1.0)?;
+        let everyone = Ensemble::of(shop, generalists, specialists.iter().collect(), FittedMerge::NONE)?;
         let predictions = Teacher::Merged(&everyone).predict_members(shop, &sample, None)?;
         Ok(Self { shop, generalists, specialists, predictions, labels: sample.labels().to_vec() })
     }
 
     /// Negative log likelihood of the merge of all generalists and these specialists.
-    fn nll(&self, heard: &[usize], weight: f64) -> Result<f64> {
+    fn nll(&self, heard: &[usize], fitted: FittedMerge) -> Result<f64> {
+        Ok(self.nll_of(&self.merge(heard, fitted)?))
+    }
+
+    fn nll_of(&self, probs: &[f32]) -> f64 {
+        metrics_of(&records(probs, &self.labels, self.shop.n_classes())).nll
+    }
+
+    /// What all generalists and these specialists say together.
+    fn merge(&self, heard: &[usize], fitted: FittedMerge) -> Result<Vec<f32>> {
         self.shop.context.check_interrupt()?;
         let n_generalists = self.generalists.len();
         let of_specialists = heard.iter().map(|idx| &self.predictions[n_generalists + idx]);
@@ -127,19 +163,17 @@ impl<'a> Valid<'a> {
         let predictions: Vec<&[f32]> =
             self.predictions[..n_generalists].iter().chain(of_specialists).chain(external).map(Vec::as_slice).collect();
         let specialists = heard.iter().map(|idx| &self.specialists[*idx]).collect();
-        let ensemble = Ensemble::of(self.shop, self.generalists, specialists, weight)?;
-        let probs = ensemble.merge(&predictions)?;
-        Ok(metrics_of(&records(&probs, &self.labels, self.shop.n_classes())).nll)
+        Ensemble::of(self.shop, self.generalists, specialists, fitted)?.merge(&predictions)
     }
 
     /// Adds the specialist that lowers the negative log likelihood most, until none does (Caruana et al. 2004).
-    fn greedy(&self, weight: f64) -> Result<Vec<usize>> {
+    fn greedy(&self, fitted: FittedMerge) -> Result<Vec<usize>> {
         let mut heard: Vec<usize> = Vec::new();
-        let mut reached = self.nll(&heard, weight)?;
+        let mut reached = self.nll(&heard, fitted)?;
         loop {
             let mut best: Option<(f64, usize)> = None;
             for candidate in (0..self.specialists.len()).filter(|idx| !heard.contains(idx)) {
-                let nll = self.nll(&[&heard[..], &[candidate]].concat(), weight)?;
+                let nll = self.nll(&[&heard[..], &[candidate]].concat(), fitted)?;
                 if best.is_none_or(|(least, _)| nll < least) {
                     best = Some((nll, candidate));
                 }
@@ -156,24 +190,49 @@ impl<'a> Valid<'a> {
         Ok(heard)
     }
 
-    /// Golden-section search for the specialists' common weight, on a logarithmic scale.
+    /// The specialists' common weight.
     fn fit_weight(&self, heard: &[usize]) -> Result<f64> {
-        let ratio = (5.0_f64.sqrt() - 1.0) / 2.0;
-        let (mut low, mut high) = (-MAX_WEIGHT.ln(), MAX_WEIGHT.ln());
-        let nll = |log_weight: f64| self.nll(heard, log_weight.exp());
-        let (mut left, mut right) = (high - ratio * (high - low), low + ratio * (high - low));
-        let (mut at_left, mut at_right) = (nll(left)?, nll(right)?);
-        for _ in 0..N_SECTIONS {
-            if at_left < at_right {
-                (high, right, at_right) = (right, left, at_left);
-                left = high - ratio * (high - low);
-                at_left = nll(left)?;
-            } else {
-                (low, left, at_left) = (left, right, at_right);
-                right = low + ratio * (high - low);
-                at_right = nll(right)?;
-            }
+        least(|specialist_weight| self.nll(heard, FittedMerge { specialist_weight, ..FittedMerge::NONE }))
+    }
+
+    /// The temperature of the merged distributions.
+    fn fit_temperature(&self, heard: &[usize], fitted: FittedMerge) -> Result<Temperature> {
+        let merged = self.merge(heard, fitted)?;
+        let temperature = |value| Temperature::new(value).expect("a factor is above 0");
+        least(|value| Ok(self.nll_of(&softened(&merged, self.shop.n_classes(), temperature(value))))).map(temperature)
+    }
+}
+
+/// Golden-section search for the factor with the least `loss`, on a logarithmic scale.
+fn least(loss: impl Fn(f64) -> Result<f64>) -> Result<f64> {
+    let ratio = (5.0_f64.sqrt() - 1.0) / 2.0;
+    let (mut low, mut high) = (-MAX_FACTOR.ln(), MAX_FACTOR.ln());
+    let loss = |log_factor: f64| loss(log_factor.exp());
+    let (mut left, mut right) = (high - ratio * (high - low), low + ratio * (high - low));
+    let (mut at_left, mut at_right) = (loss(left)?, loss(right)?);
+    for _ in 0..N_SECTIONS {
+        if at_left < at_right {
+            (high, right, at_right) = (right, left, at_left);
+            left = high - ratio * (high - low);
+            at_left = loss(left)?;
+        } else {
+            (low, left, at_left) = (left, right, at_right);
+            right = low + ratio * (high - low);
+            at_right = loss(right)?;
         }
-        Ok((0.5 * (low + high)).exp())
+    }
+    Ok((0.5 * (low + high)).exp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_factor_of_least_loss_is_found() {
+        for best in [0.06, 0.3, 1.0, 7.5] {
+            let found = least(|factor| Ok((factor / best).ln().powi(2))).unwrap();
+            assert!((found / best).ln().abs() < 0.01, "{found} for {best}");
+        }
     }
 }

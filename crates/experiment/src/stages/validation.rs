@@ -6,7 +6,7 @@
 use super::selection::{Selection, select_teachers};
 use super::specialists::Specialist;
 use super::training::{Trained, model_error};
-use super::{Member, Workshop};
+use super::{FittedMerge, Member, Workshop};
 use crate::config::{KeepSpecialists, SpecialistHead, SpecialistsConfig};
 use crate::error::Result;
 use crate::files::{read_json, write_json};
@@ -48,8 +48,7 @@ pub(crate) struct CheckedSpecialists {
     pub checks: Vec<SpecialistCheck>,
     /// Which of them the merge hears.
     pub kept: Vec<usize>,
-    /// Weight of each of them, a generalist's being 1.
-    pub specialist_weight: f64,
+    pub fitted: FittedMerge,
 }
 
 const CHECKS: &str = "checks.json";
@@ -87,8 +86,8 @@ pub(crate) fn check_specialists(
     }
     let (selection, key) = select_teachers(shop, stage.key(), generalists, &specialists, &checks)?;
     note_dropped(shop, &specialists, &selection.kept);
-    let Selection { kept, specialist_weight } = selection;
-    Ok(CheckedSpecialists { key, specialists, checks, kept, specialist_weight })
+    let Selection { kept, fitted } = selection;
+    Ok(CheckedSpecialists { key, specialists, checks, kept, fitted })
 }
 
 impl CheckedSpecialists {
