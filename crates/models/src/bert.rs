@@ -66,9 +66,12 @@ pub struct BertSize {
     pub width: usize,
     /// units of the feed-forward part
     pub feed_forward_width: usize,
-    /// rows of the table of places: no text can be longer
+    /// rows of the table of places
     pub n_positions: usize,
-    /// rows of the table of token types, of which the first is used
+    /// the row of a text's first token; from there on no text can be longer than the table
+    #[serde(default)]
+    pub first_position: usize,
+    /// rows of the table of token types, of which the first is used; without any there is no table
     pub n_token_types: usize,
     /// what stands between the linear layers of the feed-forward part
     pub activation: BertActivation,
@@ -118,7 +121,7 @@ impl BertConfig {
             pretrained: None,
             repo: None,
             revision: None,
-            max_len: default_max_len().min(size.n_positions),
+            max_len: default_max_len().min(size.n_positions - size.first_position),
             size: Some(size),
             pooling: BertPooling::default(),
             dropout: default_dropout(),
@@ -134,19 +137,9 @@ impl BertConfig {
             let found = self.learning_rate_decay;
             problems.push(format!("learning_rate_decay must be above 0 and at most 1, found {found}"));
         }
-        problems.extend(self.place_problem().map(Into::into));
+        problems.extend(self.origin().problem().map(Into::into));
         if let Some(size) = &self.size {
             self.check_size(size, problems);
-        }
-    }
-
-    /// What is wrong with where it comes from.
-    pub(crate) fn place_problem(&self) -> Option<&'static str> {
-        match (&self.pretrained, &self.repo, &self.revision, &self.size) {
-            (Some(_), Some(_), _, _) => Some("pretrained is a folder in place of repo: keep one of them"),
-            (_, None, Some(_), _) => Some("revision is that of repo, which is missing"),
-            (None, None, None, None) => Some("pretrained, repo or size must be given"),
-            _ => None,
         }
     }
 
@@ -155,16 +148,15 @@ impl BertConfig {
         check_width("size.width", size.width, problems);
         check_heads(size.n_heads, size.width, problems);
         check_width("size.feed_forward_width", size.feed_forward_width, problems);
-        for (key, value) in [("vocabulary_size", size.vocabulary_size), ("n_token_types", size.n_token_types)] {
-            if value == 0 {
-                problems.push(format!("size.{key} must be at least 1, found 0"));
-            }
+        if size.vocabulary_size == 0 {
+            problems.push("size.vocabulary_size must be at least 1, found 0".into());
         }
         if !(size.norm_eps > 0.0 && size.norm_eps < 1.0) {
             problems.push(format!("size.norm_eps must be between 0 and 1, found {}", size.norm_eps));
         }
-        if self.max_len > size.n_positions {
-            let (max_len, n_positions) = (self.max_len, size.n_positions);
+        let n_positions = size.n_positions.saturating_sub(size.first_position);
+        if self.max_len > n_positions {
+            let max_len = self.max_len;
             problems.push(format!("max_len must be at most {n_positions}, the encoder's positions, found {max_len}"));
         }
         if let Some(n_frozen) = self.n_frozen_layers.filter(|n_frozen| *n_frozen > size.n_layers) {
@@ -176,12 +168,8 @@ impl BertConfig {
         TextInput::Tokens { max_len: self.max_len }
     }
 
-    /// Share of the head's learning rate for the embeddings (depth 0) or a layer (from 1): 0 where it is frozen.
     fn learning_rate_factor(&self, depth: usize, n_layers: usize) -> f64 {
-        if self.n_frozen_layers.is_some_and(|n_frozen| depth <= n_frozen) {
-            return 0.0;
-        }
-        self.learning_rate_decay.powf((n_layers + 1 - depth) as f64)
+        learning_rate_factor(self.n_frozen_layers, self.learning_rate_decay, depth, n_layers)
     }
 
     fn settings(&self, size: &BertSize) -> EncoderSettings {
@@ -190,11 +178,7 @@ impl BertConfig {
             n_heads: size.n_heads,
             width: size.width,
             feed_forward_width: size.feed_forward_width,
-            unit: match size.activation {
-                BertActivation::Gelu => Unit::Gelu(Gelu::Exact),
-                BertActivation::GeluTanh => Unit::Gelu(Gelu::Tanh),
-                BertActivation::Relu => Unit::Relu,
-            },
+            unit: size.activation.unit(),
             norm_place: NormPlace::After,
             norm_eps: size.norm_eps,
             rotary: false,
@@ -203,14 +187,33 @@ impl BertConfig {
     }
 }
 
+impl BertActivation {
+    pub(crate) fn unit(self) -> Unit {
+        match self {
+            Self::Gelu => Unit::Gelu(Gelu::Exact),
+            Self::GeluTanh => Unit::Gelu(Gelu::Tanh),
+            Self::Relu => Unit::Relu,
+        }
+    }
+}
+
+/// Share of the head's learning rate for the embeddings (depth 0) or a layer (from 1): 0 where it is frozen.
+pub(crate) fn learning_rate_factor(n_frozen: Option<usize>, decay: f64, depth: usize, n_layers: usize) -> f64 {
+    if n_frozen.is_some_and(|n_frozen| depth <= n_frozen) {
+        return 0.0;
+    }
+    decay.powf((n_layers + 1 - depth) as f64)
+}
+
 /// Embeddings and layers.
 pub(crate) struct Bert {
     /// `[vocabulary, W]`
     table: Var,
     /// `[n_positions, W]`
     places: Var,
-    /// `[n_token_types, W]`
-    token_types: Var,
+    /// `[n_token_types, W]`, where there are any
+    token_types: Option<Var>,
+    first_position: usize,
     embedding_norm: LayerNorm,
     encoder: Encoder,
     config: BertConfig,
@@ -242,17 +245,18 @@ impl Bert {
         registry.n_tokens = n_tokens;
         registry.learning_rate_factor = config.learning_rate_factor(0, n_layers);
         let mut table = |name: &str, n_rows| registry.table(format!("{name}.weight"), n_rows, width, EMBEDDING_STD);
-        let (table, places, token_types) = (
-            table("embedding", size.vocabulary_size)?,
-            table("positions", size.n_positions)?,
-            table("token_types", size.n_token_types)?,
-        );
+        let (words, places) = (table("embedding", size.vocabulary_size)?, table("positions", size.n_positions)?);
+        let token_types = match size.n_token_types {
+            0 => None,
+            n_token_types => Some(table("token_types", n_token_types)?),
+        };
         let embedding_norm = LayerNorm::build("embedding_norm", width, size.norm_eps, registry)?;
         let factor = |layer: usize| config.learning_rate_factor(layer + 1, n_layers);
         let encoder = Encoder::build("layers", config.settings(size), n_tokens as u64, factor, registry)?;
         registry.n_tokens = 1;
         registry.learning_rate_factor = 1.0;
-        Ok(Self { table, places, token_types, embedding_norm, encoder, config: config.clone(), width })
+        let (config, first_position) = (config.clone(), size.first_position);
+        Ok(Self { table: words, places, token_types, first_position, embedding_norm, encoder, config, width })
     }
 
     pub(crate) fn n_features(&self) -> usize {
@@ -275,10 +279,12 @@ impl Bert {
     }
 
     fn embed(&self, rows: &TokenRows, mode: Mode) -> Result<Tensor, ModelError> {
-        let tokens = embedding(&mode.read(&self.table), rows.ids())?;
-        let places = embedding(&mode.read(&self.places), &rows.positions())?;
-        let token_types = embedding(&mode.read(&self.token_types), &vec![0; rows.ids().len()])?;
-        let sum = add(&add(&tokens, &token_types)?, &places)?;
+        let mut sum = embedding(&mode.read(&self.table), rows.ids())?;
+        if let Some(token_types) = &self.token_types {
+            sum = add(&sum, &embedding(&mode.read(token_types), &vec![0; rows.ids().len()])?)?;
+        }
+        let places: Vec<u32> = rows.positions().iter().map(|place| place + self.first_position as u32).collect();
+        sum = add(&sum, &embedding(&mode.read(&self.places), &places)?)?;
         dropout(&self.embedding_norm.forward(&sum, mode)?, self.config.dropout, mode, EMBEDDING_DROPOUT)
     }
 }

@@ -6,8 +6,10 @@ use crate::layers::Mode;
 use crate::mlp::Mlp;
 use crate::ngram_bag::NgramBag;
 use crate::param::Registry;
+use crate::pretrained_resnet::PretrainedResNet;
 use crate::resnet::ResNet;
 use crate::transformer::Transformer;
+use crate::vit::Vit;
 use crate::{ModelConfig, ModelError, ModelInput};
 use candle_core::Tensor;
 use stillhouse_core::InputShape;
@@ -20,6 +22,8 @@ pub(crate) enum Body {
     NgramBag(NgramBag),
     Transformer(Transformer),
     Bert(Bert),
+    Vit(Vit),
+    PretrainedResNet(PretrainedResNet),
 }
 
 impl Body {
@@ -32,6 +36,12 @@ impl Body {
             }
             (ModelConfig::ResNet(config), InputShape::Image { channels, height, width }) => {
                 Self::ResNet(ResNet::build(config, [height, width, channels], registry)?)
+            }
+            (ModelConfig::Vit(config), InputShape::Image { channels, height, width }) => {
+                Self::Vit(Vit::build(config, [height, width, channels], registry)?)
+            }
+            (ModelConfig::PretrainedResNet(config), InputShape::Image { channels, height, width }) => {
+                Self::PretrainedResNet(PretrainedResNet::build(config, [height, width, channels], registry)?)
             }
             (ModelConfig::NgramBag(config), InputShape::Text {}) => Self::NgramBag(NgramBag::build(config, registry)?),
             (ModelConfig::Transformer(config), InputShape::Tokens { vocabulary_size }) => {
@@ -56,6 +66,8 @@ impl Body {
             Self::NgramBag(body) => body.n_features(),
             Self::Transformer(body) => body.n_features(),
             Self::Bert(body) => body.n_features(),
+            Self::Vit(body) => body.n_features(),
+            Self::PretrainedResNet(body) => body.n_features(),
         }
     }
 
@@ -65,6 +77,8 @@ impl Body {
             (Self::Mlp(body), ModelInput::Values(values)) => body.forward(values, mode),
             (Self::ConvNet(body), ModelInput::Values(values)) => body.forward(values, mode),
             (Self::ResNet(body), ModelInput::Values(values)) => body.forward(values, mode),
+            (Self::Vit(body), ModelInput::Values(values)) => body.forward(values, mode),
+            (Self::PretrainedResNet(body), ModelInput::Values(values)) => body.forward(values, mode),
             (Self::NgramBag(body), ModelInput::Bags(bags)) => body.forward(bags, mode),
             (Self::Transformer(body), ModelInput::Tokens(rows)) => body.forward(rows, mode),
             (Self::Bert(body), ModelInput::Tokens(rows)) => body.forward(rows, mode),
@@ -76,7 +90,13 @@ impl Body {
     pub(crate) fn apply_max_norm(&self) -> Result<(), ModelError> {
         match self {
             Self::Mlp(body) => body.apply_max_norm(),
-            Self::ConvNet(_) | Self::ResNet(_) | Self::NgramBag(_) | Self::Transformer(_) | Self::Bert(_) => Ok(()),
+            Self::ConvNet(_)
+            | Self::ResNet(_)
+            | Self::NgramBag(_)
+            | Self::Transformer(_)
+            | Self::Bert(_)
+            | Self::Vit(_)
+            | Self::PretrainedResNet(_) => Ok(()),
         }
     }
 }

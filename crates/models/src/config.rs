@@ -1,6 +1,9 @@
 //! Which architecture, and the checks that every architecture's config shares.
 
-use crate::{BertConfig, ConvNetConfig, MlpConfig, NgramBagConfig, ResNetConfig, TextInput, TransformerConfig};
+use crate::{
+    BertConfig, ConvNetConfig, MlpConfig, NgramBagConfig, PretrainedResNetConfig, ResNetConfig, TextInput,
+    TransformerConfig, VitConfig,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::InputShape;
@@ -23,6 +26,11 @@ pub enum ModelConfig {
     Transformer(TransformerConfig),
     /// pretrained encoder of the BERT family; texts only
     Bert(BertConfig),
+    /// pretrained vision transformer; images only
+    Vit(VitConfig),
+    /// pretrained residual network for large images; images only
+    #[serde(rename = "pretrained_resnet")]
+    PretrainedResNet(PretrainedResNetConfig),
 }
 
 impl ModelConfig {
@@ -35,13 +43,15 @@ impl ModelConfig {
             Self::NgramBag(_) => "ngram_bag",
             Self::Transformer(_) => "transformer",
             Self::Bert(_) => "bert",
+            Self::Vit(_) => "vit",
+            Self::PretrainedResNet(_) => "pretrained_resnet",
         }
     }
 
     /// What the architecture wants of a text; none if it takes numbers.
     pub fn text_input(&self) -> Option<TextInput> {
         match self {
-            Self::Mlp(_) | Self::ConvNet(_) | Self::ResNet(_) => None,
+            Self::Mlp(_) | Self::ConvNet(_) | Self::ResNet(_) | Self::Vit(_) | Self::PretrainedResNet(_) => None,
             Self::NgramBag(config) => Some(config.text_input()),
             Self::Transformer(config) => Some(config.text_input()),
             Self::Bert(config) => Some(config.text_input()),
@@ -63,6 +73,8 @@ impl ModelConfig {
             Self::NgramBag(config) => config.check(&mut problems),
             Self::Transformer(config) => config.check(&mut problems),
             Self::Bert(config) => config.check(&mut problems),
+            Self::Vit(config) => config.check(&mut problems),
+            Self::PretrainedResNet(config) => config.check(&mut problems),
         }
         problems.extend(self.input_mismatch(input));
         if problems.is_empty() { Ok(()) } else { Err(problems) }
@@ -70,7 +82,8 @@ impl ModelConfig {
 
     /// Numbers for an architecture of texts, texts for one of numbers, features for one of images.
     fn input_mismatch(&self, input: &InputShape) -> Option<String> {
-        let needs_images = matches!(self, Self::ConvNet(_) | Self::ResNet(_));
+        let needs_images =
+            matches!(self, Self::ConvNet(_) | Self::ResNet(_) | Self::Vit(_) | Self::PretrainedResNet(_));
         let (needs, has, hint) = match (self.text_input().is_some(), *input) {
             (true, InputShape::Image { .. }) => ("texts", "images".to_owned(), "resnet"),
             (true, InputShape::Features { n_features }) => ("texts", features(n_features), "mlp"),

@@ -136,6 +136,6 @@ impl Stage {
         for conv in &self.convs {
             hidden = conv.forward(&hidden, Activation::Relu, mode)?;
         }
-        if self.pool { Ok(max_pool2d(&hidden, POOL, POOL)?) } else { Ok(hidden) }
+        if self.pool { Ok(max_pool2d(&hidden, POOL, POOL, 0)?) } else { Ok(hidden) }
     }
 }

@@ -121,12 +121,12 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    fn padding(self) -> usize {
+    pub(crate) fn padding(self) -> usize {
         self.kernel / 2
     }
 
     /// Size of an axis after the window has moved over it.
-    fn output_size(self, size: usize) -> usize {
+    pub(crate) fn output_size(self, size: usize) -> usize {
         size.div_ceil(self.stride)
     }
 }

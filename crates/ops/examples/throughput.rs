@@ -105,7 +105,7 @@ fn elementwise(shape: &[usize]) -> Result<()> {
     forward_and_backward("relu", n, || relu(&input))?;
     forward_and_backward("dropout", n, || dropout(&input, 0.5, DropoutKey { seed: 0 }))?;
     forward_and_backward("batch_norm relu", n, || Ok(batch_norm_train(&input, &gamma, &beta, 1e-5, true)?.0))?;
-    forward_and_backward("max_pool2d 2", n, || max_pool2d(&input, 2, 2))
+    forward_and_backward("max_pool2d 2", n, || max_pool2d(&input, 2, 2, 0))
 }
 
 fn adamw(len: usize) -> Result<()> {

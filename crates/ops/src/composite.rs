@@ -50,11 +50,27 @@ pub(crate) fn conv2d(input: &Tensor, weight: &Tensor, size: &Conv2dSize) -> Resu
 }
 
 pub(crate) fn pool(input: &Tensor, pooling: Pooling, size: &PoolSize) -> Result<Tensor> {
+    let input = &surrounded(input, size.padding)?;
     let windows = Tensor::stack(&windows(input, size.kernel, size.stride, [size.out_height, size.out_width])?, 0)?;
     match pooling {
         Pooling::Max => windows.max(0),
         Pooling::Mean => windows.mean(0),
     }
+}
+
+/// `[N, H, W, C]` with rows and columns of minus infinity on each side.
+fn surrounded(input: &Tensor, padding: usize) -> Result<Tensor> {
+    if padding == 0 {
+        return Ok(input.clone());
+    }
+    let mut surrounded = input.clone();
+    for axis in [1, 2] {
+        let mut shape = surrounded.dims().to_vec();
+        shape[axis] = padding;
+        let border = Tensor::full(f32::NEG_INFINITY, shape, input.device())?.to_dtype(input.dtype())?;
+        surrounded = Tensor::cat(&[&border, &surrounded, &border], axis)?;
+    }
+    Ok(surrounded)
 }
 
 /// For every place in the kernel the pixels `[N, H', W', C]` that lie under it.

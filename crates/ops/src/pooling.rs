@@ -12,20 +12,25 @@ use crate::shape::{expect_4d, expect_positive, mismatch};
 use crate::storage::{Elements, output, slice, tensor};
 use crate::tape::{apply1, reshape};
 
-/// The largest element of every `kernel x kernel` window, `[N, H', W', C]`; the gradient goes to the first of equals.
-pub fn max_pool2d(input: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
-    pool(input, Pooling::Max, [kernel, kernel], stride)
+/// The largest element of every `kernel x kernel` window, `[N, H', W', C]`; the gradient goes to the first of equals. The
+/// image is surrounded by `padding` rows and columns on each side that are never the largest.
+///
+/// # Errors
+/// An input that is no image, a stride or kernel of 0, a kernel that is larger than the padded image, or a padding of more
+/// than half the kernel.
+pub fn max_pool2d(input: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
+    pool(input, Pooling::Max, [kernel, kernel], stride, padding)
 }
 
 /// The mean of every `kernel x kernel` window, `[N, H', W', C]`.
 pub fn avg_pool2d(input: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
-    pool(input, Pooling::Mean, [kernel, kernel], stride)
+    pool(input, Pooling::Mean, [kernel, kernel], stride, 0)
 }
 
 /// The mean over all pixels of `input [N, H, W, C]`, an output of shape `[N, C]`.
 pub fn global_average_pool(input: &Tensor) -> Result<Tensor> {
     let [batch, height, width, n_channels] = expect_4d(Pooling::Mean.name(), "input", input)?;
-    reshape(&pool(input, Pooling::Mean, [height, width], 1)?, (batch, n_channels))
+    reshape(&pool(input, Pooling::Mean, [height, width], 1, 0)?, (batch, n_channels))
 }
 
 #[derive(Clone, Copy)]
@@ -43,8 +48,8 @@ impl Pooling {
     }
 }
 
-fn pool(input: &Tensor, pooling: Pooling, kernel: [usize; 2], stride: usize) -> Result<Tensor> {
-    let op = Pool { pooling, size: PoolSize::of(input, pooling.name(), kernel, stride)? };
+fn pool(input: &Tensor, pooling: Pooling, kernel: [usize; 2], stride: usize, padding: usize) -> Result<Tensor> {
+    let op = Pool { pooling, size: PoolSize::of(input, pooling.name(), kernel, stride, padding)? };
     if !input.device().is_cpu() {
         return composite::pool(input, pooling, &op.size);
     }
@@ -60,22 +65,27 @@ pub(crate) struct PoolSize {
     pub(crate) n_channels: usize,
     pub(crate) kernel: [usize; 2],
     pub(crate) stride: usize,
+    pub(crate) padding: usize,
     pub(crate) out_height: usize,
     pub(crate) out_width: usize,
 }
 
 impl PoolSize {
-    pub(crate) fn of(input: &Tensor, name: &str, kernel: [usize; 2], stride: usize) -> Result<Self> {
+    pub(crate) fn of(input: &Tensor, name: &str, kernel: [usize; 2], stride: usize, padding: usize) -> Result<Self> {
         let [batch, height, width, n_channels] = expect_4d(name, "input", input)?;
         expect_positive(name, "stride", stride)?;
         expect_positive(name, "kernel", kernel[0].min(kernel[1]))?;
         expect_positive(name, "channels", n_channels)?;
-        if kernel[0] > height || kernel[1] > width {
+        let [padded_height, padded_width] = [height, width].map(|side| side + 2 * padding);
+        if kernel[0] > padded_height || kernel[1] > padded_width {
             return Err(mismatch(name, "size of image", format!("at least the kernel, {kernel:?}"), (height, width)));
         }
-        let out_height = (height - kernel[0]) / stride + 1;
-        let out_width = (width - kernel[1]) / stride + 1;
-        Ok(Self { batch, height, width, n_channels, kernel, stride, out_height, out_width })
+        if 2 * padding > kernel[0].min(kernel[1]) {
+            return Err(mismatch(name, "padding", format!("at most half the kernel, {kernel:?}"), padding));
+        }
+        let out_height = (padded_height - kernel[0]) / stride + 1;
+        let out_width = (padded_width - kernel[1]) / stride + 1;
+        Ok(Self { batch, height, width, n_channels, kernel, stride, padding, out_height, out_width })
     }
 
     fn window_len(&self) -> usize {
@@ -90,11 +100,16 @@ impl PoolSize {
         self.out_height * self.out_width * self.n_channels
     }
 
-    /// Where the pixels of the window at output pixel `pixel` start, within their image.
+    /// Where the pixels of the window at output pixel `pixel` start, within their image; not those in the padding.
     fn window(&self, pixel: usize) -> impl Iterator<Item = usize> + use<> {
-        let (top, left) = (pixel / self.out_width * self.stride, pixel % self.out_width * self.stride);
-        let (width, n_channels, [rows, columns]) = (self.width, self.n_channels, self.kernel);
-        (0..rows).flat_map(move |y| (0..columns).map(move |x| ((top + y) * width + left + x) * n_channels))
+        let side = |place: usize, kernel: usize, size: usize| {
+            let start = place * self.stride;
+            start.saturating_sub(self.padding)..(start + kernel - self.padding).min(size)
+        };
+        let rows = side(pixel / self.out_width, self.kernel[0], self.height);
+        let columns = side(pixel % self.out_width, self.kernel[1], self.width);
+        let (width, n_channels) = (self.width, self.n_channels);
+        rows.flat_map(move |y| columns.clone().map(move |x| (y * width + x) * n_channels))
     }
 }
 

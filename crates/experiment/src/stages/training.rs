@@ -134,15 +134,14 @@ impl Recipe<'_> {
         let seed = self.seed.derive("init", 0);
         let model = match (&self.start, self.tokenizer) {
             (Some((trained, head)), _) => trained.model.with_head(*head),
-            (None, None) => return new_model(shop, self.model, &shop.input.shape, self.n_outputs, seed),
+            (None, None) => {
+                return started(shop, new_model(shop, self.model, &shop.input.shape, self.n_outputs, seed)?);
+            }
             (None, Some(config)) => {
                 let tokenizer = tokenizer(shop, config)?;
                 let input = InputShape::Tokens { vocabulary_size: tokenizer.vocabulary_size() };
                 let model = new_model(shop, self.model, &input, self.n_outputs, seed)?;
-                if let Some(folder) = self.model.pretrained() {
-                    model.load_pretrained(folder).map_err(folder_error)?;
-                }
-                model.with_tokenizer(&tokenizer)
+                started(shop, model)?.with_tokenizer(&tokenizer)
             }
         };
         model.map_err(model_error)
@@ -270,6 +269,14 @@ pub(crate) fn new_model(
 ) -> Result<Model> {
     let config = config.resolved().map_err(folder_error)?;
     Model::new(&config, input, n_outputs, seed, &shop.device).map_err(model_error)
+}
+
+/// The model with the published weights that its config names, if it does.
+fn started(shop: &Workshop<'_>, model: Model) -> Result<Model> {
+    if let Some(folder) = model.config().pretrained() {
+        model.load_pretrained(folder, &shop.input).map_err(folder_error)?;
+    }
+    Ok(model)
 }
 
 /// Hash of the files that a pretrained model is read from. What cannot be read is an error as soon as it is needed.

@@ -28,8 +28,8 @@ use crate::cases::{N_OUTPUTS, assert_close, labels, loss_and_gradients, values};
 use candle_core::{Device, Tensor};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use stillhouse_core::{InputShape, Seed};
-use stillhouse_models::{BertConfig, BertPooling, Mode, Model, ModelConfig, ModelInput, TokenRows};
+use stillhouse_core::{InputShape, InputSpec, Seed};
+use stillhouse_models::{BertConfig, BertPooling, Mode, Model, ModelConfig, ModelError, ModelInput, TokenRows};
 use tempfile::TempDir;
 
 const MEAN: [[f32; 8]; 2] = [
@@ -50,15 +50,24 @@ fn written() -> BertConfig {
     serde_json::from_str(r#"{"pretrained": "some/where", "max_len": 6}"#).unwrap()
 }
 
-fn model(config: &BertConfig) -> Model {
+fn model_of(config: &BertConfig) -> Result<Model, ModelError> {
     let input = InputShape::Tokens { vocabulary_size: 12 };
-    Model::new(&ModelConfig::Bert(config.clone()), &input, N_OUTPUTS, Seed(3), &Device::Cpu).unwrap()
+    Model::new(&ModelConfig::Bert(config.clone()), &input, N_OUTPUTS, Seed(3), &Device::Cpu)
+}
+
+fn model(config: &BertConfig) -> Model {
+    model_of(config).unwrap()
 }
 
 fn loaded(folder: &Path, config: &BertConfig) -> Model {
     let model = model(&config.resolved(folder).unwrap());
-    model.load_pretrained(folder).unwrap();
+    model.load_pretrained(folder, &text()).unwrap();
     model
+}
+
+/// Texts have no normalisation.
+fn text() -> InputSpec {
+    InputSpec { shape: InputShape::Text {}, mean: Vec::new(), std: Vec::new() }
 }
 
 fn texts() -> ModelInput {
@@ -74,6 +83,30 @@ fn outputs_are_those_of_the_python_library() {
     assert_close(&features(&loaded(&fixture(), &written())), &MEAN.concat(), 1e-5);
     let cls = BertConfig { pooling: BertPooling::Cls, ..written() };
     assert_close(&features(&loaded(&fixture(), &cls)), &CLS.concat(), 1e-5);
+}
+
+/// `tests/fixtures/make.py` wrote these encoders and printed the numbers.
+#[test]
+fn relatives_compute_what_they_do_in_the_python_library() {
+    let expected = [
+        [
+            [0.468_403_3, 0.152_268_8, -0.712_925_4, 0.293_879_3, -1.038_922_9, 1.047_583_7, -0.029_746_9, 0.153_873_7],
+            [0.561_499_5, 0.115_768_2, -0.965_016_4, 0.301_089_8, -1.004_686_7, 1.611_485_5, -0.197_703_9, 0.132_304_4],
+        ],
+        [
+            [-2.043_839, 1.108_122_3, 0.059_144_4, 0.721_363_1, 0.422_745_3, -1.066_508_4, 0.244_852_6, 1.822_671_2],
+            [-1.048_430_1, 0.259_811, 0.608_739_9, 0.941_927_6, 0.159_114_5, -0.692_606, -0.119_593_4, 1.569_777_3],
+        ],
+    ];
+    let texts = ModelInput::Tokens(TokenRows::of([vec![4, 5, 7, 2], vec![3, 11, 4, 8, 2]]).unwrap());
+    for (name, expected) in ["tiny_roberta", "tiny_distilbert"].iter().zip(expected) {
+        let folder = fixture().with_file_name(name);
+        let model = loaded(&folder, &written());
+        let features = model.features(&texts, Mode::Eval).unwrap().flatten_all().unwrap();
+        assert_close(&features.to_vec1().unwrap(), &expected.concat(), 1e-5);
+        let too_long = model_of(&BertConfig { max_len: 7, ..written() }.resolved(&folder).unwrap());
+        assert!(too_long.unwrap_err().to_string().contains("max_len must be at most 6"), "{name}");
+    }
 }
 
 /// The fixture with other names, and left out where there is none.
@@ -111,7 +144,7 @@ fn shards_are_put_together() {
     assert_eq!(features(&loaded(folder.path(), &written())), features(&loaded(&fixture(), &written())));
     let outside = r#"{"weight_map": {"x": "../a.safetensors"}}"#;
     std::fs::write(folder.path().join("model.safetensors.index.json"), outside).unwrap();
-    let error = model(&written().resolved(&fixture()).unwrap()).load_pretrained(folder.path()).unwrap_err();
+    let error = model(&written().resolved(&fixture()).unwrap()).load_pretrained(folder.path(), &text()).unwrap_err();
     assert!(error.to_string().contains("files of the same folder"), "{error}");
 }
 
@@ -125,7 +158,7 @@ fn missing_and_misshapen_tensors_are_named_and_nothing_is_loaded() {
     });
     let model = model(&written().resolved(&fixture()).unwrap());
     let before = features(&model);
-    let error = model.load_pretrained(folder.path()).unwrap_err().to_string();
+    let error = model.load_pretrained(folder.path(), &text()).unwrap_err().to_string();
     for part in [
         "missing encoder.layer.1.attention.self.key.bias",
         "embeddings.position_embeddings.weight (f32 [2, 8], expected floats [6, 8])",
@@ -140,8 +173,8 @@ fn other_families_and_models_are_refused() {
     let folder = TempDir::new().unwrap();
     let config = std::fs::read_to_string(fixture().join("config.json")).unwrap();
     for (old, new, expected) in [
-        ("\"bert\"", "\"roberta\"", "model_type is \"roberta\", expected \"bert\""),
-        ("\"gelu\"", "\"silu\"", "hidden_act is \"silu\""),
+        ("\"bert\"", "\"mpnet\"", "model_type is \"mpnet\", expected \"bert\""),
+        ("\"gelu\"", "\"silu\"", "activation is \"silu\""),
         ("\"vocab_size\"", "\"vocabulary\"", "vocab_size"),
     ] {
         std::fs::write(folder.path().join("config.json"), config.replace(old, new)).unwrap();
@@ -160,7 +193,7 @@ fn other_families_and_models_are_refused() {
     assert!(problem.contains("the tokenizer knows 13 tokens, the encoder 12"), "{problem}");
     assert!(build(&resolved, InputShape::Text {}).contains("cannot be built for Text"));
     let other = crate::cases::model(&crate::cases::mlp(&[4]), &crate::cases::FEATURES, 0);
-    assert!(other.load_pretrained(&fixture()).unwrap_err().to_string().contains("has no pretrained weights"));
+    assert!(other.load_pretrained(&fixture(), &text()).unwrap_err().to_string().contains("has no pretrained weights"));
 }
 
 #[test]

@@ -6,7 +6,8 @@ use rand_chacha::rand_core::RngCore;
 use stillhouse_core::{InputShape, Ngrams, Seed};
 use stillhouse_models::{
     BertActivation, BertConfig, BertPooling, BertSize, BlockKind, ConvNetConfig, MlpConfig, Mode, Model, ModelConfig,
-    ModelError, ModelInput, NgramBagConfig, Positions, ResNetConfig, TokenRows, TransformerConfig,
+    ModelError, ModelInput, NgramBagConfig, Positions, PretrainedBlock, PretrainedResNetConfig, PretrainedResNetSize,
+    ResNetConfig, TokenRows, TransformerConfig, VitConfig, VitSize,
 };
 use stillhouse_ops::loss::cross_entropy;
 use stillhouse_ops::{DropoutKey, Gradients, record};
@@ -39,7 +40,7 @@ pub fn bag(width: usize) -> NgramBagConfig {
 pub fn bert() -> BertConfig {
     let activation = BertActivation::Gelu;
     let (n_layers, n_heads, width, feed_forward_width) = (2, 2, 8, 16);
-    let (vocabulary_size, n_positions, n_token_types, norm_eps) = (N_IDS, 6, 2, 1e-12);
+    let (vocabulary_size, n_positions, first_position, n_token_types, norm_eps) = (N_IDS, 6, 0, 2, 1e-12);
     BertConfig::new(BertSize {
         vocabulary_size,
         n_layers,
@@ -47,10 +48,30 @@ pub fn bert() -> BertConfig {
         width,
         feed_forward_width,
         n_positions,
+        first_position,
         n_token_types,
         activation,
         norm_eps,
     })
+}
+
+pub const SMALL_IMAGE: InputShape = InputShape::Image { channels: 3, height: 4, width: 6 };
+
+pub fn vit() -> VitConfig {
+    VitConfig::new(VitSize {
+        image: [4, 6],
+        patch: 2,
+        n_layers: 2,
+        n_heads: 2,
+        width: 8,
+        feed_forward_width: 16,
+        activation: BertActivation::Gelu,
+        norm_eps: 1e-12,
+    })
+}
+
+pub fn pretrained_resnet(block: PretrainedBlock) -> PretrainedResNetSize {
+    PretrainedResNetSize { stem_width: 4, widths: vec![4, 8], depths: vec![1, 2], block }
 }
 
 /// Every architecture with each of its options on.
@@ -72,7 +93,15 @@ pub fn every_case() -> Vec<(ModelConfig, InputShape)> {
     let size = BertSize { activation: BertActivation::GeluTanh, ..bert().size.unwrap() };
     let (pooling, size) = (BertPooling::Cls, Some(size));
     let cls = BertConfig { pooling, size, dropout: 0.0, learning_rate_decay: 0.9, ..bert() };
+    let later = BertSize { first_position: 1, n_token_types: 0, ..bert().size.unwrap() };
+    let later = BertConfig { max_len: 5, ..BertConfig::new(later) };
+    let vit = VitConfig { dropout: 0.1, ..vit() };
+    let bottlenecks = PretrainedResNetConfig::new(pretrained_resnet(PretrainedBlock::Bottleneck));
     vec![
+        (ModelConfig::Bert(later), TOKENS),
+        (ModelConfig::Vit(vit), SMALL_IMAGE),
+        (ModelConfig::PretrainedResNet(PretrainedResNetConfig::new(pretrained_resnet(PretrainedBlock::Basic))), IMAGE),
+        (ModelConfig::PretrainedResNet(bottlenecks), IMAGE),
         (mlp(&[]), FEATURES),
         (mlp(&[16]), IMAGE),
         (ModelConfig::Mlp(dropped), FEATURES),

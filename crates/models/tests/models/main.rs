@@ -7,5 +7,6 @@ mod cases;
 mod config;
 mod folder;
 mod head;
+mod pretrained_images;
 mod state;
 mod training;

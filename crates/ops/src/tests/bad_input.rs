@@ -39,7 +39,8 @@ fn wrong_shapes_name_both_sides() {
     assert_error(ConvNorm { residual: Some(&image), ..norm }.train(&image), &["residual", "[2, 3, 3, 4]"]);
     assert_error(norm.train(&f32s(&[2, 5, 5, 2]).narrow(0, 0, 0).unwrap()), &["positions per channel", "at least 1"]);
     assert_error(norm.eval(&image, &c, &f32s(&[3])), &["running variance", "[4]"]);
-    assert_error(max_pool2d(&f32s(&[2, 2, 5, 1]), 3, 1), &["max_pool2d", "[3, 3]", "(2, 5)"]);
+    assert_error(max_pool2d(&f32s(&[2, 2, 5, 1]), 3, 1, 0), &["max_pool2d", "[3, 3]", "(2, 5)"]);
+    assert_error(max_pool2d(&f32s(&[2, 5, 5, 1]), 3, 1, 2), &["max_pool2d", "padding", "half the kernel"]);
     assert_error(avg_pool2d(&f32s(&[2, 2, 5, 1]), 0, 1), &["kernel", "at least 1"]);
     let c = f32s(&[3]);
     assert_error(batch_norm_train(&f32s(&[4, 2]), &c, &c, 1e-5, false), &["batch_norm", "gamma", "[2]", "[3]"]);
@@ -127,7 +128,7 @@ fn empty_batches_do_not_panic() {
     let images = empty(&[0, 4, 4, 3]);
     assert_eq!(conv2d(&images, &f32s(&[3, 3, 3, 2]), 1, 1).unwrap().dims(), [0, 4, 4, 2]);
     assert_eq!(depthwise_conv2d(&images, &f32s(&[3, 3, 3]), 1, 1).unwrap().dims(), [0, 4, 4, 3]);
-    assert_eq!(max_pool2d(&images, 2, 2).unwrap().dims(), [0, 2, 2, 3]);
+    assert_eq!(max_pool2d(&images, 2, 2, 0).unwrap().dims(), [0, 2, 2, 3]);
     assert_eq!(global_average_pool(&images).unwrap().dims(), [0, 3]);
     assert_eq!(relu(&images).unwrap().dims(), [0, 4, 4, 3]);
     assert_eq!(dropout(&images, 0.5, DropoutKey { seed: 0 }).unwrap().dims(), [0, 4, 4, 3]);

@@ -191,17 +191,17 @@ impl Table {
 
     fn pooling(&mut self, scale: Scale) {
         let shape: &[usize] = if scale == Scale::Small { &[2, 5, 7, 3] } else { &[13, 19, 17, 37] };
-        for [kernel, stride] in [[2, 2], [3, 2], [2, 1], [2, 3]] {
-            for pooling in [Pooling::Max, Pooling::Mean] {
+        for [kernel, stride, padding] in [[2, 2, 0], [3, 2, 0], [2, 1, 0], [2, 3, 0], [3, 2, 1], [2, 2, 1], [5, 1, 2]] {
+            for pooling in [Pooling::Max, Pooling::Mean].into_iter().take(if padding == 0 { 2 } else { 1 }) {
                 let op = move |x: &[Tensor]| match pooling {
-                    Pooling::Max => max_pool2d(&x[0], kernel, stride),
+                    Pooling::Max => max_pool2d(&x[0], kernel, stride, padding),
                     Pooling::Mean => avg_pool2d(&x[0], kernel, stride),
                 };
                 let reference = move |x: &[Tensor]| {
-                    composite::pool(&x[0], pooling, &PoolSize::of(&x[0], "pool", [kernel, kernel], stride)?)
+                    composite::pool(&x[0], pooling, &PoolSize::of(&x[0], "pool", [kernel, kernel], stride, padding)?)
                 };
                 let kind = if matches!(pooling, Pooling::Max) { "max" } else { "avg" };
-                self.add(&format!("{kind}_pool2d k{kernel} s{stride}"), &[shape], op, reference);
+                self.add(&format!("{kind}_pool2d k{kernel} s{stride} p{padding}"), &[shape], op, reference);
             }
         }
         self.add("global_average_pool", &[shape], |x| global_average_pool(&x[0]), |x| x[0].mean((1, 2)));

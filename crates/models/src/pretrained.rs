@@ -1,0 +1,122 @@
+//! Networks that start from published weights: where these are, which sizes they have, and their way into a model.
+
+use crate::published::{Part, Published};
+use crate::{
+    BertConfig, FolderError, Model, ModelConfig, ModelError, PretrainedResNetConfig, StateMismatch, VitConfig,
+};
+use candle_core::Tensor;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
+use stillhouse_core::InputSpec;
+
+/// The keys of a config that say where sizes and first weights come from.
+pub(crate) struct Origin<'a> {
+    pub(crate) pretrained: Option<&'a str>,
+    pub(crate) repo: Option<&'a str>,
+    pub(crate) revision: Option<&'a str>,
+    pub(crate) has_size: bool,
+}
+
+impl Origin<'_> {
+    /// What is wrong with them.
+    pub(crate) fn problem(&self) -> Option<&'static str> {
+        match (self.pretrained, self.repo, self.revision, self.has_size) {
+            (Some(_), Some(_), _, _) => Some("pretrained is a folder in place of repo: keep one of them"),
+            (_, None, Some(_), _) => Some("revision is that of repo, which is missing"),
+            (None, None, None, false) => Some("pretrained, repo or size must be given"),
+            _ => None,
+        }
+    }
+}
+
+impl ModelConfig {
+    /// None for an architecture that has no published weights.
+    fn origin(&self) -> Option<Origin<'_>> {
+        match self {
+            Self::Bert(config) => Some(config.origin()),
+            Self::Vit(config) => Some(config.origin()),
+            Self::PretrainedResNet(config) => Some(config.origin()),
+            Self::Mlp(_) | Self::ConvNet(_) | Self::ResNet(_) | Self::NgramBag(_) | Self::Transformer(_) => None,
+        }
+    }
+
+    /// The folder that sizes and first weights come from, if the config names one.
+    pub fn pretrained(&self) -> Option<&Path> {
+        self.origin()?.pretrained.map(Path::new)
+    }
+
+    /// The hub repository that stands in place of such a folder, and its revision.
+    pub fn repository(&self) -> Option<(&str, Option<&str>)> {
+        let origin = self.origin()?;
+        Some((origin.repo?, origin.revision))
+    }
+
+    /// What is wrong with where its weights come from, as a sentence.
+    pub fn place_problem(&self) -> Option<&'static str> {
+        self.origin()?.problem()
+    }
+
+    /// This config with a folder in place of the repository.
+    pub fn in_folder(&self, folder: &Path) -> Self {
+        let pretrained = Some(folder.to_string_lossy().into_owned());
+        let (repo, revision) = (None, None);
+        match self.clone() {
+            Self::Bert(config) => Self::Bert(BertConfig { pretrained, repo, revision, ..config }),
+            Self::Vit(config) => Self::Vit(VitConfig { pretrained, repo, revision, ..config }),
+            Self::PretrainedResNet(config) => {
+                Self::PretrainedResNet(PretrainedResNetConfig { pretrained, repo, revision, ..config })
+            }
+            other => other,
+        }
+    }
+
+    /// This config with the sizes of its pretrained network, where it names a folder.
+    ///
+    /// # Errors
+    /// A folder without a readable `config.json`, or one of another family.
+    pub fn resolved(&self) -> Result<Cow<'_, Self>, FolderError> {
+        match (self, self.pretrained()) {
+            (Self::Bert(config), Some(folder)) => Ok(Cow::Owned(Self::Bert(config.resolved(folder)?))),
+            (Self::Vit(config), Some(folder)) => Ok(Cow::Owned(Self::Vit(config.resolved(folder)?))),
+            (Self::PretrainedResNet(config), Some(folder)) => {
+                Ok(Cow::Owned(Self::PretrainedResNet(config.resolved(folder)?)))
+            }
+            _ => Ok(Cow::Borrowed(self)),
+        }
+    }
+}
+
+impl Model {
+    /// Fills the body with the published weights of `folder`; the head stays as it is. Tensors that the body has no place
+    /// for, such as poolers and the heads of pretraining, are left alone. Weights that read images are changed so that
+    /// they take images normalised as `input` says in place of their own way.
+    ///
+    /// # Errors
+    /// A model of an architecture without published weights, files that are missing or damaged, and missing or misshapen
+    /// tensors, all named.
+    pub fn load_pretrained(&self, folder: &Path, input: &InputSpec) -> Result<(), FolderError> {
+        let as_model = |source| FolderError::Model { folder: folder.to_owned(), source };
+        let mut state: BTreeMap<String, Tensor> = self.state_dict().map_err(as_model)?.into_iter().collect();
+        let shape = |name: &str| state[name].dims().to_vec();
+        let (published, parts): (Published, Vec<Part>) = match self.config() {
+            ModelConfig::Bert(config) => config.published(folder, shape)?,
+            ModelConfig::Vit(config) => config.published(folder, input, shape)?,
+            ModelConfig::PretrainedResNet(config) => config.published(folder, input, shape)?,
+            other => {
+                let problem = format!("kind = \"{}\" has no pretrained weights; hint: kind = \"bert\"", other.kind());
+                return Err(as_model(ModelError::Config(vec![problem])));
+            }
+        };
+        let mut mismatch = StateMismatch::default();
+        for part in parts {
+            if let Some(tensor) = published.part(&part, &mut mismatch).map_err(|e| as_model(e.into()))? {
+                state.insert(part.name, tensor);
+            }
+        }
+        if !mismatch.is_empty() {
+            return Err(as_model(ModelError::State(mismatch)));
+        }
+        self.load_state(state).map_err(as_model)
+    }
+}

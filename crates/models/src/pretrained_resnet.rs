@@ -1,0 +1,215 @@
+//! Residual networks for large images (He et al. 2015, arXiv:1512.03385, section 4.1), trainable, usually started from
+//! published weights: ResNet-18, -34, -50, -101 and -152.
+//!
+//! As with [`BertConfig`](crate::BertConfig), a config as people write it names a folder or a repository and no sizes.
+
+use crate::ModelError;
+use crate::config::{check_width, check_widths};
+use crate::layers::{Activation, ConvNorm, Mode, Window};
+use crate::param::Registry;
+use candle_core::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use stillhouse_ops::{global_average_pool, max_pool2d};
+
+/// A pretrained residual network for large images, all of it trainable; images of any size only.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PretrainedResNetConfig {
+    /// where sizes and first weights come from: a folder with `config.json` and `model.safetensors`, as hubs have it
+    #[serde(default)]
+    pub pretrained: Option<String>,
+    /// the same from a model repository of the hub, for example `timm/resnet18.a1_in1k` or `microsoft/resnet-18`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repo: Option<String>,
+    /// branch, tag or commit of `repo`; a run pins it to a commit
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// the sizes; taken from `pretrained` where they are not given
+    #[serde(default)]
+    pub size: Option<PretrainedResNetSize>,
+    /// each stage learns this much slower than the one above it: the last stage at this share of the head's learning rate,
+    /// the one below at its square, the stem slowest
+    #[serde(default = "default_learning_rate_decay")]
+    pub learning_rate_decay: f64,
+}
+
+/// Sizes of a residual network for large images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PretrainedResNetSize {
+    /// channels of the first convolution
+    pub stem_width: usize,
+    /// channels that each stage gives out
+    pub widths: Vec<usize>,
+    /// blocks of each stage
+    pub depths: Vec<usize>,
+    /// what the blocks are made of
+    pub block: PretrainedBlock,
+}
+
+/// The convolutions of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PretrainedBlock {
+    /// two of 3x3
+    Basic,
+    /// 1x1 to a quarter of the channels, 3x3, 1x1 back
+    Bottleneck,
+}
+
+fn default_learning_rate_decay() -> f64 {
+    1.0
+}
+
+impl PretrainedBlock {
+    /// Kernels and channels of its convolutions, one after the other.
+    pub(crate) fn convolutions(self, width: usize) -> Vec<(usize, usize)> {
+        match self {
+            Self::Basic => vec![(3, width), (3, width)],
+            Self::Bottleneck => vec![(1, width / REDUCTION), (3, width / REDUCTION), (1, width)],
+        }
+    }
+}
+
+/// Channels of a stage over those inside of its bottlenecks.
+pub(crate) const REDUCTION: usize = 4;
+/// Deeper stages than in any published network are typing errors.
+const MAX_BLOCKS: usize = 200;
+
+impl PretrainedResNetConfig {
+    /// A net of the given size, with everything else as usual.
+    pub fn new(size: PretrainedResNetSize) -> Self {
+        let size = Some(size);
+        let learning_rate_decay = default_learning_rate_decay();
+        Self { pretrained: None, repo: None, revision: None, size, learning_rate_decay }
+    }
+
+    pub(crate) fn check(&self, problems: &mut Vec<String>) {
+        if !(self.learning_rate_decay > 0.0 && self.learning_rate_decay <= 1.0) {
+            let found = self.learning_rate_decay;
+            problems.push(format!("learning_rate_decay must be above 0 and at most 1, found {found}"));
+        }
+        problems.extend(self.origin().problem().map(Into::into));
+        let Some(size) = &self.size else { return };
+        check_width("size.stem_width", size.stem_width, problems);
+        check_widths("size.widths", &size.widths, problems);
+        let is_cut = |width: &usize| width.is_multiple_of(REDUCTION);
+        if size.block == PretrainedBlock::Bottleneck && !size.widths.iter().all(is_cut) {
+            problems.push(format!("size.widths must be multiples of {REDUCTION}, found {:?}", size.widths));
+        }
+        let is_there = |depth: &usize| (1..=MAX_BLOCKS).contains(depth);
+        if size.widths.is_empty() || size.widths.len() != size.depths.len() || !size.depths.iter().all(is_there) {
+            let (widths, depths) = (&size.widths, &size.depths);
+            problems.push(format!(
+                "size.depths must have a number between 1 and {MAX_BLOCKS} for each of size.widths = {widths:?}, found \
+                 {depths:?}"
+            ));
+        }
+    }
+}
+
+/// Stem and blocks; the stages are only in the names.
+pub(crate) struct PretrainedResNet {
+    stem: ConvNorm,
+    blocks: Vec<Block>,
+    n_features: usize,
+}
+
+struct Block {
+    convolutions: Vec<ConvNorm>,
+    /// none where the block keeps the shape: the shortcut is then the identity
+    shortcut: Option<ConvNorm>,
+}
+
+const STEM: Window = Window { kernel: 7, stride: 2 };
+/// The max pool behind the stem.
+const POOL: Window = Window { kernel: 3, stride: 2 };
+
+impl PretrainedResNet {
+    /// `image` is `[height, width, channels]`; the config has passed its checks.
+    pub(crate) fn build(
+        config: &PretrainedResNetConfig,
+        image: [usize; 3],
+        registry: &mut Registry,
+    ) -> Result<Self, ModelError> {
+        let size = config.size.as_ref().ok_or_else(|| {
+            let problem = "the sizes of the pretrained network are unknown; hint: read them with ModelConfig::resolved";
+            ModelError::Config(vec![problem.into()])
+        })?;
+        let n_stages = size.widths.len();
+        let factor = |n_above: usize| config.learning_rate_decay.powf(n_above as f64);
+        registry.learning_rate_factor = factor(n_stages + 1);
+        let stem = ConvNorm::build("stem", image, STEM, size.stem_width, registry)?;
+        let [height, width, n_channels] = stem.output_size();
+        let mut image = [POOL.output_size(height), POOL.output_size(width), n_channels];
+        let mut blocks = Vec::new();
+        for (stage, (&width, &depth)) in size.widths.iter().zip(&size.depths).enumerate() {
+            registry.learning_rate_factor = factor(n_stages - stage);
+            for index in 0..depth {
+                let stride = if stage > 0 && index == 0 { 2 } else { 1 };
+                let name = format!("stages.{stage}.blocks.{index}");
+                let block = Block::build(&name, size.block, image, stride, width, registry)?;
+                image = block.convolutions.last().expect("a block has convolutions").output_size();
+                blocks.push(block);
+            }
+        }
+        registry.learning_rate_factor = 1.0;
+        Ok(Self { stem, blocks, n_features: image[2] })
+    }
+
+    pub(crate) fn n_features(&self) -> usize {
+        self.n_features
+    }
+
+    /// `[B, H, W, C]` to `[B, F]`.
+    pub(crate) fn forward(&self, images: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
+        let stem = self.stem.forward(images, Activation::Relu, mode)?;
+        let mut hidden = max_pool2d(&stem, POOL.kernel, POOL.stride, POOL.padding())?;
+        for block in &self.blocks {
+            hidden = block.forward(&hidden, mode)?;
+        }
+        Ok(global_average_pool(&hidden)?)
+    }
+}
+
+impl Block {
+    fn build(
+        name: &str,
+        kind: PretrainedBlock,
+        image: [usize; 3],
+        stride: usize,
+        width: usize,
+        registry: &mut Registry,
+    ) -> Result<Self, ModelError> {
+        let mut size = image;
+        let mut convolutions = Vec::new();
+        let mut left = stride;
+        for (index, (kernel, n_out)) in kind.convolutions(width).into_iter().enumerate() {
+            // the first 3x3 convolution steps, also in a bottleneck, as in the published networks
+            let stride = if kernel > 1 { std::mem::replace(&mut left, 1) } else { 1 };
+            let name = format!("{name}.conv{}", index + 1);
+            convolutions.push(ConvNorm::build(&name, size, Window { kernel, stride }, n_out, registry)?);
+            size = convolutions[index].output_size();
+        }
+        let mut shortcut = None;
+        if stride != 1 || image[2] != width {
+            let window = Window { kernel: 1, stride };
+            shortcut = Some(ConvNorm::build(&format!("{name}.shortcut"), image, window, width, registry)?);
+        }
+        Ok(Self { convolutions, shortcut })
+    }
+
+    fn forward(&self, images: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
+        let shortcut = match &self.shortcut {
+            Some(projection) => projection.forward(images, Activation::None, mode)?,
+            None => images.clone(),
+        };
+        let mut hidden = images.clone();
+        for (index, convolution) in self.convolutions.iter().enumerate() {
+            let residual = (index + 1 == self.convolutions.len()).then_some(&shortcut);
+            hidden = convolution.forward_onto(&hidden, residual, Activation::Relu, mode)?;
+        }
+        Ok(hidden)
+    }
+}

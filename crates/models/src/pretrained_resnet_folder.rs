@@ -1,0 +1,224 @@
+//! Published residual networks for large images: sizes and names, those of the transformers library and those of timm,
+//! which are torchvision's.
+
+use crate::folder::CONFIG;
+use crate::normalisation::Renormalise;
+use crate::pretrained::Origin;
+use crate::published::{Part, Published, inconsistent, read_json};
+use crate::{FolderError, PretrainedBlock, PretrainedResNetConfig, PretrainedResNetSize};
+use serde::Deserialize;
+use std::path::Path;
+use stillhouse_core::InputSpec;
+
+/// A `config.json` of the transformers library.
+#[derive(Deserialize)]
+struct PublishedConfig {
+    embedding_size: usize,
+    hidden_sizes: Vec<usize>,
+    depths: Vec<usize>,
+    layer_type: PretrainedBlock,
+    #[serde(default)]
+    downsample_in_first_stage: bool,
+    #[serde(default)]
+    downsample_in_bottleneck: bool,
+    hidden_act: String,
+}
+
+/// What tells the two kinds of `config.json` apart.
+#[derive(Deserialize)]
+struct Family {
+    model_type: Option<String>,
+    architecture: Option<String>,
+}
+
+/// Mean and deviation of ImageNet's channels, which all networks of the family were trained with.
+const IMAGENET: [[f32; 3]; 2] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
+const PREFIXES: &[&str] = &["resnet."];
+
+impl PretrainedResNetConfig {
+    pub(crate) fn origin(&self) -> Origin<'_> {
+        Origin {
+            pretrained: self.pretrained.as_deref(),
+            repo: self.repo.as_deref(),
+            revision: self.revision.as_deref(),
+            has_size: self.size.is_some(),
+        }
+    }
+
+    /// This config with the sizes of the network in `folder`.
+    ///
+    /// # Errors
+    /// A folder without a readable `config.json`, or one of another family; for a network of timm's, whose sizes are
+    /// those of its tensors, weights that cannot be read.
+    pub fn resolved(&self, folder: &Path) -> Result<Self, FolderError> {
+        let wrong = |problem: String| inconsistent(folder, format!("{CONFIG}: {problem}"));
+        let family: Family = read_json(folder, CONFIG)?;
+        let size = match (family.model_type.as_deref(), family.architecture.as_deref()) {
+            (Some("resnet"), _) => read_json::<PublishedConfig>(folder, CONFIG)?.size().map_err(wrong)?,
+            (None, Some(architecture)) if architecture.starts_with("resnet") => {
+                timm_size(&Published::read(folder, PREFIXES)?).map_err(wrong)?
+            }
+            (model_type, architecture) => {
+                let found = model_type.or(architecture).unwrap_or("missing");
+                return Err(wrong(format!("model_type is {found}, expected \"resnet\", or a resnet of timm's")));
+            }
+        };
+        Ok(Self { size: Some(size), ..self.clone() })
+    }
+
+    /// The tensors of `folder`, and how the body's parameters, whose shapes are given, are made of them.
+    pub(crate) fn published(
+        &self,
+        folder: &Path,
+        input: &InputSpec,
+        shape: impl Fn(&str) -> Vec<usize>,
+    ) -> Result<(Published, Vec<Part>), FolderError> {
+        let published = Published::read(folder, PREFIXES)?;
+        let size = self.size.as_ref().expect("a model that was built has sizes");
+        let names = if published.has("conv1.weight") { Names::Timm } else { Names::Transformers };
+        let renormalise = Renormalise::of(folder, input, IMAGENET)?;
+        let mut parts = names.stem().parts("stem", &shape);
+        renormalise_stem(&mut parts, &renormalise);
+        let mut n_in = size.stem_width;
+        for (stage, (&width, &depth)) in size.widths.iter().zip(&size.depths).enumerate() {
+            for block in 0..depth {
+                let own = format!("stages.{stage}.blocks.{block}");
+                for index in 0..size.block.convolutions(width).len() {
+                    parts.extend(
+                        names.convolution(stage, block, index).parts(&format!("{own}.conv{}", index + 1), &shape),
+                    );
+                }
+                if block == 0 && (stage > 0 || n_in != width) {
+                    parts.extend(names.shortcut(stage).parts(&format!("{own}.shortcut"), &shape));
+                }
+            }
+            n_in = width;
+        }
+        Ok((published, parts))
+    }
+}
+
+impl PublishedConfig {
+    fn size(self) -> Result<PretrainedResNetSize, String> {
+        if self.downsample_in_first_stage || self.downsample_in_bottleneck || self.hidden_act != "relu" {
+            return Err(format!(
+                "downsample_in_first_stage is {}, downsample_in_bottleneck {} and hidden_act \"{}\", expected false, false \
+                 and \"relu\"",
+                self.downsample_in_first_stage, self.downsample_in_bottleneck, self.hidden_act
+            ));
+        }
+        Ok(PretrainedResNetSize {
+            stem_width: self.embedding_size,
+            widths: self.hidden_sizes,
+            depths: self.depths,
+            block: self.layer_type,
+        })
+    }
+}
+
+/// The sizes of a network of timm's.
+fn timm_size(published: &Published) -> Result<PretrainedResNetSize, String> {
+    let n_out = |name: &str| published.shape(name).map(|shape| shape[0]);
+    match published.shape("conv1.weight") {
+        Some([_, _, 7, 7]) => {}
+        found => return Err(format!("conv1.weight has the shape {found:?}, expected 7x7 kernels [_, _, 7, 7]")),
+    }
+    if let Some(part) = published.names().find(|name| name.contains(".se.") || name.contains("downsample.2.")) {
+        return Err(format!("the weights have {part}, a part of a variant that is not known here"));
+    }
+    let is_bottleneck = published.has("layer1.0.conv3.weight");
+    let last = if is_bottleneck { "conv3" } else { "conv2" };
+    let width = |stage: usize| n_out(&format!("layer{}.0.{last}.weight", stage + 1));
+    let widths: Vec<usize> = (0..).map_while(width).collect();
+    let is_there = |stage: usize, block: usize| published.has(&format!("layer{}.{block}.conv1.weight", stage + 1));
+    let depth = |stage: usize| (0..).take_while(|block| is_there(stage, *block)).count();
+    Ok(PretrainedResNetSize {
+        stem_width: n_out("conv1.weight").unwrap_or_default(),
+        depths: (0..widths.len()).map(depth).collect(),
+        widths,
+        block: if is_bottleneck { PretrainedBlock::Bottleneck } else { PretrainedBlock::Basic },
+    })
+}
+
+/// Who published a network.
+#[derive(Clone, Copy)]
+enum Names {
+    Transformers,
+    Timm,
+}
+
+/// A convolution and the batch norm behind it, by their published names.
+struct Layer {
+    convolution: String,
+    norm: String,
+}
+
+impl Names {
+    fn stem(self) -> Layer {
+        match self {
+            Self::Transformers => Layer::in_transformers("embedder.embedder"),
+            Self::Timm => Layer { convolution: "conv1".into(), norm: "bn1".into() },
+        }
+    }
+
+    fn convolution(self, stage: usize, block: usize, index: usize) -> Layer {
+        match self {
+            Self::Transformers => {
+                Layer::in_transformers(&format!("encoder.stages.{stage}.layers.{block}.layer.{index}"))
+            }
+            Self::Timm => {
+                let block = format!("layer{}.{block}", stage + 1);
+                let (convolution, norm) = (format!("{block}.conv{}", index + 1), format!("{block}.bn{}", index + 1));
+                Layer { convolution, norm }
+            }
+        }
+    }
+
+    /// The projection beside a stage's first block.
+    fn shortcut(self, stage: usize) -> Layer {
+        match self {
+            Self::Transformers => Layer::in_transformers(&format!("encoder.stages.{stage}.layers.0.shortcut")),
+            Self::Timm => {
+                let projection = format!("layer{}.0.downsample", stage + 1);
+                Layer { convolution: format!("{projection}.0"), norm: format!("{projection}.1") }
+            }
+        }
+    }
+}
+
+impl Layer {
+    fn in_transformers(name: &str) -> Self {
+        Self { convolution: format!("{name}.convolution"), norm: format!("{name}.normalization") }
+    }
+
+    /// Kernels are published as `[O, C, kh, kw]`.
+    fn parts(&self, own: &str, shape: impl Fn(&str) -> Vec<usize>) -> Vec<Part> {
+        let name = format!("{own}.conv.weight");
+        let [rows, columns, n_in, n_out] = shape(&name)[..] else { unreachable!("a kernel has four axes") };
+        let mut parts = vec![Part {
+            name,
+            sources: vec![(format!("{}.weight", self.convolution), vec![n_out, n_in, rows, columns])],
+            combine: Box::new(|tensors| tensors[0].permute([2, 3, 1, 0])?.contiguous()),
+        }];
+        for end in ["weight", "bias", "running_mean", "running_var"] {
+            let sources = vec![format!("{}.{end}", self.norm)];
+            parts.push(Part::stacked(format!("{own}.norm.{end}"), sources, &[n_out]));
+        }
+        parts
+    }
+}
+
+/// The kernels take images of the dataset; what they then lack goes into the running mean that is subtracted from them.
+fn renormalise_stem(parts: &mut [Part], renormalise: &Renormalise) {
+    let kernel = parts[0].sources[0].clone();
+    for part in parts {
+        let renormalise = renormalise.clone();
+        if part.name.ends_with("conv.weight") {
+            part.combine =
+                Box::new(move |tensors| renormalise.kernel(&tensors[0])?.permute([2, 3, 1, 0])?.contiguous());
+        } else if part.name.ends_with("running_mean") {
+            part.sources.push(kernel.clone());
+            part.combine = Box::new(move |tensors| &tensors[0] - renormalise.shift(&tensors[1])?);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! A published network on disk, as hubs have it: `config.json`, and `model.safetensors` in one file or in shards.
+
+use crate::folder::{CONFIG, WEIGHTS, read_file};
+use crate::{FolderError, StateMismatch};
+use candle_core::{DType, Device, Result as TensorResult, Tensor};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+
+const INDEX: &str = "model.safetensors.index.json";
+/// How images were normalised in pretraining, where the transformers library published the network.
+pub(crate) const PREPROCESSOR: &str = "preprocessor_config.json";
+
+/// The files of a repository that a pretrained network is read from.
+///
+/// # Errors
+/// What is missing, as a sentence.
+pub fn published_files(listing: &[String]) -> Result<Vec<String>, String> {
+    let has = |file: &str| listing.iter().any(|listed| listed == file);
+    if !has(CONFIG) {
+        return Err(format!("no {CONFIG} among its files"));
+    }
+    let mut files = vec![CONFIG.to_owned()];
+    files.extend(has(PREPROCESSOR).then(|| PREPROCESSOR.to_owned()));
+    if has(WEIGHTS) {
+        files.push(WEIGHTS.to_owned());
+    } else if has(INDEX) {
+        files.push(INDEX.to_owned());
+        let is_shard = |file: &&String| file.ends_with(".safetensors") && !file.contains('/');
+        files.extend(listing.iter().filter(is_shard).cloned());
+    } else {
+        return Err(format!("neither {WEIGHTS} nor {INDEX} among its files, expected weights in safetensors"));
+    }
+    Ok(files)
+}
+
+/// A JSON file of a folder.
+pub(crate) fn read_json<T: DeserializeOwned>(folder: &Path, file: &str) -> Result<T, FolderError> {
+    let bytes = read_file(folder, file)?;
+    serde_json::from_slice(&bytes).map_err(|source| FolderError::Config { path: folder.join(file), source })
+}
+
+/// A folder whose files do not go together, or are of a network that this program does not know.
+pub(crate) fn inconsistent(folder: &Path, problem: String) -> FolderError {
+    FolderError::Inconsistent { folder: folder.to_owned(), problem }
+}
+
+/// A parameter or buffer of a body, and how it is made of published tensors.
+pub(crate) struct Part {
+    pub(crate) name: String,
+    /// published names, and the shapes that they must have
+    pub(crate) sources: Vec<(String, Vec<usize>)>,
+    pub(crate) combine: Combine,
+}
+
+/// Makes a parameter of the tensors of its sources, given as `f32`.
+pub(crate) type Combine = Box<dyn Fn(&[Tensor]) -> TensorResult<Tensor>>;
+
+impl Part {
+    /// Tensors of equal shapes, one below the other; `shape` is that of the whole.
+    pub(crate) fn stacked(name: String, sources: Vec<String>, shape: &[usize]) -> Self {
+        let mut own = shape.to_vec();
+        own[0] /= sources.len();
+        let sources = sources.into_iter().map(|source| (source, own.clone())).collect();
+        Self { name, sources, combine: Box::new(|tensors| Tensor::cat(tensors, 0)) }
+    }
+}
+
+/// The tensors of a folder by their names, without the prefix of the whole network.
+pub(crate) struct Published {
+    tensors: HashMap<String, Tensor>,
+}
+
+impl Published {
+    /// Reads all weights; of their names the first of these prefixes is taken off.
+    pub(crate) fn read(folder: &Path, prefixes: &[&str]) -> Result<Self, FolderError> {
+        let mut tensors = HashMap::new();
+        for file in weight_files(folder)? {
+            let bytes = read_file(folder, &file)?;
+            let damaged = |message: String| FolderError::Weights { path: folder.join(&file), message };
+            let read = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu);
+            for (name, tensor) in read.map_err(|error| damaged(error.to_string()))? {
+                let bare = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(&name);
+                tensors.insert(bare.to_owned(), tensor);
+            }
+        }
+        Ok(Self { tensors })
+    }
+
+    /// Names of all tensors.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// Whether there is a tensor of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// The shape of a tensor.
+    pub(crate) fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.get(name).map(Tensor::dims)
+    }
+
+    /// One parameter; problems go to `mismatch`, and the parameter is then none.
+    pub(crate) fn part(&self, part: &Part, mismatch: &mut StateMismatch) -> TensorResult<Option<Tensor>> {
+        let mut found = Vec::with_capacity(part.sources.len());
+        for (source, shape) in &part.sources {
+            match self.get(source) {
+                None => mismatch.missing.push(source.clone()),
+                Some(tensor) if tensor.dims() != shape || !tensor.dtype().is_float() => {
+                    let (dtype, got) = (tensor.dtype().as_str(), tensor.dims());
+                    mismatch.misshapen.push(format!("{source} ({dtype} {got:?}, expected floats {shape:?})"));
+                }
+                Some(tensor) => found.push(tensor.to_dtype(DType::F32)?),
+            }
+        }
+        if found.len() < part.sources.len() { Ok(None) } else { (part.combine)(&found).map(Some) }
+    }
+
+    /// A tensor by its name of today or by its first one: scale and shift of a norm were once `gamma` and `beta`.
+    fn get(&self, name: &str) -> Option<&Tensor> {
+        let first_name =
+            name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
+        self.tensors.get(name).or_else(|| self.tensors.get(&first_name))
+    }
+}
+
+/// `model.safetensors`, or the shards that its index names.
+fn weight_files(folder: &Path) -> Result<Vec<String>, FolderError> {
+    if folder.join(WEIGHTS).exists() || !folder.join(INDEX).exists() {
+        return Ok(vec![WEIGHTS.to_owned()]);
+    }
+    #[derive(Deserialize)]
+    struct Index {
+        weight_map: HashMap<String, String>,
+    }
+    let index: Index = read_json(folder, INDEX)?;
+    let files: BTreeSet<String> = index.weight_map.into_values().collect();
+    match files.iter().find(|file| Path::new(file).components().count() != 1 || file.contains("..")) {
+        Some(file) => Err(inconsistent(folder, format!("{INDEX} names \"{file}\", expected files of the same folder"))),
+        None => Ok(files.into_iter().collect()),
+    }
+}

@@ -1,0 +1,235 @@
+//! Vision transformers (Dosovitskiy et al. 2021, arXiv:2010.11929), trainable, usually started from published weights.
+//!
+//! As with [`BertConfig`](crate::BertConfig), a config as people write it names a folder or a repository and no sizes.
+//!
+//! The class token is held as the place vector of a patch of zeros in front of the others: its first vector is a sum of
+//! parameters in either form, and so every token of the model is a patch.
+//!
+//! Shapes: `B` images of `H x W` pixels with `C` channels, `P` patches of `S x S` pixels in each, `D` width.
+
+use crate::ModelError;
+use crate::bert::learning_rate_factor;
+use crate::config::{check_dropout, check_width};
+use crate::encoder::{Encoder, EncoderSettings, LayerNorm, NormPlace};
+use crate::layers::{Activation, Linear, Mode, dropout};
+use crate::param::Registry;
+use crate::transformer::{EMBEDDING_STD, check_heads, check_layers};
+use crate::{BertActivation, BertPooling};
+use candle_core::{Tensor, Var};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use stillhouse_ops::{TokenPooling, TokenRows, add, embedding, pool_tokens};
+
+/// A pretrained vision transformer, all of it trainable; images only.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VitConfig {
+    /// where sizes and first weights come from: a folder with `config.json` and `model.safetensors`, as hubs have it
+    #[serde(default)]
+    pub pretrained: Option<String>,
+    /// the same from a model repository of the hub, for example `timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repo: Option<String>,
+    /// branch, tag or commit of `repo`; a run pins it to a commit
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// the sizes; taken from `pretrained` where they are not given
+    #[serde(default)]
+    pub size: Option<VitSize>,
+    /// how the vectors of an image's tokens become one; the class token by default
+    #[serde(default = "default_pooling")]
+    pub pooling: BertPooling,
+    /// probability of dropping a number of the embeddings, an attention weight, or a number of what a part adds
+    #[serde(default)]
+    pub dropout: f64,
+    /// keep the embeddings and this many of the first layers as they are; 0 keeps the embeddings alone, none trains all
+    #[serde(default)]
+    pub n_frozen_layers: Option<usize>,
+    /// each layer learns this much slower than the one above it, as in a `bert`
+    #[serde(default = "default_learning_rate_decay")]
+    pub learning_rate_decay: f64,
+}
+
+/// Sizes of a vision transformer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VitSize {
+    /// height and width of an image in pixels, multiples of the patch
+    pub image: [usize; 2],
+    /// height and width of a patch in pixels
+    pub patch: usize,
+    /// layers of attention and feed-forward part
+    pub n_layers: usize,
+    /// attention heads of a layer, a divisor of the width
+    pub n_heads: usize,
+    /// width of a patch's vector
+    pub width: usize,
+    /// units of the feed-forward part
+    pub feed_forward_width: usize,
+    /// what stands between the linear layers of the feed-forward part
+    pub activation: BertActivation,
+    /// added to the variance in each layer norm
+    pub norm_eps: f64,
+}
+
+fn default_pooling() -> BertPooling {
+    BertPooling::Cls
+}
+
+fn default_learning_rate_decay() -> f64 {
+    1.0
+}
+
+impl VitConfig {
+    /// A net of the given size, with everything else as usual.
+    pub fn new(size: VitSize) -> Self {
+        Self {
+            pretrained: None,
+            repo: None,
+            revision: None,
+            size: Some(size),
+            pooling: default_pooling(),
+            dropout: 0.0,
+            n_frozen_layers: None,
+            learning_rate_decay: default_learning_rate_decay(),
+        }
+    }
+
+    pub(crate) fn check(&self, problems: &mut Vec<String>) {
+        check_dropout("dropout", self.dropout, problems);
+        if !(self.learning_rate_decay > 0.0 && self.learning_rate_decay <= 1.0) {
+            let found = self.learning_rate_decay;
+            problems.push(format!("learning_rate_decay must be above 0 and at most 1, found {found}"));
+        }
+        problems.extend(self.origin().problem().map(Into::into));
+        let Some(size) = &self.size else { return };
+        check_layers("size.n_layers", size.n_layers, problems);
+        check_width("size.width", size.width, problems);
+        check_heads(size.n_heads, size.width, problems);
+        check_width("size.feed_forward_width", size.feed_forward_width, problems);
+        let [height, width] = size.image;
+        let is_cut = |side: usize| side > 0 && side.is_multiple_of(size.patch);
+        if size.patch == 0 || !is_cut(height) || !is_cut(width) {
+            problems.push(format!("size.patch must divide size.image = [{height}, {width}], found {}", size.patch));
+        }
+        if !(size.norm_eps > 0.0 && size.norm_eps < 1.0) {
+            problems.push(format!("size.norm_eps must be between 0 and 1, found {}", size.norm_eps));
+        }
+        if let Some(n_frozen) = self.n_frozen_layers.filter(|n_frozen| *n_frozen > size.n_layers) {
+            problems.push(format!("n_frozen_layers must be at most {}, found {n_frozen}", size.n_layers));
+        }
+    }
+
+    fn settings(&self, size: &VitSize) -> EncoderSettings {
+        EncoderSettings {
+            n_layers: size.n_layers,
+            n_heads: size.n_heads,
+            width: size.width,
+            feed_forward_width: size.feed_forward_width,
+            unit: size.activation.unit(),
+            norm_place: NormPlace::Before,
+            norm_eps: size.norm_eps,
+            rotary: false,
+            dropout: self.dropout,
+        }
+    }
+}
+
+impl VitSize {
+    /// Patches of an image, `P`.
+    pub(crate) fn n_patches(&self) -> usize {
+        self.image[0] / self.patch * (self.image[1] / self.patch)
+    }
+}
+
+/// Patches, layers and the last norm.
+pub(crate) struct Vit {
+    /// `[D, S * S * C]`
+    patches: Linear,
+    /// `[1 + P, D]`
+    places: Var,
+    encoder: Encoder,
+    norm: LayerNorm,
+    config: VitConfig,
+    size: VitSize,
+}
+
+const FIRST_LAYER_DROPOUT: u64 = 1;
+
+impl Vit {
+    /// `image` is `[height, width, channels]`; the config has passed its checks.
+    pub(crate) fn build(config: &VitConfig, image: [usize; 3], registry: &mut Registry) -> Result<Self, ModelError> {
+        let problem = |text: String| ModelError::Config(vec![text]);
+        let size = config.size.as_ref().ok_or_else(|| {
+            problem(
+                "the sizes of the pretrained network are unknown; hint: read them with ModelConfig::resolved".into(),
+            )
+        })?;
+        let [height, width, n_channels] = image;
+        if size.image != [height, width] {
+            let [expected_height, expected_width] = size.image;
+            return Err(problem(format!(
+                "kind = \"vit\" takes images of {expected_height} x {expected_width} pixels, the data has {height} x \
+                 {width}; hint: data.size = [{expected_height}, {expected_width}]"
+            )));
+        }
+        let factor = |depth: usize| {
+            learning_rate_factor(config.n_frozen_layers, config.learning_rate_decay, depth, size.n_layers)
+        };
+        let n_tokens = 1 + size.n_patches();
+        registry.n_tokens = n_tokens;
+        registry.learning_rate_factor = factor(0);
+        let n_values = size.patch * size.patch * n_channels;
+        let std = (1.0 / n_values as f64).sqrt();
+        let patches = Linear::with_std("patches", [n_values, size.width], std, registry)?;
+        let places = registry.table("positions.weight".into(), n_tokens, size.width, EMBEDDING_STD)?;
+        let encoder =
+            Encoder::build("layers", config.settings(size), n_tokens as u64, |layer| factor(layer + 1), registry)?;
+        let norm = LayerNorm::build("norm", size.width, size.norm_eps, registry)?;
+        registry.n_tokens = 1;
+        registry.learning_rate_factor = 1.0;
+        Ok(Self { patches, places, encoder, norm, config: config.clone(), size: size.clone() })
+    }
+
+    pub(crate) fn n_features(&self) -> usize {
+        self.size.width
+    }
+
+    /// `[B, H, W, C]` to `[B, D]`.
+    pub(crate) fn forward(&self, images: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
+        let rows = self.rows(images.dim(0)?)?;
+        let patches = self.patches.forward(&self.cut(images)?, Activation::None, mode)?;
+        let mut hidden = add(&patches, &embedding(&mode.read(&self.places), rows.ids())?)?;
+        hidden = dropout(&hidden, self.config.dropout, mode, 0)?;
+        if self.config.n_frozen_layers == Some(0) {
+            hidden = hidden.detach();
+        }
+        let n_frozen = self.config.n_frozen_layers.unwrap_or(0);
+        hidden = self.encoder.forward(&hidden, &rows, mode, FIRST_LAYER_DROPOUT, n_frozen)?;
+        let pooling = match self.config.pooling {
+            BertPooling::Mean => TokenPooling::Mean,
+            BertPooling::Cls => TokenPooling::First,
+        };
+        Ok(pool_tokens(&self.norm.forward(&hidden, mode)?, &rows, pooling)?)
+    }
+
+    /// `[B, H, W, C]` to `[B * (1 + P), S * S * C]`: a patch of zeros, then the image's patches row by row.
+    fn cut(&self, images: &Tensor) -> Result<Tensor, ModelError> {
+        let (n_images, height, width, n_channels) = images.dims4()?;
+        let patch = self.size.patch;
+        let (n_rows, n_columns, n_values) = (height / patch, width / patch, patch * patch * n_channels);
+        let patches = images
+            .reshape(&[n_images, n_rows, patch, n_columns, patch, n_channels][..])?
+            .permute([0, 1, 3, 2, 4, 5])?
+            .reshape((n_images, n_rows * n_columns, n_values))?;
+        let zeros = Tensor::zeros((n_images, 1, n_values), images.dtype(), images.device())?;
+        Ok(Tensor::cat(&[&zeros, &patches], 1)?.reshape((n_images * (1 + n_rows * n_columns), n_values))?)
+    }
+
+    /// The places of all tokens of a batch.
+    fn rows(&self, n_images: usize) -> Result<TokenRows, ModelError> {
+        let n_tokens = 1 + self.size.n_patches() as u32;
+        let starts = (0..=n_images as u32).map(|image| image * n_tokens).collect();
+        Ok(TokenRows::new((0..n_images).flat_map(|_| 0..n_tokens).collect(), starts)?)
+    }
+}
