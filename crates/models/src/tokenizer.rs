@@ -1,19 +1,23 @@
 //! Tokenizers: loaded from a `tokenizer.json`, or trained on texts, to the same file in every run.
 
 mod merges;
+mod unigram;
 
 use self::merges::{Alphabet, Trained, learn_merges};
+use self::unigram::learn_pieces;
 use crate::tokenizer_error::TokenizerError;
 use crate::{TokenizerConfig, TokenizerTraining};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use tokenizers::models::bpe::BPE;
+use tokenizers::models::unigram::Unigram;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::{Lowercase, NFC, NormalizerWrapper, Sequence};
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
 use tokenizers::{
     AddedToken, ModelWrapper, NormalizedString, Normalizer, OffsetReferential, OffsetType, PostProcessor,
     PreTokenizedString, PreTokenizer, TruncationParams,
@@ -21,6 +25,9 @@ use tokenizers::{
 
 /// Stands for what the vocabulary has no tokens for.
 const UNKNOWN: &str = "[UNK]";
+
+/// Stands for a space, which belongs to the word behind it.
+const SPACE: char = '\u{2581}';
 
 /// Cuts texts into the tokens of a vocabulary.
 #[derive(Clone)]
@@ -60,6 +67,13 @@ impl Tokenizer {
                 let vocabulary = trained.tokens.into_iter().zip(0..).collect::<tokenizers::models::bpe::Vocab>();
                 let model = WordPiece::builder().vocab(vocabulary).unk_token(UNKNOWN.to_owned());
                 splitter.with_model(model.build().map_err(training_failed)?, Some(UNKNOWN))
+            }
+            TokenizerConfig::Unigram(training) => {
+                let splitter = Splitter::new(training, Metaspace::new(SPACE, PrependScheme::Always, true));
+                let pieces = learn_pieces(&splitter.count_words(texts)?, training.vocabulary_size - 1, training);
+                let vocabulary = std::iter::once((UNKNOWN.to_owned(), 0.0)).chain(pieces).collect();
+                let model = Unigram::from(vocabulary, Some(0), false).map_err(training_failed)?;
+                splitter.with_model(model, Some(UNKNOWN))
             }
         }
     }

@@ -21,6 +21,8 @@ pub enum TokenizerConfig {
     /// WordPiece (Schuster and Nakajima 2012) on words and punctuation marks, trained on the training split.
     #[serde(rename = "wordpiece")]
     WordPiece(TokenizerTraining),
+    /// Unigram (Kudo 2018, arXiv:1804.10959) on words with their spaces, trained on the training split.
+    Unigram(TokenizerTraining),
 }
 
 /// A tokenizer's file on the hub.
@@ -50,7 +52,7 @@ pub struct TokenizerTraining {
     /// Count upper and lower case as the same.
     #[serde(default)]
     pub lowercase: bool,
-    /// Occurrences that two pieces side by side need to become one.
+    /// Occurrences that two pieces side by side need to become one, or that a piece needs to be tried.
     #[serde(default = "default_min_frequency")]
     pub min_frequency: u64,
 }
@@ -70,7 +72,7 @@ impl TokenizerConfig {
         let (training, smallest) = match self {
             Self::File { .. } | Self::Hub(_) => return Vec::new(),
             Self::Bpe(training) => (training, N_BYTES + 1),
-            Self::WordPiece(training) => (training, 2),
+            Self::WordPiece(training) | Self::Unigram(training) => (training, 2),
         };
         let found = training.vocabulary_size;
         if (smallest..=MAX_VOCABULARY).contains(&found) {

@@ -26,7 +26,7 @@ fn ids(tokenizer: &Tokenizer, text: &str) -> Vec<u32> {
     ids
 }
 
-const KINDS: [(&str, usize); 2] = [("bpe", 300), ("wordpiece", 90)];
+const KINDS: [(&str, usize); 3] = [("bpe", 300), ("wordpiece", 90), ("unigram", 90)];
 
 #[test]
 fn the_same_texts_give_the_same_file_for_any_number_of_threads() {
@@ -99,7 +99,7 @@ fn bad_files_and_sizes_are_named() {
     std::fs::write(&path, "{\"version\": \"1.0\"}").unwrap();
     let broken = Tokenizer::load(&path).unwrap_err().to_string();
     assert!(broken.contains("tokenizer.json") && broken.contains("no tokenizer"), "{broken}");
-    for (kind, size) in [("bpe", 256), ("wordpiece", 1), ("wordpiece", 1 << 30)] {
+    for (kind, size) in [("bpe", 256), ("wordpiece", 1), ("wordpiece", 1 << 30), ("unigram", 1)] {
         assert!(config(kind, size).validate()[0].starts_with("vocabulary_size:"));
     }
 }
