@@ -152,15 +152,25 @@ fn teachers_and_weights_can_be_chosen_on_the_validation_split() {
 
 #[test]
 fn a_plan_finds_what_was_stored_after_a_choice() {
-    let scratch = Scratch::with_tiny_config();
-    let words = ["tiny.toml", "--set", "specialists.keep=greedy"];
-    scratch.succeed(&[&["run", "-q"], &words[..]].concat());
-    let plan: Json =
-        serde_json::from_str(&scratch.succeed(&[&["plan", "--json"], &words[..]].concat()).stdout).unwrap();
-    for name in ["validation", "selection", "soft_targets", "student"] {
-        let stage = plan["stages"].as_array().unwrap().iter().find(|stage| stage["name"] == name);
-        assert_eq!(stage.unwrap()["cached"], true, "{name}");
+    for setting in ["specialists.keep=greedy", "merge.calibration=\"temperature\""] {
+        let scratch = Scratch::with_tiny_config();
+        let words = ["tiny.toml", "--set", setting];
+        scratch.succeed(&[&["run", "-q"], &words[..]].concat());
+        let plan: Json =
+            serde_json::from_str(&scratch.succeed(&[&["plan", "--json"], &words[..]].concat()).stdout).unwrap();
+        for name in ["validation", "selection", "soft_targets", "student"] {
+            let stage = plan["stages"].as_array().unwrap().iter().find(|stage| stage["name"] == name);
+            assert_eq!(stage.unwrap()["cached"], true, "{setting} {name}");
+        }
     }
+}
+
+#[test]
+fn a_calibration_of_what_was_softened_before_is_refused() {
+    let scratch = Scratch::with_tiny_config();
+    let words = ["merge.calibration=\"temperature\"", "merge.soften=\"before_merge\""];
+    let refused = scratch.run(&["check", "tiny.toml", "--set", words[0], "--set", words[1]]);
+    assert!(refused.code != Some(0) && refused.stderr.contains("merge.calibration"), "{}", refused.stderr);
 }
 
 #[test]

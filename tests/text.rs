@@ -272,10 +272,11 @@ fn the_report_tells_how_well_confidence_knows_texts_of_no_class() {
         assert!(aurocs(&other).iter().any(|(model, of)| model == name && of.len() == 4), "{other}");
     }
     assert!(aurocs(&other).iter().all(|(_, of)| of.iter().all(|auroc| (0.0..=1.0).contains(auroc))));
-    for key in ["models", "comparisons"] {
-        for (with, without) in other[key].as_array().unwrap().iter().zip(without[key].as_array().unwrap()) {
-            assert_eq!((&with["top1"], &with["delta"]), (&without["top1"], &without["delta"]));
-        }
+    for (list, key) in [("models", "top1"), ("models", "nll"), ("comparisons", "delta")] {
+        let numbers = |report: &Json| -> Vec<f64> {
+            report[list].as_array().unwrap().iter().map(|entry| entry[key].as_f64().unwrap()).collect()
+        };
+        assert_eq!(numbers(&other), numbers(&without), "{list} {key}");
     }
     assert!(scratch.text("run/report.md").contains("## Examples of no class"));
     assert!(scratch.text("run/report.html").contains("id=\"out-of-scope\""));

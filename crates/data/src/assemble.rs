@@ -133,7 +133,7 @@ pub(crate) fn assemble(
     let input = measure(&found.train, &rows.train);
     let fingerprint = fingerprint(&found, &rows, &views, context);
     let transfer = append_transfer(&mut found, &rows, context)?;
-    let out_of_scope = append_out_of_scope(&mut found, &rows, context)?;
+    let out_of_scope = append_out_of_scope(&mut found, &rows, transfer.as_ref(), context)?;
     let n_classes = found.labels.len();
     let reading = Arc::new(Reading { input: input.clone(), views, seed: context.seed });
     let pool = |part: Part, source: Source| {
@@ -175,18 +175,27 @@ struct Unlabelled {
 fn append_transfer(found: &mut Found, rows: &Rows, context: &LoadContext) -> Result<Option<Unlabelled>, DataError> {
     let Some(config) = context.transfer else { return Ok(None) };
     let texts = read_unlabelled(found, "transfer", "texts without labels", config, context)?;
-    for split in [Source::Valid, Source::Test] {
-        explain_twins(found, rows, &texts, "texts without labels", split);
+    for (split, rows, name) in [(Source::Valid, &rows.valid, "validation"), (Source::Test, &rows.test, "test")] {
+        explain_twins(found, split, rows, &texts, &format!("texts without labels that are {name} texts"));
     }
     append(found, Source::Train, texts, config).map(Some)
 }
 
 /// Puts the texts of no class behind the test texts.
-fn append_out_of_scope(found: &mut Found, rows: &Rows, context: &LoadContext) -> Result<Option<Unlabelled>, DataError> {
+fn append_out_of_scope(
+    found: &mut Found,
+    rows: &Rows,
+    transfer: Option<&Unlabelled>,
+    context: &LoadContext,
+) -> Result<Option<Unlabelled>, DataError> {
     let Some(config) = context.out_of_scope else { return Ok(None) };
     let texts = read_unlabelled(found, "out of scope", "texts of no class", config, context)?;
-    for split in Source::ALL {
-        explain_twins(found, rows, &texts, "texts of no class", split);
+    let splits = [(Source::Train, &rows.train), (Source::Valid, &rows.valid), (Source::Test, &rows.test)];
+    for ((split, rows), name) in splits.into_iter().zip(["training", "validation", "test"]) {
+        explain_twins(found, split, rows, &texts, &format!("texts of no class that are {name} texts"));
+    }
+    if let Some(transfer) = transfer {
+        explain_twins(found, Source::Train, &transfer.rows, &texts, "texts of no class that are texts without labels");
     }
     append(found, Source::Test, texts, config).map(Some)
 }
@@ -209,18 +218,13 @@ fn read_unlabelled(
     Ok(texts)
 }
 
-/// Notes how many of the `texts` are texts of a split.
-fn explain_twins(found: &mut Found, rows: &Rows, texts: &TextStore, what: &str, split: Source) {
-    let (rows, name) = match split {
-        Source::Train => (&rows.train, "training"),
-        Source::Valid => (&rows.valid, "validation"),
-        Source::Test => (&rows.test, "test"),
-    };
+/// Notes how many of the `texts` are texts of these rows of a split's part.
+fn explain_twins(found: &mut Found, split: Source, rows: &[u32], texts: &TextStore, what: &str) {
     let Store::Texts(of_split) = &found.part(split).store else { return };
     let of_split: HashSet<&str> = rows.iter().map(|&row| of_split.text(of_split.text_of(row as usize))).collect();
     let n_twins = (0..texts.n_texts()).filter(|&text| of_split.contains(texts.text(text))).count();
     if n_twins > 0 {
-        found.provenance.push((format!("{what} that are {name} texts"), n_twins.to_string()));
+        found.provenance.push((what.to_owned(), n_twins.to_string()));
     }
 }
 
@@ -232,7 +236,8 @@ fn append(
     config: &UnlabelledConfig,
 ) -> Result<Unlabelled, DataError> {
     let texts = match &found.windows {
-        Some(windows) => windows::cut_all(windows, texts),
+        Some(windows) if split == Source::Train => windows::cut_all(windows, windows.train_stride, texts),
+        Some(windows) => windows::cut_all(windows, windows.test_stride(), texts),
         None => texts,
     };
     let mut hasher = blake3::Hasher::new();

@@ -116,8 +116,12 @@ impl Dataset {
             Some(transfer) => format!(", {} without labels", transfer.n_unlabelled),
             None => String::new(),
         };
+        let of_no_class = match &self.test.out_of_scope {
+            Some(out_of_scope) => format!(", {} of no class", out_of_scope.split.len()),
+            None => String::new(),
+        };
         format!(
-            "{}: {} classes, {} train, {} valid, {} test{unlabelled}, {shape}",
+            "{}: {} classes, {} train, {} valid, {} test{of_no_class}{unlabelled}, {shape}",
             self.name,
             self.n_classes(),
             self.train.len(),

@@ -46,9 +46,9 @@ impl WindowsConfig {
     }
 }
 
-/// Texts that belong to no split, cut as training texts are.
-pub(crate) fn cut_all(config: &WindowsConfig, texts: TextStore) -> TextStore {
-    let ranges = |text| config.ranges(texts.text(text), config.train_stride);
+/// Texts without labels, with so many characters from the start of one window to the next.
+pub(crate) fn cut_all(config: &WindowsConfig, stride: usize, texts: TextStore) -> TextStore {
+    let ranges = |text| config.ranges(texts.text(text), stride);
     let windows_of = |text| ranges(text).into_iter().map(move |range| Window::new(text, &range));
     let windows = (0..texts.n_texts()).flat_map(windows_of).collect();
     texts.with_windows(windows)

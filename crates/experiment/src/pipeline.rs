@@ -112,6 +112,7 @@ pub(crate) fn open_workshop<'a>(
     shop.external = read_external_teachers(&shop, &test)?;
     // told now, not when the first of them is reached
     for needs in memory::needs_of_config(&shop) {
+        needs.check(&shop)?;
         context.memory().n_workers(&shop, &needs)?;
     }
     Ok((shop, test))

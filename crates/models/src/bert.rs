@@ -7,8 +7,10 @@
 //! Shapes: `B` batch, `N` tokens of all texts, `W` width.
 
 use crate::ModelError;
-use crate::config::{check_dropout, check_width};
-use crate::encoder::{Encoder, EncoderSettings, LayerNorm, NormPlace, Unit};
+use crate::config::{check_dropout, check_learning_rate_decay, check_width, one};
+use crate::encoder::{
+    Encoder, EncoderActivation, EncoderPooling, EncoderSettings, LayerNorm, NormPlace, learning_rate_factor,
+};
 use crate::input::TextInput;
 use crate::layers::{Mode, dropout};
 use crate::param::Registry;
@@ -16,7 +18,7 @@ use crate::transformer::{EMBEDDING_STD, N_TYPICAL_TOKENS, check_heads, check_lay
 use candle_core::{Tensor, Var};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stillhouse_ops::{Gelu, TokenPooling, TokenRows, add, embedding, pool_tokens};
+use stillhouse_ops::{TokenRows, add, embedding, pool_tokens};
 
 /// A pretrained encoder of the BERT family, all of it trainable; texts only.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,7 +38,7 @@ pub struct BertConfig {
     pub size: Option<BertSize>,
     /// how the vectors of a text's tokens become one
     #[serde(default)]
-    pub pooling: BertPooling,
+    pub pooling: EncoderPooling,
     /// probability of dropping a number of the embeddings, an attention weight, or a number of what a part adds
     #[serde(default = "default_dropout")]
     pub dropout: f64,
@@ -48,7 +50,7 @@ pub struct BertConfig {
     pub n_frozen_layers: Option<usize>,
     /// each layer learns this much slower than the one above it: the last layer at this share of the head's learning
     /// rate, the one below at its square, the embeddings slowest
-    #[serde(default = "default_learning_rate_decay")]
+    #[serde(default = "one")]
     pub learning_rate_decay: f64,
 }
 
@@ -74,32 +76,9 @@ pub struct BertSize {
     /// rows of the table of token types, of which the first is used; without any there is no table
     pub n_token_types: usize,
     /// what stands between the linear layers of the feed-forward part
-    pub activation: BertActivation,
+    pub activation: EncoderActivation,
     /// added to the variance in each layer norm
     pub norm_eps: f64,
-}
-
-/// The activation of a BERT's feed-forward part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum BertActivation {
-    /// `x P(x)` with the standard normal's distribution function
-    Gelu,
-    /// its approximation by a hyperbolic tangent
-    GeluTanh,
-    /// `max(0, x)`
-    Relu,
-}
-
-/// How a BERT's tokens become one vector.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum BertPooling {
-    /// the mean over all tokens, special ones included
-    #[default]
-    Mean,
-    /// the first token, `[CLS]`
-    Cls,
 }
 
 fn default_dropout() -> f64 {
@@ -110,10 +89,6 @@ fn default_max_len() -> usize {
     128
 }
 
-fn default_learning_rate_decay() -> f64 {
-    1.0
-}
-
 impl BertConfig {
     /// An encoder of the given size, with everything else as usual.
     pub fn new(size: BertSize) -> Self {
@@ -121,22 +96,19 @@ impl BertConfig {
             pretrained: None,
             repo: None,
             revision: None,
-            max_len: default_max_len().min(size.n_positions - size.first_position),
+            max_len: default_max_len().min(size.n_positions.saturating_sub(size.first_position)),
             size: Some(size),
-            pooling: BertPooling::default(),
+            pooling: EncoderPooling::default(),
             dropout: default_dropout(),
             n_frozen_layers: None,
-            learning_rate_decay: default_learning_rate_decay(),
+            learning_rate_decay: 1.0,
         }
     }
 
     pub(crate) fn check(&self, problems: &mut Vec<String>) {
         check_dropout("dropout", self.dropout, problems);
         check_max_len(self.max_len, problems);
-        if !(self.learning_rate_decay > 0.0 && self.learning_rate_decay <= 1.0) {
-            let found = self.learning_rate_decay;
-            problems.push(format!("learning_rate_decay must be above 0 and at most 1, found {found}"));
-        }
+        check_learning_rate_decay(self.learning_rate_decay, problems);
         problems.extend(self.origin().problem().map(Into::into));
         if let Some(size) = &self.size {
             self.check_size(size, problems);
@@ -178,31 +150,13 @@ impl BertConfig {
             n_heads: size.n_heads,
             width: size.width,
             feed_forward_width: size.feed_forward_width,
-            unit: size.activation.unit(),
+            unit: size.activation.into(),
             norm_place: NormPlace::After,
             norm_eps: size.norm_eps,
             rotary: false,
             dropout: self.dropout,
         }
     }
-}
-
-impl BertActivation {
-    pub(crate) fn unit(self) -> Unit {
-        match self {
-            Self::Gelu => Unit::Gelu(Gelu::Exact),
-            Self::GeluTanh => Unit::Gelu(Gelu::Tanh),
-            Self::Relu => Unit::Relu,
-        }
-    }
-}
-
-/// Share of the head's learning rate for the embeddings (depth 0) or a layer (from 1): 0 where it is frozen.
-pub(crate) fn learning_rate_factor(n_frozen: Option<usize>, decay: f64, depth: usize, n_layers: usize) -> f64 {
-    if n_frozen.is_some_and(|n_frozen| depth <= n_frozen) {
-        return 0.0;
-    }
-    decay.powf((n_layers + 1 - depth) as f64)
 }
 
 /// Embeddings and layers.
@@ -271,11 +225,7 @@ impl Bert {
         }
         let n_frozen = self.config.n_frozen_layers.unwrap_or(0);
         hidden = self.encoder.forward(&hidden, rows, mode, FIRST_LAYER_DROPOUT, n_frozen)?;
-        let pooling = match self.config.pooling {
-            BertPooling::Mean => TokenPooling::Mean,
-            BertPooling::Cls => TokenPooling::First,
-        };
-        dropout(&pool_tokens(&hidden, rows, pooling)?, self.config.dropout, mode, POOLED_DROPOUT)
+        dropout(&pool_tokens(&hidden, rows, self.config.pooling.into())?, self.config.dropout, mode, POOLED_DROPOUT)
     }
 
     fn embed(&self, rows: &TokenRows, mode: Mode) -> Result<Tensor, ModelError> {

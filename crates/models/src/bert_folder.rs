@@ -7,7 +7,7 @@
 use crate::folder::CONFIG;
 use crate::pretrained::Origin;
 use crate::published::{Part, Published, inconsistent, read_json};
-use crate::{BertActivation, BertConfig, BertSize, FolderError};
+use crate::{BertConfig, BertSize, EncoderActivation, FolderError};
 use serde::Deserialize;
 use serde::de::Error;
 use std::path::Path;
@@ -75,7 +75,7 @@ impl PublishedBert {
     fn size(&self) -> Result<BertSize, String> {
         let first_position = match self.model_type.as_deref() {
             None | Some("bert") => 0,
-            Some("roberta" | "xlm-roberta") => self.pad_token_id.unwrap_or(ROBERTA_PADDING) + 1,
+            Some("roberta" | "xlm-roberta") => self.pad_token_id.unwrap_or(ROBERTA_PADDING).saturating_add(1),
             Some(other) => {
                 return Err(format!(
                     "model_type is \"{other}\", expected \"bert\", \"distilbert\", \"roberta\" or \"xlm-roberta\""
@@ -94,7 +94,7 @@ impl PublishedBert {
             n_positions: self.max_position_embeddings,
             first_position,
             n_token_types: self.type_vocab_size,
-            activation: BertActivation::published(&self.hidden_act)?,
+            activation: EncoderActivation::published(&self.hidden_act)?,
             norm_eps: self.layer_norm_eps,
         })
     }
@@ -111,13 +111,13 @@ impl PublishedDistilBert {
             n_positions: self.max_position_embeddings,
             first_position: 0,
             n_token_types: 0,
-            activation: BertActivation::published(&self.activation)?,
+            activation: EncoderActivation::published(&self.activation)?,
             norm_eps: DISTILBERT_NORM_EPS,
         })
     }
 }
 
-impl BertActivation {
+impl EncoderActivation {
     /// The activation of this name in the transformers library.
     pub(crate) fn published(name: &str) -> Result<Self, String> {
         match name {

@@ -80,7 +80,8 @@ impl ModelConfig {
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
-    /// Numbers for an architecture of texts, texts for one of numbers, features for one of images.
+    /// Numbers for an architecture of texts, texts for one of numbers, features for one of images, images that its
+    /// pretrained weights cannot read.
     fn input_mismatch(&self, input: &InputShape) -> Option<String> {
         let needs_images =
             matches!(self, Self::ConvNet(_) | Self::ResNet(_) | Self::Vit(_) | Self::PretrainedResNet(_));
@@ -91,7 +92,13 @@ impl ModelConfig {
                 (if needs_images { "images" } else { "numbers" }, "texts".to_owned(), "ngram_bag")
             }
             (false, InputShape::Features { n_features }) if needs_images => ("images", features(n_features), "mlp"),
-            _ => return None,
+            _ => {
+                return match self {
+                    Self::Vit(config) => config.input_mismatch(input),
+                    Self::PretrainedResNet(config) => config.input_mismatch(input),
+                    _ => None,
+                };
+            }
         };
         Some(format!("kind = \"{}\" needs {needs}, the data has {has}; hint: kind = \"{hint}\"", self.kind()))
     }
@@ -125,6 +132,18 @@ pub(crate) fn check_width(key: &str, value: usize, problems: &mut Vec<String>) {
 pub(crate) fn check_widths(key: &str, values: &[usize], problems: &mut Vec<String>) {
     for (index, &value) in values.iter().enumerate() {
         check_width(&format!("{key}[{index}]"), value, problems);
+    }
+}
+
+/// The default of a factor.
+pub(crate) fn one() -> f64 {
+    1.0
+}
+
+/// Checks by how much lower layers learn slower.
+pub(crate) fn check_learning_rate_decay(value: f64, problems: &mut Vec<String>) {
+    if !(value > 0.0 && value <= 1.0) {
+        problems.push(format!("learning_rate_decay must be above 0 and at most 1, found {value}"));
     }
 }
 

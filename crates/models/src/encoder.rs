@@ -1,4 +1,5 @@
-//! The layer of a transformer encoder (Vaswani et al. 2017, arXiv:1706.03762), as the small encoder and BERT share it.
+//! The layer of a transformer encoder (Vaswani et al. 2017, arXiv:1706.03762), which all architectures of tokens or patches
+//! share, and the settings that their configs have in common.
 //!
 //! Shapes: `N` tokens of all texts of a batch, `W` width, `H` heads, `U` units of the feed-forward part.
 
@@ -6,7 +7,9 @@ use crate::ModelError;
 use crate::layers::{Activation, Linear, Mode, dropout};
 use crate::param::Registry;
 use candle_core::{Tensor, Var};
-use stillhouse_ops::{AttentionConfig, Gelu, TokenRows, add, gelu, layer_norm, relu, self_attention};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use stillhouse_ops::{AttentionConfig, Gelu, TokenPooling, TokenRows, add, gelu, layer_norm, relu, self_attention};
 
 /// Where the norm of a part is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,6 +25,56 @@ pub(crate) enum NormPlace {
 pub(crate) enum Unit {
     Gelu(Gelu),
     Relu,
+}
+
+/// What stands between the linear layers of an encoder's feed-forward part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EncoderActivation {
+    /// `x P(x)` with the standard normal's distribution function
+    Gelu,
+    /// its approximation by a hyperbolic tangent
+    GeluTanh,
+    /// `max(0, x)`
+    Relu,
+}
+
+/// How the vectors of all tokens, or of all patches, become one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EncoderPooling {
+    /// the mean over all of them, special ones included
+    #[default]
+    Mean,
+    /// the first one, which stands for the whole: `[CLS]`
+    Cls,
+}
+
+impl From<EncoderPooling> for TokenPooling {
+    fn from(pooling: EncoderPooling) -> Self {
+        match pooling {
+            EncoderPooling::Mean => Self::Mean,
+            EncoderPooling::Cls => Self::First,
+        }
+    }
+}
+
+impl From<EncoderActivation> for Unit {
+    fn from(activation: EncoderActivation) -> Self {
+        match activation {
+            EncoderActivation::Gelu => Self::Gelu(Gelu::Exact),
+            EncoderActivation::GeluTanh => Self::Gelu(Gelu::Tanh),
+            EncoderActivation::Relu => Self::Relu,
+        }
+    }
+}
+
+/// Share of the head's learning rate for the embeddings (depth 0) or a layer (from 1): 0 where it is frozen.
+pub(crate) fn learning_rate_factor(n_frozen: Option<usize>, decay: f64, depth: usize, n_layers: usize) -> f64 {
+    if n_frozen.is_some_and(|n_frozen| depth <= n_frozen) {
+        return 0.0;
+    }
+    decay.powf((n_layers + 1 - depth) as f64)
 }
 
 /// Sizes and choices that all layers of an encoder share.

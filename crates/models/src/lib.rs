@@ -57,10 +57,11 @@ mod transformer;
 mod vit;
 mod vit_folder;
 
-pub use bert::{BertActivation, BertConfig, BertPooling, BertSize};
+pub use bert::{BertConfig, BertSize};
 pub use card::{ModelCard, check_labels};
 pub use config::ModelConfig;
 pub use convnet::ConvNetConfig;
+pub use encoder::{EncoderActivation, EncoderPooling};
 pub use error::{ModelError, StateMismatch};
 pub use folder::{FORMAT_VERSION, load_model, save_model};
 pub use folder_error::FolderError;

@@ -2,7 +2,7 @@
 
 use crate::FolderError;
 use crate::folder::CONFIG;
-use crate::published::{PREPROCESSOR, read_json};
+use crate::published::{PREPROCESSOR, inconsistent, read_json};
 use candle_core::{Result as TensorResult, Tensor};
 use serde::Deserialize;
 use std::path::Path;
@@ -16,12 +16,22 @@ pub(crate) struct Renormalise {
     shift: Vec<f32>,
 }
 
-/// Mean and deviation as the transformers library writes them.
+/// What the transformers library writes of images.
 #[derive(Deserialize)]
 struct Preprocessor {
-    image_mean: Vec<f32>,
-    image_std: Vec<f32>,
+    image_mean: Option<Vec<f32>>,
+    image_std: Option<Vec<f32>>,
+    #[serde(default = "yes")]
+    do_normalize: bool,
+    rescale_factor: Option<f64>,
 }
+
+fn yes() -> bool {
+    true
+}
+
+/// Pixels are scaled to `0..=1` here.
+const RESCALE_FACTOR: f64 = 1.0 / 255.0;
 
 /// Mean and deviation as timm writes them, in its `config.json`.
 #[derive(Deserialize)]
@@ -38,21 +48,32 @@ struct TimmImages {
 impl Renormalise {
     /// Pretraining's constants from the files of `folder`; the `usual` mean and deviation where none has them.
     pub(crate) fn of(folder: &Path, input: &InputSpec, usual: [[f32; 3]; 2]) -> Result<Self, FolderError> {
-        let (mean, std) = if folder.join(PREPROCESSOR).exists() {
-            let Preprocessor { image_mean, image_std } = read_json(folder, PREPROCESSOR)?;
-            (image_mean, image_std)
-        } else if let Some(images) = read_json::<TimmConfig>(folder, CONFIG)?.pretrained_cfg {
-            (images.mean, images.std)
+        let n_channels = input.shape.n_channels();
+        let usual = || usual.map(|constants| constants[..n_channels.min(3)].to_vec());
+        let (file, [mean, std]) = if folder.join(PREPROCESSOR).exists() {
+            let published: Preprocessor = read_json(folder, PREPROCESSOR)?;
+            if let Some(found) = published.rescale_factor.filter(|found| (found / RESCALE_FACTOR - 1.0).abs() > 1e-3) {
+                return Err(inconsistent(folder, format!("{PREPROCESSOR}: rescale_factor is {found}, expected 1/255")));
+            }
+            let constants = match (published.do_normalize, published.image_mean, published.image_std) {
+                (false, _, _) => [vec![0.0; n_channels], vec![1.0; n_channels]],
+                (true, Some(mean), Some(std)) => [mean, std],
+                (true, _, _) => usual(),
+            };
+            (PREPROCESSOR, constants)
         } else {
-            (usual[0].to_vec(), usual[1].to_vec())
+            let published: TimmConfig = read_json(folder, CONFIG)?;
+            (CONFIG, published.pretrained_cfg.map_or_else(usual, |images| [images.mean, images.std]))
         };
-        let channels = || input.mean.iter().zip(&input.std).zip(mean.iter().zip(&std));
-        Ok(Self {
-            scale: channels().map(|((_, std), (_, pretrained_std))| std / pretrained_std).collect(),
-            shift: channels()
-                .map(|((mean, _), (pretrained_mean, pretrained_std))| (mean - pretrained_mean) / pretrained_std)
-                .collect(),
-        })
+        let is_right = |constants: &[f32]| constants.len() == n_channels && constants.iter().all(|c| c.is_finite());
+        if !is_right(&mean) || !is_right(&std) || std.iter().any(|std| *std <= 0.0) {
+            let problem =
+                format!("{file}: found the mean {mean:?} and the deviation {std:?}, expected {n_channels} numbers");
+            return Err(inconsistent(folder, problem));
+        }
+        let scale = input.std.iter().zip(&std).map(|(own, published)| own / published).collect();
+        let distance = input.mean.iter().zip(&mean).map(|(own, published)| own - published);
+        Ok(Self { scale, shift: distance.zip(&std).map(|(distance, published)| distance / published).collect() })
     }
 
     /// A published kernel `[O, C, kh, kw]` for images of the dataset.

@@ -104,7 +104,10 @@ impl Model {
             ModelConfig::Vit(config) => config.published(folder, input, shape)?,
             ModelConfig::PretrainedResNet(config) => config.published(folder, input, shape)?,
             other => {
-                let problem = format!("kind = \"{}\" has no pretrained weights; hint: kind = \"bert\"", other.kind());
+                let problem = format!(
+                    "kind = \"{}\" has no pretrained weights; hint: kind = \"bert\", \"vit\" or \"pretrained_resnet\"",
+                    other.kind()
+                );
                 return Err(as_model(ModelError::Config(vec![problem])));
             }
         };

@@ -4,12 +4,13 @@
 //! As with [`BertConfig`](crate::BertConfig), a config as people write it names a folder or a repository and no sizes.
 
 use crate::ModelError;
-use crate::config::{check_width, check_widths};
+use crate::config::{check_learning_rate_decay, check_width, check_widths, one};
 use crate::layers::{Activation, ConvNorm, Mode, Window};
 use crate::param::Registry;
 use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use stillhouse_core::InputShape;
 use stillhouse_ops::{global_average_pool, max_pool2d};
 
 /// A pretrained residual network for large images, all of it trainable; images of any size only.
@@ -30,7 +31,7 @@ pub struct PretrainedResNetConfig {
     pub size: Option<PretrainedResNetSize>,
     /// each stage learns this much slower than the one above it: the last stage at this share of the head's learning rate,
     /// the one below at its square, the stem slowest
-    #[serde(default = "default_learning_rate_decay")]
+    #[serde(default = "one")]
     pub learning_rate_decay: f64,
 }
 
@@ -38,6 +39,8 @@ pub struct PretrainedResNetConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PretrainedResNetSize {
+    /// channels of an image: 1 (grey) or 3 (RGB)
+    pub channels: usize,
     /// channels of the first convolution
     pub stem_width: usize,
     /// channels that each stage gives out
@@ -56,10 +59,6 @@ pub enum PretrainedBlock {
     Basic,
     /// 1x1 to a quarter of the channels, 3x3, 1x1 back
     Bottleneck,
-}
-
-fn default_learning_rate_decay() -> f64 {
-    1.0
 }
 
 impl PretrainedBlock {
@@ -81,15 +80,11 @@ impl PretrainedResNetConfig {
     /// A net of the given size, with everything else as usual.
     pub fn new(size: PretrainedResNetSize) -> Self {
         let size = Some(size);
-        let learning_rate_decay = default_learning_rate_decay();
-        Self { pretrained: None, repo: None, revision: None, size, learning_rate_decay }
+        Self { pretrained: None, repo: None, revision: None, size, learning_rate_decay: 1.0 }
     }
 
     pub(crate) fn check(&self, problems: &mut Vec<String>) {
-        if !(self.learning_rate_decay > 0.0 && self.learning_rate_decay <= 1.0) {
-            let found = self.learning_rate_decay;
-            problems.push(format!("learning_rate_decay must be above 0 and at most 1, found {found}"));
-        }
+        check_learning_rate_decay(self.learning_rate_decay, problems);
         problems.extend(self.origin().problem().map(Into::into));
         let Some(size) = &self.size else { return };
         check_width("size.stem_width", size.stem_width, problems);
@@ -105,6 +100,20 @@ impl PretrainedResNetConfig {
                 "size.depths must have a number between 1 and {MAX_BLOCKS} for each of size.widths = {widths:?}, found \
                  {depths:?}"
             ));
+        }
+    }
+}
+
+impl PretrainedResNetConfig {
+    /// Images of other channels than the pretrained network's.
+    pub(crate) fn input_mismatch(&self, input: &InputShape) -> Option<String> {
+        let expected = self.size.as_ref()?.channels;
+        match *input {
+            InputShape::Image { channels, .. } if channels != expected => Some(format!(
+                "kind = \"pretrained_resnet\" takes images of {expected} channels, found {channels}; hint: data.channels = \
+                 {expected}, where the kind of data has it"
+            )),
+            _ => None,
         }
     }
 }
@@ -143,6 +152,7 @@ impl PretrainedResNet {
         let stem = ConvNorm::build("stem", image, STEM, size.stem_width, registry)?;
         let [height, width, n_channels] = stem.output_size();
         let mut image = [POOL.output_size(height), POOL.output_size(width), n_channels];
+        registry.n_activations += image.iter().product::<usize>() as u64;
         let mut blocks = Vec::new();
         for (stage, (&width, &depth)) in size.widths.iter().zip(&size.depths).enumerate() {
             registry.learning_rate_factor = factor(n_stages - stage);

@@ -4,7 +4,7 @@
 use crate::folder::CONFIG;
 use crate::normalisation::Renormalise;
 use crate::pretrained::Origin;
-use crate::published::{Part, Published, inconsistent, read_json};
+use crate::published::{Family, Part, Published, Shapes, inconsistent, read_json};
 use crate::{FolderError, PretrainedBlock, PretrainedResNetConfig, PretrainedResNetSize};
 use serde::Deserialize;
 use std::path::Path;
@@ -13,6 +13,8 @@ use stillhouse_core::InputSpec;
 /// A `config.json` of the transformers library.
 #[derive(Deserialize)]
 struct PublishedConfig {
+    #[serde(default = "rgb")]
+    num_channels: usize,
     embedding_size: usize,
     hidden_sizes: Vec<usize>,
     depths: Vec<usize>,
@@ -24,15 +26,14 @@ struct PublishedConfig {
     hidden_act: String,
 }
 
-/// What tells the two kinds of `config.json` apart.
-#[derive(Deserialize)]
-struct Family {
-    model_type: Option<String>,
-    architecture: Option<String>,
+fn rgb() -> usize {
+    3
 }
 
 /// Mean and deviation of ImageNet's channels, which all networks of the family were trained with.
 const IMAGENET: [[f32; 3]; 2] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
+/// The architectures of timm's without parts that this program does not have, some of which are in no tensor.
+const TIMM_NAMES: [&str; 6] = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnet200"];
 const PREFIXES: &[&str] = &["resnet."];
 
 impl PretrainedResNetConfig {
@@ -55,12 +56,15 @@ impl PretrainedResNetConfig {
         let family: Family = read_json(folder, CONFIG)?;
         let size = match (family.model_type.as_deref(), family.architecture.as_deref()) {
             (Some("resnet"), _) => read_json::<PublishedConfig>(folder, CONFIG)?.size().map_err(wrong)?,
-            (None, Some(architecture)) if architecture.starts_with("resnet") => {
-                timm_size(&Published::read(folder, PREFIXES)?).map_err(wrong)?
+            (None, Some(architecture)) if TIMM_NAMES.contains(&architecture) => {
+                timm_size(&Shapes::read(folder)?).map_err(wrong)?
             }
             (model_type, architecture) => {
                 let found = model_type.or(architecture).unwrap_or("missing");
-                return Err(wrong(format!("model_type is {found}, expected \"resnet\", or a resnet of timm's")));
+                let known = TIMM_NAMES.join(", ");
+                return Err(wrong(format!(
+                    "the network is {found}, expected model_type \"resnet\", or of timm's {known}"
+                )));
             }
         };
         Ok(Self { size: Some(size), ..self.clone() })
@@ -108,6 +112,7 @@ impl PublishedConfig {
             ));
         }
         Ok(PretrainedResNetSize {
+            channels: self.num_channels,
             stem_width: self.embedding_size,
             widths: self.hidden_sizes,
             depths: self.depths,
@@ -117,25 +122,22 @@ impl PublishedConfig {
 }
 
 /// The sizes of a network of timm's.
-fn timm_size(published: &Published) -> Result<PretrainedResNetSize, String> {
-    let n_out = |name: &str| published.shape(name).map(|shape| shape[0]);
-    match published.shape("conv1.weight") {
-        Some([_, _, 7, 7]) => {}
-        found => return Err(format!("conv1.weight has the shape {found:?}, expected 7x7 kernels [_, _, 7, 7]")),
+fn timm_size(shapes: &Shapes) -> Result<PretrainedResNetSize, String> {
+    let [stem_width, channels, rows, columns] = shapes.axes::<4>("conv1.weight")?;
+    if [rows, columns] != [7, 7] {
+        return Err(format!("conv1.weight has kernels of {rows}x{columns}, expected 7x7"));
     }
-    if let Some(part) = published.names().find(|name| name.contains(".se.") || name.contains("downsample.2.")) {
-        return Err(format!("the weights have {part}, a part of a variant that is not known here"));
-    }
-    let is_bottleneck = published.has("layer1.0.conv3.weight");
+    let is_bottleneck = shapes.has("layer1.0.conv3.weight");
     let last = if is_bottleneck { "conv3" } else { "conv2" };
-    let width = |stage: usize| n_out(&format!("layer{}.0.{last}.weight", stage + 1));
-    let widths: Vec<usize> = (0..).map_while(width).collect();
-    let is_there = |stage: usize, block: usize| published.has(&format!("layer{}.{block}.conv1.weight", stage + 1));
+    let is_there = |stage: usize, block: usize| shapes.has(&format!("layer{}.{block}.conv1.weight", stage + 1));
+    let n_stages = (0..).take_while(|stage| is_there(*stage, 0)).count();
+    let width = |stage: usize| shapes.axes::<4>(&format!("layer{}.0.{last}.weight", stage + 1)).map(|axes| axes[0]);
     let depth = |stage: usize| (0..).take_while(|block| is_there(stage, *block)).count();
     Ok(PretrainedResNetSize {
-        stem_width: n_out("conv1.weight").unwrap_or_default(),
-        depths: (0..widths.len()).map(depth).collect(),
-        widths,
+        channels,
+        stem_width,
+        widths: (0..n_stages).map(width).collect::<Result<_, _>>()?,
+        depths: (0..n_stages).map(depth).collect(),
         block: if is_bottleneck { PretrainedBlock::Bottleneck } else { PretrainedBlock::Basic },
     })
 }

@@ -1,11 +1,14 @@
 //! A published network on disk, as hubs have it: `config.json`, and `model.safetensors` in one file or in shards.
 
 use crate::folder::{CONFIG, WEIGHTS, read_file};
+use crate::place::io_error;
 use crate::{FolderError, StateMismatch};
 use candle_core::{DType, Device, Result as TensorResult, Tensor};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 const INDEX: &str = "model.safetensors.index.json";
@@ -41,6 +44,13 @@ pub(crate) fn read_json<T: DeserializeOwned>(folder: &Path, file: &str) -> Resul
     serde_json::from_slice(&bytes).map_err(|source| FolderError::Config { path: folder.join(file), source })
 }
 
+/// What tells the libraries' kinds of `config.json` apart: the first is the transformers library's, the second timm's.
+#[derive(Deserialize)]
+pub(crate) struct Family {
+    pub(crate) model_type: Option<String>,
+    pub(crate) architecture: Option<String>,
+}
+
 /// A folder whose files do not go together, or are of a network that this program does not know.
 pub(crate) fn inconsistent(folder: &Path, problem: String) -> FolderError {
     FolderError::Inconsistent { folder: folder.to_owned(), problem }
@@ -64,6 +74,56 @@ impl Part {
         own[0] /= sources.len();
         let sources = sources.into_iter().map(|source| (source, own.clone())).collect();
         Self { name, sources, combine: Box::new(|tensors| Tensor::cat(tensors, 0)) }
+    }
+}
+
+/// Shapes of all tensors of a folder by their names, from the files' heads alone.
+pub(crate) struct Shapes(HashMap<String, Vec<usize>>);
+
+/// No header of a published network is nearly as long.
+const MAX_HEADER_BYTES: u64 = 100 << 20;
+
+impl Shapes {
+    pub(crate) fn read(folder: &Path) -> Result<Self, FolderError> {
+        let mut shapes = HashMap::new();
+        for file in weight_files(folder)? {
+            let path = folder.join(&file);
+            let damaged = |message: String| FolderError::Weights { path: path.clone(), message };
+            let mut reader = File::open(&path).map_err(|source| io_error(&path, source))?;
+            let mut length = [0; 8];
+            reader.read_exact(&mut length).map_err(|source| io_error(&path, source))?;
+            let n_bytes = u64::from_le_bytes(length);
+            if n_bytes > MAX_HEADER_BYTES {
+                return Err(damaged(format!("a header of {n_bytes} bytes")));
+            }
+            let mut header = Vec::new();
+            reader.take(n_bytes).read_to_end(&mut header).map_err(|source| io_error(&path, source))?;
+            // name to type, shape and place, and a note of the writer's under a name of its own
+            let entries: HashMap<String, serde_json::Value> =
+                serde_json::from_slice(&header).map_err(|error| damaged(error.to_string()))?;
+            shapes.extend(entries.into_iter().filter_map(|(name, entry)| {
+                let axes = entry.get("shape")?.as_array()?.iter().map(|len| Some(len.as_u64()? as usize));
+                Some((name, axes.collect::<Option<_>>()?))
+            }));
+        }
+        Ok(Self(shapes))
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// The shape of a tensor that has so many axes.
+    pub(crate) fn axes<const N: usize>(&self, name: &str) -> Result<[usize; N], String> {
+        let shape = self.0.get(name);
+        let axes = shape.and_then(|shape| <[usize; N]>::try_from(&shape[..]).ok());
+        axes.filter(|axes| axes.iter().all(|len| *len > 0))
+            .ok_or_else(|| format!("{name} has the shape {shape:?}, expected {N} axes"))
+    }
+
+    /// Whether there is a tensor of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
     }
 }
 
@@ -98,11 +158,6 @@ impl Published {
         self.get(name).is_some()
     }
 
-    /// The shape of a tensor.
-    pub(crate) fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.get(name).map(Tensor::dims)
-    }
-
     /// One parameter; problems go to `mismatch`, and the parameter is then none.
     pub(crate) fn part(&self, part: &Part, mismatch: &mut StateMismatch) -> TensorResult<Option<Tensor>> {
         let mut found = Vec::with_capacity(part.sources.len());
@@ -113,7 +168,14 @@ impl Published {
                     let (dtype, got) = (tensor.dtype().as_str(), tensor.dims());
                     mismatch.misshapen.push(format!("{source} ({dtype} {got:?}, expected floats {shape:?})"));
                 }
-                Some(tensor) => found.push(tensor.to_dtype(DType::F32)?),
+                Some(tensor) => {
+                    let tensor = tensor.to_dtype(DType::F32)?;
+                    let values = tensor.flatten_all()?.to_vec1::<f32>()?;
+                    match values.iter().find(|value| !value.is_finite()) {
+                        Some(value) => mismatch.misshapen.push(format!("{source} (holds {value})")),
+                        None => found.push(tensor),
+                    }
+                }
             }
         }
         if found.len() < part.sources.len() { Ok(None) } else { (part.combine)(&found).map(Some) }

@@ -8,17 +8,18 @@
 //! Shapes: `B` images of `H x W` pixels with `C` channels, `P` patches of `S x S` pixels in each, `D` width.
 
 use crate::ModelError;
-use crate::bert::learning_rate_factor;
-use crate::config::{check_dropout, check_width};
-use crate::encoder::{Encoder, EncoderSettings, LayerNorm, NormPlace};
+use crate::config::{check_dropout, check_learning_rate_decay, check_width, one};
+use crate::encoder::{
+    Encoder, EncoderActivation, EncoderPooling, EncoderSettings, LayerNorm, NormPlace, learning_rate_factor,
+};
 use crate::layers::{Activation, Linear, Mode, dropout};
 use crate::param::Registry;
 use crate::transformer::{EMBEDDING_STD, check_heads, check_layers};
-use crate::{BertActivation, BertPooling};
 use candle_core::{Tensor, Var};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stillhouse_ops::{TokenPooling, TokenRows, add, embedding, pool_tokens};
+use stillhouse_core::InputShape;
+use stillhouse_ops::{TokenRows, add, embedding, pool_tokens};
 
 /// A pretrained vision transformer, all of it trainable; images only.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,7 +39,7 @@ pub struct VitConfig {
     pub size: Option<VitSize>,
     /// how the vectors of an image's tokens become one; the class token by default
     #[serde(default = "default_pooling")]
-    pub pooling: BertPooling,
+    pub pooling: EncoderPooling,
     /// probability of dropping a number of the embeddings, an attention weight, or a number of what a part adds
     #[serde(default)]
     pub dropout: f64,
@@ -46,7 +47,7 @@ pub struct VitConfig {
     #[serde(default)]
     pub n_frozen_layers: Option<usize>,
     /// each layer learns this much slower than the one above it, as in a `bert`
-    #[serde(default = "default_learning_rate_decay")]
+    #[serde(default = "one")]
     pub learning_rate_decay: f64,
 }
 
@@ -56,6 +57,8 @@ pub struct VitConfig {
 pub struct VitSize {
     /// height and width of an image in pixels, multiples of the patch
     pub image: [usize; 2],
+    /// channels of an image: 1 (grey) or 3 (RGB)
+    pub channels: usize,
     /// height and width of a patch in pixels
     pub patch: usize,
     /// layers of attention and feed-forward part
@@ -67,17 +70,13 @@ pub struct VitSize {
     /// units of the feed-forward part
     pub feed_forward_width: usize,
     /// what stands between the linear layers of the feed-forward part
-    pub activation: BertActivation,
+    pub activation: EncoderActivation,
     /// added to the variance in each layer norm
     pub norm_eps: f64,
 }
 
-fn default_pooling() -> BertPooling {
-    BertPooling::Cls
-}
-
-fn default_learning_rate_decay() -> f64 {
-    1.0
+fn default_pooling() -> EncoderPooling {
+    EncoderPooling::Cls
 }
 
 impl VitConfig {
@@ -91,16 +90,13 @@ impl VitConfig {
             pooling: default_pooling(),
             dropout: 0.0,
             n_frozen_layers: None,
-            learning_rate_decay: default_learning_rate_decay(),
+            learning_rate_decay: 1.0,
         }
     }
 
     pub(crate) fn check(&self, problems: &mut Vec<String>) {
         check_dropout("dropout", self.dropout, problems);
-        if !(self.learning_rate_decay > 0.0 && self.learning_rate_decay <= 1.0) {
-            let found = self.learning_rate_decay;
-            problems.push(format!("learning_rate_decay must be above 0 and at most 1, found {found}"));
-        }
+        check_learning_rate_decay(self.learning_rate_decay, problems);
         problems.extend(self.origin().problem().map(Into::into));
         let Some(size) = &self.size else { return };
         check_layers("size.n_layers", size.n_layers, problems);
@@ -120,13 +116,26 @@ impl VitConfig {
         }
     }
 
+    /// Images of another size than the pretrained network's places are for.
+    pub(crate) fn input_mismatch(&self, input: &InputShape) -> Option<String> {
+        let size = self.size.as_ref()?;
+        let ([height, width], channels) = (size.image, size.channels);
+        let expected = InputShape::Image { channels, height, width };
+        (*input != expected && matches!(input, InputShape::Image { .. })).then(|| {
+            format!(
+                "kind = \"vit\" takes {channels} channels of {height} x {width} pixels, found {input:?}; hint: data.size = \
+                 [{height}, {width}] and data.channels = {channels}, where the kind of data has them"
+            )
+        })
+    }
+
     fn settings(&self, size: &VitSize) -> EncoderSettings {
         EncoderSettings {
             n_layers: size.n_layers,
             n_heads: size.n_heads,
             width: size.width,
             feed_forward_width: size.feed_forward_width,
-            unit: size.activation.unit(),
+            unit: size.activation.into(),
             norm_place: NormPlace::Before,
             norm_eps: size.norm_eps,
             rotary: false,
@@ -165,14 +174,7 @@ impl Vit {
                 "the sizes of the pretrained network are unknown; hint: read them with ModelConfig::resolved".into(),
             )
         })?;
-        let [height, width, n_channels] = image;
-        if size.image != [height, width] {
-            let [expected_height, expected_width] = size.image;
-            return Err(problem(format!(
-                "kind = \"vit\" takes images of {expected_height} x {expected_width} pixels, the data has {height} x \
-                 {width}; hint: data.size = [{expected_height}, {expected_width}]"
-            )));
-        }
+        let n_channels = image[2];
         let factor = |depth: usize| {
             learning_rate_factor(config.n_frozen_layers, config.learning_rate_decay, depth, size.n_layers)
         };
@@ -185,9 +187,11 @@ impl Vit {
         let places = registry.table("positions.weight".into(), n_tokens, size.width, EMBEDDING_STD)?;
         let encoder =
             Encoder::build("layers", config.settings(size), n_tokens as u64, |layer| factor(layer + 1), registry)?;
-        let norm = LayerNorm::build("norm", size.width, size.norm_eps, registry)?;
-        registry.n_tokens = 1;
         registry.learning_rate_factor = 1.0;
+        let norm = LayerNorm::build("norm", size.width, size.norm_eps, registry)?;
+        // the patches themselves, their sum with the places, the last norm
+        registry.n_activations += (n_tokens * (n_values + 2 * size.width)) as u64;
+        registry.n_tokens = 1;
         Ok(Self { patches, places, encoder, norm, config: config.clone(), size: size.clone() })
     }
 
@@ -206,11 +210,7 @@ impl Vit {
         }
         let n_frozen = self.config.n_frozen_layers.unwrap_or(0);
         hidden = self.encoder.forward(&hidden, &rows, mode, FIRST_LAYER_DROPOUT, n_frozen)?;
-        let pooling = match self.config.pooling {
-            BertPooling::Mean => TokenPooling::Mean,
-            BertPooling::Cls => TokenPooling::First,
-        };
-        Ok(pool_tokens(&self.norm.forward(&hidden, mode)?, &rows, pooling)?)
+        Ok(pool_tokens(&self.norm.forward(&hidden, mode)?, &rows, self.config.pooling.into())?)
     }
 
     /// `[B, H, W, C]` to `[B * (1 + P), S * S * C]`: a patch of zeros, then the image's patches row by row.

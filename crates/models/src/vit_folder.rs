@@ -3,8 +3,8 @@
 use crate::folder::CONFIG;
 use crate::normalisation::Renormalise;
 use crate::pretrained::Origin;
-use crate::published::{Part, Published, inconsistent, read_json};
-use crate::{BertActivation, FolderError, VitConfig, VitSize};
+use crate::published::{Family, Part, Published, Shapes, inconsistent, read_json};
+use crate::{EncoderActivation, FolderError, VitConfig, VitSize};
 use candle_core::{Result as TensorResult, Tensor};
 use serde::Deserialize;
 use std::path::Path;
@@ -21,27 +21,34 @@ struct PublishedConfig {
     layer_norm_eps: f64,
     image_size: usize,
     patch_size: usize,
+    #[serde(default = "rgb")]
+    num_channels: usize,
     #[serde(default = "has_bias_by_default")]
     qkv_bias: bool,
+}
+
+fn rgb() -> usize {
+    3
 }
 
 fn has_bias_by_default() -> bool {
     true
 }
 
-/// What tells the two kinds of `config.json` apart.
-#[derive(Deserialize)]
-struct Family {
-    model_type: Option<String>,
-    architecture: Option<String>,
-}
-
 const TIMM_NORM_EPS: f64 = 1e-6;
 /// Heads are in no file of timm's, but in its code, by the name of the size.
-const TIMM_HEADS: [(&str, usize); 4] = [("vit_tiny", 3), ("vit_small", 6), ("vit_base", 12), ("vit_large", 16)];
+const TIMM_HEADS: [(&str, usize); 4] =
+    [("vit_tiny_patch", 3), ("vit_small_patch", 6), ("vit_base_patch", 12), ("vit_large_patch", 16)];
 /// Parts of timm's later variants that this program does not have.
-const TIMM_VARIANTS: [&str; 6] =
-    ["norm_pre.", "fc_norm.", "reg_token", "dist_token", "blocks.0.ls1.", "blocks.0.attn.q_norm."];
+const TIMM_VARIANTS: [&str; 7] = [
+    "norm_pre.",
+    "fc_norm.",
+    "reg_token",
+    "dist_token",
+    "patch_embed.backbone.",
+    "blocks.0.ls1.",
+    "blocks.0.attn.q_norm.",
+];
 
 impl VitConfig {
     pub(crate) fn origin(&self) -> Origin<'_> {
@@ -63,9 +70,7 @@ impl VitConfig {
         let family: Family = read_json(folder, CONFIG)?;
         let size = match (family.model_type.as_deref(), family.architecture.as_deref()) {
             (Some("vit"), _) => read_json::<PublishedConfig>(folder, CONFIG)?.size().map_err(wrong)?,
-            (None, Some(architecture)) => {
-                timm_size(architecture, &Published::read(folder, PREFIXES)?).map_err(wrong)?
-            }
+            (None, Some(architecture)) => timm_size(architecture, &Shapes::read(folder)?).map_err(wrong)?,
             (found, _) => {
                 let found = found.unwrap_or("missing");
                 return Err(wrong(format!("model_type is {found}, expected \"vit\", or an architecture of timm's")));
@@ -85,7 +90,7 @@ impl VitConfig {
         let size = self.size.as_ref().expect("a model that was built has sizes");
         let names = if published.has("cls_token") { &TIMM_NAMES } else { &TRANSFORMERS_NAMES };
         let renormalise = Renormalise::of(folder, input, [[0.5; 3]; 2])?;
-        let mut parts = names.embeddings(size, shape("patches.weight")[1], &renormalise);
+        let mut parts = names.embeddings(size, &renormalise);
         for end in ["weight", "bias"] {
             let mut push = |name: String, sources: Vec<String>| {
                 let shape = shape(&name);
@@ -112,45 +117,45 @@ impl PublishedConfig {
         }
         Ok(VitSize {
             image: [self.image_size; 2],
+            channels: self.num_channels,
             patch: self.patch_size,
             n_layers: self.num_hidden_layers,
             n_heads: self.num_attention_heads,
             width: self.hidden_size,
             feed_forward_width: self.intermediate_size,
-            activation: BertActivation::published(&self.hidden_act)?,
+            activation: EncoderActivation::published(&self.hidden_act)?,
             norm_eps: self.layer_norm_eps,
         })
     }
 }
 
 /// The sizes of a network of timm's.
-fn timm_size(architecture: &str, published: &Published) -> Result<VitSize, String> {
-    let Some((_, n_heads)) = TIMM_HEADS.iter().find(|(name, _)| architecture.starts_with(name)) else {
+fn timm_size(architecture: &str, shapes: &Shapes) -> Result<VitSize, String> {
+    let is_known = |(name, _): &&(&str, usize)| architecture.starts_with(name) && !architecture.contains("plus");
+    let Some((_, n_heads)) = TIMM_HEADS.iter().find(is_known) else {
         let known = TIMM_HEADS.map(|(name, _)| name).join(", ");
         return Err(format!("architecture is \"{architecture}\", expected one of {known}"));
     };
-    if let Some(part) = TIMM_VARIANTS.iter().find(|part| published.names().any(|name| name.starts_with(**part))) {
+    if let Some(part) = TIMM_VARIANTS.iter().find(|part| shapes.names().any(|name| name.starts_with(**part))) {
         return Err(format!("the weights have \"{part}\", a part of a variant that is not known here"));
     }
-    let shape = |name: &str, rank: usize| match published.shape(name) {
-        Some(shape) if shape.len() == rank => Ok(shape),
-        found => Err(format!("{name} has the shape {found:?}, expected {rank} axes")),
-    };
-    let (places, kernel) = (shape("pos_embed", 3)?, shape("patch_embed.proj.weight", 4)?);
-    let n_patches = places[1] - 1;
-    let side = n_patches.isqrt();
-    if side * side != n_patches {
-        return Err(format!("pos_embed has {} places, expected one more than a square", places[1]));
+    let [_, n_places, width] = shapes.axes::<3>("pos_embed")?;
+    let [_, channels, patch, _] = shapes.axes::<4>("patch_embed.proj.weight")?;
+    let [feed_forward_width, _] = shapes.axes::<2>("blocks.0.mlp.fc1.weight")?;
+    let side = (n_places - 1).isqrt();
+    if side * side != n_places - 1 || side == 0 {
+        return Err(format!("pos_embed has {n_places} places, expected one more than a square"));
     }
-    let n_layers = (0..).take_while(|layer| published.has(&format!("blocks.{layer}.norm1.weight"))).count();
+    let n_layers = (0..).take_while(|layer| shapes.has(&format!("blocks.{layer}.norm1.weight"))).count();
     Ok(VitSize {
-        image: [side * kernel[2]; 2],
-        patch: kernel[2],
+        image: [side * patch; 2],
+        channels,
+        patch,
         n_layers,
         n_heads: *n_heads,
-        width: kernel[0],
-        feed_forward_width: shape("blocks.0.mlp.fc1.weight", 2)?[0],
-        activation: BertActivation::Gelu,
+        width,
+        feed_forward_width,
+        activation: EncoderActivation::Gelu,
         norm_eps: TIMM_NORM_EPS,
     })
 }
@@ -202,9 +207,9 @@ const TIMM_NAMES: Names = Names {
 
 impl Names {
     /// The linear layer of patches and the places, of which the first holds the class token (see the module `vit`).
-    fn embeddings(&self, size: &VitSize, n_values: usize, renormalise: &Renormalise) -> Vec<Part> {
+    fn embeddings(&self, size: &VitSize, renormalise: &Renormalise) -> Vec<Part> {
         let (patch, width, n_tokens) = (size.patch, size.width, 1 + size.n_patches());
-        let kernel = (format!("{}.weight", self.patches), vec![width, n_values / (patch * patch), patch, patch]);
+        let kernel = (format!("{}.weight", self.patches), vec![width, size.channels, patch, patch]);
         let bias = (format!("{}.bias", self.patches), vec![width]);
         let class_token = (self.class_token.to_owned(), vec![1, 1, width]);
         let places = (self.places.to_owned(), vec![1, n_tokens, width]);

@@ -1,6 +1,6 @@
-//! Pooling of images `[N, H, W, C]` without padding; windows that do not fit at the lower and right border are left out.
+//! Pooling of images `[N, H, W, C]`; windows that do not fit at the lower and right border are left out.
 //!
-//! Shapes: `H' = (H - kernel) / stride + 1`, `W'` likewise.
+//! Shapes: `H' = (H + 2 padding - kernel) / stride + 1`, `W'` likewise.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};

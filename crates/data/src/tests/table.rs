@@ -49,7 +49,7 @@ fn texts_without_labels_and_of_no_class_change_nothing_else() {
     let test = path("test.csv", "text,label\nabab,x\ncdcd,y\n");
     let more = path("more.jsonl", "{\"words\": \"123456\"}\n{\"words\": \"abab\"}\n");
     let other = path("other.csv", "text\nstuvwx\nyyy\n");
-    let windows = json!({ "length": 3, "train_stride": 3 });
+    let windows = json!({ "length": 3, "train_stride": 3, "test_stride": 2 });
     let mut data = json!({ "kind": "table", "train": train, "test": test, "valid_fraction": 0.5, "windows": windows });
     for is_cut in [true, false] {
         if !is_cut {
@@ -76,11 +76,33 @@ fn texts_without_labels_and_of_no_class_change_nothing_else() {
         assert!(plain.test.out_of_scope_fingerprint().is_none() && with.test.out_of_scope_fingerprint().is_some());
         let (test, of_no_class) = with.test.unseal_all();
         assert_eq!(texts_of(&test), texts_of(&plain.test.unseal()));
-        let expected: &[&str] = if is_cut { &["stu", "vwx", "yyy"] } else { &["stuvwx", "yyy"] };
+        let expected: &[&str] = if is_cut { &["stu", "uvw", "yyy"] } else { &["stuvwx", "yyy"] };
         let of_no_class = of_no_class.unwrap();
         assert_eq!(texts_of(&of_no_class), expected);
         assert!(of_no_class.labels().iter().all(|label| *label == ClassId::UNKNOWN));
     }
+}
+
+#[test]
+fn texts_of_both_kinds_stand_behind_a_table_that_all_splits_are_carved_from() {
+    let rows: String = (0..30).map(|nth| format!("text {nth},{}\n", nth % 2)).collect();
+    let (folder, path) = folder_with("all.csv", format!("text,label\n{rows}"));
+    let beside = |name: &str, content: &str| -> UnlabelledConfig {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        serde_json::from_value(json!({ "path": path })).unwrap()
+    };
+    let (transfer, none) = (beside("more.csv", "text\na\nb\n"), beside("none.csv", "text\nb\nc\n"));
+    let (transfer, out_of_scope) = (Some(&transfer), Some(&none));
+    let context = LoadContext { transfer, out_of_scope, ..LoadContext::quiet(Seed(0)) };
+    let (plain, with) = (load(carved(&path)).unwrap(), config(carved(&path)).load(&context).unwrap());
+    assert_eq!(with.fingerprint, plain.fingerprint);
+    assert_eq!(texts_of(&with.transfer.as_ref().unwrap().split)[with.train.len()..], ["a", "b"]);
+    let both = with.provenance.iter().find(|(what, _)| what == "texts of no class that are texts without labels");
+    assert_eq!(both.map(|(_, n)| n.as_str()), Some("1"));
+    let (test, of_no_class) = with.test.unseal_all();
+    assert_eq!(texts_of(&test), texts_of(&plain.test.unseal()));
+    assert_eq!(texts_of(&of_no_class.unwrap()), ["b", "c"]);
 }
 
 #[test]

@@ -122,7 +122,8 @@ impl Planner<'_> {
             planning::check_stage(self.shop, &generalists, &specialists)
         });
         self.push("validation", check.as_ref().is_some_and(|stage| self.is_done(stage)), 0);
-        let selection = check.as_ref().map(|check| planning::selection_stage(self.shop, check.key()));
+        let n_specialists = specialist_keys.as_ref().map_or(0, Vec::len);
+        let selection = check.as_ref().map(|check| planning::selection_stage(self.shop, check.key(), n_specialists));
         if let Some(stage) = selection.as_ref().and_then(Option::as_ref) {
             self.push(stage.name(), self.is_done(stage), 0);
         }

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::Temperature;
 use stillhouse_data::{DataConfig, UnlabelledConfig};
-use stillhouse_ensemble::{ClusteringConfig, HeldOutPredictions, MergeConfig, Soften};
+use stillhouse_ensemble::{Calibration, ClusteringConfig, HeldOutPredictions, MergeConfig, Soften};
 use stillhouse_models::{ModelConfig, TextInput, TokenizerConfig};
 use stillhouse_train::{DistillationConfig, DistillationLoss, TrainingConfig};
 
@@ -344,6 +344,10 @@ impl ExperimentConfig {
             let text = "before_merge needs the loss soft_cross_entropy, whose temperature it applies";
             problems.push(("merge.soften".into(), text.into()));
         }
+        if self.merge.soften == Soften::BeforeMerge && self.merge.calibration != Calibration::None {
+            let text = "is fitted to what teachers say at T = 1, expected none with soften = \"before_merge\"";
+            problems.push(("merge.calibration".into(), text.into()));
+        }
         problems.extend(self.soft_targets.out_of_range(&self.student));
         problems.extend(self.unlabelled_problems());
         if self.student.views == 0 {
@@ -426,6 +430,12 @@ impl ExperimentConfig {
         let tables =
             [("student.transfer", &self.student.transfer), ("evaluation.out_of_scope", &self.evaluation.out_of_scope)];
         let mut problems = Vec::new();
+        if let (Some(transfer), Some(out_of_scope)) = (&self.student.transfer, &self.evaluation.out_of_scope)
+            && (&transfer.path, &transfer.list) == (&out_of_scope.path, &out_of_scope.list)
+        {
+            let text = "the same texts as student.transfer, expected some that no model was trained on";
+            problems.push(("evaluation.out_of_scope".into(), text.into()));
+        }
         for (table, config) in tables {
             let Some(config) = config else { continue };
             problems.extend(config.validate().iter().map(|text| split_key(table, text)));

@@ -21,7 +21,7 @@ use std::path::Path;
 use std::time::Instant;
 use stillhouse_core::{ClassClustering, ClassId, Temperature};
 use stillhouse_data::{SealedTest, Split};
-use stillhouse_ensemble::{ConditionalTop1, coverage_table};
+use stillhouse_ensemble::{Calibration, ConditionalTop1, TeacherWeights, coverage_table};
 use stillhouse_targets::SoftTargets;
 use stillhouse_train::{Metrics, PredictionRecord, agreement, metrics_of, records};
 
@@ -188,7 +188,7 @@ impl Evaluation<'_> {
         };
         let curves: Vec<Curve> = self.models.all_trained().into_iter().map(curve).collect();
         let failed = self.failed_specialists();
-        let told = failed.into_iter().chain(self.unmet_merges());
+        let told = failed.into_iter().chain(self.unmet_merges()).chain(self.extreme_fit());
         let warnings = told.chain(crate::report::warnings(&report, &curves)).collect();
         let subsets = self.models.specialists.specialists.iter().map(|specialist| &specialist.subset);
         let cluster_galleries = cluster_galleries(self.shop, subsets)?;
@@ -210,6 +210,17 @@ impl Evaluation<'_> {
         let n_unmet = self.models.ensemble.n_unmet();
         let text = "The solver of the merge did not meet its tolerance on";
         (n_unmet > 0).then(|| format!("{text} {}.", counted(n_unmet, "example")))
+    }
+
+    /// A fit of the merge that found no best value.
+    fn extreme_fit(&self) -> Option<String> {
+        let is_fitted = self.shop.config.merge.calibration == Calibration::Temperature
+            || self.shop.config.merge.weights == TeacherWeights::Fitted {};
+        (is_fitted && self.models.specialists.fitted.is_extreme()).then(|| {
+            "A temperature or weight of the merge was fitted to the end of its range: the validation split is too small \
+             or too easy to tell."
+                .to_owned()
+        })
     }
 
     /// What the numbers of teachers from elsewhere leave out.

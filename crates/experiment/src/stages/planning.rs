@@ -14,7 +14,7 @@ pub(crate) use super::selection::selection_stage;
 pub(crate) use super::soft_targets::{layout, targets_stage};
 pub(crate) use super::student::student_stage;
 pub(crate) use super::tokenizer::planned_input;
-pub(crate) use super::training::new_model;
+pub(crate) use super::training::{folder_error, new_model};
 pub(crate) use super::validation::check_stage;
 
 /// The stage of a generalist, or of another member of the plain ensemble.

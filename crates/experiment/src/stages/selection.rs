@@ -41,6 +41,8 @@ const MAX_GREEDY_MERGES: usize = 400_000;
 const LEAST_GAIN: f64 = 1e-4;
 /// The weights and temperatures that are tried lie between the inverse of this and this.
 const MAX_FACTOR: f64 = 20.0;
+/// A factor is at the end of its range from here on.
+const EXTREME_FACTOR: f64 = 19.0;
 const N_SECTIONS: usize = 16;
 
 fn keep(shop: &Workshop<'_>) -> KeepSpecialists {
@@ -48,11 +50,10 @@ fn keep(shop: &Workshop<'_>) -> KeepSpecialists {
 }
 
 /// The stage that chooses on the validation split, after the stage with this key; none where nothing is to be chosen.
-pub(crate) fn selection_stage(shop: &Workshop<'_>, key: &str) -> Option<Stage> {
+pub(crate) fn selection_stage(shop: &Workshop<'_>, key: &str, n_specialists: usize) -> Option<Stage> {
     let (keep, merge) = (keep(shop), &shop.config.merge);
-    let is_needed = keep != KeepSpecialists::All
-        || merge.weights == TeacherWeights::Fitted {}
-        || merge.calibration == Calibration::Temperature;
+    let chooses = keep != KeepSpecialists::All || merge.weights == TeacherWeights::Fitted {};
+    let is_needed = (chooses && n_specialists > 0) || merge.calibration == Calibration::Temperature;
     is_needed.then(|| Stage::new("selection", None, &(key, keep, merge)))
 }
 
@@ -77,20 +78,20 @@ pub(crate) fn select_teachers(
     let simple = Selection { kept, fitted: FittedMerge { specialist_weight, temperature: Temperature::ONE } };
     let is_fitted = *weights == TeacherWeights::Fitted {};
     let is_calibrated = shop.config.merge.calibration == Calibration::Temperature;
-    let Some(stage) = selection_stage(shop, key).filter(|_| !specialists.is_empty() || is_calibrated) else {
+    let Some(stage) = selection_stage(shop, key, specialists.len()) else {
         return Ok((simple, key.to_owned()));
     };
     let produce = |folder: &Path| {
         let selection = shop.context.with_all_threads(|| -> Result<Selection> {
             let mut selection = simple;
-            if keep == KeepSpecialists::Greedy {
+            if keep == KeepSpecialists::Greedy && !specialists.is_empty() {
                 let n = specialists.len();
                 let n_rows = MAX_GREEDY_MERGES / (n * (n + 1) / 2);
                 selection.kept = Valid::new(shop, generalists, specialists, n_rows)?.greedy(selection.fitted)?;
             }
             if is_fitted || is_calibrated {
                 let valid = Valid::new(shop, generalists, specialists, shop.valid.len())?;
-                if is_fitted {
+                if is_fitted && !selection.kept.is_empty() {
                     selection.fitted.specialist_weight = valid.fit_weight(&selection.kept)?;
                 }
                 if is_calibrated {
@@ -102,16 +103,18 @@ pub(crate) fn select_teachers(
         write_json(&folder.join(SELECTION), &selection)
     };
     let selection: Selection = run_stage(shop.context, &stage, produce, |folder| read_json(&folder.join(SELECTION)))?;
+    let fitted = selection.fitted;
     let text = format!(
         "the merge hears {} of {} specialists, each with the weight {:.2} of a generalist",
         selection.kept.len(),
         specialists.len(),
-        selection.fitted.specialist_weight
+        fitted.specialist_weight
     );
-    shop.context.note("selection", text);
+    if !specialists.is_empty() {
+        shop.context.note("selection", text);
+    }
     if is_calibrated {
-        shop.context
-            .note("selection", format!("the merged logits are divided by {:.3}", selection.fitted.temperature.get()));
+        shop.context.note("selection", format!("the merged logits are divided by {:.3}", fitted.temperature.get()));
     }
     Ok((selection, stage.key().to_owned()))
 }
@@ -126,6 +129,12 @@ struct Valid<'a> {
 }
 
 impl FittedMerge {
+    /// Whether a fit ended where its range does: the validation split knows of no best value.
+    pub fn is_extreme(&self) -> bool {
+        let is_extreme = |factor: f64| factor > EXTREME_FACTOR || factor < EXTREME_FACTOR.recip();
+        is_extreme(self.temperature.get()) || (self.specialist_weight > 0.0 && is_extreme(self.specialist_weight))
+    }
+
     /// Nothing is fitted: all weigh the same, and the merge is taken as it is.
     const NONE: Self = Self { specialist_weight: 1.0, temperature: Temperature::ONE };
 }

@@ -130,25 +130,32 @@ impl Recipe<'_> {
         self.sampler.epoch_len(self.examples(shop).len()) * self.training.n_epochs
     }
 
+    /// The model before its training.
+    fn first_model(&self, shop: &Workshop<'_>) -> Result<Model> {
+        let model = self.fresh_model(shop)?;
+        if let (None, Some(folder)) = (&self.start, model.config().pretrained()) {
+            model.load_pretrained(folder, &shop.input).map_err(folder_error)?;
+        }
+        Ok(model)
+    }
+
+    /// The architecture, with seeded weights or those of the model that it starts from.
     fn fresh_model(&self, shop: &Workshop<'_>) -> Result<Model> {
         let seed = self.seed.derive("init", 0);
         let model = match (&self.start, self.tokenizer) {
             (Some((trained, head)), _) => trained.model.with_head(*head),
-            (None, None) => {
-                return started(shop, new_model(shop, self.model, &shop.input.shape, self.n_outputs, seed)?);
-            }
+            (None, None) => return new_model(shop, self.model, &shop.input.shape, self.n_outputs, seed),
             (None, Some(config)) => {
                 let tokenizer = tokenizer(shop, config)?;
                 let input = InputShape::Tokens { vocabulary_size: tokenizer.vocabulary_size() };
-                let model = new_model(shop, self.model, &input, self.n_outputs, seed)?;
-                started(shop, model)?.with_tokenizer(&tokenizer)
+                new_model(shop, self.model, &input, self.n_outputs, seed)?.with_tokenizer(&tokenizer)
             }
         };
         model.map_err(model_error)
     }
 
     fn train(&self, shop: &Workshop<'_>, stage: &Stage, folder: &Path, share: &Share<'_>) -> Result<()> {
-        let whole = self.fresh_model(shop)?;
+        let whole = self.first_model(shop)?;
         let monitor = shop.context.monitor(stage.name(), share);
         let checkpoint = folder.join(CHECKPOINT);
         let (model, summary) = match self.frozen {
@@ -271,14 +278,6 @@ pub(crate) fn new_model(
     Model::new(&config, input, n_outputs, seed, &shop.device).map_err(model_error)
 }
 
-/// The model with the published weights that its config names, if it does.
-fn started(shop: &Workshop<'_>, model: Model) -> Result<Model> {
-    if let Some(folder) = model.config().pretrained() {
-        model.load_pretrained(folder, &shop.input).map_err(folder_error)?;
-    }
-    Ok(model)
-}
-
 /// Hash of the files that a pretrained model is read from. What cannot be read is an error as soon as it is needed.
 fn content_of(folder: &Path) -> String {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -297,7 +296,7 @@ fn content_of(folder: &Path) -> String {
 }
 
 #[allow(clippy::needless_pass_by_value)] // the shape that `map_err` asks for
-fn folder_error(error: FolderError) -> ExperimentError {
+pub(crate) fn folder_error(error: FolderError) -> ExperimentError {
     ExperimentError::BadData(anyhow::Error::msg(error.to_string()))
 }
 

@@ -29,7 +29,7 @@ use candle_core::{Device, Tensor};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use stillhouse_core::{InputShape, InputSpec, Seed};
-use stillhouse_models::{BertConfig, BertPooling, Mode, Model, ModelConfig, ModelError, ModelInput, TokenRows};
+use stillhouse_models::{BertConfig, EncoderPooling, Mode, Model, ModelConfig, ModelError, ModelInput, TokenRows};
 use tempfile::TempDir;
 
 const MEAN: [[f32; 8]; 2] = [
@@ -81,7 +81,7 @@ fn features(model: &Model) -> Vec<f32> {
 #[test]
 fn outputs_are_those_of_the_python_library() {
     assert_close(&features(&loaded(&fixture(), &written())), &MEAN.concat(), 1e-5);
-    let cls = BertConfig { pooling: BertPooling::Cls, ..written() };
+    let cls = BertConfig { pooling: EncoderPooling::Cls, ..written() };
     assert_close(&features(&loaded(&fixture(), &cls)), &CLS.concat(), 1e-5);
 }
 

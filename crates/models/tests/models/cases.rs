@@ -5,9 +5,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::RngCore;
 use stillhouse_core::{InputShape, Ngrams, Seed};
 use stillhouse_models::{
-    BertActivation, BertConfig, BertPooling, BertSize, BlockKind, ConvNetConfig, MlpConfig, Mode, Model, ModelConfig,
-    ModelError, ModelInput, NgramBagConfig, Positions, PretrainedBlock, PretrainedResNetConfig, PretrainedResNetSize,
-    ResNetConfig, TokenRows, TransformerConfig, VitConfig, VitSize,
+    BertConfig, BertSize, BlockKind, ConvNetConfig, EncoderActivation, EncoderPooling, MlpConfig, Mode, Model,
+    ModelConfig, ModelError, ModelInput, NgramBagConfig, Positions, PretrainedBlock, PretrainedResNetConfig,
+    PretrainedResNetSize, ResNetConfig, TokenRows, TransformerConfig, VitConfig, VitSize,
 };
 use stillhouse_ops::loss::cross_entropy;
 use stillhouse_ops::{DropoutKey, Gradients, record};
@@ -38,7 +38,7 @@ pub fn bag(width: usize) -> NgramBagConfig {
 }
 
 pub fn bert() -> BertConfig {
-    let activation = BertActivation::Gelu;
+    let activation = EncoderActivation::Gelu;
     let (n_layers, n_heads, width, feed_forward_width) = (2, 2, 8, 16);
     let (vocabulary_size, n_positions, first_position, n_token_types, norm_eps) = (N_IDS, 6, 0, 2, 1e-12);
     BertConfig::new(BertSize {
@@ -60,18 +60,19 @@ pub const SMALL_IMAGE: InputShape = InputShape::Image { channels: 3, height: 4, 
 pub fn vit() -> VitConfig {
     VitConfig::new(VitSize {
         image: [4, 6],
+        channels: 3,
         patch: 2,
         n_layers: 2,
         n_heads: 2,
         width: 8,
         feed_forward_width: 16,
-        activation: BertActivation::Gelu,
+        activation: EncoderActivation::Gelu,
         norm_eps: 1e-12,
     })
 }
 
 pub fn pretrained_resnet(block: PretrainedBlock) -> PretrainedResNetSize {
-    PretrainedResNetSize { stem_width: 4, widths: vec![4, 8], depths: vec![1, 2], block }
+    PretrainedResNetSize { channels: 3, stem_width: 4, widths: vec![4, 8], depths: vec![1, 2], block }
 }
 
 /// Every architecture with each of its options on.
@@ -90,8 +91,8 @@ pub fn every_case() -> Vec<(ModelConfig, InputShape)> {
         max_len: 5,
         ..TransformerConfig::new(1, 3, 12)
     };
-    let size = BertSize { activation: BertActivation::GeluTanh, ..bert().size.unwrap() };
-    let (pooling, size) = (BertPooling::Cls, Some(size));
+    let size = BertSize { activation: EncoderActivation::GeluTanh, ..bert().size.unwrap() };
+    let (pooling, size) = (EncoderPooling::Cls, Some(size));
     let cls = BertConfig { pooling, size, dropout: 0.0, learning_rate_decay: 0.9, ..bert() };
     let later = BertSize { first_position: 1, n_token_types: 0, ..bert().size.unwrap() };
     let later = BertConfig { max_len: 5, ..BertConfig::new(later) };

@@ -2,7 +2,7 @@
 //!
 //! `tests/fixtures/make.py` wrote the folders and printed the numbers.
 
-use crate::cases::{N_OUTPUTS, assert_close, labels, loss_and_gradients};
+use crate::cases::{N_OUTPUTS, assert_close, labels, loss_and_gradients, values};
 use candle_core::{Device, Tensor};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -123,9 +123,46 @@ fn images_of_another_normalisation_give_the_same_numbers() {
     assert_features(&fixture("tiny_timm_vit"), &vit("cls"), &input, &TIMM_VIT.concat(), 1e-5);
     let input = spec(32, [IMAGENET[0], [0.5, 0.1, 0.3]]);
     assert_features(&fixture("tiny_resnet_basic"), &resnet(), &input, &RESNET_BASIC.concat(), 1e-4);
-    // another mean is not that of the padding around an image, which changes a little along its edges
-    let input = spec(32, [[0.47, 0.46, 0.42], IMAGENET[1]]);
-    assert_features(&fixture("tiny_resnet_basic"), &resnet(), &input, &RESNET_BASIC.concat(), 0.2);
+}
+
+/// Another mean is not that of the padding around an image, so that outputs are equal inside of it only.
+#[test]
+fn the_stem_of_a_residual_network_takes_another_mean_into_its_batch_norm() {
+    let folder = fixture("tiny_resnet_basic");
+    let mean_of = |mean: [f32; 3]| {
+        let model = loaded(&folder, &resnet(), &spec(32, [mean, IMAGENET[1]]));
+        values(&model, "stem.norm.running_mean")
+    };
+    let distance = [0.3, -0.1, 0.2];
+    let moved = mean_of(std::array::from_fn(|channel| IMAGENET[0][channel] + distance[channel]));
+    let tensors = candle_core::safetensors::load(folder.join("model.safetensors"), &Device::Cpu).unwrap();
+    let kernel = tensors["embedder.embedder.convolution.weight"].sum((2, 3)).unwrap().to_vec2::<f32>().unwrap();
+    for ((moved, usual), kernel) in moved.iter().zip(mean_of(IMAGENET[0])).zip(kernel) {
+        let shift: f32 = (0..3).map(|channel| kernel[channel] * distance[channel] / IMAGENET[1][channel]).sum();
+        assert!((usual - moved - shift).abs() < 1e-4 && shift.abs() > 0.01, "{usual} {moved} {shift}");
+    }
+}
+
+#[test]
+fn constants_of_images_that_cannot_be_are_named() {
+    let folder = TempDir::new().unwrap();
+    for file in ["config.json", "model.safetensors"] {
+        std::fs::copy(fixture("tiny_vit").join(file), folder.path().join(file)).unwrap();
+    }
+    let input = spec(8, VIT_IMAGES);
+    let config = vit("cls").in_folder(folder.path()).resolved().unwrap().into_owned();
+    let model = Model::new(&config, &input.shape, N_OUTPUTS, Seed(3), &Device::Cpu).unwrap();
+    for (constants, expected) in [
+        (r#"{"image_mean": [0.5], "image_std": [0.5]}"#, "expected 3 numbers"),
+        (r#"{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.0, 0.5]}"#, "0.0"),
+        (r#"{"rescale_factor": 1.0}"#, "rescale_factor is 1, expected 1/255"),
+    ] {
+        std::fs::write(folder.path().join("preprocessor_config.json"), constants).unwrap();
+        let error = model.load_pretrained(folder.path(), &input).unwrap_err().to_string();
+        assert!(error.contains("preprocessor_config.json") && error.contains(expected), "{error}");
+    }
+    std::fs::write(folder.path().join("preprocessor_config.json"), r#"{"do_normalize": false}"#).unwrap();
+    model.load_pretrained(folder.path(), &input).unwrap();
 }
 
 /// A published network under timm's names.
@@ -190,8 +227,9 @@ fn other_networks_are_refused_by_name() {
     };
     for (config, published, expected) in [
         (vit("cls"), r#"{"model_type": "swin"}"#, "model_type is swin"),
-        (resnet(), r#"{"model_type": "vit"}"#, "model_type is vit"),
+        (resnet(), r#"{"model_type": "vit"}"#, "the network is vit"),
         (resnet(), r#"{"architecture": "convnext_tiny"}"#, "convnext_tiny"),
+        (resnet(), r#"{"architecture": "resnetaa50"}"#, "resnetaa50"),
         (resnet(), "{}", "missing"),
     ] {
         let error = refusal(&config, published);
@@ -202,6 +240,13 @@ fn other_networks_are_refused_by_name() {
     assert!(error.contains("vit_giant_patch14") && error.contains("vit_tiny"), "{error}");
     let config = vit("cls").in_folder(&fixture("tiny_vit")).resolved().unwrap().into_owned();
     let other = spec(9, IMAGENET).shape;
-    let error = Model::new(&config, &other, N_OUTPUTS, Seed(3), &Device::Cpu).unwrap_err().to_string();
-    assert!(error.contains("8 x 8") && error.contains("9 x 9") && error.contains("data.size = [8, 8]"), "{error}");
+    let refusal = |config: &ModelConfig, input: &InputShape| {
+        Model::new(config, input, N_OUTPUTS, Seed(3), &Device::Cpu).unwrap_err().to_string()
+    };
+    let error = refusal(&config, &other);
+    assert!(error.contains("8 x 8 pixels") && error.contains("9") && error.contains("data.size = [8, 8]"), "{error}");
+    let grey = InputShape::Image { channels: 1, height: 32, width: 32 };
+    let config = resnet().in_folder(&fixture("tiny_resnet_basic")).resolved().unwrap().into_owned();
+    let error = refusal(&config, &grey);
+    assert!(error.contains("3 channels, found 1") && error.contains("data.channels = 3"), "{error}");
 }
