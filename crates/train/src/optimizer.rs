@@ -30,7 +30,8 @@ pub struct SgdConfig {
     /// Look ahead by one momentum step (Nesterov).
     #[serde(default)]
     pub nesterov: bool,
-    /// Weights shrink by the learning rate times this in each step.
+    /// Weights shrink by the learning rate times this in each step, beside the momentum. Where a program adds the decay to
+    /// the gradient, as PyTorch does, the same effect has a value of `1 - momentum` times this one.
     #[serde(default)]
     pub weight_decay: f64,
 }
