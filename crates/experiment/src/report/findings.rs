@@ -61,10 +61,14 @@ pub fn supporting_sentences(report: &Report) -> Vec<String> {
 
 /// What a reader should know before believing the numbers. `curves` may be empty.
 pub fn warnings(report: &Report, curves: &[Curve]) -> Vec<String> {
-    [weak_teacher(report), nearly_one_hot(report), still_improving(report, curves), idle_specialists(report)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let all = [
+        weak_teacher(report),
+        early_generalist(report),
+        nearly_one_hot(report),
+        still_improving(report, curves),
+        idle_specialists(report),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 fn student_headline(report: &Report, comparison: &Comparison) -> String {
@@ -141,6 +145,27 @@ fn weak_teacher(report: &Report) -> Option<String> {
     })
 }
 
+/// A generalist that a twin of the student, no larger and on the same labels, is better than: only its training can be why.
+fn early_generalist(report: &Report) -> Option<String> {
+    let (generalist, twin) = (report.model("generalist")?, report.model("student_hard")?);
+    let is_comparable = !generalist.is_external() && twin.n_parameters <= generalist.n_parameters;
+    let gap = twin.valid_top1 - generalist.valid_top1;
+    (is_comparable && gap > top1_error(report, twin.valid_top1)).then(|| {
+        format!(
+            "The student’s hard-label twin, no larger than the generalist, is better ({}\u{a0}% against {}\u{a0}% on \
+             validation): the generalist was not trained long enough, and what specialists gain over it longer training \
+             may gain too.",
+            percent(twin.valid_top1),
+            percent(generalist.valid_top1)
+        )
+    })
+}
+
+/// Standard error of a validation accuracy.
+fn top1_error(report: &Report, top1: f64) -> f64 {
+    (top1 * (1.0 - top1) / report.dataset.n_valid.max(1) as f64).sqrt()
+}
+
 fn nearly_one_hot(report: &Report) -> Option<String> {
     let entropy = report.soft_target_entropy.filter(|entropy| *entropy < NEARLY_ONE_HOT_NATS)?;
     let no_knowledge = (report.dataset.n_classes.max(1) as f64).ln();
@@ -162,8 +187,7 @@ fn still_improving(report: &Report, curves: &[Curve]) -> Option<String> {
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let (earlier, last) = accuracies[earlier_start..].split_at(window);
     let (earlier, last) = (mean(earlier), mean(last));
-    let standard_error = (last * (1.0 - last) / report.dataset.n_valid.max(1) as f64).sqrt();
-    (last - earlier > standard_error).then(|| {
+    (last - earlier > top1_error(report, last)).then(|| {
         format!(
             "The student was still improving at the end of its schedule ({} points of validation top-1 in the last {} of {}): train it longer.",
             points(last - earlier),

@@ -245,6 +245,12 @@ fn warnings_name_the_trap() {
     assert_eq!(warnings(&quiet, &[]), Vec::<String>::new());
     let weak = Report { comparisons: vec![comparison("ensemble", "student_hard", -0.001, 0.004)], ..quiet.clone() };
     assert!(warnings(&weak, &[])[0].starts_with("The teacher is no better than the student’s hard-label twin (−0.10"));
+    let mut early = quiet.clone();
+    let twin = early.models.iter_mut().find(|model| model.name == "student_hard").unwrap();
+    twin.valid_top1 = 0.75;
+    assert!(warnings(&early, &[]).iter().any(|told| told.contains("the generalist was not trained long enough")));
+    early.models.iter_mut().find(|model| model.name == "student_hard").unwrap().n_parameters = 2_000_000;
+    assert!(!warnings(&early, &[]).iter().any(|told| told.contains("not trained long enough")));
     let sharp = Report { soft_target_entropy: Some(0.01), ..quiet.clone() };
     assert!(warnings(&sharp, &[])[0].contains("nearly one-hot"));
     let mut idle = Report { clusters: report().clusters, ..quiet.clone() };
