@@ -18,7 +18,13 @@ pub(crate) struct Origin<'a> {
     pub(crate) has_size: bool,
 }
 
-impl Origin<'_> {
+impl<'a> Origin<'a> {
+    /// `pretrained`, `repo` and `revision` of a config, and whether it has sizes.
+    pub(crate) fn new(keys: [&'a Option<String>; 3], has_size: bool) -> Self {
+        let [pretrained, repo, revision] = keys.map(Option::as_deref);
+        Self { pretrained, repo, revision, has_size }
+    }
+
     /// What is wrong with them.
     pub(crate) fn problem(&self) -> Option<&'static str> {
         match (self.pretrained, self.repo, self.revision, self.has_size) {

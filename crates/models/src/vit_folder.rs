@@ -52,12 +52,8 @@ const TIMM_VARIANTS: [&str; 7] = [
 
 impl VitConfig {
     pub(crate) fn origin(&self) -> Origin<'_> {
-        Origin {
-            pretrained: self.pretrained.as_deref(),
-            repo: self.repo.as_deref(),
-            revision: self.revision.as_deref(),
-            has_size: self.size.is_some(),
-        }
+        let (pretrained, repo, revision) = (&self.pretrained, &self.repo, &self.revision);
+        Origin::new([pretrained, repo, revision], self.size.is_some())
     }
 
     /// This config with the sizes of the network in `folder`.
