@@ -233,6 +233,33 @@ impl ConvNorm {
     }
 }
 
+/// The way past a residual block: the input itself, or a 1x1 convolution of it where the block changes its shape.
+pub(crate) struct Shortcut(Option<ConvNorm>);
+
+impl Shortcut {
+    /// Beside a block that takes `size` and gives out `n_out` channels.
+    pub(crate) fn build(
+        name: &str,
+        size: [usize; 3],
+        stride: usize,
+        n_out: usize,
+        registry: &mut Registry,
+    ) -> Result<Self, ModelError> {
+        if stride == 1 && size[2] == n_out {
+            return Ok(Self(None));
+        }
+        ConvNorm::build(name, size, Window { kernel: 1, stride }, n_out, registry)
+            .map(|projection| Self(Some(projection)))
+    }
+
+    pub(crate) fn forward(&self, images: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
+        match &self.0 {
+            Some(projection) => projection.forward(images, Activation::None, mode),
+            None => Ok(images.clone()),
+        }
+    }
+}
+
 /// Batch norm over all axes but the last (Ioffe and Szegedy 2015, arXiv:1502.03167).
 struct BatchNorm {
     scale: Var,

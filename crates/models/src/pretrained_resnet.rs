@@ -5,7 +5,7 @@
 
 use crate::ModelError;
 use crate::config::{check_learning_rate_decay, check_width, check_widths, one};
-use crate::layers::{Activation, ConvNorm, Mode, Window};
+use crate::layers::{Activation, ConvNorm, Mode, Shortcut, Window};
 use crate::param::Registry;
 use candle_core::Tensor;
 use schemars::JsonSchema;
@@ -127,8 +127,7 @@ pub(crate) struct PretrainedResNet {
 
 struct Block {
     convolutions: Vec<ConvNorm>,
-    /// none where the block keeps the shape: the shortcut is then the identity
-    shortcut: Option<ConvNorm>,
+    shortcut: Shortcut,
 }
 
 const STEM: Window = Window { kernel: 7, stride: 2 };
@@ -202,19 +201,12 @@ impl Block {
             convolutions.push(ConvNorm::build(&name, size, Window { kernel, stride }, n_out, registry)?);
             size = convolutions[index].output_size();
         }
-        let mut shortcut = None;
-        if stride != 1 || image[2] != width {
-            let window = Window { kernel: 1, stride };
-            shortcut = Some(ConvNorm::build(&format!("{name}.shortcut"), image, window, width, registry)?);
-        }
+        let shortcut = Shortcut::build(&format!("{name}.shortcut"), image, stride, width, registry)?;
         Ok(Self { convolutions, shortcut })
     }
 
     fn forward(&self, images: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
-        let shortcut = match &self.shortcut {
-            Some(projection) => projection.forward(images, Activation::None, mode)?,
-            None => images.clone(),
-        };
+        let shortcut = self.shortcut.forward(images, mode)?;
         let mut hidden = images.clone();
         for (index, convolution) in self.convolutions.iter().enumerate() {
             let residual = (index + 1 == self.convolutions.len()).then_some(&shortcut);

@@ -1,10 +1,9 @@
 //! Published residual networks for large images: sizes and names, those of the transformers library and those of timm,
 //! which are torchvision's.
 
-use crate::folder::CONFIG;
 use crate::normalisation::Renormalise;
 use crate::pretrained::Origin;
-use crate::published::{Family, Part, Published, Shapes, inconsistent, read_json};
+use crate::published::{Part, Published, Shapes, published_size};
 use crate::{FolderError, PretrainedBlock, PretrainedResNetConfig, PretrainedResNetSize};
 use serde::Deserialize;
 use std::path::Path;
@@ -48,21 +47,8 @@ impl PretrainedResNetConfig {
     /// A folder without a readable `config.json`, or one of another family; for a network of timm's, whose sizes are
     /// those of its tensors, weights that cannot be read.
     pub fn resolved(&self, folder: &Path) -> Result<Self, FolderError> {
-        let wrong = |problem: String| inconsistent(folder, format!("{CONFIG}: {problem}"));
-        let family: Family = read_json(folder, CONFIG)?;
-        let size = match (family.model_type.as_deref(), family.architecture.as_deref()) {
-            (Some("resnet"), _) => read_json::<PublishedConfig>(folder, CONFIG)?.size().map_err(wrong)?,
-            (None, Some(architecture)) if TIMM_NAMES.contains(&architecture) => {
-                timm_size(&Shapes::read(folder)?).map_err(wrong)?
-            }
-            (model_type, architecture) => {
-                let found = model_type.or(architecture).unwrap_or("missing");
-                let known = TIMM_NAMES.join(", ");
-                return Err(wrong(format!(
-                    "the network is {found}, expected model_type \"resnet\", or of timm's {known}"
-                )));
-            }
-        };
+        let of_transformers = |published: PublishedConfig| published.size();
+        let size = published_size(folder, "resnet", of_transformers, timm_size)?;
         Ok(Self { size: Some(size), ..self.clone() })
     }
 
@@ -118,7 +104,10 @@ impl PublishedConfig {
 }
 
 /// The sizes of a network of timm's.
-fn timm_size(shapes: &Shapes) -> Result<PretrainedResNetSize, String> {
+fn timm_size(architecture: &str, shapes: &Shapes) -> Result<PretrainedResNetSize, String> {
+    if !TIMM_NAMES.contains(&architecture) {
+        return Err(format!("architecture is \"{architecture}\", expected one of {}", TIMM_NAMES.join(", ")));
+    }
     let [stem_width, channels, rows, columns] = shapes.axes::<4>("conv1.weight")?;
     if [rows, columns] != [7, 7] {
         return Err(format!("conv1.weight has kernels of {rows}x{columns}, expected 7x7"));

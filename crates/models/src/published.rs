@@ -46,9 +46,29 @@ pub(crate) fn read_json<T: DeserializeOwned>(folder: &Path, file: &str) -> Resul
 
 /// What tells the libraries' kinds of `config.json` apart: the first is the transformers library's, the second timm's.
 #[derive(Deserialize)]
-pub(crate) struct Family {
-    pub(crate) model_type: Option<String>,
-    pub(crate) architecture: Option<String>,
+struct Family {
+    model_type: Option<String>,
+    architecture: Option<String>,
+}
+
+/// The sizes of a network of images: from its `config.json` if the transformers library published it as a `model_type`,
+/// from its name and the shapes of its tensors if timm did.
+pub(crate) fn published_size<C: DeserializeOwned, S>(
+    folder: &Path,
+    model_type: &str,
+    of_transformers: impl Fn(C) -> Result<S, String>,
+    of_timm: impl Fn(&str, &Shapes) -> Result<S, String>,
+) -> Result<S, FolderError> {
+    let family: Family = read_json(folder, CONFIG)?;
+    let size = match (family.model_type.as_deref(), family.architecture.as_deref()) {
+        (Some(found), _) if found == model_type => of_transformers(read_json(folder, CONFIG)?),
+        (None, Some(architecture)) => of_timm(architecture, &Shapes::read(folder)?),
+        (found, _) => {
+            let found = found.unwrap_or("missing");
+            Err(format!("model_type is {found}, expected \"{model_type}\", or an architecture of timm's"))
+        }
+    };
+    size.map_err(|problem| inconsistent(folder, format!("{CONFIG}: {problem}")))
 }
 
 /// A folder whose files do not go together, or are of a network that this program does not know.

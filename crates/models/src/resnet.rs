@@ -4,7 +4,7 @@
 
 use crate::ModelError;
 use crate::config::{check_width, check_widths};
-use crate::layers::{Activation, ConvNorm, Mode, Window};
+use crate::layers::{Activation, ConvNorm, Mode, Shortcut, Window};
 use crate::param::Registry;
 use candle_core::Tensor;
 use schemars::JsonSchema;
@@ -117,8 +117,7 @@ pub(crate) struct ResNet {
 struct Block {
     conv1: BlockConv,
     conv2: BlockConv,
-    /// none where the block keeps the shape: the shortcut is then the identity
-    shortcut: Option<ConvNorm>,
+    shortcut: Shortcut,
 }
 
 impl ResNet {
@@ -167,19 +166,12 @@ impl Block {
     ) -> Result<Self, ModelError> {
         let conv1 = BlockConv::build(&format!("{name}.conv1"), kind, size, stride, width, registry)?;
         let conv2 = BlockConv::build(&format!("{name}.conv2"), kind, conv1.conv.output_size(), 1, width, registry)?;
-        let mut shortcut = None;
-        if stride != 1 || size[2] != width {
-            let window = Window { kernel: 1, stride };
-            shortcut = Some(ConvNorm::build(&format!("{name}.shortcut"), size, window, width, registry)?);
-        }
+        let shortcut = Shortcut::build(&format!("{name}.shortcut"), size, stride, width, registry)?;
         Ok(Self { conv1, conv2, shortcut })
     }
 
     fn forward(&self, images: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
-        let shortcut = match &self.shortcut {
-            Some(projection) => projection.forward(images, Activation::None, mode)?,
-            None => images.clone(),
-        };
+        let shortcut = self.shortcut.forward(images, mode)?;
         let hidden = self.conv1.forward_onto(images, None, mode)?;
         self.conv2.forward_onto(&hidden, Some(&shortcut), mode)
     }

@@ -1,9 +1,8 @@
 //! Published vision transformers: sizes and names, those of the transformers library and those of timm.
 
-use crate::folder::CONFIG;
 use crate::normalisation::Renormalise;
 use crate::pretrained::Origin;
-use crate::published::{Family, Part, Published, Shapes, inconsistent, read_json};
+use crate::published::{Part, Published, Shapes, published_size};
 use crate::{EncoderActivation, FolderError, VitConfig, VitSize};
 use candle_core::{Result as TensorResult, Tensor};
 use serde::Deserialize;
@@ -62,16 +61,8 @@ impl VitConfig {
     /// A folder without a readable `config.json`, or one of another family; for a network of timm's, whose sizes are
     /// those of its tensors, weights that cannot be read.
     pub fn resolved(&self, folder: &Path) -> Result<Self, FolderError> {
-        let wrong = |problem: String| inconsistent(folder, format!("{CONFIG}: {problem}"));
-        let family: Family = read_json(folder, CONFIG)?;
-        let size = match (family.model_type.as_deref(), family.architecture.as_deref()) {
-            (Some("vit"), _) => read_json::<PublishedConfig>(folder, CONFIG)?.size().map_err(wrong)?,
-            (None, Some(architecture)) => timm_size(architecture, &Shapes::read(folder)?).map_err(wrong)?,
-            (found, _) => {
-                let found = found.unwrap_or("missing");
-                return Err(wrong(format!("model_type is {found}, expected \"vit\", or an architecture of timm's")));
-            }
-        };
+        let of_transformers = |published: PublishedConfig| published.size();
+        let size = published_size(folder, "vit", of_transformers, timm_size)?;
         Ok(Self { size: Some(size), ..self.clone() })
     }
 

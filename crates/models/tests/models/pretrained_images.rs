@@ -221,13 +221,14 @@ fn every_weight_has_a_gradient_and_lower_ones_learn_slower() {
 #[test]
 fn other_networks_are_refused_by_name() {
     let folder = TempDir::new().unwrap();
+    std::fs::copy(fixture("tiny_timm_vit/model.safetensors"), folder.path().join("model.safetensors")).unwrap();
     let refusal = |config: &ModelConfig, published: &str| {
         std::fs::write(folder.path().join("config.json"), published).unwrap();
         config.in_folder(folder.path()).resolved().unwrap_err().to_string()
     };
     for (config, published, expected) in [
         (vit("cls"), r#"{"model_type": "swin"}"#, "model_type is swin"),
-        (resnet(), r#"{"model_type": "vit"}"#, "the network is vit"),
+        (resnet(), r#"{"model_type": "vit"}"#, "model_type is vit"),
         (resnet(), r#"{"architecture": "convnext_tiny"}"#, "convnext_tiny"),
         (resnet(), r#"{"architecture": "resnetaa50"}"#, "resnetaa50"),
         (resnet(), "{}", "missing"),
@@ -235,7 +236,6 @@ fn other_networks_are_refused_by_name() {
         let error = refusal(&config, published);
         assert!(error.contains("config.json") && error.contains(expected), "{error}");
     }
-    std::fs::copy(fixture("tiny_timm_vit/model.safetensors"), folder.path().join("model.safetensors")).unwrap();
     let error = refusal(&vit("cls"), r#"{"architecture": "vit_giant_patch14"}"#);
     assert!(error.contains("vit_giant_patch14") && error.contains("vit_tiny"), "{error}");
     let config = vit("cls").in_folder(&fixture("tiny_vit")).resolved().unwrap().into_owned();
