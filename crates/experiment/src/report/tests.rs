@@ -144,6 +144,13 @@ fn labels_are_text_wherever_they_come_from() {
 }
 
 #[test]
+fn long_labels_break_between_their_words() {
+    let mut report = report();
+    report.clusters[0].classes[0] = "card_payment_<fee>".into();
+    assert!(html_page(&page(&report)).contains("<span>card_<wbr>payment_<wbr>&lt;fee&gt;</span>"));
+}
+
+#[test]
 fn the_templates_trust_only_what_this_program_drew() {
     for template in [include_str!("html/page.html.j2"), include_str!("sweep/sweep.html.j2")] {
         for (position, _) in template.match_indices("|safe") {

@@ -17,7 +17,7 @@ use super::format::{duration, fixed, integer, whole_percent};
 use super::page::ReportPage;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
+use minijinja::{AutoEscape, Environment, HtmlEscape, UndefinedBehavior, Value};
 pub(crate) use models::verdict_class;
 use serde::Serialize;
 
@@ -106,9 +106,23 @@ pub(crate) fn render(template: &str, context: &impl Serialize) -> String {
     environment.set_syntax(syntax.expect("the default delimiters"));
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.add_filter("breakable", breakable);
     environment
         .render_str(template, Value::from(Serde(context)))
         .expect("the templates are part of the program and tests render them")
+}
+
+/// The filter `breakable`: a label, escaped, that may be broken into lines after the underscores, dashes, dots and slashes
+/// between its words, and not in the middle of one.
+fn breakable(label: &str) -> Value {
+    let mut html = String::with_capacity(label.len());
+    for part in label.split_inclusive(['_', '-', '.', '/']) {
+        if !html.is_empty() {
+            html.push_str("<wbr>");
+        }
+        html.push_str(&HtmlEscape(part).to_string());
+    }
+    Value::from_safe_string(html)
 }
 
 /// The style sheet that all pages share.
