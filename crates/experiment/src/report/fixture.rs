@@ -230,7 +230,7 @@ fn curve(model: &str, top1: f64, n_epochs: u64) -> Curve {
     Curve { model: model.to_owned(), epochs: (1..=n_epochs).map(point).collect() }
 }
 
-fn sample(example_id: u64, true_class: usize) -> SoftTargetSample {
+fn sample(test_row: u64, true_class: usize) -> SoftTargetSample {
     let logits = [0.2, 6.1, 4.4, 3.6, 1.2, 0.6, 0.1, -0.4, -1.0, -1.9];
     let row = |source: &str, temperature: f64, sharpness: f64, twist: usize| {
         let scores: Vec<f64> = (0..logits.len())
@@ -248,7 +248,7 @@ fn sample(example_id: u64, true_class: usize) -> SoftTargetSample {
         png: Some(png(true_class, 3)),
         text: None,
         true_label: label(true_class + 1),
-        example_id,
+        test_row,
         rows: vec![
             row("merged", 1.0, 1.3, 0),
             row("merged", 2.0, 1.3, 0),

@@ -77,8 +77,9 @@ pub struct SoftTargetSample {
     pub text: Option<String>,
     /// label of the true class
     pub true_label: String,
-    /// number of the example in the dataset
-    pub example_id: u64,
+    /// its row in the test split, counted from 0
+    #[serde(alias = "example_id")]
+    pub test_row: u64,
     /// distributions, one column of the picture each, in this order
     pub rows: Vec<SoftTargetRow>,
 }

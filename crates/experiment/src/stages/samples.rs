@@ -65,7 +65,7 @@ pub(super) fn soft_target_samples(
             png: png_of(&split, nth)?,
             text: text_of(&split, nth),
             true_label: shop.labels[split.label(nth).index()].clone(),
-            example_id: split.example_id(nth).0,
+            test_row: chosen[nth] as u64,
             rows: softened.chain(others).collect(),
         })
     };

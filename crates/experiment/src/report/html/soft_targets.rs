@@ -17,7 +17,7 @@ pub(super) struct SampleView {
     picture: Option<Picture>,
     text: Option<String>,
     true_label: String,
-    example_id: u64,
+    test_row: u64,
     sources: Vec<SourceView>,
     temperatures: Vec<ColumnView>,
     classes: Vec<ClassView>,
@@ -70,7 +70,7 @@ fn view(sample: &SoftTargetSample) -> SampleView {
         picture: picture(sample.png.as_deref()),
         text: sample.text.clone(),
         true_label: sample.true_label.clone(),
-        example_id: sample.example_id,
+        test_row: sample.test_row,
         sources: sources(&sample.rows),
         temperatures: (0..sample.rows.len())
             .map(|column| ColumnView {
