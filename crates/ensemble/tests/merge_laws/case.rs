@@ -174,15 +174,21 @@ impl Case {
         named + dustbins.iter().zip(&outside).map(|(dustbin, classes)| log(*dustbin, sum(classes))).sum::<f64>()
     }
 
-    /// The largest violation of `q_i (1 - sum_m D_m / Q_m) = a_i`.
-    pub fn violation(&self, merged: &[f64]) -> f64 {
-        let (mass, dustbins, outside) = self.sides();
-        let mut divisor = vec![1.0; self.n_classes()];
+    /// `1 - sum_m D_m / Q_m` over the sets that a class lies outside of. At the minimum none is negative.
+    pub fn divisors(&self, merged: &[f64]) -> Vec<f64> {
+        let (_, dustbins, outside) = self.sides();
+        let mut divisors = vec![1.0; self.n_classes()];
         for (dustbin, classes) in dustbins.iter().zip(&outside).filter(|(dustbin, _)| **dustbin > 0.0) {
             let total: f64 = classes.iter().map(|class| merged[*class]).sum();
-            classes.iter().for_each(|class| divisor[*class] -= dustbin / total);
+            classes.iter().for_each(|class| divisors[*class] -= dustbin / total);
         }
-        let error = |class: usize| (merged[class] * divisor[class] - mass[class]).abs();
+        divisors
+    }
+
+    /// The largest violation of `q_i (1 - sum_m D_m / Q_m) = a_i`.
+    pub fn violation(&self, merged: &[f64]) -> f64 {
+        let (mass, divisors) = (self.sides().0, self.divisors(merged));
+        let error = |class: usize| (merged[class] * divisors[class] - mass[class]).abs();
         (0..self.n_classes()).map(error).fold(0.0, f64::max)
     }
 

@@ -227,21 +227,36 @@ proptest! {
     }
 }
 
+fn agrees_with_em(case: &Case) {
+    let (exact, em) = (case.exact(), case.em(20_000));
+    // Where EM has not arrived after all these steps, it must at least not be better (but for the floor of masses).
+    let gap = case.objective(&em) - case.objective(&exact);
+    assert!(gap > -1e-9, "{gap:e}");
+    // A class that starts out tiny and has to become large grows by `-divisor` in each step, and can still be on its way
+    // when no product is far from its target.
+    let is_growing = case.divisors(&em).iter().any(|divisor| *divisor < -1e-10);
+    if case.violation(&em) < 1e-13 && !is_growing {
+        assert!(gap < 1e-9, "{gap:e}");
+        let well_conditioned = case.sides().0.iter().all(|mass| *mass > 1e-9);
+        assert!(!well_conditioned || close(&exact, &em, 1e-3));
+    }
+}
+
+/// A class with a mass of 4e-15 that ends at 0.13: after 20 000 steps EM has brought it to 6e-7.
+#[test]
+fn em_on_its_way_is_not_taken_for_arrived() {
+    let case = Case::random(12_612_095_471_857_213_115, 4);
+    agrees_with_em(&case);
+    let em = case.em(20_000);
+    assert!(case.violation(&em) < 1e-13 && case.objective(&em) > case.objective(&case.exact()) + 1e-9);
+}
+
 proptest! {
     #![proptest_config(cases(150))]
 
     #[test]
     fn it_agrees_with_expectation_maximisation(seed in any::<u64>(), m in 1_usize..7) {
-        let case = Case::random(seed, m);
-        let (exact, em) = (case.exact(), case.em(20_000));
-        // Where EM has not arrived after all these steps, it must at least not be better (but for the floor of masses).
-        let gap = case.objective(&em) - case.objective(&exact);
-        prop_assert!(gap > -1e-9, "{gap:e}");
-        if case.violation(&em) < 1e-13 {
-            prop_assert!(gap < 1e-9, "{gap:e}");
-            let well_conditioned = case.sides().0.iter().all(|mass| *mass > 1e-9);
-            prop_assert!(!well_conditioned || close(&exact, &em, 1e-3));
-        }
+        agrees_with_em(&Case::random(seed, m));
     }
 
     #[test]
