@@ -174,7 +174,8 @@ fn plan_and_status_tell_what_is_done() {
     let plan = |words: &[&str]| -> Json { serde_json::from_str(&scratch.succeed(words).stdout).unwrap() };
     let before = plan(&["plan", "tiny.toml", "--json"]);
     assert!(!scratch.path("runs").exists(), "a plan writes nothing");
-    scratch.succeed(&["run", "tiny.toml"]);
+    let told = scratch.succeed(&["run", "tiny.toml"]).stderr;
+    assert!(told.contains("of the validation examples the merged ensemble gets "), "{told}");
     let after = plan(&["plan", "tiny.toml", "--json"]);
     let names =
         |plan: &Json| -> Vec<Json> { plan["stages"].as_array().unwrap().iter().map(|s| s["name"].clone()).collect() };
@@ -183,8 +184,13 @@ fn plan_and_status_tell_what_is_done() {
         let stages = plan["stages"].as_array().unwrap();
         stages.iter().find(|stage| stage["name"] == name).unwrap()["cached"].as_bool().unwrap()
     };
-    for name in ["generalist", "clustering", "specialist_2", "student", "student_hard"] {
+    let seconds = |plan: &Json, name: &str| -> Option<f64> {
+        let stages = plan["stages"].as_array().unwrap();
+        stages.iter().find(|stage| stage["name"] == name).unwrap()["estimated_seconds"].as_f64()
+    };
+    for name in ["generalist", "specialist_2", "validation", "merged", "soft_targets", "student_hard", "evaluation"] {
         assert!(!is_cached(&before, name) && is_cached(&after, name), "{name}");
+        assert!(seconds(&before, name) > Some(0.0) && seconds(&after, name).is_none(), "{name}");
     }
     let changed = plan(&["plan", "tiny.toml", "--json", "--set", "student.training.n_epochs=3"]);
     assert!(is_cached(&changed, "specialist_2") && !is_cached(&changed, "student"));

@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::memory;
 use crate::report::DatasetReport;
 use crate::stages::{
-    Ensemble, Evaluated, Member, Models, Teacher, Tokenizers, Trained, Workshop, check_specialists, cluster_classes,
-    evaluate, make_tokenizers, read_external_teachers, store_soft_targets, train_generalist_ensemble,
+    Ensemble, Evaluated, Member, Models, Teacher, Tokenizers, Trained, Workshop, check_merged, check_specialists,
+    cluster_classes, evaluate, make_tokenizers, read_external_teachers, store_soft_targets, train_generalist_ensemble,
     train_generalists, train_specialists, train_students,
 };
 use std::sync::Arc;
@@ -53,13 +53,15 @@ pub(crate) fn run_pipeline(
     };
 
     // What all of them say about every example that the student learns from, merged (sec. 5.3, eq. 5) and stored once.
+    let generalist = shop.generalist_beside(&generalists, 0);
     let ensemble = Ensemble::new(&shop, &generalists, &specialists)?;
+    check_merged(&shop, generalist, &ensemble)?;
     let merged_targets = store_soft_targets(&shop, "soft_targets", &Teacher::Merged(&ensemble))?;
 
     // The step that the paper leaves open (sec. 8): back into one small net. Its twins learn from other targets.
     let mut targets = vec![("student", merged_targets.clone())];
     if wants(Baseline::StudentGeneralist) {
-        let teacher = Teacher::Single(shop.generalist_beside(&generalists, 0));
+        let teacher = Teacher::Single(generalist);
         targets.push(("student_generalist", store_soft_targets(&shop, "soft_targets_generalist", &teacher)?));
     }
     if wants(Baseline::StudentGeneralistEnsemble) && !ensemble_members.is_empty() {
@@ -71,7 +73,7 @@ pub(crate) fn run_pipeline(
     // The test split is read here, and only here.
     let models = Models {
         generalists: &generalists,
-        generalist: shop.generalist_beside(&generalists, 0),
+        generalist,
         specialists: &specialists,
         ensemble: &ensemble,
         students: &students,

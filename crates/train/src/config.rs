@@ -54,6 +54,17 @@ fn default_batch_size() -> usize {
 }
 
 impl TrainingConfig {
+    /// Optimizer steps of each epoch over so many rows. An incomplete last batch is left out, so that every step weighs
+    /// its examples alike.
+    pub fn steps_per_epoch(&self, n_rows: usize) -> usize {
+        (n_rows / self.batch_size).max(1)
+    }
+
+    /// Examples that all epochs over so many rows show, unless the training stops early.
+    pub fn n_examples_seen(&self, n_rows: usize) -> usize {
+        self.n_epochs * n_rows.min(self.steps_per_epoch(n_rows) * self.batch_size)
+    }
+
     /// Everything out of range, one sentence each, beginning with the key.
     pub fn validate(&self) -> Vec<String> {
         let mut problems = Vec::new();

@@ -94,8 +94,6 @@ struct Training<'a> {
 impl<'a> Training<'a> {
     fn start(model: &'a Model, job: &'a FitJob<'a>) -> Result<Self, TrainError> {
         let n_rows = job.sampler.epoch_len(job.split.len());
-        // an incomplete last batch is left out, so that every step weighs its examples alike
-        let steps_per_epoch = if n_rows < job.config.batch_size { 1 } else { n_rows / job.config.batch_size };
         if n_rows < 2 {
             return Err(TrainError::NoData { model: job.name.to_owned(), n_rows });
         }
@@ -107,7 +105,7 @@ impl<'a> Training<'a> {
             optimizer,
             progress: Progress::default(),
             best: None,
-            steps_per_epoch,
+            steps_per_epoch: job.config.steps_per_epoch(n_rows),
             clock: now,
             last_checkpoint: now,
         };

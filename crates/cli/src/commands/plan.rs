@@ -89,7 +89,7 @@ fn in_words(plan: &Plan) -> String {
     let disk_bytes: u64 = to_do.map(|stage| stage.disk_bytes).sum();
     let mut text = table(&rows);
     let totals = format!(
-        "{} to do, about {} of training, {} more on disk, about {} of memory",
+        "{} to do, about {} of computing, {} more on disk, about {} of memory",
         count(n_to_do, "stage"),
         duration(seconds),
         bytes(disk_bytes),

@@ -249,7 +249,7 @@ impl<'a> Probes<'a> {
         train_flops: f64,
         settings: Vec<String>,
     ) -> Result<()> {
-        let records = shop.context.with_all_threads(|| teacher.records(shop, &shop.valid, |_, _| {}))??;
+        let records = shop.context.with_all_threads(|| teacher.records(shop, &shop.valid))??;
         let probe_valid_top1 = metrics_of(&records).top1;
         self.plan.candidates.push(BudgetCandidate {
             n_generalists,

@@ -1,6 +1,6 @@
 //! `plan`: what a run would do, what of it is done, and about what it would cost.
 
-use crate::config::{Baseline, Experiment, SpecialistHead};
+use crate::config::{Baseline, Experiment, SpecialistBody, SpecialistHead};
 use crate::context::RunContext;
 use crate::error::{ExperimentError, Result};
 use crate::memory;
@@ -8,7 +8,8 @@ use crate::observer::{Interrupt, Observer};
 use crate::pipeline::{open_workshop, summarise};
 use crate::report::DatasetReport;
 use crate::run::{RunOptions, load};
-use crate::stages::{Clustered, Trained, Workshop, planning};
+use crate::stages::planning::{self, model_error};
+use crate::stages::{Clustered, Trained, Workshop};
 use crate::store::Stage;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -38,7 +39,7 @@ pub struct PlannedStage {
     pub name: String,
     /// whether its artifact exists
     pub cached: bool,
-    /// wall time on this machine from a short measurement, for stages that train; with all workers busy
+    /// wall time on this machine from a short measurement, for stages that train or predict; with all workers busy
     pub estimated_seconds: Option<f64>,
     /// size of its artifact
     pub disk_bytes: u64,
@@ -72,8 +73,21 @@ pub fn plan(
     Ok(Plan { run_dir, stages: planner.stages, memory_bytes, notes: planner.notes })
 }
 
-/// A model and the tokenizer that it needs, if any.
-type Architecture<'a> = (&'a ModelConfig, Option<&'a TokenizerConfig>);
+/// What is trained.
+#[derive(Clone, Copy)]
+struct Architecture<'a> {
+    model: &'a ModelConfig,
+    tokenizer: Option<&'a TokenizerConfig>,
+    /// Whether only its head is trained.
+    is_frozen: bool,
+}
+
+impl<'a> Architecture<'a> {
+    /// All weights of a model, with the tokenizer that it needs, if any.
+    fn whole(model: &'a ModelConfig, tokenizer: Option<&'a TokenizerConfig>) -> Self {
+        Self { model, tokenizer, is_frozen: false }
+    }
+}
 
 struct Planner<'a> {
     shop: &'a Workshop<'a>,
@@ -86,6 +100,8 @@ struct Planner<'a> {
 #[derive(Clone, Copy)]
 struct Cost {
     seconds: f64,
+    /// Of one example's forward pass, a third of a training step's.
+    seconds_per_row: f64,
     flops: f64,
     disk_bytes: u64,
 }
@@ -97,67 +113,112 @@ impl Cost {
     }
 }
 
+/// The specialists of a plan.
+struct PlannedSpecialists {
+    /// Once the clusters are known.
+    keys: Option<Vec<String>>,
+    flops: f64,
+    /// Of one example's forward passes through all of them.
+    seconds_per_row: f64,
+}
+
+/// Soft targets of a plan, and the student that learns from them.
+struct PlannedTargets {
+    store: &'static str,
+    student: &'static str,
+    /// Of the teachers, if they are known.
+    keys: Option<Vec<String>>,
+    /// Of one example's forward passes through all of them.
+    seconds_per_row: f64,
+}
+
 impl Planner<'_> {
     fn run(&mut self, run_name: &str, dataset: &DatasetReport) -> Result<()> {
         let n_classes = self.shop.n_classes();
         let n_train = self.shop.train.len();
         let generalist = self.shop.config.generalist.as_ref();
-        let cost = generalist
-            .map(|config| self.cost((&config.model, config.tokenizer.as_ref()), &config.training, n_train, n_classes));
+        let cost = generalist.map(|config| {
+            let architecture = Architecture::whole(&config.model, config.tokenizer.as_ref());
+            self.cost(architecture, &config.training, n_train, n_classes)
+        });
         let cost = cost.transpose()?;
         let generalist_keys = self.generalists(0..self.shop.config.n_generalists(), cost);
         let external_keys: Vec<String> = self.shop.external.iter().map(|external| external.key.clone()).collect();
         let generalists = planning::finished_generalists(self.shop)?;
         let clustered = generalists.as_deref().map(|generalists| planning::finished_clustering(self.shop, generalists));
         let clustered = clustered.transpose()?.flatten();
-        let fold_flops = cost.map_or(0.0, |cost| self.folds(cost));
+        let fold_flops = cost.map_or(Ok(0.0), |cost| self.folds(cost))?;
         if self.shop.config.clustering.is_some() {
             self.push("clustering", clustered.is_some(), 0);
         }
-        let (specialist_keys, specialist_flops) = self.specialists(generalists.as_deref().zip(clustered.as_ref()))?;
-        let ensemble_keys = cost.map_or(Vec::new(), |cost| self.ensemble(cost, specialist_flops + fold_flops));
-        let check = specialist_keys.as_ref().map(|keys| {
+        let specialists = self.specialists(generalists.as_deref().zip(clustered.as_ref()))?;
+        let ensemble_keys = cost.map_or(Vec::new(), |cost| self.ensemble(cost, specialists.flops + fold_flops));
+        let generalist_seconds = cost.map_or(0.0, |cost| cost.seconds_per_row);
+        let merged_seconds = generalist_keys.len() as f64 * generalist_seconds + specialists.seconds_per_row;
+        let on_valid = self.shop.valid.len() as f64 * merged_seconds;
+        let check = specialists.keys.as_ref().map(|keys| {
             let generalists: Vec<&str> = generalist_keys.iter().chain(&external_keys).map(String::as_str).collect();
             let specialists: Vec<&str> = keys.iter().map(String::as_str).collect();
             planning::check_stage(self.shop, &generalists, &specialists)
         });
-        self.push("validation", check.as_ref().is_some_and(|stage| self.is_done(stage)), 0);
-        let n_specialists = specialist_keys.as_ref().map_or(0, Vec::len);
+        self.push_predicting("validation", check.as_ref(), on_valid, 0);
+        let n_specialists = specialists.keys.as_ref().map_or(0, Vec::len);
         let selection = check.as_ref().map(|check| planning::selection_stage(self.shop, check.key(), n_specialists));
         if let Some(stage) = selection.as_ref().and_then(Option::as_ref) {
-            self.push(stage.name(), self.is_done(stage), 0);
+            self.push_predicting(stage.name(), Some(stage), on_valid, 0);
         }
         let last = selection.flatten().or(check);
-        let merged_keys = last.as_ref().map(|stage| vec![stage.key().to_owned()]);
+        let merged = last.as_ref().map(|stage| planning::merged_stage(self.shop, stage.key()));
+        self.push_predicting("merged", merged.as_ref(), on_valid, 0);
         let first = generalist_keys.first().or_else(|| {
             let complete = self.shop.external.iter().find(|external| external.is_complete());
             complete.map(|external| &external.key)
         });
-        let first = first.into_iter().cloned().collect();
-        let plain_keys = match ensemble_keys.is_empty() {
-            true => Vec::new(),
-            false => [generalist_keys.clone(), ensemble_keys.clone()].concat(),
-        };
-        let student_keys = self.students(merged_keys, first, plain_keys)?;
-        let evaluation = specialist_keys.zip(student_keys).zip(last).map(|((specialists, students), last)| {
-            let keys = [generalist_keys, specialists, students, ensemble_keys].concat();
+        let mut targets = vec![PlannedTargets {
+            store: "soft_targets",
+            student: "student",
+            keys: last.as_ref().map(|stage| vec![stage.key().to_owned()]),
+            seconds_per_row: merged_seconds,
+        }];
+        if self.shop.config.evaluation.wants(Baseline::StudentGeneralist) {
+            targets.push(PlannedTargets {
+                store: "soft_targets_generalist",
+                student: "student_generalist",
+                keys: Some(first.into_iter().cloned().collect()),
+                seconds_per_row: generalist_seconds,
+            });
+        }
+        let plain_keys = [&generalist_keys[..], &ensemble_keys].concat();
+        if self.shop.config.evaluation.wants(Baseline::StudentGeneralistEnsemble) && !ensemble_keys.is_empty() {
+            targets.push(PlannedTargets {
+                store: "soft_targets_ensemble",
+                student: "student_generalist_ensemble",
+                seconds_per_row: plain_keys.len() as f64 * generalist_seconds,
+                keys: Some(plain_keys),
+            });
+        }
+        let student_keys = self.students(targets)?;
+        let evaluation = specialists.keys.zip(student_keys).zip(last).map(|((specialists, students), last)| {
+            let keys = [&generalist_keys[..], &specialists, &students, &ensemble_keys].concat();
             planning::evaluation_stage(self.shop, run_name, dataset, clustered.as_ref(), &keys, last.key())
         });
-        self.push("evaluation", evaluation.is_some_and(|stage| self.is_done(&stage)), 0);
+        let evaluated_seconds = merged_seconds + ensemble_keys.len() as f64 * generalist_seconds;
+        let n_evaluated = (self.shop.valid.len() as u64 + dataset.n_test) as f64;
+        self.push_predicting("evaluation", evaluation.as_ref(), n_evaluated * evaluated_seconds, 0);
         Ok(())
     }
 
     /// Plans the generalists that predict what clusters are made from, if the config asks for such; their cost.
-    fn folds(&mut self, generalist: Cost) -> f64 {
+    fn folds(&mut self, generalist: Cost) -> Result<f64> {
         let predictions = self.shop.config.clustering.as_ref().map(|clustering| &clustering.predictions);
-        let Some(HeldOutPredictions::OutOfFold(folds)) = predictions else { return 0.0 };
+        let Some(HeldOutPredictions::OutOfFold(folds)) = predictions else { return Ok(0.0) };
         let share = 1.0 - 1.0 / folds.n_folds as f64;
-        let cost = Cost { seconds: generalist.seconds * share, flops: generalist.flops * share, ..generalist };
+        let cost = generalist.times(share);
         for fold_idx in 0..folds.n_folds {
             let stage = planning::fold_stage(self.shop, fold_idx, folds.n_folds);
             self.push_training(stage.name(), self.is_done(&stage), cost);
         }
-        cost.flops * folds.n_folds as f64
+        planning::folds_flops(self.shop, folds.n_folds)
     }
 
     /// Plans the trainings of some generalists; their keys.
@@ -179,17 +240,20 @@ impl Planner<'_> {
         self.generalists(n_models..planning::n_equal_cost_members(n_models, cost.flops, specialist_flops), Some(cost))
     }
 
-    /// Plans the specialists; their keys, once the clusters are known, and their cost.
-    fn specialists(&mut self, known: Option<(&[Trained], &Clustered)>) -> Result<(Option<Vec<String>>, f64)> {
+    /// Plans the specialists.
+    fn specialists(&mut self, known: Option<(&[Trained], &Clustered)>) -> Result<PlannedSpecialists> {
         let config = self.shop.config;
         let n_classes = self.shop.n_classes();
         let (Some(specialists), Some(clustering)) = (&config.specialists, &config.clustering) else {
-            return Ok((Some(Vec::new()), 0.0));
+            return Ok(PlannedSpecialists { keys: Some(Vec::new()), flops: 0.0, seconds_per_row: 0.0 });
         };
         let model = config.specialist_model().expect("checked with the config");
         let stages =
             known.map(|(generalists, clustered)| planning::specialist_stages(self.shop, generalists, clustered));
         let stages = stages.transpose()?;
+        let known_flops = known
+            .map(|(generalists, clustered)| planning::specialists_flops(self.shop, generalists, Some(clustered)))
+            .transpose()?;
         let sizes: Vec<usize> = match &stages {
             Some(stages) => stages.iter().map(|(_, n_own)| *n_own).collect(),
             None => {
@@ -198,54 +262,43 @@ impl Planner<'_> {
                 vec![(n_classes * clustering.coverage.max(1)).div_ceil(n_clusters).min(n_classes); n_clusters]
             }
         };
-        let mut flops = 0.0;
+        let is_frozen = specialists.body == SpecialistBody::Frozen;
+        let mut planned = PlannedSpecialists { keys: None, flops: 0.0, seconds_per_row: 0.0 };
         for (specialist_idx, n_own) in sizes.into_iter().enumerate() {
             let n_rows = 2 * self.shop.train.len() * n_own / n_classes;
             let n_outputs = match specialists.head {
                 SpecialistHead::Dustbin => n_own + 1,
                 SpecialistHead::FullSoftmax => n_classes,
             };
-            let cost = self.cost((model, config.specialist_tokenizer()), &specialists.training, n_rows, n_outputs)?;
+            let architecture = Architecture { is_frozen, ..Architecture::whole(model, config.specialist_tokenizer()) };
+            let cost = self.cost(architecture, &specialists.training, n_rows, n_outputs)?;
             let stage = stages.as_ref().map(|stages| &stages[specialist_idx].0);
             let cached = stage.is_some_and(|stage| self.is_done(stage));
-            flops += cost.flops;
+            planned.flops += cost.flops;
+            // of a frozen body the head alone: the generalist's pass serves all that share it
+            planned.seconds_per_row += cost.seconds_per_row;
             self.push_training(&format!("specialist_{specialist_idx}"), cached, cost);
         }
-        let keys = stages.map(|stages| stages.iter().map(|(stage, _)| stage.key().to_owned()).collect());
-        Ok((keys, flops))
+        planned.flops = known_flops.unwrap_or(planned.flops);
+        planned.keys = stages.map(|stages| stages.iter().map(|(stage, _)| stage.key().to_owned()).collect());
+        Ok(planned)
     }
 
     /// Plans the stores of soft targets and the students on them; the students' keys, if all teachers' are known.
-    fn students(
-        &mut self,
-        merged: Option<Vec<String>>,
-        generalist: Vec<String>,
-        ensemble: Vec<String>,
-    ) -> Result<Option<Vec<String>>> {
+    fn students(&mut self, targets: Vec<PlannedTargets>) -> Result<Option<Vec<String>>> {
         let shop = self.shop;
         let student = &shop.config.student;
-        let wants = |baseline| shop.config.evaluation.wants(baseline);
         let n_views = if shop.augmented { student.views as usize } else { 1 };
         let n_rows = shop.student_examples().len() * n_views;
         let store_bytes = planning::layout(shop).size_bytes(n_rows, shop.n_classes());
-        let distilled = [
-            ("soft_targets", "student", true, merged),
-            ("soft_targets_generalist", "student_generalist", wants(Baseline::StudentGeneralist), Some(generalist)),
-            (
-                "soft_targets_ensemble",
-                "student_generalist_ensemble",
-                wants(Baseline::StudentGeneralistEnsemble) && !ensemble.is_empty(),
-                Some(ensemble),
-            ),
-        ];
-        let architecture = (&student.model, student.tokenizer.as_ref());
+        let architecture = Architecture::whole(&student.model, student.tokenizer.as_ref());
         let cost_of_twin = self.cost(architecture, &student.training, shop.train.len(), shop.n_classes())?;
         let cost = cost_of_twin.times(shop.student_examples().len() as f64 / shop.train.len() as f64);
         let mut students = Vec::new();
-        for (store, name, _, keys) in distilled.into_iter().filter(|(_, _, wanted, _)| *wanted) {
-            let store_stage = keys.map(|keys| planning::targets_stage(shop, store, &keys, name == "student"));
-            self.push(store, store_stage.as_ref().is_some_and(|stage| self.is_done(stage)), store_bytes);
-            students.push((name, store_stage.map(|stage| planning::student_stage(shop, name, Some(stage.key())))));
+        for PlannedTargets { store, student, keys, seconds_per_row } in targets {
+            let stage = keys.map(|keys| planning::targets_stage(shop, store, &keys, student == "student"));
+            self.push_predicting(store, stage.as_ref(), n_rows as f64 * seconds_per_row, store_bytes);
+            students.push((student, stage.map(|stage| planning::student_stage(shop, student, Some(stage.key())))));
         }
         students.push(("student_hard", Some(planning::student_stage(shop, "student_hard", None))));
         for (name, stage) in &students {
@@ -268,17 +321,30 @@ impl Planner<'_> {
         n_outputs: usize,
     ) -> Result<Cost> {
         self.shop.context.check_interrupt()?;
-        let shape = planning::planned_input(self.shop, architecture.1)?;
-        let model = planning::new_model(self.shop, architecture.0, &shape, n_outputs, self.shop.seed)?;
-        let n_examples = (n_rows * training.n_epochs) as f64;
-        let seconds = self.shop.context.with_all_threads(|| seconds_per_example(&model, training))??;
-        let flops = FORWARD_PASSES_PER_STEP * model.flops_per_example() as f64 * n_examples;
-        Ok(Cost { seconds: seconds * n_examples, flops, disk_bytes: model.n_parameters() as u64 * BYTES_PER_NUMBER })
+        let shape = planning::planned_input(self.shop, architecture.tokenizer)?;
+        let whole = planning::new_model(self.shop, architecture.model, &shape, n_outputs, self.shop.seed)?;
+        let disk_bytes = whole.n_parameters() as u64 * BYTES_PER_NUMBER;
+        let model = if architecture.is_frozen { whole.head_alone().map_err(model_error)? } else { whole };
+        let n_examples = training.n_examples_seen(n_rows) as f64;
+        let seconds_per_step = self.shop.context.with_all_threads(|| seconds_per_example(&model, training))??;
+        Ok(Cost {
+            seconds: seconds_per_step * n_examples,
+            seconds_per_row: seconds_per_step / FORWARD_PASSES_PER_STEP,
+            flops: FORWARD_PASSES_PER_STEP * model.flops_per_example() as f64 * n_examples,
+            disk_bytes,
+        })
     }
 
     fn push_training(&mut self, name: &str, cached: bool, cost: Cost) {
         let estimated_seconds = (!cached).then_some(cost.seconds);
         self.stages.push(PlannedStage { name: name.into(), cached, estimated_seconds, disk_bytes: cost.disk_bytes });
+    }
+
+    /// Plans a stage that predicts; it is to do if it is not known yet.
+    fn push_predicting(&mut self, name: &str, stage: Option<&Stage>, seconds: f64, disk_bytes: u64) {
+        let cached = stage.is_some_and(|stage| self.is_done(stage));
+        let estimated_seconds = (!cached).then_some(seconds);
+        self.stages.push(PlannedStage { name: name.into(), cached, estimated_seconds, disk_bytes });
     }
 
     fn push(&mut self, name: &str, cached: bool, disk_bytes: u64) {

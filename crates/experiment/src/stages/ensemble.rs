@@ -77,8 +77,13 @@ impl<'a> Ensemble<'a> {
         networks.chain(self.external.iter().map(Member::External)).collect()
     }
 
+    /// The specialists that it hears.
+    pub fn specialists(&self) -> &[&'a Specialist] {
+        &self.specialists
+    }
+
     /// Merges each row of the members' predictions, given in the order of [`Ensemble::members`], and calibrates it.
-    pub fn merge<P: AsRef<[f32]> + Sync>(&self, predictions: &[P]) -> Result<Vec<f32>> {
+    pub fn merge<P: AsRef<[f32]>>(&self, predictions: &[P]) -> Result<Vec<f32>> {
         let n_classes = self.n_classes;
         let predictions: Vec<&[f32]> = predictions.iter().map(AsRef::as_ref).collect();
         let n_rows = predictions[0].len() / self.n_outputs[0];

@@ -1,10 +1,11 @@
 //! The only room that opens the test split: every model on every test example, once.
 
+use super::left_out::LeftOut;
 use super::out_of_scope::{self, Confidences};
-use super::portfolio::portfolio;
+use super::portfolio;
 use super::samples::{cluster_galleries, soft_target_samples};
-use super::teacher::PROBS_AT_ONCE;
-use super::validation::{SpecialistCheck, own_examples};
+use super::tally::{Complete, Tally, voices};
+use super::validation::SpecialistCheck;
 use super::{CheckedSpecialists, Clustered, Ensemble, Member, Specialist, Students, Teacher, Trained, Workshop};
 use crate::config::{SpecialistHead, SpecialistsConfig};
 use crate::error::{ExperimentError, Result};
@@ -12,18 +13,18 @@ use crate::files::{read_json, write_json};
 use crate::report::counted;
 use crate::report::{
     ClusterReport, ConditionalReport, CoverageRow, Curve, DatasetReport, DustbinReport, EpochPoint, FORMAT_VERSION,
-    Gallery, ModelReport, ModelRole, OutOfScopeReport, OutOfScopeRow, Report, SoftTargetSample,
+    Gallery, ModelReport, ModelRole, OutOfScopeReport, OutOfScopeRow, PortfolioPoint, Report, SoftTargetSample,
 };
 use crate::statistics::{compare, gain_kept};
 use crate::store::{Stage, run_stage};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Instant;
-use stillhouse_core::{ClassClustering, ClassId, Temperature};
+use stillhouse_core::{ClassClustering, Temperature};
 use stillhouse_data::{SealedTest, Split};
-use stillhouse_ensemble::{Calibration, ConditionalTop1, TeacherWeights, coverage_table};
+use stillhouse_ensemble::{Calibration, TeacherWeights, coverage_table};
 use stillhouse_targets::SoftTargets;
-use stillhouse_train::{Metrics, PredictionRecord, agreement, metrics_of, records};
+use stillhouse_train::{Metrics, PredictionRecord, agreement, metrics_of};
 
 /// Everything that was trained.
 pub(crate) struct Models<'a> {
@@ -129,7 +130,7 @@ struct Evaluation<'a> {
     out_of_scope: Option<&'a Split>,
 }
 
-/// What is kept of a model's predictions on the test split.
+/// What a model's predictions on the test split come to.
 struct OnTest {
     name: String,
     records: Vec<PredictionRecord>,
@@ -140,18 +141,23 @@ struct OnTest {
     report: ModelReport,
 }
 
+/// What both splits say of the specialists.
+struct OfSpecialists<'a> {
+    /// Of each, on the test and on the validation examples of its own classes.
+    own: Vec<[Metrics; 2]>,
+    left_out: LeftOut<'a>,
+    portfolio: Vec<PortfolioPoint>,
+}
+
 impl Evaluation<'_> {
     fn run(&self, run_name: &str, dataset: DatasetReport, targets: &SoftTargets) -> Result<Evaluated> {
         let complete = self.models.complete();
-        let mut on_test: Vec<OnTest> = Vec::with_capacity(complete.len());
-        for (name, teacher) in &complete {
-            on_test.push(self.test_one(name, teacher)?);
-        }
+        let (mut on_test, of_specialists) = self.predict_all(&complete)?;
         let ensemble_records = by_name(&on_test, "ensemble").records.clone();
         for model in &mut on_test {
             model.report.agreement = Some(agreement(&model.records, &ensemble_records));
         }
-        let (clusters, specialist_reports) = self.clusters(&on_test)?;
+        let (clusters, specialist_reports) = self.clusters(&on_test, &of_specialists);
         let of = |name: &str| complete.iter().find(|(found, _)| found == name).map(|(_, teacher)| teacher);
         let shown = ["ensemble", "generalist", "student"].map(|name| of(name).expect("always evaluated"));
         let samples = soft_target_samples(self.shop, self.test, &ensemble_records, shown)?;
@@ -167,7 +173,7 @@ impl Evaluation<'_> {
             clusters,
             dustbins: self.dustbins(),
             coverage: self.coverage(&on_test)?,
-            portfolio: portfolio(self.shop, self.models, self.clustered, self.test)?,
+            portfolio: of_specialists.portfolio,
             comparisons: comparisons(&on_test),
             models: on_test.into_iter().map(|model| model.report).chain(specialist_reports).collect(),
             total_train_seconds: self.models.all_trained().iter().map(|trained| trained.fit.train_seconds).sum(),
@@ -245,18 +251,52 @@ impl Evaluation<'_> {
         of_external.into_iter().chain(of_transfer).chain(of_calibration).collect()
     }
 
-    fn test_one(&self, name: &str, teacher: &Teacher<'_>) -> Result<OnTest> {
-        let subsets = self.models.specialists.specialists.iter().map(|specialist| &specialist.subset);
-        let mut conditional = ConditionalTop1::new(self.shop.n_classes(), subsets);
-        let mut confidences = Confidences::default();
-        let records = teacher.records(self.shop, self.test, |row, label| {
-            conditional.push(row, label);
-            if self.out_of_scope.is_some() {
-                confidences.push(row);
-            }
+    /// Asks every network once about each split.
+    fn predict_all(&self, complete: &Complete<'_>) -> Result<(Vec<OnTest>, OfSpecialists<'_>)> {
+        let (shop, models) = (self.shop, self.models);
+        let voices = voices(complete, &models.specialists.specialists);
+        let mut left_out = LeftOut::new(shop, models, self.test)?;
+        let mut on_test = Tally::new(shop, models, complete, self.test, self.out_of_scope.is_some())?;
+        voices.ask(shop, self.test, |rows, answers| {
+            left_out.add(&rows, answers)?;
+            on_test.add(&rows, answers)
         })?;
-        let out_of_scope = self.out_of_scope.map(|others| confidences.against(name, teacher, self.shop, others));
-        let valid = metrics_of(&teacher.records(self.shop, &self.shop.valid, |_, _| {})?);
+        let mut on_valid = Tally::new(shop, models, complete, &shop.valid, false)?;
+        voices.ask(shop, &shop.valid, |rows, answers| on_valid.add(&rows, answers))?;
+        let mut on_others: Vec<Confidences> = complete.iter().map(|_| Confidences::default()).collect();
+        if let Some(others) = self.out_of_scope {
+            voices.ask(shop, others, |_, answers| {
+                for ((_, teacher), confidences) in complete.iter().zip(&mut on_others) {
+                    answers.by(teacher)?.chunks_exact(shop.n_classes()).for_each(|row| confidences.push(row));
+                }
+                Ok(())
+            })?;
+        }
+        let own = on_test.own.iter().zip(&on_valid.own);
+        let of_specialists = OfSpecialists {
+            own: own.map(|(test, valid)| [metrics_of(test), metrics_of(valid)]).collect(),
+            left_out,
+            portfolio: portfolio::points(models, self.clustered, &on_test.portfolio, &on_valid.portfolio),
+        };
+        let seen = on_test.seen.into_iter().zip(&on_valid.seen).zip(&on_others);
+        let models = complete.iter().zip(seen);
+        let on_test = models.map(|((name, teacher), ((test, valid), others))| {
+            let out_of_scope = test.confidences.as_ref().map(|confidences| confidences.against(name, others));
+            let report = self.report_of(name, teacher, &metrics_of(&test.records), metrics_of(&valid.records).top1)?;
+            Ok(OnTest {
+                name: name.clone(),
+                correct: test.records.iter().map(PredictionRecord::is_correct).collect(),
+                records: test.records,
+                conditional_top1: test.conditional.finish(),
+                out_of_scope,
+                report,
+            })
+        });
+        Ok((on_test.collect::<Result<_>>()?, of_specialists))
+    }
+
+    /// The report of a model that predicts every class, but its agreement with the others.
+    fn report_of(&self, name: &str, teacher: &Teacher<'_>, on_test: &Metrics, valid_top1: f64) -> Result<ModelReport> {
         let members = teacher.members();
         let networks: Vec<&Trained> = members.iter().filter_map(Member::network).collect();
         let is_measurable = networks.len() == members.len();
@@ -264,21 +304,11 @@ impl Evaluation<'_> {
         let report = ModelReport {
             latency_ms_p50: latency_ms.map(|[p50, _]| p50),
             latency_ms_p95: latency_ms.map(|[_, p95]| p95),
-            ..model_report(name, &networks, &metrics_of(&records), valid.top1)
+            ..model_report(name, &networks, on_test, valid_top1)
         };
         // the merged ensemble would not be there without its clusters
         let of_clusters = self.clustered.filter(|_| name == "ensemble").map_or(0.0, |clustered| clustered.train_flops);
-        let report = ModelReport { train_flops: report.train_flops + of_clusters, ..report };
-        let correct = records.iter().map(PredictionRecord::is_correct).collect();
-        let conditional_top1 = conditional.finish();
-        Ok(OnTest {
-            name: name.to_owned(),
-            correct,
-            records,
-            conditional_top1,
-            out_of_scope: out_of_scope.transpose()?,
-            report,
-        })
+        Ok(ModelReport { train_flops: report.train_flops + of_clusters, ..report })
     }
 
     /// Median and 95th percentile of the milliseconds of one example, after warm-up, in this thread pool.
@@ -297,66 +327,39 @@ impl Evaluation<'_> {
     }
 
     /// What each specialist is worth on its own classes, predictions restricted to them.
-    fn clusters(&self, on_test: &[OnTest]) -> Result<(Vec<ClusterReport>, Vec<ModelReport>)> {
+    fn clusters(
+        &self,
+        on_test: &[OnTest],
+        of_specialists: &OfSpecialists<'_>,
+    ) -> (Vec<ClusterReport>, Vec<ModelReport>) {
         let generalist = by_name(on_test, "generalist");
-        let (effects, n_left_out) = self.left_out_effects()?;
-        let mut clusters = Vec::new();
-        let mut reports = Vec::new();
+        let (checked, left_out) = (self.models.specialists, &of_specialists.left_out);
+        let effects = left_out.effects();
         let diagnoses = self.clustered.map_or(&[][..], |clustered| &clustered.diagnosis.clusters);
-        for (idx, specialist) in self.models.specialists.specialists.iter().enumerate() {
-            let subset = &specialist.subset;
+        let report = |(idx, specialist): (usize, &Specialist)| {
+            let [own, on_valid] = &of_specialists.own[idx];
             let generalist_top1 = generalist.conditional_top1[idx].unwrap_or(0.0);
-            let own = self.conditional(specialist, &own_examples(self.test, subset))?;
-            let own_valid = own_examples(&self.shop.valid, subset);
-            let on_valid = self.conditional(specialist, &own_valid)?;
-            clusters.push(ClusterReport {
-                classes: subset.members().iter().map(|class| self.shop.labels[class.index()].clone()).collect(),
+            let heard_as = checked.kept.iter().position(|kept| *kept == idx);
+            let cluster = ClusterReport {
+                classes: specialist
+                    .subset
+                    .members()
+                    .iter()
+                    .map(|class| self.shop.labels[class.index()].clone())
+                    .collect(),
                 oracle_gain: diagnoses[specialist.cluster_idx].oracle_gain,
                 generalist_conditional_top1: generalist_top1,
                 specialist_conditional_top1: own.top1,
                 specialist_gain: own.top1 - generalist_top1,
-                n_valid: own_valid.len() as u64,
+                n_valid: checked.checks[idx].n_own as u64,
                 helps: own.top1 > generalist_top1,
-                is_heard: self.models.specialists.kept.contains(&idx),
-                left_out_effect: effects[idx],
-                n_left_out: n_left_out as u64,
-            });
-            reports.push(model_report(&specialist.trained.name, &[&specialist.trained], &own, on_valid.top1));
-        }
-        Ok((clusters, reports))
-    }
-
-    /// For each specialist, the top-1 of the merged ensemble minus that of the ensemble without it; none for those that
-    /// are not heard anyway. On as many test examples as keep the number of merges bounded.
-    fn left_out_effects(&self) -> Result<(Vec<Option<f64>>, usize)> {
-        let kept = &self.models.specialists.kept;
-        if kept.is_empty() {
-            return Ok((vec![None; self.models.specialists.specialists.len()], 0));
-        }
-        let n_merges = MAX_LEFT_OUT_MERGES / kept.len().max(1);
-        let n_rows = self.test.len().min(n_merges).min(PROBS_AT_ONCE / self.shop.n_classes()).max(1);
-        let rows: Vec<usize> = (0..n_rows).map(|row| row * self.test.len() / n_rows).collect();
-        let sample = self.test.select(&rows);
-        let predictions = self.models.merged().predict_members(self.shop, &sample, None)?;
-        let n_classes = self.shop.n_classes();
-        let predictions: Vec<&[f32]> = predictions.iter().map(Vec::as_slice).collect();
-        let top1 = |ensemble: &Ensemble<'_>, predictions: &[&[f32]]| -> Result<f64> {
-            let probs = ensemble.merge(predictions)?;
-            Ok(metrics_of(&records(&probs, sample.labels(), n_classes)).top1)
+                is_heard: heard_as.is_some(),
+                left_out_effect: heard_as.map(|position| effects[position]),
+                n_left_out: left_out.n_examples() as u64,
+            };
+            (cluster, model_report(&specialist.trained.name, &[&specialist.trained], own, on_valid.top1))
         };
-        let with_all = top1(self.models.ensemble, &predictions)?;
-        let checked = self.models.specialists;
-        let mut effects = vec![None; self.models.specialists.specialists.len()];
-        for (position, specialist) in kept.iter().enumerate() {
-            self.shop.context.check_interrupt()?;
-            let mut others = predictions.clone();
-            others.remove(self.models.generalists.len() + position);
-            let mut heard = checked.kept();
-            heard.remove(position);
-            let without = Ensemble::of(self.shop, self.models.generalists, heard, checked.fitted)?;
-            effects[*specialist] = Some(with_all - top1(&without, &others)?);
-        }
-        Ok((effects, n_rows))
+        checked.specialists.iter().enumerate().map(report).unzip()
     }
 
     /// The paper's Table 3; none without specialists that have test examples.
@@ -408,21 +411,6 @@ impl Evaluation<'_> {
         self.models.specialists.checks.iter().map(report).collect()
     }
 
-    /// A specialist's metrics on examples of its own classes, its predictions restricted to them and renormalised.
-    fn conditional(&self, specialist: &Specialist, split: &Split) -> Result<Metrics> {
-        let subset = &specialist.subset;
-        let model = &specialist.trained.model;
-        let probs = stillhouse_train::predict_proba(model, split, None)?;
-        let mut restricted = Vec::with_capacity(split.len() * subset.len());
-        for row in probs.chunks_exact(model.n_outputs()) {
-            let inside: f32 = specialist.own_probs(row).sum();
-            restricted.extend(specialist.own_probs(row).map(|prob| prob / inside.max(f32::MIN_POSITIVE)));
-        }
-        let local = |class| subset.local(class).expect("rows of the subset's classes").index();
-        let labels: Vec<_> = split.labels().iter().map(|class| ClassId(local(*class) as u32)).collect();
-        Ok(stillhouse_train::evaluate(&restricted, &labels, subset.len()))
-    }
-
     /// The paper's Table 4: by the number of specialists that cover the true class.
     fn coverage(&self, on_test: &[OnTest]) -> Result<Vec<CoverageRow>> {
         let trained: Vec<_> =
@@ -447,8 +435,6 @@ impl Evaluation<'_> {
 /// Runs before the clock counts: caches fill, buffers grow.
 const N_LATENCY_WARMUPS: usize = 10;
 const N_LATENCY_RUNS: usize = 50;
-/// Merges spent on leaving one specialist out after the other.
-const MAX_LEFT_OUT_MERGES: usize = 50_000;
 const BYTES_PER_PARAMETER: u64 = 4;
 
 /// Pairs of models whose difference is tested.

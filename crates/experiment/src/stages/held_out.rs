@@ -25,22 +25,28 @@ pub(super) struct Fold {
 pub(super) fn train_folds(shop: &Workshop<'_>, predictions: &HeldOutPredictions) -> Result<Vec<Fold>> {
     let HeldOutPredictions::OutOfFold(folds) = predictions else { return Ok(Vec::new()) };
     let n_folds = folds.n_folds;
-    let fold_of = |row: usize| {
-        // windows of one text stay together, so that no fold has seen a part of what it predicts
-        shop.seed.derive("fold", shop.train.whole(row)).0 as usize % n_folds
-    };
-    let rows = |is_taken: &dyn Fn(usize) -> bool| -> Vec<usize> {
-        (0..shop.train.len()).filter(|row| is_taken(fold_of(*row))).collect()
-    };
     let train_one = |fold_idx: &usize, share: &Share<'_>| {
-        let shop = shop.with_train(shop.train.select(&rows(&|fold| fold != *fold_idx)));
+        let shop = without_fold(shop, *fold_idx, n_folds);
         train_model(&shop, &fold_recipe(&shop, *fold_idx, n_folds), share)
     };
     let indices: Vec<usize> = (0..n_folds).collect();
     let n_workers = shop.context.memory().n_workers(shop, &generalist_recipe(shop, 0).needs())?;
     let trained = shop.context.side_by_side(&indices, n_workers, train_one)?.into_iter().collect::<Result<Vec<_>>>()?;
-    let fold = |(fold_idx, trained)| Fold { trained, rest: shop.train.select(&rows(&|fold| fold == fold_idx)) };
+    let fold = |(fold_idx, trained)| Fold { trained, rest: rows_of_folds(shop, n_folds, |fold| fold == fold_idx) };
     Ok(trained.into_iter().enumerate().map(fold).collect())
+}
+
+/// The rows of the training split whose folds are taken.
+fn rows_of_folds(shop: &Workshop<'_>, n_folds: usize, is_taken: impl Fn(usize) -> bool) -> Split {
+    // windows of one text stay together, so that no fold has seen a part of what it predicts
+    let fold_of = |row: usize| shop.seed.derive("fold", shop.train.whole(row)).0 as usize % n_folds;
+    let rows: Vec<usize> = (0..shop.train.len()).filter(|row| is_taken(fold_of(*row))).collect();
+    shop.train.select(&rows)
+}
+
+/// The workshop in which a fold's network is trained.
+pub(super) fn without_fold<'a>(shop: &'a Workshop<'a>, fold_idx: usize, n_folds: usize) -> Workshop<'a> {
+    shop.with_train(rows_of_folds(shop, n_folds, |fold| fold != fold_idx))
 }
 
 /// The training of a fold's network; the workshop's training split is the rest of the examples.

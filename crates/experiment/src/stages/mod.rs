@@ -1,5 +1,6 @@
 //! The rooms off the corridor: one file for each step of [`crate::pipeline`].
 
+mod answers;
 mod baselines;
 mod clustering;
 mod ensemble;
@@ -7,6 +8,8 @@ mod evaluation;
 mod external;
 mod generalist;
 mod held_out;
+mod left_out;
+mod merged;
 mod out_of_scope;
 pub(crate) mod planning;
 mod portfolio;
@@ -15,6 +18,7 @@ mod selection;
 mod soft_targets;
 mod specialists;
 mod student;
+mod tally;
 mod teacher;
 mod tokenizer;
 mod training;
@@ -27,6 +31,7 @@ pub(crate) use ensemble::Ensemble;
 pub(crate) use evaluation::{Evaluated, Models, evaluate};
 pub(crate) use external::read_external_teachers;
 pub(crate) use generalist::train_generalists;
+pub(crate) use merged::check_merged;
 pub(crate) use selection::FittedMerge;
 pub(crate) use soft_targets::{soft_targets_of, store_soft_targets};
 pub(crate) use specialists::{Specialist, train_specialists};

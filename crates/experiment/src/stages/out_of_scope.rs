@@ -1,12 +1,8 @@
 //! How well a model's confidence tells examples of its classes from those of none (Hendrycks and Gimpel 2017,
 //! arXiv:1610.02136), softened too (Liang et al. 2018, arXiv:1706.02690).
 
-use super::Workshop;
-use super::teacher::Teacher;
-use crate::error::Result;
 use crate::report::OutOfScopeRow;
 use crate::statistics::auroc;
-use stillhouse_data::Split;
 
 /// Temperatures that the confidence is softened with.
 pub(crate) const TEMPERATURES: [f64; 4] = [1.0, 2.0, 5.0, 10.0];
@@ -26,21 +22,10 @@ impl Confidences {
         }
     }
 
-    /// Compares the confidence in these examples with that in `out_of_scope`, examples of no class.
-    pub fn against(
-        &self,
-        name: &str,
-        teacher: &Teacher<'_>,
-        shop: &Workshop<'_>,
-        out_of_scope: &Split,
-    ) -> Result<OutOfScopeRow> {
-        let mut others = Self::default();
-        teacher.predict_in_chunks(shop, out_of_scope, |_, probs| {
-            probs.chunks_exact(shop.n_classes()).for_each(|row| others.push(row));
-            Ok(())
-        })?;
+    /// Compares a model's confidence in these examples with that in others, of no class.
+    pub fn against(&self, name: &str, others: &Self) -> OutOfScopeRow {
         let aurocs = self.0.iter().zip(&others.0).map(|(in_scope, others)| auroc(in_scope, others)).collect();
-        Ok(OutOfScopeRow { model: name.to_owned(), aurocs })
+        OutOfScopeRow { model: name.to_owned(), aurocs }
     }
 }
 

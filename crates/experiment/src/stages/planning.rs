@@ -2,7 +2,7 @@
 
 use super::specialists::specialist_recipes;
 use super::training::{Recipe, train_model};
-use super::{Clustered, Trained, Workshop, cluster_classes};
+use super::{Clustered, Trained, Workshop, cluster_classes, held_out};
 use crate::error::Result;
 use crate::store::Stage;
 use stillhouse_train::FORWARD_PASSES_PER_STEP;
@@ -10,11 +10,12 @@ use stillhouse_train::FORWARD_PASSES_PER_STEP;
 pub(crate) use super::baselines::n_equal_cost_members;
 pub(crate) use super::evaluation::evaluation_stage;
 pub(crate) use super::generalist::generalist_recipe;
+pub(crate) use super::merged::merged_stage;
 pub(crate) use super::selection::selection_stage;
 pub(crate) use super::soft_targets::{layout, targets_stage};
 pub(crate) use super::student::student_stage;
 pub(crate) use super::tokenizer::planned_input;
-pub(crate) use super::training::{folder_error, new_model};
+pub(crate) use super::training::{folder_error, model_error, new_model};
 pub(crate) use super::validation::check_stage;
 
 /// The stage of a generalist, or of another member of the plain ensemble.
@@ -24,7 +25,7 @@ pub(crate) fn generalist_stage(shop: &Workshop<'_>, member: usize) -> Stage {
 
 /// The stage of a generalist that is trained on all but one fold.
 pub(crate) fn fold_stage(shop: &Workshop<'_>, fold_idx: usize, n_folds: usize) -> Stage {
-    super::held_out::fold_recipe(shop, fold_idx, n_folds).stage(shop)
+    held_out::fold_recipe(shop, fold_idx, n_folds).stage(shop)
 }
 
 /// Floating-point operations of a recipe's training.
@@ -32,7 +33,21 @@ pub(crate) fn recipe_flops(shop: &Workshop<'_>, recipe: &Recipe<'_>) -> Result<f
     let input = planned_input(shop, recipe.tokenizer)?;
     let model = new_model(shop, recipe.model, &input, recipe.n_outputs, shop.seed)?;
     let n_examples = recipe.n_examples_seen(shop) as f64;
-    Ok((FORWARD_PASSES_PER_STEP * model.flops_per_example() as f64 + recipe.flops_beside) * n_examples)
+    let (whole, body) = (model.flops_per_example() as f64, model.body_flops_per_example() as f64);
+    let (trained, of_body) = match recipe.frozen {
+        Some(frozen) => (whole - body, body * shop.train.len() as f64 / frozen.n_sharing as f64),
+        None => (whole, 0.0),
+    };
+    Ok((FORWARD_PASSES_PER_STEP * trained + recipe.flops_beside) * n_examples + of_body)
+}
+
+/// Floating-point operations of the trainings on all but one fold each.
+pub(crate) fn folds_flops(shop: &Workshop<'_>, n_folds: usize) -> Result<f64> {
+    let flops = |fold_idx| {
+        let shop = held_out::without_fold(shop, fold_idx, n_folds);
+        recipe_flops(&shop, &held_out::fold_recipe(&shop, fold_idx, n_folds))
+    };
+    (0..n_folds).map(flops).sum()
 }
 
 /// Floating-point operations of all specialists' trainings.

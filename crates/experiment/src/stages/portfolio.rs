@@ -2,47 +2,101 @@
 //!
 //! N examples, C classes.
 
+use super::answers::{Answers, Sample};
 use super::evaluation::Models;
-use super::teacher::PROBS_AT_ONCE;
 use super::{Clustered, Ensemble, Member, Specialist, Trained, Workshop};
 use crate::error::Result;
 use crate::report::PortfolioPoint;
+use std::ops::Range;
+use stillhouse_core::ClassId;
 use stillhouse_data::Split;
-use stillhouse_train::{metrics_of, records};
+use stillhouse_train::PredictionRecord;
 
 /// Points with specialists: the last has all of them, each one before half as many.
 const N_SPECIALIST_POINTS: usize = 4;
 /// Merges spent on them.
 const MAX_MERGES: usize = 200_000;
 
-/// The merge with 1, 2, ... generalists, and with ever more of the specialists that it hears, those first that gain most
-/// on the validation examples of their own classes. Accuracies on a share of both splits where there are many examples.
-/// Empty where no generalist was trained.
-pub(super) fn portfolio(
-    shop: &Workshop<'_>,
+/// Counts how many examples of a split are right by the mean of 1, 2, ... generalists, and by the merge with ever more of
+/// the specialists that it hears, those first that gain most on the validation examples of their own classes. On a share
+/// of the split where there are many examples.
+pub(super) struct Portfolio<'a> {
+    shop: &'a Workshop<'a>,
+    split: &'a Split,
+    generalists: Vec<&'a Trained>,
+    /// One for each number of specialists.
+    ensembles: Vec<Ensemble<'a>>,
+    sample: Sample,
+    /// Of each point: those of the generalists, then those of the ensembles.
+    n_right: Vec<usize>,
+}
+
+impl<'a> Portfolio<'a> {
+    /// Nothing seen yet. Without points where no generalist was trained.
+    pub fn new(shop: &'a Workshop<'a>, models: &Models<'a>, split: &'a Split) -> Result<Self> {
+        let (generalists, ordered) = match models.generalists {
+            [] => (Vec::new(), Vec::new()),
+            _ => (models.generalists.iter().chain(models.ensemble_members).collect(), by_gain(models)),
+        };
+        let ensemble =
+            |n: usize| Ensemble::of(shop, models.generalists, ordered[..n].to_vec(), models.specialists.fitted);
+        let ensembles: Vec<Ensemble<'a>> = counts(ordered.len()).into_iter().map(ensemble).collect::<Result<_>>()?;
+        let n_right = vec![0; generalists.len() + ensembles.len()];
+        let sample = Sample::new(split.len(), MAX_MERGES / N_SPECIALIST_POINTS);
+        Ok(Self { shop, split, generalists, ensembles, sample, n_right })
+    }
+
+    /// Takes what all voices say about the next rows.
+    pub fn add(&mut self, rows: &Range<usize>, answers: &Answers<'_, '_>) -> Result<()> {
+        let sampled = self.sample.within(rows);
+        if sampled.is_empty() || self.n_right.is_empty() {
+            return Ok(());
+        }
+        let answers = answers.at(&sampled);
+        let n_classes = self.shop.n_classes();
+        let labels: Vec<ClassId> = sampled.iter().map(|row| self.split.label(rows.start + row)).collect();
+        let n_right = |probs: &[f32]| {
+            let rows = probs.chunks_exact(n_classes).zip(&labels);
+            rows.filter(|(row, label)| PredictionRecord::new(row, **label).is_correct()).count()
+        };
+        let (of_generalists, of_ensembles) = self.n_right.split_at_mut(self.generalists.len());
+        let mut sum = vec![0.0_f32; sampled.len() * n_classes];
+        for (total, generalist) in of_generalists.iter_mut().zip(&self.generalists) {
+            let probs = answers.of(Member::Network(generalist));
+            sum.iter_mut().zip(probs).for_each(|(sum, prob)| *sum += prob);
+            *total += n_right(&sum);
+        }
+        for (total, ensemble) in of_ensembles.iter_mut().zip(&self.ensembles) {
+            self.shop.context.check_interrupt()?;
+            *total += n_right(&ensemble.merge(&answers.of_all(&ensemble.members()))?);
+        }
+        Ok(())
+    }
+
+    fn top1s(&self) -> impl Iterator<Item = f64> + '_ {
+        self.n_right.iter().map(|n_right| *n_right as f64 / self.sample.len().max(1) as f64)
+    }
+}
+
+/// What each point costs and gains, counted on both splits.
+pub(super) fn points(
     models: &Models<'_>,
     clustered: Option<&Clustered>,
-    test: &Split,
-) -> Result<Vec<PortfolioPoint>> {
-    if models.generalists.is_empty() {
-        return Ok(Vec::new());
-    }
-    let on_test = top1s(shop, models, test)?;
-    let on_valid = top1s(shop, models, &shop.valid)?;
-    let n_test = sample(shop, test).len() as u64;
-    let generalists: Vec<&Trained> = models.generalists.iter().chain(models.ensemble_members).collect();
+    on_test: &Portfolio<'_>,
+    on_valid: &Portfolio<'_>,
+) -> Vec<PortfolioPoint> {
     let flops = |networks: &[&Trained]| networks.iter().map(|trained| trained.fit.train_flops).sum::<f64>();
+    let generalists = &on_test.generalists;
     let plain = (1..=generalists.len()).map(|n| (n, 0, 0.0, flops(&generalists[..n])));
-    let ordered = by_gain(models);
-    let with_specialists = counts(ordered.len()).into_iter().map(|n| {
-        let heard: Vec<&Trained> = ordered[..n].iter().map(|specialist| &specialist.trained).collect();
-        let n_known: usize = ordered[..n].iter().map(|specialist| specialist.subset.len()).sum();
-        let coverage = n_known as f64 / shop.n_classes() as f64;
-        let n_generalists = models.generalists.len();
+    let n_generalists = models.generalists.len();
+    let with_specialists = on_test.ensembles.iter().map(|ensemble| {
+        let heard = ensemble.specialists();
+        let n_known: usize = heard.iter().map(|specialist| specialist.subset.len()).sum();
+        let trained: Vec<&Trained> = heard.iter().map(|specialist| &specialist.trained).collect();
+        let coverage = n_known as f64 / on_test.shop.n_classes() as f64;
         let of_clusters = clustered.map_or(0.0, |clustered| clustered.train_flops);
-        (n_generalists, n, coverage, flops(&generalists[..n_generalists]) + of_clusters + flops(&heard))
+        (n_generalists, heard.len(), coverage, flops(&generalists[..n_generalists]) + of_clusters + flops(&trained))
     });
-    let points = plain.chain(with_specialists).zip(on_test.into_iter().zip(on_valid));
     let point = |((n_generalists, n_specialists, coverage, train_flops), (top1, valid_top1))| PortfolioPoint {
         n_generalists: n_generalists as u64,
         n_specialists: n_specialists as u64,
@@ -50,9 +104,9 @@ pub(super) fn portfolio(
         train_flops,
         top1,
         valid_top1,
-        n_test,
+        n_test: on_test.sample.len() as u64,
     };
-    Ok(points.map(point).collect())
+    plain.chain(with_specialists).zip(on_test.top1s().zip(on_valid.top1s())).map(point).collect()
 }
 
 /// How many specialists the points have, ascending.
@@ -73,48 +127,6 @@ fn by_gain<'a>(models: &Models<'a>) -> Vec<&'a Specialist> {
     let mut order = checked.kept.clone();
     order.sort_by(|a, b| gain(b).total_cmp(&gain(a)));
     order.into_iter().map(|idx| &checked.specialists[idx]).collect()
-}
-
-/// As many examples, evenly spread, as keep the number of merges and of probabilities bounded.
-fn sample(shop: &Workshop<'_>, split: &Split) -> Split {
-    let n_rows = split.len().min(MAX_MERGES / N_SPECIALIST_POINTS).min(PROBS_AT_ONCE / shop.n_classes()).max(1);
-    let rows: Vec<usize> = (0..n_rows).map(|row| row * split.len() / n_rows).collect();
-    split.select(&rows)
-}
-
-/// Accuracy of every point: generalists, then specialists.
-fn top1s(shop: &Workshop<'_>, models: &Models<'_>, split: &Split) -> Result<Vec<f64>> {
-    let split = sample(shop, split);
-    let n_classes = shop.n_classes();
-    let top1 = |probs: &[f32]| metrics_of(&records(probs, split.labels(), n_classes)).top1;
-    let predict = |member: Member<'_>| {
-        shop.context.check_interrupt()?;
-        member.predict(&split, None)
-    };
-    let of_generalists: Vec<Vec<f32>> =
-        models.generalists.iter().map(|trained| predict(Member::Network(trained))).collect::<Result<_>>()?;
-    let mut sum = vec![0.0_f32; split.len() * n_classes];
-    let mut with_one_more = |probs: &[f32]| {
-        sum.iter_mut().zip(probs).for_each(|(sum, prob)| *sum += prob);
-        top1(&sum)
-    };
-    let mut top1s: Vec<f64> = of_generalists.iter().map(|probs| with_one_more(probs)).collect();
-    for trained in models.ensemble_members {
-        top1s.push(with_one_more(&predict(Member::Network(trained))?));
-    }
-    let specialists = by_gain(models);
-    let of_specialists: Vec<Vec<f32>> =
-        specialists.iter().map(|specialist| predict(Member::Network(&specialist.trained))).collect::<Result<_>>()?;
-    let of_external: Vec<Vec<f32>> =
-        shop.external.iter().map(|external| predict(Member::External(external))).collect::<Result<_>>()?;
-    for n in counts(specialists.len()) {
-        let heard = specialists[..n].to_vec();
-        let ensemble = Ensemble::of(shop, models.generalists, heard, models.specialists.fitted)?;
-        let predictions: Vec<&Vec<f32>> =
-            of_generalists.iter().chain(&of_specialists[..n]).chain(&of_external).collect();
-        top1s.push(top1(&ensemble.merge(&predictions)?));
-    }
-    Ok(top1s)
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 
 use super::ensemble::softened;
 use super::specialists::Specialist;
-use super::teacher::PROBS_AT_ONCE;
+use super::teacher::{PROBS_AT_ONCE, ask};
 use super::training::Trained;
 use super::validation::SpecialistCheck;
-use super::{Ensemble, Teacher, Workshop};
+use super::{Ensemble, Workshop};
 use crate::config::KeepSpecialists;
 use crate::error::Result;
 use crate::files::{read_json, write_json};
@@ -150,7 +150,7 @@ impl<'a> Valid<'a> {
         let rows: Vec<usize> = (0..n_rows).map(|row| row * shop.valid.len() / n_rows).collect();
         let sample = shop.valid.select(&rows);
         let everyone = Ensemble::of(shop, generalists, specialists.iter().collect(), FittedMerge::NONE)?;
-        let predictions = Teacher::Merged(&everyone).predict_members(shop, &sample, None)?;
+        let predictions = ask(shop, &everyone.members(), &sample, None)?;
         Ok(Self { shop, generalists, specialists, predictions, labels: sample.labels().to_vec() })
     }
 

@@ -5,7 +5,7 @@ use super::{Ensemble, Trained, Workshop};
 use crate::error::Result;
 use rayon::prelude::*;
 use std::ops::Range;
-use stillhouse_core::{ClassId, ViewId};
+use stillhouse_core::ViewId;
 use stillhouse_data::Split;
 use stillhouse_models::Model;
 use stillhouse_train::{PREDICTION_BATCH, PredictionRecord, predict_by_heads, predict_proba, records};
@@ -35,6 +35,14 @@ impl<'a> Member<'a> {
         match self {
             Self::Network(trained) => &trained.key,
             Self::External(external) => &external.key,
+        }
+    }
+
+    /// Numbers of a row of its predictions.
+    pub fn n_outputs(&self, n_classes: usize) -> usize {
+        match self {
+            Self::Network(trained) => trained.model.n_outputs(),
+            Self::External(external) => external.scope.n_outputs(n_classes),
         }
     }
 
@@ -86,11 +94,15 @@ impl<'a> Teacher<'a> {
 
     /// Probabilities `[N, C]` at `T = 1` for every row of a split. Runs in the caller's pool.
     pub fn predict(&self, shop: &Workshop<'_>, split: &Split, view: Option<ViewId>) -> Result<Vec<f32>> {
-        let networks = self.predict_members(shop, split, view)?;
+        self.combine(&ask(shop, &self.members(), split, view)?)
+    }
+
+    /// The same, of what its members say, in the order of [`Teacher::members`].
+    pub fn combine<P: AsRef<[f32]> + Sync>(&self, predictions: &[P]) -> Result<Vec<f32>> {
         match self {
-            Self::Single(_) => Ok(networks.concat()),
-            Self::Mean(_) => Ok(mean(&networks)),
-            Self::Merged(ensemble) => ensemble.merge(&networks),
+            Self::Single(_) => Ok(predictions[0].as_ref().to_vec()),
+            Self::Mean(_) => Ok(mean(predictions)),
+            Self::Merged(ensemble) => ensemble.merge(predictions),
         }
     }
 
@@ -112,18 +124,11 @@ impl<'a> Teacher<'a> {
         Ok(())
     }
 
-    /// Records of its predictions for every row of a split; `see` is shown every distribution `[C]` with its label.
-    pub fn records(
-        &self,
-        shop: &Workshop<'_>,
-        split: &Split,
-        mut see: impl FnMut(&[f32], ClassId),
-    ) -> Result<Vec<PredictionRecord>> {
+    /// Records of its predictions for every row of a split.
+    pub fn records(&self, shop: &Workshop<'_>, split: &Split) -> Result<Vec<PredictionRecord>> {
         let mut all = Vec::with_capacity(split.len());
         self.predict_in_chunks(shop, split, |rows, probs| {
-            let labels = &split.labels()[rows];
-            probs.chunks_exact(shop.n_classes()).zip(labels).for_each(|(row, label)| see(row, *label));
-            all.extend(records(probs, labels, shop.n_classes()));
+            all.extend(records(probs, &split.labels()[rows], shop.n_classes()));
             Ok(())
         })?;
         Ok(all)
@@ -132,48 +137,51 @@ impl<'a> Teacher<'a> {
     /// What a student is to learn from it, `[N, C]`: distributions that the student's loss softens.
     pub fn soft_targets(&self, shop: &Workshop<'_>, split: &Split, view: Option<ViewId>) -> Result<Vec<f32>> {
         let Self::Merged(ensemble) = self else { return self.predict(shop, split, view) };
-        let networks = self.predict_members(shop, split, view)?;
-        ensemble.soft_targets(&networks, shop.config.student.temperature())
-    }
-
-    /// Every voice's own probabilities, in the order of [`Teacher::members`]. Networks with a common body are asked
-    /// together.
-    pub fn predict_members(&self, shop: &Workshop<'_>, split: &Split, view: Option<ViewId>) -> Result<Vec<Vec<f32>>> {
-        let members = self.members();
-        let mut predictions: Vec<Vec<f32>> = vec![Vec::new(); members.len()];
-        let mut is_done = vec![false; members.len()];
-        for (first, member) in members.iter().enumerate() {
-            if is_done[first] {
-                continue;
-            }
-            shop.context.check_interrupt()?;
-            let has_body_of = |other: &Member<'_>, trained: &Trained| {
-                other.network().is_some_and(|other| other.body_key == trained.body_key)
-            };
-            let sharing: Vec<usize> = match member.network() {
-                Some(trained) => (0..members.len()).filter(|&other| has_body_of(&members[other], trained)).collect(),
-                None => vec![first],
-            };
-            if sharing.len() == 1 {
-                predictions[first] = member.predict(split, view)?;
-                continue;
-            }
-            let networks = sharing.iter().filter_map(|&member| members[member].network());
-            let models: Vec<&Model> = networks.map(|trained| &*trained.model).collect();
-            for (member, predicted) in sharing.into_iter().zip(predict_by_heads(&models, split, view)?) {
-                (predictions[member], is_done[member]) = (predicted, true);
-            }
-        }
-        Ok(predictions)
+        let predictions = ask(shop, &ensemble.members(), split, view)?;
+        ensemble.soft_targets(&predictions, shop.config.student.temperature())
     }
 }
 
+/// Every voice's own probabilities, in the order of the voices. Networks with a common body are asked together.
+pub(crate) fn ask(
+    shop: &Workshop<'_>,
+    voices: &[Member<'_>],
+    split: &Split,
+    view: Option<ViewId>,
+) -> Result<Vec<Vec<f32>>> {
+    let mut predictions: Vec<Vec<f32>> = vec![Vec::new(); voices.len()];
+    let mut is_done = vec![false; voices.len()];
+    for (first, voice) in voices.iter().enumerate() {
+        if is_done[first] {
+            continue;
+        }
+        shop.context.check_interrupt()?;
+        let has_body_of = |other: &Member<'_>, trained: &Trained| {
+            other.network().is_some_and(|other| other.body_key == trained.body_key)
+        };
+        let sharing: Vec<usize> = match voice.network() {
+            Some(trained) => (0..voices.len()).filter(|&other| has_body_of(&voices[other], trained)).collect(),
+            None => vec![first],
+        };
+        if sharing.len() == 1 {
+            predictions[first] = voice.predict(split, view)?;
+            continue;
+        }
+        let networks = sharing.iter().filter_map(|&voice| voices[voice].network());
+        let models: Vec<&Model> = networks.map(|trained| &*trained.model).collect();
+        for (voice, predicted) in sharing.into_iter().zip(predict_by_heads(&models, split, view)?) {
+            (predictions[voice], is_done[voice]) = (predicted, true);
+        }
+    }
+    Ok(predictions)
+}
+
 /// Mean over networks, with f64 inside.
-pub(super) fn mean(networks: &[Vec<f32>]) -> Vec<f32> {
+pub(super) fn mean<P: AsRef<[f32]> + Sync>(networks: &[P]) -> Vec<f32> {
     if let [only] = networks {
-        return only.clone();
+        return only.as_ref().to_vec();
     }
     let n = networks.len() as f64;
-    let value = |position: usize| networks.iter().map(|probs| f64::from(probs[position])).sum::<f64>() / n;
-    (0..networks[0].len()).into_par_iter().map(|position| value(position) as f32).collect()
+    let value = |position: usize| networks.iter().map(|probs| f64::from(probs.as_ref()[position])).sum::<f64>() / n;
+    (0..networks[0].as_ref().len()).into_par_iter().map(|position| value(position) as f32).collect()
 }

@@ -127,7 +127,7 @@ impl Recipe<'_> {
 
     /// How many examples it sees in all.
     pub fn n_examples_seen(&self, shop: &Workshop<'_>) -> usize {
-        self.sampler.epoch_len(self.examples(shop).len()) * self.training.n_epochs
+        self.training.n_examples_seen(self.sampler.epoch_len(self.examples(shop).len()))
     }
 
     /// The model before its training.

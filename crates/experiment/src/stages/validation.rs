@@ -3,6 +3,7 @@
 //!
 //! N validation examples, C classes, L classes of a specialist.
 
+use super::answers::Voices;
 use super::selection::{Selection, select_teachers};
 use super::specialists::Specialist;
 use super::training::{Trained, model_error};
@@ -14,11 +15,10 @@ use crate::store::{Stage, run_stage};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
-use stillhouse_core::{ClassId, ClassSubset};
-use stillhouse_data::Split;
+use stillhouse_core::ClassId;
 use stillhouse_ensemble::{DustbinCalibration, dustbin_calibration, refit_dustbin_bias};
 use stillhouse_models::HeadInit;
-use stillhouse_train::{predict_proba, rank_of_label};
+use stillhouse_train::rank_of_label;
 
 /// One specialist on the validation split.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -121,58 +121,70 @@ fn apply_refit(specialist: &mut Specialist, check: &SpecialistCheck) -> Result<(
     Ok(())
 }
 
+/// Asks every network once about the validation split.
 fn check_all(shop: &Workshop<'_>, generalists: &[Trained], specialists: &[Specialist]) -> Result<Vec<SpecialistCheck>> {
-    let check = |specialist: &Specialist| -> Result<SpecialistCheck> {
-        shop.context.check_interrupt()?;
-        let generalist = shop.generalist_beside(generalists, specialist.cluster_idx);
-        let own = own_examples(&shop.valid, &specialist.subset);
-        let members = specialist.subset.members();
-        let by_generalist = generalist.predict(&own, None)?;
-        let by_specialist = predict_proba(&specialist.trained.model, &own, None)?;
-        let of_generalist = |row: &[f32]| members.iter().map(|class| row[class.index()]).collect();
-        let of_specialist = |row: &[f32]| specialist.own_probs(row).collect();
-        Ok(SpecialistCheck {
-            n_own: own.len(),
-            generalist_top1: restricted_top1(&own, &specialist.subset, &by_generalist, of_generalist),
-            specialist_top1: restricted_top1(&own, &specialist.subset, &by_specialist, of_specialist),
-            dustbin: check_dustbin(shop, specialist)?,
-        })
-    };
-    specialists.iter().map(check).collect()
+    let beside = |specialist: &Specialist| shop.generalist_beside(generalists, specialist.cluster_idx);
+    let networks = specialists.iter().map(|specialist| Member::Network(&specialist.trained));
+    let voices = Voices::new(specialists.iter().map(beside).chain(networks));
+    let mut counts: Vec<Counts> = specialists.iter().map(|_| Counts::default()).collect();
+    voices.ask(shop, &shop.valid, |rows, answers| {
+        for (specialist, counts) in specialists.iter().zip(&mut counts) {
+            let by_generalist = answers.of(beside(specialist)).chunks_exact(shop.n_classes());
+            let outputs = answers.of(Member::Network(&specialist.trained));
+            let by_specialist = outputs.chunks_exact(specialist.trained.model.n_outputs());
+            for ((row, generalist), specialist_row) in rows.clone().zip(by_generalist).zip(by_specialist) {
+                counts.add(specialist, shop.valid.label(row), generalist, specialist_row);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(specialists.iter().zip(counts).map(|(specialist, counts)| counts.finish(shop, specialist)).collect())
 }
 
-/// The examples of a subset's classes.
-pub(super) fn own_examples(split: &Split, subset: &ClassSubset) -> Split {
-    let rows: Vec<usize> = (0..split.len()).filter(|row| subset.contains(split.label(*row))).collect();
-    split.select(&rows)
+/// What is kept of one specialist's predictions and of those of the generalist beside it.
+#[derive(Default)]
+struct Counts {
+    /// Examples of its own classes, and those that are right with predictions restricted to them.
+    n_own: usize,
+    n_right_generalist: usize,
+    n_right_specialist: usize,
+    /// For every example; empty without a dustbin.
+    dustbin: Vec<f32>,
 }
 
-/// Share of the examples whose label is the most probable of the subset's classes; `own` picks their probabilities out
-/// of a row of outputs.
-fn restricted_top1(split: &Split, subset: &ClassSubset, probs: &[f32], own: impl Fn(&[f32]) -> Vec<f32>) -> f64 {
-    let n_outputs = probs.len() / split.len().max(1);
-    let is_right = |(row, class): &(&[f32], &ClassId)| {
-        let local = subset.local(**class).expect("rows of the subset's classes");
-        rank_of_label(&own(row), ClassId(local.index() as u32)) == 0
-    };
-    let n_right = probs.chunks_exact(n_outputs.max(1)).zip(split.labels()).filter(is_right).count();
-    n_right as f64 / split.len().max(1) as f64
-}
-
-fn check_dustbin(shop: &Workshop<'_>, specialist: &Specialist) -> Result<Option<DustbinCheck>> {
-    if specialist.head != SpecialistHead::Dustbin {
-        return Ok(None);
+impl Counts {
+    fn add(&mut self, specialist: &Specialist, label: ClassId, by_generalist: &[f32], by_specialist: &[f32]) {
+        if specialist.head == SpecialistHead::Dustbin {
+            self.dustbin.push(by_specialist[specialist.subset.len()]);
+        }
+        let Some(local) = specialist.subset.local(label) else { return };
+        let is_right = |own: &[f32]| rank_of_label(own, ClassId(local.index() as u32)) == 0;
+        let own: Vec<f32> = specialist.subset.members().iter().map(|class| by_generalist[class.index()]).collect();
+        self.n_own += 1;
+        self.n_right_generalist += usize::from(is_right(&own));
+        self.n_right_specialist += usize::from(is_right(&specialist.own_probs(by_specialist).collect::<Vec<f32>>()));
     }
-    let n_own = specialist.subset.len();
-    let probs = predict_proba(&specialist.trained.model, &shop.valid, None)?;
-    let dustbin: Vec<f32> = probs.chunks_exact(n_own + 1).map(|row| row[n_own]).collect();
+
+    fn finish(self, shop: &Workshop<'_>, specialist: &Specialist) -> SpecialistCheck {
+        let share = |n_right: usize| n_right as f64 / self.n_own.max(1) as f64;
+        SpecialistCheck {
+            n_own: self.n_own,
+            generalist_top1: share(self.n_right_generalist),
+            specialist_top1: share(self.n_right_specialist),
+            dustbin: (!self.dustbin.is_empty()).then(|| check_dustbin(shop, specialist, &self.dustbin)),
+        }
+    }
+}
+
+/// Checks a dustbin by its probabilities for all validation examples.
+fn check_dustbin(shop: &Workshop<'_>, specialist: &Specialist, dustbin: &[f32]) -> DustbinCheck {
     let is_other: Vec<bool> = shop.valid.labels().iter().map(|class| !specialist.subset.contains(*class)).collect();
-    let refit_shift = refit_dustbin_bias(&dustbin, &is_other);
-    let after = |shift| dustbin_calibration(&dustbin, &is_other, shift);
-    Ok(Some(DustbinCheck {
+    let refit_shift = refit_dustbin_bias(dustbin, &is_other);
+    let after = |shift| dustbin_calibration(dustbin, &is_other, shift);
+    DustbinCheck {
         uncorrected: after(-specialist.prior_correction),
         counted: after(0.0),
         refit: after(refit_shift),
         refit_shift,
-    }))
+    }
 }
