@@ -163,6 +163,23 @@ fn a_second_start_finds_everything() {
 }
 
 #[test]
+fn how_much_a_teacher_counts_is_part_of_what_a_finished_stage_is_found_by() {
+    let (scratch, _) = run(&[WHOLE, PART]);
+    let config = scratch.text("c.toml").replace("weight = 2.0", "weight = 3.0");
+    assert!(config.contains("weight = 3.0"));
+    scratch.write("c.toml", config);
+    let plan: Json = serde_json::from_str(&scratch.succeed(&["plan", "c.toml", "--json"]).stdout).unwrap();
+    let is_cached = |name: &str| {
+        let stages = plan["stages"].as_array().unwrap();
+        stages.iter().find(|stage| stage["name"] == name).unwrap()["cached"].as_bool().unwrap()
+    };
+    assert!(is_cached("student_hard"));
+    for name in ["merged", "soft_targets", "student", "evaluation"] {
+        assert!(!is_cached(name), "{name}");
+    }
+}
+
+#[test]
 fn files_that_do_not_fit_are_named() {
     let scratch = Scratch::new();
     write_data(&scratch);

@@ -115,8 +115,6 @@ struct Probes<'a> {
     plan: BudgetPlan,
     /// Settings of every probe.
     short: Vec<String>,
-    /// What whole trainings cost, divided by the probes' cost: of a generalist, of a specialist.
-    scales: [f64; 2],
     /// Keys of the trainings that are counted already: candidates share them.
     counted: Vec<String>,
 }
@@ -154,7 +152,6 @@ impl<'a> Probes<'a> {
                 format!("generalist.training.n_epochs={}", short[0]),
                 format!("specialists.training.n_epochs={}", short[1]),
             ],
-            scales: [epochs[0] as f64 / short[0] as f64, epochs[1] as f64 / short[1] as f64],
             counted: Vec::new(),
         })
     }
@@ -176,7 +173,7 @@ impl<'a> Probes<'a> {
         for n in 1..=n_generalists {
             let teacher = Teacher::Mean(shop.complete_members(&generalists[..n]));
             let settings = vec![format!("generalist.n_models={n}")];
-            self.candidate(&shop, &teacher, n, (0, 0), self.whole_flops(&generalists[..n], 0), settings)?;
+            self.candidate(&shop, &teacher, n, (0, 0), self.plan.generalist_flops * n as f64, settings)?;
         }
         Ok(())
     }
@@ -225,16 +222,17 @@ impl<'a> Probes<'a> {
             }
             Err(error) => return Err(error),
         };
-        let planned = planning::specialists_flops(&shop, &generalists, clustered.as_ref())? * self.scales[1];
-        if self.plan.generalist_flops * n_generalists as f64 + planned > self.plan.budget_flops {
+        let whole = self.experiment.with_overrides(&settings)?;
+        let whole = self.shop.with_config(whole.config());
+        let of_specialists = planning::specialists_flops(&whole, &generalists, clustered.as_ref())?;
+        let flops = self.plan.generalist_flops * n_generalists as f64 + of_specialists;
+        if flops > self.plan.budget_flops {
             self.plan.notes.push(not_tried("above the budget"));
             return Ok(());
         }
         let specialists = train_specialists(&shop, &generalists, clustered.as_ref())?;
         let checked = check_specialists(&shop, &generalists, specialists)?;
-        let trained: Vec<&Trained> = checked.specialists.iter().map(|specialist| &specialist.trained).collect();
-        self.count(generalists.iter().chain(trained.iter().copied()));
-        let flops = self.whole_flops(&generalists, 0) + self.whole_flops(trained, 1);
+        self.count(generalists.iter().chain(checked.specialists.iter().map(|specialist| &specialist.trained)));
         let ensemble = Ensemble::new(&shop, &generalists, &checked)?;
         let counts = (checked.specialists.len(), coverage);
         self.candidate(&shop, &Teacher::Merged(&ensemble), n_generalists, counts, flops, settings)
@@ -260,11 +258,6 @@ impl<'a> Probes<'a> {
             settings,
         });
         Ok(())
-    }
-
-    /// What the whole trainings of these networks would cost; `kind` is 0 for generalists and 1 for specialists.
-    fn whole_flops<'t>(&self, networks: impl IntoIterator<Item = &'t Trained>, kind: usize) -> f64 {
-        networks.into_iter().map(|trained| trained.fit.train_flops).sum::<f64>() * self.scales[kind]
     }
 
     fn count<'t>(&mut self, networks: impl Iterator<Item = &'t Trained>) {

@@ -15,7 +15,7 @@ use serde::Serialize;
 use std::path::PathBuf;
 use stillhouse_data::SealedTest;
 use stillhouse_ensemble::HeldOutPredictions;
-use stillhouse_models::{ModelConfig, TokenizerConfig};
+use stillhouse_models::{Model, ModelConfig, TokenizerConfig};
 use stillhouse_train::{FORWARD_PASSES_PER_STEP, TrainingConfig, seconds_per_example};
 
 /// A run before it is made.
@@ -39,7 +39,8 @@ pub struct PlannedStage {
     pub name: String,
     /// whether its artifact exists
     pub cached: bool,
-    /// wall time on this machine from a short measurement, for stages that train or predict; with all workers busy
+    /// wall time on this machine from a short measurement, for stages that train or predict, of whose work the forward passes
+    /// are counted; with all workers busy
     pub estimated_seconds: Option<f64>,
     /// size of its artifact
     pub disk_bytes: u64,
@@ -78,14 +79,14 @@ pub fn plan(
 struct Architecture<'a> {
     model: &'a ModelConfig,
     tokenizer: Option<&'a TokenizerConfig>,
-    /// Whether only its head is trained.
-    is_frozen: bool,
+    /// Where only its head is trained, how many trainings share one pass of the body over the training split.
+    n_sharing_body: Option<usize>,
 }
 
 impl<'a> Architecture<'a> {
     /// All weights of a model, with the tokenizer that it needs, if any.
     fn whole(model: &'a ModelConfig, tokenizer: Option<&'a TokenizerConfig>) -> Self {
-        Self { model, tokenizer, is_frozen: false }
+        Self { model, tokenizer, n_sharing_body: None }
     }
 }
 
@@ -100,7 +101,7 @@ struct Planner<'a> {
 #[derive(Clone, Copy)]
 struct Cost {
     seconds: f64,
-    /// Of one example's forward pass, a third of a training step's.
+    /// Of one example's forward pass, a third of a training step's; of a body that others share the head alone.
     seconds_per_row: f64,
     flops: f64,
     disk_bytes: u64,
@@ -197,12 +198,12 @@ impl Planner<'_> {
                 keys: Some(plain_keys),
             });
         }
-        let student_keys = self.students(targets)?;
+        let (student_keys, student_seconds) = self.students(targets)?;
         let evaluation = specialists.keys.zip(student_keys).zip(last).map(|((specialists, students), last)| {
             let keys = [&generalist_keys[..], &specialists, &students, &ensemble_keys].concat();
             planning::evaluation_stage(self.shop, run_name, dataset, clustered.as_ref(), &keys, last.key())
         });
-        let evaluated_seconds = merged_seconds + ensemble_keys.len() as f64 * generalist_seconds;
+        let evaluated_seconds = merged_seconds + ensemble_keys.len() as f64 * generalist_seconds + student_seconds;
         let n_evaluated = (self.shop.valid.len() as u64 + dataset.n_test) as f64;
         self.push_predicting("evaluation", evaluation.as_ref(), n_evaluated * evaluated_seconds, 0);
         Ok(())
@@ -255,37 +256,39 @@ impl Planner<'_> {
             .map(|(generalists, clustered)| planning::specialists_flops(self.shop, generalists, Some(clustered)))
             .transpose()?;
         let sizes: Vec<usize> = match &stages {
-            Some(stages) => stages.iter().map(|(_, n_own)| *n_own).collect(),
+            Some(stages) => stages.iter().map(|planned| planned.n_own).collect(),
             None => {
                 self.notes.push("the clusters are not known yet: specialists are planned with equal ones".into());
                 let n_clusters = clustering.n_clusters(n_classes).unwrap_or(UNKNOWN_N_CLUSTERS);
                 vec![(n_classes * clustering.coverage.max(1)).div_ceil(n_clusters).min(n_classes); n_clusters]
             }
         };
-        let is_frozen = specialists.body == SpecialistBody::Frozen;
+        let n_sharing = sizes.len().div_ceil(config.n_generalists().max(1));
+        let n_sharing_body = (specialists.body == SpecialistBody::Frozen).then_some(n_sharing);
         let mut planned = PlannedSpecialists { keys: None, flops: 0.0, seconds_per_row: 0.0 };
         for (specialist_idx, n_own) in sizes.into_iter().enumerate() {
-            let n_rows = 2 * self.shop.train.len() * n_own / n_classes;
+            let known = stages.as_ref().map(|stages| &stages[specialist_idx]);
+            let n_rows = known.map_or(2 * self.shop.train.len() * n_own / n_classes, |planned| planned.n_rows);
             let n_outputs = match specialists.head {
                 SpecialistHead::Dustbin => n_own + 1,
                 SpecialistHead::FullSoftmax => n_classes,
             };
-            let architecture = Architecture { is_frozen, ..Architecture::whole(model, config.specialist_tokenizer()) };
+            let whole = Architecture::whole(model, config.specialist_tokenizer());
+            let architecture = Architecture { n_sharing_body, ..whole };
             let cost = self.cost(architecture, &specialists.training, n_rows, n_outputs)?;
-            let stage = stages.as_ref().map(|stages| &stages[specialist_idx].0);
-            let cached = stage.is_some_and(|stage| self.is_done(stage));
+            let cached = known.is_some_and(|planned| self.is_done(&planned.stage));
             planned.flops += cost.flops;
-            // of a frozen body the head alone: the generalist's pass serves all that share it
             planned.seconds_per_row += cost.seconds_per_row;
             self.push_training(&format!("specialist_{specialist_idx}"), cached, cost);
         }
         planned.flops = known_flops.unwrap_or(planned.flops);
-        planned.keys = stages.map(|stages| stages.iter().map(|(stage, _)| stage.key().to_owned()).collect());
+        planned.keys = stages.map(|stages| stages.iter().map(|planned| planned.stage.key().to_owned()).collect());
         Ok(planned)
     }
 
-    /// Plans the stores of soft targets and the students on them; the students' keys, if all teachers' are known.
-    fn students(&mut self, targets: Vec<PlannedTargets>) -> Result<Option<Vec<String>>> {
+    /// Plans the stores of soft targets and the students on them; the students' keys, if all teachers' are known, and the
+    /// seconds of one example's forward passes through all of them.
+    fn students(&mut self, targets: Vec<PlannedTargets>) -> Result<(Option<Vec<String>>, f64)> {
         let shop = self.shop;
         let student = &shop.config.student;
         let n_views = if shop.augmented { student.views as usize } else { 1 };
@@ -293,7 +296,8 @@ impl Planner<'_> {
         let store_bytes = planning::layout(shop).size_bytes(n_rows, shop.n_classes());
         let architecture = Architecture::whole(&student.model, student.tokenizer.as_ref());
         let cost_of_twin = self.cost(architecture, &student.training, shop.train.len(), shop.n_classes())?;
-        let cost = cost_of_twin.times(shop.student_examples().len() as f64 / shop.train.len() as f64);
+        let n_seen = |n_rows| student.training.n_examples_seen(n_rows) as f64;
+        let cost = cost_of_twin.times(n_seen(shop.student_examples().len()) / n_seen(shop.train.len()));
         let mut students = Vec::new();
         for PlannedTargets { store, student, keys, seconds_per_row } in targets {
             let stage = keys.map(|keys| planning::targets_stage(shop, store, &keys, student == "student"));
@@ -305,7 +309,8 @@ impl Planner<'_> {
             let cost = if *name == "student_hard" { cost_of_twin } else { cost };
             self.push_training(name, stage.as_ref().is_some_and(|stage| self.is_done(stage)), cost);
         }
-        Ok(students.into_iter().map(|(_, stage)| Some(stage?.key().to_owned())).collect())
+        let seconds_per_row = students.len() as f64 * cost.seconds_per_row;
+        Ok((students.into_iter().map(|(_, stage)| Some(stage?.key().to_owned())).collect(), seconds_per_row))
     }
 
     fn is_done(&self, stage: &Stage) -> bool {
@@ -323,15 +328,27 @@ impl Planner<'_> {
         self.shop.context.check_interrupt()?;
         let shape = planning::planned_input(self.shop, architecture.tokenizer)?;
         let whole = planning::new_model(self.shop, architecture.model, &shape, n_outputs, self.shop.seed)?;
+        let seconds_per_step = |model: &Model| -> Result<f64> {
+            Ok(self.shop.context.with_all_threads(|| seconds_per_example(model, training))??)
+        };
         let disk_bytes = whole.n_parameters() as u64 * BYTES_PER_NUMBER;
-        let model = if architecture.is_frozen { whole.head_alone().map_err(model_error)? } else { whole };
         let n_examples = training.n_examples_seen(n_rows) as f64;
-        let seconds_per_step = self.shop.context.with_all_threads(|| seconds_per_example(&model, training))??;
+        let of_all = |model: &Model| -> Result<Cost> {
+            let seconds = seconds_per_step(model)?;
+            let flops = FORWARD_PASSES_PER_STEP * model.flops_per_example() as f64 * n_examples;
+            let seconds_per_row = seconds / FORWARD_PASSES_PER_STEP;
+            Ok(Cost { seconds: seconds * n_examples, seconds_per_row, flops, disk_bytes })
+        };
+        let Some(n_sharing) = architecture.n_sharing_body else { return of_all(&whole) };
+        let head = of_all(&whole.head_alone().map_err(model_error)?)?;
+        // the body sees a share of the training split, and the validation examples of this training
+        let n_train = self.shop.train.len() as f64 / n_sharing as f64;
+        let n_valid = n_rows as f64 * self.shop.valid.len() as f64 / self.shop.train.len() as f64;
+        let body_pass = seconds_per_step(&whole)? / FORWARD_PASSES_PER_STEP;
         Ok(Cost {
-            seconds: seconds_per_step * n_examples,
-            seconds_per_row: seconds_per_step / FORWARD_PASSES_PER_STEP,
-            flops: FORWARD_PASSES_PER_STEP * model.flops_per_example() as f64 * n_examples,
-            disk_bytes,
+            seconds: head.seconds + body_pass * (n_train + n_valid),
+            flops: head.flops + whole.body_flops_per_example() as f64 * n_train,
+            ..head
         })
     }
 

@@ -10,9 +10,6 @@ use std::ops::Range;
 use stillhouse_data::Split;
 use stillhouse_train::PREDICTION_BATCH;
 
-/// Probabilities of all voices together that are in memory at once.
-const ANSWERS_AT_ONCE: usize = 4 * PROBS_AT_ONCE;
-
 /// Several voices, each once.
 pub(super) struct Voices<'a>(Vec<Member<'a>>);
 
@@ -29,7 +26,7 @@ impl<'a> Voices<'a> {
     }
 
     /// Asks about a split piece by piece, so that memory does not grow with the number of examples: `hear` is given rows
-    /// of the split and what all voices say about them. Runs in the caller's pool.
+    /// of the split and what all voices say about them. Runs in the caller's pool, whose threads all get a batch.
     pub fn ask(
         &self,
         shop: &Workshop<'_>,
@@ -37,13 +34,12 @@ impl<'a> Voices<'a> {
         mut hear: impl FnMut(Range<usize>, &Answers<'_, 'a>) -> Result<()>,
     ) -> Result<()> {
         let n_outputs: usize = self.0.iter().map(|voice| voice.n_outputs(shop.n_classes())).sum();
-        let n_batches = ANSWERS_AT_ONCE / (n_outputs.max(1) * PREDICTION_BATCH);
-        let n_rows = n_batches.max(1) * PREDICTION_BATCH;
+        let n_batches = PROBS_AT_ONCE / (n_outputs.max(1) * PREDICTION_BATCH);
+        let n_rows = n_batches.max(rayon::current_num_threads()) * PREDICTION_BATCH;
         for start in (0..split.len()).step_by(n_rows) {
             let rows = start..(start + n_rows).min(split.len());
             let positions: Vec<usize> = rows.clone().collect();
             let predictions = ask(shop, &self.0, &split.select(&positions), None)?;
-            let predictions = predictions.into_iter().map(Cow::Owned).collect();
             hear(rows.clone(), &Answers { voices: &self.0, n_rows: rows.len(), predictions })?;
         }
         Ok(())
@@ -55,10 +51,10 @@ pub(super) struct Answers<'v, 'a> {
     voices: &'v [Member<'a>],
     n_rows: usize,
     /// `[rows, C]`, `[rows, L + 1]` or `[rows, L]` of each voice
-    predictions: Vec<Cow<'v, [f32]>>,
+    predictions: Vec<Vec<f32>>,
 }
 
-impl<'a> Answers<'_, 'a> {
+impl Answers<'_, '_> {
     /// What one of the voices said.
     ///
     /// # Panics
@@ -78,18 +74,17 @@ impl<'a> Answers<'_, 'a> {
         teacher.combine(&self.of_all(&teacher.members()))
     }
 
-    /// The answers about some of the rows, ascending.
-    pub fn at(&self, rows: &[usize]) -> Answers<'_, 'a> {
-        let pick = |predictions: &'_ Cow<'_, [f32]>| -> Vec<f32> {
+    /// What several of them said about some of the rows, ascending.
+    pub fn at(&self, rows: &[usize], members: &[Member<'_>]) -> Vec<Cow<'_, [f32]>> {
+        let pick = |predictions: &[f32]| -> Vec<f32> {
             let width = predictions.len() / self.n_rows;
             rows.iter().flat_map(|row| &predictions[row * width..][..width]).copied().collect()
         };
-        let predictions = self.predictions.iter();
-        let predictions = match rows.len() == self.n_rows {
-            true => predictions.map(|predictions| Cow::Borrowed(&**predictions)).collect(),
-            false => predictions.map(|predictions| Cow::Owned(pick(predictions))).collect(),
-        };
-        Answers { voices: self.voices, n_rows: rows.len(), predictions }
+        let of_all = self.of_all(members).into_iter();
+        match rows.len() == self.n_rows {
+            true => of_all.map(Cow::Borrowed).collect(),
+            false => of_all.map(|predictions| Cow::Owned(pick(predictions))).collect(),
+        }
     }
 }
 

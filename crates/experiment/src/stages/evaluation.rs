@@ -1,10 +1,10 @@
 //! The only room that opens the test split: every model on every test example, once.
 
-use super::left_out::LeftOut;
-use super::out_of_scope::{self, Confidences};
+use super::left_out::{LeftOut, LeftOutEffects};
+use super::out_of_scope::{self, Confidences, confidences};
 use super::portfolio;
 use super::samples::{cluster_galleries, soft_target_samples};
-use super::tally::{Complete, Tally, voices};
+use super::tally::{Complete, Seen, Tally, voices};
 use super::validation::SpecialistCheck;
 use super::{CheckedSpecialists, Clustered, Ensemble, Member, Specialist, Students, Teacher, Trained, Workshop};
 use crate::config::{SpecialistHead, SpecialistsConfig};
@@ -141,23 +141,27 @@ struct OnTest {
     report: ModelReport,
 }
 
-/// What both splits say of the specialists.
-struct OfSpecialists<'a> {
-    /// Of each, on the test and on the validation examples of its own classes.
+/// What all predictions come to.
+struct Predicted {
+    /// In the order of the complete models.
+    on_test: Vec<OnTest>,
+    /// Of each specialist, on the test and on the validation examples of its own classes.
     own: Vec<[Metrics; 2]>,
-    left_out: LeftOut<'a>,
+    left_out: LeftOutEffects,
     portfolio: Vec<PortfolioPoint>,
+    /// Test examples whose merge did not meet its solver's tolerance.
+    n_unmet: usize,
 }
 
 impl Evaluation<'_> {
     fn run(&self, run_name: &str, dataset: DatasetReport, targets: &SoftTargets) -> Result<Evaluated> {
         let complete = self.models.complete();
-        let (mut on_test, of_specialists) = self.predict_all(&complete)?;
+        let Predicted { mut on_test, own, left_out, portfolio, n_unmet } = self.predict_all(&complete)?;
         let ensemble_records = by_name(&on_test, "ensemble").records.clone();
         for model in &mut on_test {
             model.report.agreement = Some(agreement(&model.records, &ensemble_records));
         }
-        let (clusters, specialist_reports) = self.clusters(&on_test, &of_specialists);
+        let (clusters, specialist_reports) = self.clusters(&on_test, &own, &left_out);
         let of = |name: &str| complete.iter().find(|(found, _)| found == name).map(|(_, teacher)| teacher);
         let shown = ["ensemble", "generalist", "student"].map(|name| of(name).expect("always evaluated"));
         let samples = soft_target_samples(self.shop, self.test, &ensemble_records, shown)?;
@@ -173,7 +177,7 @@ impl Evaluation<'_> {
             clusters,
             dustbins: self.dustbins(),
             coverage: self.coverage(&on_test)?,
-            portfolio: of_specialists.portfolio,
+            portfolio,
             comparisons: comparisons(&on_test),
             models: on_test.into_iter().map(|model| model.report).chain(specialist_reports).collect(),
             total_train_seconds: self.models.all_trained().iter().map(|trained| trained.fit.train_seconds).sum(),
@@ -194,7 +198,7 @@ impl Evaluation<'_> {
         };
         let curves: Vec<Curve> = self.models.all_trained().into_iter().map(curve).collect();
         let failed = self.failed_specialists();
-        let told = failed.into_iter().chain(self.unmet_merges()).chain(self.extreme_fit());
+        let told = failed.into_iter().chain(unmet_merges(n_unmet)).chain(self.extreme_fit());
         let warnings = told.chain(crate::report::warnings(&report, &curves)).collect();
         let subsets = self.models.specialists.specialists.iter().map(|specialist| &specialist.subset);
         let cluster_galleries = cluster_galleries(self.shop, subsets)?;
@@ -209,13 +213,6 @@ impl Evaluation<'_> {
         let n_clusters = self.clustered.map_or(0, |clustered| clustered.clustering.clusters().len());
         let failed = (0..n_clusters).filter(|cluster_idx| !is_there(cluster_idx));
         failed.map(|idx| format!("Specialist {idx} failed and is left out of everything below.")).collect()
-    }
-
-    /// Merges of this evaluation that are not exact.
-    fn unmet_merges(&self) -> Option<String> {
-        let n_unmet = self.models.ensemble.n_unmet();
-        let text = "The solver of the merge did not meet its tolerance on";
-        (n_unmet > 0).then(|| format!("{text} {}.", counted(n_unmet, "example")))
     }
 
     /// A fit of the merge that found no best value.
@@ -252,47 +249,51 @@ impl Evaluation<'_> {
     }
 
     /// Asks every network once about each split.
-    fn predict_all(&self, complete: &Complete<'_>) -> Result<(Vec<OnTest>, OfSpecialists<'_>)> {
+    fn predict_all(&self, complete: &Complete<'_>) -> Result<Predicted> {
         let (shop, models) = (self.shop, self.models);
         let voices = voices(complete, &models.specialists.specialists);
-        let mut left_out = LeftOut::new(shop, models, self.test)?;
+        let mut left_out = LeftOut::new(shop, models, self.test.len());
         let mut on_test = Tally::new(shop, models, complete, self.test, self.out_of_scope.is_some())?;
+        let n_unmet_before = models.ensemble.n_unmet();
         voices.ask(shop, self.test, |rows, answers| {
-            left_out.add(&rows, answers)?;
+            left_out.add(&rows, &self.test.labels()[rows.clone()], answers);
             on_test.add(&rows, answers)
         })?;
+        let n_unmet = models.ensemble.n_unmet() - n_unmet_before;
         let mut on_valid = Tally::new(shop, models, complete, &shop.valid, false)?;
         voices.ask(shop, &shop.valid, |rows, answers| on_valid.add(&rows, answers))?;
-        let mut on_others: Vec<Confidences> = complete.iter().map(|_| Confidences::default()).collect();
-        if let Some(others) = self.out_of_scope {
-            voices.ask(shop, others, |_, answers| {
-                for ((_, teacher), confidences) in complete.iter().zip(&mut on_others) {
-                    answers.by(teacher)?.chunks_exact(shop.n_classes()).for_each(|row| confidences.push(row));
-                }
-                Ok(())
-            })?;
-        }
+        let out_of_scope = self.out_of_scope.map(|others| confidences(shop, complete, others)).transpose()?;
         let own = on_test.own.iter().zip(&on_valid.own);
-        let of_specialists = OfSpecialists {
+        Ok(Predicted {
             own: own.map(|(test, valid)| [metrics_of(test), metrics_of(valid)]).collect(),
-            left_out,
+            left_out: left_out.finish()?,
             portfolio: portfolio::points(models, self.clustered, &on_test.portfolio, &on_valid.portfolio),
-        };
-        let seen = on_test.seen.into_iter().zip(&on_valid.seen).zip(&on_others);
-        let models = complete.iter().zip(seen);
-        let on_test = models.map(|((name, teacher), ((test, valid), others))| {
-            let out_of_scope = test.confidences.as_ref().map(|confidences| confidences.against(name, others));
-            let report = self.report_of(name, teacher, &metrics_of(&test.records), metrics_of(&valid.records).top1)?;
+            n_unmet,
+            on_test: self.on_test(complete, on_test.seen, &on_valid.seen, out_of_scope.as_deref())?,
+        })
+    }
+
+    /// What was seen of each complete model on the test and the validation split, and on examples of no class.
+    fn on_test(
+        &self,
+        complete: &Complete<'_>,
+        on_test: Vec<Seen<'_>>,
+        on_valid: &[Seen<'_>],
+        on_others: Option<&[Confidences]>,
+    ) -> Result<Vec<OnTest>> {
+        let of_model = |(idx, ((name, teacher), seen)): (usize, (&(String, Teacher<'_>), Seen<'_>))| {
+            let valid_top1 = metrics_of(&on_valid[idx].records).top1;
+            let confidences = seen.confidences.as_ref().zip(on_others);
             Ok(OnTest {
                 name: name.clone(),
-                correct: test.records.iter().map(PredictionRecord::is_correct).collect(),
-                records: test.records,
-                conditional_top1: test.conditional.finish(),
-                out_of_scope,
-                report,
+                report: self.report_of(name, teacher, &metrics_of(&seen.records), valid_top1)?,
+                correct: seen.records.iter().map(PredictionRecord::is_correct).collect(),
+                records: seen.records,
+                conditional_top1: seen.conditional.finish(),
+                out_of_scope: confidences.map(|(confidences, others)| confidences.against(name, &others[idx])),
             })
-        });
-        Ok((on_test.collect::<Result<_>>()?, of_specialists))
+        };
+        complete.iter().zip(on_test).enumerate().map(of_model).collect()
     }
 
     /// The report of a model that predicts every class, but its agreement with the others.
@@ -330,14 +331,14 @@ impl Evaluation<'_> {
     fn clusters(
         &self,
         on_test: &[OnTest],
-        of_specialists: &OfSpecialists<'_>,
+        own: &[[Metrics; 2]],
+        left_out: &LeftOutEffects,
     ) -> (Vec<ClusterReport>, Vec<ModelReport>) {
         let generalist = by_name(on_test, "generalist");
-        let (checked, left_out) = (self.models.specialists, &of_specialists.left_out);
-        let effects = left_out.effects();
+        let checked = self.models.specialists;
         let diagnoses = self.clustered.map_or(&[][..], |clustered| &clustered.diagnosis.clusters);
         let report = |(idx, specialist): (usize, &Specialist)| {
-            let [own, on_valid] = &of_specialists.own[idx];
+            let [own, on_valid] = &own[idx];
             let generalist_top1 = generalist.conditional_top1[idx].unwrap_or(0.0);
             let heard_as = checked.kept.iter().position(|kept| *kept == idx);
             let cluster = ClusterReport {
@@ -354,8 +355,8 @@ impl Evaluation<'_> {
                 n_valid: checked.checks[idx].n_own as u64,
                 helps: own.top1 > generalist_top1,
                 is_heard: heard_as.is_some(),
-                left_out_effect: heard_as.map(|position| effects[position]),
-                n_left_out: left_out.n_examples() as u64,
+                left_out_effect: heard_as.map(|position| left_out.effects[position]),
+                n_left_out: left_out.n_examples as u64,
             };
             (cluster, model_report(&specialist.trained.name, &[&specialist.trained], own, on_valid.top1))
         };
@@ -451,6 +452,12 @@ const COMPARED: [(&str, &str); 11] = [
     ("student_generalist", "student_hard"),
     ("student_generalist_ensemble", "student_hard"),
 ];
+
+/// A sentence on merges that are not exact.
+fn unmet_merges(n_unmet: usize) -> Option<String> {
+    let text = "The solver of the merge did not meet its tolerance on";
+    (n_unmet > 0).then(|| format!("{text} {}.", counted(n_unmet, "test example")))
+}
 
 fn comparisons(on_test: &[OnTest]) -> Vec<crate::statistics::Comparison> {
     let find = |name: &str| on_test.iter().find(|model| model.name == name);

@@ -19,7 +19,7 @@ const PREDICTIONS: &str = "predictions.safetensors";
 /// A teacher that is known by its predictions only.
 pub(crate) struct External {
     pub name: String,
-    /// Hash of its predictions and of how they are read.
+    /// Hash of its predictions, of how they are read and of how much they count.
     pub key: String,
     pub scope: TeacherScope,
     pub weight: f64,
@@ -68,8 +68,8 @@ fn read_one(
         keys.push(stored.0);
         predictions.insert(*source, stored.1);
     }
-    let name = config.name.clone();
-    Ok(External { name, key: keys.join("-"), scope, weight: config.weight, predictions })
+    let (name, weight) = (config.name.clone(), config.weight);
+    Ok(External { name, key: format!("{}, weight {weight}", keys.join("-")), scope, weight, predictions })
 }
 
 /// Opens a file and checks that it has a row for every example of its source.

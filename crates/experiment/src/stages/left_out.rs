@@ -2,79 +2,74 @@
 
 use super::answers::{Answers, Sample};
 use super::evaluation::Models;
+use super::teacher::PROBS_AT_ONCE;
 use super::{Ensemble, Workshop};
 use crate::error::Result;
 use std::ops::Range;
-use stillhouse_data::Split;
-use stillhouse_train::PredictionRecord;
+use stillhouse_core::ClassId;
+use stillhouse_train::{metrics_of, records};
 
 /// Merges spent on leaving one specialist out after the other.
 const MAX_MERGES: usize = 50_000;
 
-/// Counts how many examples are right with all specialists, and without each, on as many examples of a split as keep the
-/// number of merges bounded.
+/// What the merge is made of, on as many examples of a split as keep memory and the number of merges bounded.
 pub(super) struct LeftOut<'a> {
     shop: &'a Workshop<'a>,
-    split: &'a Split,
-    ensemble: &'a Ensemble<'a>,
-    /// For each specialist that is heard, the ensemble without it.
-    without: Vec<Ensemble<'a>>,
+    models: &'a Models<'a>,
     sample: Sample,
-    n_right: usize,
-    n_right_without: Vec<usize>,
+    labels: Vec<ClassId>,
+    /// Of each member of the ensemble, for the rows of the sample so far.
+    predictions: Vec<Vec<f32>>,
+}
+
+/// For each specialist that is heard, the top-1 of the merge minus that of the merge without it.
+pub(super) struct LeftOutEffects {
+    pub effects: Vec<f64>,
+    pub n_examples: usize,
 }
 
 impl<'a> LeftOut<'a> {
     /// Nothing seen yet.
-    pub fn new(shop: &'a Workshop<'a>, models: &'a Models<'a>, split: &'a Split) -> Result<Self> {
-        let checked = models.specialists;
-        let without = |position: usize| {
-            let mut heard = checked.kept();
-            heard.remove(position);
-            Ensemble::of(shop, models.generalists, heard, checked.fitted)
-        };
-        let n_heard = checked.kept.len();
-        let n_rows = if n_heard > 0 { split.len() } else { 0 };
-        Ok(Self {
-            shop,
-            split,
-            ensemble: models.ensemble,
-            without: (0..n_heard).map(without).collect::<Result<_>>()?,
-            sample: Sample::new(n_rows, MAX_MERGES / n_heard.max(1)),
-            n_right: 0,
-            n_right_without: vec![0; n_heard],
-        })
+    pub fn new(shop: &'a Workshop<'a>, models: &'a Models<'a>, n_rows: usize) -> Self {
+        let n_heard = models.specialists.kept.len();
+        let n_rows = if n_heard > 0 { n_rows } else { 0 };
+        let most = (MAX_MERGES / n_heard.max(1)).min(PROBS_AT_ONCE / shop.n_classes());
+        let predictions = vec![Vec::new(); models.ensemble.members().len()];
+        Self { shop, models, sample: Sample::new(n_rows, most), labels: Vec::new(), predictions }
     }
 
-    /// Takes what all voices say about the next rows.
-    pub fn add(&mut self, rows: &Range<usize>, answers: &Answers<'_, '_>) -> Result<()> {
+    /// Takes what all voices say about the next rows, whose labels these are.
+    pub fn add(&mut self, rows: &Range<usize>, labels: &[ClassId], answers: &Answers<'_, '_>) {
         let sampled = self.sample.within(rows);
-        if sampled.is_empty() {
-            return Ok(());
+        let answers = answers.at(&sampled, &self.models.ensemble.members());
+        self.labels.extend(sampled.iter().map(|row| labels[*row]));
+        for (all, predictions) in self.predictions.iter_mut().zip(answers) {
+            all.extend_from_slice(&predictions);
         }
-        let answers = answers.at(&sampled);
-        let n_right = |ensemble: &Ensemble<'_>| -> Result<usize> {
-            self.shop.context.check_interrupt()?;
-            let merged = ensemble.merge(&answers.of_all(&ensemble.members()))?;
-            let labels = sampled.iter().map(|row| self.split.label(rows.start + row));
-            let rows = merged.chunks_exact(self.shop.n_classes()).zip(labels);
-            Ok(rows.filter(|(row, label)| PredictionRecord::new(row, *label).is_correct()).count())
+    }
+
+    /// Merges with all specialists and without each.
+    pub fn finish(self) -> Result<LeftOutEffects> {
+        let (shop, models, checked) = (self.shop, self.models, self.models.specialists);
+        let predictions: Vec<&[f32]> = self.predictions.iter().map(Vec::as_slice).collect();
+        let n_examples = self.sample.len();
+        let top1 = |ensemble: &Ensemble<'_>, predictions: &[&[f32]]| -> Result<f64> {
+            shop.context.check_interrupt()?;
+            let merged = ensemble.merge(predictions)?;
+            Ok(metrics_of(&records(&merged, &self.labels, shop.n_classes())).top1)
         };
-        self.n_right += n_right(self.ensemble)?;
-        for (total, ensemble) in self.n_right_without.iter_mut().zip(&self.without) {
-            *total += n_right(ensemble)?;
+        let mut effects = Vec::with_capacity(checked.kept.len());
+        if n_examples > 0 {
+            let with_all = top1(models.ensemble, &predictions)?;
+            for position in 0..checked.kept.len() {
+                let mut others = predictions.clone();
+                others.remove(models.generalists.len() + position);
+                let mut heard = checked.kept();
+                heard.remove(position);
+                let without = Ensemble::of(shop, models.generalists, heard, checked.fitted)?;
+                effects.push(with_all - top1(&without, &others)?);
+            }
         }
-        Ok(())
-    }
-
-    /// How many examples were counted.
-    pub fn n_examples(&self) -> usize {
-        self.sample.len()
-    }
-
-    /// For each specialist that is heard, the top-1 of the merge minus that of the merge without it.
-    pub fn effects(&self) -> Vec<f64> {
-        let top1 = |n_right: usize| n_right as f64 / self.n_examples() as f64;
-        self.n_right_without.iter().map(|n_right| top1(self.n_right) - top1(*n_right)).collect()
+        Ok(LeftOutEffects { effects, n_examples })
     }
 }

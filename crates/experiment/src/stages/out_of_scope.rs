@@ -1,8 +1,13 @@
 //! How well a model's confidence tells examples of its classes from those of none (Hendrycks and Gimpel 2017,
 //! arXiv:1610.02136), softened too (Liang et al. 2018, arXiv:1706.02690).
 
+use super::Workshop;
+use super::answers::Voices;
+use super::tally::Complete;
+use crate::error::Result;
 use crate::report::OutOfScopeRow;
 use crate::statistics::auroc;
+use stillhouse_data::Split;
 
 /// Temperatures that the confidence is softened with.
 pub(crate) const TEMPERATURES: [f64; 4] = [1.0, 2.0, 5.0, 10.0];
@@ -27,6 +32,20 @@ impl Confidences {
         let aurocs = self.0.iter().zip(&others.0).map(|(in_scope, others)| auroc(in_scope, others)).collect();
         OutOfScopeRow { model: name.to_owned(), aurocs }
     }
+}
+
+/// The confidences of models in examples of no class, in the order of the models.
+pub(super) fn confidences(shop: &Workshop<'_>, models: &Complete<'_>, others: &Split) -> Result<Vec<Confidences>> {
+    let mut all: Vec<Confidences> = models.iter().map(|_| Confidences::default()).collect();
+    let voices = Voices::new(models.iter().flat_map(|(_, teacher)| teacher.members()));
+    voices.ask(shop, others, |_, answers| {
+        for ((_, teacher), confidences) in models.iter().zip(&mut all) {
+            shop.context.check_interrupt()?;
+            answers.by(teacher)?.chunks_exact(shop.n_classes()).for_each(|row| confidences.push(row));
+        }
+        Ok(())
+    })?;
+    Ok(all)
 }
 
 #[cfg(test)]

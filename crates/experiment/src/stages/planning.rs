@@ -5,6 +5,7 @@ use super::training::{Recipe, train_model};
 use super::{Clustered, Trained, Workshop, cluster_classes, held_out};
 use crate::error::Result;
 use crate::store::Stage;
+use stillhouse_core::ClassSubset;
 use stillhouse_train::FORWARD_PASSES_PER_STEP;
 
 pub(crate) use super::baselines::n_equal_cost_members;
@@ -78,13 +79,26 @@ pub(crate) fn finished_clustering(shop: &Workshop<'_>, generalists: &[Trained]) 
     }
 }
 
-/// Stage and number of classes of each specialist.
+/// A specialist whose cluster is known.
+pub(crate) struct PlannedSpecialist {
+    pub stage: Stage,
+    /// Its classes.
+    pub n_own: usize,
+    /// Examples of each of its epochs.
+    pub n_rows: usize,
+}
+
+/// Each specialist, once the clusters are known.
 pub(crate) fn specialist_stages(
     shop: &Workshop<'_>,
     generalists: &[Trained],
     clustered: &Clustered,
-) -> Result<Vec<(Stage, usize)>> {
+) -> Result<Vec<PlannedSpecialist>> {
     let recipes = specialist_recipes(shop, generalists, clustered)?;
-    let sizes = clustered.clustering.clusters().iter().map(stillhouse_core::ClassSubset::len);
-    Ok(recipes.iter().map(|recipe| recipe.stage(shop)).zip(sizes).collect())
+    let planned = |(recipe, cluster): (&Recipe<'_>, &ClassSubset)| PlannedSpecialist {
+        stage: recipe.stage(shop),
+        n_own: cluster.len(),
+        n_rows: recipe.epoch_len(shop),
+    };
+    Ok(recipes.iter().zip(clustered.clustering.clusters()).map(planned).collect())
 }

@@ -4,6 +4,7 @@
 
 use super::answers::{Answers, Sample};
 use super::evaluation::Models;
+use super::teacher::PROBS_AT_ONCE;
 use super::{Clustered, Ensemble, Member, Specialist, Trained, Workshop};
 use crate::error::Result;
 use crate::report::PortfolioPoint;
@@ -42,7 +43,8 @@ impl<'a> Portfolio<'a> {
             |n: usize| Ensemble::of(shop, models.generalists, ordered[..n].to_vec(), models.specialists.fitted);
         let ensembles: Vec<Ensemble<'a>> = counts(ordered.len()).into_iter().map(ensemble).collect::<Result<_>>()?;
         let n_right = vec![0; generalists.len() + ensembles.len()];
-        let sample = Sample::new(split.len(), MAX_MERGES / N_SPECIALIST_POINTS);
+        let most = (MAX_MERGES / N_SPECIALIST_POINTS).min(PROBS_AT_ONCE / shop.n_classes());
+        let sample = Sample::new(split.len(), most);
         Ok(Self { shop, split, generalists, ensembles, sample, n_right })
     }
 
@@ -52,7 +54,6 @@ impl<'a> Portfolio<'a> {
         if sampled.is_empty() || self.n_right.is_empty() {
             return Ok(());
         }
-        let answers = answers.at(&sampled);
         let n_classes = self.shop.n_classes();
         let labels: Vec<ClassId> = sampled.iter().map(|row| self.split.label(rows.start + row)).collect();
         let n_right = |probs: &[f32]| {
@@ -62,13 +63,13 @@ impl<'a> Portfolio<'a> {
         let (of_generalists, of_ensembles) = self.n_right.split_at_mut(self.generalists.len());
         let mut sum = vec![0.0_f32; sampled.len() * n_classes];
         for (total, generalist) in of_generalists.iter_mut().zip(&self.generalists) {
-            let probs = answers.of(Member::Network(generalist));
-            sum.iter_mut().zip(probs).for_each(|(sum, prob)| *sum += prob);
+            let probs = &answers.at(&sampled, &[Member::Network(generalist)])[0];
+            sum.iter_mut().zip(&**probs).for_each(|(sum, prob)| *sum += prob);
             *total += n_right(&sum);
         }
         for (total, ensemble) in of_ensembles.iter_mut().zip(&self.ensembles) {
             self.shop.context.check_interrupt()?;
-            *total += n_right(&ensemble.merge(&answers.of_all(&ensemble.members()))?);
+            *total += n_right(&ensemble.merge(&answers.at(&sampled, &ensemble.members()))?);
         }
         Ok(())
     }

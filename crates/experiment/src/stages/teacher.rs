@@ -1,5 +1,6 @@
 //! Anything that predicts a distribution over all classes: one voice, several, or the merged ensemble.
 
+use super::answers::Voices;
 use super::external::External;
 use super::{Ensemble, Trained, Workshop};
 use crate::error::Result;
@@ -8,9 +9,9 @@ use std::ops::Range;
 use stillhouse_core::ViewId;
 use stillhouse_data::Split;
 use stillhouse_models::Model;
-use stillhouse_train::{PREDICTION_BATCH, PredictionRecord, predict_by_heads, predict_proba, records};
+use stillhouse_train::{PredictionRecord, predict_by_heads, predict_proba, records};
 
-/// Probabilities over all classes that are in memory at once, of each network and of what they say together.
+/// Probabilities that are in memory at once.
 pub(crate) const PROBS_AT_ONCE: usize = 1 << 24;
 
 /// One voice: a network of this run, or predictions that were made elsewhere.
@@ -97,15 +98,6 @@ impl<'a> Teacher<'a> {
         self.combine(&ask(shop, &self.members(), split, view)?)
     }
 
-    /// The same, of what its members say, in the order of [`Teacher::members`].
-    pub fn combine<P: AsRef<[f32]> + Sync>(&self, predictions: &[P]) -> Result<Vec<f32>> {
-        match self {
-            Self::Single(_) => Ok(predictions[0].as_ref().to_vec()),
-            Self::Mean(_) => Ok(mean(predictions)),
-            Self::Merged(ensemble) => ensemble.merge(predictions),
-        }
-    }
-
     /// The same in pieces, so that memory does not grow with the number of examples: `visit` is given rows of the split
     /// and their probabilities `[rows, C]`.
     pub fn predict_in_chunks(
@@ -114,14 +106,16 @@ impl<'a> Teacher<'a> {
         split: &Split,
         mut visit: impl FnMut(Range<usize>, &[f32]) -> Result<()>,
     ) -> Result<()> {
-        let n_batches = PROBS_AT_ONCE / (shop.n_classes() * PREDICTION_BATCH);
-        let n_rows = n_batches.max(1) * PREDICTION_BATCH;
-        for start in (0..split.len()).step_by(n_rows) {
-            let rows = start..(start + n_rows).min(split.len());
-            let positions: Vec<usize> = rows.clone().collect();
-            visit(rows, &self.predict(shop, &split.select(&positions), None)?)?;
+        Voices::new(self.members()).ask(shop, split, |rows, answers| visit(rows, &answers.by(self)?))
+    }
+
+    /// What it says where its members say this, in the order of [`Teacher::members`], `[N, C]`.
+    pub fn combine<P: AsRef<[f32]> + Sync>(&self, predictions: &[P]) -> Result<Vec<f32>> {
+        match self {
+            Self::Single(_) => Ok(predictions[0].as_ref().to_vec()),
+            Self::Mean(_) => Ok(mean(predictions)),
+            Self::Merged(ensemble) => ensemble.merge(predictions),
         }
-        Ok(())
     }
 
     /// Records of its predictions for every row of a split.

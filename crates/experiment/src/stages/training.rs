@@ -127,7 +127,12 @@ impl Recipe<'_> {
 
     /// How many examples it sees in all.
     pub fn n_examples_seen(&self, shop: &Workshop<'_>) -> usize {
-        self.training.n_examples_seen(self.sampler.epoch_len(self.examples(shop).len()))
+        self.training.n_examples_seen(self.epoch_len(shop))
+    }
+
+    /// Examples of each epoch.
+    pub fn epoch_len(&self, shop: &Workshop<'_>) -> usize {
+        self.sampler.epoch_len(self.examples(shop).len())
     }
 
     /// The model before its training.
