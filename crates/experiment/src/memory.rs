@@ -108,7 +108,7 @@ pub(crate) fn all_examples_bytes(shop: &Workshop<'_>, test: &SealedTest) -> u64 
 /// # Errors
 /// A model that does not fit the data.
 pub(crate) fn training_bytes(shop: &Workshop<'_>, needs: &Needs<'_>) -> Result<u64> {
-    let input = planned_input(shop, needs.tokenizer)?;
+    let (input, _) = planned_input(shop, needs.tokenizer)?;
     Ok(bytes_of(&new_model(shop, needs.model, &input, needs.n_outputs, shop.seed)?, needs.training))
 }
 

@@ -79,14 +79,22 @@ pub fn plan(
 struct Architecture<'a> {
     model: &'a ModelConfig,
     tokenizer: Option<&'a TokenizerConfig>,
-    /// Where only its head is trained, how many trainings share one pass of the body over the training split.
-    n_sharing_body: Option<usize>,
+    /// Where only its head is trained, the body that it shares with others.
+    shared_body: Option<SharedBody>,
+}
+
+/// A frozen body.
+#[derive(Clone, Copy)]
+struct SharedBody {
+    /// Trainings that share its one pass over the training split.
+    n_sharing: usize,
+    seconds_per_row: f64,
 }
 
 impl<'a> Architecture<'a> {
     /// All weights of a model, with the tokenizer that it needs, if any.
     fn whole(model: &'a ModelConfig, tokenizer: Option<&'a TokenizerConfig>) -> Self {
-        Self { model, tokenizer, n_sharing_body: None }
+        Self { model, tokenizer, shared_body: None }
     }
 }
 
@@ -152,7 +160,7 @@ impl Planner<'_> {
         if self.shop.config.clustering.is_some() {
             self.push("clustering", clustered.is_some(), 0);
         }
-        let specialists = self.specialists(generalists.as_deref().zip(clustered.as_ref()))?;
+        let specialists = self.specialists(cost, generalists.as_deref().zip(clustered.as_ref()))?;
         let ensemble_keys = cost.map_or(Vec::new(), |cost| self.ensemble(cost, specialists.flops + fold_flops));
         let generalist_seconds = cost.map_or(0.0, |cost| cost.seconds_per_row);
         let merged_seconds = generalist_keys.len() as f64 * generalist_seconds + specialists.seconds_per_row;
@@ -241,8 +249,12 @@ impl Planner<'_> {
         self.generalists(n_models..planning::n_equal_cost_members(n_models, cost.flops, specialist_flops), Some(cost))
     }
 
-    /// Plans the specialists.
-    fn specialists(&mut self, known: Option<(&[Trained], &Clustered)>) -> Result<PlannedSpecialists> {
+    /// Plans the specialists, whose clusters may be known.
+    fn specialists(
+        &mut self,
+        generalist: Option<Cost>,
+        known: Option<(&[Trained], &Clustered)>,
+    ) -> Result<PlannedSpecialists> {
         let config = self.shop.config;
         let n_classes = self.shop.n_classes();
         let (Some(specialists), Some(clustering)) = (&config.specialists, &config.clustering) else {
@@ -263,8 +275,10 @@ impl Planner<'_> {
                 vec![(n_classes * clustering.coverage.max(1)).div_ceil(n_clusters).min(n_classes); n_clusters]
             }
         };
-        let n_sharing = sizes.len().div_ceil(config.n_generalists().max(1));
-        let n_sharing_body = (specialists.body == SpecialistBody::Frozen).then_some(n_sharing);
+        let shared_body = generalist.filter(|_| specialists.body == SpecialistBody::Frozen).map(|cost| SharedBody {
+            n_sharing: sizes.len().div_ceil(config.n_generalists()),
+            seconds_per_row: cost.seconds_per_row,
+        });
         let mut planned = PlannedSpecialists { keys: None, flops: 0.0, seconds_per_row: 0.0 };
         for (specialist_idx, n_own) in sizes.into_iter().enumerate() {
             let known = stages.as_ref().map(|stages| &stages[specialist_idx]);
@@ -274,7 +288,7 @@ impl Planner<'_> {
                 SpecialistHead::FullSoftmax => n_classes,
             };
             let whole = Architecture::whole(model, config.specialist_tokenizer());
-            let architecture = Architecture { n_sharing_body, ..whole };
+            let architecture = Architecture { shared_body, ..whole };
             let cost = self.cost(architecture, &specialists.training, n_rows, n_outputs)?;
             let cached = known.is_some_and(|planned| self.is_done(&planned.stage));
             planned.flops += cost.flops;
@@ -326,27 +340,27 @@ impl Planner<'_> {
         n_outputs: usize,
     ) -> Result<Cost> {
         self.shop.context.check_interrupt()?;
-        let shape = planning::planned_input(self.shop, architecture.tokenizer)?;
-        let whole = planning::new_model(self.shop, architecture.model, &shape, n_outputs, self.shop.seed)?;
-        let seconds_per_step = |model: &Model| -> Result<f64> {
-            Ok(self.shop.context.with_all_threads(|| seconds_per_example(model, training))??)
-        };
+        let (shape, tokenizer) = planning::planned_input(self.shop, architecture.tokenizer)?;
+        let mut whole = planning::new_model(self.shop, architecture.model, &shape, n_outputs, self.shop.seed)?;
+        if let Some(tokenizer) = tokenizer {
+            whole = whole.with_tokenizer(&tokenizer).map_err(model_error)?;
+        }
         let disk_bytes = whole.n_parameters() as u64 * BYTES_PER_NUMBER;
         let n_examples = training.n_examples_seen(n_rows) as f64;
         let of_all = |model: &Model| -> Result<Cost> {
-            let seconds = seconds_per_step(model)?;
+            let seconds = || seconds_per_example(model, training, &self.shop.train);
+            let seconds = self.shop.context.with_all_threads(seconds)??;
             let flops = FORWARD_PASSES_PER_STEP * model.flops_per_example() as f64 * n_examples;
             let seconds_per_row = seconds / FORWARD_PASSES_PER_STEP;
             Ok(Cost { seconds: seconds * n_examples, seconds_per_row, flops, disk_bytes })
         };
-        let Some(n_sharing) = architecture.n_sharing_body else { return of_all(&whole) };
+        let Some(body) = architecture.shared_body else { return of_all(&whole) };
         let head = of_all(&whole.head_alone().map_err(model_error)?)?;
         // the body sees a share of the training split, and the validation examples of this training
-        let n_train = self.shop.train.len() as f64 / n_sharing as f64;
+        let n_train = self.shop.train.len() as f64 / body.n_sharing as f64;
         let n_valid = n_rows as f64 * self.shop.valid.len() as f64 / self.shop.train.len() as f64;
-        let body_pass = seconds_per_step(&whole)? / FORWARD_PASSES_PER_STEP;
         Ok(Cost {
-            seconds: head.seconds + body_pass * (n_train + n_valid),
+            seconds: head.seconds + body.seconds_per_row * (n_train + n_valid),
             flops: head.flops + whole.body_flops_per_example() as f64 * n_train,
             ..head
         })

@@ -56,20 +56,24 @@ pub(crate) fn tokenizer_stage(shop: &Workshop<'_>, config: &TokenizerConfig) -> 
     Stage::new("tokenizer", None, &content)
 }
 
-/// What a model with this tokenizer takes in; a tokenizer that is not trained yet counts with the size that it may have.
-pub(crate) fn planned_input(shop: &Workshop<'_>, config: Option<&TokenizerConfig>) -> Result<InputShape> {
-    let Some(config) = config else { return Ok(shop.input.shape) };
-    let stage = tokenizer_stage(shop, config);
-    let vocabulary_size = match config {
+/// What a model with this tokenizer takes in, and the tokenizer; one that is not trained yet counts with the size that it
+/// may have.
+pub(crate) fn planned_input(
+    shop: &Workshop<'_>,
+    config: Option<&TokenizerConfig>,
+) -> Result<(InputShape, Option<Arc<Tokenizer>>)> {
+    let Some(config) = config else { return Ok((shop.input.shape, None)) };
+    let of = |vocabulary_size| InputShape::Tokens { vocabulary_size };
+    let made = match config {
         TokenizerConfig::Bpe(training) | TokenizerConfig::WordPiece(training)
-            if !stage.is_done(shop.context.stages_dir()) =>
+            if !tokenizer_stage(shop, config).is_done(shop.context.stages_dir()) =>
         {
-            training.vocabulary_size
+            return Ok((of(training.vocabulary_size), None));
         }
-        TokenizerConfig::File { path } => Tokenizer::load(path).map_err(tokenizer_error)?.vocabulary_size(),
-        _ => tokenizer(shop, config)?.vocabulary_size(),
+        TokenizerConfig::File { path } => Arc::new(Tokenizer::load(path).map_err(tokenizer_error)?),
+        _ => tokenizer(shop, config)?,
     };
-    Ok(InputShape::Tokens { vocabulary_size })
+    Ok((of(made.vocabulary_size()), Some(made)))
 }
 
 #[allow(clippy::needless_pass_by_value)] // the shape that `map_err` asks for
