@@ -179,33 +179,12 @@ impl Planner<'_> {
         let last = selection.flatten().or(check);
         let merged = last.as_ref().map(|stage| planning::merged_stage(self.shop, stage.key()));
         self.push_predicting("merged", merged.as_ref(), on_valid, 0);
-        let first = generalist_keys.first().or_else(|| {
-            let complete = self.shop.external.iter().find(|external| external.is_complete());
-            complete.map(|external| &external.key)
-        });
-        let mut targets = vec![PlannedTargets {
-            store: "soft_targets",
-            student: "student",
-            keys: last.as_ref().map(|stage| vec![stage.key().to_owned()]),
-            seconds_per_row: merged_seconds,
-        }];
-        if self.shop.config.evaluation.wants(Baseline::StudentGeneralist) {
-            targets.push(PlannedTargets {
-                store: "soft_targets_generalist",
-                student: "student_generalist",
-                keys: Some(first.into_iter().cloned().collect()),
-                seconds_per_row: generalist_seconds,
-            });
-        }
-        let plain_keys = [&generalist_keys[..], &ensemble_keys].concat();
-        if self.shop.config.evaluation.wants(Baseline::StudentGeneralistEnsemble) && !ensemble_keys.is_empty() {
-            targets.push(PlannedTargets {
-                store: "soft_targets_ensemble",
-                student: "student_generalist_ensemble",
-                seconds_per_row: plain_keys.len() as f64 * generalist_seconds,
-                keys: Some(plain_keys),
-            });
-        }
+        let plain_keys = match ensemble_keys.is_empty() {
+            true => Vec::new(),
+            false => [&generalist_keys[..], &ensemble_keys].concat(),
+        };
+        let merged_keys = last.as_ref().map(|stage| vec![stage.key().to_owned()]);
+        let targets = self.targets((merged_keys, merged_seconds), &generalist_keys, plain_keys, generalist_seconds);
         let (student_keys, student_seconds) = self.students(targets)?;
         let evaluation = specialists.keys.zip(student_keys).zip(last).map(|((specialists, students), last)| {
             let keys = [&generalist_keys[..], &specialists, &students, &ensemble_keys].concat();
@@ -298,6 +277,40 @@ impl Planner<'_> {
         planned.flops = known_flops.unwrap_or(planned.flops);
         planned.keys = stages.map(|stages| stages.iter().map(|planned| planned.stage.key().to_owned()).collect());
         Ok(planned)
+    }
+
+    /// The soft targets that the config asks for: of the merged ensemble, whose keys may be known and whose seconds of one
+    /// example's forward passes are given, of the first generalist, and of a plain ensemble, if there is one.
+    fn targets(
+        &self,
+        (merged_keys, merged_seconds): (Option<Vec<String>>, f64),
+        generalist_keys: &[String],
+        plain_keys: Vec<String>,
+        generalist_seconds: f64,
+    ) -> Vec<PlannedTargets> {
+        let wants = |baseline| self.shop.config.evaluation.wants(baseline);
+        let of_merged = PlannedTargets {
+            store: "soft_targets",
+            student: "student",
+            keys: merged_keys,
+            seconds_per_row: merged_seconds,
+        };
+        let complete = self.shop.external.iter().filter(|external| external.is_complete());
+        let first = generalist_keys.iter().chain(complete.map(|external| &external.key)).next();
+        let of_generalist = wants(Baseline::StudentGeneralist).then(|| PlannedTargets {
+            store: "soft_targets_generalist",
+            student: "student_generalist",
+            keys: Some(first.into_iter().cloned().collect()),
+            seconds_per_row: generalist_seconds,
+        });
+        let has_plain = wants(Baseline::StudentGeneralistEnsemble) && !plain_keys.is_empty();
+        let of_plain = has_plain.then_some(PlannedTargets {
+            store: "soft_targets_ensemble",
+            student: "student_generalist_ensemble",
+            seconds_per_row: plain_keys.len() as f64 * generalist_seconds,
+            keys: Some(plain_keys),
+        });
+        [of_merged].into_iter().chain(of_generalist).chain(of_plain).collect()
     }
 
     /// Plans the stores of soft targets and the students on them; the students' keys, if all teachers' are known, and the

@@ -157,18 +157,22 @@ pub(crate) fn report() -> Report {
             generalist_top1: 0.6660,
             ensemble_top1: 0.6930,
         }),
-        out_of_scope: Some(OutOfScopeReport {
-            n_examples: 1000,
-            temperatures: vec![1.0, 2.0],
-            rows: [("ensemble", 0.9312), ("student", 0.8791), ("student_hard", 0.8456)]
-                .map(|(model, auroc)| OutOfScopeRow { model: model.into(), aurocs: vec![auroc, auroc + 0.004] })
-                .to_vec(),
-        }),
+        out_of_scope: Some(out_of_scope()),
         dustbins: vec![Some(dustbin(0.88, 0.31)), Some(dustbin(0.93, -0.12)), None],
         portfolio: portfolio(),
         soft_target_entropy: Some(0.412),
         warnings: vec!["1 of 8 specialists does not beat the generalist on its own classes (cluster 5).".into()],
         notes: vec!["Latency was measured on one thread, one example at a time.".into()],
+    }
+}
+
+fn out_of_scope() -> OutOfScopeReport {
+    OutOfScopeReport {
+        n_examples: 1000,
+        temperatures: vec![1.0, 2.0],
+        rows: [("ensemble", 0.9312), ("student", 0.8791), ("student_hard", 0.8456)]
+            .map(|(model, auroc)| OutOfScopeRow { model: model.into(), aurocs: vec![auroc, auroc + 0.004] })
+            .to_vec(),
     }
 }
 

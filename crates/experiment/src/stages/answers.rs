@@ -98,6 +98,11 @@ impl Sample {
         Self((0..n_sampled).map(|nth| nth * n_rows / n_sampled).collect())
     }
 
+    /// All of them, ascending.
+    pub fn rows(&self) -> &[usize] {
+        &self.0
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -1,6 +1,7 @@
 //! Which teachers the merge hears, how loud the specialists are, and how sure the whole may be: decided on the validation
 //! split.
 
+use super::answers::Sample;
 use super::ensemble::softened;
 use super::specialists::Specialist;
 use super::teacher::{PROBS_AT_ONCE, ask};
@@ -146,9 +147,8 @@ impl<'a> Valid<'a> {
         specialists: &'a [Specialist],
         n_rows: usize,
     ) -> Result<Self> {
-        let n_rows = n_rows.min(PROBS_AT_ONCE / shop.n_classes()).clamp(1, shop.valid.len());
-        let rows: Vec<usize> = (0..n_rows).map(|row| row * shop.valid.len() / n_rows).collect();
-        let sample = shop.valid.select(&rows);
+        let sample = Sample::new(shop.valid.len(), n_rows.min(PROBS_AT_ONCE / shop.n_classes()));
+        let sample = shop.valid.select(sample.rows());
         let everyone = Ensemble::of(shop, generalists, specialists.iter().collect(), FittedMerge::NONE)?;
         let predictions = ask(shop, &everyone.members(), &sample, None)?;
         Ok(Self { shop, generalists, specialists, predictions, labels: sample.labels().to_vec() })

@@ -84,11 +84,8 @@ impl<'a> Tally<'a> {
         for (specialist, own) in self.specialists.iter().zip(&mut self.own) {
             let probs = answers.of(Member::Network(&specialist.trained));
             let outputs = probs.chunks_exact(specialist.trained.model.n_outputs());
-            own.extend(
-                rows.clone()
-                    .zip(outputs)
-                    .filter_map(|(row, probs)| restricted(specialist, probs, self.split.label(row))),
-            );
+            let rows = rows.clone().zip(outputs);
+            own.extend(rows.filter_map(|(row, probs)| restricted(specialist, probs, self.split.label(row))));
         }
         self.portfolio.add(rows, answers)
     }
