@@ -116,6 +116,13 @@ impl Tokenizer {
         self.inner.to_string(true).map_err(|error| TokenizerError::Format(error.to_string()))
     }
 
+    /// Whether another tokenizer cuts every text in the same way.
+    pub fn is_same(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+            || self.vocabulary_size == other.vocabulary_size
+                && matches!((self.to_json(), other.to_json()), (Ok(own), Ok(others)) if own == others)
+    }
+
     /// Ids are below this.
     pub fn vocabulary_size(&self) -> usize {
         self.vocabulary_size

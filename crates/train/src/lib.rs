@@ -33,7 +33,7 @@ pub use monitor::{Monitor, Silent, StepInfo};
 pub use objective::{DistillationConfig, DistillationLoss, LabelView, LossParts, Objective};
 pub use optimizer::OptimizerConfig;
 pub use predict::{
-    PREDICTION_BATCH, predict_by_heads, predict_features, predict_proba, predict_records, predict_texts, predict_values,
+    PREDICTION_BATCH, predict_features, predict_proba, predict_records, predict_texts, predict_together, predict_values,
 };
 pub use probe::seconds_per_example;
 pub use sampler::{Sampler, ViewPolicy};

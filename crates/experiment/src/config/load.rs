@@ -5,7 +5,7 @@ use super::{ConfigProblem, ConfigProblems, ExperimentConfig};
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
-/// The config that runs without any file: glyphs, the whole pipeline.
+/// The config that runs without any file: 200 languages, the whole pipeline.
 pub const QUICKSTART: &str = include_str!("../../../../configs/quickstart.toml");
 
 /// Where a config comes from.
@@ -217,10 +217,10 @@ mod tests {
 
     #[test]
     fn all_problems_come_at_once() {
-        let text = problem(&["seed=\"x\"", "data.n_clases=3", "student.training.batch_size=-1"]);
+        let text = problem(&["seed=\"x\"", "data.labl=3", "student.training.batch_size=-1"]);
         assert!(text.contains("3 problems"), "{text}");
         assert!(text.contains("seed: expected a whole number, found the string \"x\""), "{text}");
-        assert!(text.contains("did you mean `n_classes`?"), "{text}");
+        assert!(text.contains("did you mean `label`?"), "{text}");
         assert!(text.contains("student.training.batch_size: must be 0 or more, found -1"), "{text}");
     }
 

@@ -318,7 +318,7 @@ impl Evaluation<'_> {
         let mut times_ms = Vec::with_capacity(N_LATENCY_RUNS);
         for run in 0..N_LATENCY_WARMUPS + N_LATENCY_RUNS {
             let start = Instant::now();
-            teacher.predict(self.shop, &one, None)?;
+            teacher.predict(self.shop, &one)?;
             if run >= N_LATENCY_WARMUPS {
                 times_ms.push(start.elapsed().as_secs_f64() * 1e3);
             }
