@@ -6,7 +6,7 @@
 //! again, and always read back from disk, so that a resumed run sees the same bytes as an undisturbed one.
 
 use crate::context::RunContext;
-use crate::error::{ExperimentError, Result, file_error};
+use crate::error::{ExperimentError, Result, system_error};
 use crate::files::{read_json, sync_folder, write_json};
 use crate::observer::RunEvent;
 use serde::{Deserialize, Serialize};
@@ -103,7 +103,7 @@ pub(crate) fn run_stages<T>(
         let what = format!("{}: no finished stage {}", store.display(), stage.name);
         return Err(ExperimentError::Usage(format!("{what}\n  hint: `stillhouse run` with the run's config makes it")));
     }
-    fs::create_dir_all(store).map_err(|error| file_error(store, "cannot be created", error))?;
+    fs::create_dir_all(store).map_err(|error| system_error(store, "cannot be created", &error))?;
     let locks = lock_stages(store, stages)?;
     let (to_do, done): (Vec<usize>, Vec<usize>) =
         (0..stages.len()).partition(|index| context.is_to_do(&stages[*index]));
@@ -137,7 +137,7 @@ fn compute(
         let partial = |index: &usize| store.join(format!("{}.partial", stages[*index].folder()));
         let folders: Vec<(usize, PathBuf)> = to_do.iter().map(|index| (*index, partial(index))).collect();
         for (_, folder) in &folders {
-            fs::create_dir_all(folder).map_err(|error| file_error(folder, "cannot be created", error))?;
+            fs::create_dir_all(folder).map_err(|error| system_error(folder, "cannot be created", &error))?;
         }
         produce(&folders)?;
         folders.iter().try_for_each(|(index, folder)| seal(store, &stages[*index], folder))
@@ -174,7 +174,7 @@ fn seal(store: &Path, stage: &Stage, partial: &Path) -> Result<()> {
         }
         fs::rename(partial, &folder)
     };
-    replace().map_err(|error| file_error(&folder, "cannot be put in place", error))?;
+    replace().map_err(|error| system_error(&folder, "cannot be put in place", &error))?;
     sync_folder(store);
     Ok(())
 }
@@ -184,7 +184,7 @@ fn checksums(folder: &Path) -> Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
     let mut pending = vec![folder.to_owned()];
     while let Some(current) = pending.pop() {
-        let unreadable = |error| file_error(&current, "cannot be read", error);
+        let unreadable = |error| system_error(&current, "cannot be read", &error);
         for entry in fs::read_dir(&current).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
             if path.is_dir() {
@@ -200,13 +200,18 @@ fn checksums(folder: &Path) -> Result<BTreeMap<String, String>> {
 
 fn hash_file(path: &Path) -> Result<String> {
     let mut hasher = blake3::Hasher::new();
-    let mut file = File::open(path).map_err(|error| file_error(path, "cannot be read", error))?;
-    std::io::copy(&mut file, &mut hasher).map_err(|error| file_error(path, "cannot be read", error))?;
+    let mut file = File::open(path).map_err(|error| system_error(path, "cannot be read", &error))?;
+    std::io::copy(&mut file, &mut hasher).map_err(|error| system_error(path, "cannot be read", &error))?;
     Ok(hasher.finalize().to_hex().to_string())
 }
 
 fn check_seal(folder: &Path) -> Result<()> {
-    let seal: Seal = read_json(&folder.join(SEAL))?;
+    let remedy = format!("remove the folder {} to compute the stage again", folder.display());
+    let seal: Result<Seal> = read_json(&folder.join(SEAL));
+    let seal = seal.map_err(|error| match error {
+        ExperimentError::BadData(error) => ExperimentError::BadData(anyhow::anyhow!("{error:#}\n  hint: {remedy}")),
+        error => error,
+    })?;
     let found = checksums(folder)?;
     let changed = seal.files.iter().find(|(name, hash)| found.get(*name) != Some(*hash));
     let Some((name, expected)) = changed else { return Ok(()) };
@@ -214,8 +219,7 @@ fn check_seal(folder: &Path) -> Result<()> {
         Some(hash) => format!("changed since it was written (checksum {}, expected {})", &hash[..12], &expected[..12]),
         None => "missing".to_owned(),
     };
-    let hint = format!("remove the folder {} to compute the stage again", folder.display());
-    Err(ExperimentError::BadData(anyhow::anyhow!("{}: {what}\n  hint: {hint}", folder.join(name).display())))
+    Err(ExperimentError::BadData(anyhow::anyhow!("{}: {what}\n  hint: {remedy}", folder.join(name).display())))
 }
 
 /// One writer of a stage at a time, also across programs: locks in the order of their names, so that two programs never wait
@@ -225,8 +229,8 @@ fn lock_stages(store: &Path, stages: &[Stage]) -> Result<Vec<File>> {
     let mut paths: Vec<PathBuf> = stages.iter().map(|stage| store.join(format!(".{}.lock", stage.folder()))).collect();
     paths.sort();
     let lock = |path: PathBuf| {
-        let file = File::create(&path).map_err(|error| file_error(&path, "cannot be created", error))?;
-        file.lock().map_err(|error| file_error(&path, "cannot be locked", error))?;
+        let file = File::create(&path).map_err(|error| system_error(&path, "cannot be created", &error))?;
+        file.lock().map_err(|error| system_error(&path, "cannot be locked", &error))?;
         Ok(file)
     };
     paths.into_iter().map(lock).collect()

@@ -24,6 +24,7 @@ mod sampler;
 mod schedule;
 mod weights;
 
+pub use checkpoint::remove_checkpoint;
 pub use config::{EarlyStopping, Keep, TrainingConfig};
 pub use error::TrainError;
 pub use fit::{BATCHES_IN_FLIGHT, FORWARD_PASSES_PER_STEP, FitJob, Validation, fit};

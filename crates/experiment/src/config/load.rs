@@ -57,6 +57,8 @@ fn unreadable(path: &Path, error: &std::io::Error) -> ConfigProblems {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Experiment {
     name: String,
+    /// The file that it was read from.
+    source: Option<PathBuf>,
     config: ExperimentConfig,
 }
 
@@ -73,7 +75,12 @@ impl Experiment {
             apply_override(&mut table, text)
                 .map_err(|message| ConfigProblems::whole(&format!("--set {text}"), message))?;
         }
-        Self::from_table(table, &source.display_name(), source.stem())
+        let experiment = Self::from_table(table, &source.display_name(), source.stem())?;
+        let source = match source {
+            ConfigSource::Quickstart => None,
+            ConfigSource::File(path) => Some(path.clone()),
+        };
+        Ok(Self { source, ..experiment })
     }
 
     /// The same experiment with other values of some keys, `a.b=c` each.
@@ -85,7 +92,8 @@ impl Experiment {
         for text in overrides {
             apply_override(&mut table, text).map_err(|message| ConfigProblems::whole(text, message))?;
         }
-        Self::from_table(table, &self.name, self.name.clone())
+        let experiment = Self::from_table(table, &self.name, self.name.clone())?;
+        Ok(Self { source: self.source.clone(), ..experiment })
     }
 
     fn from_table(table: Table, source_name: &str, default_name: String) -> Result<Self, ConfigProblems> {
@@ -111,7 +119,7 @@ impl Experiment {
             return Err(in_source(out_of_range));
         }
         let name = config.name.clone().unwrap_or(default_name);
-        Ok(Self { name, config })
+        Ok(Self { name, source: None, config })
     }
 
     /// Name of the run.
@@ -124,9 +132,29 @@ impl Experiment {
         &self.config
     }
 
+    /// The file that it was read from, if it was not built in.
+    pub(crate) fn source(&self) -> Option<&Path> {
+        self.source.as_deref()
+    }
+
+    /// Every text of the config, among them the paths of all files and folders that it names.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let mut texts = Vec::new();
+        let mut pending = vec![serde_json::to_value(&self.config).unwrap_or_default()];
+        while let Some(value) = pending.pop() {
+            match value {
+                serde_json::Value::String(text) => texts.push(text),
+                serde_json::Value::Array(values) => pending.extend(values),
+                serde_json::Value::Object(table) => pending.extend(table.into_iter().map(|(_, value)| value)),
+                _ => {}
+            }
+        }
+        texts
+    }
+
     /// The same under its name with another config, which is not checked again.
     pub(crate) fn with_config(&self, config: ExperimentConfig) -> Self {
-        Self { name: self.name.clone(), config }
+        Self { name: self.name.clone(), source: self.source.clone(), config }
     }
 
     /// The config as it runs, defaults and overrides included.

@@ -245,7 +245,8 @@ impl Evaluation<'_> {
         let of_calibration = (temperature != Temperature::ONE).then(|| {
             format!("The merged logits are divided by {:.3}, fitted on the validation split.", temperature.get())
         });
-        of_external.into_iter().chain(of_transfer).chain(of_calibration).collect()
+        let warnings = self.shop.context.warnings();
+        of_external.into_iter().chain(of_transfer).chain(of_calibration).chain(warnings).collect()
     }
 
     /// Asks every network once about each split.
