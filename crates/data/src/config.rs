@@ -94,6 +94,6 @@ pub(crate) fn check_fraction(valid_fraction: f64) -> Vec<String> {
     if is_fraction {
         Vec::new()
     } else {
-        vec![format!("valid_fraction must lie between 0 and 1, found {valid_fraction}")]
+        vec![format!("valid_fraction: must lie between 0 and 1, found {valid_fraction}")]
     }
 }

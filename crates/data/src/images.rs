@@ -25,10 +25,10 @@ impl Wish {
     pub(crate) fn validate(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if let Some(size) = self.size.filter(|size| size.iter().any(|side| !(1..=MAX_SIZE).contains(side))) {
-            problems.push(format!("size must be [height, width], each in 1..={MAX_SIZE}, found {size:?}"));
+            problems.push(format!("size: must be [height, width], each in 1..={MAX_SIZE}, found {size:?}"));
         }
         if let Some(channels) = self.channels.filter(|channels| ![1, 3].contains(channels)) {
-            problems.push(format!("channels must be 1 (grey) or 3 (RGB), found {channels}"));
+            problems.push(format!("channels: must be 1 (grey) or 3 (RGB), found {channels}"));
         }
         problems
     }

@@ -19,10 +19,10 @@ impl Whereabouts<'_> {
     pub(crate) fn validate(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if self.repo.is_none() && self.path.is_none() {
-            problems.push("repo or path must say where the parquet files are".to_owned());
+            problems.push("path: missing; path or repo says where the parquet files are".to_owned());
         }
         if self.revision.is_some() && self.repo.is_none() {
-            problems.push("revision only makes sense with repo".to_owned());
+            problems.push("revision: only makes sense with repo".to_owned());
         }
         problems
     }

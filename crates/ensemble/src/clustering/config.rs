@@ -46,6 +46,9 @@ pub struct Folds {
     pub n_folds: usize,
 }
 
+/// A typing error beyond this: each fold is a whole training.
+const MAX_FOLDS: usize = 1000;
+
 impl HeldOutPredictions {
     fn is_validation(&self) -> bool {
         *self == Self::Validation
@@ -95,27 +98,29 @@ pub struct HierarchyConfig {
 }
 
 impl ClusteringConfig {
-    /// What is wrong with the values whatever the dataset, one sentence each; empty when nothing is.
+    /// What is wrong with the values whatever the dataset, `key: sentence` each; empty when nothing is.
     pub fn validate(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if self.coverage == 0 {
-            problems.push("coverage must be at least 1, found 0".into());
+            problems.push("coverage: must be at least 1, found 0".into());
         }
-        if let HeldOutPredictions::OutOfFold(Folds { n_folds: n_folds @ 0..=1 }) = self.predictions {
-            problems.push(format!("predictions.n_folds must be at least 2, found {n_folds}"));
+        if let HeldOutPredictions::OutOfFold(Folds { n_folds }) = self.predictions
+            && !(2..=MAX_FOLDS).contains(&n_folds)
+        {
+            problems.push(format!("predictions.n_folds: must be between 2 and {MAX_FOLDS}, found {n_folds}"));
         }
         if let Some(max_classes @ 0..=1) = self.max_classes {
-            problems.push(format!("max_classes must be at least 2, found {max_classes}"));
+            problems.push(format!("max_classes: must be at least 2, found {max_classes}"));
         }
         let Some(count) = self.method.count() else { return problems };
         match count.n_clusters {
-            Some(0) => problems.push("method.n_clusters must be at least 1, found 0".into()),
+            Some(0) => problems.push("method.n_clusters: must be at least 1, found 0".into()),
             Some(n_clusters) if n_clusters < self.coverage => problems.push(format!(
-                "coverage must not exceed method.n_clusters, found {} above {n_clusters}",
+                "coverage: must not exceed method.n_clusters, found {} above {n_clusters}",
                 self.coverage
             )),
             None if self.max_classes.is_none() => {
-                problems.push("method.n_clusters is missing: set it, or max_classes".into());
+                problems.push("method.n_clusters: missing; set it, or max_classes".into());
             }
             _ => {}
         }
@@ -125,7 +130,9 @@ impl ClusteringConfig {
     /// The number of clusters that the method is to make of so many classes; none where it has no number.
     pub fn n_clusters(&self, n_classes: usize) -> Option<usize> {
         let count = self.method.count()?;
-        let needed = |max_classes: usize| (n_classes * self.coverage).div_ceil(max_classes.max(1)).max(self.coverage);
+        let needed = |max_classes: usize| {
+            n_classes.saturating_mul(self.coverage).div_ceil(max_classes.max(1)).max(self.coverage)
+        };
         count.n_clusters.or_else(|| self.max_classes.map(needed))
     }
 }
@@ -188,6 +195,6 @@ mod tests {
         let found = config(r#"{"method": {"kind": "random", "n_clusters": 0}, "coverage": 0, "max_classes": 1}"#);
         assert_eq!(found.len(), 3, "{found:?}");
         let found = config(r#"{"method": {"kind": "random", "n_clusters": 2}, "coverage": 3}"#);
-        assert_eq!(found, ["coverage must not exceed method.n_clusters, found 3 above 2"]);
+        assert_eq!(found, ["coverage: must not exceed method.n_clusters, found 3 above 2"]);
     }
 }

@@ -229,8 +229,39 @@ mod tests {
         let text = problem(&["student.distillation.loss={kind=\"soft_cross_entropy\",temperature=0.0}"]);
         assert!(text.contains("student.distillation.loss.temperature: must be above 0, found 0"), "{text}");
         let text = problem(&["student.training.n_epochs=0", "student.views=0"]);
-        assert!(text.contains("student.training.n_epochs: must be at least 1"), "{text}");
-        assert!(text.contains("student.views: must be at least 1"), "{text}");
+        assert!(text.contains("student.training.n_epochs: must be between 1 and 1000000, found 0"), "{text}");
+        assert!(text.contains("student.views: must be between 1 and"), "{text}");
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_named_by_its_whole_key_path() {
+        let refused = [
+            ("generalist.model={kind=\"resnet\",depth=9}", "generalist.model.depth: must be 6n + 2"),
+            ("student.model={kind=\"mlp\",widths=[8,0]}", "student.model.widths[1]: must be"),
+            ("student.model={kind=\"bert\",revision=\"main\"}", "student.model.revision: that of repo"),
+            ("generalist.n_models=1000000000", "generalist.n_models: must be between 1 and 1000"),
+            ("generalist.training.n_epochs=9223372036854775807", "generalist.training.n_epochs: must be between"),
+            ("student.training.batch_size=9223372036854775807", "student.training.batch_size: must be between"),
+            ("student.views=4294967295", "student.views: must be between"),
+            ("clustering.coverage=0", "clustering.coverage: must be at least 1, found 0"),
+            ("clustering.max_classes=1", "clustering.max_classes: must be at least 2"),
+            ("clustering.method.n_clusters=0", "clustering.method.n_clusters: must be at least 1"),
+            ("clustering.predictions={kind=\"out_of_fold\",n_folds=1}", "clustering.predictions.n_folds: must be"),
+            ("merge.gate={kind=\"top_n\",n=0}", "merge.gate.n: must be at least 1"),
+            ("merge.weights={kind=\"given\",specialists=-1.0}", "merge.weights.specialists: must be a number"),
+            ("data.n_classes=1", "data.n_classes: must lie between"),
+            ("data.difficulty=2.0", "data.difficulty: must lie between 0 and 1"),
+            ("data.augment={kind=\"shift\",max_pixels=100000}", "data.augment.max_pixels: must lie between"),
+            ("data={kind=\"idx\",path=\"x\",valid_fraction=2.0}", "data.valid_fraction: must lie between"),
+            ("data={kind=\"image_folder\",path=\"x\",size=[0,1]}", "data.size: must be"),
+            ("data={kind=\"hub_images\"}", "data.path: missing"),
+            ("data={kind=\"table\",text=\"t\",label=\"l\"}", "data.path: missing"),
+            ("data={kind=\"table\",text=\"t\",label=\"l\",path=\"x\",windows={length=0}}", "data.windows.length: must"),
+        ];
+        for (text, expected) in refused {
+            let found = problem(&[text]);
+            assert!(found.lines().any(|line| line.trim_start().starts_with(expected)), "{text}: {found}");
+        }
     }
 
     #[test]
