@@ -164,7 +164,7 @@ fn a_reader_that_goes_away_is_no_failure() {
     let mut child = scratch.start(&["schema"]);
     // closed before the program writes, or while it does: more than a pipe holds
     drop(child.stdout.take());
-    let finished = support::Finished::from(child.wait_with_output().unwrap());
+    let finished = support::Finished::from(support::limit::wait_with_output(child));
     assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
 }
 
