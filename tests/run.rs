@@ -195,6 +195,10 @@ fn plan_and_status_tell_what_is_done() {
     let changed = plan(&["plan", "tiny.toml", "--json", "--set", "student.training.n_epochs=3"]);
     assert!(is_cached(&changed, "specialist_2") && !is_cached(&changed, "student"));
 
+    let forced = plan(&["plan", "tiny.toml", "--json", "--force"]);
+    assert!(forced["stages"].as_array().unwrap().iter().all(|stage| stage["cached"] == false), "{forced}");
+    assert!(is_cached(&plan(&["plan", "tiny.toml", "--json"]), "student"), "a plan changes nothing");
+
     let status: Json = serde_json::from_str(&scratch.succeed(&["status", "runs/tiny", "--json"]).stdout).unwrap();
     assert_eq!((&status["name"], &status["state"]), (&"tiny".into(), &"finished".into()));
     assert!(status["stages"].as_array().unwrap().iter().all(|stage| stage["state"] == "done"));
