@@ -209,7 +209,7 @@ fn plan_and_status_tell_what_is_done() {
 #[test]
 fn init_writes_a_config_that_passes_and_overwrites_nothing() {
     let scratch = Scratch::new();
-    for class in ["cat", "dog"] {
+    for class in ["cat", "dog", "fox"] {
         for index in 0..6_u8 {
             let path = scratch.write(&format!("pets/train/{class}/{index}.png"), "");
             image::RgbImage::from_pixel(8, 8, image::Rgb([index * 40, 7, 7])).save(path).unwrap();

@@ -139,6 +139,17 @@ fn a_preview_is_a_page_and_a_plan_has_times() {
 }
 
 #[test]
+fn a_plan_trains_no_tokenizer() {
+    let scratch = scratch();
+    let model = "student.model={ kind = \"transformer\", n_layers = 1, n_heads = 2, width = 8, max_len = 12 }";
+    for kind in ["bpe", "wordpiece", "unigram"] {
+        let tokenizer = format!("student.tokenizer={{ kind = \"{kind}\", vocabulary_size = 300 }}");
+        scratch.succeed(&["plan", "texts.toml", "--set", model, "--set", &tokenizer]);
+        assert!(!scratch.path("runs").exists(), "a plan with {kind} writes nothing");
+    }
+}
+
+#[test]
 fn a_config_is_written_for_a_table() {
     let scratch = scratch();
     let made = scratch.succeed(&["init", "train.csv"]).stdout;

@@ -8,6 +8,7 @@ use crate::encoded::EncodedImages;
 use crate::store::{ImageStore, Pixels};
 use crate::{DataError, LoadContext, ProgressUnit};
 use rayon::prelude::*;
+use stillhouse_core::InputShape;
 
 /// Sides that a config may ask for.
 pub(crate) const MAX_SIZE: usize = 4096;
@@ -31,6 +32,12 @@ impl Wish {
             problems.push(format!("channels: must be 1 (grey) or 3 (RGB), found {channels}"));
         }
         problems
+    }
+
+    /// The shape of an image, where the settings alone tell it.
+    pub(crate) fn given(&self) -> Option<InputShape> {
+        let ([height, width], channels) = (self.size?, self.channels?);
+        Some(InputShape::Image { channels, height, width })
     }
 
     /// What every image of the sources becomes. All headers are read, so that images of different sizes are found.

@@ -1,5 +1,7 @@
 //! The `[clustering]` section of a config.
 
+use super::constraints::Limits;
+use super::error::ClusterClassesError;
 use crate::affinity::AffinityKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,6 +48,8 @@ pub struct Folds {
     pub n_folds: usize,
 }
 
+/// Most classes of which all eigenvectors are found in minutes and in 2 GiB.
+const MAX_SPECTRAL: usize = 4000;
 /// A typing error beyond this: each fold is a whole training.
 const MAX_FOLDS: usize = 1000;
 
@@ -127,6 +131,22 @@ impl ClusteringConfig {
         problems
     }
 
+    /// Whether so many classes can be clustered in this way, as far as the numbers tell before there is an affinity.
+    ///
+    /// # Errors
+    /// Too few or too many classes, more clusters than classes, clusters that cannot hold every class often enough.
+    pub fn check(&self, n_classes: usize) -> Result<(), ClusterClassesError> {
+        let limits = Limits::new(n_classes, self)?;
+        if matches!(self.method, ClusteringMethod::Spectral(_)) && n_classes > MAX_SPECTRAL {
+            return Err(ClusterClassesError::TooManyClasses { method: "spectral", n_classes, most: MAX_SPECTRAL });
+        }
+        // no method makes more clusters than it is asked for
+        match self.n_clusters(n_classes) {
+            Some(n_clusters) if !limits.allow(n_clusters) => Err(limits.no_room(n_clusters)),
+            _ => Ok(()),
+        }
+    }
+
     /// The number of clusters that the method is to make of so many classes; none where it has no number.
     pub fn n_clusters(&self, n_classes: usize) -> Option<usize> {
         let count = self.method.count()?;
@@ -187,6 +207,21 @@ mod tests {
         ] {
             assert!(serde_json::from_str::<ClusteringConfig>(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_the_number_of_classes_forbids_is_known_by_its_key() {
+        let key = |text: &str, n_classes| {
+            let config: ClusteringConfig = serde_json::from_str(text).unwrap();
+            config.check(n_classes).err().map(|error| error.key())
+        };
+        let eight = r#"{"method": {"kind": "k_means", "n_clusters": 8}}"#;
+        assert_eq!((key(eight, 8), key(eight, 7)), (None, Some("method.n_clusters")));
+        assert_eq!(key(r#"{"method": {"kind": "hierarchy", "path": "x"}}"#, 2), Some(""));
+        let narrow = r#"{"method": {"kind": "random", "n_clusters": 4}, "max_classes": 5}"#;
+        assert_eq!((key(narrow, 20), key(narrow, 21)), (None, Some("max_classes")));
+        assert_eq!(key(r#"{"method": {"kind": "random", "n_clusters": 1}}"#, 9), Some("method.n_clusters"));
+        assert_eq!(key(r#"{"method": {"kind": "spectral", "n_clusters": 9}}"#, 5000), Some("method.kind"));
     }
 
     #[test]

@@ -58,6 +58,8 @@ fn unreadable(path: &Path, error: &std::io::Error) -> ConfigProblems {
 pub struct Experiment {
     name: String,
     config: ExperimentConfig,
+    /// The file, or other source, for messages.
+    source_name: String,
 }
 
 impl Experiment {
@@ -67,13 +69,22 @@ impl Experiment {
     /// All problems at once: unreadable or invalid TOML, unknown keys (with the nearest known one), missing keys, wrong
     /// types, values out of range.
     pub fn load(source: &ConfigSource, overrides: &[String]) -> Result<Self, ConfigProblems> {
+        let (name, config) = Self::read(source, overrides)?;
+        Self::in_range(name, config, &source.display_name())
+    }
+
+    /// The typed config of a source with its name, its ranges unchecked.
+    pub(super) fn read(
+        source: &ConfigSource,
+        overrides: &[String],
+    ) -> Result<(String, ExperimentConfig), ConfigProblems> {
         let mut table = source.read()?;
         table.remove(SWEEP);
         for text in overrides {
             apply_override(&mut table, text)
                 .map_err(|message| ConfigProblems::whole(&format!("--set {text}"), message))?;
         }
-        Self::from_table(table, &source.display_name(), source.stem())
+        Self::typed(table, &source.display_name(), source.stem())
     }
 
     /// The same experiment with other values of some keys, `a.b=c` each.
@@ -85,10 +96,19 @@ impl Experiment {
         for text in overrides {
             apply_override(&mut table, text).map_err(|message| ConfigProblems::whole(text, message))?;
         }
-        Self::from_table(table, &self.name, self.name.clone())
+        Self::from_table(table, &self.source_name, self.name.clone())
     }
 
     fn from_table(table: Table, source_name: &str, default_name: String) -> Result<Self, ConfigProblems> {
+        let (name, config) = Self::typed(table, source_name, default_name)?;
+        Self::in_range(name, config, source_name)
+    }
+
+    fn typed(
+        table: Table,
+        source_name: &str,
+        default_name: String,
+    ) -> Result<(String, ExperimentConfig), ConfigProblems> {
         let in_source = |problems| ConfigProblems { source_name: source_name.to_owned(), problems };
         let problems = check_against_schema(&Value::Table(table.clone()));
         if !problems.is_empty() {
@@ -102,16 +122,31 @@ impl Experiment {
                 hint: None,
             }])
         })?;
-        let out_of_range: Vec<_> = config
-            .out_of_range()
-            .into_iter()
-            .map(|(path, message)| ConfigProblem { path, message, hint: None })
-            .collect();
-        if !out_of_range.is_empty() {
-            return Err(in_source(out_of_range));
+        Ok((config.name.clone().unwrap_or(default_name), config))
+    }
+
+    fn in_range(name: String, config: ExperimentConfig, source_name: &str) -> Result<Self, ConfigProblems> {
+        let problems = Self::range_problems(&config);
+        if !problems.is_empty() {
+            return Err(ConfigProblems { source_name: source_name.to_owned(), problems });
         }
-        let name = config.name.clone().unwrap_or(default_name);
-        Ok(Self { name, config })
+        Ok(Self::checked(name, config, source_name.to_owned()))
+    }
+
+    /// Everything out of range.
+    pub(super) fn range_problems(config: &ExperimentConfig) -> Vec<ConfigProblem> {
+        let found = config.out_of_range().into_iter();
+        found.map(|(path, message)| ConfigProblem { path, message, hint: None }).collect()
+    }
+
+    /// A config that was found good.
+    pub(super) fn checked(name: String, config: ExperimentConfig, source_name: String) -> Self {
+        Self { name, config, source_name }
+    }
+
+    /// Problems of this experiment's config.
+    pub(crate) fn problems(&self, problems: Vec<ConfigProblem>) -> ConfigProblems {
+        ConfigProblems { source_name: self.source_name.clone(), problems }
     }
 
     /// Name of the run.
@@ -126,7 +161,7 @@ impl Experiment {
 
     /// The same under its name with another config, which is not checked again.
     pub(crate) fn with_config(&self, config: ExperimentConfig) -> Self {
-        Self { name: self.name.clone(), config }
+        Self { name: self.name.clone(), config, source_name: self.source_name.clone() }
     }
 
     /// The config as it runs, defaults and overrides included.
