@@ -253,7 +253,7 @@ fn a_run_directory_has_one_writer() {
     let second = scratch.run(&["run", "tiny.toml", "--out", "out"]);
     let is_running = first.try_wait().unwrap().is_none();
     first.kill().unwrap();
-    first.wait().unwrap();
+    support::limit::wait(&mut first);
     assert!(is_running, "the first run ended too early for this test");
     assert_eq!(second.code, Some(USAGE), "{}", second.stderr);
     let process = format!("process {}", first.id());

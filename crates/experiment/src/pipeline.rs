@@ -2,11 +2,12 @@
 //!
 //! data -> generalist -> class clustering -> specialists -> merge -> soft targets -> student -> evaluation
 
-use crate::config::{Baseline, Experiment};
+use crate::config::{Baseline, DataFacts, Experiment};
 use crate::context::RunContext;
 use crate::error::Result;
 use crate::memory;
 use crate::report::DatasetReport;
+use crate::stages::planning::folder_error;
 use crate::stages::{
     Ensemble, Evaluated, Member, Models, Teacher, Tokenizers, Trained, Wanted, Workshop, check_merged,
     check_specialists, cluster_classes, evaluate, make_tokenizers, read_external_teachers, store_soft_targets,
@@ -115,11 +116,22 @@ pub(crate) fn open_workshop<'a>(
     };
     shop.external = read_external_teachers(&shop, &test)?;
     // told now, not when the first of them is reached
+    check_fit(experiment, &shop)?;
     for needs in memory::needs_of_config(&shop) {
-        needs.check(&shop)?;
         context.memory().n_workers(&shop, &needs)?;
     }
     Ok((shop, test))
+}
+
+/// Refuses a config whose sizes do not fit the data.
+fn check_fit(experiment: &Experiment, shop: &Workshop<'_>) -> Result<()> {
+    let facts = DataFacts {
+        input: Some(&shop.input.shape),
+        labels: Some(&shop.labels),
+        has_validation: !shop.valid.is_empty(),
+    };
+    let problems = shop.config.misfits(facts).map_err(|(_, error)| folder_error(error))?;
+    if problems.is_empty() { Ok(()) } else { Err(experiment.problems(problems).into()) }
 }
 
 /// What a report says of a dataset.
