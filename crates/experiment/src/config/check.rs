@@ -3,7 +3,7 @@
 use super::data_fit::DataFacts;
 use super::{ConfigProblem, ConfigProblems, ConfigSource, Experiment, ExperimentConfig};
 use stillhouse_core::Seed;
-use stillhouse_data::{DataError, LoadContext, NoProgress, Outline};
+use stillhouse_data::{LoadContext, NoProgress, Outline};
 use stillhouse_models::TokenizerConfig;
 
 /// A config that can run as far as it could be checked.
@@ -32,9 +32,9 @@ impl Experiment {
             labels: outline.labels.as_deref(),
             has_validation: !config.data.has_no_validation(),
         };
-        let of_fit = config.misfits(facts).unwrap_or_else(|(key, error)| {
-            vec![ConfigProblem { path: format!("{key}.pretrained"), message: error.to_string(), hint: None }]
-        });
+        let of_fit = config
+            .misfits(facts)
+            .unwrap_or_else(|(key, error)| vec![ConfigProblem::new((format!("{key}.pretrained"), error.to_string()))]);
         for problem in of_data.into_iter().chain(of_fit) {
             if is_new(&problem, &problems) {
                 problems.push(problem);
@@ -56,17 +56,8 @@ fn outline(config: &ExperimentConfig) -> (Outline, Vec<ConfigProblem>) {
     }
     match config.data.outline(&LoadContext::new(Seed(config.seed), &NoProgress)) {
         Ok(outline) => (outline, Vec::new()),
-        Err(error) => (unknown(), vec![data_problem(&error)]),
+        Err(error) => (unknown(), vec![ConfigProblem::new(("data".into(), error.to_string()))]),
     }
-}
-
-fn data_problem(error: &DataError) -> ConfigProblem {
-    let text = error.to_string();
-    let (message, hint) = match text.split_once("\nhint: ") {
-        Some((message, hint)) => (message.to_owned(), Some(hint.to_owned())),
-        None => (text, None),
-    };
-    ConfigProblem { path: "data".into(), message, hint }
 }
 
 /// Networks and tokenizers that are elsewhere, or not there.

@@ -25,7 +25,7 @@ impl ExperimentConfig {
         let mut problems = Vec::new();
         for (key, model) in self.models() {
             let found = model_misfits(model, facts.input).map_err(|error| (key, error))?;
-            problems.extend(found.iter().map(|text| problem(split_key(key, text))));
+            problems.extend(found.iter().map(|text| ConfigProblem::new(split_key(key, text))));
         }
         if let Some(clustering) = &self.clustering {
             problems.extend(clustering_misfits(clustering, facts));
@@ -42,7 +42,7 @@ impl ExperimentConfig {
             let Classes::Listed(classes) = classes else { return None };
             let subset = ClassSubset::new(n_classes, classes.iter().copied().map(ClassId));
             let text = subset.err()?.to_string();
-            Some(problem((format!("external_teacher[{idx}].classes"), text)))
+            Some(ConfigProblem::new((format!("external_teacher[{idx}].classes"), text)))
         };
         self.external_teachers.iter().map(|teacher| &teacher.classes).enumerate().filter_map(misfit).collect()
     }
@@ -66,9 +66,11 @@ fn clustering_misfits(clustering: &ClusteringConfig, facts: DataFacts<'_>) -> Ve
         problems.push(ConfigProblem { path: "data.valid_fraction".into(), message: text.into(), hint });
     }
     let Some(labels) = facts.labels else { return problems };
-    if let Err(error) = clustering.check(labels.len()) {
+    // numbers that are out of range whatever the data are told by themselves
+    let is_in_range = clustering.validate().is_empty();
+    if let Some(error) = is_in_range.then(|| clustering.check(labels.len()).err()).flatten() {
         let key = if error.key().is_empty() { String::new() } else { format!(".{}", error.key()) };
-        problems.push(problem((format!("clustering{key}"), error.to_string())));
+        problems.push(ConfigProblem::new((format!("clustering{key}"), error.to_string())));
     }
     if let ClusteringMethod::Hierarchy(hierarchy) = &clustering.method {
         let path = &hierarchy.path;
@@ -76,17 +78,7 @@ fn clustering_misfits(clustering: &ClusteringConfig, facts: DataFacts<'_>) -> Ve
             Ok(text) => Hierarchy::parse(&text, labels).err().map(|error| format!("{}: {error}", path.display())),
             Err(error) => Some(format!("{} cannot be read ({error})", path.display())),
         };
-        problems.extend(text.map(|text| problem(("clustering.method.path".into(), text))));
+        problems.extend(text.map(|text| ConfigProblem::new(("clustering.method.path".into(), text))));
     }
     problems
-}
-
-/// A remedy stands behind a message's sentence.
-fn problem((path, text): (String, String)) -> ConfigProblem {
-    let cut = ["\nhint: ", "; hint: "].into_iter().find_map(|mark| text.split_once(mark));
-    let (message, hint) = match cut {
-        Some((message, hint)) => (message.to_owned(), Some(hint.to_owned())),
-        None => (text, None),
-    };
-    ConfigProblem { path, message, hint }
 }

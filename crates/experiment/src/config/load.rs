@@ -142,8 +142,7 @@ impl Experiment {
 
     /// Everything out of range.
     pub(super) fn range_problems(config: &ExperimentConfig) -> Vec<ConfigProblem> {
-        let found = config.out_of_range().into_iter();
-        found.map(|(path, message)| ConfigProblem { path, message, hint: None }).collect()
+        config.out_of_range().into_iter().map(ConfigProblem::new).collect()
     }
 
     /// A config that was found good.
