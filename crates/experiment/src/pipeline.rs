@@ -130,7 +130,7 @@ fn check_fit(experiment: &Experiment, shop: &Workshop<'_>) -> Result<()> {
         labels: Some(&shop.labels),
         has_validation: !shop.valid.is_empty(),
     };
-    let problems = shop.config.misfits(facts).map_err(|(_, error)| folder_error(error))?;
+    let problems = shop.config.misfits(facts).map_err(|(_, error)| folder_error(*error))?;
     if problems.is_empty() { Ok(()) } else { Err(experiment.problems(problems).into()) }
 }
 

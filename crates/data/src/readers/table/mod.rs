@@ -131,7 +131,7 @@ impl TableConfig {
         match (&self.path, &self.train) {
             (None, None) => problems.push("path: missing; path or train says where the texts are".to_owned()),
             (Some(_), Some(_)) => {
-                problems.push("path: a single file instead of train, valid and test; give one of the two".to_owned())
+                problems.push("path: a single file instead of train, valid and test; give one of the two".to_owned());
             }
             (Some(_), None) if self.valid.is_some() || self.test.is_some() => {
                 problems.push("path: a single file, which has no valid or test beside it".to_owned());
