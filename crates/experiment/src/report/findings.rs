@@ -210,7 +210,7 @@ fn late_gain(report: &Report, curves: &[Curve]) -> Option<LateGain> {
     let (earlier, last) = accuracies[earlier_start..].split_at(window);
     let (earlier, last) = (mean(earlier), mean(last));
     let top1 = last - earlier;
-    (top1 > top1_error(report, last)).then(|| LateGain { top1, n_last: window, n_epochs: curve.epochs.len() })
+    (top1 > top1_error(report, last)).then_some(LateGain { top1, n_last: window, n_epochs: curve.epochs.len() })
 }
 
 fn idle_specialists(report: &Report) -> Option<String> {
