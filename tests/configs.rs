@@ -25,7 +25,7 @@ fn every_config_passes_the_check() {
     assert!(found.iter().any(|path| path.ends_with("quickstart.toml")), "{found:?}");
     for path in found {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stillhouse"));
-        let output = command.arg("check").arg(&path).current_dir(support::repository()).output().unwrap();
+        let output = support::output(command.arg("check").arg(&path).current_dir(support::repository()));
         let finished = support::Finished::from(output);
         assert_eq!(finished.code, Some(0), "{}", finished.stderr);
         assert!(finished.stdout.starts_with("ok: "), "{}", finished.stdout);
@@ -47,7 +47,7 @@ fn sweeps_list_their_cells() {
     for path in configs(&support::repository().join("configs/sweeps")) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stillhouse"));
         let command = command.arg("sweep").arg(&path).arg("--dry-run").current_dir(support::repository());
-        let finished = support::Finished::from(command.output().unwrap());
+        let finished = support::Finished::from(support::output(command));
         assert_eq!(finished.code, Some(0), "{}", finished.stderr);
         assert!(finished.stdout.lines().count() > 1, "{}: {}", path.display(), finished.stdout);
     }

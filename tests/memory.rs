@@ -22,6 +22,18 @@ fn a_limit_on_memory_lets_fewer_trainings_run_side_by_side() {
 }
 
 #[test]
+fn the_trainings_on_folds_count_among_those_that_run_side_by_side() {
+    let scratch = Scratch::with_tiny_config();
+    let folds = "clustering.predictions={ kind = \"out_of_fold\", n_folds = 8 }";
+    let words =
+        ["plan", "tiny.toml", "--json", "--threads", "4", "--memory", "1MB", "--set", "evaluation.baselines=[]"];
+    let alone = scratch.succeed(&words).stdout;
+    assert!(!alone.contains("trainings of [generalist]"), "{alone}");
+    let with_folds = scratch.succeed(&[&words[..], &["--set", folds]].concat()).stdout;
+    assert!(with_folds.contains("--memory lets 1 of 4 trainings of [generalist]"), "{with_folds}");
+}
+
+#[test]
 fn what_does_not_fit_is_refused_before_anything_is_trained() {
     let scratch = Scratch::with_tiny_config();
     let finished = scratch.run(&["run", "tiny.toml", "--memory", "400kB"]);

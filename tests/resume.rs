@@ -60,7 +60,7 @@ fn five_kills_at_any_moment_change_nothing() {
         let mut child = scratch.start(&as_words(&longer("killed")));
         std::thread::sleep(whole.mul_f64(MAX_SHARE * random_share(index)));
         child.kill().unwrap();
-        child.wait().unwrap();
+        support::limit::wait(&mut child);
         n_hits += usize::from(!scratch.path("killed/report.json").exists());
     }
     // on a machine that is busy by fits and starts some kills may come too late
@@ -79,7 +79,7 @@ fn an_interrupted_run_says_how_to_go_on_and_does() {
         let child = scratch.start(&as_words(&longer(out)));
         scratch.wait_for(&format!("{out}/metrics.jsonl"), "\"specialist_0\"");
         signal(&child, wish);
-        let finished = Finished::from(child.wait_with_output().unwrap());
+        let finished = Finished::from(support::limit::wait_with_output(child));
         assert_eq!(finished.code, Some(130), "{}", finished.stderr);
         assert!(finished.stderr.contains("stopping after this step"), "{}", finished.stderr);
         assert!(finished.stderr.contains("the same command goes on from here"), "{}", finished.stderr);
@@ -106,7 +106,7 @@ fn a_second_interrupt_quits_at_once() {
     std::thread::sleep(Duration::from_millis(200));
     let start = Instant::now();
     signal(&child, Signal::SIGINT);
-    let finished = Finished::from(child.wait_with_output().unwrap());
+    let finished = Finished::from(support::limit::wait_with_output(child));
     assert_eq!(finished.code, Some(130), "{}", finished.stderr);
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     assert!(!finished.stderr.contains("goes on from here\n"), "it did not wait: {}", finished.stderr);

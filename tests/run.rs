@@ -164,7 +164,7 @@ fn a_reader_that_goes_away_is_no_failure() {
     let mut child = scratch.start(&["schema"]);
     // closed before the program writes, or while it does: more than a pipe holds
     drop(child.stdout.take());
-    let finished = support::Finished::from(child.wait_with_output().unwrap());
+    let finished = support::Finished::from(support::limit::wait_with_output(child));
     assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
 }
 
@@ -195,6 +195,10 @@ fn plan_and_status_tell_what_is_done() {
     let changed = plan(&["plan", "tiny.toml", "--json", "--set", "student.training.n_epochs=3"]);
     assert!(is_cached(&changed, "specialist_2") && !is_cached(&changed, "student"));
 
+    let forced = plan(&["plan", "tiny.toml", "--json", "--force"]);
+    assert!(forced["stages"].as_array().unwrap().iter().all(|stage| stage["cached"] == false), "{forced}");
+    assert!(is_cached(&plan(&["plan", "tiny.toml", "--json"]), "student"), "a plan changes nothing");
+
     let status: Json = serde_json::from_str(&scratch.succeed(&["status", "runs/tiny", "--json"]).stdout).unwrap();
     assert_eq!((&status["name"], &status["state"]), (&"tiny".into(), &"finished".into()));
     assert!(status["stages"].as_array().unwrap().iter().all(|stage| stage["state"] == "done"));
@@ -205,7 +209,7 @@ fn plan_and_status_tell_what_is_done() {
 #[test]
 fn init_writes_a_config_that_passes_and_overwrites_nothing() {
     let scratch = Scratch::new();
-    for class in ["cat", "dog"] {
+    for class in ["cat", "dog", "fox"] {
         for index in 0..6_u8 {
             let path = scratch.write(&format!("pets/train/{class}/{index}.png"), "");
             image::RgbImage::from_pixel(8, 8, image::Rgb([index * 40, 7, 7])).save(path).unwrap();

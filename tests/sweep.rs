@@ -127,7 +127,7 @@ fn an_interrupted_sweep_stops_its_cells_and_goes_on() {
         scratch.wait_for(&format!("out/cells/{cell}/metrics.jsonl"), "\"specialist_0\"");
     }
     kill(nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
-    let finished = support::Finished::from(child.wait_with_output().unwrap());
+    let finished = support::Finished::from(support::limit::wait_with_output(child));
     assert_eq!(finished.code, Some(130), "{}", finished.stderr);
     assert!(!scratch.path("out/summary.csv").exists());
     for cell in ["000,seed=0", "001,seed=1"] {

@@ -93,7 +93,7 @@ fn answers_are_lines(scratch: &Scratch) {
     let mut command = scratch.command(&["predict", STUDENT, "--json", "--top-k", "2"]);
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(texts.join("\n").as_bytes()).unwrap();
-    assert_eq!(String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap(), expected);
+    assert_eq!(String::from_utf8(support::limit::wait_with_output(child).stdout).unwrap(), expected);
     let plain = scratch.succeed(&["predict", STUDENT, "kaka loka"]).stdout;
     assert!(plain.starts_with("kaka loka: lang"), "{plain}");
     scratch.write("latin1.txt", b"caf\xe9\n");
@@ -136,6 +136,17 @@ fn a_preview_is_a_page_and_a_plan_has_times() {
     assert!(page.contains("lang5") && page.contains("<li>"), "classes and views");
     let plan: Json = serde_json::from_str(&scratch.succeed(&["plan", "texts.toml", "--json"]).stdout).unwrap();
     assert!(plan["stages"][0]["estimated_seconds"].as_f64() > Some(0.0), "{plan}");
+}
+
+#[test]
+fn a_plan_trains_no_tokenizer() {
+    let scratch = scratch();
+    let model = "student.model={ kind = \"transformer\", n_layers = 1, n_heads = 2, width = 8, max_len = 12 }";
+    for kind in ["bpe", "wordpiece", "unigram"] {
+        let tokenizer = format!("student.tokenizer={{ kind = \"{kind}\", vocabulary_size = 300 }}");
+        scratch.succeed(&["plan", "texts.toml", "--set", model, "--set", &tokenizer]);
+        assert!(!scratch.path("runs").exists(), "a plan with {kind} writes nothing");
+    }
 }
 
 #[test]
@@ -317,8 +328,7 @@ fn an_encoder_of_the_hub_is_pinned_and_found_again_offline() {
         ];
         let sets = sets.iter().flat_map(|set| ["--set", set]);
         let mut command = scratch.command(&words.iter().copied().chain(sets).collect::<Vec<_>>());
-        let output = command.env("HF_HOME", scratch.path("hf")).env("HF_HUB_OFFLINE", "1").output().unwrap();
-        Finished::from(output)
+        Finished::from(support::output(command.env("HF_HOME", scratch.path("hf")).env("HF_HUB_OFFLINE", "1")))
     };
     let encoder = "repo = \"tiny/bert\"";
     let finished = offline(&["run", "texts.toml"], encoder);

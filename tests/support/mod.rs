@@ -1,15 +1,12 @@
 //! Runs the real program in a fresh folder.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod limit;
 pub mod matrices;
 
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
-
-/// No wait in these tests is longer.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A fresh folder in which the program runs; removed at the end.
 pub struct Scratch {
@@ -57,7 +54,7 @@ impl Scratch {
 
     /// Runs the program to its end.
     pub fn run(&self, words: &[&str]) -> Finished {
-        self.command(words).output().unwrap().into()
+        output(&mut self.command(words)).into()
     }
 
     /// Starts the program.
@@ -86,11 +83,8 @@ impl Scratch {
 
     /// Waits until a file holds a text.
     pub fn wait_for(&self, relative: &str, text: &str) {
-        let start = Instant::now();
-        while !std::fs::read_to_string(self.path(relative)).is_ok_and(|found| found.contains(text)) {
-            assert!(start.elapsed() < DEADLINE, "{relative} never held {text}");
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        let holds = || std::fs::read_to_string(self.path(relative)).is_ok_and(|found| found.contains(text));
+        limit::wait_until(&format!("{text} in {relative}"), holds);
     }
 
     /// All files below a folder.
@@ -107,6 +101,11 @@ impl Scratch {
         files.sort();
         files
     }
+}
+
+/// Runs a command to its end; `Command::output` would wait for ever.
+pub fn output(command: &mut Command) -> Output {
+    limit::wait_with_output(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
 }
 
 impl From<Output> for Finished {

@@ -1,4 +1,9 @@
 //! The command line as it is typed.
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    rustdoc::invalid_html_tags,
+    reason = "these comments are the program's help, where brackets are what people read"
+)]
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -90,7 +95,7 @@ pub enum Command {
     #[command(after_help = "Example:\n  \
         stillhouse evaluate runs/mnist/student --data kind=idx path=my/mnist")]
     Evaluate(EvaluateArguments),
-    /// Predict images, folders of images, or rows of numbers
+    /// Predict images, folders of images, texts, or rows of numbers
     #[command(after_help = "Examples:\n  stillhouse predict runs/quickstart/student picture.png --top-k 3\n  \
         stillhouse predict runs/embeddings/student -- \"-0.3,1.2,0.7\"\n  \
         stillhouse predict runs/intents/student \"where is my card?\"\n  \
@@ -171,8 +176,10 @@ pub struct VerifyArguments {
 /// Ways to look at data.
 #[derive(Debug, Subcommand)]
 pub enum DataCommand {
-    /// Draw a contact sheet of the training split as PNG
-    #[command(after_help = "Example:\n  stillhouse data preview configs/quickstart.toml --out classes.png")]
+    /// Show the training split: a contact sheet of images as PNG, a page of
+    /// texts as HTML
+    #[command(after_help = "Examples:\n  stillhouse data preview configs/quickstart.toml --out classes.png\n  \
+        stillhouse data preview configs/text/banking77.toml --out texts.html")]
     Preview(ConfigArguments),
 }
 

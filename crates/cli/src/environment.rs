@@ -3,7 +3,8 @@
 use crate::failure::Failure;
 use std::num::NonZeroUsize;
 
-/// Backward walks a graph recursively, so the work gets a deep stack.
+/// The reverse pass of `stillhouse-ops` is not recursive, but candle's, which other devices than the CPU take, walks its
+/// graph recursively: one level for each operation of a training step.
 const STACK_BYTES: usize = 64 << 20;
 
 /// Tells the numeric libraries how many threads to use, and the allocator to keep what tensors free. Call it before the first thread starts.

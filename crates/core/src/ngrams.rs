@@ -63,11 +63,11 @@ impl Ngrams {
             if let Some([shortest, longest]) = range
                 && !(1 <= shortest && shortest <= longest && longest <= MAX_LEN)
             {
-                problems.push(format!("{key} must be [n, m] with 1 <= n <= m <= {MAX_LEN}, found {range:?}"));
+                problems.push(format!("{key}: must be [n, m] with 1 <= n <= m <= {MAX_LEN}, found {range:?}"));
             }
         }
         if self.characters.is_none() && self.words.is_none() {
-            problems.push("characters and words are both none; hint: characters = [1, 4]".into());
+            problems.push("characters: none, and words too; hint: characters = [1, 4]".into());
         }
         problems
     }
@@ -220,7 +220,7 @@ mod tests {
         let wrong = Ngrams { characters: Some([0, 4]), words: Some([3, 2]), ..Ngrams::default() };
         assert_eq!(wrong.problems().len(), 2);
         let nothing = Ngrams { characters: None, words: None, ..Ngrams::default() };
-        assert!(nothing.problems()[0].contains("both none"));
+        assert!(nothing.problems()[0].starts_with("characters: none"));
         assert!(Ngrams::default().problems().is_empty());
     }
 

@@ -8,8 +8,10 @@ use crate::readers::hub_table::{self, HubTableConfig};
 use crate::readers::idx::{self, IdxConfig};
 use crate::readers::image_folder::{self, ImageFolderConfig};
 use crate::readers::table::{self, TableConfig};
-use crate::{DataError, Dataset, LoadContext};
+use crate::{DataError, Dataset, LoadContext, Outline};
 use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use stillhouse_core::InputShape;
 
 /// Where the examples come from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -62,6 +64,65 @@ impl DataConfig {
         *augment != crate::AugmentConfig::default()
     }
 
+    /// Whether the training split may leave nothing for validation; only the generator can be told so.
+    pub fn has_no_validation(&self) -> bool {
+        matches!(self, Self::Glyphs(config) if config.valid_fraction == 0.0)
+    }
+
+    /// What is known of the data without reading its examples. Data that is not there gives a note.
+    ///
+    /// # Errors
+    /// Files that are there and that [`DataConfig::load`] refuses.
+    pub fn outline(&self, context: &LoadContext) -> Result<Outline, DataError> {
+        if let Some(absent) = self.paths().into_iter().find(|path| !path.exists()) {
+            let note = format!(
+                "data: {} is not there, so its classes and the shape of its examples are unknown",
+                absent.display()
+            );
+            return Ok(Outline { input: self.given_input(), labels: None, notes: vec![note] });
+        }
+        let mut outline = match self {
+            Self::Glyphs(config) => glyphs::outline(config),
+            Self::Idx(config) => idx::outline(config)?,
+            Self::ImageFolder(config) => image_folder::outline(config, context)?,
+            Self::HubImages(config) => hub_images::outline(config, context)?,
+            Self::Features(config) => features::outline(config)?,
+            Self::Table(_) => Outline { input: self.given_input(), labels: None, notes: Vec::new() },
+            Self::HubTable(config) => hub_table::outline(config, context)?,
+        };
+        outline.note_what_is_unknown();
+        Ok(outline)
+    }
+
+    /// The shape of an example, where the settings alone tell it.
+    fn given_input(&self) -> Option<InputShape> {
+        match self {
+            Self::Glyphs(config) => glyphs::outline(config).input,
+            Self::ImageFolder(config) => config.wish().given(),
+            Self::HubImages(config) => config.wish().given(),
+            Self::Idx(_) | Self::Features(_) => None,
+            Self::Table(_) | Self::HubTable(_) => Some(InputShape::Text {}),
+        }
+    }
+
+    /// Files and folders that the data is read from.
+    fn paths(&self) -> Vec<&Path> {
+        let paths: Vec<Option<&PathBuf>> = match self {
+            Self::Glyphs(_) => Vec::new(),
+            Self::Idx(config) => vec![Some(&config.path)],
+            Self::ImageFolder(config) => vec![Some(&config.path)],
+            Self::HubImages(config) => vec![config.path.as_ref()],
+            Self::HubTable(config) => vec![config.path.as_ref()],
+            Self::Features(config) => {
+                [&config.train, &config.train_labels, &config.test, &config.test_labels].map(Some).to_vec()
+            }
+            Self::Table(config) => {
+                [&config.path, &config.train, &config.valid, &config.test].map(Option::as_ref).to_vec()
+            }
+        };
+        paths.into_iter().flatten().map(PathBuf::as_path).collect()
+    }
+
     /// Reads, checks and splits the data. Every file is decoded once, so that a damaged one is found here.
     ///
     /// # Errors
@@ -94,6 +155,6 @@ pub(crate) fn check_fraction(valid_fraction: f64) -> Vec<String> {
     if is_fraction {
         Vec::new()
     } else {
-        vec![format!("valid_fraction must lie between 0 and 1, found {valid_fraction}")]
+        vec![format!("valid_fraction: must lie between 0 and 1, found {valid_fraction}")]
     }
 }

@@ -8,6 +8,7 @@ use crate::encoded::EncodedImages;
 use crate::store::{ImageStore, Pixels};
 use crate::{DataError, LoadContext, ProgressUnit};
 use rayon::prelude::*;
+use stillhouse_core::InputShape;
 
 /// Sides that a config may ask for.
 pub(crate) const MAX_SIZE: usize = 4096;
@@ -25,12 +26,18 @@ impl Wish {
     pub(crate) fn validate(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if let Some(size) = self.size.filter(|size| size.iter().any(|side| !(1..=MAX_SIZE).contains(side))) {
-            problems.push(format!("size must be [height, width], each in 1..={MAX_SIZE}, found {size:?}"));
+            problems.push(format!("size: must be [height, width], each in 1..={MAX_SIZE}, found {size:?}"));
         }
         if let Some(channels) = self.channels.filter(|channels| ![1, 3].contains(channels)) {
-            problems.push(format!("channels must be 1 (grey) or 3 (RGB), found {channels}"));
+            problems.push(format!("channels: must be 1 (grey) or 3 (RGB), found {channels}"));
         }
         problems
+    }
+
+    /// The shape of an image, where the settings alone tell it.
+    pub(crate) fn given(&self) -> Option<InputShape> {
+        let ([height, width], channels) = (self.size?, self.channels?);
+        Some(InputShape::Image { channels, height, width })
     }
 
     /// What every image of the sources becomes. All headers are read, so that images of different sizes are found.

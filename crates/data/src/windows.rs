@@ -29,7 +29,7 @@ impl WindowsConfig {
         let numbers =
             [("length", self.length), ("train_stride", self.train_stride), ("test_stride", self.test_stride())];
         let zeros = numbers.iter().filter(|(_, value)| *value == 0);
-        zeros.map(|(key, _)| format!("windows.{key} must be at least 1, found 0")).collect()
+        zeros.map(|(key, _)| format!("windows.{key}: must be at least 1, found 0")).collect()
     }
 
     pub(crate) fn test_stride(&self) -> usize {

@@ -7,7 +7,7 @@
 //! 3. [`diagnose`]: what specialists on these sets could win at most, before any of them is trained.
 //! 4. [`PriorCorrection`]: a specialist sees its classes more often than the world does; this undoes it.
 //! 5. [`Merger`]: one distribution that agrees best with all teachers (equation 5), exactly.
-//! 6. [`coverage_table`], [`conditional_top1`]: what the merge did to classes with many and with few specialists.
+//! 6. [`coverage_table`], [`ConditionalTop1`]: what the merge did to classes with many and with few specialists.
 //!
 //! **Absent on purpose:** tensors, files, threads, clocks, unseeded randomness (`clippy.toml` refuses them). A file of
 //! superclasses is read by the caller and parsed here; rows are merged one at a time, so the caller parallelises.

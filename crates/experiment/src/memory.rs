@@ -6,7 +6,7 @@
 
 use crate::error::{ExperimentError, Result};
 use crate::stages::Workshop;
-use crate::stages::planning::{folder_error, new_model, planned_input};
+use crate::stages::planning::{new_model, planned_input};
 use std::fmt;
 use stillhouse_data::SealedTest;
 use stillhouse_models::{Model, ModelConfig, TokenizerConfig};
@@ -30,21 +30,6 @@ pub(crate) struct Needs<'a> {
     pub tokenizer: Option<&'a TokenizerConfig>,
     pub training: &'a TrainingConfig,
     pub n_outputs: usize,
-}
-
-impl Needs<'_> {
-    /// Whether the architecture can take the data, as far as can be told before there is a tokenizer.
-    ///
-    /// # Errors
-    /// Published sizes that cannot be read, or a model that does not fit the data.
-    pub fn check(&self, shop: &Workshop<'_>) -> Result<()> {
-        let model = self.model.resolved().map_err(folder_error)?;
-        let problems = model.validate(&shop.input.shape).err().unwrap_or_default();
-        if problems.is_empty() {
-            return Ok(());
-        }
-        Err(ExperimentError::Usage(format!("{}.model does not fit the data: {}", self.section, problems.join("; "))))
-    }
 }
 
 /// The memory that a run may take.

@@ -9,7 +9,8 @@ use crate::error::{ExperimentError, Result};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// Backward walks a graph recursively, so workers get a deep stack.
+/// The reverse pass of `stillhouse-ops` is not recursive, but candle's, which other devices than the CPU take, walks its
+/// graph recursively: one level for each operation of a training step.
 const WORKER_STACK_BYTES: usize = 64 << 20;
 
 /// Runs independent jobs, at most `n_workers` at a time, on `n_threads` threads in all; results in the jobs' order.

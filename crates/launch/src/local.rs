@@ -69,6 +69,7 @@ fn start_child(job: &Job) -> std::io::Result<Child> {
     command.args(arguments).envs(job.env.iter().cloned());
     command.stdin(Stdio::null()).stdout(log.try_clone().map_err(named)?).stderr(log);
     in_own_group(&mut command);
+    with_default_signals(&mut command);
     command.spawn().map_err(|error| std::io::Error::new(error.kind(), format!("{program}: {error}")))
 }
 
@@ -82,3 +83,24 @@ fn in_own_group(command: &mut Command) {
 
 #[cfg(not(unix))]
 fn in_own_group(_: &mut Command) {}
+
+/// A script that starts a program in its background has it ignore SIGINT, and every child inherits that: a job could
+/// not be asked to stop. SIGHUP stays as it is, since `nohup` means the jobs too.
+#[cfg(unix)]
+fn with_default_signals(command: &mut Command) {
+    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+    use std::os::unix::process::CommandExt;
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    let reset = move || {
+        for signal in [Signal::SIGINT, Signal::SIGTERM] {
+            // SAFETY: the default disposition runs no code of this program
+            unsafe { sigaction(signal, &default) }?;
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec only `sigaction` is called, which is async-signal-safe; nothing is allocated
+    unsafe { command.pre_exec(reset) };
+}
+
+#[cfg(not(unix))]
+fn with_default_signals(_: &mut Command) {}

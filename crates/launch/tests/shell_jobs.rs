@@ -1,10 +1,14 @@
 //! Launching real processes: small scripts of /bin/sh.
 #![cfg(unix)]
+#![allow(dead_code, reason = "the shared limits are used in part")]
+
+#[path = "../../../tests/support/limit.rs"]
+mod limit;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use stillhouse_launch::{Job, JobEvent, JobExit, JobOutcome, LaunchError, Launched, Launcher, StopSignal};
 
 fn job(folder: &Path, name: &str, script: &str) -> Job {
@@ -16,8 +20,13 @@ fn local(n_workers: usize) -> Launcher {
     Launcher::Local { n_workers: NonZeroUsize::new(n_workers).unwrap() }
 }
 
+/// A launch that is killed where it does not end.
+fn launch(launcher: Launcher, jobs: &[Job], stop: &StopSignal, on_event: &(dyn Fn(JobEvent<'_>) + Sync)) -> Launched {
+    limit::within_limit("the launch", || stop.kill(), || launcher.launch(jobs, stop, on_event).unwrap())
+}
+
 fn outcomes(launcher: Launcher, jobs: &[Job], stop: &StopSignal) -> Vec<JobOutcome> {
-    match launcher.launch(jobs, stop, &|_| {}).unwrap() {
+    match launch(launcher, jobs, stop, &|_| {}) {
         Launched::Finished(outcomes) => outcomes,
         Launched::CommandLines(lines) => panic!("nothing ran: {lines:?}"),
     }
@@ -69,7 +78,7 @@ fn every_job_is_announced_and_reported() {
             JobEvent::Finished { outcome } => format!("{} {}", outcome.name, outcome.exit),
         });
     };
-    local(1).launch(&jobs, &StopSignal::new(), &on_event).unwrap();
+    launch(local(1), &jobs, &StopSignal::new(), &on_event);
     assert_eq!(*events.lock().unwrap(), ["started a", "a done", "started b", "b exit code 1"]);
 }
 
@@ -109,11 +118,8 @@ fn a_kill_ends_jobs_that_do_not_listen() {
 }
 
 fn wait_for(log: &Path, text: &str) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !std::fs::read_to_string(log).is_ok_and(|found| found.contains(text)) {
-        assert!(Instant::now() < deadline, "{} never said {text}", log.display());
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let what = format!("{text} in {}", log.display());
+    limit::wait_until(&what, || std::fs::read_to_string(log).is_ok_and(|found| found.contains(text)));
 }
 
 #[test]

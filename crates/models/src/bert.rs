@@ -118,21 +118,21 @@ impl BertConfig {
     fn check_size(&self, size: &BertSize, problems: &mut Vec<String>) {
         check_layers("size.n_layers", size.n_layers, problems);
         check_width("size.width", size.width, problems);
-        check_heads(size.n_heads, size.width, problems);
+        check_heads("size.n_heads", size.n_heads, size.width, problems);
         check_width("size.feed_forward_width", size.feed_forward_width, problems);
         if size.vocabulary_size == 0 {
-            problems.push("size.vocabulary_size must be at least 1, found 0".into());
+            problems.push("size.vocabulary_size: must be at least 1, found 0".into());
         }
         if !(size.norm_eps > 0.0 && size.norm_eps < 1.0) {
-            problems.push(format!("size.norm_eps must be between 0 and 1, found {}", size.norm_eps));
+            problems.push(format!("size.norm_eps: must be between 0 and 1, found {}", size.norm_eps));
         }
         let n_positions = size.n_positions.saturating_sub(size.first_position);
         if self.max_len > n_positions {
             let max_len = self.max_len;
-            problems.push(format!("max_len must be at most {n_positions}, the encoder's positions, found {max_len}"));
+            problems.push(format!("max_len: must be at most {n_positions}, the encoder's positions, found {max_len}"));
         }
         if let Some(n_frozen) = self.n_frozen_layers.filter(|n_frozen| *n_frozen > size.n_layers) {
-            problems.push(format!("n_frozen_layers must be at most {}, found {n_frozen}", size.n_layers));
+            problems.push(format!("n_frozen_layers: must be at most {}, found {n_frozen}", size.n_layers));
         }
     }
 

@@ -63,9 +63,15 @@ impl ModelConfig {
     /// is stricter.
     ///
     /// # Errors
-    /// Every problem, each named by its key.
+    /// Every problem, `key: sentence` each.
     pub fn validate(&self, input: &InputShape) -> Result<(), Vec<String>> {
-        let mut problems = input_problems(input);
+        let problems = [input_problems(input), self.problems(), self.misfits(input)].concat();
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// What is wrong with the values whatever the input, `key: sentence` each; empty when nothing is.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
         match self {
             Self::Mlp(config) => config.check(&mut problems),
             Self::ConvNet(config) => config.check(&mut problems),
@@ -76,12 +82,15 @@ impl ModelConfig {
             Self::Vit(config) => config.check(&mut problems),
             Self::PretrainedResNet(config) => config.check(&mut problems),
         }
-        problems.extend(self.input_mismatch(input));
-        if problems.is_empty() { Ok(()) } else { Err(problems) }
+        problems
     }
 
     /// Numbers for an architecture of texts, texts for one of numbers, features for one of images, images that its
-    /// pretrained weights cannot read.
+    /// pretrained weights cannot read: `key: sentence` each.
+    pub fn misfits(&self, input: &InputShape) -> Vec<String> {
+        self.input_mismatch(input).into_iter().collect()
+    }
+
     fn input_mismatch(&self, input: &InputShape) -> Option<String> {
         let needs_images =
             matches!(self, Self::ConvNet(_) | Self::ResNet(_) | Self::Vit(_) | Self::PretrainedResNet(_));
@@ -100,7 +109,7 @@ impl ModelConfig {
                 };
             }
         };
-        Some(format!("kind = \"{}\" needs {needs}, the data has {has}; hint: kind = \"{hint}\"", self.kind()))
+        Some(format!("kind: \"{}\" needs {needs}, the data has {has}; hint: kind = \"{hint}\"", self.kind()))
     }
 }
 
@@ -124,7 +133,7 @@ const MAX_WIDTH: usize = 65_536;
 /// Checks the width of a layer.
 pub(crate) fn check_width(key: &str, value: usize, problems: &mut Vec<String>) {
     if !(1..=MAX_WIDTH).contains(&value) {
-        problems.push(format!("{key} must be between 1 and {MAX_WIDTH}, found {value}"));
+        problems.push(format!("{key}: must be between 1 and {MAX_WIDTH}, found {value}"));
     }
 }
 
@@ -143,13 +152,13 @@ pub(crate) fn one() -> f64 {
 /// Checks by how much lower layers learn slower.
 pub(crate) fn check_learning_rate_decay(value: f64, problems: &mut Vec<String>) {
     if !(value > 0.0 && value <= 1.0) {
-        problems.push(format!("learning_rate_decay must be above 0 and at most 1, found {value}"));
+        problems.push(format!("learning_rate_decay: must be above 0 and at most 1, found {value}"));
     }
 }
 
 /// Checks a dropout probability.
 pub(crate) fn check_dropout(key: &str, value: f64, problems: &mut Vec<String>) {
     if !(0.0..1.0).contains(&value) {
-        problems.push(format!("{key} must be at least 0 and below 1, found {value}"));
+        problems.push(format!("{key}: must be at least 0 and below 1, found {value}"));
     }
 }

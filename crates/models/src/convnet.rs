@@ -36,11 +36,11 @@ fn one_conv() -> usize {
 impl ConvNetConfig {
     pub(crate) fn check(&self, problems: &mut Vec<String>) {
         if self.widths.is_empty() {
-            problems.push("widths must list at least one stage, found []".into());
+            problems.push("widths: must list at least one stage, found []".into());
         }
         check_widths("widths", &self.widths, problems);
         if !(1..=2).contains(&self.convs_per_stage) {
-            problems.push(format!("convs_per_stage must be 1 or 2, found {}", self.convs_per_stage));
+            problems.push(format!("convs_per_stage: must be 1 or 2, found {}", self.convs_per_stage));
         }
         if let Some(hidden) = self.hidden {
             check_width("hidden", hidden, problems);

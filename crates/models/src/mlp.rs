@@ -38,7 +38,7 @@ impl MlpConfig {
         check_dropout("dropout", self.dropout, problems);
         check_dropout("input_dropout", self.input_dropout, problems);
         if let Some(max_norm) = self.max_norm.filter(|norm| !(norm.is_finite() && *norm > 0.0)) {
-            problems.push(format!("max_norm must be a finite number above 0, found {max_norm}"));
+            problems.push(format!("max_norm: must be a finite number above 0, found {max_norm}"));
         }
     }
 }

@@ -47,7 +47,7 @@ impl NgramBagConfig {
 
     pub(crate) fn check(&self, problems: &mut Vec<String>) {
         if !(1..=MAX_BUCKETS).contains(&self.n_buckets) {
-            problems.push(format!("n_buckets must be between 1 and {MAX_BUCKETS}, found {}", self.n_buckets));
+            problems.push(format!("n_buckets: must be between 1 and {MAX_BUCKETS}, found {}", self.n_buckets));
         }
         check_width("width", self.width, problems);
         check_widths("hidden", &self.hidden, problems);

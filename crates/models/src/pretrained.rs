@@ -25,12 +25,12 @@ impl<'a> Origin<'a> {
         Self { pretrained, repo, revision, has_size }
     }
 
-    /// What is wrong with them.
+    /// What is wrong with them, `key: sentence`.
     pub(crate) fn problem(&self) -> Option<&'static str> {
         match (self.pretrained, self.repo, self.revision, self.has_size) {
-            (Some(_), Some(_), _, _) => Some("pretrained is a folder in place of repo: keep one of them"),
-            (_, None, Some(_), _) => Some("revision is that of repo, which is missing"),
-            (None, None, None, false) => Some("pretrained, repo or size must be given"),
+            (Some(_), Some(_), _, _) => Some("pretrained: a folder in place of repo; hint: keep one of them"),
+            (_, None, Some(_), _) => Some("revision: that of repo, which is missing"),
+            (None, None, None, false) => Some("pretrained: missing; give it, or repo, or size"),
             _ => None,
         }
     }
@@ -56,11 +56,6 @@ impl ModelConfig {
     pub fn repository(&self) -> Option<(&str, Option<&str>)> {
         let origin = self.origin()?;
         Some((origin.repo?, origin.revision))
-    }
-
-    /// What is wrong with where its weights come from, as a sentence.
-    pub fn place_problem(&self) -> Option<&'static str> {
-        self.origin()?.problem()
     }
 
     /// This config with a folder in place of the repository.

@@ -91,13 +91,13 @@ impl PretrainedResNetConfig {
         check_widths("size.widths", &size.widths, problems);
         let is_cut = |width: &usize| width.is_multiple_of(REDUCTION);
         if size.block == PretrainedBlock::Bottleneck && !size.widths.iter().all(is_cut) {
-            problems.push(format!("size.widths must be multiples of {REDUCTION}, found {:?}", size.widths));
+            problems.push(format!("size.widths: must be multiples of {REDUCTION}, found {:?}", size.widths));
         }
         let is_there = |depth: &usize| (1..=MAX_BLOCKS).contains(depth);
         if size.widths.is_empty() || size.widths.len() != size.depths.len() || !size.depths.iter().all(is_there) {
             let (widths, depths) = (&size.widths, &size.depths);
             problems.push(format!(
-                "size.depths must have a number between 1 and {MAX_BLOCKS} for each of size.widths = {widths:?}, found \
+                "size.depths: must have a number between 1 and {MAX_BLOCKS} for each of size.widths = {widths:?}, found \
                  {depths:?}"
             ));
         }
@@ -110,7 +110,7 @@ impl PretrainedResNetConfig {
         let expected = self.size.as_ref()?.channels;
         match *input {
             InputShape::Image { channels, .. } if channels != expected => Some(format!(
-                "kind = \"pretrained_resnet\" takes images of {expected} channels, found {channels}; hint: data.channels = \
+                "kind: \"pretrained_resnet\" takes images of {expected} channels, found {channels}; hint: data.channels = \
                  {expected}, where the kind of data has it"
             )),
             _ => None,

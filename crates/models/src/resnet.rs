@@ -65,7 +65,7 @@ impl ResNetConfig {
 
     pub(crate) fn check(&self, problems: &mut Vec<String>) {
         if self.width.is_some() && self.widths.is_some() {
-            problems.push("width and widths are both given; hint: keep one of them".into());
+            problems.push("widths: given beside width; hint: keep one of them".into());
         }
         if let Some(width) = self.width {
             check_width("width", width, problems);
@@ -82,18 +82,18 @@ impl ResNetConfig {
     fn check_depth(&self, problems: &mut Vec<String>) {
         let n_stages = self.widths.as_ref().map_or(N_DEFAULT_STAGES, Vec::len);
         if n_stages == 0 {
-            problems.push("widths must list at least one stage, found []".into());
+            problems.push("widths: must list at least one stage, found []".into());
             return;
         }
         if self.depth > MAX_DEPTH {
-            problems.push(format!("depth must be at most {MAX_DEPTH}, found {}", self.depth));
+            problems.push(format!("depth: must be at most {MAX_DEPTH}, found {}", self.depth));
             return;
         }
         let step = CONVS_PER_BLOCK * n_stages;
         if self.depth < step + LAYERS_OUTSIDE_BLOCKS || !(self.depth - LAYERS_OUTSIDE_BLOCKS).is_multiple_of(step) {
             let examples: Vec<String> =
                 (1..=N_EXAMPLES).map(|n| (step * n + LAYERS_OUTSIDE_BLOCKS).to_string()).collect();
-            problems.push(format!("depth must be {step}n + 2 ({}, ...), found {}", examples.join(", "), self.depth));
+            problems.push(format!("depth: must be {step}n + 2 ({}, ...), found {}", examples.join(", "), self.depth));
         }
     }
 

@@ -84,15 +84,14 @@ impl TransformerConfig {
     pub(crate) fn check(&self, problems: &mut Vec<String>) {
         check_layers("n_layers", self.n_layers, problems);
         check_width("width", self.width, problems);
-        check_heads(self.n_heads, self.width, problems);
+        check_heads("n_heads", self.n_heads, self.width, problems);
         check_width("feed_forward", self.feed_forward, problems);
         check_dropout("dropout", self.dropout, problems);
         check_max_len(self.max_len, problems);
         if self.positions == Positions::Rotary && self.n_heads > 0 && !(self.width / self.n_heads).is_multiple_of(2) {
             let head_width = self.width / self.n_heads;
-            problems.push(format!(
-                "positions = \"rotary\" needs heads of even width, found width / n_heads = {head_width}"
-            ));
+            problems
+                .push(format!("positions: \"rotary\" needs heads of even width, found width / n_heads = {head_width}"));
         }
     }
 
@@ -117,19 +116,19 @@ impl TransformerConfig {
 
 pub(crate) fn check_layers(key: &str, n_layers: usize, problems: &mut Vec<String>) {
     if !(1..=MAX_LAYERS).contains(&n_layers) {
-        problems.push(format!("{key} must be between 1 and {MAX_LAYERS}, found {n_layers}"));
+        problems.push(format!("{key}: must be between 1 and {MAX_LAYERS}, found {n_layers}"));
     }
 }
 
-pub(crate) fn check_heads(n_heads: usize, width: usize, problems: &mut Vec<String>) {
+pub(crate) fn check_heads(key: &str, n_heads: usize, width: usize, problems: &mut Vec<String>) {
     if n_heads == 0 || !width.is_multiple_of(n_heads) {
-        problems.push(format!("n_heads must be a divisor of width = {width}, found {n_heads}"));
+        problems.push(format!("{key}: must be a divisor of width = {width}, found {n_heads}"));
     }
 }
 
 pub(crate) fn check_max_len(max_len: usize, problems: &mut Vec<String>) {
     if !(1..=MAX_MAX_LEN).contains(&max_len) {
-        problems.push(format!("max_len must be between 1 and {MAX_MAX_LEN}, found {max_len}"));
+        problems.push(format!("max_len: must be between 1 and {MAX_MAX_LEN}, found {max_len}"));
     }
 }
 

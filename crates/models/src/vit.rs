@@ -101,18 +101,18 @@ impl VitConfig {
         let Some(size) = &self.size else { return };
         check_layers("size.n_layers", size.n_layers, problems);
         check_width("size.width", size.width, problems);
-        check_heads(size.n_heads, size.width, problems);
+        check_heads("size.n_heads", size.n_heads, size.width, problems);
         check_width("size.feed_forward_width", size.feed_forward_width, problems);
         let [height, width] = size.image;
         let is_cut = |side: usize| side > 0 && side.is_multiple_of(size.patch);
         if size.patch == 0 || !is_cut(height) || !is_cut(width) {
-            problems.push(format!("size.patch must divide size.image = [{height}, {width}], found {}", size.patch));
+            problems.push(format!("size.patch: must divide size.image = [{height}, {width}], found {}", size.patch));
         }
         if !(size.norm_eps > 0.0 && size.norm_eps < 1.0) {
-            problems.push(format!("size.norm_eps must be between 0 and 1, found {}", size.norm_eps));
+            problems.push(format!("size.norm_eps: must be between 0 and 1, found {}", size.norm_eps));
         }
         if let Some(n_frozen) = self.n_frozen_layers.filter(|n_frozen| *n_frozen > size.n_layers) {
-            problems.push(format!("n_frozen_layers must be at most {}, found {n_frozen}", size.n_layers));
+            problems.push(format!("n_frozen_layers: must be at most {}, found {n_frozen}", size.n_layers));
         }
     }
 
@@ -123,7 +123,7 @@ impl VitConfig {
         let expected = InputShape::Image { channels, height, width };
         (*input != expected && matches!(input, InputShape::Image { .. })).then(|| {
             format!(
-                "kind = \"vit\" takes {channels} channels of {height} x {width} pixels, found {input:?}; hint: data.size = \
+                "kind: \"vit\" takes {channels} channels of {height} x {width} pixels, found {input:?}; hint: data.size = \
                  [{height}, {width}] and data.channels = {channels}, where the kind of data has them"
             )
         })

@@ -2,7 +2,7 @@
 //!
 //! candle's own `backward` fills a tensor with zeros and adds to it for every edge of its graph, and keeps all saved
 //! tensors until it ends. Here the first gradient of a tensor is moved, further ones are added to it in place, and an
-//! operation's saved tensors are dropped as soon as it has been walked over. Nothing is recursive, so a graph may be as
+//! operation's saved tensors are dropped as soon as it has been walked over. Nothing here is recursive, so a graph may be as
 //! deep as memory allows.
 //!
 //! Without an open recording, the operations of this crate are part of candle's graph as usual: that is the reference in

@@ -53,6 +53,11 @@ fn default_batch_size() -> usize {
     128
 }
 
+/// A typing error beyond this; epochs are multiplied by examples, so larger numbers would overflow.
+const MAX_EPOCHS: usize = 1_000_000;
+/// A typing error beyond this: a batch is held in memory.
+const MAX_BATCH_SIZE: usize = 1 << 24;
+
 impl TrainingConfig {
     /// Optimizer steps of each epoch over so many rows. An incomplete last batch is left out, so that every step weighs
     /// its examples alike.
@@ -68,11 +73,11 @@ impl TrainingConfig {
     /// Everything out of range, one sentence each, beginning with the key.
     pub fn validate(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        if self.n_epochs == 0 {
-            problems.push("n_epochs: must be at least 1, found 0".into());
+        if !(1..=MAX_EPOCHS).contains(&self.n_epochs) {
+            problems.push(format!("n_epochs: must be between 1 and {MAX_EPOCHS}, found {}", self.n_epochs));
         }
-        if self.batch_size < 2 {
-            problems.push(format!("batch_size: must be at least 2, found {}", self.batch_size));
+        if !(2..=MAX_BATCH_SIZE).contains(&self.batch_size) {
+            problems.push(format!("batch_size: must be between 2 and {MAX_BATCH_SIZE}, found {}", self.batch_size));
         }
         if let Some(norm) = self.clip_norm.filter(|norm| !(norm.is_finite() && *norm > 0.0)) {
             problems.push(format!("clip_norm: must be above 0, found {norm}"));

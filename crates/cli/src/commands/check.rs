@@ -1,12 +1,11 @@
 //! `check`: whether a config can run, and what it says.
 
-use super::load;
 use crate::console;
 use crate::failure::Failure;
 use crate::invocation::{ConfigChoice, Format};
 use crate::text::{WIDTH, wrapped};
 use serde_json::{Map, Value as Json, json};
-use stillhouse_experiment::config::{ConfigProblems, Experiment};
+use stillhouse_experiment::config::{Checked, ConfigProblems, Experiment};
 
 /// Key paths of the config that are shown, each on a line.
 const ESSENTIALS: [&str; 14] = [
@@ -28,18 +27,20 @@ const ESSENTIALS: [&str; 14] = [
 const NAME_COLUMNS: usize = 28;
 
 pub fn check(config: &ConfigChoice, format: Format) -> Result<(), Failure> {
-    let loaded = load(config);
-    match (format, loaded) {
+    let checked = Experiment::check(&config.source, &config.overrides);
+    match (format, checked) {
         (Format::Json, Err(problems)) => {
             console::print_json(&problems_as_json(&problems))?;
             Err(problems.into())
         }
         (Format::Text, Err(problems)) => Err(problems.into()),
-        (Format::Json, Ok(experiment)) => {
+        (Format::Json, Ok(Checked { experiment, notes })) => {
             let (source, config) = (config.source.display_name(), config_as_json(&experiment));
-            console::print_json(&json!({ "ok": true, "name": experiment.name(), "source": source, "config": config }))
+            console::print_json(
+                &json!({ "ok": true, "name": experiment.name(), "source": source, "config": config, "notes": notes }),
+            )
         }
-        (Format::Text, Ok(experiment)) => {
+        (Format::Text, Ok(Checked { experiment, notes })) => {
             let mut text = format!("ok: {} ({})\n", experiment.name(), config.source.display_name());
             let whole = config_as_json(&experiment);
             for path in ESSENTIALS {
@@ -47,7 +48,11 @@ pub fn check(config: &ConfigChoice, format: Format) -> Result<(), Failure> {
                 text += &wrapped(&format!("  {path:<NAME_COLUMNS$}"), &in_words(value), WIDTH);
                 text.push('\n');
             }
-            console::print(&text)
+            console::print(&text)?;
+            for note in notes {
+                console::message(&format!("note: {note}"));
+            }
+            Ok(())
         }
     }
 }

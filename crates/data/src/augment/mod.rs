@@ -125,7 +125,7 @@ fn copy_values(pixels: &[u8], out: &mut [f32]) {
 /// A message for a number outside its range, or nothing.
 fn out_of_range(key: &str, value: f64, low: f64, high: f64) -> Option<String> {
     let inside = value >= low && value <= high;
-    (!inside).then(|| format!("augment.{key} must lie between {low} and {high}, found {value}"))
+    (!inside).then(|| format!("augment.{key}: must lie between {low} and {high}, found {value}"))
 }
 
 #[cfg(test)]

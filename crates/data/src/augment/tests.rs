@@ -105,7 +105,7 @@ fn bad_values_are_named() {
     let config = AugmentConfig::AffineElastic(AffineElasticConfig { scale: f64::NAN, shear: -1.0, ..still() });
     let messages = config.validate();
     assert_eq!(messages.len(), 2);
-    assert!(messages[0].starts_with("augment.scale must lie between 0 and 0.9"), "{messages:?}");
+    assert!(messages[0].starts_with("augment.scale: must lie between 0 and 0.9"), "{messages:?}");
     assert!(all_kinds().iter().all(|config| config.validate().is_empty()));
 }
 

@@ -60,7 +60,7 @@ impl TextAugmentConfig {
         .flatten()
         .collect();
         if views.window == Some(0) {
-            problems.push("augment.window must be at least 1, found 0".to_owned());
+            problems.push("augment.window: must be at least 1, found 0".to_owned());
         }
         problems
     }

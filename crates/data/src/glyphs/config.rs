@@ -86,18 +86,18 @@ impl GlyphsConfig {
         let n_classes = self.n_classes;
         require(
             N_CLASSES.contains(&n_classes),
-            format!("n_classes must lie between {least} and {most}, found {n_classes}"),
+            format!("n_classes: must lie between {least} and {most}, found {n_classes}"),
         );
         for (key, per_class) in [("train_per_class", self.train_per_class), ("test_per_class", self.test_per_class)] {
             let fits = per_class >= 1 && (per_class as u64) < FIRST_TEST_INDEX;
-            require(fits, format!("{key} must be at least 1 and below 2^32, found {per_class}"));
+            require(fits, format!("{key}: must be at least 1 and below 2^32, found {per_class}"));
         }
         let difficulty = self.difficulty;
-        require((0.0..=1.0).contains(&difficulty), format!("difficulty must lie between 0 and 1, found {difficulty}"));
+        require((0.0..=1.0).contains(&difficulty), format!("difficulty: must lie between 0 and 1, found {difficulty}"));
         let fraction = self.valid_fraction;
         require(
             (0.0..1.0).contains(&fraction),
-            format!("valid_fraction must be at least 0 and below 1, found {fraction}"),
+            format!("valid_fraction: must be at least 0 and below 1, found {fraction}"),
         );
         messages.extend(self.augment.validate());
         messages

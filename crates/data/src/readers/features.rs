@@ -2,15 +2,17 @@
 //!
 //! Shapes: `N` examples, `F` features; a matrix is `[N, F]`.
 
-use super::matrix::{read_labels, read_matrix};
+use super::matrix::{read_labels, read_matrix, read_n_features};
 use crate::assemble::{Found, Part, Views, assemble};
 use crate::augment::AugmentConfig;
 use crate::config::{check_fraction, default_valid_fraction};
 use crate::labels::{LabelColumn, Numbering, read_names};
+use crate::outline::Outline;
 use crate::store::{FeatureStore, Store};
 use crate::{DataError, Dataset, LoadContext, ProgressUnit};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use stillhouse_core::InputShape;
 
 /// A matrix `[examples, features]` and its labels, for each split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -70,6 +72,14 @@ pub(crate) fn load(config: &FeaturesConfig, context: &LoadContext) -> Result<Dat
         windows: None,
     };
     assemble(found, config.valid_fraction, Views::Images(AugmentConfig::default()), context)
+}
+
+/// What the header of the training matrix and the training labels tell.
+pub(crate) fn outline(config: &FeaturesConfig) -> Result<Outline, DataError> {
+    let n_features = read_n_features(&config.train)?;
+    let names = config.label_names.as_deref().map(read_names).transpose()?;
+    let numbering = Numbering::new(&read_labels(&config.train_labels)?, names)?;
+    Ok(Outline::whole(InputShape::Features { n_features }, numbering.names().to_vec()))
 }
 
 fn read_split(

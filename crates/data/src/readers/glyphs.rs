@@ -5,11 +5,12 @@ use crate::decode::Target;
 use crate::digest::{RowDigest, digest_all};
 use crate::glyphs::{GlyphsConfig, SIDE};
 use crate::images::MemoryBudget;
+use crate::outline::Outline;
 use crate::store::{DrawnGlyphs, ImageStore, Pixels, Store};
 use crate::{DataError, Dataset, LoadContext, ProgressUnit};
 use rayon::prelude::*;
 use std::sync::Arc;
-use stillhouse_core::ClassId;
+use stillhouse_core::{ClassId, InputShape};
 
 /// Glyphs that are hashed and measured; they hold all classes alike, and drawing is a pure function of the rest.
 const N_MEASURED: usize = 20_000;
@@ -39,6 +40,13 @@ pub(crate) fn load(config: &GlyphsConfig, context: &LoadContext) -> Result<Datas
         windows: None,
     };
     assemble(found, config.valid_fraction, Views::Images(config.augment.clone()), context)
+}
+
+/// Everything is known from the settings.
+pub(crate) fn outline(config: &GlyphsConfig) -> Outline {
+    let generator = config.generator();
+    let labels = (0..config.n_classes as u32).map(|class| generator.label(ClassId(class))).collect();
+    Outline::whole(InputShape::Image { channels: 1, height: SIDE, width: SIDE }, labels)
 }
 
 /// Draws all glyphs now where they fit into memory; otherwise each when it is asked for.

@@ -9,6 +9,7 @@ use crate::encoded::{Cells, EncodedImages};
 use crate::hub::Hub;
 use crate::images::{self, MemoryBudget, Wish};
 use crate::labels::{LabelColumn, Numbering, RawLabels};
+use crate::outline::Outline;
 use crate::places::Places;
 use crate::store::Store;
 use crate::{DataError, Dataset, LoadContext};
@@ -67,7 +68,7 @@ impl HubImagesConfig {
         }
     }
 
-    fn wish(&self) -> Wish {
+    pub(crate) fn wish(&self) -> Wish {
         Wish { size: self.size, channels: self.channels }
     }
 
@@ -79,6 +80,16 @@ impl HubImagesConfig {
 
 pub(crate) fn load(config: &HubImagesConfig, context: &LoadContext) -> Result<Dataset, DataError> {
     load_from(config, &Hub::from_env(), context)
+}
+
+/// What the label column of local training files and the settings tell; none for files that are still to be fetched.
+pub(crate) fn outline(config: &HubImagesConfig, context: &LoadContext) -> Result<Outline, DataError> {
+    let input = config.wish().given();
+    let labels = match &config.path {
+        Some(path) => Some(Source::local(path, &config.whereabouts())?.class_names(&config.label, context)?),
+        None => None,
+    };
+    Ok(Outline { input, labels, notes: Vec::new() })
 }
 
 /// As [`load`], with a hub of one's own.

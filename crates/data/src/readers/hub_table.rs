@@ -8,6 +8,7 @@ use crate::augment::TextAugmentConfig;
 use crate::config::{check_fraction, default_valid_fraction};
 use crate::hub::Hub;
 use crate::labels::{LabelColumn, Numbering, RawLabels};
+use crate::outline::Outline;
 use crate::places::Places;
 use crate::store::Store;
 use crate::texts::TextStore;
@@ -15,6 +16,7 @@ use crate::windows::WindowsConfig;
 use crate::{DataError, Dataset, LoadContext};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use stillhouse_core::InputShape;
 
 /// Parquet files with a text column and a label column. Give `repo` or `path`; a `path` wins, so that any config can be
 /// pointed at local files with `--set data.path=FOLDER`.
@@ -79,6 +81,16 @@ impl HubTableConfig {
 
 pub(crate) fn load(config: &HubTableConfig, context: &LoadContext) -> Result<Dataset, DataError> {
     load_from(config, &Hub::from_env(), context)
+}
+
+/// What the label column of local training files and the settings tell; none for files that are still to be fetched.
+pub(crate) fn outline(config: &HubTableConfig, context: &LoadContext) -> Result<Outline, DataError> {
+    let input = Some(InputShape::Text {});
+    let labels = match &config.path {
+        Some(path) => Some(Source::local(path, &config.whereabouts())?.class_names(config.label.name(), context)?),
+        None => None,
+    };
+    Ok(Outline { input, labels, notes: Vec::new() })
 }
 
 /// As [`load`], with a hub of one's own.

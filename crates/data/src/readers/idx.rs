@@ -9,6 +9,7 @@ use crate::config::{check_fraction, default_valid_fraction};
 use crate::decode::Target;
 use crate::digest::digest_all;
 use crate::labels::{LabelColumn, Numbering, RawLabels, read_names};
+use crate::outline::Outline;
 use crate::places::Places;
 use crate::store::{ImageStore, Pixels, Store};
 use crate::{DataError, Dataset, LoadContext, ProgressUnit};
@@ -16,6 +17,7 @@ use flate2::read::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use stillhouse_core::InputShape;
 
 const IMAGES_MAGIC: u32 = 0x0000_0803;
 const LABELS_MAGIC: u32 = 0x0000_0801;
@@ -79,6 +81,18 @@ pub(crate) fn load(config: &IdxConfig, context: &LoadContext) -> Result<Dataset,
         windows: None,
     };
     assemble(found, config.valid_fraction, Views::Images(config.augment.clone()), context)
+}
+
+/// What the header of the training images and the training labels tell.
+pub(crate) fn outline(config: &IdxConfig) -> Result<Outline, DataError> {
+    let folder = IdxFolder::open(&config.path)?;
+    let images = folder.find(&["train"], "images", 3)?;
+    let dims = read_dims(&images, &read_head(&images, header_len(IMAGES_MAGIC))?, IMAGES_MAGIC, "images")?;
+    let (height, width) = if config.transpose { (dims[2], dims[1]) } else { (dims[1], dims[2]) };
+    let labels = read_labels(&folder.find(&["train"], "labels", 1)?)?;
+    let names = config.label_names.as_deref().map(read_names).transpose()?;
+    let shape = InputShape::Image { channels: 1, height, width };
+    Ok(Outline::whole(shape, Numbering::new(&labels, names)?.names().to_vec()))
 }
 
 /// The files of a folder, by name.
@@ -209,7 +223,24 @@ fn read_labels(path: &Path) -> Result<LabelColumn, DataError> {
 /// Reads a file whose magic says unsigned bytes and the number of dimensions; checks its length to the byte.
 fn read_idx(path: &Path, magic: u32, what: &str) -> Result<(Vec<usize>, Vec<u8>), DataError> {
     let bytes = read_plain_or_gz(path)?;
-    let header_len = 4 + 4 * (magic & 0xff) as usize;
+    let dims = read_dims(path, &bytes, magic, what)?;
+    let header_len = header_len(magic);
+    let expected = dims.iter().try_fold(1usize, |size, &dim| size.checked_mul(dim));
+    match expected.and_then(|size| size.checked_add(header_len)) {
+        Some(expected) if expected == bytes.len() => Ok((dims, bytes[header_len..].to_vec())),
+        Some(expected) => Err(cut_off(path, bytes.len(), expected, &format!("for dimensions {dims:?}"))),
+        None => Err(DataError::invalid(path, format!("dimensions {dims:?}"), "dimensions that fit into memory")),
+    }
+}
+
+/// Bytes of the magic and of the dimensions, whose number is the magic's last byte.
+fn header_len(magic: u32) -> usize {
+    4 + 4 * (magic & 0xff) as usize
+}
+
+/// The dimensions that the head of a file names.
+fn read_dims(path: &Path, bytes: &[u8], magic: u32, what: &str) -> Result<Vec<usize>, DataError> {
+    let header_len = header_len(magic);
     let mut numbers = bytes.chunks_exact(4).map(|word| u32::from_be_bytes([word[0], word[1], word[2], word[3]]));
     match numbers.next() {
         Some(found) if found == magic && bytes.len() >= header_len => {}
@@ -222,18 +253,22 @@ fn read_idx(path: &Path, magic: u32, what: &str) -> Result<(Vec<usize>, Vec<u8>)
         }
         _ => return Err(cut_off(path, bytes.len(), header_len, "the header alone")),
     }
-    let dims: Vec<usize> = numbers.take((magic & 0xff) as usize).map(|dim| dim as usize).collect();
-    let expected = dims.iter().try_fold(1usize, |size, &dim| size.checked_mul(dim));
-    match expected.and_then(|size| size.checked_add(header_len)) {
-        Some(expected) if expected == bytes.len() => Ok((dims, bytes[header_len..].to_vec())),
-        Some(expected) => Err(cut_off(path, bytes.len(), expected, &format!("for dimensions {dims:?}"))),
-        None => Err(DataError::invalid(path, format!("dimensions {dims:?}"), "dimensions that fit into memory")),
-    }
+    Ok(numbers.take((magic & 0xff) as usize).map(|dim| dim as usize).collect())
 }
 
 fn cut_off(path: &Path, found: usize, expected: usize, why: &str) -> DataError {
     let error = DataError::invalid(path, format!("{found} bytes (unzipped)"), format!("{expected}, {why}"));
     if found < expected { error.hint("the file is cut off: fetch it again") } else { error }
+}
+
+/// The first bytes of a file, unzipped; fewer where it is shorter.
+fn read_head(path: &Path, n_bytes: usize) -> Result<Vec<u8>, DataError> {
+    let file = std::fs::File::open(path).map_err(DataError::io(path, "read"))?;
+    let is_zipped = path.extension().is_some_and(|extension| extension == "gz");
+    let source: Box<dyn Read> = if is_zipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+    let mut head = Vec::new();
+    source.take(n_bytes as u64).read_to_end(&mut head).map_err(DataError::io(path, "read"))?;
+    Ok(head)
 }
 
 fn read_plain_or_gz(path: &Path) -> Result<Vec<u8>, DataError> {

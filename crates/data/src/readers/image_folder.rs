@@ -3,14 +3,15 @@
 use crate::assemble::{Found, Part, Views, assemble};
 use crate::augment::AugmentConfig;
 use crate::config::{check_fraction, default_valid_fraction};
-use crate::decode::read_header;
+use crate::decode::{Target, read_header};
 use crate::encoded::EncodedImages;
 use crate::images::{self, MemoryBudget, Wish};
+use crate::outline::Outline;
 use crate::store::Store;
 use crate::{DataError, Dataset, LoadContext};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use stillhouse_core::ClassId;
+use stillhouse_core::{ClassId, InputShape};
 
 /// A folder of image files, one folder per class. The class is named by its folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -39,7 +40,7 @@ fn default_channels() -> usize {
 }
 
 impl ImageFolderConfig {
-    fn wish(&self) -> Wish {
+    pub(crate) fn wish(&self) -> Wish {
         Wish { size: self.size, channels: Some(self.channels) }
     }
 
@@ -49,16 +50,8 @@ impl ImageFolderConfig {
 }
 
 pub(crate) fn load(config: &ImageFolderConfig, context: &LoadContext) -> Result<Dataset, DataError> {
-    let train = list_split(&config.path, "train", None)?;
-    let Some(train) = train else {
-        return Err(DataError::invalid(&config.path, "no folder `train`", "`train/<class>/*`")
-            .hint("move the folders of the classes into a folder named `train`"));
-    };
-    let names = train.names.clone();
-    let valid = list_split(&config.path, "valid", Some(&names))?;
-    let test = list_split(&config.path, "test", Some(&names))?;
-    let splits: Vec<Listed> = [Some(train), valid, test].into_iter().flatten().collect();
-    let target = config.wish().resolve(&splits.iter().map(|split| &split.images).collect::<Vec<_>>(), context)?;
+    let (names, splits) = list_splits(config)?;
+    let target = resolve(config, &splits, context)?;
     let mut budget = MemoryBudget::new(context);
     let mut parts = Vec::new();
     for Listed { split, classes, images, .. } in splits {
@@ -83,6 +76,30 @@ pub(crate) fn load(config: &ImageFolderConfig, context: &LoadContext) -> Result<
         windows: None,
     };
     assemble(found, config.valid_fraction, Views::Images(config.augment.clone()), context)
+}
+
+/// What the names of the folders and the headers of the images tell.
+pub(crate) fn outline(config: &ImageFolderConfig, context: &LoadContext) -> Result<Outline, DataError> {
+    let (names, splits) = list_splits(config)?;
+    let Target { height, width, channels } = resolve(config, &splits, context)?;
+    Ok(Outline::whole(InputShape::Image { channels, height, width }, names))
+}
+
+/// The names of the classes, and the splits that there are, the training split first.
+fn list_splits(config: &ImageFolderConfig) -> Result<(Vec<String>, Vec<Listed>), DataError> {
+    let train = list_split(&config.path, "train", None)?;
+    let Some(train) = train else {
+        return Err(DataError::invalid(&config.path, "no folder `train`", "`train/<class>/*`")
+            .hint("move the folders of the classes into a folder named `train`"));
+    };
+    let names = train.names.clone();
+    let valid = list_split(&config.path, "valid", Some(&names))?;
+    let test = list_split(&config.path, "test", Some(&names))?;
+    Ok((names, [Some(train), valid, test].into_iter().flatten().collect()))
+}
+
+fn resolve(config: &ImageFolderConfig, splits: &[Listed], context: &LoadContext) -> Result<Target, DataError> {
+    config.wish().resolve(&splits.iter().map(|split| &split.images).collect::<Vec<_>>(), context)
 }
 
 /// The files of one split.

@@ -76,11 +76,7 @@ pub(crate) fn shape_error(path: &Path, shape: &dyn std::fmt::Debug) -> DataError
 
 fn read_npy_matrix(path: &Path, bytes: &[u8]) -> Result<Matrix, DataError> {
     let file = NpyFile::new(bytes).map_err(|error| broken(path, &error))?;
-    let shape = file.shape().to_vec();
-    let [n_rows, n_features] = match shape[..] {
-        [n_rows, n_features] if n_rows > 0 && n_features > 0 => [n_rows as usize, n_features as usize],
-        _ => return Err(shape_error(path, &shape)),
-    };
+    let [n_rows, n_features] = npy_shape(path, &file)?;
     let order = file.order();
     let values: Vec<f32> = match scalar(&file.dtype()) {
         Some((TypeChar::Float, 4)) => file.into_vec::<f32>().map_err(|error| broken(path, &error))?,
@@ -89,6 +85,23 @@ fn read_npy_matrix(path: &Path, bytes: &[u8]) -> Result<Matrix, DataError> {
     };
     let values = if order == Order::Fortran { to_row_order(&values, n_rows, n_features) } else { values };
     Ok(Matrix { values, n_features })
+}
+
+fn npy_shape<R: std::io::Read>(path: &Path, file: &NpyFile<R>) -> Result<[usize; 2], DataError> {
+    match file.shape()[..] {
+        [n_rows, n_features] if n_rows > 0 && n_features > 0 => Ok([n_rows as usize, n_features as usize]),
+        _ => Err(shape_error(path, &file.shape())),
+    }
+}
+
+/// Columns of a matrix that [`read_matrix`] reads; of a `.npy` file only the header is looked at.
+pub(crate) fn read_n_features(path: &Path) -> Result<usize, DataError> {
+    if extension(path) != "npy" {
+        return read_matrix(path).map(|matrix| matrix.n_features);
+    }
+    let file = std::fs::File::open(path).map_err(DataError::io(path, "read"))?;
+    let file = NpyFile::new(std::io::BufReader::new(file)).map_err(|error| broken(path, &error))?;
+    npy_shape(path, &file).map(|[_, n_features]| n_features)
 }
 
 fn read_npy_integers<R: std::io::Read>(path: &Path, file: NpyFile<R>) -> Result<Vec<i64>, DataError> {

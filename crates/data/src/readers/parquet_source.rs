@@ -1,8 +1,10 @@
 //! Where parquet files are, in a folder or on a hub, and how labels of several files are joined.
 
 use super::parquet_files::{ParquetFiles, Refusal, choose};
+use super::parquet_table::ParquetTable;
 use crate::hub::{Hub, RepoKind};
-use crate::labels::RawLabels;
+use crate::labels::{LabelColumn, Numbering, RawLabels};
+use crate::places::Places;
 use crate::{DataError, LoadContext};
 use std::path::{Path, PathBuf};
 
@@ -19,10 +21,10 @@ impl Whereabouts<'_> {
     pub(crate) fn validate(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if self.repo.is_none() && self.path.is_none() {
-            problems.push("repo or path must say where the parquet files are".to_owned());
+            problems.push("path: missing; path or repo says where the parquet files are".to_owned());
         }
         if self.revision.is_some() && self.repo.is_none() {
-            problems.push("revision only makes sense with repo".to_owned());
+            problems.push("revision: only makes sense with repo".to_owned());
         }
         problems
     }
@@ -53,7 +55,7 @@ impl Source {
         all.into_iter().filter(|(_, files)| !files.is_empty()).collect()
     }
 
-    fn local(path: &Path, whereabouts: &Whereabouts<'_>) -> Result<Self, DataError> {
+    pub(crate) fn local(path: &Path, whereabouts: &Whereabouts<'_>) -> Result<Self, DataError> {
         let mut files = Vec::new();
         list_recursively(path, path, &mut files)?;
         let chosen = choose(&files, whereabouts.subset).map_err(|refusal| refused(path, refusal))?;
@@ -73,6 +75,19 @@ impl Source {
             files_used(&chosen),
         ];
         Self::new(repo.to_owned(), path, &chosen, provenance, |file| Ok(snapshot.download(file, context.progress)?))
+    }
+
+    /// The classes that the training files speak of; columns beside the labels are not read.
+    pub(crate) fn class_names(&self, column: &str, context: &LoadContext) -> Result<Vec<String>, DataError> {
+        let (mut labels, mut names, mut places) = (None, None, Places::new("row", 0));
+        for path in &self.train {
+            let table = ParquetTable::open(path)?;
+            places.begin_file(path, labels.as_ref().map_or(0, RawLabels::len));
+            names = names.or_else(|| table.class_names(column));
+            labels = Some(join(labels, table.read_labels(column, context)?, path)?);
+        }
+        let labels = labels.expect("a source has training files");
+        Ok(Numbering::new(&LabelColumn { labels, places }, names)?.names().to_vec())
     }
 
     fn new(

@@ -48,5 +48,5 @@ fn every_key_that_changes_an_example_changes_the_fingerprint() {
 fn nothing_held_out_is_refused() {
     let mut config = glyphs();
     config["valid_fraction"] = json!(0.0);
-    assert!(load(config).unwrap_err().to_string().starts_with("valid_fraction must lie"));
+    assert!(load(config).unwrap_err().to_string().starts_with("valid_fraction: must lie"));
 }

@@ -369,7 +369,7 @@ fn values_that_make_no_sense_are_named() {
     assert_contains(&problems(with(path.clone(), "train", json!("b.csv"))), &["a single file instead"]);
     assert_contains(&problems(with(path.clone(), "test", json!("b.csv"))), &["no valid or test"]);
     assert_contains(&problems(json!({"kind": "table", "train": "a.csv", "split": "s"})), &["give it as path"]);
-    assert_contains(&problems(with(path.clone(), "delimiter", json!("é"))), &["delimiter must be"]);
+    assert_contains(&problems(with(path.clone(), "delimiter", json!("é"))), &["delimiter: must be"]);
     assert_contains(&problems(with(path.clone(), "max_characters", json!(0))), &["max_characters"]);
     let zero = json!({"length": 0, "train_stride": 1});
     assert_contains(&problems(with(path.clone(), "windows", zero)), &["windows.length", "windows.test_stride"]);

@@ -1,5 +1,7 @@
 //! The `[clustering]` section of a config.
 
+use super::constraints::Limits;
+use super::error::ClusterClassesError;
 use crate::affinity::AffinityKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,6 +47,11 @@ pub struct Folds {
     /// Parts of the training split, from 2, and networks that are trained.
     pub n_folds: usize,
 }
+
+/// Most classes of which all eigenvectors are found in minutes and in 2 GiB.
+const MAX_SPECTRAL: usize = 4000;
+/// A typing error beyond this: each fold is a whole training.
+const MAX_FOLDS: usize = 1000;
 
 impl HeldOutPredictions {
     fn is_validation(&self) -> bool {
@@ -95,37 +102,57 @@ pub struct HierarchyConfig {
 }
 
 impl ClusteringConfig {
-    /// What is wrong with the values whatever the dataset, one sentence each; empty when nothing is.
+    /// What is wrong with the values whatever the dataset, `key: sentence` each; empty when nothing is.
     pub fn validate(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if self.coverage == 0 {
-            problems.push("coverage must be at least 1, found 0".into());
+            problems.push("coverage: must be at least 1, found 0".into());
         }
-        if let HeldOutPredictions::OutOfFold(Folds { n_folds: n_folds @ 0..=1 }) = self.predictions {
-            problems.push(format!("predictions.n_folds must be at least 2, found {n_folds}"));
+        if let HeldOutPredictions::OutOfFold(Folds { n_folds }) = self.predictions
+            && !(2..=MAX_FOLDS).contains(&n_folds)
+        {
+            problems.push(format!("predictions.n_folds: must be between 2 and {MAX_FOLDS}, found {n_folds}"));
         }
         if let Some(max_classes @ 0..=1) = self.max_classes {
-            problems.push(format!("max_classes must be at least 2, found {max_classes}"));
+            problems.push(format!("max_classes: must be at least 2, found {max_classes}"));
         }
         let Some(count) = self.method.count() else { return problems };
         match count.n_clusters {
-            Some(0) => problems.push("method.n_clusters must be at least 1, found 0".into()),
+            Some(0) => problems.push("method.n_clusters: must be at least 1, found 0".into()),
             Some(n_clusters) if n_clusters < self.coverage => problems.push(format!(
-                "coverage must not exceed method.n_clusters, found {} above {n_clusters}",
+                "coverage: must not exceed method.n_clusters, found {} above {n_clusters}",
                 self.coverage
             )),
             None if self.max_classes.is_none() => {
-                problems.push("method.n_clusters is missing: set it, or max_classes".into());
+                problems.push("method.n_clusters: missing; set it, or max_classes".into());
             }
             _ => {}
         }
         problems
     }
 
+    /// Whether so many classes can be clustered in this way, as far as the numbers tell before there is an affinity.
+    ///
+    /// # Errors
+    /// Too few or too many classes, more clusters than classes, clusters that cannot hold every class often enough.
+    pub fn check(&self, n_classes: usize) -> Result<(), ClusterClassesError> {
+        let limits = Limits::new(n_classes, self)?;
+        if matches!(self.method, ClusteringMethod::Spectral(_)) && n_classes > MAX_SPECTRAL {
+            return Err(ClusterClassesError::TooManyClasses { method: "spectral", n_classes, most: MAX_SPECTRAL });
+        }
+        // no method makes more clusters than it is asked for
+        match self.n_clusters(n_classes) {
+            Some(n_clusters) if !limits.allow(n_clusters) => Err(limits.no_room(n_clusters)),
+            _ => Ok(()),
+        }
+    }
+
     /// The number of clusters that the method is to make of so many classes; none where it has no number.
     pub fn n_clusters(&self, n_classes: usize) -> Option<usize> {
         let count = self.method.count()?;
-        let needed = |max_classes: usize| (n_classes * self.coverage).div_ceil(max_classes.max(1)).max(self.coverage);
+        let needed = |max_classes: usize| {
+            n_classes.saturating_mul(self.coverage).div_ceil(max_classes.max(1)).max(self.coverage)
+        };
         count.n_clusters.or_else(|| self.max_classes.map(needed))
     }
 }
@@ -183,11 +210,26 @@ mod tests {
     }
 
     #[test]
+    fn what_the_number_of_classes_forbids_is_known_by_its_key() {
+        let key = |text: &str, n_classes| {
+            let config: ClusteringConfig = serde_json::from_str(text).unwrap();
+            config.check(n_classes).err().map(|error| error.key())
+        };
+        let eight = r#"{"method": {"kind": "k_means", "n_clusters": 8}}"#;
+        assert_eq!((key(eight, 8), key(eight, 7)), (None, Some("method.n_clusters")));
+        assert_eq!(key(r#"{"method": {"kind": "hierarchy", "path": "x"}}"#, 2), Some(""));
+        let narrow = r#"{"method": {"kind": "random", "n_clusters": 4}, "max_classes": 5}"#;
+        assert_eq!((key(narrow, 20), key(narrow, 21)), (None, Some("max_classes")));
+        assert_eq!(key(r#"{"method": {"kind": "random", "n_clusters": 1}}"#, 9), Some("method.n_clusters"));
+        assert_eq!(key(r#"{"method": {"kind": "spectral", "n_clusters": 9}}"#, 5000), Some("method.kind"));
+    }
+
+    #[test]
     fn every_bad_value_is_named() {
         let config = |text| serde_json::from_str::<ClusteringConfig>(text).unwrap().validate();
         let found = config(r#"{"method": {"kind": "random", "n_clusters": 0}, "coverage": 0, "max_classes": 1}"#);
         assert_eq!(found.len(), 3, "{found:?}");
         let found = config(r#"{"method": {"kind": "random", "n_clusters": 2}, "coverage": 3}"#);
-        assert_eq!(found, ["coverage must not exceed method.n_clusters, found 3 above 2"]);
+        assert_eq!(found, ["coverage: must not exceed method.n_clusters, found 3 above 2"]);
     }
 }

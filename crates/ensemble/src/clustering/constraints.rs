@@ -51,7 +51,8 @@ impl Limits {
         n_clusters >= self.coverage && n_clusters * self.max_classes >= self.n_classes * self.coverage
     }
 
-    fn no_room(&self, n_clusters: usize) -> ClusterClassesError {
+    /// The error of clusters that do not allow it.
+    pub(super) fn no_room(&self, n_clusters: usize) -> ClusterClassesError {
         let Self { n_classes, max_classes, coverage } = *self;
         ClusterClassesError::NoRoom { n_clusters, max_classes, n_classes, coverage }
     }

@@ -69,3 +69,18 @@ pub enum ClusterClassesError {
     #[error("online_k_means clusters a stream of predictions, not an affinity")]
     NeedsPredictions,
 }
+
+impl ClusterClassesError {
+    /// Key of the clustering's config that is to be changed, for example `method.n_clusters`; empty where it is none
+    /// alone.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::NClusters { .. } | Self::NoRoom { n_clusters: 1, .. } => "method.n_clusters",
+            Self::NoRoom { .. } => "max_classes",
+            Self::TooSmall { key, .. } => key,
+            Self::HierarchyNotRead | Self::Hierarchy(_) => "method.path",
+            Self::TooManyClasses { .. } | Self::NeedsPredictions => "method.kind",
+            Self::TooFewClasses { .. } => "",
+        }
+    }
+}

@@ -29,9 +29,6 @@ use stillhouse_core::{ClassClustering, ClassId, ClassSubset, Seed};
 /// Classes in groups, before the limits of a clustering are applied.
 type Groups = Result<Vec<Vec<usize>>, ClusterClassesError>;
 
-/// Most classes of which all eigenvectors are found in minutes and in 2 GiB.
-const MAX_SPECTRAL: usize = 4000;
-
 /// Clusters the classes as configured; the same seed gives the same clusters.
 ///
 /// `hierarchy` is needed by the method of that name only (its file is read by the caller).
@@ -51,6 +48,7 @@ pub fn cluster_classes(
     seed: Seed,
 ) -> Result<ClassClustering, ClusterClassesError> {
     let n_classes = affinity.n_classes();
+    config.check(n_classes)?;
     let limits = Limits::new(n_classes, config)?;
     let n_clusters = config.n_clusters(n_classes).unwrap_or(1);
     let seed = seed.derive("cluster_classes", 0);
@@ -61,9 +59,6 @@ pub fn cluster_classes(
     let clusters = match &config.method {
         ClusteringMethod::KMeans(_) => by_similarity(&|s| Ok(k_means::partition(s, n_clusters, seed)))?,
         ClusteringMethod::Spectral(_) => by_similarity(&|s| {
-            if n_classes > MAX_SPECTRAL {
-                return Err(ClusterClassesError::TooManyClasses { method: "spectral", n_classes, most: MAX_SPECTRAL });
-            }
             // eigenvectors of a finite symmetric matrix exist; should they not be found, K-means goes without
             Ok(spectral::partition(s, n_clusters, seed).unwrap_or_else(|| k_means::partition(s, n_clusters, seed)))
         })?,

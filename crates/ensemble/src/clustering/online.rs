@@ -52,6 +52,7 @@ impl OnlineKMeans {
     /// # Errors
     /// As [`super::cluster_classes`].
     pub fn new(n_classes: usize, config: &ClusteringConfig, seed: Seed) -> Result<Self, ClusterClassesError> {
+        config.check(n_classes)?;
         let limits = Limits::new(n_classes, config)?;
         let n_clusters = config.n_clusters(n_classes).unwrap_or(1);
         Ok(Self {

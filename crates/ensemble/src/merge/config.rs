@@ -120,16 +120,16 @@ pub struct TopN {
 }
 
 impl MergeConfig {
-    /// What is wrong with the values, one sentence each; empty when nothing is.
+    /// What is wrong with the values, `key: sentence` each; empty when nothing is.
     pub fn validate(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if let Gate::TopN(TopN { n: 0 }) = self.gate {
-            problems.push("gate.n must be at least 1, found 0".into());
+            problems.push("gate.n: must be at least 1, found 0".into());
         }
         if let TeacherWeights::Given(GivenWeights { specialists }) = self.weights
             && (!specialists.is_finite() || specialists < 0.0)
         {
-            problems.push(format!("weights.specialists must be a number of at least 0, found {specialists}"));
+            problems.push(format!("weights.specialists: must be a number of at least 0, found {specialists}"));
         }
         problems
     }

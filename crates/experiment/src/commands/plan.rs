@@ -60,15 +60,20 @@ pub fn plan(
 ) -> Result<Plan> {
     let scratch = tempfile::tempdir().map_err(|error| ExperimentError::Failed(error.into()))?;
     let run_dir = options.run_dir(experiment);
-    let stages = options.stages.clone().unwrap_or_else(|| run_dir.join("stages"));
+    // under `--force` the run takes nothing from its store, so the plan looks into one where nothing can be
+    let stages = match (options.force, &options.stages) {
+        (true, _) => scratch.path().join("stages"),
+        (false, Some(stages)) => stages.clone(),
+        (false, None) => run_dir.join("stages"),
+    };
     // events of a plan are no part of the run's record
-    let options = RunOptions { stages: Some(stages), ..options.clone() };
-    let context = RunContext::new(scratch.path(), &options, observer, interrupt)?;
+    let options = RunOptions { stages: Some(stages), force: false, ..options.clone() };
+    let context = RunContext::new(scratch.path(), &options, observer, interrupt)?.reading_only();
     let (experiment, dataset) = load(experiment, &context)?;
     let summary = summarise(&dataset);
     let (shop, test) = open_workshop(&experiment, dataset, options.open_device()?, &context)?;
     let mut planner =
-        Planner { shop: &shop, n_threads: options.n_threads.max(1), stages: Vec::new(), notes: Vec::new() };
+        Planner { shop: &shop, n_threads: options.n_threads.max(1), stages: vec![], groups: vec![], notes: vec![] };
     planner.run(experiment.name(), &summary)?;
     let memory_bytes = planner.memory_bytes(&test)?;
     Ok(Plan { run_dir, stages: planner.stages, memory_bytes, notes: planner.notes })
@@ -102,6 +107,8 @@ struct Planner<'a> {
     shop: &'a Workshop<'a>,
     n_threads: usize,
     stages: Vec<PlannedStage>,
+    /// Trainings that may run side by side: their table in the config, and how many they are.
+    groups: Vec<(&'static str, usize)>,
     notes: Vec<String>,
 }
 
@@ -202,6 +209,7 @@ impl Planner<'_> {
         let Some(HeldOutPredictions::OutOfFold(folds)) = predictions else { return Ok(0.0) };
         let share = 1.0 - 1.0 / folds.n_folds as f64;
         let cost = generalist.times(share);
+        self.groups.push(("generalist", folds.n_folds));
         for fold_idx in 0..folds.n_folds {
             let stage = planning::fold_stage(self.shop, fold_idx, folds.n_folds);
             self.push_training(stage.name(), self.is_done(&stage), cost);
@@ -216,7 +224,9 @@ impl Planner<'_> {
             self.push_training(stage.name(), self.is_done(&stage), cost.expect("measured where there is a generalist"));
             stage.key().to_owned()
         };
-        members.map(plan).collect()
+        let keys: Vec<String> = members.map(plan).collect();
+        self.groups.push(("generalist", keys.len()));
+        keys
     }
 
     /// Plans the other generalists of the plain ensemble; their keys.
@@ -258,6 +268,7 @@ impl Planner<'_> {
             n_sharing: sizes.len().div_ceil(config.n_generalists()),
             seconds_per_row: cost.seconds_per_row,
         });
+        self.groups.push(("specialists", sizes.len()));
         let mut planned = PlannedSpecialists { keys: None, flops: 0.0, seconds_per_row: 0.0 };
         for (specialist_idx, n_own) in sizes.into_iter().enumerate() {
             let known = stages.as_ref().map(|stages| &stages[specialist_idx]);
@@ -332,6 +343,7 @@ impl Planner<'_> {
             students.push((student, stage.map(|stage| planning::student_stage(shop, student, Some(stage.key())))));
         }
         students.push(("student_hard", Some(planning::student_stage(shop, "student_hard", None))));
+        self.groups.push(("student", students.len()));
         for (name, stage) in &students {
             let cost = if *name == "student_hard" { cost_of_twin } else { cost };
             self.push_training(name, stage.as_ref().is_some_and(|stage| self.is_done(stage)), cost);
@@ -401,7 +413,7 @@ impl Planner<'_> {
         let mut of_trainings = 0;
         for needs in memory::needs_of_config(shop) {
             let n_fit = shop.context.memory().n_workers(shop, &needs)?;
-            let n_wanted = self.n_threads.min(self.n_trainings(needs.section)).max(1);
+            let n_wanted = self.n_threads.min(self.n_side_by_side(needs.section)).max(1);
             if n_fit < n_wanted {
                 let text =
                     format!("--memory lets {n_fit} of {n_wanted} trainings of [{}] run side by side", needs.section);
@@ -415,10 +427,9 @@ impl Planner<'_> {
         Ok(memory::PROGRAM_BYTES + of_examples + of_trainings + targets.sum::<u64>())
     }
 
-    /// Planned trainings of a section of the config.
-    fn n_trainings(&self, section: &str) -> usize {
-        let prefix = section.trim_end_matches('s');
-        self.stages.iter().filter(|stage| stage.name.starts_with(prefix)).count()
+    /// Trainings of a section of the config that may run at one time.
+    fn n_side_by_side(&self, section: &str) -> usize {
+        self.groups.iter().filter(|(of, _)| *of == section).map(|(_, n_trainings)| *n_trainings).max().unwrap_or(0)
     }
 }
 

@@ -278,6 +278,14 @@ impl ExperimentConfig {
         own.or(generalist).filter(|_| self.specialist_model().is_some_and(takes_tokens))
     }
 
+    /// The architectures that the config names, each with its key path; one that is inherited is not named again.
+    pub(super) fn models(&self) -> Vec<(&'static str, &ModelConfig)> {
+        let generalist = self.generalist.as_ref().map(|generalist| ("generalist.model", &generalist.model));
+        let own = self.specialists.as_ref().and_then(|specialists| specialists.model.as_ref());
+        let student = ("student.model", &self.student.model);
+        generalist.into_iter().chain(own.map(|model| ("specialists.model", model))).chain([student]).collect()
+    }
+
     /// Tokenizers that are out of range, missing, or of no use.
     fn tokenizer_problems(&self) -> Vec<(String, String)> {
         let generalist = self.generalist.as_ref();
@@ -324,18 +332,16 @@ impl ExperimentConfig {
             .into_iter()
             .flat_map(|(table, found)| found.into_iter().map(move |text| split_key(table, &text)))
             .collect();
-        if self.generalist.as_ref().is_some_and(|generalist| generalist.n_models == 0) {
-            problems.push(("generalist.n_models".into(), "must be at least 1, found 0".into()));
+        if let Some(generalist) = self.generalist.as_ref().filter(|g| !(1..=MAX_GENERALISTS).contains(&g.n_models)) {
+            let text = format!("must be between 1 and {MAX_GENERALISTS}, found {}", generalist.n_models);
+            problems.push(("generalist.n_models".into(), text));
         }
         problems.extend(self.missing_tables());
         problems.extend(self.tokenizer_problems());
-        let models = [
-            ("generalist.model", self.generalist.as_ref().map(|generalist| &generalist.model)),
-            ("specialists.model", self.specialists.as_ref().and_then(|specialists| specialists.model.as_ref())),
-            ("student.model", Some(&self.student.model)),
-        ];
-        let misplaced = models.into_iter().filter_map(|(key, model)| Some((key.to_owned(), model?.place_problem()?)));
-        problems.extend(misplaced.map(|(key, problem)| (key, problem.to_owned())));
+        let of_model = |(key, model): (&'static str, &ModelConfig)| {
+            model.problems().into_iter().map(|text| split_key(key, &text)).collect::<Vec<_>>()
+        };
+        problems.extend(self.models().into_iter().flat_map(of_model));
         problems.extend(self.specialists.iter().flat_map(|specialists| self.impossible_specialists(specialists)));
         problems.extend(self.clustering_problems());
         problems.extend(self.external_problems());
@@ -350,8 +356,9 @@ impl ExperimentConfig {
         }
         problems.extend(self.soft_targets.out_of_range(&self.student));
         problems.extend(self.unlabelled_problems());
-        if self.student.views == 0 {
-            problems.push(("student.views".into(), "must be at least 1, found 0".into()));
+        if !(1..=MAX_VIEWS).contains(&self.student.views) {
+            let text = format!("must be between 1 and {MAX_VIEWS}, found {}", self.student.views);
+            problems.push(("student.views".into(), text));
         }
         if self.name.as_ref().is_some_and(|name| name.is_empty() || name.contains(['/', '\\'])) {
             problems.push(("name".into(), "must be a plain folder name".into()));
@@ -467,10 +474,14 @@ impl ExperimentConfig {
     }
 }
 
+/// A typing error beyond this: each of them is a whole training.
+const MAX_GENERALISTS: usize = 1000;
+/// A typing error beyond this: each view of each example has soft targets of its own.
+const MAX_VIEWS: u32 = 1 << 20;
 const NOTHING_TO_MERGE: &str = "without specialists one generalist has nothing to be merged with";
 
 /// Splits `key: sentence` of a table into a whole path and the sentence.
-fn split_key(table: &str, problem: &str) -> (String, String) {
+pub(super) fn split_key(table: &str, problem: &str) -> (String, String) {
     match problem.split_once(": ") {
         Some((key, text)) if !key.contains(' ') => (format!("{table}.{key}"), text.to_owned()),
         _ => (table.to_owned(), problem.to_owned()),

@@ -5,7 +5,7 @@ use super::{ConfigProblem, ConfigProblems, ExperimentConfig};
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
-/// The config that runs without any file: glyphs, the whole pipeline.
+/// The config that runs without any file: 200 languages, the whole pipeline.
 pub const QUICKSTART: &str = include_str!("../../../../configs/quickstart.toml");
 
 /// Where a config comes from.
@@ -57,7 +57,11 @@ fn unreadable(path: &Path, error: &std::io::Error) -> ConfigProblems {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Experiment {
     name: String,
+    /// The file that it was read from.
+    source: Option<PathBuf>,
     config: ExperimentConfig,
+    /// The file, or other source, for messages.
+    source_name: String,
 }
 
 impl Experiment {
@@ -67,13 +71,26 @@ impl Experiment {
     /// All problems at once: unreadable or invalid TOML, unknown keys (with the nearest known one), missing keys, wrong
     /// types, values out of range.
     pub fn load(source: &ConfigSource, overrides: &[String]) -> Result<Self, ConfigProblems> {
+        let (name, config) = Self::read(source, overrides)?;
+        let file = match source {
+            ConfigSource::Quickstart => None,
+            ConfigSource::File(path) => Some(path.clone()),
+        };
+        Ok(Self { source: file, ..Self::in_range(name, config, &source.display_name())? })
+    }
+
+    /// The typed config of a source with its name, its ranges unchecked.
+    pub(super) fn read(
+        source: &ConfigSource,
+        overrides: &[String],
+    ) -> Result<(String, ExperimentConfig), ConfigProblems> {
         let mut table = source.read()?;
         table.remove(SWEEP);
         for text in overrides {
             apply_override(&mut table, text)
                 .map_err(|message| ConfigProblems::whole(&format!("--set {text}"), message))?;
         }
-        Self::from_table(table, &source.display_name(), source.stem())
+        Self::typed(table, &source.display_name(), source.stem())
     }
 
     /// The same experiment with other values of some keys, `a.b=c` each.
@@ -85,10 +102,20 @@ impl Experiment {
         for text in overrides {
             apply_override(&mut table, text).map_err(|message| ConfigProblems::whole(text, message))?;
         }
-        Self::from_table(table, &self.name, self.name.clone())
+        let experiment = Self::from_table(table, &self.source_name, self.name.clone())?;
+        Ok(Self { source: self.source.clone(), ..experiment })
     }
 
     fn from_table(table: Table, source_name: &str, default_name: String) -> Result<Self, ConfigProblems> {
+        let (name, config) = Self::typed(table, source_name, default_name)?;
+        Self::in_range(name, config, source_name)
+    }
+
+    fn typed(
+        table: Table,
+        source_name: &str,
+        default_name: String,
+    ) -> Result<(String, ExperimentConfig), ConfigProblems> {
         let in_source = |problems| ConfigProblems { source_name: source_name.to_owned(), problems };
         let problems = check_against_schema(&Value::Table(table.clone()));
         if !problems.is_empty() {
@@ -102,16 +129,30 @@ impl Experiment {
                 hint: None,
             }])
         })?;
-        let out_of_range: Vec<_> = config
-            .out_of_range()
-            .into_iter()
-            .map(|(path, message)| ConfigProblem { path, message, hint: None })
-            .collect();
-        if !out_of_range.is_empty() {
-            return Err(in_source(out_of_range));
+        Ok((config.name.clone().unwrap_or(default_name), config))
+    }
+
+    fn in_range(name: String, config: ExperimentConfig, source_name: &str) -> Result<Self, ConfigProblems> {
+        let problems = Self::range_problems(&config);
+        if !problems.is_empty() {
+            return Err(ConfigProblems { source_name: source_name.to_owned(), problems });
         }
-        let name = config.name.clone().unwrap_or(default_name);
-        Ok(Self { name, config })
+        Ok(Self::checked(name, config, source_name.to_owned()))
+    }
+
+    /// Everything out of range.
+    pub(super) fn range_problems(config: &ExperimentConfig) -> Vec<ConfigProblem> {
+        config.out_of_range().into_iter().map(ConfigProblem::new).collect()
+    }
+
+    /// A config that was found good.
+    pub(super) fn checked(name: String, config: ExperimentConfig, source_name: String) -> Self {
+        Self { name, source: None, config, source_name }
+    }
+
+    /// Problems of this experiment's config.
+    pub(crate) fn problems(&self, problems: Vec<ConfigProblem>) -> ConfigProblems {
+        ConfigProblems { source_name: self.source_name.clone(), problems }
     }
 
     /// Name of the run.
@@ -124,9 +165,29 @@ impl Experiment {
         &self.config
     }
 
+    /// The file that it was read from, if it was not built in.
+    pub(crate) fn source(&self) -> Option<&Path> {
+        self.source.as_deref()
+    }
+
+    /// Every text of the config, among them the paths of all files and folders that it names.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let mut texts = Vec::new();
+        let mut pending = vec![serde_json::to_value(&self.config).unwrap_or_default()];
+        while let Some(value) = pending.pop() {
+            match value {
+                serde_json::Value::String(text) => texts.push(text),
+                serde_json::Value::Array(values) => pending.extend(values),
+                serde_json::Value::Object(table) => pending.extend(table.into_iter().map(|(_, value)| value)),
+                _ => {}
+            }
+        }
+        texts
+    }
+
     /// The same under its name with another config, which is not checked again.
     pub(crate) fn with_config(&self, config: ExperimentConfig) -> Self {
-        Self { name: self.name.clone(), config }
+        Self { name: self.name.clone(), source: self.source.clone(), config, source_name: self.source_name.clone() }
     }
 
     /// The config as it runs, defaults and overrides included.
@@ -217,10 +278,10 @@ mod tests {
 
     #[test]
     fn all_problems_come_at_once() {
-        let text = problem(&["seed=\"x\"", "data.n_clases=3", "student.training.batch_size=-1"]);
+        let text = problem(&["seed=\"x\"", "data.labl=3", "student.training.batch_size=-1"]);
         assert!(text.contains("3 problems"), "{text}");
         assert!(text.contains("seed: expected a whole number, found the string \"x\""), "{text}");
-        assert!(text.contains("did you mean `n_classes`?"), "{text}");
+        assert!(text.contains("did you mean `label`?"), "{text}");
         assert!(text.contains("student.training.batch_size: must be 0 or more, found -1"), "{text}");
     }
 
@@ -229,8 +290,39 @@ mod tests {
         let text = problem(&["student.distillation.loss={kind=\"soft_cross_entropy\",temperature=0.0}"]);
         assert!(text.contains("student.distillation.loss.temperature: must be above 0, found 0"), "{text}");
         let text = problem(&["student.training.n_epochs=0", "student.views=0"]);
-        assert!(text.contains("student.training.n_epochs: must be at least 1"), "{text}");
-        assert!(text.contains("student.views: must be at least 1"), "{text}");
+        assert!(text.contains("student.training.n_epochs: must be between 1 and 1000000, found 0"), "{text}");
+        assert!(text.contains("student.views: must be between 1 and"), "{text}");
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_named_by_its_whole_key_path() {
+        let refused = [
+            ("generalist.model={kind=\"resnet\",depth=9}", "generalist.model.depth: must be 6n + 2"),
+            ("student.model={kind=\"mlp\",widths=[8,0]}", "student.model.widths[1]: must be"),
+            ("student.model={kind=\"bert\",revision=\"main\"}", "student.model.revision: that of repo"),
+            ("generalist.n_models=1000000000", "generalist.n_models: must be between 1 and 1000"),
+            ("generalist.training.n_epochs=9223372036854775807", "generalist.training.n_epochs: must be between"),
+            ("student.training.batch_size=9223372036854775807", "student.training.batch_size: must be between"),
+            ("student.views=4294967295", "student.views: must be between"),
+            ("clustering.coverage=0", "clustering.coverage: must be at least 1, found 0"),
+            ("clustering.max_classes=1", "clustering.max_classes: must be at least 2"),
+            ("clustering.method.n_clusters=0", "clustering.method.n_clusters: must be at least 1"),
+            ("clustering.predictions={kind=\"out_of_fold\",n_folds=1}", "clustering.predictions.n_folds: must be"),
+            ("merge.gate={kind=\"top_n\",n=0}", "merge.gate.n: must be at least 1"),
+            ("merge.weights={kind=\"given\",specialists=-1.0}", "merge.weights.specialists: must be a number"),
+            ("data.n_classes=1", "data.n_classes: must lie between"),
+            ("data.difficulty=2.0", "data.difficulty: must lie between 0 and 1"),
+            ("data.augment={kind=\"shift\",max_pixels=100000}", "data.augment.max_pixels: must lie between"),
+            ("data={kind=\"idx\",path=\"x\",valid_fraction=2.0}", "data.valid_fraction: must lie between"),
+            ("data={kind=\"image_folder\",path=\"x\",size=[0,1]}", "data.size: must be"),
+            ("data={kind=\"hub_images\"}", "data.path: missing"),
+            ("data={kind=\"table\",text=\"t\",label=\"l\"}", "data.path: missing"),
+            ("data={kind=\"table\",text=\"t\",label=\"l\",path=\"x\",windows={length=0}}", "data.windows.length: must"),
+        ];
+        for (text, expected) in refused {
+            let found = problem(&[text]);
+            assert!(found.lines().any(|line| line.trim_start().starts_with(expected)), "{text}: {found}");
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Raw text -> TOML -> checked against the JSON schema (all unknown keys, missing keys and wrong types at once, each
 //! with its path) -> typed -> ranges checked -> [`Experiment`]. Derived values are never written back.
 
+mod check;
+mod data_fit;
 mod experiment;
 mod external;
 mod load;
@@ -10,6 +12,8 @@ mod problems;
 mod schema;
 mod soft_targets;
 
+pub use check::Checked;
+pub(crate) use data_fit::DataFacts;
 pub use experiment::{
     Baseline, DustbinBias, EvaluationConfig, ExperimentConfig, GeneralistConfig, KeepSpecialists, SpecialistBody,
     SpecialistHead, SpecialistInit, SpecialistsConfig, StudentConfig,

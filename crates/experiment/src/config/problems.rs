@@ -13,6 +13,18 @@ pub struct ConfigProblem {
     pub hint: Option<String>,
 }
 
+impl ConfigProblem {
+    /// A problem at a key path; a remedy may stand behind the sentence, after `hint: `.
+    pub(crate) fn new((path, text): (String, String)) -> Self {
+        let cut = ["\nhint: ", "; hint: "].into_iter().find_map(|mark| text.split_once(mark));
+        let (message, hint) = match cut {
+            Some((message, hint)) => (message.to_owned(), Some(hint.to_owned())),
+            None => (text, None),
+        };
+        Self { path, message, hint }
+    }
+}
+
 /// All problems of a config.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigProblems {

@@ -57,13 +57,6 @@ fn compute(
     generalists: &[Trained],
     hierarchy: Option<&str>,
 ) -> Result<Clustered> {
-    if shop.valid.is_empty() {
-        return Err(ExperimentError::Usage(
-            "clusters are made from the generalist's confusions on the validation split, which is empty\n  \
-             hint: set `data.valid_fraction` above 0"
-                .into(),
-        ));
-    }
     let n_classes = shop.n_classes();
     let folds = train_folds(shop, &config.predictions)?;
     let held_out =

@@ -269,7 +269,8 @@ impl Evaluation<'_> {
         let of_calibration = (temperature != Temperature::ONE).then(|| {
             format!("The merged logits are divided by {:.3}, fitted on the validation split.", temperature.get())
         });
-        of_external.into_iter().chain(of_transfer).chain(of_calibration).collect()
+        let warnings = self.shop.context.warnings();
+        of_external.into_iter().chain(of_transfer).chain(of_calibration).chain(warnings).collect()
     }
 
     /// Asks every network once about each split.
@@ -342,7 +343,7 @@ impl Evaluation<'_> {
         let mut times_ms = Vec::with_capacity(N_LATENCY_RUNS);
         for run in 0..N_LATENCY_WARMUPS + N_LATENCY_RUNS {
             let start = Instant::now();
-            teacher.predict(self.shop, &one, None)?;
+            teacher.predict(self.shop, &one)?;
             if run >= N_LATENCY_WARMUPS {
                 times_ms.push(start.elapsed().as_secs_f64() * 1e3);
             }

@@ -42,8 +42,19 @@ pub(super) fn tokenizer(shop: &Workshop<'_>, config: &TokenizerConfig) -> Result
     };
     let load = |folder: &Path| Tokenizer::load(&folder.join(TOKENIZER)).map_err(tokenizer_error);
     let made = Arc::new(run_stage(shop.context, &stage, produce, load)?);
+    warn_of_dropout(shop, config, &stage);
     shop.tokenizers.0.lock().expect("no holder panics").insert(stage.key().to_owned(), made.clone());
     Ok(made)
+}
+
+/// The stage's own file has no dropout any more, so the given one is looked at, also where the stage was done before.
+fn warn_of_dropout(shop: &Workshop<'_>, config: &TokenizerConfig, stage: &Stage) {
+    let TokenizerConfig::File { path } = config else { return };
+    if let Some(dropout) = Tokenizer::load(path).ok().and_then(|given| given.removed_dropout()) {
+        let name = path.display();
+        let why = "with it, two equal runs would give different students";
+        shop.context.warn(stage.name(), format!("{name}: its dropout of merges, {dropout}, is switched off: {why}"));
+    }
 }
 
 /// The stage of a tokenizer; that of a file depends on its content.
@@ -64,14 +75,18 @@ pub(crate) fn planned_input(
 ) -> Result<(InputShape, Option<Arc<Tokenizer>>)> {
     let Some(config) = config else { return Ok((shop.input.shape, None)) };
     let of = |vocabulary_size| InputShape::Tokens { vocabulary_size };
+    let is_done = || tokenizer_stage(shop, config).is_done(shop.context.stages_dir());
     let made = match config {
-        TokenizerConfig::Bpe(training) | TokenizerConfig::WordPiece(training)
-            if !tokenizer_stage(shop, config).is_done(shop.context.stages_dir()) =>
+        TokenizerConfig::Bpe(training) | TokenizerConfig::WordPiece(training) | TokenizerConfig::Unigram(training)
+            if !is_done() =>
         {
             return Ok((of(training.vocabulary_size), None));
         }
         TokenizerConfig::File { path } => Arc::new(Tokenizer::load(path).map_err(tokenizer_error)?),
-        _ => tokenizer(shop, config)?,
+        TokenizerConfig::Bpe(_)
+        | TokenizerConfig::WordPiece(_)
+        | TokenizerConfig::Unigram(_)
+        | TokenizerConfig::Hub(_) => tokenizer(shop, config)?,
     };
     Ok((of(made.vocabulary_size()), Some(made)))
 }

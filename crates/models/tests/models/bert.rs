@@ -105,7 +105,7 @@ fn relatives_compute_what_they_do_in_the_python_library() {
         let features = model.features(&texts, Mode::Eval).unwrap().flatten_all().unwrap();
         assert_close(&features.to_vec1().unwrap(), &expected.concat(), 1e-5);
         let too_long = model_of(&BertConfig { max_len: 7, ..written() }.resolved(&folder).unwrap());
-        assert!(too_long.unwrap_err().to_string().contains("max_len must be at most 6"), "{name}");
+        assert!(too_long.unwrap_err().to_string().contains("max_len: must be at most 6"), "{name}");
     }
 }
 

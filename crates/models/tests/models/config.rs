@@ -45,13 +45,13 @@ fn blocks_of_a_resnet_are_basic_unless_told_otherwise() {
 
 #[test]
 fn a_depth_that_no_net_has_is_named() {
-    assert_eq!(problems(&resnet(21, 16), &IMAGE), "depth must be 6n + 2 (8, 14, 20, ...), found 21");
-    assert_eq!(problems(&resnet(2, 16), &IMAGE), "depth must be 6n + 2 (8, 14, 20, ...), found 2");
-    assert_eq!(problems(&resnet(0, 16), &IMAGE), "depth must be 6n + 2 (8, 14, 20, ...), found 0");
-    assert_eq!(problems(&resnet(6_000_002, 16), &IMAGE), "depth must be at most 2000, found 6000002");
+    assert_eq!(problems(&resnet(21, 16), &IMAGE), "depth: must be 6n + 2 (8, 14, 20, ...), found 21");
+    assert_eq!(problems(&resnet(2, 16), &IMAGE), "depth: must be 6n + 2 (8, 14, 20, ...), found 2");
+    assert_eq!(problems(&resnet(0, 16), &IMAGE), "depth: must be 6n + 2 (8, 14, 20, ...), found 0");
+    assert_eq!(problems(&resnet(6_000_002, 16), &IMAGE), "depth: must be at most 2000, found 6000002");
     let four =
         ResNetConfig { depth: 20, width: None, widths: Some(vec![4; 4]), stem_width: None, block: BlockKind::Basic };
-    assert_eq!(problems(&ModelConfig::ResNet(four), &IMAGE), "depth must be 8n + 2 (10, 18, 26, ...), found 20");
+    assert_eq!(problems(&ModelConfig::ResNet(four), &IMAGE), "depth: must be 8n + 2 (10, 18, 26, ...), found 20");
 }
 
 #[test]
@@ -59,17 +59,17 @@ fn all_problems_are_told_at_once_each_by_its_key() {
     let config =
         ModelConfig::Mlp(MlpConfig { widths: vec![8, 0], dropout: 1.0, input_dropout: f64::NAN, max_norm: Some(0.0) });
     let problems = config.validate(&FEATURES).unwrap_err();
-    let keys: Vec<&str> = problems.iter().map(|problem| problem.split(' ').next().unwrap()).collect();
+    let keys: Vec<&str> = problems.iter().map(|problem| problem.split(": ").next().unwrap()).collect();
     assert_eq!(keys, ["widths[1]", "dropout", "input_dropout", "max_norm"]);
     let config = ConvNetConfig { widths: vec![], convs_per_stage: 3, hidden: Some(0), dropout: -0.1 };
     let problems = ModelConfig::ConvNet(config).validate(&IMAGE).unwrap_err();
-    let keys: Vec<&str> = problems.iter().map(|problem| problem.split(' ').next().unwrap()).collect();
+    let keys: Vec<&str> = problems.iter().map(|problem| problem.split(": ").next().unwrap()).collect();
     assert_eq!(keys, ["widths", "convs_per_stage", "hidden", "dropout"]);
     let ngrams = Ngrams { words: Some([2, 1]), ..Ngrams::default() };
     let config =
         NgramBagConfig { hidden: vec![0], dropout: 1.0, embedding_dropout: -1.0, ngrams, ..NgramBagConfig::new(0, 0) };
     let problems = ModelConfig::NgramBag(config).validate(&TEXT).unwrap_err();
-    let keys: Vec<&str> = problems.iter().map(|problem| problem.split(' ').next().unwrap()).collect();
+    let keys: Vec<&str> = problems.iter().map(|problem| problem.split(": ").next().unwrap()).collect();
     assert_eq!(keys, ["n_buckets", "width", "hidden[0]", "dropout", "embedding_dropout", "ngrams.words"]);
     let config =
         ResNetConfig { depth: 8, width: Some(0), widths: Some(vec![]), stem_width: Some(0), block: BlockKind::Basic };
@@ -79,11 +79,11 @@ fn all_problems_are_told_at_once_each_by_its_key() {
 #[test]
 fn convolutions_need_images_and_everything_needs_values() {
     let problem = problems(&resnet(8, 4), &FEATURES);
-    assert_eq!(problem, "kind = \"resnet\" needs images, the data has 12 features per example; hint: kind = \"mlp\"");
+    assert_eq!(problem, "kind: \"resnet\" needs images, the data has 12 features per example; hint: kind = \"mlp\"");
     let problem = problems(&mlp(&[4]), &TEXT);
-    assert_eq!(problem, "kind = \"mlp\" needs numbers, the data has texts; hint: kind = \"ngram_bag\"");
+    assert_eq!(problem, "kind: \"mlp\" needs numbers, the data has texts; hint: kind = \"ngram_bag\"");
     let problem = problems(&ModelConfig::NgramBag(bag(4)), &IMAGE);
-    assert_eq!(problem, "kind = \"ngram_bag\" needs texts, the data has images; hint: kind = \"resnet\"");
+    assert_eq!(problem, "kind: \"ngram_bag\" needs texts, the data has images; hint: kind = \"resnet\"");
     assert!(problems(&mlp(&[4]), &InputShape::Features { n_features: 0 }).contains("no values"));
     assert_eq!(problems(&mlp(&[4]), &IMAGE), "");
 }

@@ -211,7 +211,7 @@ fn configs_of_other_versions_and_other_nets_are_refused() {
         ("\"format_version\": 1", "\"format_version\": 2", "has format version 2, this program reads version 1"),
         ("\"format_version\"", "\"version\"", "has format version none"),
         ("\"depth\"", "\"dept\"", "is not a model's config: unknown field `dept`"),
-        ("\"depth\": 8", "\"depth\": 9", "depth must be 6n + 2"),
+        ("\"depth\": 8", "\"depth\": 9", "depth: must be 6n + 2"),
         ("\"depth\": 8", "\"depth\": 14", "missing stages.0.blocks.1.conv1.conv.weight"),
         ("\"width\": 4", "\"width\": 5", "misshapen stem.conv.weight (f32 [3, 3, 3, 4], expected f32 [3, 3, 3, 5])"),
         ("\"n_outputs\": 5", "\"n_outputs\": 500000000000", "labels.txt holds 5 labels, config.json says n_outputs"),

@@ -1,0 +1,142 @@
+//! `check` refuses what `run` refuses, as far as it is known without training, in the same words.
+
+mod support;
+
+use support::matrices::npy_header;
+use support::{Finished, Scratch};
+
+/// The lines of a refusal that name a key.
+fn problems(finished: &Finished) -> Vec<&str> {
+    assert_eq!(finished.code, Some(2), "{}{}", finished.stdout, finished.stderr);
+    let lines = finished.stderr.lines().skip(1);
+    lines.filter(|line| line.starts_with("  ") && !line.trim_start().starts_with("hint: ")).map(str::trim).collect()
+}
+
+fn check(scratch: &Scratch, sets: &[&str]) -> Finished {
+    let sets = sets.iter().flat_map(|set| ["--set", set]);
+    scratch.run(&["check", "tiny.toml"].into_iter().chain(sets).collect::<Vec<_>>())
+}
+
+#[test]
+fn check_and_run_refuse_the_same_for_the_same_reason() {
+    let scratch = Scratch::with_tiny_config();
+    scratch.write("superclasses.tsv", "no such class\tanimals\n");
+    let refused = [
+        (&["clustering.method.n_clusters=100000"][..], "clustering.method.n_clusters: 100000 clusters of 12 classes"),
+        (&["clustering.max_classes=3"], "clustering.max_classes: 3 clusters of at most 3 classes"),
+        (&["data.n_classes=2"], "clustering: 2 classes, expected at least 3"),
+        (&["data.valid_fraction=0.0"], "data.valid_fraction: is 0, but clusters"),
+        (
+            &["clustering.method={ kind = \"hierarchy\", path = \"superclasses.tsv\" }"],
+            "clustering.method.path: superclasses.tsv: line 1",
+        ),
+        (
+            &["clustering.method={ kind = \"hierarchy\", path = \"absent.tsv\" }"],
+            "clustering.method.path: absent.tsv cannot be read",
+        ),
+        (
+            &["student.model={ kind = \"ngram_bag\" }"],
+            "student.model.kind: \"ngram_bag\" needs texts, the data has images",
+        ),
+        (&["generalist.model={ kind = \"resnet\", depth = 9 }"], "generalist.model.depth: must be 6n + 2"),
+    ];
+    for (sets, expected) in refused {
+        let checked = check(&scratch, sets);
+        assert!(problems(&checked).iter().any(|line| line.starts_with(expected)), "{expected}: {}", checked.stderr);
+        let sets = sets.iter().flat_map(|set| ["--set", set]);
+        let run = scratch.run(&["run", "tiny.toml"].into_iter().chain(sets).collect::<Vec<_>>());
+        assert_eq!(problems(&run), problems(&checked), "{}", run.stderr);
+        assert!(!scratch.path("runs/tiny/stages").exists(), "a stage was begun");
+    }
+}
+
+#[test]
+fn all_problems_come_at_once_those_of_the_data_among_them() {
+    let scratch = Scratch::with_tiny_config();
+    let sets =
+        ["generalist.model={ kind = \"resnet\", depth = 9 }", "clustering.method.n_clusters=13", "student.views=0"];
+    let refused = check(&scratch, &sets);
+    let keys: Vec<&str> = problems(&refused).iter().map(|line| line.split(':').next().unwrap()).collect();
+    assert_eq!(keys, ["generalist.model.depth", "student.views", "clustering.method.n_clusters"], "{}", refused.stderr);
+}
+
+#[test]
+fn numbers_beyond_any_use_are_refused_and_not_counted_with() {
+    let scratch = Scratch::with_tiny_config();
+    let huge = i64::MAX.to_string();
+    let keys = [
+        ("generalist.n_models", "1000000000"),
+        ("specialists.training.n_epochs", &huge),
+        ("student.training.batch_size", &huge),
+        ("student.views", "4294967295"),
+        ("clustering.coverage", &huge),
+        ("clustering.method.n_clusters", &huge),
+    ];
+    for (key, value) in keys {
+        for command in ["check", "plan"] {
+            let refused = scratch.run(&[command, "tiny.toml", "--set", &format!("{key}={value}")]);
+            assert!(problems(&refused).iter().any(|line| line.starts_with(key)), "{command} {key}: {}", refused.stderr);
+        }
+    }
+}
+
+#[test]
+fn headers_tell_classes_and_shapes() {
+    let scratch = Scratch::with_tiny_config();
+    let idx = |magic: u8, dims: &[u32], values: &[u8]| {
+        let dims = dims.iter().flat_map(|dim| dim.to_be_bytes());
+        [0, 0, 8, magic].into_iter().chain(dims).chain(values.iter().copied()).collect::<Vec<u8>>()
+    };
+    let labels: Vec<u8> = (0..20).map(|index| index % 5).collect();
+    scratch.write("idx/train-images-idx3-ubyte", idx(3, &[20, 4, 6], &[7; 20 * 24]));
+    scratch.write("idx/train-labels-idx1-ubyte", idx(1, &[20], &labels));
+    for class in ["cat", "dog", "fox", "owl", "yak"] {
+        let path = scratch.write(&format!("pets/train/{class}/0.png"), "");
+        image::RgbImage::new(6, 4).save(path).unwrap();
+    }
+    let column: Vec<u8> = (0..20_i64).flat_map(|index| (index % 5).to_le_bytes()).collect();
+    for split in ["train", "test"] {
+        // a header alone: the values are not looked at
+        scratch.write(&format!("{split}.npy"), npy_header("<f4", "(20, 3)"));
+        scratch.write(&format!("{split}_labels.npy"), [npy_header("<i8", "(20,)"), column.clone()].concat());
+    }
+    let files = "train = \"train.npy\", train_labels = \"train_labels.npy\", test = \"test.npy\", \
+                 test_labels = \"test_labels.npy\"";
+    let kinds = [
+        ("data={ kind = \"idx\", path = \"idx\" }".to_owned(), "the data has images"),
+        ("data={ kind = \"image_folder\", path = \"pets\" }".to_owned(), "the data has images"),
+        (format!("data={{ kind = \"features\", {files} }}"), "the data has 3 features per example"),
+    ];
+    for (data, input) in kinds {
+        let good = check(&scratch, &[&data, "clustering.method.n_clusters=2"]);
+        assert_eq!((good.code, good.stderr.as_str()), (Some(0), ""), "{data}");
+        let refused =
+            check(&scratch, &[&data, "clustering.method.n_clusters=6", "student.model={ kind = \"ngram_bag\" }"]);
+        let found = problems(&refused);
+        assert_eq!(found.len(), 2, "{data}: {}", refused.stderr);
+        assert!(found[0].starts_with("student.model.kind: ") && found[0].contains(input), "{data}: {}", found[0]);
+        assert_eq!(found[1], "clustering.method.n_clusters: 6 clusters of 5 classes", "{data}");
+    }
+    scratch.write("idx/train-images-idx3-ubyte", b"PNG, by mistake");
+    let damaged = check(&scratch, &["data={ kind = \"idx\", path = \"idx\" }"]);
+    assert!(problems(&damaged)[0].starts_with("data: idx/train-images-idx3-ubyte: found magic number"), "{damaged:?}");
+}
+
+#[test]
+fn what_is_not_there_is_noted_and_the_rest_is_checked() {
+    let scratch = Scratch::with_tiny_config();
+    let absent = "data={ kind = \"idx\", path = \"no/such/folder\" }";
+    let noted = check(&scratch, &[absent, "clustering.method.n_clusters=100000"]);
+    assert_eq!(noted.code, Some(0), "{}", noted.stderr);
+    assert!(noted.stderr.contains("note: data: no/such/folder is not there"), "{}", noted.stderr);
+    let refused = check(&scratch, &[absent, "student.model={ kind = \"convnet\", widths = [] }"]);
+    assert!(problems(&refused)[0].starts_with("student.model.widths: must list"), "{}", refused.stderr);
+    let table = "data={ kind = \"table\", text = \"t\", label = \"l\", path = \"no.csv\" }";
+    let misfit = check(&scratch, &[table]);
+    assert_eq!(problems(&misfit).len(), 2, "{}", misfit.stderr);
+    assert!(
+        misfit.stderr.contains("student.model.kind: \"mlp\" needs numbers, the data has texts"),
+        "{}",
+        misfit.stderr
+    );
+}
