@@ -56,7 +56,7 @@ pub use readers::features::FeaturesConfig;
 pub use readers::hub_images::HubImagesConfig;
 pub use readers::hub_table::HubTableConfig;
 pub use readers::idx::IdxConfig;
-pub use readers::image_folder::ImageFolderConfig;
+pub use readers::image_folder::{ImageFolderConfig, image_sizes};
 pub use readers::table::{ColumnName, TableConfig, TableGuess, UnlabelledConfig, guess_table};
 pub use split::Split;
 pub use store::RawImage;
