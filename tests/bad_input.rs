@@ -302,20 +302,33 @@ fn a_training_that_explodes_names_its_stage_and_a_remedy() {
 }
 
 #[test]
-fn a_specialist_that_fails_is_told_and_takes_no_other_down() {
+fn a_specialist_that_is_damaged_or_cannot_be_written_ends_the_run() {
     let scratch = Scratch::with_tiny_config();
     scratch.succeed(&["run", "tiny.toml"]);
-    // its folder is taken by a file, so this one cannot write and the others can
     let stages = std::fs::read_dir(scratch.path("runs/tiny/stages")).unwrap().map(|entry| entry.unwrap().path());
     let specialist = stages.filter(|path| path.is_dir()).find(|path| path.to_string_lossy().contains("/specialist-"));
     let specialist = specialist.unwrap();
+    let name = specialist.file_name().unwrap().to_string_lossy().into_owned();
+    for file in ["model.safetensors", "fit.json", "stage.json"] {
+        let whole = std::fs::read(specialist.join(file)).unwrap();
+        std::fs::write(specialist.join(file), &whole[..whole.len() / 2]).unwrap();
+        let finished = scratch.run(&["run", "tiny.toml"]);
+        assert_eq!(finished.code, Some(BAD_DATA), "{file}: {}", finished.stderr);
+        assert!(
+            finished.stderr.contains(&name) && finished.stderr.contains("remove the folder"),
+            "{}",
+            finished.stderr
+        );
+        std::fs::write(specialist.join(file), &whole).unwrap();
+    }
+    // its folder is taken by a file, so this one cannot write and the others can
     std::fs::remove_dir_all(&specialist).unwrap();
     std::fs::write(&specialist, "").unwrap();
-    let finished = scratch.succeed(&["run", "tiny.toml"]);
-    assert!(finished.stderr.contains("failed and is left out"), "{}", finished.stderr);
-    let report = scratch.json("runs/tiny/report.json");
-    assert_eq!(report["clusters"].as_array().map(Vec::len), Some(2));
-    assert!(report["warnings"].to_string().contains("failed"), "{report}");
+    let finished = scratch.run(&["run", "tiny.toml"]);
+    assert!(matches!(finished.code, Some(1 | BAD_DATA)), "{finished:?}");
+    assert!(finished.stderr.contains(&name), "{}", finished.stderr);
+    std::fs::remove_file(&specialist).unwrap();
+    scratch.succeed(&["run", "tiny.toml"]);
 }
 
 #[test]

@@ -181,7 +181,7 @@ class Benchmark:
                      "student.training.n_epochs=1", "student.views=1", "clustering.coverage=1"]
             settings = [word for setting in small for word in ("--set", setting)]
             out = Path(folder) / "run"
-            self.stillhouse_run(REPOSITORY / "configs" / "quickstart.toml", out, settings)
+            self.stillhouse_run(REPOSITORY / "configs" / "glyphs.toml", out, settings)
             image = Path(folder) / "image.png"
             image.write_bytes(grey_png(28, 28))
             commands = {

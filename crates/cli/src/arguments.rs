@@ -71,7 +71,7 @@ pub struct GlobalArguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run an experiment, or go on with it, from the data to the report
-    #[command(after_help = "Examples:\n  stillhouse run configs/quickstart.toml\n  \
+    #[command(after_help = "Examples:\n  stillhouse run\n  \
         stillhouse run configs/mnist.toml --set data.path=my/mnist --set seed=1")]
     Run(RunArguments),
     /// Show what a run would do: stages, what is cached, time, memory, disk
@@ -96,7 +96,7 @@ pub enum Command {
         stillhouse evaluate runs/mnist/student --data kind=idx path=my/mnist")]
     Evaluate(EvaluateArguments),
     /// Predict images, folders of images, texts, or rows of numbers
-    #[command(after_help = "Examples:\n  stillhouse predict runs/quickstart/student picture.png --top-k 3\n  \
+    #[command(after_help = "Examples:\n  stillhouse predict runs/glyphs/student picture.png --top-k 3\n  \
         stillhouse predict runs/embeddings/student -- \"-0.3,1.2,0.7\"\n  \
         stillhouse predict runs/intents/student \"where is my card?\"\n  \
         stillhouse predict runs/intents/student --lines texts.txt --json")]
@@ -116,7 +116,7 @@ pub enum Command {
     },
     /// Look at data
     #[command(subcommand_required = true, arg_required_else_help = true)]
-    #[command(after_help = "Example:\n  stillhouse data preview configs/quickstart.toml --out classes.png")]
+    #[command(after_help = "Example:\n  stillhouse data preview configs/glyphs.toml --out classes.png")]
     Data {
         #[command(subcommand)]
         command: DataCommand,
@@ -178,7 +178,7 @@ pub struct VerifyArguments {
 pub enum DataCommand {
     /// Show the training split: a contact sheet of images as PNG, a page of
     /// texts as HTML
-    #[command(after_help = "Examples:\n  stillhouse data preview configs/quickstart.toml --out classes.png\n  \
+    #[command(after_help = "Examples:\n  stillhouse data preview configs/glyphs.toml --out classes.png\n  \
         stillhouse data preview configs/text/banking77.toml --out texts.html")]
     Preview(ConfigArguments),
 }

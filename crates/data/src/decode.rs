@@ -1,5 +1,6 @@
 //! From the bytes of an image file to `[height, width, channels]` pixels.
 
+use crate::jpeg::check_is_whole;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use std::io::{BufRead, Cursor, Seek};
@@ -45,6 +46,7 @@ pub(crate) fn read_header(reader: impl BufRead + Seek) -> Result<Header, String>
 /// Decodes an image, turns it upright, and makes it the target's size and channels. The size is reached by
 /// resampling with a triangle filter; a different aspect ratio is stretched, so that nothing is cut off.
 pub(crate) fn decode(bytes: &[u8], target: &Target) -> Result<Vec<u8>, String> {
+    check_is_whole(bytes)?;
     let mut decoder = open(Cursor::new(bytes))?;
     let orientation = orientation(&mut decoder)?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(describe)?;

@@ -1,6 +1,6 @@
 //! What every stage is given: where to write, how many threads there are, whom to tell, when to stop.
 
-use crate::error::{ExperimentError, Result, file_error};
+use crate::error::{ExperimentError, Result, system_error};
 use crate::memory::MemoryLimit;
 use crate::observer::{Interrupt, Observer, RunEvent};
 use crate::parallel::{self, Share};
@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use stillhouse_train::{EpochRecord, Monitor, StepInfo};
 
+/// Every event of a run, a line each.
+pub(crate) const METRICS: &str = "metrics.jsonl";
+
 /// A run in progress.
 pub struct RunContext<'a> {
     stages_dir: PathBuf,
@@ -23,6 +26,7 @@ pub struct RunContext<'a> {
     reads_only: bool,
     computed: Mutex<HashSet<String>>,
     metrics: Mutex<File>,
+    warnings: Mutex<Vec<String>>,
     observer: &'a dyn Observer,
     interrupt: &'a Interrupt,
 }
@@ -38,7 +42,7 @@ impl<'a> RunContext<'a> {
         observer: &'a dyn Observer,
         interrupt: &'a Interrupt,
     ) -> Result<Self> {
-        let path = run_dir.join("metrics.jsonl");
+        let path = run_dir.join(METRICS);
         let metrics = OpenOptions::new().create(true).append(true).open(&path);
         Ok(Self {
             stages_dir: options.stages.clone().unwrap_or_else(|| run_dir.join("stages")),
@@ -48,7 +52,8 @@ impl<'a> RunContext<'a> {
             reversed_jobs: options.reversed_jobs,
             reads_only: false,
             computed: Mutex::default(),
-            metrics: Mutex::new(metrics.map_err(|error| file_error(&path, "cannot be opened", error))?),
+            metrics: Mutex::new(metrics.map_err(|error| system_error(&path, "cannot be opened", &error))?),
+            warnings: Mutex::default(),
             observer,
             interrupt,
         })
@@ -119,6 +124,18 @@ impl<'a> RunContext<'a> {
         self.event(&RunEvent::Note { stage: stage.to_owned(), text: text.into() });
     }
 
+    /// Says a sentence that belongs into the report too.
+    pub(crate) fn warn(&self, stage: &str, text: impl Into<String>) {
+        let text = text.into();
+        self.warnings.lock().expect("no holder panics").push(text.clone());
+        self.note(stage, text);
+    }
+
+    /// What [`RunContext::warn`] said so far.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.warnings.lock().expect("no holder panics").clone()
+    }
+
     /// # Errors
     /// [`ExperimentError::Interrupted`] once the user has asked to stop.
     pub(crate) fn check_interrupt(&self) -> Result<()> {
@@ -172,6 +189,10 @@ impl Monitor for StageMonitor<'_> {
 
     fn note(&self, text: &str) {
         self.context.note(self.stage, text);
+    }
+
+    fn warn(&self, text: &str) {
+        self.context.warn(self.stage, text);
     }
 
     fn is_interrupted(&self) -> bool {

@@ -16,6 +16,10 @@ pub enum ExperimentError {
     /// Data, or a file of the run, that is not what it should be.
     #[error("{0:#}")]
     BadData(anyhow::Error),
+    /// A training that cannot succeed, however often it is tried: its loss diverges, or it has no examples. Damaged files
+    /// and failures of the machine are never this.
+    #[error("{0:#}")]
+    NotTrainable(anyhow::Error),
     /// Stopped by the user; the next run goes on.
     #[error("interrupted")]
     Interrupted,
@@ -31,7 +35,7 @@ impl ExperimentError {
     /// The program's exit code: 1 failed, 2 wrong usage or config, 3 bad data, 130 interrupted.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Failed(_) => 1,
+            Self::Failed(_) | Self::NotTrainable(_) => 1,
             Self::Config(_) | Self::Usage(_) => 2,
             Self::BadData(_) => 3,
             Self::Interrupted => 130,
@@ -44,6 +48,7 @@ impl ExperimentError {
         match self {
             Self::BadData(error) => Self::BadData(anyhow::anyhow!("{what}: {error:#}")),
             Self::Failed(error) => Self::Failed(anyhow::anyhow!("{what}: {error:#}")),
+            Self::NotTrainable(error) => Self::NotTrainable(anyhow::anyhow!("{what}: {error:#}")),
             other => other,
         }
     }
@@ -65,11 +70,10 @@ impl From<TrainError> for ExperimentError {
         match error {
             TrainError::Interrupted => Self::Interrupted,
             TrainError::Data(error) => error.into(),
-            // a checkpoint that cannot be read or written is a matter of the user's files, like any other bad file
-            error @ (TrainError::Checkpoint { .. }
-            | TrainError::Write { .. }
-            | TrainError::Targets(_)
-            | TrainError::MissingTarget { .. }) => Self::BadData(error.into()),
+            error @ (TrainError::Diverged { .. } | TrainError::NoData { .. }) => Self::NotTrainable(error.into()),
+            error @ (TrainError::Checkpoint { .. } | TrainError::Targets(_) | TrainError::MissingTarget { .. }) => {
+                Self::BadData(error.into())
+            }
             error => Self::Failed(error.into()),
         }
     }
@@ -81,7 +85,59 @@ impl From<anyhow::Error> for ExperimentError {
     }
 }
 
-/// A file of a run that cannot be read or written, as bad data with its path.
+/// The system's refusal to read or write a file: bad data where another path or content would help, and a failure where
+/// the machine has to be helped: a full disk, missing permissions, a defective drive.
+pub(crate) fn system_error(path: &std::path::Path, what: &str, error: &std::io::Error) -> ExperimentError {
+    use std::io::ErrorKind as Kind;
+    let error_text = anyhow::anyhow!("{}: {what}: {error}", path.display());
+    match error.kind() {
+        Kind::NotFound
+        | Kind::AlreadyExists
+        | Kind::NotADirectory
+        | Kind::IsADirectory
+        | Kind::InvalidData
+        | Kind::InvalidInput
+        | Kind::UnexpectedEof => ExperimentError::BadData(error_text),
+        _ => ExperimentError::Failed(error_text),
+    }
+}
+
+/// A file whose content is not what it should be, as bad data with its path.
 pub(crate) fn file_error(path: &std::path::Path, what: &str, error: impl std::fmt::Display) -> ExperimentError {
     ExperimentError::BadData(anyhow::anyhow!("{}: {what}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Error, ErrorKind};
+    use std::path::Path;
+
+    #[test]
+    fn a_full_disk_is_a_failure_and_a_missing_file_is_bad_data() {
+        let code = |kind| system_error(Path::new("x"), "cannot be written", &Error::from(kind)).exit_code();
+        assert_eq!([ErrorKind::StorageFull, ErrorKind::PermissionDenied, ErrorKind::Other].map(code), [1; 3]);
+        assert_eq!([ErrorKind::NotFound, ErrorKind::NotADirectory].map(code), [3; 2]);
+    }
+
+    #[test]
+    fn only_a_training_that_diverges_or_has_no_examples_is_not_trainable() {
+        let diverged = TrainError::Diverged {
+            model: "m".into(),
+            what: "the loss",
+            value: f64::NAN,
+            epoch: 1,
+            step: 1,
+            learning_rate: 1.0,
+        };
+        let no_data = TrainError::NoData { model: "m".into(), n_rows: 1 };
+        for error in [diverged, no_data] {
+            assert!(matches!(ExperimentError::from(error), ExperimentError::NotTrainable(_)));
+        }
+        let source = Error::from(ErrorKind::StorageFull);
+        let write = TrainError::Write { path: "x".into(), source };
+        assert!(matches!(ExperimentError::from(write), ExperimentError::Failed(_)));
+        let damaged = TrainError::Checkpoint { path: "x".into(), what: "cut off".into() };
+        assert!(matches!(ExperimentError::from(damaged), ExperimentError::BadData(_)));
+    }
 }

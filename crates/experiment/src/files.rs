@@ -1,53 +1,34 @@
 //! Files that appear whole or not at all.
 
-use crate::error::{Result, file_error};
+use crate::error::{ExperimentError, Result, file_error, system_error};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::Write;
 use std::path::Path;
+use stillhouse_data::new_file::{self, NewFile, is_same_file};
 
-/// Writes beside the destination, syncs, and renames into place.
+/// Writes a file, whole or not at all.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut file = NewFile::create(path)?;
-    file.0.write_all(bytes).map_err(|error| file_error(path, "cannot be written", error))?;
-    file.keep(path)
+    new_file::write_whole(path, bytes).map_err(|error| system_error(path, "cannot be written", &error))
 }
 
-/// A file that is not yet in its place, and is gone if it never comes there.
-pub(crate) struct NewFile(tempfile::NamedTempFile);
-
-impl NewFile {
-    /// Begins a file beside its destination, whose folder is made where it is missing.
-    pub fn create(path: &Path) -> Result<Self> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = std::fs::create_dir_all(folder).and_then(|()| new_file(folder));
-        file.map(Self).map_err(|error| file_error(path, "cannot be written", error))
-    }
-
-    /// A handle to write with.
-    pub fn reopen(&self) -> std::io::Result<std::fs::File> {
-        self.0.reopen()
-    }
-
-    /// Syncs the file and renames it into place.
-    pub fn keep(self, path: &Path) -> Result<()> {
-        let kept = self.0.as_file().sync_all().and_then(|()| self.0.persist(path).map_err(|error| error.error));
-        kept.map(drop).map_err(|error| file_error(path, "cannot be written", error))
-    }
+/// Writes a file that does not exist yet, whole or not at all.
+///
+/// # Errors
+/// [`std::io::ErrorKind::AlreadyExists`], or what the system says.
+pub fn write_absent(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let file = NewFile::create(path)?;
+    file.writer()?.write_all(bytes)?;
+    file.keep_if_absent()
 }
 
-/// A temporary file with the permissions of any new file, not only the owner's.
-#[cfg(unix)]
-fn new_file(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    use std::os::unix::fs::PermissionsExt;
-    const READ_WRITE_BEFORE_UMASK: u32 = 0o666;
-    let permissions = std::fs::Permissions::from_mode(READ_WRITE_BEFORE_UMASK);
-    tempfile::Builder::new().permissions(permissions).tempfile_in(folder)
-}
-
-#[cfg(not(unix))]
-fn new_file(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    tempfile::NamedTempFile::new_in(folder)
+/// Refuses an output that would take the place of something that the command reads.
+pub(crate) fn check_output<'a>(out: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+    let Some(input) = inputs.into_iter().find(|input| is_same_file(out, input)) else { return Ok(()) };
+    let out = out.display();
+    let input = input.display();
+    let what = format!("{out}: would be written over {input}, which this command reads");
+    Err(ExperimentError::Usage(format!("{what}\n  hint: give another place with --out")))
 }
 
 /// Writes a value as indented JSON.
@@ -59,7 +40,7 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 
 /// Reads a value from JSON.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = std::fs::read_to_string(path).map_err(|error| file_error(path, "cannot be read", error))?;
+    let text = std::fs::read_to_string(path).map_err(|error| system_error(path, "cannot be read", &error))?;
     serde_json::from_str(&text).map_err(|error| file_error(path, "is not what this version writes", error))
 }
 
@@ -68,5 +49,32 @@ pub(crate) fn sync_folder(path: &Path) {
     if let Ok(folder) = std::fs::File::open(path) {
         // best effort: some file systems refuse to sync a folder, and the rename itself stays atomic
         let _ = folder.sync_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_is_never_an_input() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        write_whole(&at("input"), b"x").unwrap();
+        let inputs = [at("absent"), at("input")];
+        let check = |out: &str| check_output(&at(out), inputs.iter().map(AsRef::as_ref));
+        let error = check("input").unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("hint:"), "{error}");
+        assert!(check("absent").is_ok() && check("other").is_ok());
+    }
+
+    #[test]
+    fn a_file_that_exists_is_not_written_as_an_absent_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        write_absent(&path, b"first").unwrap();
+        assert_eq!(write_absent(&path, b"second").unwrap_err().kind(), std::io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&path).unwrap(), b"first");
     }
 }

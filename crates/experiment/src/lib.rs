@@ -15,6 +15,7 @@ mod external;
 mod files;
 mod memory;
 mod observer;
+mod outputs;
 pub mod parallel;
 mod pipeline;
 mod pretrained;
@@ -32,11 +33,12 @@ pub use commands::plan::{Plan, PlannedStage, plan};
 pub use commands::predict::{Prediction, Predictor};
 pub use commands::preview::preview;
 pub use commands::status::{RunStatus, status};
-pub use commands::sweep::{SweepCellSpec, SweepSpec, collect_sweep, load_sweep};
+pub use commands::sweep::{SweepCellSpec, SweepSpec, check_sweep_outputs, collect_sweep, load_sweep};
 pub use commands::targets::{
     Recomputed, TargetsSummary, TargetsVerified, VerifyAgainst, targets_stats, verify_targets,
 };
 pub use error::{ExperimentError, Result};
+pub use files::write_absent;
 pub use observer::{Interrupt, Observer, RunEvent, Silent};
 pub use run::{RunOptions, RunOutcome, render_report, run};
 pub use stillhouse_ensemble::{Gate, MergeConfig, MergeRule, TopN};

@@ -9,9 +9,9 @@ use crate::memory;
 use crate::report::DatasetReport;
 use crate::stages::planning::folder_error;
 use crate::stages::{
-    Ensemble, Evaluated, Member, Models, Teacher, Tokenizers, Trained, Workshop, check_merged, check_specialists,
-    cluster_classes, evaluate, make_tokenizers, read_external_teachers, store_soft_targets, train_generalist_ensemble,
-    train_generalists, train_specialists, train_students,
+    Ensemble, Evaluated, Member, Models, Teacher, Tokenizers, Trained, Wanted, Workshop, check_merged,
+    check_specialists, cluster_classes, evaluate, make_tokenizers, read_external_teachers, store_soft_targets,
+    train_generalist_ensemble, train_generalists, train_specialists, train_students,
 };
 use std::sync::Arc;
 use stillhouse_core::Seed;
@@ -53,23 +53,26 @@ pub(crate) fn run_pipeline(
         false => Vec::new(),
     };
 
-    // What all of them say about every example that the student learns from, merged (sec. 5.3, eq. 5) and stored once.
+    // Their predictions for every example that the student learns from, merged (sec. 5.3, eq. 5) and stored once.
     let generalist = shop.generalist_beside(&generalists, 0);
     let ensemble = Ensemble::new(&shop, &generalists, &specialists)?;
     check_merged(&shop, generalist, &ensemble)?;
-    let merged_targets = store_soft_targets(&shop, "soft_targets", &Teacher::Merged(&ensemble))?;
-
-    // The step that the paper leaves open (sec. 8): back into one small net. Its twins learn from other targets.
-    let mut targets = vec![("student", merged_targets.clone())];
+    let mut students = vec!["student"];
+    let mut wanted = vec![Wanted { store: "soft_targets", teacher: Teacher::Merged(&ensemble) }];
     if wants(Baseline::StudentGeneralist) {
-        let teacher = Teacher::Single(generalist);
-        targets.push(("student_generalist", store_soft_targets(&shop, "soft_targets_generalist", &teacher)?));
+        students.push("student_generalist");
+        wanted.push(Wanted { store: "soft_targets_generalist", teacher: Teacher::Single(generalist) });
     }
     if wants(Baseline::StudentGeneralistEnsemble) && !ensemble_members.is_empty() {
-        let teacher = Teacher::Mean(generalists.iter().chain(&ensemble_members).map(Member::Network).collect());
-        targets.push(("student_generalist_ensemble", store_soft_targets(&shop, "soft_targets_ensemble", &teacher)?));
+        let members = generalists.iter().chain(&ensemble_members).map(Member::Network).collect();
+        students.push("student_generalist_ensemble");
+        wanted.push(Wanted { store: "soft_targets_ensemble", teacher: Teacher::Mean(members) });
     }
-    let students = train_students(&shop, targets)?;
+    let stored = store_soft_targets(&shop, &wanted)?;
+
+    // The step that the paper leaves open (sec. 8): back into one small net. Its twins learn from other targets.
+    let merged_targets = stored[0].targets.clone();
+    let students = train_students(&shop, students.into_iter().zip(stored).collect())?;
 
     // The test split is read here, and only here.
     let models = Models {
@@ -80,8 +83,7 @@ pub(crate) fn run_pipeline(
         students: &students,
         ensemble_members: &ensemble_members,
     };
-    let evaluated =
-        evaluate(&shop, experiment.name(), summary, clustered.as_ref(), &models, &merged_targets.targets, test)?;
+    let evaluated = evaluate(&shop, experiment.name(), summary, clustered.as_ref(), &models, &merged_targets, test)?;
     Ok(Outcome { student: students.student, evaluated })
 }
 
@@ -131,7 +133,7 @@ fn check_fit(experiment: &Experiment, shop: &Workshop<'_>) -> Result<()> {
     for (_, model) in shop.config.models() {
         model.resolved().map_err(folder_error)?;
     }
-    let problems = shop.config.misfits(facts).map_err(|(_, error)| folder_error(error))?;
+    let problems = shop.config.misfits(facts).map_err(|(_, error)| folder_error(*error))?;
     if problems.is_empty() { Ok(()) } else { Err(experiment.problems(problems).into()) }
 }
 

@@ -1,10 +1,11 @@
 //! A run directory around the pipeline: lock, manifest, events, reports, the student's model folder.
 
 use crate::config::Experiment;
-use crate::context::RunContext;
-use crate::error::{ExperimentError, Result, file_error};
+use crate::context::{METRICS, RunContext};
+use crate::error::{ExperimentError, Result, file_error, system_error};
 use crate::files::{read_json, write_json, write_whole};
 use crate::observer::{Interrupt, Observer, RunEvent};
+use crate::outputs::{check_config_output, check_outputs};
 use crate::pipeline::{Outcome, run_pipeline};
 use crate::pretrained::fetch_pretrained;
 use crate::report::{Report, ReportPage, html_page, markdown, terminal_summary};
@@ -135,6 +136,10 @@ pub(crate) const CONFIG: &str = "config.toml";
 const REPORT: &str = "report.json";
 const PAGE: &str = "page.json";
 const STUDENT: &str = "student";
+/// Files of a run's folder, beside the config.
+const OUTPUTS: [&str; 6] = [MANIFEST, METRICS, PAGE, REPORT_MD, REPORT_HTML, REPORT];
+const REPORT_MD: &str = "report.md";
+const REPORT_HTML: &str = "report.html";
 
 /// Runs an experiment, or goes on with it, from a dataset to a report.
 ///
@@ -150,6 +155,8 @@ pub fn run(
     let run_dir = options.run_dir(experiment);
     let device = options.open_device()?;
     let _lock = lock_run_dir(&run_dir)?;
+    check_config_output(experiment, &run_dir.join(CONFIG))?;
+    check_outputs(experiment, &run_dir, &OUTPUTS)?;
     write_whole(&run_dir.join(CONFIG), experiment.to_toml().as_bytes())?;
     let context = RunContext::new(&run_dir, options, observer, interrupt)?;
     let (fetched, dataset) = load(experiment, &context)?;
@@ -190,7 +197,8 @@ pub fn render_report(run_dir: &Path) -> Result<RunOutcome> {
     let evaluated: Evaluated = read_json(&page)?;
     let manifest: Manifest = read_json(&run_dir.join(MANIFEST))?;
     let config = run_dir.join(CONFIG);
-    let config_toml = std::fs::read_to_string(&config).map_err(|error| file_error(&config, "cannot be read", error))?;
+    let config_toml =
+        std::fs::read_to_string(&config).map_err(|error| system_error(&config, "cannot be read", &error))?;
     render(run_dir, &evaluated, &manifest, &config_toml)
 }
 
@@ -204,8 +212,8 @@ fn render(run_dir: &Path, evaluated: &Evaluated, manifest: &Manifest, config_tom
         provenance: provenance(manifest),
         config_toml: config_toml.to_owned(),
     };
-    write_whole(&run_dir.join("report.md"), markdown(report).as_bytes())?;
-    write_whole(&run_dir.join("report.html"), html_page(&page).as_bytes())?;
+    write_whole(&run_dir.join(REPORT_MD), markdown(report).as_bytes())?;
+    write_whole(&run_dir.join(REPORT_HTML), html_page(&page).as_bytes())?;
     // last, since programs take its presence for the end of the run
     write_whole(&run_dir.join(REPORT), report.to_json().as_bytes())?;
     Ok(RunOutcome { run_dir: run_dir.to_owned(), report: report.clone(), summary: terminal_summary(report) })
@@ -283,9 +291,9 @@ impl DataProgress for LoadProgress<'_> {
 
 /// Makes the run directory and takes its lock; the lock ends with the returned file.
 fn lock_run_dir(run_dir: &Path) -> Result<File> {
-    std::fs::create_dir_all(run_dir).map_err(|error| file_error(run_dir, "cannot be created", error))?;
+    std::fs::create_dir_all(run_dir).map_err(|error| system_error(run_dir, "cannot be created", &error))?;
     let path = run_dir.join(".lock");
-    let failed = |error: std::io::Error| file_error(&path, "cannot be locked", error);
+    let failed = |error: std::io::Error| system_error(&path, "cannot be locked", &error);
     let mut file = File::options().create(true).read(true).write(true).truncate(false).open(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {

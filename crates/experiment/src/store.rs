@@ -6,13 +6,13 @@
 //! again, and always read back from disk, so that a resumed run sees the same bytes as an undisturbed one.
 
 use crate::context::RunContext;
-use crate::error::{ExperimentError, Result, file_error};
+use crate::error::{ExperimentError, Result, system_error};
 use crate::files::{read_json, sync_folder, write_json};
 use crate::observer::RunEvent;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Raised when a stage computes something else from the same inputs, so that older artifacts are not taken for new.
@@ -80,27 +80,80 @@ pub(crate) fn run_stage<T>(
     produce: impl FnOnce(&Path) -> Result<()>,
     load: impl FnOnce(&Path) -> Result<T>,
 ) -> Result<T> {
+    let mut load = Some(load);
+    let produce = |folders: &[(usize, PathBuf)]| produce(&folders[0].1);
+    let load = |_: usize, folder: &Path| (load.take().expect("there is one stage"))(folder);
+    run_stages(context, std::slice::from_ref(stage), produce, load).map(|mut artifacts| artifacts.remove(0))
+}
+
+/// The same for several stages whose missing artifacts are produced together: `produce` is given the position and the folder
+/// of each of them, `load` those of every stage.
+///
+/// # Errors
+/// As [`run_stage`].
+pub(crate) fn run_stages<T>(
+    context: &RunContext<'_>,
+    stages: &[Stage],
+    produce: impl FnOnce(&[(usize, PathBuf)]) -> Result<()>,
+    mut load: impl FnMut(usize, &Path) -> Result<T>,
+) -> Result<Vec<T>> {
     context.check_interrupt()?;
     let store = context.stages_dir();
-    let folder = store.join(stage.folder());
-    if context.reads_only() && !stage.is_done(store) {
+    if let Some(stage) = stages.iter().find(|stage| context.reads_only() && !stage.is_done(store)) {
         let what = format!("{}: no finished stage {}", store.display(), stage.name);
         return Err(ExperimentError::Usage(format!("{what}\n  hint: `stillhouse run` with the run's config makes it")));
     }
-    fs::create_dir_all(store).map_err(|error| file_error(store, "cannot be created", error))?;
-    let lock = lock_stage(store, stage)?;
-    if stage.is_done(store) && !context.is_forced(stage) {
-        context.event(&RunEvent::StageCached { stage: stage.name.clone() });
-    } else {
-        let start = Instant::now();
-        context.event(&RunEvent::StageStarted { stage: stage.name.clone() });
-        compute(store, stage, produce).inspect_err(|error| report_failure(context, stage, error))?;
-        context.mark_computed(stage);
-        context.event(&RunEvent::StageFinished { stage: stage.name.clone(), elapsed_s: start.elapsed().as_secs_f64() });
+    fs::create_dir_all(store).map_err(|error| system_error(store, "cannot be created", &error))?;
+    let locks = lock_stages(store, stages)?;
+    let (to_do, done): (Vec<usize>, Vec<usize>) =
+        (0..stages.len()).partition(|index| context.is_to_do(&stages[*index]));
+    for index in done {
+        context.event(&RunEvent::StageCached { stage: stages[index].name.clone() });
     }
-    drop(lock);
-    check_seal(&folder)?;
-    load(&folder).map_err(|error| error.context(format_args!("stage {}", stage.name)))
+    if !to_do.is_empty() {
+        compute(context, stages, &to_do, produce)?;
+    }
+    drop(locks);
+    let load_one = |(index, stage): (usize, &Stage)| {
+        let folder = store.join(stage.folder());
+        check_seal(&folder)?;
+        load(index, &folder).map_err(|error| error.context(format_args!("stage {}", stage.name)))
+    };
+    stages.iter().enumerate().map(load_one).collect()
+}
+
+/// Produces the artifacts of the stages at these positions and tells of it.
+fn compute(
+    context: &RunContext<'_>,
+    stages: &[Stage],
+    to_do: &[usize],
+    produce: impl FnOnce(&[(usize, PathBuf)]) -> Result<()>,
+) -> Result<()> {
+    let (store, start) = (context.stages_dir(), Instant::now());
+    for &index in to_do {
+        context.event(&RunEvent::StageStarted { stage: stages[index].name.clone() });
+    }
+    let produce_all = || {
+        let partial = |index: &usize| store.join(format!("{}.partial", stages[*index].folder()));
+        let folders: Vec<(usize, PathBuf)> = to_do.iter().map(|index| (*index, partial(index))).collect();
+        for (_, folder) in &folders {
+            fs::create_dir_all(folder).map_err(|error| system_error(folder, "cannot be created", &error))?;
+        }
+        produce(&folders)?;
+        folders.iter().try_for_each(|(index, folder)| seal(store, &stages[*index], folder))
+    };
+    let made = produce_all();
+    for &index in to_do {
+        match &made {
+            Err(error) => report_failure(context, &stages[index], error),
+            Ok(()) => {
+                context.mark_computed(&stages[index]);
+                let (stage, elapsed_s) = (stages[index].name.clone(), start.elapsed().as_secs_f64());
+                context.event(&RunEvent::StageFinished { stage, elapsed_s });
+            }
+        }
+    }
+    made
 }
 
 fn report_failure(context: &RunContext<'_>, stage: &Stage, error: &ExperimentError) {
@@ -109,21 +162,19 @@ fn report_failure(context: &RunContext<'_>, stage: &Stage, error: &ExperimentErr
     }
 }
 
-fn compute(store: &Path, stage: &Stage, produce: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let partial = store.join(format!("{}.partial", stage.folder()));
+/// Writes the checksums of a stage's files and puts them into their place.
+fn seal(store: &Path, stage: &Stage, partial: &Path) -> Result<()> {
     let folder = store.join(stage.folder());
-    fs::create_dir_all(&partial).map_err(|error| file_error(&partial, "cannot be created", error))?;
-    produce(&partial)?;
-    let seal = Seal { stage: stage.name.clone(), key: stage.key.clone(), files: checksums(&partial)? };
+    let seal = Seal { stage: stage.name.clone(), key: stage.key.clone(), files: checksums(partial)? };
     write_json(&partial.join(SEAL), &seal)?;
-    sync_folder(&partial);
+    sync_folder(partial);
     let replace = || -> std::io::Result<()> {
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
-        fs::rename(&partial, &folder)
+        fs::rename(partial, &folder)
     };
-    replace().map_err(|error| file_error(&folder, "cannot be put in place", error))?;
+    replace().map_err(|error| system_error(&folder, "cannot be put in place", &error))?;
     sync_folder(store);
     Ok(())
 }
@@ -133,7 +184,7 @@ fn checksums(folder: &Path) -> Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
     let mut pending = vec![folder.to_owned()];
     while let Some(current) = pending.pop() {
-        let unreadable = |error| file_error(&current, "cannot be read", error);
+        let unreadable = |error| system_error(&current, "cannot be read", &error);
         for entry in fs::read_dir(&current).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
             if path.is_dir() {
@@ -149,13 +200,18 @@ fn checksums(folder: &Path) -> Result<BTreeMap<String, String>> {
 
 fn hash_file(path: &Path) -> Result<String> {
     let mut hasher = blake3::Hasher::new();
-    let mut file = File::open(path).map_err(|error| file_error(path, "cannot be read", error))?;
-    std::io::copy(&mut file, &mut hasher).map_err(|error| file_error(path, "cannot be read", error))?;
+    let mut file = File::open(path).map_err(|error| system_error(path, "cannot be read", &error))?;
+    std::io::copy(&mut file, &mut hasher).map_err(|error| system_error(path, "cannot be read", &error))?;
     Ok(hasher.finalize().to_hex().to_string())
 }
 
 fn check_seal(folder: &Path) -> Result<()> {
-    let seal: Seal = read_json(&folder.join(SEAL))?;
+    let remedy = format!("remove the folder {} to compute the stage again", folder.display());
+    let seal: Result<Seal> = read_json(&folder.join(SEAL));
+    let seal = seal.map_err(|error| match error {
+        ExperimentError::BadData(error) => ExperimentError::BadData(anyhow::anyhow!("{error:#}\n  hint: {remedy}")),
+        error => error,
+    })?;
     let found = checksums(folder)?;
     let changed = seal.files.iter().find(|(name, hash)| found.get(*name) != Some(*hash));
     let Some((name, expected)) = changed else { return Ok(()) };
@@ -163,17 +219,21 @@ fn check_seal(folder: &Path) -> Result<()> {
         Some(hash) => format!("changed since it was written (checksum {}, expected {})", &hash[..12], &expected[..12]),
         None => "missing".to_owned(),
     };
-    let hint = format!("remove the folder {} to compute the stage again", folder.display());
-    Err(ExperimentError::BadData(anyhow::anyhow!("{}: {what}\n  hint: {hint}", folder.join(name).display())))
+    Err(ExperimentError::BadData(anyhow::anyhow!("{}: {what}\n  hint: {remedy}", folder.join(name).display())))
 }
 
-/// One writer of a stage at a time, also across programs. The lock ends with the file handle; the empty file stays,
-/// since removing it would let two waiting programs lock two different files of one name.
-fn lock_stage(store: &Path, stage: &Stage) -> Result<File> {
-    let path = store.join(format!(".{}.lock", stage.folder()));
-    let file = File::create(&path).map_err(|error| file_error(&path, "cannot be created", error))?;
-    file.lock().map_err(|error| file_error(&path, "cannot be locked", error))?;
-    Ok(file)
+/// One writer of a stage at a time, also across programs: locks in the order of their names, so that two programs never wait
+/// for each other. A lock ends with the file handle; the empty file stays, since removing it would let two waiting programs
+/// lock two different files of one name.
+fn lock_stages(store: &Path, stages: &[Stage]) -> Result<Vec<File>> {
+    let mut paths: Vec<PathBuf> = stages.iter().map(|stage| store.join(format!(".{}.lock", stage.folder()))).collect();
+    paths.sort();
+    let lock = |path: PathBuf| {
+        let file = File::create(&path).map_err(|error| system_error(&path, "cannot be created", &error))?;
+        file.lock().map_err(|error| system_error(&path, "cannot be locked", &error))?;
+        Ok(file)
+    };
+    paths.into_iter().map(lock).collect()
 }
 
 #[cfg(test)]
@@ -189,8 +249,12 @@ mod tests {
         test(&RunContext::new(folder.path(), &options, &Silent, &interrupt).unwrap())
     }
 
+    fn produce_text(folder: &Path, text: &str) -> Result<()> {
+        crate::files::write_whole(&folder.join("value"), text.as_bytes())
+    }
+
     fn produce(text: &'static str) -> impl FnOnce(&Path) -> Result<()> {
-        move |folder| crate::files::write_whole(&folder.join("value"), text.as_bytes())
+        move |folder| produce_text(folder, text)
     }
 
     fn load(folder: &Path) -> Result<String> {
@@ -221,6 +285,21 @@ mod tests {
             let fail = |_: &Path| Err(ExperimentError::Usage("no".into()));
             assert!(run_stage(context, &stage, fail, load).is_err());
             assert!(!stage.is_done(context.stages_dir()));
+        });
+    }
+
+    #[test]
+    fn stages_produced_together_are_stages_of_their_own() {
+        in_context(|context| {
+            let stages = [1, 2, 3].map(|input| Stage::new("s", None, &input));
+            run_stage(context, &stages[1], produce("alone"), load).unwrap();
+            let write = |folders: &[(usize, PathBuf)]| {
+                let text = |index: usize| format!("together {index}");
+                folders.iter().try_for_each(|(index, folder)| produce_text(folder, &text(*index)))
+            };
+            let texts = run_stages(context, &stages, write, |_, folder| load(folder)).unwrap();
+            assert_eq!(texts, ["together 0", "alone", "together 2"]);
+            assert_eq!(run_stage(context, &stages[2], produce("again"), load).unwrap(), "together 2");
         });
     }
 

@@ -34,6 +34,7 @@ const SPACE: char = '\u{2581}';
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     vocabulary_size: usize,
+    removed_dropout: Option<f32>,
 }
 
 impl fmt::Debug for Tokenizer {
@@ -88,7 +89,8 @@ impl Tokenizer {
     }
 
     /// Reads the content of a `tokenizer.json`. What it says of padding and of cutting long texts is left aside: padding
-    /// is never needed, and the model knows how many tokens it takes.
+    /// is never needed, and the model knows how many tokens it takes. Dropout of merges is switched off, see
+    /// [`Tokenizer::removed_dropout`].
     ///
     /// # Errors
     /// Content that is no tokenizer, or one that has no token for unknown characters.
@@ -97,7 +99,8 @@ impl Tokenizer {
         let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(format)?;
         inner.with_padding(None);
         inner.with_truncation(None).map_err(format)?;
-        let tokenizer = Self::new(inner);
+        let removed_dropout = remove_randomness(&mut inner);
+        let tokenizer = Self { removed_dropout, ..Self::new(inner) };
         // a vocabulary that lacks its token for the unknown is found now rather than at the first unusual text
         tokenizer.encode("a \u{10FFFD}", &mut Vec::new())?;
         Ok(tokenizer)
@@ -105,7 +108,14 @@ impl Tokenizer {
 
     fn new(inner: tokenizers::Tokenizer) -> Self {
         let largest_id = inner.get_vocab(true).into_values().max();
-        Self { inner, vocabulary_size: largest_id.map_or(0, |id| id as usize + 1) }
+        let vocabulary_size = largest_id.map_or(0, |id| id as usize + 1);
+        Self { inner, vocabulary_size, removed_dropout: None }
+    }
+
+    /// The dropout of merges that the file asked for and that was switched off. The library draws it from the machine's
+    /// random numbers, so the same text would have other tokens each time, and the same run another student.
+    pub fn removed_dropout(&self) -> Option<f32> {
+        self.removed_dropout
     }
 
     /// The content of a `tokenizer.json`.
@@ -114,6 +124,13 @@ impl Tokenizer {
     /// A tokenizer that has no such form.
     pub fn to_json(&self) -> Result<String, TokenizerError> {
         self.inner.to_string(true).map_err(|error| TokenizerError::Format(error.to_string()))
+    }
+
+    /// Whether another tokenizer cuts every text in the same way.
+    pub fn is_same(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+            || self.vocabulary_size == other.vocabulary_size
+                && matches!((self.to_json(), other.to_json()), (Ok(own), Ok(others)) if own == others)
     }
 
     /// Ids are below this.
@@ -144,6 +161,26 @@ impl Tokenizer {
         let encoding = self.inner.encode_fast(text, true);
         ids.extend_from_slice(encoding.map_err(|error| TokenizerError::Encode(error.to_string()))?.get_ids());
         Ok(())
+    }
+}
+
+/// Makes a text's tokens a function of the text; returns the dropout of merges that was asked for.
+fn remove_randomness(inner: &mut tokenizers::Tokenizer) -> Option<f32> {
+    match inner.get_model() {
+        ModelWrapper::BPE(model) => {
+            let dropout = model.dropout?;
+            let mut model = model.clone();
+            model.dropout = None;
+            inner.with_model(model);
+            Some(dropout).filter(|dropout| *dropout > 0.0)
+        }
+        ModelWrapper::Unigram(model) if model.alpha.is_some() => {
+            let mut model = model.clone();
+            (model.alpha, model.nbest_size) = (None, None);
+            inner.with_model(model);
+            None
+        }
+        _ => None,
     }
 }
 

@@ -65,10 +65,19 @@ pub enum TrainError {
         /// what was found
         what: String,
     },
-    /// A checkpoint that cannot be written.
-    #[error("{}: cannot write the checkpoint", path.display())]
+    /// A checkpoint or weights that the system refuses to read.
+    #[error("{}: cannot be read", path.display())]
+    Read {
+        /// the file
+        path: PathBuf,
+        /// the system's answer
+        #[source]
+        source: std::io::Error,
+    },
+    /// A checkpoint or weights that cannot be written.
+    #[error("{}: cannot be written", path.display())]
     Write {
-        /// the checkpoint file
+        /// the file
         path: PathBuf,
         /// the system's answer
         #[source]

@@ -1,6 +1,6 @@
 //! The one training loop.
 
-use crate::checkpoint::{self, Progress, checkpoint_error};
+use crate::checkpoint::{self, Found, Progress, checkpoint_error};
 use crate::inputs::{model_input, text_encoder};
 use crate::objective::scalar;
 use crate::optimizer::{Optimizer, in_order};
@@ -71,7 +71,7 @@ pub const BATCHES_IN_FLIGHT: usize = N_PREFETCH + 2;
 /// [`TrainError::Interrupted`] when the monitor asks for it, after writing the checkpoint; a diverging loss; examples
 /// or targets that cannot be read.
 pub fn fit(model: &Model, job: &FitJob<'_>, monitor: &dyn Monitor) -> Result<FitSummary, TrainError> {
-    let mut training = Training::start(model, job)?;
+    let mut training = Training::start(model, job, monitor)?;
     while !training.is_finished() {
         let mut outcome = Ok(());
         monitor.run_epoch(&mut || outcome = training.run_epoch(monitor));
@@ -92,7 +92,7 @@ struct Training<'a> {
 }
 
 impl<'a> Training<'a> {
-    fn start(model: &'a Model, job: &'a FitJob<'a>) -> Result<Self, TrainError> {
+    fn start(model: &'a Model, job: &'a FitJob<'a>, monitor: &dyn Monitor) -> Result<Self, TrainError> {
         let n_rows = job.sampler.epoch_len(job.split.len());
         if n_rows < 2 {
             return Err(TrainError::NoData { model: job.name.to_owned(), n_rows });
@@ -109,7 +109,7 @@ impl<'a> Training<'a> {
             clock: now,
             last_checkpoint: now,
         };
-        training.resume()?;
+        training.resume(monitor)?;
         Ok(training)
     }
 
@@ -292,9 +292,18 @@ impl<'a> Training<'a> {
         checkpoint::save(path, self.job.key, &self.progress, tensors)
     }
 
-    fn resume(&mut self) -> Result<(), TrainError> {
+    fn resume(&mut self, monitor: &dyn Monitor) -> Result<(), TrainError> {
         let Some(path) = self.job.checkpoint else { return Ok(()) };
-        let Some(checkpoint) = checkpoint::load(path, self.job.key, self.model.device())? else { return Ok(()) };
+        let checkpoint = match checkpoint::load(path, self.job.key, self.model.device())? {
+            Found::Nothing => return Ok(()),
+            Found::Damaged(what) => {
+                let aside = checkpoint::put_aside(path)?;
+                monitor
+                    .warn(&format!("{}: {what}; this training begins anew, the file is now {aside}", path.display()));
+                return Ok(());
+            }
+            Found::Checkpoint(checkpoint) => checkpoint,
+        };
         let part = |prefix: &str| -> HashMap<String, Tensor> {
             let strip =
                 |(name, tensor): (&String, &Tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone()));

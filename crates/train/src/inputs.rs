@@ -22,6 +22,16 @@ pub(crate) fn text_encoder(model: &Model) -> Option<TextEncoder> {
     }
 }
 
+/// Whether two models make the same inputs of the same examples.
+pub(crate) fn reads_alike(a: &Model, b: &Model) -> bool {
+    let same_tokenizer = match (a.tokenizer(), b.tokenizer()) {
+        (Some(a), Some(b)) => a.is_same(b),
+        (None, None) => true,
+        _ => false,
+    };
+    a.input() == b.input() && a.config().text_input() == b.config().text_input() && same_tokenizer
+}
+
 /// The inputs of some rows of a split, in the model's own form.
 pub(crate) fn read_inputs(
     model: &Model,

@@ -24,6 +24,7 @@ mod sampler;
 mod schedule;
 mod weights;
 
+pub use checkpoint::remove_checkpoint;
 pub use config::{EarlyStopping, Keep, TrainingConfig};
 pub use error::TrainError;
 pub use fit::{BATCHES_IN_FLIGHT, FORWARD_PASSES_PER_STEP, FitJob, Validation, fit};
@@ -33,7 +34,7 @@ pub use monitor::{Monitor, Silent, StepInfo};
 pub use objective::{DistillationConfig, DistillationLoss, LabelView, LossParts, Objective};
 pub use optimizer::OptimizerConfig;
 pub use predict::{
-    PREDICTION_BATCH, predict_by_heads, predict_features, predict_proba, predict_records, predict_texts, predict_values,
+    PREDICTION_BATCH, predict_features, predict_proba, predict_records, predict_texts, predict_together, predict_values,
 };
 pub use probe::seconds_per_example;
 pub use sampler::{Sampler, ViewPolicy};

@@ -21,6 +21,10 @@ pub trait Monitor: Sync {
     fn epoch(&self, record: &EpochRecord, n_epochs: usize);
     /// A plain sentence that the user should see.
     fn note(&self, text: &str);
+    /// A sentence about something that went wrong and was mended: it belongs into the report too.
+    fn warn(&self, text: &str) {
+        self.note(text);
+    }
     /// Whether to write a checkpoint and stop.
     fn is_interrupted(&self) -> bool;
     /// Runs an epoch, once, in the rayon pool of its choice: the caller's, unless an implementation knows of more threads

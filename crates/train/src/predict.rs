@@ -1,7 +1,7 @@
 //! Predictions for whole splits.
 
 use crate::TrainError;
-use crate::inputs::{encode_texts, model_input, read_inputs};
+use crate::inputs::{encode_texts, model_input, read_inputs, reads_alike};
 use crate::metrics::{PredictionRecord, records};
 use candle_core::{DType, Tensor};
 use rayon::prelude::*;
@@ -62,23 +62,53 @@ pub fn predict_features(model: &Model, split: &Split, view: Option<ViewId>) -> R
     Ok(batches.concat())
 }
 
-/// Probabilities of models with the same body, each as [`predict_proba`] gives them; the body, that of the first model,
-/// looks at each row once.
+/// Probabilities of several models, each as [`predict_proba`] gives them. Each batch is read, augmented and encoded once for
+/// all models that take the same input; models with the same body, where `body_of[i]` is the first model with the body of
+/// model `i`, share one pass of it.
 ///
 /// # Errors
 /// As [`predict_proba`].
-///
-/// # Panics
-/// If there is no model.
-pub fn predict_by_heads(models: &[&Model], split: &Split, view: Option<ViewId>) -> Result<Vec<Vec<f32>>, TrainError> {
+pub fn predict_together(
+    models: &[&Model],
+    body_of: &[usize],
+    split: &Split,
+    view: Option<ViewId>,
+) -> Result<Vec<Vec<f32>>, TrainError> {
+    let groups = input_groups(models, body_of);
     let rows: Vec<usize> = (0..split.len()).collect();
     let batch = |rows: &[usize]| -> Result<Vec<Vec<f32>>, TrainError> {
-        let features = models[0].features(&read_inputs(models[0], split, rows, view)?, Mode::Eval)?;
-        models.iter().map(|model| probs_of_logits(&model.logits(&features, Mode::Eval)?)).collect()
+        let mut probs = vec![Vec::new(); models.len()];
+        for bodies in &groups {
+            let inputs = read_inputs(models[bodies[0][0]], split, rows, view)?;
+            for body in bodies {
+                if let [alone] = body[..] {
+                    probs[alone] = probs_of(models[alone], &inputs)?;
+                    continue;
+                }
+                let features = models[body[0]].features(&inputs, Mode::Eval)?;
+                for &model in body {
+                    probs[model] = probs_of_logits(&models[model].logits(&features, Mode::Eval)?)?;
+                }
+            }
+        }
+        Ok(probs)
     };
     let batches: Vec<_> = rows.par_chunks(PREDICTION_BATCH).map(batch).collect::<Result<_, _>>()?;
     let of_model = |model: usize| batches.iter().flat_map(|batch| &batch[model]).copied().collect();
     Ok((0..models.len()).map(of_model).collect())
+}
+
+/// Groups of models that read the same input, each divided into groups of models with the same body.
+fn input_groups(models: &[&Model], body_of: &[usize]) -> Vec<Vec<Vec<usize>>> {
+    let mut groups: Vec<Vec<Vec<usize>>> = Vec::new();
+    for (first, model) in models.iter().enumerate().filter(|(index, _)| body_of[*index] == *index) {
+        let body = (0..models.len()).filter(|&other| body_of[other] == first).collect();
+        match groups.iter_mut().find(|group| reads_alike(models[group[0][0]], model)) {
+            Some(group) => group.push(body),
+            None => groups.push(vec![body]),
+        }
+    }
+    groups
 }
 
 fn predict_rows(model: &Model, split: &Split, rows: &[usize], view: Option<ViewId>) -> Result<Vec<f32>, TrainError> {
@@ -126,21 +156,46 @@ mod tests {
     use stillhouse_models::{HeadInit, ModelConfig};
 
     #[test]
-    fn heads_on_a_common_body_say_what_the_whole_networks_say() {
+    fn models_asked_together_say_what_each_says_alone() {
         let data = json!({ "kind": "glyphs", "n_classes": 12, "train_per_class": 60, "test_per_class": 1 });
         let data: DataConfig = serde_json::from_value(data).unwrap();
         let split = data.load(&LoadContext::new(Seed(0), &NoProgress)).unwrap().train;
         assert!(split.len() > PREDICTION_BATCH, "more than one batch");
+        let new_model = |config: &serde_json::Value, n_outputs: usize, seed: u64| {
+            let config: ModelConfig = serde_json::from_value(config.clone()).unwrap();
+            Model::new(&config, &split.input().shape, n_outputs, Seed(seed), &candle_core::Device::Cpu).unwrap()
+        };
         for config in [json!({ "kind": "mlp", "widths": [33] }), json!({ "kind": "resnet", "depth": 8, "width": 4 })] {
-            let config: ModelConfig = serde_json::from_value(config).unwrap();
-            let model = Model::new(&config, &split.input().shape, 12, Seed(0), &candle_core::Device::Cpu).unwrap();
+            let model = new_model(&config, 12, 0);
             let of_own = ClassSubset::new(12, [3, 5].map(ClassId)).unwrap();
             let specialist = model.with_head(HeadInit::Dustbin { subset: &of_own }).unwrap();
             specialist.add_to_output_bias(1, 0.5).unwrap();
-            let models = [&model, &specialist];
+            let other = new_model(&config, 7, 1);
+            let models = [&other, &model, &specialist];
             let alone: Vec<_> = models.iter().map(|model| predict_proba(model, &split, None).unwrap()).collect();
-            assert!(predict_by_heads(&models, &split, None).unwrap() == alone, "{config:?}");
-            assert_eq!(alone[1].len(), 3 * split.len());
+            let together = predict_together(&models, &[0, 1, 1], &split, None).unwrap();
+            assert!(together == alone, "{config:?}");
+            assert_eq!(input_groups(&models, &[0, 1, 1]), [[vec![0], vec![1, 2]]]);
+            assert_eq!(alone[2].len(), 3 * split.len());
         }
+    }
+
+    #[test]
+    fn texts_are_encoded_once_for_models_that_read_them_alike() {
+        let model = |n_buckets: usize, ngrams: serde_json::Value, seed: u64| {
+            let config = json!({ "kind": "ngram_bag", "n_buckets": n_buckets, "width": 4, "ngrams": ngrams });
+            let config: ModelConfig = serde_json::from_value(config).unwrap();
+            let input = stillhouse_core::InputShape::Text {};
+            Model::new(&config, &input, 3, Seed(seed), &candle_core::Device::Cpu).unwrap()
+        };
+        let letters = || json!({ "characters": [1, 3] });
+        let models = [
+            model(64, letters(), 0),
+            model(128, letters(), 0),
+            model(64, letters(), 1),
+            model(64, json!({ "characters": [1, 2] }), 0),
+        ];
+        let groups = input_groups(&models.iter().collect::<Vec<_>>(), &[0, 1, 2, 3]);
+        assert_eq!(groups, [vec![vec![0], vec![2]], vec![vec![1]], vec![vec![3]]]);
     }
 }

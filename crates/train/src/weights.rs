@@ -1,8 +1,9 @@
 //! A trained model's numbers in a file, for the stages of a run; shipped models have whole folders.
 
 use crate::TrainError;
-use crate::checkpoint::{checkpoint_error, write_whole};
+use crate::checkpoint::checkpoint_error;
 use std::path::Path;
+use stillhouse_data::new_file::write_whole;
 use stillhouse_models::Model;
 
 /// Writes parameters and running statistics as safetensors; the same numbers give the same bytes.
@@ -20,7 +21,7 @@ pub fn save_weights(path: &Path, model: &Model) -> Result<(), TrainError> {
 /// # Errors
 /// A file that cannot be read or holds another model's weights.
 pub fn load_weights(path: &Path, model: &Model) -> Result<(), TrainError> {
-    let bytes = std::fs::read(path).map_err(|error| checkpoint_error(path, &error))?;
+    let bytes = std::fs::read(path).map_err(|source| TrainError::Read { path: path.to_owned(), source })?;
     let tensors = candle_core::safetensors::load_buffer(&bytes, model.device());
     Ok(model.load_state(tensors.map_err(|error| checkpoint_error(path, &error))?)?)
 }

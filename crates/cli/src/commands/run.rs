@@ -7,6 +7,7 @@ use crate::invocation::{ConfigChoice, Format, Invocation, Verbosity};
 use crate::progress::Progress;
 use crate::signals::{self, INTERRUPT};
 use std::path::Path;
+use stillhouse_experiment::config::ConfigSource;
 use stillhouse_experiment::{RunOptions, RunOutcome};
 
 pub fn run(config: &ConfigChoice, options: &RunOptions, invocation: &Invocation) -> Result<(), Failure> {
@@ -19,7 +20,25 @@ pub fn run(config: &ConfigChoice, options: &RunOptions, invocation: &Invocation)
         // between the progress and the summary
         console::message("");
     }
-    show(&outcome?, invocation)
+    let outcome = outcome?;
+    show(&outcome, invocation)?;
+    match (invocation.format, invocation.verbosity) {
+        (Format::Json, _) | (_, Verbosity::Quiet) => Ok(()),
+        _ => console::print(&next_steps(&config.source, &outcome.run_dir.join("student"))),
+    }
+}
+
+/// What to type next: the student of the quickstart can be tried on any sentence.
+fn next_steps(source: &ConfigSource, student: &Path) -> String {
+    let program = std::env::args().next().unwrap_or_else(|| "stillhouse".into());
+    let predict = format!("  {program} predict {}", student.display());
+    match source {
+        ConfigSource::Quickstart => format!(
+            "\nnext, ask the student for the language of a few words, or begin with data of your own:\n\
+             {predict} \\\n    \"Alle Menschen sind frei\" \"todos los seres humanos\"\n  {program} init FOLDER_OR_TABLE > mine.toml\n"
+        ),
+        ConfigSource::File(_) => format!("\nnext, ask the student:\n{predict} INPUT\n"),
+    }
 }
 
 pub fn report(run_dir: &Path, invocation: &Invocation) -> Result<(), Failure> {

@@ -10,12 +10,14 @@ use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use stillhouse_experiment::config::ConfigSource;
-use stillhouse_experiment::{ExperimentError, SweepSpec, collect_sweep, load_sweep};
+use stillhouse_experiment::{ExperimentError, SweepSpec, check_sweep_outputs, collect_sweep, load_sweep};
 use stillhouse_launch::{JobOutcome, Launched, Launcher};
 
 pub fn sweep(task: &SweepTask, invocation: &Invocation) -> Result<(), Failure> {
-    let spec = load_sweep(&ConfigSource::File(task.path.clone()), &task.overrides)?;
+    let source = ConfigSource::File(task.path.clone());
+    let spec = load_sweep(&source, &task.overrides)?;
     let sweep_dir = task.out.clone().unwrap_or_else(|| Path::new("runs").join(&spec.name));
+    check_sweep_outputs(&source, &sweep_dir)?;
     let shares = share_threads(invocation.n_threads, spec.cells.len());
     let jobs = jobs(task, &spec, &sweep_dir, shares)?;
     let launcher = if task.dry_run { Launcher::DryRun } else { Launcher::Local { n_workers: shares.n_workers } };

@@ -3,9 +3,9 @@
 //! so that offline a file that was never fetched is told from one that the repository does not have.
 
 use super::error::HubErrorKind;
+use crate::new_file;
 use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 use std::fs::File;
-use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -141,16 +141,7 @@ fn list_recursively(root: &Path, folder: &Path, files: &mut Vec<String>) -> std:
 }
 
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), HubErrorKind> {
-    let folder = path.parent().expect("a file of the cache lies in a folder");
-    create_folder(folder)?;
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().map_err(cache_error(path))
+    new_file::write_whole(path, bytes).map_err(cache_error(path))
 }
 
 /// Opens a file that is being filled, to go on behind what it holds.

@@ -4,6 +4,7 @@
 //! The cache is the one that the hub's other clients use. Files appear in it whole or not at all.
 
 mod cache;
+mod client;
 mod error;
 mod options;
 #[cfg(test)]
@@ -17,10 +18,9 @@ pub use options::HubOptions;
 
 use crate::DataProgress;
 use cache::{RepoCache, is_commit, is_safe_path};
-use hf_hub::api::sync::{Api, ApiBuilder, ApiError, ApiRepo};
-use hf_hub::{Cache, Repo, RepoType};
+use client::Client;
+use hf_hub::RepoType;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 use transfer::Request;
@@ -48,11 +48,27 @@ impl RepoKind {
             Self::Model => RepoType::Model,
         }
     }
+
+    /// The part of an address that stands before the repository's name, among descriptions and among files.
+    fn api_prefix(self) -> &'static str {
+        match self {
+            Self::Dataset => "datasets",
+            Self::Model => "models",
+        }
+    }
+
+    fn file_prefix(self) -> &'static str {
+        match self {
+            Self::Dataset => "/datasets",
+            Self::Model => "",
+        }
+    }
 }
 
 /// A client of one hub.
 pub struct Hub {
     options: HubOptions,
+    client: Client,
 }
 
 /// One commit of a repository.
@@ -68,7 +84,9 @@ pub struct Snapshot<'a> {
 impl Hub {
     /// A client with the given settings.
     pub fn new(options: HubOptions) -> Self {
-        Self { options }
+        let HubOptions { endpoint, login, token, .. } = &options;
+        let client = Client::new(endpoint, login.as_deref(), token.as_deref());
+        Self { options, client }
     }
 
     /// A client with the settings of the environment.
@@ -127,11 +145,10 @@ impl Hub {
         cache: &RepoCache,
         progress: &dyn DataProgress,
     ) -> Result<(String, Vec<String>), HubErrorKind> {
-        let api = self.api_repo(kind, repo, revision)?;
-        let api = Arc::new(api);
+        let repo = format!("{}/{repo}", kind.api_prefix());
         let info = self.with_retries(progress, || {
-            let api = api.clone();
-            wait_for(progress, move || api.info())
+            let (client, repo, revision) = (self.client.clone(), repo.clone(), revision.to_owned());
+            wait_for(progress, move || client.info(&repo, &revision))
         })?;
         let files: Vec<String> = info.siblings.into_iter().map(|sibling| sibling.rfilename).collect();
         if !is_commit(&info.sha) {
@@ -142,20 +159,6 @@ impl Hub {
         }
         cache.remember(revision, &info.sha, &files)?;
         Ok((info.sha, files))
-    }
-
-    fn api_repo(&self, kind: RepoKind, repo: &str, revision: &str) -> Result<ApiRepo, HubErrorKind> {
-        let repo = Repo::with_revision(repo.to_owned(), kind.hub_type(), revision.to_owned());
-        Ok(self.api()?.repo(repo))
-    }
-
-    fn api(&self) -> Result<Api, HubErrorKind> {
-        ApiBuilder::from_cache(Cache::new(self.options.cache_dir.clone()))
-            .with_endpoint(self.options.endpoint.clone())
-            .with_token(self.options.token.clone())
-            .with_progress(false)
-            .build()
-            .map_err(|error| from_api(&error))
     }
 
     /// Asks again, after growing pauses, as long as that may help.
@@ -219,22 +222,21 @@ impl Snapshot<'_> {
     }
 
     fn fetch(&self, file: &str, progress: &dyn DataProgress) -> Result<PathBuf, HubErrorKind> {
-        let url = self.hub.api_repo(self.kind, &self.repo, &self.commit)?.url(&percent_encode(file));
-        let api = self.hub.api()?;
-        let metadata = self.hub.with_retries(progress, || {
-            let (api, url) = (api.clone(), url.clone());
-            wait_for(progress, move || api.metadata(&url))
+        let client = &self.hub.client;
+        let path =
+            format!("{}/{}/resolve/{}/{}", self.kind.file_prefix(), self.repo, self.commit, percent_encode(file));
+        let head = self.hub.with_retries(progress, || {
+            let (client, path) = (client.clone(), path.clone());
+            wait_for(progress, move || client.head(&path))
         })?;
-        let blob = self.cache.blob(metadata.etag());
+        let blob = self.cache.blob(&head.etag);
         let part_path = blob.with_extension("incomplete");
         let mut part = cache::open_part(&part_path)?;
         lock(&part, &part_path, progress)?;
         if !blob.is_file() {
-            let size = metadata.size() as u64;
-            let request = Request { url: &url, token: self.hub.options.token.as_deref(), size, part: &part_path };
-            let agent = transfer::agent();
-            transfer::announce(file, size, &part, progress);
-            self.hub.with_retries(progress, || transfer::fetch(&agent, &request, &mut part, progress))?;
+            let request = Request { path: &path, size: head.size, part: &part_path };
+            transfer::announce(file, head.size, &part, progress);
+            self.hub.with_retries(progress, || transfer::fetch(client, &request, &mut part, progress))?;
             progress.finish();
             std::fs::rename(&part_path, &blob).map_err(cache::cache_error(&blob))?;
         } else {
@@ -271,36 +273,28 @@ fn sleep(duration: Duration, progress: &dyn DataProgress) -> Result<(), HubError
     }
 }
 
-/// Runs a request of hf-hub in a thread of its own, because hf-hub 0.5 sets no time limits and cannot be interrupted.
-/// A request that is given up is left to its thread, which nobody waits for.
+/// Runs a request in a thread of its own, so that the user can interrupt it. A request that is given up is left to its
+/// thread, which nobody waits for.
 fn wait_for<T: Send + 'static>(
     progress: &dyn DataProgress,
-    request: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+    request: impl FnOnce() -> Result<T, HubErrorKind> + Send + 'static,
 ) -> Result<T, HubErrorKind> {
     let (sender, answer) = std::sync::mpsc::sync_channel(1);
     std::thread::spawn(move || sender.send(request()).ok());
     let end = Instant::now() + ANSWER_LIMIT;
     loop {
         match answer.recv_timeout(POLL) {
-            Ok(result) => return result.map_err(|error| from_api(&error)),
+            Ok(result) => return result,
             Err(RecvTimeoutError::Timeout) if progress.is_interrupted() => return Err(HubErrorKind::Interrupted),
             Err(RecvTimeoutError::Timeout) if Instant::now() < end => {}
             Err(RecvTimeoutError::Timeout) => {
                 let reason = format!("no answer within {} s", ANSWER_LIMIT.as_secs());
                 return Err(HubErrorKind::Unreachable(reason));
             }
-            // hf-hub panics on some answers, a redirect without a target for one.
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(HubErrorKind::BadReply("an answer that its client cannot read".to_owned()));
             }
         }
-    }
-}
-
-fn from_api(error: &ApiError) -> HubErrorKind {
-    match error {
-        ApiError::RequestError(error) => transfer::from_ureq(error),
-        other => HubErrorKind::BadReply(other.to_string()),
     }
 }
 
@@ -313,7 +307,7 @@ fn is_repo_name(repo: &str) -> bool {
     repo.split('/').count() <= 2 && repo.split('/').all(is_word)
 }
 
-/// Writes a path so that it can stand in an address; hf-hub takes it as it is.
+/// Writes a path so that it can stand in an address.
 fn percent_encode(file: &str) -> String {
     let mut encoded = String::with_capacity(file.len());
     for byte in file.bytes() {

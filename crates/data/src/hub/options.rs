@@ -11,8 +11,10 @@ const N_ATTEMPTS: usize = 5;
 /// Settings of a hub client.
 #[derive(Clone, Debug)]
 pub struct HubOptions {
-    /// address of the hub, without a slash at the end
+    /// address of the hub, without a slash at the end and without a login; it may stand in reports
     pub endpoint: String,
+    /// `user:password` of an address such as `http://user:password@host`
+    pub login: Option<String>,
     /// folder of the cache, laid out as the hub's own clients do
     pub cache_dir: PathBuf,
     /// for private and gated repositories
@@ -28,8 +30,10 @@ pub struct HubOptions {
 impl HubOptions {
     /// Settings with a cache folder and an endpoint, online and without a token.
     pub fn new(endpoint: impl Into<String>, cache_dir: impl Into<PathBuf>) -> Self {
+        let (endpoint, login) = split_login(endpoint.into().trim_end_matches('/'));
         Self {
-            endpoint: endpoint.into().trim_end_matches('/').to_owned(),
+            endpoint,
+            login,
             cache_dir: cache_dir.into(),
             token: None,
             offline: false,
@@ -52,6 +56,16 @@ impl HubOptions {
         options.token = options.token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
         options.offline = variable("HF_HUB_OFFLINE").is_some_and(|value| is_true(&value));
         options
+    }
+}
+
+/// An address without its login, and the login.
+fn split_login(address: &str) -> (String, Option<String>) {
+    let start = address.find("://").map_or(0, |place| place + 3);
+    let end = address[start..].find(['/', '?', '#']).map_or(address.len(), |place| start + place);
+    match address[start..end].rsplit_once('@') {
+        Some((login, host)) => (format!("{}{host}{}", &address[..start], &address[end..]), Some(login.to_owned())),
+        None => (address.to_owned(), None),
     }
 }
 
@@ -86,6 +100,14 @@ mod tests {
         assert_eq!(options.cache_dir, PathBuf::from("/somewhere/hub"));
         assert_eq!(options.token.as_deref(), Some("secret"));
         assert!(options.offline);
+    }
+
+    #[test]
+    fn a_login_is_no_part_of_the_address() {
+        let options = HubOptions::new("http://me:secret@p@hub:8/a@b/", "/cache");
+        assert_eq!(options.endpoint, "http://hub:8/a@b");
+        assert_eq!(options.login.as_deref(), Some("me:secret@p"));
+        assert_eq!(HubOptions::new("http://hub/a@b", "/cache").login, None);
     }
 
     #[test]

@@ -10,8 +10,10 @@ use std::sync::{Arc, Mutex};
 pub(crate) const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 /// How the server treats requests.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Manners {
+    /// Send questions for files on to this address, followed by the path.
+    pub(crate) redirect_files_to: Option<String>,
     /// Answer everything with this status.
     pub(crate) status: Option<u16>,
     /// Close the connection after so many bytes of a body.
@@ -27,6 +29,7 @@ pub(crate) struct Server {
     pub(crate) endpoint: String,
     manners: Arc<Mutex<Manners>>,
     n_requests: Arc<AtomicUsize>,
+    authorizations: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
@@ -38,20 +41,27 @@ impl Server {
         let manners = Arc::new(Mutex::new(Manners::default()));
         let n_requests = Arc::new(AtomicUsize::new(0));
         let (shared, count) = (manners.clone(), n_requests.clone());
+        let authorizations = Arc::new(Mutex::new(Vec::new()));
+        let heard = authorizations.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let number = count.fetch_add(1, Ordering::SeqCst);
-                let manners = *shared.lock().unwrap();
+                let manners = shared.lock().unwrap().clone();
                 // A client that hangs up early is the point of some tests.
-                answer(stream.unwrap(), &files, manners, number).ok();
+                answer(stream.unwrap(), &files, &manners, number, &heard).ok();
             }
         });
-        Self { endpoint, manners, n_requests }
+        Self { endpoint, manners, n_requests, authorizations }
     }
 
     pub(crate) fn behave(&self, manners: Manners) {
         self.n_requests.store(0, Ordering::SeqCst);
         *self.manners.lock().unwrap() = manners;
+    }
+
+    /// The authorizations that came with requests so far.
+    pub(crate) fn authorizations(&self) -> Vec<String> {
+        self.authorizations.lock().unwrap().clone()
     }
 
     pub(crate) fn n_requests(&self) -> usize {
@@ -63,10 +73,12 @@ impl Server {
 fn answer(
     mut stream: TcpStream,
     files: &HashMap<String, Vec<u8>>,
-    manners: Manners,
+    manners: &Manners,
     number: usize,
+    authorizations: &Mutex<Vec<String>>,
 ) -> std::io::Result<()> {
-    let (path, range) = read_request(&stream)?;
+    let Request { path, range, authorization } = read_request(&stream)?;
+    authorizations.lock().unwrap().extend(authorization);
     if let Some(status) = if number < manners.fail_first { Some(503) } else { manners.status } {
         return refuse(stream, status);
     }
@@ -75,6 +87,10 @@ fn answer(
         let body = serde_json::json!({"sha": COMMIT, "siblings": siblings}).to_string();
         let length = body.len();
         return write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+    }
+    if let Some(target) = &manners.redirect_files_to {
+        let head = format!("HTTP/1.1 302 Found\r\nLocation: {target}{path}\r\nETag: \"tag-of-the-hub\"\r\n");
+        return write!(stream, "{head}X-Repo-Commit: {COMMIT}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     }
     let file = path.strip_prefix(&format!("/datasets/owner/name/resolve/{COMMIT}/"));
     match file.and_then(|file| files.get_key_value(&file.replace("%20", " "))) {
@@ -86,14 +102,20 @@ fn answer(
 /// First byte, and last byte where it is given.
 type ByteRange = (usize, Option<usize>);
 
-/// The path and the range of a request.
-fn read_request(stream: &TcpStream) -> std::io::Result<(String, Option<ByteRange>)> {
+struct Request {
+    path: String,
+    range: Option<ByteRange>,
+    authorization: Option<String>,
+}
+
+fn read_request(stream: &TcpStream) -> std::io::Result<Request> {
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let first = lines.next().transpose()?.unwrap_or_default();
     let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
-    let mut range = None;
+    let (mut range, mut authorization) = (None, None);
     for line in lines {
         let line = line?.to_ascii_lowercase();
+        authorization = authorization.or(line.strip_prefix("authorization: ").map(str::to_owned));
         if line.is_empty() {
             break;
         }
@@ -101,7 +123,7 @@ fn read_request(stream: &TcpStream) -> std::io::Result<(String, Option<ByteRange
             range = Some((from.parse().unwrap(), to.parse().ok()));
         }
     }
-    Ok((path, range))
+    Ok(Request { path, range, authorization })
 }
 
 fn refuse(mut stream: TcpStream, status: u16) -> std::io::Result<()> {
@@ -113,7 +135,7 @@ fn send_file(
     name: &str,
     bytes: &[u8],
     range: Option<ByteRange>,
-    manners: Manners,
+    manners: &Manners,
 ) -> std::io::Result<()> {
     // The client's first question, for a single byte, is always answered by the rules.
     let range = range.filter(|range| !manners.ignores_ranges || *range == (0, Some(0)));

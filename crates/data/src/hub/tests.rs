@@ -188,3 +188,68 @@ fn two_at_once_do_not_disturb_each_other() {
         }
     });
 }
+
+impl Setting {
+    fn hub_with_token(&self) -> Hub {
+        let mut options = HubOptions::new(&self.server.endpoint, self.home.path().join("hub"));
+        options.first_pause = Duration::from_millis(1);
+        options.token = Some("hf_secret".to_owned());
+        Hub::new(options)
+    }
+
+    fn redirect_to(&self, address: &str) {
+        self.server.behave(Manners { redirect_files_to: Some(address.to_owned()), ..Manners::default() });
+    }
+}
+
+#[test]
+fn the_token_goes_to_the_hub_alone() {
+    let elsewhere = Setting::new();
+    let port = elsewhere.server.endpoint.rsplit_once(':').unwrap().1;
+    // another port of the same host, and another host
+    for address in [elsewhere.server.endpoint.clone(), format!("http://localhost:{port}")] {
+        let setting = Setting::new();
+        setting.redirect_to(&address);
+        assert_eq!(setting.fetch(&setting.hub_with_token(), FILE).unwrap(), content());
+        assert!(setting.server.authorizations().iter().all(|found| found == "bearer hf_secret"));
+        assert_eq!(setting.server.authorizations().len(), 3, "description, head and body");
+        assert_eq!(elsewhere.server.authorizations(), [] as [String; 0], "{address}");
+        // what the hub says of a file counts, not what the place says where it lies
+        assert!(setting.home.path().join("hub/datasets--owner--name/blobs/tag-of-the-hub").is_file());
+    }
+}
+
+#[test]
+fn a_token_that_left_the_hub_does_not_come_back() {
+    let (setting, elsewhere) = (Setting::new(), Setting::new());
+    setting.redirect_to(&elsewhere.server.endpoint);
+    elsewhere.redirect_to(&setting.server.endpoint);
+    let text = setting.fetch(&setting.hub_with_token(), FILE).unwrap_err();
+    assert!(text.contains("more than 10 redirects"), "{text}");
+    assert_eq!(setting.server.authorizations().len(), 2, "description, and head before the first redirect");
+    assert_eq!(elsewhere.server.authorizations(), [] as [String; 0]);
+}
+
+#[test]
+fn a_redirect_to_itself_ends() {
+    let setting = Setting::new();
+    setting.redirect_to("");
+    let text = setting.fetch(&setting.hub(), FILE).unwrap_err();
+    assert!(text.contains("more than 10 redirects") && text.contains(FILE), "{text}");
+    assert!(setting.server.n_requests() < 20, "{}", setting.server.n_requests());
+}
+
+#[test]
+fn a_login_in_the_address_is_used_and_never_told() {
+    let setting = Setting::new();
+    let address = setting.server.endpoint.replace("//", "//me:secret@");
+    let mut options = HubOptions::new(address, setting.home.path().join("hub"));
+    options.first_pause = Duration::from_millis(1);
+    let hub = Hub::new(options);
+    assert_eq!(setting.fetch(&hub, FILE).unwrap(), content());
+    assert!(setting.server.authorizations().iter().all(|found| found.starts_with("basic ")));
+    assert_eq!(setting.server.authorizations().len(), 3);
+    assert_eq!(hub.endpoint(), setting.server.endpoint);
+    let text = setting.fetch(&hub, "absent.bin").unwrap_err();
+    assert!(!text.contains("secret"), "{text}");
+}

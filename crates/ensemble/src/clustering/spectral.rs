@@ -7,23 +7,26 @@
 use super::k_means::fill_empty;
 use super::lloyd;
 use super::similarity::Similarity;
-use faer::{Mat, Side};
+use nalgebra::DMatrix;
 use stillhouse_core::Seed;
 
 /// A class whose row of eigenvectors is shorter than this is connected to nothing.
 const ISOLATED: f64 = 1e-9;
+/// Iterations of the eigensolver; it usually takes two or three for each class.
+const MAX_SWEEPS: usize = 1_000_000;
 
 /// Exactly `n_clusters` groups without empty ones, or none where the eigenvectors cannot be found.
 pub(super) fn partition(similarity: &Similarity, n_clusters: usize, seed: Seed) -> Option<Vec<Vec<usize>>> {
     let n_classes = similarity.n_classes();
     let n_clusters = n_clusters.min(n_classes);
     let entry = |row: usize, column: usize| if row == column { 0.0 } else { similarity.get(row, column) };
-    let matrix = Mat::from_fn(n_classes, n_classes, entry);
-    // in ascending order of eigenvalues
-    let vectors = matrix.self_adjoint_eigen(Side::Lower).ok()?;
-    let vectors = vectors.U();
-    let row =
-        |class: usize| -> Vec<f64> { (0..n_clusters).map(|index| vectors[(class, n_classes - 1 - index)]).collect() };
+    let decomposition = DMatrix::from_fn(n_classes, n_classes, entry).try_symmetric_eigen(f64::EPSILON, MAX_SWEEPS)?;
+    let (values, vectors) = (decomposition.eigenvalues, decomposition.eigenvectors);
+    let mut by_eigenvalue: Vec<usize> = (0..n_classes).collect();
+    by_eigenvalue.sort_by(|a, b| values[*b].total_cmp(&values[*a]));
+    let row = |class: usize| -> Vec<f64> {
+        by_eigenvalue[..n_clusters].iter().map(|column| vectors[(class, *column)]).collect()
+    };
     let mut connected = Vec::new();
     let mut points = Vec::new();
     for class in 0..n_classes {

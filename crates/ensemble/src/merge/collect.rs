@@ -143,19 +143,28 @@ fn raise_empty_groups<'a, P: Copy + Into<f64>>(
         if *mass >= floor {
             continue;
         }
-        let raised = |value: f64| if *mass > 0.0 { value * floor / *mass } else { MASS_FLOOR };
         let range = groups.range(group);
         if range.is_empty() {
             if let Rest::Row(row, factor) = rest {
                 scale_into(row, factor, out);
                 rest = Rest::Out;
             }
-            out.iter_mut().for_each(|value| *value = raised(*value));
+            groups.listed().iter().for_each(|class| out[*class as usize] = 0.0);
+            raise(out, sum(out), floor);
             groups.listed().iter().for_each(|class| out[*class as usize] = 0.0);
         } else {
-            listed_mass[range].iter_mut().for_each(|value| *value = raised(*value));
+            raise(&mut listed_mass[range], *mass, floor);
         }
         *mass = floor;
     }
     rest
+}
+
+/// Scales the values of one group, whose sum is `mass`, to the sum `floor`.
+///
+/// The division comes first: a quotient lies between 0 and 1 also where values and sum are denormal, while the product
+/// of a denormal value and the floor is 0, and the row would not sum to 1.
+fn raise(values: &mut [f64], mass: f64, floor: f64) {
+    let raised = |value: f64| if mass > 0.0 { value / mass * floor } else { MASS_FLOOR };
+    values.iter_mut().for_each(|value| *value = raised(*value));
 }

@@ -33,6 +33,16 @@ pub enum MergeError {
         /// its sum
         sum: f64,
     },
+    /// A merged row that is not a distribution: numbers of the teachers, or their weights, are beyond double precision.
+    #[error(
+        "the merged probabilities sum to {sum}, expected 1\n\
+         hint: the teachers' weights or probabilities lie too far apart; give weights between 1e-6 and 1e6, \
+         and probabilities that were computed in double precision"
+    )]
+    Result {
+        /// of the merged row
+        sum: f64,
+    },
     /// A weight that is not one.
     #[error("teacher {teacher}: weight {weight} is not a finite number of at least 0")]
     Weight {

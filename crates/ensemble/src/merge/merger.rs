@@ -7,7 +7,7 @@ use super::gate::{is_open, opening_classes};
 use super::groups::SignatureGroups;
 use super::lanes::LANES;
 use super::problem::{Problem, Solution};
-use super::row::checked_sum;
+use super::row::{check_result, checked_sum};
 use super::scope::TeacherScope;
 use super::{conditional, em, means, newton, scalar};
 use std::collections::BTreeMap;
@@ -165,6 +165,9 @@ impl Merger {
         };
         for ((example, solution), out) in collected.iter().zip(&solutions).zip(out.chunks_exact_mut(self.n_classes)) {
             example.spread(&solution.probs, out);
+        }
+        for (row, probs) in out.chunks_exact(self.n_classes).enumerate() {
+            check_result(probs).map_err(|error| (row, error))?;
         }
         let stats = |(n_active, solution): (usize, &Solution)| MergeStats {
             n_iterations: solution.n_iterations,

@@ -86,3 +86,13 @@ pub(super) fn checked_sum<P: Copy + Into<f64>>(teacher: usize, row: &[P], expect
         None => Err(MergeError::Sum { teacher, sum }),
     }
 }
+
+/// Largest distance of a merged row's sum from 1: rounding in rows of a million classes stays below it.
+const RESULT_TOLERANCE: f64 = 1e-9;
+
+/// Refuses a merged row that is not a distribution, before anybody reads it.
+pub(super) fn check_result(probs: &[f64]) -> Result<(), MergeError> {
+    let (sum, sum_of_sizes) = Arch::new().dispatch(Sums { row: probs });
+    let is_good = sum == sum_of_sizes && (sum - 1.0).abs() <= RESULT_TOLERANCE;
+    if is_good { Ok(()) } else { Err(MergeError::Result { sum }) }
+}

@@ -37,6 +37,15 @@ impl Draw {
         (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
     }
 
+    /// Log-probabilities up to 760 apart: many of the probabilities are denormal, some are 0.
+    pub fn far_apart(&mut self, n: usize) -> Vec<f64> {
+        let largest = self.below(n);
+        let mut probs: Vec<f64> =
+            (0..n).map(|output| if output == largest { 1.0 } else { (-690.0 - 70.0 * self.unit()).exp() }).collect();
+        normalise(&mut probs);
+        probs
+    }
+
     /// `softmax(scale * normal)`
     pub fn distribution(&mut self, n: usize, scale: f64) -> Vec<f64> {
         let mut probs: Vec<f64> = (0..n).map(|_| (scale * self.normal()).exp()).collect();
@@ -76,6 +85,19 @@ impl Case {
             case.probs.push(probs);
             if draw.unit() < 0.5 {
                 case.weights.specialists[specialist] = 0.1 + draw.unit();
+            }
+        }
+        case
+    }
+
+    /// Teachers with denormal probabilities.
+    pub fn far_apart(seed: u64, n_specialists: usize) -> Self {
+        let mut case = Self::random(seed, n_specialists);
+        let mut draw = Draw::new(seed ^ 4);
+        case.generalist = draw.far_apart(case.n_classes());
+        for probs in &mut case.probs {
+            if draw.unit() < 0.5 {
+                *probs = draw.far_apart(probs.len());
             }
         }
         case

@@ -30,6 +30,17 @@ proptest! {
     }
 
     #[test]
+    fn denormal_probabilities_give_a_distribution_too(seed in any::<u64>(), m in 0_usize..9) {
+        let case = Case::far_apart(seed, m);
+        use MergeRule::{ArithmeticMean, EmStep, Exact, GeometricMean};
+        for rule in [Exact, EmStep, ArithmeticMean, GeometricMean] {
+            let merged = case.merge(rule).unwrap();
+            prop_assert!((merged.probs.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+            prop_assert!(merged.probs.iter().all(|prob| *prob >= 0.0));
+        }
+    }
+
+    #[test]
     fn the_optimality_conditions_hold(seed in any::<u64>(), m in 0_usize..25) {
         let case = Case::random(seed, m);
         let merged = case.merge(MergeRule::Exact).unwrap();

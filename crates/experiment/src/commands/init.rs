@@ -1,8 +1,12 @@
 //! `init`: a commented config for data that the user has.
 
-use super::init_texts::{compose_texts, recognise_table};
+use super::init_compose::{Recipe, compose, quoted};
+use super::init_sizes::{InputKind, sizes};
+use super::init_texts::{recipe_for_texts, recognise_table};
 use crate::error::{ExperimentError, Result};
 use std::path::{Path, PathBuf};
+use stillhouse_core::Seed;
+use stillhouse_data::{DataConfig, LoadContext, image_sizes};
 
 /// What was recognised at the source.
 struct Recognised {
@@ -10,6 +14,7 @@ struct Recognised {
     data: String,
     /// one line for the head of the file
     about: String,
+    n_examples: Option<usize>,
     n_classes: Option<usize>,
 }
 
@@ -21,17 +26,17 @@ struct Recognised {
 pub fn init_config(source: &str) -> Result<String> {
     let path = Path::new(source);
     if let Some(table) = recognise_table(path)? {
-        return Ok(compose_texts(&table));
+        return Ok(compose(&recipe_for_texts(&table)));
     }
     let recognised = if path.is_dir() {
         recognise_folder(path)?
     } else if is_repository_name(source) {
-        hub_images(&format!("repo = {source:?}"), &format!("The hub repository {source}."))
+        hub_images(&format!("repo = {}", quoted(source)), &format!("The hub repository {source}."))
     } else {
         let hint = "give a folder, a table of texts, or a hub repository as owner/name";
         return Err(ExperimentError::Usage(format!("{source}: no such folder or table\n  hint: {hint}")));
     };
-    Ok(compose(&recognised))
+    Ok(compose(&recipe_for_images(&recognised)))
 }
 
 fn is_repository_name(source: &str) -> bool {
@@ -40,26 +45,23 @@ fn is_repository_name(source: &str) -> bool {
 }
 
 fn recognise_folder(path: &Path) -> Result<Recognised> {
-    let toml_path = format!("path = {:?}", path.display().to_string());
+    let toml_path = format!("path = {}", quoted(&path.display().to_string()));
     let names: Vec<String> = entries(path)?.iter().map(|entry| file_name(entry)).collect();
     if names.iter().any(|name| name.contains("idx3-ubyte")) {
         let data = format!("kind = \"idx\"\n{toml_path}");
-        return Ok(Recognised { data, about: format!("Images in idx files in {}.", path.display()), n_classes: None });
+        return Ok(counted(data, format!("Images in idx files in {}.", path.display())));
     }
     let train = path.join("train");
     if train.is_dir() {
         let class_folders = entries(&train)?.into_iter().filter(|entry| entry.is_dir());
-        let n_classes = class_folders.filter(|entry| !file_name(entry).starts_with('.')).count();
-        if n_classes >= 2 {
-            let about = format!("Images of {n_classes} classes, one folder each, in {}.", path.display());
-            let data = format!(
-                "kind = \"image_folder\"\n{toml_path}\nsize = [32, 32]                        # height, width; every image is resized to it\nchannels = 3                           # 1 for grey"
-            );
-            return Ok(Recognised { data, about, n_classes: Some(n_classes) });
+        let class_folders: Vec<PathBuf> = class_folders.filter(|entry| !file_name(entry).starts_with('.')).collect();
+        if class_folders.len() >= 2 {
+            return image_folder(path, &toml_path, &class_folders);
         }
     }
     if has_parquet(path)? {
-        return Ok(hub_images(&toml_path, &format!("Images in parquet files in {}.", path.display())));
+        let found = hub_images(&toml_path, &format!("Images in parquet files in {}.", path.display()));
+        return Ok(counted(found.data, found.about));
     }
     Err(ExperimentError::BadData(anyhow::anyhow!(
         "{}: nothing recognised, expected train/<class>/ folders of images, idx files, parquet files or tables (train.csv)\n  \
@@ -68,10 +70,52 @@ fn recognise_folder(path: &Path) -> Result<Recognised> {
     )))
 }
 
+fn image_folder(path: &Path, toml_path: &str, class_folders: &[PathBuf]) -> Result<Recognised> {
+    let files: Vec<Vec<PathBuf>> = class_folders.iter().map(|folder| entries(folder)).collect::<Result<_>>()?;
+    let n_examples = files.iter().map(Vec::len).sum();
+    let [height, width] = input_size(&image_sizes(&files.concat()));
+    let n_classes = class_folders.len();
+    Ok(Recognised {
+        data: format!(
+            "kind = \"image_folder\"\n{toml_path}\nsize = [{height}, {width}]                        # height, width; every image is resized to it\nchannels = 3                           # 1 for grey"
+        ),
+        about: format!("{n_examples} images of {n_classes} classes, one folder each, in {}.", path.display()),
+        n_examples: Some(n_examples),
+        n_classes: Some(n_classes),
+    })
+}
+
+/// The median height and width, of the same aspect ratio but no longer than what two cores can train on, and no shorter
+/// than what the networks can halve three times.
+fn input_size(found: &[[usize; 2]]) -> [usize; 2] {
+    const LONGEST: usize = 64;
+    const SHORTEST: usize = 16;
+    const UNKNOWN: usize = 32;
+    if found.is_empty() {
+        return [UNKNOWN; 2];
+    }
+    let median = |side: usize| {
+        let mut sides: Vec<usize> = found.iter().map(|size| size[side]).collect();
+        sides.sort_unstable();
+        sides[sides.len() / 2].max(1)
+    };
+    let (height, width) = (median(0), median(1));
+    let scale = (LONGEST as f64 / height.max(width) as f64).min(1.0);
+    [height, width].map(|side| ((side as f64 * scale).round() as usize).max(SHORTEST))
+}
+
+/// Data that lie on this machine are read once, so that the examples are those that a run will have.
+fn counted(data: String, about: String) -> Recognised {
+    let config: Option<DataConfig> = toml::from_str(&data).ok();
+    let dataset = config.and_then(|config| config.load(&LoadContext::quiet(Seed(0))).ok());
+    let n_examples = dataset.as_ref().map(|dataset| dataset.train.len() + dataset.valid.len());
+    Recognised { data, about, n_examples, n_classes: dataset.map(|dataset| dataset.n_classes()) }
+}
+
 fn hub_images(place: &str, about: &str) -> Recognised {
     let data =
         format!("kind = \"hub_images\"\n{place}\nlabel = \"label\"                        # name of the label column");
-    Recognised { data, about: about.to_owned(), n_classes: None }
+    Recognised { data, about: about.to_owned(), n_examples: None, n_classes: None }
 }
 
 fn has_parquet(path: &Path) -> Result<bool> {
@@ -97,53 +141,20 @@ fn file_name(path: &Path) -> String {
     path.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned())
 }
 
-/// Few and large clusters do best; about a dozen classes each, two at least.
-pub(super) fn n_clusters(n_classes: Option<usize>) -> usize {
-    const CLASSES_EACH: usize = 12;
-    n_classes.map_or(2, |n_classes| (n_classes / CLASSES_EACH).clamp(2, 20))
-}
-
-fn compose(recognised: &Recognised) -> String {
-    let Recognised { data, about, n_classes } = recognised;
-    let n_clusters = n_clusters(*n_classes);
-    format!(
-        r#"# {about}
-# Check    stillhouse check THIS_FILE
-# Look     stillhouse data preview THIS_FILE
-# Plan     stillhouse plan THIS_FILE
-# Run      stillhouse run THIS_FILE
-# Expect   (write here what you measured: accuracies, minutes, machine, date)
-seed = 0
-
-[data]
-{data}
-valid_fraction = 0.1                   # carved from train; the test split is read once, by the evaluation
-augment = {{ kind = "shift", max_pixels = 2 }}
-
-[generalist]                           # the big network that knows every class
-model = {{ kind = "resnet", depth = 8, width = 32 }}
-training = {{ n_epochs = 15, optimizer = {{ kind = "sgd", momentum = 0.9, nesterov = true, weight_decay = 5e-3 }}, schedule = {{ kind = "one_cycle", peak_learning_rate = 0.1 }} }}
-
-[clustering]                           # which classes go to which specialist
-affinity = "prediction_covariance"     # or "soft_confusion"
-method = {{ kind = "k_means", n_clusters = {n_clusters} }}
-coverage = 1                           # clusters that each class is in, at least
-
-[specialists]                          # one network for each cluster, with a dustbin for all other classes
-init = "generalist"                    # or "scratch"
-training = {{ n_epochs = 6, optimizer = {{ kind = "sgd", momentum = 0.9, nesterov = true, weight_decay = 5e-3 }}, schedule = {{ kind = "one_cycle", peak_learning_rate = 0.03 }} }}
-
-[merge]
-rule = "exact"
-gate = {{ kind = "all" }}
-
-[student]                              # the small network that is shipped
-model = {{ kind = "resnet", depth = 8, width = 12 }}
-training = {{ n_epochs = 20, optimizer = {{ kind = "sgd", momentum = 0.9, nesterov = true, weight_decay = 5e-3 }}, schedule = {{ kind = "one_cycle", peak_learning_rate = 0.1 }} }}
-distillation = {{ loss = {{ kind = "soft_cross_entropy", temperature = 4.0 }}, task_loss_weight = 0.1, distill_loss_weight = 0.9 }}
-views = 4                              # augmented views of each example for which soft targets are stored
-"#
-    )
+fn recipe_for_images(recognised: &Recognised) -> Recipe {
+    const AUGMENT: &str = "valid_fraction = 0.1                   # carved from train; the test split is read once, by the evaluation\naugment = { kind = \"shift\", max_pixels = 2 }";
+    let n_training = recognised.n_examples.map(|n_examples| n_examples * 9 / 10);
+    Recipe {
+        about: recognised.about.clone(),
+        data: format!("{}\n{AUGMENT}", recognised.data),
+        generalist: r#"{ kind = "resnet", depth = 8, width = 32 }"#.to_owned(),
+        pretrained: String::new(),
+        student: r#"{ kind = "resnet", depth = 8, width = 12 }"#.to_owned(),
+        optimizer: r#"{ kind = "sgd", momentum = 0.9, nesterov = true, weight_decay = 5e-3 }"#,
+        peak_learning_rate: 0.1,
+        temperature: 4.0,
+        sizes: sizes(n_training, recognised.n_classes, InputKind::Images),
+    }
 }
 
 #[cfg(test)]
@@ -165,7 +176,7 @@ mod tests {
             std::fs::create_dir_all(folder.path().join("images/train").join(class)).unwrap();
         }
         let images = init_config(&folder.path().join("images").display().to_string()).unwrap();
-        assert!(images.contains("Images of 3 classes"));
+        assert!(images.contains("images of 3 classes") && images.contains("n_models = 3"), "{images}");
         resolves(&images);
         resolves(&init_config("uoft-cs/cifar100").unwrap());
         std::fs::create_dir(folder.path().join("idx")).unwrap();
@@ -197,5 +208,13 @@ mod tests {
         let error = init_config(&folder.path().display().to_string()).unwrap_err();
         assert_eq!(error.exit_code(), 3);
         assert_eq!(init_config("no-such-folder").unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn images_keep_their_aspect_ratio_and_are_never_crushed() {
+        assert_eq!(input_size(&[]), [32, 32]);
+        assert_eq!(input_size(&[[28, 28], [28, 28], [500, 500]]), [28, 28]);
+        assert_eq!(input_size(&[[300, 600]]), [32, 64]);
+        assert_eq!(input_size(&[[20, 2000]]), [16, 64]);
     }
 }

@@ -1,9 +1,11 @@
 //! `init` for tables of texts.
 
-use super::init::n_clusters;
+use super::init_compose::{Recipe, quoted as toml_string};
+use super::init_sizes::{InputKind, sizes};
 use crate::error::Result;
 use std::path::{Path, PathBuf};
-use stillhouse_data::{TableGuess, guess_table};
+use stillhouse_core::Seed;
+use stillhouse_data::{DataConfig, LoadContext, TableGuess, guess_table};
 
 /// A table, or the tables of a folder.
 pub(super) struct RecognisedTable {
@@ -18,7 +20,7 @@ const ENDINGS: [&str; 5] = ["csv", "tsv", "jsonl", "ndjson", "json"];
 
 /// Recognises a file of texts, or a folder with `train.csv` or the like.
 pub(super) fn recognise_table(path: &Path) -> Result<Option<RecognisedTable>> {
-    let quoted = |path: &Path| format!("{:?}", path.display().to_string());
+    let quoted = |path: &Path| toml_string(&path.display().to_string());
     if path.is_dir() {
         let Some(train) = find(path, &["train", "training"]) else { return Ok(None) };
         let valid = find(path, &["valid", "validation", "val", "dev"]);
@@ -53,10 +55,10 @@ fn has_known_ending(path: &Path) -> bool {
     ENDINGS.contains(&ending.as_str())
 }
 
-pub(super) fn compose_texts(table: &RecognisedTable) -> String {
+pub(super) fn recipe_for_texts(table: &RecognisedTable) -> Recipe {
     let RecognisedTable { files, place, guess, has_valid } = table;
     let TableGuess { text, label, has_names, n_labels, mean_characters } = guess;
-    let column = |name: &str| if *has_names { format!("{name:?}") } else { name.to_owned() };
+    let column = |name: &str| if *has_names { toml_string(name) } else { name.to_owned() };
     let (text, label) = (column(text), column(label));
     let header = if *has_names { "" } else { "\nheader = false                         # columns are counted from 1" };
     let valid = if *has_valid {
@@ -64,46 +66,38 @@ pub(super) fn compose_texts(table: &RecognisedTable) -> String {
     } else {
         "\nvalid_fraction = 0.1                   # carved from train; the test split is read once, by the evaluation"
     };
-    let n_clusters = n_clusters(Some(*n_labels));
-    format!(
-        r#"# Texts of {n_labels} or more classes, {mean_characters} characters on average, in {place}.
-# Check    stillhouse check THIS_FILE
-# Look     stillhouse data preview THIS_FILE
-# Plan     stillhouse plan THIS_FILE
-# Run      stillhouse run THIS_FILE
-# Expect   (write here what you measured: accuracies, minutes, machine, date)
-seed = 0
-
-[data]
-kind = "table"
+    let data = format!(
+        r#"kind = "table"
 {files}
 text = {text}                          # column of the texts
 label = {label}                        # column of the labels{header}{valid}
-augment = {{ kind = "text", word_dropout = 0.1, character_noise = 0.02 }}
+augment = {{ kind = "text", word_dropout = 0.1, character_noise = 0.02 }}"#
+    );
+    // the guess looked at the first rows alone; where the table cannot be read whole, they must do
+    let (n_training, n_classes) = count(&data).unzip();
+    let n_classes = n_classes.unwrap_or(*n_labels);
+    Recipe {
+        about: format!("Texts of {n_classes} classes, {mean_characters} characters on average, in {}.", place.display()),
+        data,
+        generalist: r#"{ kind = "ngram_bag", n_buckets = 65536, width = 64, hidden = [256], ngrams = { characters = [1, 4], words = [1, 2], lowercase = true } }"#.to_owned(),
+        pretrained: PRETRAINED.to_owned(),
+        student: r#"{ kind = "ngram_bag", n_buckets = 8192, width = 24, ngrams = { characters = [1, 4], words = [1, 1], lowercase = true } }   # 8192 x 24 numbers are 0.8 MB"#.to_owned(),
+        optimizer: r#"{ kind = "adamw", weight_decay = 1e-4 }"#,
+        peak_learning_rate: 1e-2,
+        temperature: 2.0,
+        sizes: sizes(n_training, Some(n_classes), InputKind::Texts),
+    }
+}
 
-[generalist]                           # the big network that knows every class
-model = {{ kind = "ngram_bag", n_buckets = 65536, width = 64, hidden = [256], ngrams = {{ characters = [1, 4], words = [1, 2], lowercase = true }} }}
-training = {{ n_epochs = 15, optimizer = {{ kind = "adamw", weight_decay = 1e-4 }}, schedule = {{ kind = "one_cycle", peak_learning_rate = 1e-2 }} }}
+/// A pretrained encoder is better on most texts; it needs the hub once, and more time.
+const PRETRAINED: &str = r#"# A pretrained encoder (from the hub, 90 MB) is better on most texts, and slower; with it, n_epochs = 5 and learning rates of 3e-4:
+# model = { kind = "bert", repo = "sentence-transformers/all-MiniLM-L6-v2", max_len = 64, learning_rate_decay = 0.9 }
+# tokenizer = { kind = "hub", repo = "sentence-transformers/all-MiniLM-L6-v2" }
+"#;
 
-[clustering]                           # which classes go to which specialist
-affinity = "prediction_covariance"     # or "soft_confusion"
-method = {{ kind = "k_means", n_clusters = {n_clusters} }}
-coverage = 1                           # clusters that each class is in, at least
-
-[specialists]                          # one network for each cluster, with a dustbin for all other classes
-init = "generalist"                    # or "scratch"
-training = {{ n_epochs = 6, optimizer = {{ kind = "adamw", weight_decay = 1e-4 }}, schedule = {{ kind = "one_cycle", peak_learning_rate = 3e-3 }} }}
-
-[merge]
-rule = "exact"
-gate = {{ kind = "all" }}
-
-[student]                              # the small network that is shipped: 8192 x 24 numbers are 0.8 MB
-model = {{ kind = "ngram_bag", n_buckets = 8192, width = 24, ngrams = {{ characters = [1, 4], words = [1, 1], lowercase = true }} }}
-training = {{ n_epochs = 30, optimizer = {{ kind = "adamw", weight_decay = 1e-4 }}, schedule = {{ kind = "one_cycle", peak_learning_rate = 1e-2 }} }}
-distillation = {{ loss = {{ kind = "soft_cross_entropy", temperature = 2.0 }}, task_loss_weight = 0.1, distill_loss_weight = 0.9 }}
-views = 4                              # views of each text for which soft targets are stored
-"#,
-        place = place.display()
-    )
+/// Training examples and classes of a table.
+fn count(data: &str) -> Option<(usize, usize)> {
+    let config: DataConfig = toml::from_str(data).ok()?;
+    let dataset = config.load(&LoadContext::quiet(Seed(0))).ok()?;
+    Some((dataset.train.len(), dataset.n_classes()))
 }

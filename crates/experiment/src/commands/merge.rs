@@ -1,8 +1,9 @@
 //! `merge`: predictions made by any program become soft targets.
 
-use crate::error::{ExperimentError, Result, file_error};
+use crate::config::Classes;
+use crate::error::{ExperimentError, Result, file_error, system_error};
 use crate::external::{ExternalTeacher, Predictions};
-use crate::files::NewFile;
+use crate::files::check_output;
 use crate::observer::{Interrupt, Observer};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use stillhouse_core::{ExampleId, ExampleView};
 use stillhouse_data::MatrixWriter;
+use stillhouse_data::new_file::{NewFile, follow_links, is_special};
 use stillhouse_ensemble::{MergeConfig, MergeScratch, MergeStats, Merger};
 use stillhouse_targets::{Layout, TargetsInfo, TargetsWriter, TeacherInfo};
 
@@ -88,6 +90,7 @@ pub fn merge_teachers(
 ) -> Result<MergeOutcome> {
     let file = read_teachers(teachers)?;
     let folder = teachers.parent().unwrap_or(Path::new(""));
+    check_place(out, format, teachers, &file.teachers, folder)?;
     let mut predictions: Vec<Predictions> =
         file.teachers.iter().map(|teacher| Predictions::open(teacher, folder)).collect::<Result<_>>()?;
     let n_classes = n_classes(&predictions, file.n_classes)?;
@@ -133,6 +136,29 @@ pub fn merge_teachers(
     }
     sink.finish()?;
     Ok(outcome)
+}
+
+/// Refuses a place that is one of the inputs, and a pipe or device for a store, which is no stream.
+fn check_place(
+    out: &Path,
+    format: MergeFormat,
+    list: &Path,
+    teachers: &[ExternalTeacher],
+    folder: &Path,
+) -> Result<()> {
+    let mut inputs = vec![list.to_owned()];
+    for teacher in teachers {
+        inputs.push(folder.join(&teacher.predictions));
+        if let Classes::File(path) = &teacher.classes {
+            inputs.push(folder.join(path));
+        }
+    }
+    check_output(out, inputs.iter().map(AsRef::as_ref))?;
+    if format == MergeFormat::Store && is_special(out) {
+        let what = format!("{}: a store cannot be written into a pipe or a device", out.display());
+        return Err(ExperimentError::Usage(format!("{what}\n  hint: give a file with --out, or use --format npy")));
+    }
+    Ok(())
 }
 
 fn read_teachers(path: &Path) -> Result<TeachersFile> {
@@ -198,9 +224,10 @@ impl Sink {
     ) -> Result<Self> {
         match format {
             MergeFormat::Npy => {
-                let file = NewFile::create(path)?;
-                let writer = file.reopen().and_then(|file| MatrixWriter::new(file, n_rows, n_classes));
-                let writer = writer.map_err(|error| file_error(path, "cannot be written", error))?;
+                let unwritable = |error| system_error(path, "cannot be written", &error);
+                let file = NewFile::create(path).map_err(unwritable)?;
+                let writer = file.writer().and_then(|file| MatrixWriter::new(file, n_rows, n_classes));
+                let writer = writer.map_err(unwritable)?;
                 Ok(Self::Npy { path: path.to_owned(), file, writer })
             }
             MergeFormat::Store => {
@@ -215,8 +242,9 @@ impl Sink {
                     transform: "none".into(),
                     labels: (0..n_classes).map(|class| class.to_string()).collect(),
                 };
+                let path = &follow_links(path).map_err(|error| system_error(path, "cannot be written", &error))?;
                 let folder = path.parent().unwrap_or(Path::new(""));
-                std::fs::create_dir_all(folder).map_err(|error| file_error(path, "cannot be written", error))?;
+                std::fs::create_dir_all(folder).map_err(|error| system_error(path, "cannot be written", &error))?;
                 let key = |row: usize| ExampleView { example: ExampleId(row as u64), view: None };
                 let writer = TargetsWriter::create(path, info, (0..n_rows).map(key).collect());
                 let writer = Box::new(writer.map_err(|error| file_error(path, "cannot be written", error))?);
@@ -229,7 +257,7 @@ impl Sink {
     fn write(&mut self, rows: &[f64]) -> Result<()> {
         match self {
             Self::Npy { path, writer, .. } => {
-                writer.write(rows).map_err(|error| file_error(path, "cannot be written", error))
+                writer.write(rows).map_err(|error| system_error(path, "cannot be written", &error))
             }
             Self::Store { path, writer, next_chunk, pending } => {
                 pending.extend(rows.iter().map(|prob| *prob as f32));
@@ -251,8 +279,8 @@ impl Sink {
     fn finish(self) -> Result<()> {
         match self {
             Self::Npy { path, file, writer } => {
-                writer.finish().map_err(|error| file_error(&path, "cannot be written", error))?;
-                file.keep(&path)
+                writer.finish().map_err(|error| system_error(&path, "cannot be written", &error))?;
+                file.keep().map_err(|error| system_error(&path, "cannot be written", &error))
             }
             Self::Store { path, writer, .. } => {
                 writer.finish().map_err(|error| file_error(&path, "cannot be written", error))

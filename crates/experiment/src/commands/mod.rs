@@ -3,6 +3,8 @@
 pub(crate) mod budget;
 pub(crate) mod evaluate;
 pub(crate) mod init;
+mod init_compose;
+mod init_sizes;
 mod init_texts;
 pub(crate) mod merge;
 pub(crate) mod plan;

@@ -7,6 +7,7 @@ use crate::context::RunContext;
 use crate::error::{ExperimentError, Result};
 use crate::files::write_whole;
 use crate::observer::{Interrupt, Observer};
+use crate::outputs::check_preview_output;
 use crate::run::{RunOptions, load_data};
 use std::path::{Path, PathBuf};
 use stillhouse_data::Dataset;
@@ -28,6 +29,9 @@ pub fn preview(
     observer: &dyn Observer,
     interrupt: &Interrupt,
 ) -> Result<PathBuf> {
+    if let Some(out) = out {
+        check_preview_output(experiment, out)?;
+    }
     let scratch = tempfile::tempdir().map_err(|error| ExperimentError::Failed(error.into()))?;
     let context = RunContext::new(scratch.path(), &RunOptions::quiet(), observer, interrupt)?;
     let dataset = load_data(experiment, &context)?;
@@ -36,6 +40,7 @@ pub fn preview(
         false => ("png", draw(&dataset)?.to_png().map_err(|error| ExperimentError::BadData(error.into()))?),
     };
     let path = out.map_or_else(|| PathBuf::from(format!("{}-preview.{ending}", experiment.name())), Path::to_owned);
+    check_preview_output(experiment, &path)?;
     write_whole(&path, &bytes)?;
     Ok(path)
 }

@@ -3,6 +3,7 @@
 use crate::config::{ConfigProblems, ConfigSource, Experiment, load_sweep_axes};
 use crate::error::Result;
 use crate::files::{read_json, write_whole};
+use crate::outputs::check_outputs;
 use crate::report::sweep::{SweepCell, summary_csv, sweep_html, sweep_markdown, sweep_terminal};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -66,6 +67,17 @@ fn cell(index: usize, axes: Vec<(String, String)>) -> SweepCellSpec {
 /// Characters of a value in a folder's name.
 const MAX_VALUE_LEN: usize = 24;
 
+/// What [`collect_sweep`] writes.
+const SUMMARIES: [&str; 3] = ["summary.csv", "sweep.md", "sweep.html"];
+
+/// Refuses a folder in which the summaries would take the place of what the sweep reads.
+///
+/// # Errors
+/// The first such file; a base config that cannot run.
+pub fn check_sweep_outputs(source: &ConfigSource, sweep_dir: &Path) -> Result<()> {
+    check_outputs(&Experiment::load(source, &[])?, sweep_dir, &SUMMARIES)
+}
+
 /// Reads the cells' reports below `<sweep_dir>/cells/` and writes `summary.csv`, `sweep.md` and `sweep.html`; returns
 /// a summary for the terminal.
 ///
@@ -81,9 +93,10 @@ pub fn collect_sweep(spec: &SweepSpec, sweep_dir: &Path, failures: &BTreeMap<Str
     };
     let cells: Vec<SweepCell> =
         spec.cells.iter().map(|cell| SweepCell { axes: cell.axes.clone(), outcome: outcome(cell) }).collect();
-    write_whole(&sweep_dir.join("summary.csv"), summary_csv(&cells).as_bytes())?;
-    write_whole(&sweep_dir.join("sweep.md"), sweep_markdown(&spec.name, &cells).as_bytes())?;
-    write_whole(&sweep_dir.join("sweep.html"), sweep_html(&spec.name, &cells).as_bytes())?;
+    let texts = [summary_csv(&cells), sweep_markdown(&spec.name, &cells), sweep_html(&spec.name, &cells)];
+    for (name, text) in SUMMARIES.iter().zip(texts) {
+        write_whole(&sweep_dir.join(name), text.as_bytes())?;
+    }
     Ok(sweep_terminal(&cells))
 }
 

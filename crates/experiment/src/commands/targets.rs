@@ -231,9 +231,9 @@ impl Check<'_> {
         let teacher = self.named(&candidates)?;
         let rows = self.rows(n_rows)?;
         self.observer.progress("verify", 0, rows.len() as u64);
-        let probs = shop.context.with_all_threads(|| soft_targets_of(shop, teacher, &rows))??;
+        let probs = shop.context.with_all_threads(|| soft_targets_of(shop, &[teacher], &rows))??;
         let mut largest = 0.0_f64;
-        for ((key, _), probs) in rows.iter().zip(probs.chunks_exact(shop.n_classes())) {
+        for ((key, _), probs) in rows.iter().zip(probs[0].chunks_exact(shop.n_classes())) {
             largest = largest.max(self.difference(*key, probs)?);
         }
         Ok((teacher.members().len(), rows.len(), largest))

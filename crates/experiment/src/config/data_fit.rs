@@ -21,10 +21,10 @@ impl ExperimentConfig {
     ///
     /// # Errors
     /// A folder of published weights whose sizes cannot be read, with the key path of its model.
-    pub(crate) fn misfits(&self, facts: DataFacts<'_>) -> Result<Vec<ConfigProblem>, (&'static str, FolderError)> {
+    pub(crate) fn misfits(&self, facts: DataFacts<'_>) -> Result<Vec<ConfigProblem>, (&'static str, Box<FolderError>)> {
         let mut problems = Vec::new();
         for (key, model) in self.models() {
-            let found = model_misfits(model, facts.input).map_err(|error| (key, error))?;
+            let found = model_misfits(model, facts.input).map_err(|error| (key, Box::new(error)))?;
             problems.extend(found.iter().map(|text| ConfigProblem::new(split_key(key, text))));
         }
         if let Some(clustering) = &self.clustering {

@@ -5,7 +5,7 @@ use super::{ConfigProblem, ConfigProblems, ExperimentConfig};
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
-/// The config that runs without any file: glyphs, the whole pipeline.
+/// The config that runs without any file: 200 languages, the whole pipeline.
 pub const QUICKSTART: &str = include_str!("../../../../configs/quickstart.toml");
 
 /// Where a config comes from.
@@ -57,6 +57,8 @@ fn unreadable(path: &Path, error: &std::io::Error) -> ConfigProblems {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Experiment {
     name: String,
+    /// The file that it was read from.
+    source: Option<PathBuf>,
     config: ExperimentConfig,
     /// The file, or other source, for messages.
     source_name: String,
@@ -70,7 +72,11 @@ impl Experiment {
     /// types, values out of range.
     pub fn load(source: &ConfigSource, overrides: &[String]) -> Result<Self, ConfigProblems> {
         let (name, config) = Self::read(source, overrides)?;
-        Self::in_range(name, config, &source.display_name())
+        let file = match source {
+            ConfigSource::Quickstart => None,
+            ConfigSource::File(path) => Some(path.clone()),
+        };
+        Ok(Self { source: file, ..Self::in_range(name, config, &source.display_name())? })
     }
 
     /// The typed config of a source with its name, its ranges unchecked.
@@ -96,7 +102,8 @@ impl Experiment {
         for text in overrides {
             apply_override(&mut table, text).map_err(|message| ConfigProblems::whole(text, message))?;
         }
-        Self::from_table(table, &self.source_name, self.name.clone())
+        let experiment = Self::from_table(table, &self.source_name, self.name.clone())?;
+        Ok(Self { source: self.source.clone(), ..experiment })
     }
 
     fn from_table(table: Table, source_name: &str, default_name: String) -> Result<Self, ConfigProblems> {
@@ -140,7 +147,7 @@ impl Experiment {
 
     /// A config that was found good.
     pub(super) fn checked(name: String, config: ExperimentConfig, source_name: String) -> Self {
-        Self { name, config, source_name }
+        Self { name, source: None, config, source_name }
     }
 
     /// Problems of this experiment's config.
@@ -158,9 +165,29 @@ impl Experiment {
         &self.config
     }
 
+    /// The file that it was read from, if it was not built in.
+    pub(crate) fn source(&self) -> Option<&Path> {
+        self.source.as_deref()
+    }
+
+    /// Every text of the config, among them the paths of all files and folders that it names.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let mut texts = Vec::new();
+        let mut pending = vec![serde_json::to_value(&self.config).unwrap_or_default()];
+        while let Some(value) = pending.pop() {
+            match value {
+                serde_json::Value::String(text) => texts.push(text),
+                serde_json::Value::Array(values) => pending.extend(values),
+                serde_json::Value::Object(table) => pending.extend(table.into_iter().map(|(_, value)| value)),
+                _ => {}
+            }
+        }
+        texts
+    }
+
     /// The same under its name with another config, which is not checked again.
     pub(crate) fn with_config(&self, config: ExperimentConfig) -> Self {
-        Self { name: self.name.clone(), config, source_name: self.source_name.clone() }
+        Self { name: self.name.clone(), source: self.source.clone(), config, source_name: self.source_name.clone() }
     }
 
     /// The config as it runs, defaults and overrides included.
@@ -251,10 +278,10 @@ mod tests {
 
     #[test]
     fn all_problems_come_at_once() {
-        let text = problem(&["seed=\"x\"", "data.n_clases=3", "student.training.batch_size=-1"]);
+        let text = problem(&["seed=\"x\"", "data.labl=3", "student.training.batch_size=-1"]);
         assert!(text.contains("3 problems"), "{text}");
         assert!(text.contains("seed: expected a whole number, found the string \"x\""), "{text}");
-        assert!(text.contains("did you mean `n_classes`?"), "{text}");
+        assert!(text.contains("did you mean `label`?"), "{text}");
         assert!(text.contains("student.training.batch_size: must be 0 or more, found -1"), "{text}");
     }
 

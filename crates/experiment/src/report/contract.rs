@@ -83,6 +83,9 @@ pub struct Report {
     /// what the reader should know before believing a number, in plain sentences
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// what to change in the config after a run without a gain
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next_steps: Vec<String>,
     /// other remarks, in plain sentences
     #[serde(default)]
     pub notes: Vec<String>,

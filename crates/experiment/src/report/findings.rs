@@ -180,6 +180,28 @@ fn nearly_one_hot(report: &Report) -> Option<String> {
 
 /// The last tenth of the training against the tenth before it, held against the standard error of a validation accuracy.
 fn still_improving(report: &Report, curves: &[Curve]) -> Option<String> {
+    let gain = late_gain(report, curves)?;
+    Some(format!(
+        "The student was still improving at the end of its schedule ({} points of validation top-1 in the last {} of {}): train it longer.",
+        points(gain.top1),
+        counted(gain.n_last, "epoch"),
+        gain.n_epochs
+    ))
+}
+
+/// Whether the student gained more at the end of its training than chance explains.
+pub(super) fn is_still_improving(report: &Report, curves: &[Curve]) -> bool {
+    late_gain(report, curves).is_some()
+}
+
+/// What the student's validation accuracy gained at the end of its training.
+struct LateGain {
+    top1: f64,
+    n_last: usize,
+    n_epochs: usize,
+}
+
+fn late_gain(report: &Report, curves: &[Curve]) -> Option<LateGain> {
     let curve = curves.iter().find(|curve| curve.model == "student")?;
     let accuracies: Vec<f64> = curve.epochs.iter().filter_map(|point| point.valid_top1).collect();
     let window = ((accuracies.len() as f64 * END_OF_TRAINING).ceil() as usize).max(1);
@@ -187,14 +209,8 @@ fn still_improving(report: &Report, curves: &[Curve]) -> Option<String> {
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let (earlier, last) = accuracies[earlier_start..].split_at(window);
     let (earlier, last) = (mean(earlier), mean(last));
-    (last - earlier > top1_error(report, last)).then(|| {
-        format!(
-            "The student was still improving at the end of its schedule ({} points of validation top-1 in the last {} of {}): train it longer.",
-            points(last - earlier),
-            counted(window, "epoch"),
-            curve.epochs.len()
-        )
-    })
+    let top1 = last - earlier;
+    (top1 > top1_error(report, last)).then_some(LateGain { top1, n_last: window, n_epochs: curve.epochs.len() })
 }
 
 fn idle_specialists(report: &Report) -> Option<String> {

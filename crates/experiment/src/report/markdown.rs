@@ -29,6 +29,7 @@ pub fn markdown(report: &Report) -> String {
         conditional(report),
         out_of_scope(report),
         coverage(report),
+        next_steps(report),
         closing(report),
     ];
     plain_spaces(&sections.into_iter().flatten().collect::<Vec<_>>().join("\n"))
@@ -57,6 +58,11 @@ fn opening(report: &Report) -> Option<String> {
 fn warnings(report: &Report) -> Option<String> {
     let lines = report.warnings.iter().map(|sentence| wrapped("- ", &markdown_text(sentence), TERMINAL_WIDTH));
     (!report.warnings.is_empty()).then(|| format!("## Before you believe it\n\n{}", lines.collect::<String>()))
+}
+
+fn next_steps(report: &Report) -> Option<String> {
+    let lines = report.next_steps.iter().map(|sentence| wrapped("- ", &markdown_text(sentence), TERMINAL_WIDTH));
+    (!report.next_steps.is_empty()).then(|| format!("## What to try next\n\n{}", lines.collect::<String>()))
 }
 
 fn sorted(report: &Report) -> Vec<&ModelReport> {

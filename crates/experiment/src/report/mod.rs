@@ -15,6 +15,7 @@ pub(crate) mod format;
 mod html;
 mod markdown;
 mod names;
+mod next_steps;
 mod page;
 mod svg;
 pub mod sweep;
@@ -30,6 +31,7 @@ pub(crate) use format::counted;
 pub use html::html_page;
 pub(crate) use html::{render, style_sheet};
 pub use markdown::markdown;
+pub use next_steps::{TrainingLength, few_steps, next_steps};
 pub use page::{Curve, EpochPoint, Gallery, ReportPage, SoftTargetRow, SoftTargetSample, Tile};
 pub use terminal::terminal_summary;
 

@@ -25,6 +25,12 @@ pub fn terminal_summary(report: &Report) -> String {
     for warning in &report.warnings {
         text += &wrapped("! ", &ascii(warning), TERMINAL_WIDTH);
     }
+    if !report.next_steps.is_empty() {
+        text += "\nWhat to try next:\n";
+    }
+    for sentence in &report.next_steps {
+        text += &wrapped("- ", &ascii(sentence), TERMINAL_WIDTH);
+    }
     text
 }
 

@@ -7,6 +7,7 @@ use super::teacher::{Member, PROBS_AT_ONCE, Teacher, ask};
 use crate::error::Result;
 use std::borrow::Cow;
 use std::ops::Range;
+use stillhouse_core::ViewId;
 use stillhouse_data::Split;
 use stillhouse_train::PREDICTION_BATCH;
 
@@ -25,6 +26,12 @@ impl<'a> Voices<'a> {
         Self(voices)
     }
 
+    /// Asks about all rows of a split. Runs in the caller's pool.
+    pub fn ask_at_once(&self, shop: &Workshop<'_>, split: &Split, view: Option<ViewId>) -> Result<Answers<'_, 'a>> {
+        let predictions = ask(shop, &self.0, split, view)?;
+        Ok(Answers { voices: &self.0, n_rows: split.len(), predictions })
+    }
+
     /// Asks about a split piece by piece, so that memory does not grow with the number of examples: `hear` is given rows
     /// of the split and what all voices say about them. Runs in the caller's pool, whose threads all get a batch.
     pub fn ask(
@@ -39,8 +46,7 @@ impl<'a> Voices<'a> {
         for start in (0..split.len()).step_by(n_rows) {
             let rows = start..(start + n_rows).min(split.len());
             let positions: Vec<usize> = rows.clone().collect();
-            let predictions = ask(shop, &self.0, &split.select(&positions), None)?;
-            hear(rows.clone(), &Answers { voices: &self.0, n_rows: rows.len(), predictions })?;
+            hear(rows, &self.ask_at_once(shop, &split.select(&positions), None)?)?;
         }
         Ok(())
     }

@@ -124,12 +124,12 @@ impl<'a> Ensemble<'a> {
     /// What a student at this temperature is to learn, as distributions that its loss softens to the target. They are
     /// the merged ones, unless the config softens before the merge: then each network's own outputs are softened and
     /// merged, and the result is sharpened by as much as the loss will soften it.
-    pub fn soft_targets(&self, predictions: &[Vec<f32>], temperature: Temperature) -> Result<Vec<f32>> {
+    pub fn soft_targets<P: AsRef<[f32]>>(&self, predictions: &[P], temperature: Temperature) -> Result<Vec<f32>> {
         if self.soften == Soften::AfterMerge || temperature == Temperature::ONE {
             return self.merge(predictions);
         }
         let inverse = Temperature::new(1.0 / temperature.get()).expect("the inverse of a temperature is above 0");
-        let soften_all = |(probs, n_outputs): (&Vec<f32>, &usize)| softened(probs, *n_outputs, temperature);
+        let soften_all = |(probs, n_outputs): (&P, &usize)| softened(probs.as_ref(), *n_outputs, temperature);
         let softened_predictions: Vec<Vec<f32>> = predictions.iter().zip(&self.n_outputs).map(soften_all).collect();
         Ok(softened(&self.merge(&softened_predictions)?, self.n_classes, inverse))
     }

@@ -14,17 +14,18 @@ use crate::report::counted;
 use crate::report::{
     ClusterReport, ConditionalReport, CoverageRow, Curve, DatasetReport, DustbinReport, EpochPoint, FORMAT_VERSION,
     Gallery, ModelReport, ModelRole, OutOfScopeReport, OutOfScopeRow, PortfolioPoint, Report, SoftTargetSample,
+    TrainingLength,
 };
 use crate::statistics::{compare, gain_kept};
 use crate::store::{Stage, run_stage};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Instant;
-use stillhouse_core::{ClassClustering, Temperature};
+use stillhouse_core::{ClassClustering, ClassSubset, Temperature};
 use stillhouse_data::{SealedTest, Split};
 use stillhouse_ensemble::{Calibration, TeacherWeights, coverage_table};
 use stillhouse_targets::SoftTargets;
-use stillhouse_train::{Metrics, PredictionRecord, agreement, metrics_of};
+use stillhouse_train::{Metrics, PredictionRecord, Sampler, TrainingConfig, agreement, metrics_of};
 
 /// Everything that was trained.
 pub(crate) struct Models<'a> {
@@ -49,7 +50,7 @@ pub(crate) struct Evaluated {
 
 const EVALUATION: &str = "evaluation.json";
 /// Raised when the evaluation measures more than before, so that finished runs are evaluated anew.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Evaluates all models on the test split, which it takes by value: nobody reads it a second time.
 pub(crate) fn evaluate(
@@ -194,16 +195,39 @@ impl Evaluation<'_> {
                 .collect(),
             soft_target_entropy: Some(targets.mean_entropy()),
             warnings: Vec::new(),
+            next_steps: Vec::new(),
             notes: self.notes(),
         };
         let curves: Vec<Curve> = self.models.all_trained().into_iter().map(curve).collect();
         let failed = self.failed_specialists();
         let told = failed.into_iter().chain(unmet_merges(n_unmet)).chain(self.extreme_fit());
+        let lengths = self.training_lengths();
+        let told = told.chain(crate::report::few_steps(&lengths));
         let warnings = told.chain(crate::report::warnings(&report, &curves)).collect();
         let subsets = self.models.specialists.specialists.iter().map(|specialist| &specialist.subset);
         let cluster_galleries = cluster_galleries(self.shop, subsets)?;
-        let report = Report { warnings, ..report }.sanitised();
+        let next_steps = crate::report::next_steps(&report, &curves, &lengths);
+        let report = Report { warnings, next_steps, ..report }.sanitised();
         Ok(Evaluated { report, curves, cluster_galleries, soft_target_samples: samples })
+    }
+
+    /// Epochs and optimizer steps of each role in the config; of the specialists, those of the smallest.
+    fn training_lengths(&self) -> Vec<TrainingLength> {
+        let config = self.shop.config;
+        let length = |table, training: &TrainingConfig, n_rows| TrainingLength {
+            table,
+            n_epochs: training.n_epochs as u64,
+            n_steps: (training.n_epochs * training.steps_per_epoch(n_rows)) as u64,
+        };
+        let n_train = self.shop.train.len();
+        let n_student = self.shop.transfer.as_ref().map_or(n_train, |transfer| transfer.split.len());
+        let generalist = config.generalist.as_ref().map(|c| length("generalist", &c.training, n_train));
+        let epoch_len = |subset: &ClassSubset| Sampler::half_and_half(&self.shop.train, subset).epoch_len(n_train);
+        let smallest = self.models.specialists.specialists.iter().map(|s| epoch_len(&s.subset)).min();
+        let specialists =
+            config.specialists.as_ref().zip(smallest).map(|(c, n_rows)| length("specialists", &c.training, n_rows));
+        let student = length("student", &config.student.training, n_student);
+        [generalist, specialists, Some(student)].into_iter().flatten().collect()
     }
 
     /// A sentence for each specialist that is missing, since its clusters' numbers are missing too.
@@ -245,7 +269,8 @@ impl Evaluation<'_> {
         let of_calibration = (temperature != Temperature::ONE).then(|| {
             format!("The merged logits are divided by {:.3}, fitted on the validation split.", temperature.get())
         });
-        of_external.into_iter().chain(of_transfer).chain(of_calibration).collect()
+        let warnings = self.shop.context.warnings();
+        of_external.into_iter().chain(of_transfer).chain(of_calibration).chain(warnings).collect()
     }
 
     /// Asks every network once about each split.
@@ -318,7 +343,7 @@ impl Evaluation<'_> {
         let mut times_ms = Vec::with_capacity(N_LATENCY_RUNS);
         for run in 0..N_LATENCY_WARMUPS + N_LATENCY_RUNS {
             let start = Instant::now();
-            teacher.predict(self.shop, &one, None)?;
+            teacher.predict(self.shop, &one)?;
             if run >= N_LATENCY_WARMUPS {
                 times_ms.push(start.elapsed().as_secs_f64() * 1e3);
             }

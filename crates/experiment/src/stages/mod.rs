@@ -33,7 +33,7 @@ pub(crate) use external::read_external_teachers;
 pub(crate) use generalist::train_generalists;
 pub(crate) use merged::check_merged;
 pub(crate) use selection::FittedMerge;
-pub(crate) use soft_targets::{soft_targets_of, store_soft_targets};
+pub(crate) use soft_targets::{Wanted, soft_targets_of, store_soft_targets};
 pub(crate) use specialists::{Specialist, train_specialists};
 pub(crate) use student::{Students, train_students};
 pub(crate) use teacher::{Member, Teacher};

@@ -1,5 +1,6 @@
 //! Pictures and texts for the page: what a cluster looks like, and what a teacher knows about an example beyond its label.
 
+use super::answers::Voices;
 use super::{Teacher, Workshop};
 use crate::error::{ExperimentError, Result};
 use crate::report::{Gallery, SoftTargetRow, SoftTargetSample, Tile};
@@ -54,8 +55,9 @@ pub(super) fn soft_target_samples(
     let n_classes = shop.n_classes();
     let chosen = uncertain_rows(shop, merged);
     let split = test.select(&chosen);
-    let predict = |teacher: &Teacher<'_>| teacher.predict(shop, &split, None);
-    let [merged, generalist, student] = [predict(teachers[0])?, predict(teachers[1])?, predict(teachers[2])?];
+    let voices = Voices::new(teachers.iter().flat_map(|teacher| teacher.members()));
+    let answers = voices.ask_at_once(shop, &split, None)?;
+    let [merged, generalist, student] = [answers.by(teachers[0])?, answers.by(teachers[1])?, answers.by(teachers[2])?];
     let sample = |nth: usize| -> Result<SoftTargetSample> {
         let of = |probs: &'_ [f32]| probs[nth * n_classes..][..n_classes].to_vec();
         let softened = TEMPERATURES.iter().map(|temperature| shown(shop, "merged", &of(&merged), *temperature));

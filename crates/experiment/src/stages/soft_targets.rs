@@ -1,13 +1,15 @@
-//! What a teacher says about every example that a student learns from, once, on disk, for all students that ask.
+//! The teachers' predictions for every example that a student learns from, computed once and stored on disk for all students.
 //!
 //! N examples, V views of each, C classes.
 
 use super::Workshop;
+use super::answers::Voices;
 use super::teacher::{PROBS_AT_ONCE, Teacher};
 use crate::error::{ExperimentError, Result, file_error};
-use crate::store::{Stage, run_stage};
+use crate::store::{Stage, run_stages};
 use rayon::prelude::*;
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use stillhouse_core::{ExampleView, ViewId};
 use stillhouse_ensemble::Soften;
@@ -45,27 +47,74 @@ fn views(shop: &Workshop<'_>) -> Vec<Option<ViewId>> {
     }
 }
 
-/// Writes a teacher's soft targets for all that a student learns from, or opens those that were written before.
-pub(crate) fn store_soft_targets(shop: &Workshop<'_>, name: &str, teacher: &Teacher<'_>) -> Result<StoredTargets> {
-    let keys = teacher.keys();
-    let stage = targets_stage(shop, name, &keys, matches!(teacher, Teacher::Merged { .. }));
-    let produce = |folder: &Path| {
-        let path = folder.join(TARGETS);
-        let wrong = |error| file_error(&path, "cannot be written", error);
-        let rows = rows(shop);
-        let info = info(shop, teacher);
-        shop.context.note(name, announcement(&info, rows.len()));
-        let writer = TargetsWriter::resume(&path, info, rows.iter().map(|(key, _)| *key).collect()).map_err(wrong)?;
-        shop.context.with_all_threads(|| write(shop, name, teacher, &rows, &writer))??;
-        writer.finish().map_err(wrong)
+/// A store that a student learns from: its name, and whose predictions it holds.
+pub(crate) struct Wanted<'a> {
+    pub store: &'static str,
+    pub teacher: Teacher<'a>,
+}
+
+/// Writes the soft targets of several teachers for all examples that a student learns from, or opens those that were written
+/// before; in the order of `wanted`. One pass over the examples serves all stores that are still to be written.
+pub(crate) fn store_soft_targets(shop: &Workshop<'_>, wanted: &[Wanted<'_>]) -> Result<Vec<StoredTargets>> {
+    let stage = |wanted: &Wanted<'_>| {
+        targets_stage(shop, wanted.store, &wanted.teacher.keys(), matches!(wanted.teacher, Teacher::Merged(_)))
     };
-    let load = |folder: &Path| {
+    let stages: Vec<Stage> = wanted.iter().map(stage).collect();
+    let produce = |folders: &[(usize, PathBuf)]| {
+        let rows = rows(shop);
+        let keys: Vec<ExampleView> = rows.iter().map(|(key, _)| *key).collect();
+        let mut stores = Vec::with_capacity(folders.len());
+        for (index, folder) in folders {
+            let Wanted { store: name, teacher } = &wanted[*index];
+            let path = folder.join(TARGETS);
+            let info = info(shop, teacher);
+            shop.context.note(name, announcement(&info, rows.len()));
+            let writer = TargetsWriter::resume(&path, info, keys.clone());
+            let writer = writer.map_err(|error| file_error(&path, "cannot be written", error))?;
+            stores.push(OpenStore { name, teacher, path, writer });
+        }
+        shop.context.with_all_threads(|| write(shop, &rows, &stores))??;
+        stores.into_iter().try_for_each(OpenStore::finish)
+    };
+    let load = |index: usize, folder: &Path| {
         let path = folder.join(TARGETS);
         let targets = SoftTargets::open(&path).map_err(|error| file_error(&path, "soft targets", error))?;
         targets.check_dataset(&shop.student_fingerprint()).map_err(|error| file_error(&path, "soft targets", error))?;
-        Ok(StoredTargets { key: stage.key().to_owned(), targets: Arc::new(targets) })
+        Ok(StoredTargets { key: stages[index].key().to_owned(), targets: Arc::new(targets) })
     };
-    run_stage(shop.context, &stage, produce, load)
+    run_stages(shop.context, &stages, produce, load)
+}
+
+/// A store that is being written.
+struct OpenStore<'a> {
+    name: &'a str,
+    teacher: &'a Teacher<'a>,
+    path: PathBuf,
+    writer: TargetsWriter,
+}
+
+impl OpenStore<'_> {
+    /// Chunks among these that are still to be written, ascending.
+    fn missing(&self, chunks: &Range<usize>) -> Vec<usize> {
+        self.writer.missing_chunks().into_iter().filter(|chunk| chunks.contains(chunk)).collect()
+    }
+
+    /// Writes the missing chunks among these; `probs` are those of all of them, `[rows, C]`.
+    fn write(&self, chunks: &Range<usize>, probs: &[f32]) -> Result<()> {
+        let n_classes = self.writer.n_classes();
+        let first = self.writer.chunk_rows(chunks.start).start;
+        let of_chunk = |chunk: usize| {
+            let rows = self.writer.chunk_rows(chunk);
+            &probs[(rows.start - first) * n_classes..(rows.end - first) * n_classes]
+        };
+        let written =
+            self.missing(chunks).into_par_iter().try_for_each(|chunk| self.writer.write_chunk(chunk, of_chunk(chunk)));
+        written.map_err(failed)
+    }
+
+    fn finish(self) -> Result<()> {
+        self.writer.finish().map_err(|error| file_error(&self.path, "cannot be written", error))
+    }
 }
 
 /// Size and layout, before anything is written.
@@ -110,55 +159,48 @@ fn rows(shop: &Workshop<'_>) -> Vec<(ExampleView, usize)> {
     rows
 }
 
-/// Predicts and writes the chunks that are still missing.
-fn write(
-    shop: &Workshop<'_>,
-    name: &str,
-    teacher: &Teacher<'_>,
-    rows: &[(ExampleView, usize)],
-    writer: &TargetsWriter,
-) -> Result<()> {
-    let n_classes = shop.n_classes();
-    let missing = writer.missing_chunks();
+/// Predicts and writes the chunks that are still missing. Chunks are predicted in groups by their numbers, and a group always as
+/// a whole: after an interruption the same rows are predicted together as without one.
+fn write(shop: &Workshop<'_>, rows: &[(ExampleView, usize)], stores: &[OpenStore<'_>]) -> Result<()> {
+    // all stores have the same rows and layout, and so the same chunks
+    let Some(OpenStore { writer, .. }) = stores.first() else { return Ok(()) };
     let n_chunks = writer.n_chunks();
-    let mut n_done = n_chunks - missing.len();
-    let rows_of = |chunk_idx: usize| &rows[writer.chunk_rows(chunk_idx)];
-    let rows_at_once = (PROBS_AT_ONCE / n_classes).min(ROWS_AT_ONCE);
-    let chunks_at_once = (rows_at_once / rows_of(0).len()).max(1);
-    // groups by the numbers of the chunks: after an interruption the same rows are predicted together as without one
-    for chunks in missing.chunk_by(|a, b| a / chunks_at_once == b / chunks_at_once) {
-        shop.context.check_interrupt()?;
-        shop.context.progress(name, n_done as u64, n_chunks as u64);
-        let rows: Vec<(ExampleView, usize)> = chunks.iter().flat_map(|chunk| rows_of(*chunk)).copied().collect();
-        let probs = soft_targets_of(shop, teacher, &rows)?;
-        let mut rest = &probs[..];
-        let mut parts = Vec::with_capacity(chunks.len());
-        for chunk_idx in chunks {
-            let (part, others) = rest.split_at(rows_of(*chunk_idx).len() * n_classes);
-            parts.push((*chunk_idx, part));
-            rest = others;
-        }
-        let written = parts.into_par_iter().try_for_each(|(chunk_idx, probs)| writer.write_chunk(chunk_idx, probs));
-        written.map_err(failed)?;
-        n_done += chunks.len();
+    let rows_at_once = (PROBS_AT_ONCE / shop.n_classes()).min(ROWS_AT_ONCE);
+    let chunks_at_once = (rows_at_once / writer.chunk_rows(0).len()).max(1);
+    for start in (0..n_chunks).step_by(chunks_at_once) {
+        let chunks = start..(start + chunks_at_once).min(n_chunks);
+        let unfinished: Vec<&OpenStore<'_>> =
+            stores.iter().filter(|store| !store.missing(&chunks).is_empty()).collect();
+        unfinished.iter().for_each(|store| shop.context.progress(store.name, start as u64, n_chunks as u64));
+        let teachers: Vec<&Teacher<'_>> = unfinished.iter().map(|store| store.teacher).collect();
+        let rows = &rows[writer.chunk_rows(chunks.start).start..writer.chunk_rows(chunks.end - 1).end];
+        let probs = soft_targets_of(shop, &teachers, rows)?;
+        unfinished.iter().zip(probs).try_for_each(|(store, probs)| store.write(&chunks, &probs))?;
     }
     Ok(())
 }
 
-/// What the teacher says about some views of examples, `[rows, C]`.
+/// The soft targets of several teachers for some views of examples, `[rows, C]` each; every network is asked once.
 pub(crate) fn soft_targets_of(
     shop: &Workshop<'_>,
-    teacher: &Teacher<'_>,
+    teachers: &[&Teacher<'_>],
     rows: &[(ExampleView, usize)],
-) -> Result<Vec<f32>> {
+) -> Result<Vec<Vec<f32>>> {
     let n_classes = shop.n_classes();
-    let mut probs = vec![0.0; rows.len() * n_classes];
+    let mut probs = vec![vec![0.0; rows.len() * n_classes]; teachers.len()];
+    if teachers.is_empty() {
+        return Ok(probs);
+    }
+    let voices = Voices::new(teachers.iter().flat_map(|teacher| teacher.members()));
     for view in views(shop) {
         let positions: Vec<usize> = (0..rows.len()).filter(|position| rows[*position].0.view == view).collect();
         let of_split: Vec<usize> = positions.iter().map(|position| rows[*position].1).collect();
-        let said = teacher.soft_targets(shop, &shop.student_examples().select(&of_split), view)?;
-        for (position, said) in positions.into_iter().zip(said.chunks_exact(n_classes)) {
-            probs[position * n_classes..][..n_classes].copy_from_slice(said);
+        let answers = voices.ask_at_once(shop, &shop.student_examples().select(&of_split), view)?;
+        for (teacher, probs) in teachers.iter().zip(&mut probs) {
+            let targets = teacher.soft_targets(shop, &answers.of_all(&teacher.members()))?;
+            for (position, targets) in positions.iter().zip(targets.chunks_exact(n_classes)) {
+                probs[position * n_classes..][..n_classes].copy_from_slice(targets);
+            }
         }
     }
     Ok(probs)

@@ -33,10 +33,12 @@ impl Specialist {
     }
 }
 
-/// Trains one specialist for each cluster, none without clusters. One that fails is reported and left out; the others go on.
+/// Trains one specialist for each cluster, none without clusters. One whose training diverges, or that has no examples,
+/// is reported and left out: that is so in every run of this config.
 ///
 /// # Errors
-/// An interruption, or the failure of every specialist.
+/// Damaged files and failures of the machine, which would otherwise change the merge from one run to the next; an
+/// interruption; no specialist that can be trained.
 pub(crate) fn train_specialists(
     shop: &Workshop<'_>,
     generalists: &[Trained],
@@ -50,28 +52,40 @@ pub(crate) fn train_specialists(
         let body = recipe.start.as_ref().and_then(|(start, _)| bodies.iter().find(|body| body.key == start.key));
         recipe.frozen_features = body.map(|body| &body.train);
     }
-    let mut specialists = Vec::new();
+    let leave_out = |cluster_idx: usize, error: &ExperimentError| {
+        shop.context.note("specialists", format!("specialist {cluster_idx} failed and is left out: {error}"));
+    };
+    let trained = keep_trained(train_side_by_side(shop, &recipes)?, leave_out)?;
+    let specialist = |(cluster_idx, trained): (usize, Trained)| -> Result<Specialist> {
+        let subset = clusters[cluster_idx].clone();
+        let prior_correction = correction(shop, &subset)?;
+        Ok(Specialist { trained, cluster_idx, subset, head: config.head, prior_correction, refit_shift: 0.0 })
+    };
+    trained.into_iter().map(specialist).collect()
+}
+
+/// Those that were trained, with their clusters' numbers. An error other than that a training cannot succeed is
+/// everybody's error: left out because of a full disk or a damaged file, a specialist would be missing in one run and
+/// there in the next.
+fn keep_trained<T>(
+    results: Vec<Result<T>>,
+    mut leave_out: impl FnMut(usize, &ExperimentError),
+) -> Result<Vec<(usize, T)>> {
+    let mut kept = Vec::new();
     let mut last_failure = None;
-    for (cluster_idx, result) in train_side_by_side(shop, &recipes)?.into_iter().enumerate() {
+    for (cluster_idx, result) in results.into_iter().enumerate() {
         match result {
-            Ok(trained) => specialists.push(Specialist {
-                trained,
-                cluster_idx,
-                subset: clusters[cluster_idx].clone(),
-                head: config.head,
-                prior_correction: correction(shop, &clusters[cluster_idx])?,
-                refit_shift: 0.0,
-            }),
-            Err(ExperimentError::Interrupted) => return Err(ExperimentError::Interrupted),
-            Err(error) => {
-                shop.context.note("specialists", format!("specialist {cluster_idx} failed and is left out: {error}"));
+            Ok(trained) => kept.push((cluster_idx, trained)),
+            Err(error @ ExperimentError::NotTrainable(_)) => {
+                leave_out(cluster_idx, &error);
                 last_failure = Some(error);
             }
+            Err(error) => return Err(error.context(format_args!("specialist {cluster_idx}"))),
         }
     }
     match last_failure {
-        Some(error) if specialists.is_empty() => Err(error.context("every specialist failed; the last one")),
-        _ => Ok(specialists),
+        Some(error) if kept.is_empty() => Err(error.context("every specialist failed; the last one")),
+        _ => Ok(kept),
     }
 }
 
@@ -192,4 +206,34 @@ fn correction(shop: &Workshop<'_>, subset: &ClassSubset) -> Result<f64> {
 fn balanced(valid: &Split, subset: &ClassSubset, seed: Seed) -> Split {
     let sampler = Sampler::half_and_half(valid, subset);
     valid.select(&sampler.epoch_rows(valid.len(), seed.derive("validation", 0), 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn not_trainable<T>() -> Result<T> {
+        Err(ExperimentError::NotTrainable(anyhow::anyhow!("the loss is NaN")))
+    }
+
+    #[test]
+    fn a_specialist_that_diverges_is_left_out() {
+        let mut left_out = Vec::new();
+        let kept = keep_trained(vec![Ok('a'), not_trainable(), Ok('c')], |idx, _| left_out.push(idx)).unwrap();
+        assert_eq!(kept, [(0, 'a'), (2, 'c')]);
+        assert_eq!(left_out, [1]);
+        let error = keep_trained(vec![not_trainable::<char>(), not_trainable()], |_, _| {}).unwrap_err();
+        assert_eq!(error.exit_code(), 1);
+        assert!(error.to_string().contains("every specialist failed"), "{error}");
+    }
+
+    #[test]
+    fn damage_failures_and_interruptions_end_the_run() {
+        let damaged = ExperimentError::BadData(anyhow::anyhow!("changed since it was written"));
+        let full_disk = ExperimentError::Failed(anyhow::anyhow!("no space left"));
+        for (error, exit_code) in [(damaged, 3), (full_disk, 1), (ExperimentError::Interrupted, 130)] {
+            let result = keep_trained(vec![Ok('a'), not_trainable(), Err(error)], |_, _| {});
+            assert_eq!(result.unwrap_err().exit_code(), exit_code);
+        }
+    }
 }

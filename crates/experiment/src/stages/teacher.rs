@@ -9,10 +9,12 @@ use std::ops::Range;
 use stillhouse_core::ViewId;
 use stillhouse_data::Split;
 use stillhouse_models::Model;
-use stillhouse_train::{PredictionRecord, predict_by_heads, predict_proba, records};
+use stillhouse_train::{PREDICTION_BATCH, PredictionRecord, predict_together, records};
 
 /// Probabilities that are in memory at once.
 pub(crate) const PROBS_AT_ONCE: usize = 1 << 24;
+/// Rows that are predicted between two looks at the interruption: whole batches, enough for many threads.
+const ROWS_BETWEEN_CHECKS: usize = 64 * PREDICTION_BATCH;
 
 /// One voice: a network of this run, or predictions that were made elsewhere.
 #[derive(Clone, Copy)]
@@ -54,15 +56,6 @@ impl<'a> Member<'a> {
             Self::External(_) => None,
         }
     }
-
-    /// Its own outputs as probabilities for every row of a split. External predictions have no views: the config allows
-    /// them for data without augmentation only.
-    pub fn predict(&self, split: &Split, view: Option<ViewId>) -> Result<Vec<f32>> {
-        match self {
-            Self::Network(trained) => Ok(predict_proba(&trained.model, split, view)?),
-            Self::External(external) => external.predict(split),
-        }
-    }
 }
 
 /// A source of soft targets and of predictions to evaluate.
@@ -94,12 +87,12 @@ impl<'a> Teacher<'a> {
     }
 
     /// Probabilities `[N, C]` at `T = 1` for every row of a split. Runs in the caller's pool.
-    pub fn predict(&self, shop: &Workshop<'_>, split: &Split, view: Option<ViewId>) -> Result<Vec<f32>> {
-        self.combine(&ask(shop, &self.members(), split, view)?)
+    pub fn predict(&self, shop: &Workshop<'_>, split: &Split) -> Result<Vec<f32>> {
+        self.combine(&ask(shop, &self.members(), split, None)?)
     }
 
-    /// The same in pieces, so that memory does not grow with the number of examples: `visit` is given rows of the split
-    /// and their probabilities `[rows, C]`.
+    /// Probabilities `[N, C]` at `T = 1` in pieces, so that memory does not grow with the number of examples: `visit` is given
+    /// rows of the split and their probabilities `[rows, C]`. Runs in the caller's pool.
     pub fn predict_in_chunks(
         &self,
         shop: &Workshop<'_>,
@@ -128,46 +121,42 @@ impl<'a> Teacher<'a> {
         Ok(all)
     }
 
-    /// What a student is to learn from it, `[N, C]`: distributions that the student's loss softens.
-    pub fn soft_targets(&self, shop: &Workshop<'_>, split: &Split, view: Option<ViewId>) -> Result<Vec<f32>> {
-        let Self::Merged(ensemble) = self else { return self.predict(shop, split, view) };
-        let predictions = ask(shop, &ensemble.members(), split, view)?;
-        ensemble.soft_targets(&predictions, shop.config.student.temperature())
+    /// What a student is to learn from it where its members predict this, in the order of [`Teacher::members`], `[N, C]`:
+    /// distributions that the student's loss softens.
+    pub fn soft_targets<P: AsRef<[f32]> + Sync>(&self, shop: &Workshop<'_>, predictions: &[P]) -> Result<Vec<f32>> {
+        match self {
+            Self::Merged(ensemble) => ensemble.soft_targets(predictions, shop.config.student.temperature()),
+            Self::Single(_) | Self::Mean(_) => self.combine(predictions),
+        }
     }
 }
 
-/// Every voice's own probabilities, in the order of the voices. Networks with a common body are asked together.
+/// Every member's own probabilities for every row of a split, in the order of the members. Each example is read, augmented
+/// and encoded once for all networks that take the same input. Runs in the caller's pool.
 pub(crate) fn ask(
     shop: &Workshop<'_>,
-    voices: &[Member<'_>],
+    members: &[Member<'_>],
     split: &Split,
     view: Option<ViewId>,
 ) -> Result<Vec<Vec<f32>>> {
-    let mut predictions: Vec<Vec<f32>> = vec![Vec::new(); voices.len()];
-    let mut is_done = vec![false; voices.len()];
-    for (first, voice) in voices.iter().enumerate() {
-        if is_done[first] {
-            continue;
-        }
+    let networks: Vec<&Trained> = members.iter().filter_map(Member::network).collect();
+    let models: Vec<&Model> = networks.iter().map(|network| &*network.model).collect();
+    let first_with_body =
+        |network: &&Trained| networks.iter().position(|other| other.body_key == network.body_key).expect("itself");
+    let body_of: Vec<usize> = networks.iter().map(first_with_body).collect();
+    let mut of_networks: Vec<Vec<f32>> = vec![Vec::new(); networks.len()];
+    for start in (0..split.len()).step_by(ROWS_BETWEEN_CHECKS) {
         shop.context.check_interrupt()?;
-        let has_body_of = |other: &Member<'_>, trained: &Trained| {
-            other.network().is_some_and(|other| other.body_key == trained.body_key)
-        };
-        let sharing: Vec<usize> = match voice.network() {
-            Some(trained) => (0..voices.len()).filter(|&other| has_body_of(&voices[other], trained)).collect(),
-            None => vec![first],
-        };
-        if sharing.len() == 1 {
-            predictions[first] = voice.predict(split, view)?;
-            continue;
-        }
-        let networks = sharing.iter().filter_map(|&voice| voices[voice].network());
-        let models: Vec<&Model> = networks.map(|trained| &*trained.model).collect();
-        for (voice, predicted) in sharing.into_iter().zip(predict_by_heads(&models, split, view)?) {
-            (predictions[voice], is_done[voice]) = (predicted, true);
-        }
+        let rows: Vec<usize> = (start..(start + ROWS_BETWEEN_CHECKS).min(split.len())).collect();
+        let predicted = predict_together(&models, &body_of, &split.select(&rows), view)?;
+        of_networks.iter_mut().zip(predicted).for_each(|(all, predicted)| all.extend(predicted));
     }
-    Ok(predictions)
+    let mut of_networks = of_networks.into_iter();
+    let of_member = |member: &Member<'_>| match member {
+        Member::Network(_) => Ok(of_networks.next().expect("one for each network")),
+        Member::External(external) => external.predict(split),
+    };
+    members.iter().map(of_member).collect()
 }
 
 /// Mean over networks, with f64 inside.

@@ -42,8 +42,19 @@ pub(super) fn tokenizer(shop: &Workshop<'_>, config: &TokenizerConfig) -> Result
     };
     let load = |folder: &Path| Tokenizer::load(&folder.join(TOKENIZER)).map_err(tokenizer_error);
     let made = Arc::new(run_stage(shop.context, &stage, produce, load)?);
+    warn_of_dropout(shop, config, &stage);
     shop.tokenizers.0.lock().expect("no holder panics").insert(stage.key().to_owned(), made.clone());
     Ok(made)
+}
+
+/// The stage's own file has no dropout any more, so the given one is looked at, also where the stage was done before.
+fn warn_of_dropout(shop: &Workshop<'_>, config: &TokenizerConfig, stage: &Stage) {
+    let TokenizerConfig::File { path } = config else { return };
+    if let Some(dropout) = Tokenizer::load(path).ok().and_then(|given| given.removed_dropout()) {
+        let name = path.display();
+        let why = "with it, two equal runs would give different students";
+        shop.context.warn(stage.name(), format!("{name}: its dropout of merges, {dropout}, is switched off: {why}"));
+    }
 }
 
 /// The stage of a tokenizer; that of a file depends on its content.

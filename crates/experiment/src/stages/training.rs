@@ -15,7 +15,7 @@ use stillhouse_data::Split;
 use stillhouse_models::{FolderError, HeadInit, Model, ModelConfig, TokenizerConfig};
 use stillhouse_train::{
     FitJob, FitSummary, LabelView, Monitor, Objective, Sampler, TrainingConfig, Validation, ViewPolicy, fit,
-    load_weights, predict_features, save_weights,
+    load_weights, predict_features, remove_checkpoint, save_weights,
 };
 
 /// A trained model with the record of its training.
@@ -175,8 +175,7 @@ impl Recipe<'_> {
         }
         save_weights(&folder.join(WEIGHTS), &model)?;
         write_json(&folder.join(FIT), &summary)?;
-        // the finished weights are in place, so the state of the unfinished training is of no more use
-        let _ = std::fs::remove_file(&checkpoint);
+        remove_checkpoint(&checkpoint);
         Ok(())
     }
 

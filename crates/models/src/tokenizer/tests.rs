@@ -103,3 +103,18 @@ fn bad_files_and_sizes_are_named() {
         assert!(config(kind, size).validate()[0].starts_with("vocabulary_size:"));
     }
 }
+
+#[test]
+fn dropout_of_merges_is_switched_off() {
+    let tokenizer = trained("bpe", 300);
+    let mut file: serde_json::Value = serde_json::from_str(&tokenizer.to_json().unwrap()).unwrap();
+    assert_eq!(tokenizer.removed_dropout(), None);
+    file["model"]["dropout"] = json!(0.5);
+    let with_dropout = Tokenizer::from_json(file.to_string().as_bytes()).unwrap();
+    assert_eq!(with_dropout.removed_dropout(), Some(0.5));
+    for _ in 0..20 {
+        assert_eq!(ids(&with_dropout, TEXTS[0]), ids(&tokenizer, TEXTS[0]));
+    }
+    assert_eq!(with_dropout.to_json().unwrap(), tokenizer.to_json().unwrap(), "the model's own file has none");
+    assert_eq!(with_dropout.cut_to(5).unwrap().removed_dropout(), Some(0.5));
+}

@@ -119,12 +119,15 @@ fn json_columns(rows: &[Value]) -> Columns {
 /// Columns with usual names; otherwise the longest one is the text, and the one with the fewest distinct values, which
 /// still occur again and again, the label.
 fn choose(names: Option<&Vec<String>>, rows: &[Vec<String>]) -> Option<TableGuess> {
-    let width = rows.first()?.len();
+    let width = names.map_or_else(|| usual_width(rows), Vec::len);
     let rows: Vec<&Vec<String>> = rows.iter().filter(|row| row.len() == width).collect();
     let by_name = |known: &[&str]| {
         let names = names?;
         known.iter().find_map(|known| names.iter().position(|name| name.to_lowercase() == *known))
     };
+    if rows.is_empty() {
+        return None;
+    }
     let n_characters = |column: usize| rows.iter().map(|row| row[column].chars().count()).sum::<usize>();
     let distinct = |column: usize| rows.iter().map(|row| row[column].as_str()).collect::<BTreeSet<_>>().len();
     let text = by_name(&TEXT_NAMES).or_else(|| (0..width).max_by_key(|column| n_characters(*column)))?;
@@ -142,6 +145,12 @@ fn choose(names: Option<&Vec<String>>, rows: &[Vec<String>]) -> Option<TableGues
         n_labels: distinct(label),
         mean_characters: n_characters(text) / rows.len().max(1),
     })
+}
+
+/// The number of cells that most rows have; the first row may be a broken one.
+fn usual_width(rows: &[Vec<String>]) -> usize {
+    let n_rows = |width: usize| rows.iter().filter(|row| row.len() == width).count();
+    rows.iter().map(Vec::len).collect::<BTreeSet<_>>().into_iter().max_by_key(|width| n_rows(*width)).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -173,6 +182,14 @@ mod tests {
         assert_eq!(columns("a.jsonl", lines), expected("utterance", "Intent", true));
         let lists = "{\"oos\": [[1]], \"train\": [[\"how are you\", \"a\"], [\"fine\", \"b\"], [\"well\", \"a\"]]}";
         assert_eq!(columns("a.json", lists), expected("1", "2", false));
+    }
+
+    #[test]
+    fn a_first_row_that_is_too_short_is_passed_over() {
+        let rows = "broken\n1,hello you,x\n2,bye bye,y\n3,hello there,x\n";
+        assert_eq!(columns("a.csv", &format!("id,text,label\n{rows}")), expected("text", "label", true));
+        assert_eq!(columns("a.csv", rows), expected("2", "3", false));
+        assert!(guess("a.csv", "id,text,label\nbroken\n").is_err());
     }
 
     #[test]

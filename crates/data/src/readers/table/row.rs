@@ -1,5 +1,6 @@
 //! One row of a table of texts, whatever the format of the file, and how files are opened.
 
+use super::builtin;
 use super::column::ColumnName;
 use crate::DataError;
 use flate2::read::MultiGzDecoder;
@@ -67,8 +68,11 @@ pub(crate) type Visit<'a> = dyn FnMut(&Row<'_>) -> Result<(), DataError> + 'a;
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 
-/// Opens a file of text, compressed (`.gz`) or not, behind its byte order mark.
+/// Opens a file of text, compressed (`.gz`) or not, behind its byte order mark; or a table inside the program.
 pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead>, DataError> {
+    if let Some(table) = builtin::open(path)? {
+        return Ok(table);
+    }
     let file = File::open(path).map_err(DataError::io(path, "read"))?;
     let is_compressed = path.extension().is_some_and(|ending| ending == "gz");
     let mut input: Box<dyn BufRead> = match is_compressed {

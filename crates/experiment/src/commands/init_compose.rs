@@ -1,0 +1,113 @@
+//! The text of the config that `init` writes, the same for every kind of data.
+
+use super::init_sizes::{Sizes, TrainingSize};
+
+/// What differs between kinds of data.
+pub(super) struct Recipe {
+    /// one sentence for the head of the file
+    pub(super) about: String,
+    /// lines of the `[data]` table
+    pub(super) data: String,
+    pub(super) generalist: String,
+    /// comment lines that offer a pretrained network; may be empty
+    pub(super) pretrained: String,
+    pub(super) student: String,
+    pub(super) optimizer: &'static str,
+    /// of generalist and student, for batches of 128
+    pub(super) peak_learning_rate: f64,
+    pub(super) temperature: f64,
+    pub(super) sizes: Sizes,
+}
+
+/// A string as TOML writes it on one line. JSON's escapes are all TOML's, and they leave a combining accent as it is.
+pub(super) fn quoted(text: &str) -> String {
+    serde_json::to_string(text).expect("a string is JSON").replace('\u{7f}', "\\u007F")
+}
+
+/// The text without line breaks and other control characters, for a comment.
+fn in_comment(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+pub(super) fn compose(recipe: &Recipe) -> String {
+    let Recipe { about, data, generalist, pretrained, student, temperature, sizes, .. } = recipe;
+    let about = in_comment(about);
+    let several = match sizes.specialists {
+        Some(_) => "",
+        None => {
+            "\nn_models = 3                           # so few classes need no specialists: three generalists are merged"
+        }
+    };
+    let specialists = sizes.specialists.map_or_else(String::new, |(n_clusters, size)| {
+        format!(
+            r#"[clustering]                           # which classes go to which specialist
+affinity = "prediction_covariance"     # or "soft_confusion"
+method = {{ kind = "k_means", n_clusters = {n_clusters} }}
+coverage = 1                           # clusters that each class is in, at least
+
+[specialists]                          # one network for each cluster, with a dustbin for all other classes
+init = "generalist"                    # or "scratch"
+training = {}
+
+"#,
+            training(recipe, size, 0.3)
+        )
+    });
+    format!(
+        r#"# {about}
+# Check    stillhouse check THIS_FILE
+# Look     stillhouse data preview THIS_FILE
+# Plan     stillhouse plan THIS_FILE
+# Run      stillhouse run THIS_FILE
+# Expect   (write here what you measured: accuracies, minutes, machine, date)
+# Epochs and batches are such that each training makes about 1000 optimizer steps or more.
+seed = 0
+
+[data]
+{data}
+
+[generalist]                           # the big network that knows every class
+model = {generalist}
+{pretrained}training = {generalist_training}{several}
+
+{specialists}[merge]
+rule = "exact"
+gate = {{ kind = "all" }}
+
+[student]                              # the small network that is shipped
+model = {student}
+training = {student_training}
+distillation = {{ loss = {{ kind = "soft_cross_entropy", temperature = {temperature:?} }}, task_loss_weight = 0.1, distill_loss_weight = 0.9 }}
+views = {views}                             # views of each example for which soft targets are stored
+"#,
+        generalist_training = training(recipe, sizes.generalist, 1.0),
+        student_training = training(recipe, sizes.student, 1.0),
+        views = sizes.views,
+    )
+}
+
+/// A training table. The learning rate follows the root of the batch size, as the noise of the gradient does.
+fn training(recipe: &Recipe, size: TrainingSize, share: f64) -> String {
+    const BATCH_OF_PEAK: f64 = 128.0;
+    let peak = recipe.peak_learning_rate * share * (size.batch_size as f64 / BATCH_OF_PEAK).sqrt();
+    format!(
+        "{{ n_epochs = {}, batch_size = {}, optimizer = {}, schedule = {{ kind = \"one_cycle\", peak_learning_rate = {peak:.5} }} }}",
+        size.n_epochs, size.batch_size, recipe.optimizer
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_back_from_toml_whatever_they_hold() {
+        for name in ["cafe\u{301}", "x\nname = \"other\"\n#", "tab\t\u{7f}\u{1}", "C:\\data\\'q'"] {
+            let line = format!("path = {}", quoted(name));
+            let table: toml::Table = toml::from_str(&line).unwrap();
+            assert_eq!(table["path"].as_str(), Some(name));
+            assert!(!line.contains('\n'));
+            assert!(!in_comment(name).contains('\n'));
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! How much training `init` writes: epochs, batch sizes, views and clusters from the numbers of examples and classes.
+//!
+//! What decides whether a network learns is the number of optimizer steps, not of epochs: 15 epochs over 600 examples in
+//! batches of 128 are 60 steps, and after these a network has hardly begun.
+
+/// Fewest optimizer steps of each training.
+const MIN_STEPS: usize = 1000;
+/// A batch is at most this part of the training examples.
+const BATCHES_PER_EPOCH: usize = 20;
+const MAX_BATCH: usize = 128;
+/// Batch normalisation needs a few examples, even where a twentieth of the data is less.
+const MIN_BATCH: usize = 4;
+/// Examples that are assumed where they cannot be counted without a download.
+const ASSUMED_EXAMPLES: usize = 10_000;
+/// Few and large clusters do best; about a dozen classes each.
+const CLASSES_PER_CLUSTER: usize = 12;
+const MAX_CLUSTERS: usize = 20;
+/// Fewer classes make clusters of one or two, which a specialist gains nothing on; several generalists are merged instead.
+const MIN_CLASSES_FOR_SPECIALISTS: usize = 6;
+/// Views of examples that all teachers predict, at most, beyond the first few of each example.
+const CHEAP_PREDICTIONS: usize = 400_000;
+const FEW_VIEWS: usize = 4;
+
+/// What an example is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum InputKind {
+    Images,
+    Texts,
+    /// not augmented: one view is all that there is
+    Features,
+}
+
+/// Length of one training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TrainingSize {
+    pub(super) n_epochs: usize,
+    pub(super) batch_size: usize,
+}
+
+/// All numbers of a written config that depend on the size of the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sizes {
+    pub(super) generalist: TrainingSize,
+    /// number of clusters, and the training of one specialist; none for few classes
+    pub(super) specialists: Option<(usize, TrainingSize)>,
+    pub(super) student: TrainingSize,
+    pub(super) views: usize,
+}
+
+/// The sizes for a training split of so many examples; `None` is for numbers that are not known.
+pub(super) fn sizes(n_examples: Option<usize>, n_classes: Option<usize>, kind: InputKind) -> Sizes {
+    let n_examples = n_examples.unwrap_or(ASSUMED_EXAMPLES).max(1);
+    // a student on soft targets goes on learning for longer than its teachers
+    let (generalist_epochs, student_epochs) = match kind {
+        InputKind::Images => (15, 20),
+        InputKind::Texts | InputKind::Features => (15, 30),
+    };
+    let student = training(n_examples, student_epochs);
+    let cheap_views = (CHEAP_PREDICTIONS / n_examples).max(FEW_VIEWS);
+    Sizes {
+        generalist: training(n_examples, generalist_epochs),
+        specialists: n_clusters(n_classes).map(|n_clusters| {
+            // its own classes and as many other examples, 2/n; half of that, because clusters differ in size
+            (n_clusters, training(n_examples / n_clusters, 6))
+        }),
+        student,
+        views: if kind == InputKind::Features { 1 } else { student.n_epochs.min(cheap_views) },
+    }
+}
+
+fn n_clusters(n_classes: Option<usize>) -> Option<usize> {
+    let Some(n_classes) = n_classes else { return Some(2) };
+    (n_classes >= MIN_CLASSES_FOR_SPECIALISTS).then(|| (n_classes / CLASSES_PER_CLUSTER).clamp(2, MAX_CLUSTERS))
+}
+
+fn training(n_rows: usize, min_epochs: usize) -> TrainingSize {
+    let largest = (n_rows / BATCHES_PER_EPOCH).clamp(MIN_BATCH, MAX_BATCH);
+    let batch_size = 1 << largest.ilog2();
+    let steps_per_epoch = (n_rows / batch_size).max(1);
+    TrainingSize { n_epochs: MIN_STEPS.div_ceil(steps_per_epoch).max(min_epochs), batch_size }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_training_makes_enough_steps_in_small_batches() {
+        for n_examples in [60, 100, 594, 1000, 5000, 15_000, 60_000] {
+            for n_classes in [2, 3, 10, 30, 443] {
+                for kind in [InputKind::Images, InputKind::Texts, InputKind::Features] {
+                    let sizes = sizes(Some(n_examples), Some(n_classes), kind);
+                    let of_specialist =
+                        sizes.specialists.map(|(n_clusters, size)| ((n_examples / n_clusters).max(1), size));
+                    let of_all = [(n_examples, sizes.generalist), (n_examples, sizes.student)];
+                    for (n_rows, size) in of_all.into_iter().chain(of_specialist) {
+                        let n_steps = size.n_epochs * (n_rows / size.batch_size).max(1);
+                        assert!(n_steps >= 1000, "{n_steps} steps: {size:?} over {n_rows}");
+                        assert!(size.batch_size <= (n_rows / 20).max(4), "{size:?} over {n_rows}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn few_classes_have_no_specialists_and_many_have_a_dozen_each() {
+        let n_clusters = |n| sizes(Some(1000), n, InputKind::Images).specialists.map(|(n_clusters, _)| n_clusters);
+        assert_eq!([Some(2), Some(3), Some(5)].map(n_clusters), [None; 3]);
+        assert_eq!([Some(6), Some(60), Some(443), None].map(n_clusters), [Some(2), Some(5), Some(20), Some(2)]);
+    }
+
+    #[test]
+    fn views_are_as_many_as_epochs_where_that_is_cheap() {
+        let small = sizes(Some(600), Some(10), InputKind::Images);
+        assert_eq!(small.views, small.student.n_epochs);
+        let large = sizes(Some(60_000), Some(10), InputKind::Images);
+        assert!((4..large.student.n_epochs).contains(&large.views), "{large:?}");
+        assert_eq!(sizes(Some(600), Some(10), InputKind::Features).views, 1);
+    }
+}
