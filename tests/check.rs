@@ -24,8 +24,7 @@ fn check_and_run_refuse_the_same_for_the_same_reason() {
     let refused = [
         (&["clustering.method.n_clusters=100000"][..], "clustering.method.n_clusters: 100000 clusters of 12 classes"),
         (&["clustering.max_classes=3"], "clustering.max_classes: 3 clusters of at most 3 classes"),
-        (&["data.n_classes=2"], "clustering: 2 classes, expected at least 3"),
-        (&["data.valid_fraction=0.0"], "data.valid_fraction: is 0, but clusters"),
+        (&["data.valid_fraction=0.0"], "data.valid_fraction: the validation split is empty"),
         (
             &["clustering.method={ kind = \"hierarchy\", path = \"superclasses.tsv\" }"],
             "clustering.method.path: superclasses.tsv: line 1",

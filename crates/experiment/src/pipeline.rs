@@ -130,6 +130,9 @@ fn check_fit(experiment: &Experiment, shop: &Workshop<'_>) -> Result<()> {
         labels: Some(&shop.labels),
         has_validation: !shop.valid.is_empty(),
     };
+    for (_, model) in shop.config.models() {
+        model.resolved().map_err(folder_error)?;
+    }
     let problems = shop.config.misfits(facts).map_err(|(_, error)| folder_error(*error))?;
     if problems.is_empty() { Ok(()) } else { Err(experiment.problems(problems).into()) }
 }

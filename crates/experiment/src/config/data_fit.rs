@@ -61,7 +61,7 @@ fn model_misfits(model: &ModelConfig, input: Option<&InputShape>) -> Result<Vec<
 fn clustering_misfits(clustering: &ClusteringConfig, facts: DataFacts<'_>) -> Vec<ConfigProblem> {
     let mut problems = Vec::new();
     if !facts.has_validation {
-        let text = "is 0, but clusters are made from the generalist's confusions on the validation split";
+        let text = "the validation split is empty, but clusters are made from the generalist's confusions on it";
         let hint = Some("set it above 0, for example 0.1".to_owned());
         problems.push(ConfigProblem { path: "data.valid_fraction".into(), message: text.into(), hint });
     }

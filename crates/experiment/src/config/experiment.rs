@@ -279,7 +279,7 @@ impl ExperimentConfig {
     }
 
     /// The architectures that the config names, each with its key path; one that is inherited is not named again.
-    pub(super) fn models(&self) -> Vec<(&'static str, &ModelConfig)> {
+    pub(crate) fn models(&self) -> Vec<(&'static str, &ModelConfig)> {
         let generalist = self.generalist.as_ref().map(|generalist| ("generalist.model", &generalist.model));
         let own = self.specialists.as_ref().and_then(|specialists| specialists.model.as_ref());
         let student = ("student.model", &self.student.model);
