@@ -24,7 +24,7 @@ fn check_and_run_refuse_the_same_for_the_same_reason() {
     let refused = [
         (&["clustering.method.n_clusters=100000"][..], "clustering.method.n_clusters: 100000 clusters of 12 classes"),
         (&["clustering.max_classes=3"], "clustering.max_classes: 3 clusters of at most 3 classes"),
-        (&["data.valid_fraction=0.0"], "data.valid_fraction: the validation split is empty"),
+        (&["data.valid_fraction=0.0"], "data.valid_fraction: must lie between 0 and 1"),
         (
             &["clustering.method={ kind = \"hierarchy\", path = \"superclasses.tsv\" }"],
             "clustering.method.path: superclasses.tsv: line 1",
@@ -34,7 +34,7 @@ fn check_and_run_refuse_the_same_for_the_same_reason() {
             "clustering.method.path: absent.tsv cannot be read",
         ),
         (
-            &["student.model={ kind = \"ngram_bag\" }"],
+            &["student.model={ kind = \"ngram_bag\", n_buckets = 64, width = 4, ngrams = { characters = [1, 2] } }"],
             "student.model.kind: \"ngram_bag\" needs texts, the data has images",
         ),
         (&["generalist.model={ kind = \"resnet\", depth = 9 }"], "generalist.model.depth: must be 6n + 2"),
@@ -109,8 +109,14 @@ fn headers_tell_classes_and_shapes() {
     for (data, input) in kinds {
         let good = check(&scratch, &[&data, "clustering.method.n_clusters=2"]);
         assert_eq!((good.code, good.stderr.as_str()), (Some(0), ""), "{data}");
-        let refused =
-            check(&scratch, &[&data, "clustering.method.n_clusters=6", "student.model={ kind = \"ngram_bag\" }"]);
+        let refused = check(
+            &scratch,
+            &[
+                &data,
+                "clustering.method.n_clusters=6",
+                "student.model={ kind = \"ngram_bag\", n_buckets = 64, width = 4, ngrams = { characters = [1, 2] } }",
+            ],
+        );
         let found = problems(&refused);
         assert_eq!(found.len(), 2, "{data}: {}", refused.stderr);
         assert!(found[0].starts_with("student.model.kind: ") && found[0].contains(input), "{data}: {}", found[0]);

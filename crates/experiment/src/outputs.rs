@@ -59,12 +59,14 @@ fn named_paths(experiment: &Experiment) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{ConfigSource, QUICKSTART};
+    use crate::config::ConfigSource;
     use std::fs;
+
+    const GLYPHS: &str = include_str!("../../../configs/glyphs.toml");
 
     fn experiment(folder: &Path, overrides: &[String]) -> Experiment {
         let path = folder.join("config.toml");
-        fs::write(&path, QUICKSTART).unwrap();
+        fs::write(&path, GLYPHS).unwrap();
         Experiment::load(&ConfigSource::File(path), overrides).unwrap()
     }
 

@@ -148,7 +148,7 @@ fn bad_values_are_all_named_at_once() {
     };
     let messages = config.validate().join("\n");
     for key in ["n_classes", "train_per_class", "test_per_class", "difficulty", "valid_fraction"] {
-        assert!(messages.contains(&format!("{key} must")), "{messages}");
+        assert!(messages.contains(&format!("{key}: must")), "{messages}");
     }
     assert!(serde_json::from_str::<GlyphsConfig>(r#"{"classes": 9}"#).is_err());
     assert_eq!(serde_json::from_str::<GlyphsConfig>("{}").unwrap(), GlyphsConfig::default());

@@ -121,7 +121,7 @@ fn values_out_of_range_are_all_named() {
     }
     let messages = refused(json!({"kind": "image_folder", "path": "p", "size": [0, 9], "channels": 2}));
     assert!(messages[0].starts_with("size") && messages[1].starts_with("channels"), "{messages:?}");
-    assert!(refused(json!({"kind": "hub_images"}))[0].starts_with("repo or path"));
+    assert!(refused(json!({"kind": "hub_images"}))[0].starts_with("path: missing"));
     // a path wins over a repository, so that any config can be pointed at local files
     assert!(refused(json!({"kind": "hub_images", "repo": "a/b", "path": "p"})).is_empty());
     assert!(refused(json!({"kind": "hub_images", "path": "p", "revision": "x"}))[0].starts_with("revision"));

@@ -365,10 +365,10 @@ fn views_are_functions_of_seed_example_and_view() {
 fn values_that_make_no_sense_are_named() {
     let problems = |value: Value| config(value).validate().join("\n");
     let path = json!({"kind": "table", "path": "a.csv"});
-    assert_contains(&problems(json!({"kind": "table"})), &["train or path"]);
+    assert_contains(&problems(json!({"kind": "table"})), &["path: missing"]);
     assert_contains(&problems(with(path.clone(), "train", json!("b.csv"))), &["a single file instead"]);
     assert_contains(&problems(with(path.clone(), "test", json!("b.csv"))), &["no valid or test"]);
-    assert_contains(&problems(json!({"kind": "table", "train": "a.csv", "split": "s"})), &["give it as path"]);
+    assert_contains(&problems(json!({"kind": "table", "train": "a.csv", "split": "s"})), &["given as path"]);
     assert_contains(&problems(with(path.clone(), "delimiter", json!("é"))), &["delimiter: must be"]);
     assert_contains(&problems(with(path.clone(), "max_characters", json!(0))), &["max_characters"]);
     let zero = json!({"length": 0, "train_stride": 1});

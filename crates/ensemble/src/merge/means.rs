@@ -51,7 +51,8 @@ fn fill_in(generalist: &[f64], subset: &ClassSubset, own: &[f64], outside: f64) 
     subset.members().iter().for_each(|class| full[class.index()] = 0.0);
     let total: f64 = full.iter().sum();
     if total > 0.0 {
-        full.iter_mut().for_each(|prob| *prob *= outside / total);
+        // the division comes first: `outside / total` overflows where the sum is denormal
+        full.iter_mut().for_each(|prob| *prob = *prob / total * outside);
     } else {
         // The generalist rules all of them out, so it has no proportions to give.
         let each = outside / (generalist.len() - own.len()).max(1) as f64;

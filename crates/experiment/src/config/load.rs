@@ -319,8 +319,10 @@ mod tests {
             ("data={kind=\"table\",text=\"t\",label=\"l\"}", "data.path: missing"),
             ("data={kind=\"table\",text=\"t\",label=\"l\",path=\"x\",windows={length=0}}", "data.windows.length: must"),
         ];
+        let glyphs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/glyphs.toml");
         for (text, expected) in refused {
-            let found = problem(&[text]);
+            let source = ConfigSource::File(glyphs.into());
+            let found = Experiment::load(&source, &[text.to_owned()]).unwrap_err().to_string();
             assert!(found.lines().any(|line| line.trim_start().starts_with(expected)), "{text}: {found}");
         }
     }
