@@ -317,7 +317,10 @@ mod tests {
             ("data={kind=\"image_folder\",path=\"x\",size=[0,1]}", "data.size: must be"),
             ("data={kind=\"hub_images\"}", "data.path: missing"),
             ("data={kind=\"table\",text=\"t\",label=\"l\"}", "data.path: missing"),
-            ("data={kind=\"table\",text=\"t\",label=\"l\",path=\"x\",windows={length=0}}", "data.windows.length: must"),
+            (
+                "data={kind=\"table\",text=\"t\",label=\"l\",path=\"x\",windows={length=0,train_stride=1}}",
+                "data.windows.length: must",
+            ),
         ];
         let glyphs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/glyphs.toml");
         for (text, expected) in refused {
