@@ -2,6 +2,8 @@
 
 use crate::config::ConfigProblems;
 use stillhouse_data::DataError;
+use stillhouse_models::FolderError;
+use stillhouse_targets::TargetsError;
 use stillhouse_train::TrainError;
 
 /// A failure of a command.
@@ -102,6 +104,22 @@ pub(crate) fn system_error(path: &std::path::Path, what: &str, error: &std::io::
     }
 }
 
+/// A store of soft targets that cannot be written: the system's refusal, or bad data.
+pub(crate) fn store_error(path: &std::path::Path, error: &TargetsError) -> ExperimentError {
+    match error {
+        TargetsError::Io { source, .. } => system_error(path, "cannot be written", source),
+        error => file_error(path, "cannot be written", error),
+    }
+}
+
+/// A model folder that cannot be written: the system's refusal, or a folder of somebody else in its place.
+pub(crate) fn model_folder_error(folder: &std::path::Path, error: &FolderError) -> ExperimentError {
+    match error {
+        FolderError::Io { source, .. } => system_error(folder, "the model cannot be written", source),
+        error => file_error(folder, "the model cannot be written", error),
+    }
+}
+
 /// A file whose content is not what it should be, as bad data with its path.
 pub(crate) fn file_error(path: &std::path::Path, what: &str, error: impl std::fmt::Display) -> ExperimentError {
     ExperimentError::BadData(anyhow::anyhow!("{}: {what}: {error}", path.display()))
@@ -118,6 +136,13 @@ mod tests {
         let code = |kind| system_error(Path::new("x"), "cannot be written", &Error::from(kind)).exit_code();
         assert_eq!([ErrorKind::StorageFull, ErrorKind::PermissionDenied, ErrorKind::Other].map(code), [1; 3]);
         assert_eq!([ErrorKind::NotFound, ErrorKind::NotADirectory].map(code), [3; 2]);
+        let path = Path::new("x");
+        let full = |path: &Path| (path.to_owned(), Error::from(ErrorKind::StorageFull));
+        let (at, source) = full(path);
+        assert_eq!(store_error(path, &TargetsError::Io { path: at, source }).exit_code(), 1);
+        let (at, source) = full(path);
+        assert_eq!(model_folder_error(path, &FolderError::Io { path: at, source }).exit_code(), 1);
+        assert_eq!(model_folder_error(path, &FolderError::Occupied(path.to_owned())).exit_code(), 3);
     }
 
     #[test]

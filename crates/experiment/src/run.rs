@@ -2,7 +2,7 @@
 
 use crate::config::Experiment;
 use crate::context::{METRICS, RunContext};
-use crate::error::{ExperimentError, Result, file_error, system_error};
+use crate::error::{ExperimentError, Result, model_folder_error, system_error};
 use crate::files::{read_json, write_json, write_whole};
 use crate::observer::{Interrupt, Observer, RunEvent};
 use crate::outputs::{check_config_output, check_outputs};
@@ -177,7 +177,7 @@ pub fn run(
         numbers: card_numbers(&evaluated.report),
     };
     save_model(&run_dir.join(STUDENT), &student.model, &card)
-        .map_err(|error| file_error(&run_dir.join(STUDENT), "the model cannot be written", error))?;
+        .map_err(|error| model_folder_error(&run_dir.join(STUDENT), &error))?;
     write_json(&run_dir.join(PAGE), &evaluated)?;
     render(&run_dir, &evaluated, &manifest, &experiment.to_toml())
 }

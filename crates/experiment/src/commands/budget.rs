@@ -82,7 +82,8 @@ pub fn plan_budget(
 ) -> Result<BudgetPlan> {
     check(experiment.config())?;
     let folder = options.run_dir(experiment).join("probes");
-    std::fs::create_dir_all(&folder).map_err(|error| crate::error::file_error(&folder, "cannot be created", error))?;
+    std::fs::create_dir_all(&folder)
+        .map_err(|error| crate::error::system_error(&folder, "cannot be created", &error))?;
     let options = RunOptions { stages: Some(folder.join("stages")), ..options.clone() };
     let context = RunContext::new(&folder, &options, observer, interrupt)?;
     let (experiment, dataset) = load(experiment, &context)?;

@@ -1,7 +1,7 @@
 //! `merge`: predictions made by any program become soft targets.
 
 use crate::config::Classes;
-use crate::error::{ExperimentError, Result, file_error, system_error};
+use crate::error::{ExperimentError, Result, store_error, system_error};
 use crate::external::{ExternalTeacher, Predictions};
 use crate::files::check_output;
 use crate::observer::{Interrupt, Observer};
@@ -247,7 +247,7 @@ impl Sink {
                 std::fs::create_dir_all(folder).map_err(|error| system_error(path, "cannot be written", &error))?;
                 let key = |row: usize| ExampleView { example: ExampleId(row as u64), view: None };
                 let writer = TargetsWriter::create(path, info, (0..n_rows).map(key).collect());
-                let writer = Box::new(writer.map_err(|error| file_error(path, "cannot be written", error))?);
+                let writer = Box::new(writer.map_err(|error| store_error(path, &error))?);
                 Ok(Self::Store { path: path.to_owned(), writer, next_chunk: 0, pending: Vec::new() })
             }
         }
@@ -267,7 +267,7 @@ impl Sink {
                         break;
                     }
                     let written = writer.write_chunk(*next_chunk, &pending[..n_values]);
-                    written.map_err(|error| file_error(path, "cannot be written", error))?;
+                    written.map_err(|error| store_error(path, &error))?;
                     pending.drain(..n_values);
                     *next_chunk += 1;
                 }
@@ -282,9 +282,7 @@ impl Sink {
                 writer.finish().map_err(|error| system_error(&path, "cannot be written", &error))?;
                 file.keep().map_err(|error| system_error(&path, "cannot be written", &error))
             }
-            Self::Store { path, writer, .. } => {
-                writer.finish().map_err(|error| file_error(&path, "cannot be written", error))
-            }
+            Self::Store { path, writer, .. } => writer.finish().map_err(|error| store_error(&path, &error)),
         }
     }
 }

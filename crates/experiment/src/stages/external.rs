@@ -4,7 +4,7 @@
 
 use super::Workshop;
 use crate::config::ExternalTeacherConfig;
-use crate::error::{ExperimentError, Result, file_error};
+use crate::error::{ExperimentError, Result, file_error, store_error};
 use crate::external::{ExternalTeacher, Predictions};
 use crate::store::{Stage, run_stage};
 use std::collections::BTreeMap;
@@ -122,7 +122,7 @@ fn store(
     let n_columns = file.n_columns();
     let produce = |folder: &Path| {
         let path = folder.join(PREDICTIONS);
-        let wrong = |error| file_error(&path, "cannot be written", error);
+        let wrong = |error| store_error(&path, &error);
         let info = TargetsInfo {
             layout: Layout::Dense {},
             dataset: shop.fingerprint.clone(),

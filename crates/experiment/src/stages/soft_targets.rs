@@ -5,7 +5,7 @@
 use super::Workshop;
 use super::answers::Voices;
 use super::teacher::{PROBS_AT_ONCE, Teacher};
-use crate::error::{ExperimentError, Result, file_error};
+use crate::error::{ExperimentError, Result, file_error, store_error};
 use crate::store::{Stage, run_stages};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -70,7 +70,7 @@ pub(crate) fn store_soft_targets(shop: &Workshop<'_>, wanted: &[Wanted<'_>]) -> 
             let info = info(shop, teacher);
             shop.context.note(name, announcement(&info, rows.len()));
             let writer = TargetsWriter::resume(&path, info, keys.clone());
-            let writer = writer.map_err(|error| file_error(&path, "cannot be written", error))?;
+            let writer = writer.map_err(|error| store_error(&path, &error))?;
             stores.push(OpenStore { name, teacher, path, writer });
         }
         shop.context.with_all_threads(|| write(shop, &rows, &stores))??;
@@ -113,7 +113,7 @@ impl OpenStore<'_> {
     }
 
     fn finish(self) -> Result<()> {
-        self.writer.finish().map_err(|error| file_error(&self.path, "cannot be written", error))
+        self.writer.finish().map_err(|error| store_error(&self.path, &error))
     }
 }
 
