@@ -32,7 +32,7 @@ pub struct Dataset {
 /// Training examples and further ones without a label, for soft targets.
 #[derive(Clone, Debug)]
 pub struct Transfer {
-    /// the training examples, then the others, of [`ClassId::UNKNOWN`]
+    /// the training examples, then the others, of [`ClassId::UNKNOWN`](stillhouse_core::ClassId::UNKNOWN)
     pub split: Split,
     /// how many have no label
     pub n_unlabelled: usize,
