@@ -35,5 +35,5 @@ pub use merge::{
     Soften, TeacherScope, TeacherWeights, TopN,
 };
 pub use oracle::{ClusterDiagnosis, Diagnoser, Diagnosis, Verdict, diagnose};
-pub use predictions::{PredictionError, Predictions};
+pub use predictions::{PredictionError, Predictions, mean_prediction};
 pub use prior::{PriorCorrection, PriorError};

@@ -8,6 +8,18 @@ use stillhouse_core::ClassId;
 /// classes, less than a forgotten softmax.
 pub(crate) const SUM_TOLERANCE: f64 = 1e-3;
 
+/// The mean of several networks' probabilities, value by value, summed in `f64`: what a plain ensemble predicts.
+///
+/// # Panics
+/// If a network has fewer values than `mean`.
+pub fn mean_prediction(networks: &[&[f32]], mean: &mut [f32]) {
+    let n_networks = networks.len() as f64;
+    for (position, mean) in mean.iter_mut().enumerate() {
+        let sum: f64 = networks.iter().map(|probs| f64::from(probs[position])).sum();
+        *mean = (sum / n_networks) as f32;
+    }
+}
+
 /// What predictions can have wrong with them.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PredictionError {

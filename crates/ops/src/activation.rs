@@ -10,6 +10,7 @@ use crate::parallel::{CHUNK, filled, rows_per_chunk};
 use crate::shape::{expect_channels, expect_same_kind, expect_shape};
 use crate::storage::{Elements, output, slice, tensor};
 use crate::tape::{apply1, apply2};
+use crate::vector::inlined;
 
 /// `max(0, input)`, element by element; the gradient at 0 is 0, and a NaN stays a NaN.
 pub fn relu(input: &Tensor) -> Result<Tensor> {
@@ -47,9 +48,9 @@ impl CustomOp1 for Relu {
     fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         with_element!(input.dtype(), self.name(), T => {
             let input = slice::<T>(input, layout)?;
-            let values = filled(input.len(), CHUNK, |start, chunk| {
+            let values = filled(input.len(), CHUNK, inlined!(|start, chunk| {
                 chunk.iter_mut().zip(&input[start..]).for_each(|(value, input)| *value = positive_part(*input));
-            });
+            }));
             Ok(output(values, layout.shape().clone()))
         })
     }
@@ -82,7 +83,7 @@ impl CustomOp2 for AddBias {
         with_element!(input.dtype(), self.name(), T => {
             let (input, bias) = (slice::<T>(input, input_layout)?, slice::<T>(bias, bias_layout)?);
             let n_channels = bias.len().max(1);
-            let values = filled(input.len(), rows_per_chunk(n_channels) * n_channels, |start, chunk| {
+            let values = filled(input.len(), rows_per_chunk(n_channels) * n_channels, inlined!(|start, chunk| {
                 let rows = chunk.chunks_exact_mut(n_channels).zip(input[start..].chunks_exact(n_channels));
                 for (row, input) in rows {
                     for ((value, input), bias) in row.iter_mut().zip(input).zip(bias) {
@@ -90,7 +91,7 @@ impl CustomOp2 for AddBias {
                         *value = if self.relu { positive_part(sum) } else { sum };
                     }
                 }
-            });
+            }));
             Ok(output(values, input_layout.shape().clone()))
         })
     }

@@ -8,6 +8,7 @@ use crate::parallel::{CHUNK, filled, for_each_chunk};
 use crate::shape::{expect_same_kind, expect_shape};
 use crate::storage::{output, slice, slice_mut};
 use crate::tape::{apply1, apply2};
+use crate::vector::inlined;
 
 /// `a + b`, of equal shapes.
 ///
@@ -54,10 +55,10 @@ impl CustomOp2 for Add {
     ) -> Result<(CpuStorage, Shape)> {
         with_element!(a.dtype(), self.name(), T => {
             let (a, b) = (slice::<T>(a, a_layout)?, slice::<T>(b, b_layout)?);
-            let values = filled(a.len(), CHUNK, |start, chunk| {
+            let values = filled(a.len(), CHUNK, inlined!(|start, chunk| {
                 let terms = a[start..].iter().zip(&b[start..]);
                 chunk.iter_mut().zip(terms).for_each(|(value, (a, b))| *value = *a + *b);
-            });
+            }));
             Ok(output(values, a_layout.shape().clone()))
         })
     }
@@ -79,9 +80,9 @@ impl CustomOp1 for Scale {
     fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         with_element!(input.dtype(), self.name(), T => {
             let (input, factor) = (slice::<T>(input, layout)?, self.factor as T);
-            let values = filled(input.len(), CHUNK, |start, chunk| {
+            let values = filled(input.len(), CHUNK, inlined!(|start, chunk| {
                 chunk.iter_mut().zip(&input[start..]).for_each(|(value, input)| *value = *input * factor);
-            });
+            }));
             Ok(output(values, layout.shape().clone()))
         })
     }
@@ -107,9 +108,9 @@ impl InplaceOp2 for AddInPlace {
     ) -> Result<()> {
         with_element!(sum.dtype(), "add_in_place", T => {
             let term = slice::<T>(term, term_layout)?;
-            for_each_chunk(slice_mut::<T>(sum, sum_layout)?, CHUNK, |start, chunk| {
+            for_each_chunk(slice_mut::<T>(sum, sum_layout)?, CHUNK, inlined!(|start, chunk| {
                 chunk.iter_mut().zip(&term[start..]).for_each(|(sum, term)| *sum += *term);
-            });
+            }));
             Ok(())
         })
     }

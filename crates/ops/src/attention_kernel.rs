@@ -11,7 +11,7 @@ use crate::element::Element;
 use crate::lane_sums::{sum_of, sum_of_two};
 use crate::matmul::{Matrix, multiply};
 use crate::parallel::for_each_part;
-use crate::vector::{at_full_width, largest};
+use crate::vector::{at_full_width, inlined, largest};
 
 /// `[N, 3 W]` to `[N, W]`.
 pub(crate) fn forward<T: Element>(projections: &[T], attention: &Attention) -> Vec<T> {
@@ -88,7 +88,7 @@ impl<T: Element> Head<T> {
             rotary.turn(&mut self.queries);
             rotary.turn(&mut self.keys);
         }
-        let scale = T::from_f64(attention.scale());
+        let scale = T::rounded(attention.scale());
         self.queries.iter_mut().for_each(|query| *query *= scale);
     }
 
@@ -98,12 +98,12 @@ impl<T: Element> Head<T> {
         let keys = Matrix::row_major(&self.keys, self.len, self.head_width);
         multiply(&mut self.weights, queries, keys.transposed());
         let weights = self.weights.chunks_exact_mut(self.len.max(1));
-        at_full_width(|| weights.for_each(softmax));
+        at_full_width(inlined!(|| weights.for_each(softmax)));
     }
 
     fn drop_weights(&mut self, mask: Option<&Mask>, start: usize) {
         if let Some(mask) = mask {
-            at_full_width(|| mask.apply_at(start, &mut self.weights));
+            at_full_width(inlined!(|| mask.apply_at(start, &mut self.weights)));
         }
     }
 
@@ -152,18 +152,18 @@ impl<T: Element> Scratch<T> {
         match &attention.mask {
             None => multiply(&mut self.values, head.weights().transposed(), outputs),
             Some(mask) => {
-                at_full_width(|| mask.apply_at(mask_start, &mut self.weights));
+                at_full_width(inlined!(|| mask.apply_at(mask_start, &mut self.weights)));
                 let mut dropped = head.weights.clone();
-                at_full_width(|| mask.apply_at(mask_start, &mut dropped));
+                at_full_width(inlined!(|| mask.apply_at(mask_start, &mut dropped)));
                 multiply(&mut self.values, Matrix::row_major(&dropped, len, len).transposed(), outputs);
             }
         }
         let rows = self.weights.chunks_exact_mut(len.max(1)).zip(head.weights.chunks_exact(len.max(1)));
-        at_full_width(|| rows.for_each(|(grads, weights)| softmax_backward(grads, weights)));
+        at_full_width(inlined!(|| rows.for_each(|(grads, weights)| softmax_backward(grads, weights))));
         let logit_grads = Matrix::row_major(&self.weights, len, len);
         multiply(&mut self.queries, logit_grads, Matrix::row_major(&head.keys, len, head_width));
         multiply(&mut self.keys, logit_grads.transposed(), Matrix::row_major(&head.queries, len, head_width));
-        let scale = T::from_f64(attention.scale());
+        let scale = T::rounded(attention.scale());
         self.queries.iter_mut().for_each(|query| *query *= scale);
         if let Some(rotary) = &attention.rotary {
             rotary.turn_back(&mut self.queries);

@@ -11,14 +11,18 @@ use crate::channel_sums::{Terms, at_channel, channel_sums, whole_vectors};
 use crate::element::Element;
 use crate::parallel::{filled, map_chunks, rows_per_chunk};
 use crate::simd::run;
+use crate::vector::inlined;
 
 /// Mean and biased variance of every channel.
 pub(crate) fn moments<T: Element>(input: &[T], n_channels: usize) -> ChannelMoments {
     let chunk_len = rows_per_chunk(n_channels) * n_channels;
-    let chunks = map_chunks(input.len().div_ceil(chunk_len), |chunk| {
-        let end = ((chunk + 1) * chunk_len).min(input.len());
-        ChannelMoments::of(&input[chunk * chunk_len..end], n_channels)
-    });
+    let chunks = map_chunks(
+        input.len().div_ceil(chunk_len),
+        inlined!(|chunk| {
+            let end = ((chunk + 1) * chunk_len).min(input.len());
+            ChannelMoments::of(&input[chunk * chunk_len..end], n_channels)
+        }),
+    );
     ChannelMoments::combine(chunks)
 }
 
@@ -35,12 +39,12 @@ pub(crate) struct Channels<T> {
 impl<T: Element> Channels<T> {
     pub(crate) fn new(moments: &ChannelMoments, eps: f64, gamma: &[T], beta: &[T]) -> Self {
         let inverse_std: Vec<f64> = moments.var.iter().map(|var| 1.0 / (var + eps).sqrt()).collect();
-        let scale = gamma.iter().zip(&inverse_std).map(|(gamma, inverse_std)| gamma.to_f64() * inverse_std);
+        let scale = gamma.iter().zip(&inverse_std).map(|(gamma, inverse_std)| gamma.widened() * inverse_std);
         Self {
             n_channels: gamma.len(),
             mean: whole_vectors(moments.mean.iter().copied()),
             scale: whole_vectors(scale),
-            shift: whole_vectors(beta.iter().map(|beta| beta.to_f64())),
+            shift: whole_vectors(beta.iter().map(|beta| beta.widened())),
             inverse_std: whole_vectors(inverse_std),
         }
     }
@@ -141,17 +145,17 @@ pub(crate) fn backward<T: Element>(upstream: Upstream<'_, T>, of_batch: bool, wa
     let weight = if of_batch { channels.n_channels as f64 / upstream.input.len() as f64 } else { 0.0 };
     let input = wants_input.then(|| {
         // dx = scale dy - slope (x - mean) - offset
-        let scale = channels.scale.iter().map(|scale| scale.to_f64() * weight);
+        let scale = channels.scale.iter().map(|scale| scale.widened() * weight);
         let slope = scale.clone().zip(&gamma).zip(&channels.inverse_std);
         let minus_slope =
-            whole_vectors::<T>(slope.map(|((scale, gamma), inverse_std)| -scale * gamma * inverse_std.to_f64()));
+            whole_vectors::<T>(slope.map(|((scale, gamma), inverse_std)| -scale * gamma * inverse_std.widened()));
         let offset = whole_vectors::<T>(scale.zip(&beta).map(|(scale, beta)| scale * beta));
         filled(upstream.grad.len(), channels.chunk_len(), |start, output| {
             let upstream = upstream.narrow(start, output.len());
             run(InputGrad { upstream, minus_slope: &minus_slope, offset: &offset, output });
         })
     });
-    let convert = |values: Vec<f64>| values.into_iter().map(T::from_f64).collect();
+    let convert = |values: Vec<f64>| values.into_iter().map(T::rounded).collect();
     Gradients { input, gamma: convert(gamma), beta: convert(beta) }
 }
 
@@ -159,11 +163,14 @@ pub(crate) fn backward<T: Element>(upstream: Upstream<'_, T>, of_batch: bool, wa
 fn gradient_sums<T: Element>(upstream: Upstream<'_, T>) -> [Vec<f64>; 2] {
     let (len, n_channels, chunk_len) =
         (upstream.grad.len(), upstream.channels.n_channels, upstream.channels.chunk_len());
-    let parts = map_chunks(len.div_ceil(chunk_len), |chunk| {
-        let start = chunk * chunk_len;
-        let len = chunk_len.min(len - start);
-        channel_sums(upstream.narrow(start, len), len, n_channels)
-    });
+    let parts = map_chunks(
+        len.div_ceil(chunk_len),
+        inlined!(|chunk| {
+            let start = chunk * chunk_len;
+            let len = chunk_len.min(len - start);
+            channel_sums(upstream.narrow(start, len), len, n_channels)
+        }),
+    );
     let mut totals = [vec![0.0; n_channels], vec![0.0; n_channels]];
     for part in &parts {
         for (totals, part) in totals.iter_mut().zip(part) {

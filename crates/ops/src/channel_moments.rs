@@ -25,11 +25,11 @@ impl ChannelMoments {
         if n_positions == 0 {
             return Self::default();
         }
-        let offset = whole_vectors(values[..n_channels].iter().map(|value| value.to_f64()));
+        let offset = whole_vectors(values[..n_channels].iter().map(|value| value.widened()));
         let terms = Differences { values, offset: &offset };
         let [sums, square_sums] = channel_sums(terms, values.len(), n_channels);
         let shifts = sums.iter().map(|sum| sum / n_positions as f64);
-        let mean = shifts.clone().zip(&offset).map(|(shift, offset)| shift + offset.to_f64()).collect();
+        let mean = shifts.clone().zip(&offset).map(|(shift, offset)| shift + offset.widened()).collect();
         let var = shifts.zip(square_sums).map(|(shift, square_sum)| {
             let value = square_sum / n_positions as f64 - shift * shift;
             // keeps a NaN, which `f64::max` would hide

@@ -59,7 +59,7 @@ fn add_lanes<T: Element, S: Simd>(simd: S, totals: &mut [f64], sums: T::Vector<S
     let lanes = &mut lanes[..totals.len()];
     T::store(simd, lanes, sums);
     for (total, sum) in totals.iter_mut().zip(lanes) {
-        *total += sum.to_f64();
+        *total += sum.widened();
     }
 }
 
@@ -68,7 +68,7 @@ const MAX_LANES: usize = 16;
 
 /// Per-channel numbers, filled up with zeros so that a whole vector can be read at every channel.
 pub(crate) fn whole_vectors<T: Element>(values: impl IntoIterator<Item = f64>) -> Vec<T> {
-    let mut values: Vec<T> = values.into_iter().map(T::from_f64).collect();
+    let mut values: Vec<T> = values.into_iter().map(T::rounded).collect();
     values.resize(values.len() + MAX_LANES, T::ZERO);
     values
 }

@@ -11,6 +11,7 @@ use crate::parallel::{CHUNK, filled};
 use crate::shape::mismatch;
 use crate::storage::{Elements, output, slice, tensor};
 use crate::tape::apply1;
+use crate::vector::inlined;
 
 const NAME: &str = "dropout";
 
@@ -95,17 +96,21 @@ impl Mask {
 
     /// `values` times the mask.
     pub(crate) fn apply<T: Element>(&self, values: &[T]) -> Vec<T> {
-        filled(values.len(), CHUNK, |start, chunk| {
-            chunk.copy_from_slice(&values[start..start + chunk.len()]);
-            self.apply_at(start, chunk);
-        })
+        filled(
+            values.len(),
+            CHUNK,
+            inlined!(|start, chunk| {
+                chunk.copy_from_slice(&values[start..start + chunk.len()]);
+                self.apply_at(start, chunk);
+            }),
+        )
     }
 
     /// Multiplies `values`, which begin at element `start` of the whole, by their part of the mask; `start` is even.
     #[inline(always)]
     pub(crate) fn apply_at<T: Element>(&self, start: usize, values: &mut [T]) {
         // one hash serves two elements
-        let scale = T::from_f64(self.scale);
+        let scale = T::rounded(self.scale);
         let first = self.key.wrapping_add((start / 2) as u64);
         let n_pairs = (values.len() / 2) as u64;
         let (pairs, rest) = values.as_chunks_mut::<2>();

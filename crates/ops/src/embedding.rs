@@ -15,6 +15,7 @@ use crate::row_groups::RowGroups;
 use crate::shape::{expect_matrix, expect_positive, mismatch};
 use crate::storage::{Elements, output, slice};
 use crate::tape::{TableOp, apply_to_table};
+use crate::vector::inlined;
 
 const NAME: &str = "embedding";
 
@@ -47,11 +48,11 @@ impl CustomOp1 for Embedding {
         let (_, width) = layout.shape().dims2()?;
         with_element!(table.dtype(), NAME, T => {
             let table = slice::<T>(table, layout)?;
-            let values = filled(self.ids.len() * width, rows_per_chunk(width) * width, |start, rows| {
+            let values = filled(self.ids.len() * width, rows_per_chunk(width) * width, inlined!(|start, rows| {
                 for (row, id) in rows.chunks_exact_mut(width).zip(&self.ids[start / width..]) {
                     row.copy_from_slice(&table[*id as usize * width..][..width]);
                 }
-            });
+            }));
             Ok(output(values, (self.ids.len(), width)))
         })
     }
@@ -75,8 +76,11 @@ impl TableOp for Embedding {
 /// The rows that occur, ascending, and their gradients `[rows, W]`.
 fn row_sums<T: Element>(grad: &[T], width: usize, ids: &[u32]) -> (Vec<u32>, Vec<T>) {
     let groups = RowGroups::of(ids);
-    let sums = groups.sums(width, |place, sum| {
-        sum.iter_mut().zip(&grad[place * width..][..width]).for_each(|(sum, grad)| *sum += *grad);
-    });
+    let sums = groups.sums(
+        width,
+        inlined!(|place, sum: &mut [T]| {
+            sum.iter_mut().zip(&grad[place * width..][..width]).for_each(|(sum, grad)| *sum += *grad);
+        }),
+    );
     (groups.into_rows(), sums)
 }

@@ -14,6 +14,7 @@ use crate::shape::{expect_matrix, expect_positive, mismatch};
 use crate::storage::{Elements, output, slice};
 use crate::tape::{TableOp, apply_to_table};
 use crate::token_input::TokenRows;
+use crate::vector::{PREFETCH_DISTANCE, inlined, prefetch};
 
 const NAME: &str = "embedding_bag";
 
@@ -68,21 +69,28 @@ impl TableOp for EmbeddingBag {
 
 /// `1 / n` for a bag of `n` ids.
 fn weight<T: Element>(n_ids: usize) -> T {
-    T::from_f64(1.0 / n_ids.max(1) as f64)
+    T::rounded(1.0 / n_ids.max(1) as f64)
 }
 
 fn means<T: Element>(table: &[T], width: usize, bags: &TokenRows) -> Vec<T> {
-    filled(bags.n_rows() * width, BAGS_PER_CHUNK * width, |start, means| {
-        for (bag, mean) in (start / width..).zip(means.chunks_exact_mut(width)) {
-            let ids = bags.row(bag);
-            for id in ids {
-                let row = &table[*id as usize * width..][..width];
-                mean.iter_mut().zip(row).for_each(|(sum, value)| *sum += *value);
+    filled(
+        bags.n_rows() * width,
+        BAGS_PER_CHUNK * width,
+        inlined!(|start, means| {
+            for (bag, mean) in (start / width..).zip(means.chunks_exact_mut(width)) {
+                let ids = bags.row(bag);
+                for (i, id) in ids.iter().enumerate() {
+                    if let Some(later) = ids.get(i + PREFETCH_DISTANCE) {
+                        prefetch(&table[*later as usize * width..][..width]);
+                    }
+                    let row = &table[*id as usize * width..][..width];
+                    mean.iter_mut().zip(row).for_each(|(sum, value)| *sum += *value);
+                }
+                let weight = weight(ids.len());
+                mean.iter_mut().for_each(|sum| *sum *= weight);
             }
-            let weight = weight(ids.len());
-            mean.iter_mut().for_each(|sum| *sum *= weight);
-        }
-    })
+        }),
+    )
 }
 
 /// Bags of one task of the forward pass; each reads many rows.
@@ -98,10 +106,13 @@ fn row_sums<T: Element>(grad: &[T], width: usize, bags: &TokenRows) -> (Vec<u32>
         })
         .collect();
     let groups = RowGroups::of(bags.ids());
-    let sums = groups.sums(width, |place, sum| {
-        let bag = bag_of_place[place] as usize;
-        let (weight, grad) = (weights[bag], &grad[bag * width..][..width]);
-        sum.iter_mut().zip(grad).for_each(|(sum, grad)| *sum += weight * *grad);
-    });
+    let sums = groups.sums(
+        width,
+        inlined!(|place, sum: &mut [T]| {
+            let bag = bag_of_place[place] as usize;
+            let (weight, grad) = (weights[bag], &grad[bag * width..][..width]);
+            sum.iter_mut().zip(grad).for_each(|(sum, grad)| *sum += weight * *grad);
+        }),
+    );
     (groups.into_rows(), sums)
 }

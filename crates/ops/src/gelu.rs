@@ -8,6 +8,7 @@ use crate::element::{Element, with_element};
 use crate::parallel::{CHUNK, filled};
 use crate::storage::{Elements, output, slice, tensor};
 use crate::tape::apply1;
+use crate::vector::inlined;
 
 /// Which formula of the unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +35,10 @@ impl CustomOp1 for Gelu {
     fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         with_element!(input.dtype(), self.name(), T => {
             let input = slice::<T>(input, layout)?;
-            let values = filled(input.len(), CHUNK, |start, chunk| {
+            let values = filled(input.len(), CHUNK, inlined!(|start, chunk| {
                 let input = &input[start..start + chunk.len()];
                 chunk.iter_mut().zip(input).for_each(|(value, x)| *value = self.value_and_slope(*x).0);
-            });
+            }));
             Ok(output(values, layout.shape().clone()))
         })
     }
@@ -47,12 +48,12 @@ impl CustomOp1 for Gelu {
         with_element!(grad.dtype(), self.name(), T => {
             let (grads, inputs) = (Elements::<T>::of(&grad)?, Elements::<T>::of(input)?);
             let (grads, inputs): (&[T], &[T]) = (&grads, &inputs);
-            let values = filled(grads.len(), CHUNK, |start, chunk| {
+            let values = filled(grads.len(), CHUNK, inlined!(|start, chunk| {
                 let (grad, input) = (&grads[start..start + chunk.len()], &inputs[start..start + chunk.len()]);
                 for ((value, grad), x) in chunk.iter_mut().zip(grad).zip(input) {
                     *value = *grad * self.value_and_slope(*x).1;
                 }
-            });
+            }));
             Ok(Some(tensor(values, grad.shape().clone())?))
         })
     }
@@ -71,7 +72,7 @@ impl Gelu {
                 (x * cumulated, cumulated + x * density)
             }
             Self::Tanh => {
-                let [scale, cube, half, three] = [TANH_SCALE, TANH_CUBE, 0.5, 3.0].map(T::from_f64);
+                let [scale, cube, half, three] = [TANH_SCALE, TANH_CUBE, 0.5, 3.0].map(T::rounded);
                 let inner = scale * x * (T::ONE + cube * x * x);
                 // tanh(u) = 1 - 2 / (e^2u + 1)
                 let tanh = T::ONE - (T::ONE + T::ONE) / (Element::exp(inner + inner) + T::ONE);

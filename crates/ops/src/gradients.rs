@@ -9,6 +9,7 @@ use candle_core::{Result, Tensor, TensorId};
 use crate::element::{Element, with_element};
 use crate::row_groups::RowGroups;
 use crate::storage::{Elements, tensor};
+use crate::vector::inlined;
 
 /// The gradient of one variable.
 #[derive(Clone, Debug)]
@@ -97,9 +98,9 @@ impl RowGradient {
         with_element!(self.values.dtype(), "row_gradient", T => {
             let (first, second) = (Elements::<T>::of(&self.values)?, Elements::<T>::of(&other.values)?);
             let terms = [&*first, &*second].concat();
-            let sums = groups.sums(width, |place, sum: &mut [T]| {
+            let sums = groups.sums(width, inlined!(|place, sum: &mut [T]| {
                 sum.iter_mut().zip(&terms[place * width..][..width]).for_each(|(sum, term)| *sum += *term);
-            });
+            }));
             Self::new(groups.into_rows(), sums, self.n_rows, width)
         })
     }

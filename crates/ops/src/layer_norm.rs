@@ -12,6 +12,7 @@ use crate::parallel::{filled, map_chunks_mut, rows_per_chunk};
 use crate::shape::{expect_channels, expect_positive, expect_same_kind, expect_shape};
 use crate::storage::{Elements, output, slice, tensor};
 use crate::tape::apply3;
+use crate::vector::inlined;
 
 const NAME: &str = "layer_norm";
 
@@ -80,23 +81,27 @@ impl CustomOp3 for LayerNorm {
 /// Mean and `1 / sqrt(var + eps)` of a row.
 #[inline(always)]
 fn statistics<T: Element>(row: &[T], eps: f64) -> (T, T) {
-    let share = T::from_f64(1.0 / row.len() as f64);
+    let share = T::rounded(1.0 / row.len() as f64);
     let mean = sum_of(row, |value| value) * share;
     let var = sum_of(row, |value| (value - mean) * (value - mean)) * share;
-    (mean, T::ONE / Element::sqrt(var + T::from_f64(eps)))
+    (mean, T::ONE / Element::sqrt(var + T::rounded(eps)))
 }
 
 fn forward<T: Element>(input: &[T], gamma: &[T], beta: &[T], eps: f64) -> Vec<T> {
     let n_channels = gamma.len();
-    filled(input.len(), rows_per_chunk(n_channels) * n_channels, |start, chunk| {
-        let rows = chunk.chunks_exact_mut(n_channels).zip(input[start..].chunks_exact(n_channels));
-        for (values, row) in rows {
-            let (mean, inverse_std) = statistics(row, eps);
-            for (((value, x), gamma), beta) in values.iter_mut().zip(row).zip(gamma).zip(beta) {
-                *value = (*x - mean) * inverse_std * *gamma + *beta;
+    filled(
+        input.len(),
+        rows_per_chunk(n_channels) * n_channels,
+        inlined!(|start, chunk| {
+            let rows = chunk.chunks_exact_mut(n_channels).zip(input[start..].chunks_exact(n_channels));
+            for (values, row) in rows {
+                let (mean, inverse_std) = statistics(row, eps);
+                for (((value, x), gamma), beta) in values.iter_mut().zip(row).zip(gamma).zip(beta) {
+                    *value = (*x - mean) * inverse_std * *gamma + *beta;
+                }
             }
-        }
-    })
+        }),
+    )
 }
 
 struct Grads<T> {
@@ -109,16 +114,20 @@ struct Grads<T> {
 fn backward<T: Element>(grad: &[T], input: &[T], gamma: &[T], eps: f64) -> Grads<T> {
     let n_channels = gamma.len();
     let mut input_grad = vec![T::ZERO; input.len()];
-    let partial_sums = map_chunks_mut(&mut input_grad, rows_per_chunk(n_channels) * n_channels, |start, chunk| {
-        let mut sums = vec![T::ZERO; 2 * n_channels];
-        let rows = chunk.chunks_exact_mut(n_channels).zip(input[start..].chunks_exact(n_channels));
-        let rows = rows.zip(grad[start..].chunks_exact(n_channels));
-        let (gamma_sums, beta_sums) = sums.split_at_mut(n_channels);
-        for ((values, row), grad) in rows {
-            backward_row(values, row, grad, gamma, eps, gamma_sums, beta_sums);
-        }
-        sums
-    });
+    let partial_sums = map_chunks_mut(
+        &mut input_grad,
+        rows_per_chunk(n_channels) * n_channels,
+        inlined!(|start, chunk| {
+            let mut sums = vec![T::ZERO; 2 * n_channels];
+            let rows = chunk.chunks_exact_mut(n_channels).zip(input[start..].chunks_exact(n_channels));
+            let rows = rows.zip(grad[start..].chunks_exact(n_channels));
+            let (gamma_sums, beta_sums) = sums.split_at_mut(n_channels);
+            for ((values, row), grad) in rows {
+                backward_row(values, row, grad, gamma, eps, gamma_sums, beta_sums);
+            }
+            sums
+        }),
+    );
     let mut gamma_grad = vec![T::ZERO; n_channels];
     let mut beta_grad = gamma_grad.clone();
     for sums in &partial_sums {
@@ -141,7 +150,7 @@ fn backward_row<T: Element>(
     beta_sums: &mut [T],
 ) {
     let (mean, inverse_std) = statistics(row, eps);
-    let share = T::from_f64(1.0 / row.len() as f64);
+    let share = T::rounded(1.0 / row.len() as f64);
     for ((value, x), ((sum, beta_sum), grad)) in
         values.iter_mut().zip(row).zip(gamma_sums.iter_mut().zip(beta_sums).zip(grad))
     {

@@ -14,6 +14,7 @@ use crate::parallel::{CHUNK, filled, for_each_chunk, rows_per_chunk, sum_over_ro
 use crate::shape::{expect_channels, expect_matrix, expect_same_kind, expect_shape};
 use crate::storage::{Elements, output, slice, tensor};
 use crate::tape::apply3;
+use crate::vector::inlined;
 
 /// `input [B, I] weight^T [I, O] + bias [O]`, an output of shape `[B, O]`.
 pub fn linear(input: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
@@ -134,28 +135,36 @@ impl Linear {
         let n_outputs = bias.len().max(1);
         // an even number of rows: the mask goes by pairs of elements
         let chunk_len = rows_per_chunk(n_outputs).next_multiple_of(2) * n_outputs;
-        for_each_chunk(values, chunk_len, |start, chunk| {
-            for row in chunk.chunks_exact_mut(n_outputs) {
-                for (value, bias) in row.iter_mut().zip(bias) {
-                    let sum = *value + *bias;
-                    *value = if self.relu { positive_part(sum) } else { sum };
+        for_each_chunk(
+            values,
+            chunk_len,
+            inlined!(|start, chunk| {
+                for row in chunk.chunks_exact_mut(n_outputs) {
+                    for (value, bias) in row.iter_mut().zip(bias) {
+                        let sum = *value + *bias;
+                        *value = if self.relu { positive_part(sum) } else { sum };
+                    }
                 }
-            }
-            if let Some(mask) = &self.mask {
-                mask.apply_at(start, chunk);
-            }
-        });
+                if let Some(mask) = &self.mask {
+                    mask.apply_at(start, chunk);
+                }
+            }),
+        );
     }
 }
 
 /// `scale` times the gradient where the output of the rectifier is above zero, zero elsewhere.
 pub(crate) fn mask_by_output<T: Element>(grad: &[T], result: &[T], scale: f64) -> Vec<T> {
-    let scale = T::from_f64(scale);
-    filled(grad.len(), CHUNK, |start, chunk| {
-        for ((value, grad), result) in chunk.iter_mut().zip(&grad[start..]).zip(&result[start..]) {
-            *value = value_or_zero(*result > T::ZERO, *grad * scale);
-        }
-    })
+    let scale = T::rounded(scale);
+    filled(
+        grad.len(),
+        CHUNK,
+        inlined!(|start, chunk| {
+            for ((value, grad), result) in chunk.iter_mut().zip(&grad[start..]).zip(&result[start..]) {
+                *value = value_or_zero(*result > T::ZERO, *grad * scale);
+            }
+        }),
+    )
 }
 
 /// Sums over all rows of `[.., C]`, the gradient of a bias `[C]`.
@@ -163,10 +172,15 @@ pub(crate) fn column_sums<T: Element>(values: &[T], n_columns: usize) -> Vec<T> 
     if n_columns == 0 {
         return Vec::new();
     }
-    let sums = sum_over_rows(values.len() / n_columns, n_columns, n_columns, |rows, sums| {
-        for row in values[rows.start * n_columns..rows.end * n_columns].chunks_exact(n_columns) {
-            sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value.to_f64());
-        }
-    });
-    sums.into_iter().map(T::from_f64).collect()
+    let sums = sum_over_rows(
+        values.len() / n_columns,
+        n_columns,
+        n_columns,
+        inlined!(|rows, sums| {
+            for row in values[rows.start * n_columns..rows.end * n_columns].chunks_exact(n_columns) {
+                sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value.widened());
+            }
+        }),
+    );
+    sums.into_iter().map(T::rounded).collect()
 }

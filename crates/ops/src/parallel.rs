@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-use crate::vector::at_full_width;
+use crate::vector::{at_full_width, inlined};
 
 /// Elements of one chunk of an elementwise pass: large enough to hide the cost of a task, small enough for the L2 cache.
 pub(crate) const CHUNK: usize = 16 * 1024;
@@ -19,7 +19,7 @@ pub(crate) fn is_serial(n_chunks: usize) -> bool {
 
 /// Calls `work(chunk_idx)` for every chunk and returns the results in the order of the chunks.
 pub(crate) fn map_chunks<R: Send>(n_chunks: usize, work: impl Fn(usize) -> R + Send + Sync) -> Vec<R> {
-    let work = |chunk_idx| at_full_width(|| work(chunk_idx));
+    let work = |chunk_idx| at_full_width(inlined!(|| work(chunk_idx)));
     if is_serial(n_chunks) {
         return (0..n_chunks).map(work).collect();
     }
@@ -42,7 +42,7 @@ pub(crate) fn map_chunks_mut<T: Send, R: Send>(
     work: impl Fn(usize, &mut [T]) -> R + Send + Sync,
 ) -> Vec<R> {
     let chunk_len = chunk_len.max(1);
-    let work = |(i, chunk): (usize, &mut [T])| at_full_width(|| work(i * chunk_len, chunk));
+    let work = |(i, chunk): (usize, &mut [T])| at_full_width(inlined!(|| work(i * chunk_len, chunk)));
     if is_serial(values.len().div_ceil(chunk_len)) {
         return values.chunks_mut(chunk_len).enumerate().map(work).collect();
     }
@@ -85,8 +85,11 @@ pub(crate) fn filled_with_results<T: Copy + Default + Send, R: Send>(
 ) -> (Vec<T>, Vec<R>) {
     let mut values: Vec<T> = Vec::with_capacity(len);
     // each chunk is zeroed where it will be written, in the cache and by its own thread, not in a pass over all memory
-    let results =
-        map_chunks_mut(&mut values.spare_capacity_mut()[..len], chunk_len, |start, chunk| work(start, cleared(chunk)));
+    let results = map_chunks_mut(
+        &mut values.spare_capacity_mut()[..len],
+        chunk_len,
+        inlined!(|start, chunk| work(start, cleared(chunk))),
+    );
     // SAFETY: the chunks cover the first `len` elements of the capacity, and each was initialised.
     unsafe { values.set_len(len) };
     (values, results)
@@ -112,12 +115,15 @@ pub(crate) fn sum_over_rows(
     add: impl Fn(std::ops::Range<usize>, &mut [f64]) + Send + Sync,
 ) -> Vec<f64> {
     let rows = rows_per_chunk(row_len);
-    let partial_sums = map_chunks(n_rows.div_ceil(rows), |chunk_idx| {
-        let mut sums = vec![0.0; len];
-        let start = chunk_idx * rows;
-        add(start..(start + rows).min(n_rows), &mut sums);
-        sums
-    });
+    let partial_sums = map_chunks(
+        n_rows.div_ceil(rows),
+        inlined!(|chunk_idx| {
+            let mut sums = vec![0.0; len];
+            let start = chunk_idx * rows;
+            add(start..(start + rows).min(n_rows), &mut sums);
+            sums
+        }),
+    );
     let mut total = vec![0.0; len];
     for sums in &partial_sums {
         total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);

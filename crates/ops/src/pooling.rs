@@ -11,6 +11,7 @@ use crate::parallel::{filled, for_each_chunk};
 use crate::shape::{expect_4d, expect_positive, mismatch};
 use crate::storage::{Elements, output, slice, tensor};
 use crate::tape::{apply1, reshape};
+use crate::vector::inlined;
 
 /// The largest element of every `kernel x kernel` window, `[N, H', W', C]`; the gradient goes to the first of equals. The
 /// image is surrounded by `padding` rows and columns on each side that are never the largest.
@@ -127,13 +128,13 @@ impl CustomOp1 for Pool {
         let size = &self.size;
         with_element!(input.dtype(), self.name(), T => {
             let input = slice::<T>(input, layout)?;
-            let values = filled(size.batch * size.output_len(), size.output_len(), |start, pooled| {
+            let values = filled(size.batch * size.output_len(), size.output_len(), inlined!(|start, pooled| {
                 let image = &input[start / size.output_len() * size.image_len()..][..size.image_len()];
                 match self.pooling {
                     Pooling::Max => max_of_windows(image, size, pooled),
                     Pooling::Mean => mean_of_windows(image, size, pooled),
                 }
-            });
+            }));
             Ok(output(values, (size.batch, size.out_height, size.out_width, size.n_channels)))
         })
     }
@@ -144,13 +145,13 @@ impl CustomOp1 for Pool {
             let (input_values, grad) = (Elements::<T>::of(input)?, Elements::<T>::of(&grad)?);
             let (images, grads): (&[T], &[T]) = (&input_values, &grad);
             let mut values = vec![T::ZERO; size.batch * size.image_len()];
-            for_each_chunk(&mut values, size.image_len(), |start, image_grad| {
+            for_each_chunk(&mut values, size.image_len(), inlined!(|start, image_grad| {
                 let grad = &grads[start / size.image_len() * size.output_len()..][..size.output_len()];
                 match self.pooling {
                     Pooling::Max => max_backward(&images[start..][..size.image_len()], grad, size, image_grad),
                     Pooling::Mean => mean_backward(grad, size, image_grad),
                 }
-            });
+            }));
             Ok(Some(tensor(values, input.shape().clone())?))
         })
     }
@@ -202,7 +203,7 @@ fn max_backward<T: Element>(image: &[T], grad: &[T], size: &PoolSize, image_grad
 }
 
 fn mean_of_windows<T: Element>(image: &[T], size: &PoolSize, pooled: &mut [T]) {
-    let weight = T::from_f64(1.0 / size.window_len() as f64);
+    let weight = T::rounded(1.0 / size.window_len() as f64);
     for (pixel, pooled) in pooled.chunks_exact_mut(size.n_channels).enumerate() {
         for start in size.window(pixel) {
             let values = &image[start..start + size.n_channels];
@@ -213,7 +214,7 @@ fn mean_of_windows<T: Element>(image: &[T], size: &PoolSize, pooled: &mut [T]) {
 }
 
 fn mean_backward<T: Element>(grad: &[T], size: &PoolSize, image_grad: &mut [T]) {
-    let weight = T::from_f64(1.0 / size.window_len() as f64);
+    let weight = T::rounded(1.0 / size.window_len() as f64);
     for (pixel, grad) in grad.chunks_exact(size.n_channels).enumerate() {
         for start in size.window(pixel) {
             let values = &mut image_grad[start..start + size.n_channels];

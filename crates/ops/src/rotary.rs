@@ -41,7 +41,7 @@ impl Rotary {
         for (vector, (cosines, sines)) in vectors.chunks_exact_mut(2 * self.half_width).zip(angles) {
             let (firsts, seconds) = vector.split_at_mut(self.half_width);
             for ((first, second), (cosine, sine)) in firsts.iter_mut().zip(seconds).zip(cosines.iter().zip(sines)) {
-                let (cosine, sine) = (T::from_f64(*cosine), T::from_f64(direction * sine));
+                let (cosine, sine) = (T::rounded(*cosine), T::rounded(direction * sine));
                 (*first, *second) = (*first * cosine - *second * sine, *first * sine + *second * cosine);
             }
         }

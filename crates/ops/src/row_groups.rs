@@ -4,6 +4,7 @@
 
 use crate::element::Element;
 use crate::parallel::{for_each_chunk, rows_per_chunk};
+use crate::vector::inlined;
 
 /// Places of a list, grouped by the row that they name. Rows ascend, and places ascend within a row, so that sums taken
 /// in this order have the same bits for any number of threads.
@@ -40,11 +41,17 @@ impl RowGroups {
     /// One sum of `width` numbers for each of the rows: `add(place, sum)` for all places of a row, in order.
     pub(crate) fn sums<T: Element>(&self, width: usize, add: impl Fn(usize, &mut [T]) + Send + Sync) -> Vec<T> {
         let mut sums = vec![T::ZERO; self.rows.len() * width];
-        for_each_chunk(&mut sums, rows_per_chunk(width) * width, |start, sums| {
-            for (index, sum) in (start / width..).zip(sums.chunks_exact_mut(width)) {
-                self.places(index).iter().for_each(|place| add(*place as usize, sum));
-            }
-        });
+        for_each_chunk(
+            &mut sums,
+            rows_per_chunk(width) * width,
+            inlined!(|start, sums| {
+                for (index, sum) in (start / width..).zip(sums.chunks_exact_mut(width)) {
+                    for place in self.places(index) {
+                    add(*place as usize, sum);
+                }
+                }
+            }),
+        );
         sums
     }
 

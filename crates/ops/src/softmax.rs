@@ -2,6 +2,7 @@
 
 use crate::loss::Exponentials;
 use crate::parallel::{for_each_chunk, rows_per_chunk};
+use crate::vector::inlined;
 
 /// Replaces every row of logits `[N, C]` by its probabilities, `softmax(row)`, in place.
 ///
@@ -10,10 +11,14 @@ pub fn softmax_rows(logits: &mut [f32], n_classes: usize) {
     if n_classes == 0 {
         return;
     }
-    for_each_chunk(logits, rows_per_chunk(n_classes) * n_classes, |_, chunk| {
-        for row in chunk.chunks_exact_mut(n_classes) {
-            let share = (1.0 / Exponentials::of(row, 1.0).sum) as f32;
-            row.iter_mut().for_each(|value| *value *= share);
-        }
-    });
+    for_each_chunk(
+        logits,
+        rows_per_chunk(n_classes) * n_classes,
+        inlined!(|_, chunk| {
+            for row in chunk.chunks_exact_mut(n_classes) {
+                let share = (1.0 / Exponentials::of(row, 1.0).sum) as f32;
+                row.iter_mut().for_each(|value| *value *= share);
+            }
+        }),
+    );
 }

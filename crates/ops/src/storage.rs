@@ -55,7 +55,7 @@ pub(crate) fn slice_mut<'a, T: Element>(storage: &'a mut CpuStorage, layout: &La
     let all: &mut dyn std::any::Any = match storage {
         CpuStorage::F32(values) => values,
         CpuStorage::F64(values) => values,
-        _ => return Err(Error::msg("expected f32 or f64")),
+        _ => return Err(Error::msg("expected f32")),
     };
     match all.downcast_mut::<Vec<T>>() {
         Some(values) => Ok(&mut values[start..end]),

@@ -362,7 +362,7 @@ fn variable((storage, shape): (CpuStorage, Shape)) -> Result<Tensor> {
     let variable = match storage {
         CpuStorage::F32(values) => Var::from_vec(values, shape, &Device::Cpu)?,
         CpuStorage::F64(values) => Var::from_vec(values, shape, &Device::Cpu)?,
-        _ => return Err(Error::msg("internal: a recorded operation with an output that is not f32 or f64")),
+        _ => return Err(Error::msg("internal: a recorded operation with an output that is not f32")),
     };
     Ok(variable.into_inner())
 }

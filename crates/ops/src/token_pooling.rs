@@ -12,6 +12,7 @@ use crate::shape::{expect_matrix, expect_positive, expect_shape};
 use crate::storage::{Elements, output, slice, tensor};
 use crate::tape::apply1;
 use crate::token_input::TokenRows;
+use crate::vector::inlined;
 
 const NAME: &str = "pool_tokens";
 
@@ -45,7 +46,7 @@ impl Pool {
     fn pooled<T: Element>(&self, row: usize) -> (std::ops::Range<usize>, T) {
         let range = self.rows.range(row);
         match self.pooling {
-            TokenPooling::Mean => (range.clone(), T::from_f64(1.0 / range.len().max(1) as f64)),
+            TokenPooling::Mean => (range.clone(), T::rounded(1.0 / range.len().max(1) as f64)),
             TokenPooling::First => (range.start..range.end.min(range.start + 1), T::ONE),
         }
     }
@@ -60,13 +61,13 @@ impl CustomOp1 for Pool {
         let (_, width) = layout.shape().dims2()?;
         with_element!(tokens.dtype(), NAME, T => {
             let tokens = slice::<T>(tokens, layout)?;
-            let values = filled(self.rows.n_rows() * width, width, |start, pooled: &mut [T]| {
+            let values = filled(self.rows.n_rows() * width, width, inlined!(|start, pooled: &mut [T]| {
                 let (range, weight) = self.pooled::<T>(start / width);
                 for token in tokens[range.start * width..range.end * width].chunks_exact(width) {
                     pooled.iter_mut().zip(token).for_each(|(sum, value)| *sum += *value);
                 }
                 pooled.iter_mut().for_each(|sum| *sum *= weight);
-            });
+            }));
             Ok(output(values, (self.rows.n_rows(), width)))
         })
     }

@@ -7,12 +7,37 @@ const LANES: usize = 16;
 
 /// Runs `work` compiled for the widest vectors that the processor has (AVX-512, AVX2, or the target's baseline).
 ///
-/// The bits are the same in each: nothing is reordered and no multiplication is fused with an addition. Functions that
-/// `work` calls must be `#[inline(always)]`, or they stay at the baseline.
+/// The bits are the same in each: nothing is reordered and no multiplication is fused with an addition. `work` has to be
+/// [`inlined`], and functions that it calls `#[inline(always)]`, or they stay at the baseline.
 #[inline(always)]
 pub(crate) fn at_full_width<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
 }
+
+/// Rows between the one that is worked on and the one that is asked for.
+pub(crate) const PREFETCH_DISTANCE: usize = 8;
+
+/// Asks for a row of a table that will be read soon. Rows that a text names lie apart from each other, so that without it
+/// most of the time of a pass over them is spent waiting for memory.
+#[inline(always)]
+pub(crate) fn prefetch<T>(row: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in row.chunks(64 / size_of::<T>().clamp(1, 64)) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint that changes nothing; every x86-64 has the instruction
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+}
+
+/// A closure that is compiled into every function that calls it, with the vectors of that function: see [`at_full_width`].
+macro_rules! inlined {
+    ($($closure:tt)*) => {{
+        #[inline(always)]
+        $($closure)*
+    }};
+}
+
+pub(crate) use inlined;
 
 /// The sum of `term` over all elements.
 #[inline(always)]

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use std::ops::Range;
 use stillhouse_core::ViewId;
 use stillhouse_data::Split;
+use stillhouse_ensemble::mean_prediction;
 use stillhouse_models::Model;
 use stillhouse_train::{PREDICTION_BATCH, PredictionRecord, predict_together, records};
 
@@ -15,6 +16,8 @@ use stillhouse_train::{PREDICTION_BATCH, PredictionRecord, predict_together, rec
 pub(crate) const PROBS_AT_ONCE: usize = 1 << 24;
 /// Rows that are predicted between two looks at the interruption: whole batches, enough for many threads.
 const ROWS_BETWEEN_CHECKS: usize = 64 * PREDICTION_BATCH;
+/// Values of a mean that one thread computes at once.
+const VALUES_PER_TASK: usize = 1 << 14;
 
 /// One voice: a network of this run, or predictions that were made elsewhere.
 #[derive(Clone, Copy)]
@@ -159,12 +162,14 @@ pub(crate) fn ask(
     members.iter().map(of_member).collect()
 }
 
-/// Mean over networks, with f64 inside.
-pub(super) fn mean<P: AsRef<[f32]> + Sync>(networks: &[P]) -> Vec<f32> {
-    if let [only] = networks {
-        return only.as_ref().to_vec();
-    }
-    let n = networks.len() as f64;
-    let value = |position: usize| networks.iter().map(|probs| f64::from(probs.as_ref()[position])).sum::<f64>() / n;
-    (0..networks[0].as_ref().len()).into_par_iter().map(|position| value(position) as f32).collect()
+/// Mean over networks.
+fn mean<P: AsRef<[f32]>>(networks: &[P]) -> Vec<f32> {
+    let networks: Vec<&[f32]> = networks.iter().map(AsRef::as_ref).collect();
+    let mut mean = vec![0.0; networks[0].len()];
+    mean.par_chunks_mut(VALUES_PER_TASK).enumerate().for_each(|(chunk, mean)| {
+        let start = chunk * VALUES_PER_TASK;
+        let parts: Vec<&[f32]> = networks.iter().map(|probs| &probs[start..start + mean.len()]).collect();
+        mean_prediction(&parts, mean);
+    });
+    mean
 }

@@ -55,7 +55,7 @@ impl<T: Element> Taps<T> {
         let n_channels = size.n_inputs;
         let row = |tap: &usize| {
             let row = &weight[tap * n_channels..(tap + 1) * n_channels];
-            whole_vectors(row.iter().map(|weight| weight.to_f64()))
+            whole_vectors(row.iter().map(|weight| weight.widened()))
         };
         Self { rows: taps.iter().map(row).collect(), n_channels }
     }

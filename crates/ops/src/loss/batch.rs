@@ -10,7 +10,7 @@ use crate::element::{Element, with_element};
 use crate::parallel::{filled_with_results, rows_per_chunk};
 use crate::shape::{expect_matrix, expect_positive};
 use crate::storage::{output, slice, tensor};
-use crate::vector::{largest, sum};
+use crate::vector::{inlined, largest, sum};
 
 /// The loss of one example. `targets` is the example's row of targets, empty for losses that bring their own.
 pub(crate) trait RowLoss: Send + Sync + 'static {
@@ -40,6 +40,7 @@ impl<L: RowLoss> BatchMean<L> {
         Ok(Self { row_loss, n_rows, n_classes, gradient: logits.track_op().then(OnceLock::new) })
     }
 
+    #[inline(always)]
     fn row<'a, T>(&self, values: &'a [T], row_idx: usize) -> &'a [T] {
         if values.is_empty() { values } else { &values[row_idx * self.n_classes..(row_idx + 1) * self.n_classes] }
     }
@@ -47,18 +48,22 @@ impl<L: RowLoss> BatchMean<L> {
     fn forward<T: Element>(&self, logits: &[T], targets: &[T]) -> Result<(CpuStorage, Shape)> {
         let weight = 1.0 / self.n_rows as f64;
         let chunk_len = rows_per_chunk(self.n_classes) * self.n_classes;
-        let (gradient, sums) = filled_with_results(logits.len(), chunk_len, |start, chunk| {
-            let rows = (start / self.n_classes..).zip(chunk.chunks_exact_mut(self.n_classes));
-            let row_loss = |(row, grad): (usize, &mut [T])| {
-                self.row_loss.loss(row, self.row(logits, row), self.row(targets, row), weight, grad)
-            };
-            rows.map(row_loss).sum::<f64>()
-        });
+        let (gradient, sums) = filled_with_results(
+            logits.len(),
+            chunk_len,
+            inlined!(|start, chunk| {
+                let mut sum = 0.0;
+                for (row, grad) in (start / self.n_classes..).zip(chunk.chunks_exact_mut(self.n_classes)) {
+                    sum += self.row_loss.loss(row, self.row(logits, row), self.row(targets, row), weight, grad);
+                }
+                sum
+            }),
+        );
         if let Some(kept) = &self.gradient {
             // a second forward of the same operation would find the same gradient
             let _ = kept.set(tensor(gradient, (self.n_rows, self.n_classes))?);
         }
-        Ok(output(vec![T::from_f64(sums.iter().sum::<f64>() * weight)], ()))
+        Ok(output(vec![T::rounded(sums.iter().sum::<f64>() * weight)], ()))
     }
 
     fn backward(&self, grad: &Tensor) -> Result<Option<Tensor>> {
@@ -123,10 +128,10 @@ impl Exponentials {
     /// Replaces logits by their exponentials.
     #[inline(always)]
     pub(crate) fn of<T: Element>(logits: &mut [T], temperature: f64) -> Self {
-        let inverse = T::from_f64(1.0 / temperature);
+        let inverse = T::rounded(1.0 / temperature);
         let largest = largest(logits) * inverse;
         logits.iter_mut().for_each(|z| *z = (*z * inverse - largest).exp());
-        Self { largest: largest.to_f64(), sum: sum(logits, |exp| exp.to_f64()) }
+        Self { largest: largest.widened(), sum: sum(logits, |exp| exp.widened()) }
     }
 
     /// `log sum_i exp(z_i / T)`.

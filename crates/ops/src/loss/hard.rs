@@ -48,9 +48,9 @@ impl RowLoss for CrossEntropy {
         let label = self.labels[row_idx] as usize;
         grad.copy_from_slice(logits);
         let exps = Exponentials::of(grad, 1.0);
-        let factor = T::from_f64(weight / exps.sum);
+        let factor = T::rounded(weight / exps.sum);
         grad.iter_mut().for_each(|grad| *grad *= factor);
-        grad[label] -= T::from_f64(weight);
-        exps.log_sum() - logits[label].to_f64()
+        grad[label] -= T::rounded(weight);
+        exps.log_sum() - logits[label].widened()
     }
 }

@@ -33,10 +33,10 @@ impl RowLoss for LogitL2 {
     #[inline(always)]
     fn loss<T: Element>(&self, _row_idx: usize, logits: &[T], targets: &[T], weight: f64, grad: &mut [T]) -> f64 {
         let n_classes = logits.len() as f64;
-        let mean = sum_pairs(logits, targets, |z, v| z.to_f64() - v.to_f64()) / n_classes;
+        let mean = sum_pairs(logits, targets, |z, v| z.widened() - v.widened()) / n_classes;
         for ((grad, z), v) in grad.iter_mut().zip(logits).zip(targets) {
-            *grad = T::from_f64((z.to_f64() - v.to_f64() - mean) * (weight / n_classes));
+            *grad = T::rounded((z.widened() - v.widened() - mean) * (weight / n_classes));
         }
-        sum_pairs(logits, targets, |z, v| (z.to_f64() - v.to_f64() - mean).powi(2)) / (2.0 * n_classes)
+        sum_pairs(logits, targets, |z, v| (z.widened() - v.widened() - mean).powi(2)) / (2.0 * n_classes)
     }
 }

@@ -41,10 +41,10 @@ impl RowLoss for SoftCrossEntropy {
         let (log_sum, inverse) = (exps.log_sum(), 1.0 / self.temperature);
         let cross_entropy = sum_pairs(logits, targets, |z, p| {
             // a logit of minus infinity costs nothing where the target has no mass
-            if p == T::ZERO { 0.0 } else { p.to_f64() * (log_sum - z.to_f64() * inverse) }
+            if p == T::ZERO { 0.0 } else { p.widened() * (log_sum - z.widened() * inverse) }
         });
-        let mass = sum(targets, |p| p.to_f64());
-        let (weight, share) = (T::from_f64(weight * self.temperature), T::from_f64(mass / exps.sum));
+        let mass = sum(targets, |p| p.widened());
+        let (weight, share) = (T::rounded(weight * self.temperature), T::rounded(mass / exps.sum));
         grad.iter_mut().zip(targets).for_each(|(grad, p)| *grad = weight * (share * *grad - *p));
         self.temperature * self.temperature * cross_entropy
     }

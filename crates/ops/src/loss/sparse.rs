@@ -79,7 +79,7 @@ impl SparseSoftCrossEntropy {
     /// `log sum exp(z / T)` over the kept classes; minus infinity if there are none.
     #[inline(always)]
     fn log_sum_of_kept<T: Element>(&self, logits: &[T], classes: &[u32]) -> f64 {
-        let scaled = || classes.iter().map(|class| logits[*class as usize].to_f64() / self.temperature);
+        let scaled = || classes.iter().map(|class| logits[*class as usize].widened() / self.temperature);
         let largest = scaled().fold(f64::NEG_INFINITY, f64::max);
         if classes.is_empty() { largest } else { largest + scaled().map(|z| (z - largest).exp()).sum::<f64>().ln() }
     }
@@ -103,14 +103,14 @@ impl RowLoss for SparseSoftCrossEntropy {
         let mass = probs.iter().map(|p| f64::from(*p)).sum::<f64>() + tail;
         let weight = weight * self.temperature;
         // m s_i - t s_i / S = (m S - t) exp(z_i / T - log S), S the tail's share: exact where that share underflows
-        let of_tail = T::from_f64((mass * (log_tail - log_all).exp() - tail) * weight / exps.sum);
+        let of_tail = T::rounded((mass * (log_tail - log_all).exp() - tail) * weight / exps.sum);
         grad.iter_mut().for_each(|grad| *grad *= of_tail);
 
         let mut loss = if tail == 0.0 { 0.0 } else { tail * (log_all - log_tail) };
         for (class, p) in classes.iter().zip(probs) {
-            let log_share = logits[*class as usize].to_f64() / self.temperature - log_all;
+            let log_share = logits[*class as usize].widened() / self.temperature - log_all;
             let p = f64::from(*p);
-            grad[*class as usize] = T::from_f64(weight * (mass * log_share.exp() - p));
+            grad[*class as usize] = T::rounded(weight * (mass * log_share.exp() - p));
             loss -= if p == 0.0 { 0.0 } else { p * log_share };
         }
         self.temperature * self.temperature * loss

@@ -6,6 +6,7 @@ use super::in_place::{Step, check_gradient, check_state, run};
 use crate::composite;
 use crate::element::Element;
 use crate::shape::mismatch;
+use crate::vector::inlined;
 
 /// The numbers of one step of AdamW.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,20 +59,21 @@ impl AdamWHyper {
 impl Step for AdamWHyper {
     const NAME: &'static str = "adamw_step";
 
-    #[inline(always)]
-    fn step<T: Element>(&self, param: &mut [T], grad: &[T], first: &mut [T], second: &mut [T]) {
+    fn arithmetic<T: Element>(&self) -> impl Fn(&mut [T], &[T], &mut [T], &mut [T]) + Send + Sync {
         let [correction1, correction2] = self.corrections();
-        let (beta1, beta2) = (T::from_f64(self.beta1), T::from_f64(self.beta2));
-        let (rest1, rest2) = (T::from_f64(1.0 - self.beta1), T::from_f64(1.0 - self.beta2));
-        let step_len = T::from_f64(self.learning_rate * correction1);
-        let (correction2, eps) = (T::from_f64(correction2), T::from_f64(self.eps));
-        let keep = T::from_f64(1.0 - self.learning_rate * self.weight_decay);
-        let gradient_scale = T::from_f64(self.gradient_scale);
-        for (((param, first), second), grad) in param.iter_mut().zip(first).zip(second).zip(grad) {
-            let grad = *grad * gradient_scale;
-            *first = beta1 * *first + rest1 * grad;
-            *second = beta2 * *second + rest2 * grad * grad;
-            *param = keep * *param - step_len * *first / (Element::sqrt(*second * correction2) + eps);
-        }
+        let (beta1, beta2) = (T::rounded(self.beta1), T::rounded(self.beta2));
+        let (rest1, rest2) = (T::rounded(1.0 - self.beta1), T::rounded(1.0 - self.beta2));
+        let step_len = T::rounded(self.learning_rate * correction1);
+        let (correction2, eps) = (T::rounded(correction2), T::rounded(self.eps));
+        let keep = T::rounded(1.0 - self.learning_rate * self.weight_decay);
+        let gradient_scale = T::rounded(self.gradient_scale);
+        inlined!(move |param: &mut [T], grad: &[T], first: &mut [T], second: &mut [T]| {
+            for (((param, first), second), grad) in param.iter_mut().zip(first).zip(second).zip(grad) {
+                let grad = *grad * gradient_scale;
+                *first = beta1 * *first + rest1 * grad;
+                *second = beta2 * *second + rest2 * grad * grad;
+                *param = keep * *param - step_len * *first / (Element::sqrt(*second * correction2) + eps);
+            }
+        })
     }
 }

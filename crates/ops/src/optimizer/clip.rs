@@ -5,7 +5,7 @@ use candle_core::{Device, Result, Tensor};
 use crate::element::{Element, with_element};
 use crate::parallel::{CHUNK, map_chunks};
 use crate::storage::Elements;
-use crate::vector::sum;
+use crate::vector::{inlined, sum};
 
 /// The L2 norm over all elements of all gradients, summed in the order of `grads`.
 ///
@@ -29,9 +29,12 @@ fn sum_of_squares(grad: &Tensor) -> Result<f64> {
 }
 
 fn sum_of_squares_in_chunks<T: Element>(values: &[T]) -> f64 {
-    let sums = map_chunks(values.len().div_ceil(CHUNK), |chunk_idx| {
-        let start = chunk_idx * CHUNK;
-        sum(&values[start..(start + CHUNK).min(values.len())], |value| value.to_f64() * value.to_f64())
-    });
+    let sums = map_chunks(
+        values.len().div_ceil(CHUNK),
+        inlined!(|chunk_idx| {
+            let start = chunk_idx * CHUNK;
+            sum(&values[start..(start + CHUNK).min(values.len())], |value| value.widened() * value.widened())
+        }),
+    );
     sums.iter().sum()
 }

@@ -15,14 +15,15 @@ use crate::gradients::RowGradient;
 use crate::parallel::{CHUNK, is_serial};
 use crate::shape::{expect_same_kind, expect_shape};
 use crate::storage::{Elements, shares_storage, slice, slice_mut};
-use crate::vector::at_full_width;
+use crate::vector::{at_full_width, inlined};
 
 /// The arithmetic of one optimizer step on slices of equal length.
 pub(crate) trait Step: Sync {
     const NAME: &'static str;
 
-    /// Steps `param` along `grad`; `first` and `second` are the state, empty where the step has none.
-    fn step<T: Element>(&self, param: &mut [T], grad: &[T], first: &mut [T], second: &mut [T]);
+    /// The step as a function `(param, grad, first, second)`, with its numbers rounded to the element type once; `first` and
+    /// `second` are the state, empty where the step has none. The function has to be [`inlined`].
+    fn arithmetic<T: Element>(&self) -> impl Fn(&mut [T], &[T], &mut [T], &mut [T]) + Send + Sync;
 }
 
 /// Runs one step on CPU tensors; the shapes of `param` and `grad` are equal.
@@ -117,19 +118,23 @@ fn step_slices<S: Step, T: Element>(step: &S, rows: Option<&[u32]>, param: &mut 
 /// `state` holds none, one or two numbers for each of `param`, one block after the other.
 fn step_in_chunks<S: Step, T: Element>(step: &S, param: &mut [T], grad: &[T], state: &mut [T]) {
     let (first, second) = state.split_at_mut(param.len().min(state.len()));
+    let arithmetic = step.arithmetic();
+    let step = |param: &mut [T], grad: &[T], first: &mut [T], second: &mut [T]| {
+        at_full_width(inlined!(|| arithmetic(param, grad, first, second)));
+    };
     if is_serial(param.len().div_ceil(CHUNK)) {
-        return at_full_width(|| step.step(param, grad, first, second));
+        return step(param, grad, first, second);
     }
     let chunks = param.par_chunks_mut(CHUNK).zip(grad.par_chunks(CHUNK));
     match (first.is_empty(), second.is_empty()) {
-        (true, _) => chunks.for_each(|(param, grad)| at_full_width(|| step.step(param, grad, &mut [], &mut []))),
+        (true, _) => chunks.for_each(|(param, grad)| step(param, grad, &mut [], &mut [])),
         (false, true) => {
             let chunks = chunks.zip(first.par_chunks_mut(CHUNK));
-            chunks.for_each(|((param, grad), first)| at_full_width(|| step.step(param, grad, first, &mut [])));
+            chunks.for_each(|((param, grad), first)| step(param, grad, first, &mut []));
         }
         (false, false) => {
             let chunks = chunks.zip(first.par_chunks_mut(CHUNK)).zip(second.par_chunks_mut(CHUNK));
-            chunks.for_each(|(((param, grad), first), second)| at_full_width(|| step.step(param, grad, first, second)));
+            chunks.for_each(|(((param, grad), first), second)| step(param, grad, first, second));
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::element::{Element, with_element};
 use crate::parallel::{for_each_chunk, rows_per_chunk, sum_over_rows};
 use crate::shape::{expect_positive_number, mismatch};
 use crate::storage::slice_mut;
-use crate::vector::sum;
+use crate::vector::{inlined, sum};
 
 /// Shrinks every row of `weight [O, ..]` whose L2 norm is above `limit` to that norm, in place.
 ///
@@ -70,29 +70,42 @@ impl InplaceOp1 for MaxNorm {
 }
 
 fn limit_rows<T: Element>(weight: &mut [T], row_len: usize, limit: f64) {
-    for_each_chunk(weight, rows_per_chunk(row_len) * row_len, |_, rows| {
-        for row in rows.chunks_exact_mut(row_len) {
-            let norm = sum(row, |value| value.to_f64() * value.to_f64()).sqrt();
-            if norm > limit {
-                let factor = T::from_f64(limit / norm);
-                row.iter_mut().for_each(|value| *value *= factor);
+    for_each_chunk(
+        weight,
+        rows_per_chunk(row_len) * row_len,
+        inlined!(|_, rows| {
+            for row in rows.chunks_exact_mut(row_len) {
+                let norm = sum(row, |value| value.widened() * value.widened()).sqrt();
+                if norm > limit {
+                    let factor = T::rounded(limit / norm);
+                    row.iter_mut().for_each(|value| *value *= factor);
+                }
             }
-        }
-    });
+        }),
+    );
 }
 
 fn limit_columns<T: Element>(weight: &mut [T], n_columns: usize, limit: f64) {
     let values: &[T] = weight;
-    let square_sums = sum_over_rows(values.len() / n_columns, n_columns, n_columns, |rows, sums| {
-        for row in values[rows.start * n_columns..rows.end * n_columns].chunks_exact(n_columns) {
-            sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value.to_f64() * value.to_f64());
-        }
-    });
+    let square_sums = sum_over_rows(
+        values.len() / n_columns,
+        n_columns,
+        n_columns,
+        inlined!(|rows, sums| {
+            for row in values[rows.start * n_columns..rows.end * n_columns].chunks_exact(n_columns) {
+                sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value.widened() * value.widened());
+            }
+        }),
+    );
     let factor = |norm: f64| if norm > limit { limit / norm } else { 1.0 };
-    let factors: Vec<T> = square_sums.iter().map(|sum| T::from_f64(factor(sum.sqrt()))).collect();
-    for_each_chunk(weight, rows_per_chunk(n_columns) * n_columns, |_, rows| {
-        for row in rows.chunks_exact_mut(n_columns) {
-            row.iter_mut().zip(&factors).for_each(|(value, factor)| *value *= *factor);
-        }
-    });
+    let factors: Vec<T> = square_sums.iter().map(|sum| T::rounded(factor(sum.sqrt()))).collect();
+    for_each_chunk(
+        weight,
+        rows_per_chunk(n_columns) * n_columns,
+        inlined!(|_, rows| {
+            for row in rows.chunks_exact_mut(n_columns) {
+                row.iter_mut().zip(&factors).for_each(|(value, factor)| *value *= *factor);
+            }
+        }),
+    );
 }

@@ -12,7 +12,7 @@ use crate::element::Element;
 use crate::gradients::RowGradient;
 use crate::parallel::{is_serial, rows_per_chunk};
 use crate::shape::{expect_same_kind, expect_shape};
-use crate::vector::at_full_width;
+use crate::vector::{PREFETCH_DISTANCE, at_full_width, inlined, prefetch};
 
 /// One step of stochastic gradient descent for the rows that have a gradient, in place.
 ///
@@ -69,7 +69,8 @@ pub(crate) fn step_rows<S: Step, T: Element>(step: &S, rows: &[u32], param: &mut
     let width = grad.len() / rows.len();
     let (first, second) = state.split_at_mut(param.len().min(state.len()));
     let pieces = pieces([param, first, second], rows, grad, width);
-    let work = |piece: Piece<'_, T>| at_full_width(|| step_piece(step, piece, width));
+    let step = step.arithmetic();
+    let work = |piece: Piece<'_, T>| at_full_width(inlined!(|| step_piece(&step, piece, width)));
     if is_serial(pieces.len()) {
         pieces.into_iter().for_each(work);
     } else {
@@ -98,12 +99,18 @@ fn pieces<'a, T>(mut rests: [&'a mut [T]; 3], rows: &'a [u32], grad: &'a [T], wi
 }
 
 #[inline(always)]
-fn step_piece<S: Step, T: Element>(step: &S, piece: Piece<'_, T>, width: usize) {
+fn step_piece<T: Element>(step: impl Fn(&mut [T], &[T], &mut [T], &mut [T]), piece: Piece<'_, T>, width: usize) {
     let Piece { rows, grad, parts: [param, first, second] } = piece;
-    for (row, grad) in rows.iter().zip(grad.chunks_exact(width)) {
+    for (i, (row, grad)) in rows.iter().zip(grad.chunks_exact(width)).enumerate() {
+        if let Some(later) = rows.get(i + PREFETCH_DISTANCE) {
+            let start = (later - rows[0]) as usize * width;
+            prefetch(part(param, start, width));
+            prefetch(part(first, start, width));
+            prefetch(part(second, start, width));
+        }
         let start = (row - rows[0]) as usize * width;
         let (first, second) = (part(first, start, width), part(second, start, width));
-        step.step(&mut param[start..start + width], grad, first, second);
+        step(&mut param[start..start + width], grad, first, second);
     }
 }
 

@@ -5,6 +5,7 @@ use candle_core::{Error, Result, Tensor, Var};
 use super::in_place::{Step, check_gradient, check_state, run};
 use crate::composite;
 use crate::element::Element;
+use crate::vector::inlined;
 
 /// The numbers of one step of stochastic gradient descent.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,22 +49,23 @@ pub(super) fn check_velocity(param: &Tensor, velocity: Option<&Tensor>, hyper: S
 impl Step for SgdHyper {
     const NAME: &'static str = "sgd_step";
 
-    #[inline(always)]
-    fn step<T: Element>(&self, param: &mut [T], grad: &[T], velocity: &mut [T], _: &mut [T]) {
-        let learning_rate = T::from_f64(self.learning_rate);
-        let keep = T::from_f64(1.0 - self.learning_rate * self.weight_decay);
-        let gradient_scale = T::from_f64(self.gradient_scale);
-        if velocity.is_empty() {
-            let pairs = param.iter_mut().zip(grad);
-            pairs.for_each(|(param, grad)| *param = keep * *param - learning_rate * (*grad * gradient_scale));
-            return;
-        }
-        let momentum = T::from_f64(self.momentum);
-        for ((param, velocity), grad) in param.iter_mut().zip(velocity).zip(grad) {
-            let grad = *grad * gradient_scale;
-            *velocity = momentum * *velocity + grad;
-            let direction = if self.nesterov { grad + momentum * *velocity } else { *velocity };
-            *param = keep * *param - learning_rate * direction;
-        }
+    fn arithmetic<T: Element>(&self) -> impl Fn(&mut [T], &[T], &mut [T], &mut [T]) + Send + Sync {
+        let learning_rate = T::rounded(self.learning_rate);
+        let keep = T::rounded(1.0 - self.learning_rate * self.weight_decay);
+        let gradient_scale = T::rounded(self.gradient_scale);
+        let (momentum, nesterov) = (T::rounded(self.momentum), self.nesterov);
+        inlined!(move |param: &mut [T], grad: &[T], velocity: &mut [T], _: &mut [T]| {
+            if velocity.is_empty() {
+                let pairs = param.iter_mut().zip(grad);
+                pairs.for_each(|(param, grad)| *param = keep * *param - learning_rate * (*grad * gradient_scale));
+                return;
+            }
+            for ((param, velocity), grad) in param.iter_mut().zip(velocity).zip(grad) {
+                let grad = *grad * gradient_scale;
+                *velocity = momentum * *velocity + grad;
+                let direction = if nesterov { grad + momentum * *velocity } else { *velocity };
+                *param = keep * *param - learning_rate * direction;
+            }
+        })
     }
 }

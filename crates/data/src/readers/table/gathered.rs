@@ -1,6 +1,6 @@
 //! The texts and labels of one split, collected row by row.
 
-use super::row::Row;
+use super::row::{Place, Row};
 use crate::DataError;
 use crate::texts::{MAX_TEXT_BYTES, TextStore};
 use std::collections::{BTreeSet, HashMap};
@@ -57,8 +57,8 @@ pub(crate) struct Gathered {
     pub(crate) texts: TextStore,
     codes: Vec<u32>,
     code_of: HashMap<String, u32>,
-    /// Each distinct label, with the file and the place where it stands first.
-    firsts: Vec<(String, String)>,
+    /// Each distinct label, with the place where it stands first.
+    firsts: Vec<(String, Place<'static>)>,
     pub(crate) changes: Changes,
 }
 
@@ -80,7 +80,7 @@ impl Gathered {
             None => {
                 let code = self.firsts.len() as u32;
                 self.code_of.insert(label.to_owned(), code);
-                self.firsts.push((label.to_owned(), place()));
+                self.firsts.push((label.to_owned(), row.place.detached()));
                 code
             }
         };
@@ -103,9 +103,9 @@ impl Gathered {
     /// The texts, and the class of each among `labels`.
     pub(crate) fn finish(self, path: &Path, labels: &[String]) -> Result<(TextStore, Vec<ClassId>), DataError> {
         let class_of: HashMap<&str, u32> = labels.iter().map(String::as_str).zip(0..).collect();
-        let class = |(label, place): &(String, String)| {
+        let class = |(label, place): &(String, Place<'_>)| {
             class_of.get(label.as_str()).map(|class| ClassId(*class)).ok_or_else(|| {
-                let found = format!("label `{label}` in {place}");
+                let found = format!("label `{label}` in {}", place.describe(path));
                 DataError::invalid(path, found, "one of the classes of the training split")
             })
         };

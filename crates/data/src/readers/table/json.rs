@@ -76,7 +76,7 @@ fn visit_list(
     visit: &mut Visit<'_>,
 ) -> Result<(), DataError> {
     for (row_idx, row) in rows.iter().enumerate() {
-        visit_row(path, row, Place::Item { list, number: row_idx + 1 }, list, columns, visit)?;
+        visit_row(path, row, Place::Item { list: list.map(Cow::Borrowed), number: row_idx + 1 }, list, columns, visit)?;
     }
     Ok(())
 }
@@ -89,13 +89,13 @@ fn visit_row(
     columns: &Columns<'_>,
     visit: &mut Visit<'_>,
 ) -> Result<(), DataError> {
-    let cell = |column: &ColumnName| cell(path, row, column, place);
+    let cell = |column: &ColumnName| cell(path, row, column, &place);
     let (text, label) = (cell(columns.text)?, cell(columns.label)?);
     let split = columns.split.map(cell).transpose()?;
     visit(&Row { text: &text, label: &label, split: split.as_deref().or(list), place })
 }
 
-fn cell<'a>(path: &Path, row: &'a Value, column: &ColumnName, place: Place<'_>) -> Result<Cow<'a, str>, DataError> {
+fn cell<'a>(path: &Path, row: &'a Value, column: &ColumnName, place: &Place<'_>) -> Result<Cow<'a, str>, DataError> {
     let (value, hint) = match row {
         Value::Object(cells) => {
             let keys: Vec<&str> = cells.keys().map(String::as_str).collect();

@@ -4,6 +4,7 @@ use super::builtin;
 use super::column::ColumnName;
 use crate::DataError;
 use flate2::read::MultiGzDecoder;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -25,7 +26,7 @@ pub(crate) struct Row<'a> {
 }
 
 /// Where a row is in its file.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Place<'a> {
     Line(u64),
     /// A record that begins at this byte, or after the empty lines that do; `line` is that of the byte.
@@ -35,13 +36,24 @@ pub(crate) enum Place<'a> {
     },
     /// An item of a JSON list, counted from 1, and the key of that list.
     Item {
-        list: Option<&'a str>,
+        list: Option<Cow<'a, str>>,
         number: usize,
     },
 }
 
 impl Place<'_> {
-    /// The place in words; a file is looked into once more for the empty lines before a record.
+    /// The place without its row.
+    pub(crate) fn detached(&self) -> Place<'static> {
+        match *self {
+            Self::Line(line) => Place::Line(line),
+            Self::Record { line, byte } => Place::Record { line, byte },
+            Self::Item { ref list, number } => {
+                Place::Item { list: list.as_ref().map(|list| Cow::Owned(list.to_string())), number }
+            }
+        }
+    }
+
+    /// The place in words, for a message. It reads the file once more, for the empty lines before a record.
     pub(crate) fn describe(&self, path: &Path) -> String {
         match self {
             Self::Line(line) => format!("line {line}"),
