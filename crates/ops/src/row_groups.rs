@@ -47,8 +47,8 @@ impl RowGroups {
             inlined!(|start, sums| {
                 for (index, sum) in (start / width..).zip(sums.chunks_exact_mut(width)) {
                     for place in self.places(index) {
-                    add(*place as usize, sum);
-                }
+                        add(*place as usize, sum);
+                    }
                 }
             }),
         );

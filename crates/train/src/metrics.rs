@@ -33,6 +33,8 @@ pub struct PredictionRecord {
     pub label_prob: f32,
     /// Probability of the most probable class.
     pub top_prob: f32,
+    /// Probability of the class after it; 0 for a single class.
+    pub second_prob: f32,
 }
 
 impl PredictionRecord {
@@ -41,7 +43,9 @@ impl PredictionRecord {
         let predicted = argmax(row);
         let label_prob = row[label.index()];
         let rank_of_label = rank_of_label(row, label) as u32;
-        Self { predicted: ClassId(predicted as u32), rank_of_label, label_prob, top_prob: row[predicted] }
+        let others = row[..predicted].iter().chain(&row[predicted + 1..]);
+        let second_prob = others.copied().fold(0.0, f32::max);
+        Self { predicted: ClassId(predicted as u32), rank_of_label, label_prob, top_prob: row[predicted], second_prob }
     }
 
     /// Whether the label is the most probable class.

@@ -28,6 +28,8 @@ const TOLERANCE: f64 = 1e-11;
 /// Duality gap (in nats) below which a solution is as good, where rounding keeps tiny products from their targets: a
 /// product whose target is `t` is then off by `sqrt(2 t gap)` at most.
 const GAP_TOLERANCE: f64 = 1e-20;
+/// A dustbin below it counts as empty: it changes no probability, and quotients with it would overflow.
+const DUSTBIN_FLOOR: f64 = 1e-200;
 /// Newton steps before the detour is taken.
 const MAX_DIRECT: usize = 12;
 /// Steps of the detour; twice the worst seen.
@@ -48,7 +50,7 @@ const CANCELS: f64 = 1e-3;
 /// If there is no problem or one too many: a bug in this program.
 pub(super) fn solve(problems: &[Problem<'_>]) -> Vec<Solution> {
     assert!((1..=LANES).contains(&problems.len()), "one problem for each lane");
-    let is_open = |problem: &Problem<'_>| problem.dustbins.iter().all(|dustbin| *dustbin > 0.0);
+    let is_open = |problem: &Problem<'_>| problem.dustbins.iter().all(|dustbin| *dustbin > DUSTBIN_FLOOR);
     if problems.len() == 1 || problems.iter().all(is_open) {
         pulp::Arch::new().dispatch(Kernel { problems })
     } else {
@@ -221,7 +223,7 @@ impl<'a> System<'a> {
             Lanes(std::array::from_fn(|lane| value(&problems[lane.min(problems.len() - 1)])))
         };
         let mass = (0..groups.len()).map(|group| beside(&|problem| problem.mass[group])).collect();
-        let open: Vec<usize> = (0..n_sets).filter(|set| problems[0].dustbins[*set] > 0.0).collect();
+        let open: Vec<usize> = (0..n_sets).filter(|set| problems[0].dustbins[*set] > DUSTBIN_FLOOR).collect();
         let dustbins = open.iter().map(|set| beside(&|problem| problem.dustbins[*set])).collect();
         let (inside, outside) = if open.len() == n_sets {
             (Cow::Borrowed(groups.inside()), Cow::Borrowed(groups.groups_outside()))
@@ -309,14 +311,14 @@ impl<'a> System<'a> {
 
     #[inline(always)]
     fn worst_error(&self, state: &State) -> Lanes {
+        let products =
+            [(&state.probs, &state.divisors, &self.mass), (&state.ratios, &state.outside_mass, &self.dustbins)];
         let mut worst = Lanes::ZERO;
-        let mut see = |a: &[Lanes], b: &[Lanes], targets: &[Lanes]| {
+        for (a, b, targets) in products {
             for ((a, b), target) in a.iter().zip(b).zip(targets) {
                 worst = (*a * *b / *target - Lanes::splat(1.0)).map(f64::abs).max(worst);
             }
-        };
-        see(&state.probs, &state.divisors, &self.mass);
-        see(&state.ratios, &state.outside_mass, &self.dustbins);
+        }
         worst
     }
 

@@ -30,12 +30,11 @@ proptest! {
     }
 
     #[test]
-    fn denormal_probabilities_give_a_distribution_or_an_error(seed in any::<u64>(), m in 0_usize..9) {
+    fn denormal_probabilities_give_a_distribution(seed in any::<u64>(), m in 0_usize..9) {
         let case = Case::far_apart(seed, m);
         use MergeRule::{ArithmeticMean, EmStep, Exact, GeometricMean};
         for rule in [Exact, EmStep, ArithmeticMean, GeometricMean] {
-            // where several teachers are so extreme at once that quotients overflow, a row is refused, never written wrong
-            let Ok(merged) = case.merge(rule) else { continue };
+            let merged = case.merge(rule).unwrap();
             prop_assert!((merged.probs.iter().sum::<f64>() - 1.0).abs() < 1e-12);
             prop_assert!(merged.probs.iter().all(|prob| *prob >= 0.0));
         }

@@ -4,6 +4,7 @@ use super::answers::Voices;
 use super::{Teacher, Workshop};
 use crate::error::{ExperimentError, Result};
 use crate::report::{Gallery, SoftTargetRow, SoftTargetSample, Tile};
+use std::collections::HashSet;
 use stillhouse_core::{ClassSubset, Temperature};
 use stillhouse_data::{RawImage, Split};
 use stillhouse_targets::soften;
@@ -19,8 +20,8 @@ const N_TOP: usize = 6;
 const SHOWN_CHARACTERS: usize = 200;
 /// Temperatures at which the merged teacher is shown.
 const TEMPERATURES: [f64; 4] = [1.0, 2.0, 4.0, 8.0];
-/// The most uncertain share of the test examples, from which samples are drawn: there is something to see.
-const UNCERTAIN_SHARE: f64 = 0.2;
+/// The share of the test examples from which samples are drawn: those whose second class is most probable.
+const SHARE_IN_DOUBT: f64 = 0.2;
 
 /// One validation example for each of a cluster's first classes, for clusters in the report's order.
 pub(super) fn cluster_galleries<'a>(
@@ -53,7 +54,7 @@ pub(super) fn soft_target_samples(
     teachers: [&Teacher<'_>; 3],
 ) -> Result<Vec<SoftTargetSample>> {
     let n_classes = shop.n_classes();
-    let chosen = uncertain_rows(shop, merged);
+    let chosen = rows_in_doubt(shop, test, merged);
     let split = test.select(&chosen);
     let voices = Voices::new(teachers.iter().flat_map(|teacher| teacher.members()));
     let answers = voices.ask_at_once(shop, &split, None)?;
@@ -74,16 +75,20 @@ pub(super) fn soft_target_samples(
     (0..split.len()).map(sample).collect()
 }
 
-/// A seeded draw from the rows with the lowest top probability.
-fn uncertain_rows(shop: &Workshop<'_>, records: &[PredictionRecord]) -> Vec<usize> {
-    let n_rows = records.len();
-    let mut rows: Vec<usize> = (0..n_rows).collect();
-    rows.sort_by(|a, b| records[*a].top_prob.total_cmp(&records[*b].top_prob));
-    rows.truncate(((n_rows as f64 * UNCERTAIN_SHARE) as usize).max(shop.config.evaluation.n_samples));
-    let order = |row: &usize| shop.seed.derive("sample", *row as u64).0;
-    rows.sort_by_key(order);
-    rows.truncate(shop.config.evaluation.n_samples);
-    rows
+/// A seeded draw from the rows where the prediction is torn between two classes, which shows more than a flat one; of each
+/// label once, if there are labels enough.
+fn rows_in_doubt(shop: &Workshop<'_>, test: &Split, records: &[PredictionRecord]) -> Vec<usize> {
+    let n_samples = shop.config.evaluation.n_samples;
+    let mut rows: Vec<usize> = (0..records.len()).collect();
+    rows.sort_by(|a, b| records[*b].second_prob.total_cmp(&records[*a].second_prob));
+    rows.truncate(((records.len() as f64 * SHARE_IN_DOUBT) as usize).max(n_samples));
+    rows.sort_by_key(|row| shop.seed.derive("sample", *row as u64).0);
+    let mut seen = HashSet::new();
+    let (mut chosen, others): (Vec<usize>, Vec<usize>) =
+        rows.into_iter().partition(|row| seen.insert(test.label(*row)));
+    chosen.extend(others);
+    chosen.truncate(n_samples);
+    chosen
 }
 
 fn shown(shop: &Workshop<'_>, source: &str, probs: &[f32], temperature: f64) -> SoftTargetRow {
