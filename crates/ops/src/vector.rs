@@ -27,6 +27,8 @@ pub(crate) fn prefetch<T>(row: &[T]) {
         // SAFETY: a hint that changes nothing; every x86-64 has the instruction
         unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = row;
 }
 
 /// A closure that is compiled into every function that calls it, with the vectors of that function: see [`at_full_width`].
