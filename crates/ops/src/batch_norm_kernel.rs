@@ -11,18 +11,14 @@ use crate::channel_sums::{Terms, at_channel, channel_sums, whole_vectors};
 use crate::element::Element;
 use crate::parallel::{filled, map_chunks, rows_per_chunk};
 use crate::simd::run;
-use crate::vector::inlined;
 
 /// Mean and biased variance of every channel.
 pub(crate) fn moments<T: Element>(input: &[T], n_channels: usize) -> ChannelMoments {
     let chunk_len = rows_per_chunk(n_channels) * n_channels;
-    let chunks = map_chunks(
-        input.len().div_ceil(chunk_len),
-        inlined!(|chunk| {
-            let end = ((chunk + 1) * chunk_len).min(input.len());
-            ChannelMoments::of(&input[chunk * chunk_len..end], n_channels)
-        }),
-    );
+    let chunks = map_chunks(input.len().div_ceil(chunk_len), |chunk| {
+        let end = ((chunk + 1) * chunk_len).min(input.len());
+        ChannelMoments::of(&input[chunk * chunk_len..end], n_channels)
+    });
     ChannelMoments::combine(chunks)
 }
 
@@ -163,14 +159,11 @@ pub(crate) fn backward<T: Element>(upstream: Upstream<'_, T>, of_batch: bool, wa
 fn gradient_sums<T: Element>(upstream: Upstream<'_, T>) -> [Vec<f64>; 2] {
     let (len, n_channels, chunk_len) =
         (upstream.grad.len(), upstream.channels.n_channels, upstream.channels.chunk_len());
-    let parts = map_chunks(
-        len.div_ceil(chunk_len),
-        inlined!(|chunk| {
-            let start = chunk * chunk_len;
-            let len = chunk_len.min(len - start);
-            channel_sums(upstream.narrow(start, len), len, n_channels)
-        }),
-    );
+    let parts = map_chunks(len.div_ceil(chunk_len), |chunk| {
+        let start = chunk * chunk_len;
+        let len = chunk_len.min(len - start);
+        channel_sums(upstream.narrow(start, len), len, n_channels)
+    });
     let mut totals = [vec![0.0; n_channels], vec![0.0; n_channels]];
     for part in &parts {
         for (totals, part) in totals.iter_mut().zip(part) {

@@ -165,6 +165,7 @@ fn is_larger<T: Element>(value: T, largest: T) -> bool {
     value > largest || is_nan
 }
 
+#[inline(always)]
 fn max_of_windows<T: Element>(image: &[T], size: &PoolSize, pooled: &mut [T]) {
     for (pixel, pooled) in pooled.chunks_exact_mut(size.n_channels).enumerate() {
         pooled.fill(T::NEG_INFINITY);
@@ -177,6 +178,7 @@ fn max_of_windows<T: Element>(image: &[T], size: &PoolSize, pooled: &mut [T]) {
 }
 
 /// Finds the first of the largest again, then sends the gradient there; both loops are free of branches.
+#[inline(always)]
 fn max_backward<T: Element>(image: &[T], grad: &[T], size: &PoolSize, image_grad: &mut [T]) {
     let n_channels = size.n_channels;
     let mut largest = vec![T::ZERO; n_channels];
@@ -202,6 +204,7 @@ fn max_backward<T: Element>(image: &[T], grad: &[T], size: &PoolSize, image_grad
     }
 }
 
+#[inline(always)]
 fn mean_of_windows<T: Element>(image: &[T], size: &PoolSize, pooled: &mut [T]) {
     let weight = T::rounded(1.0 / size.window_len() as f64);
     for (pixel, pooled) in pooled.chunks_exact_mut(size.n_channels).enumerate() {
@@ -213,6 +216,7 @@ fn mean_of_windows<T: Element>(image: &[T], size: &PoolSize, pooled: &mut [T]) {
     }
 }
 
+#[inline(always)]
 fn mean_backward<T: Element>(grad: &[T], size: &PoolSize, image_grad: &mut [T]) {
     let weight = T::rounded(1.0 / size.window_len() as f64);
     for (pixel, grad) in grad.chunks_exact(size.n_channels).enumerate() {
