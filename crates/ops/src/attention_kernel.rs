@@ -98,7 +98,11 @@ impl<T: Element> Head<T> {
         let keys = Matrix::row_major(&self.keys, self.len, self.head_width);
         multiply(&mut self.weights, queries, keys.transposed());
         let weights = self.weights.chunks_exact_mut(self.len.max(1));
-        at_full_width(inlined!(|| weights.for_each(softmax)));
+        at_full_width(inlined!(|| {
+            for row in weights {
+                softmax(row);
+            }
+        }));
     }
 
     fn drop_weights(&mut self, mask: Option<&Mask>, start: usize) {
@@ -119,7 +123,9 @@ impl<T: Element> Head<T> {
 #[inline(always)]
 fn softmax<T: Element>(row: &mut [T]) {
     let max = largest(row);
-    row.iter_mut().for_each(|logit| *logit = Element::exp(*logit - max));
+    for logit in row.iter_mut() {
+        *logit = Element::exp(*logit - max);
+    }
     let factor = T::ONE / sum_of(row, |value| value);
     row.iter_mut().for_each(|value| *value *= factor);
 }
@@ -159,7 +165,11 @@ impl<T: Element> Scratch<T> {
             }
         }
         let rows = self.weights.chunks_exact_mut(len.max(1)).zip(head.weights.chunks_exact(len.max(1)));
-        at_full_width(inlined!(|| rows.for_each(|(grads, weights)| softmax_backward(grads, weights))));
+        at_full_width(inlined!(|| {
+            for (grads, weights) in rows {
+                softmax_backward(grads, weights);
+            }
+        }));
         let logit_grads = Matrix::row_major(&self.weights, len, len);
         multiply(&mut self.queries, logit_grads, Matrix::row_major(&head.keys, len, head_width));
         multiply(&mut self.keys, logit_grads.transposed(), Matrix::row_major(&head.queries, len, head_width));

@@ -37,7 +37,9 @@ impl CustomOp1 for Gelu {
             let input = slice::<T>(input, layout)?;
             let values = filled(input.len(), CHUNK, inlined!(|start, chunk| {
                 let input = &input[start..start + chunk.len()];
-                chunk.iter_mut().zip(input).for_each(|(value, x)| *value = self.value_and_slope(*x).0);
+                for (value, x) in chunk.iter_mut().zip(input) {
+                    *value = self.value_and_slope(*x).0;
+                }
             }));
             Ok(output(values, layout.shape().clone()))
         })

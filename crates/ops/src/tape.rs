@@ -16,7 +16,7 @@ use candle_core::{
     CpuStorage, CustomOp1, CustomOp2, CustomOp3, Device, Error, Layout, Result, Shape, Storage, Tensor, TensorId, Var,
 };
 
-use crate::arithmetic::add_in_place;
+use crate::arithmetic::{add, add_in_place};
 use crate::gradients::{Gradient, Gradients, RowGradient};
 use crate::storage::shares_storage;
 
@@ -188,7 +188,7 @@ impl Pending {
                 add_in_place(&sum.value, &gradient.value)?;
                 sum
             }
-            Some(sum) => Sum { value: (sum.value + gradient.value)?, is_exclusive: true },
+            Some(sum) => Sum { value: add(&sum.value, &gradient.value)?, is_exclusive: true },
         };
         self.sums.insert(id, sum);
         Ok(())

@@ -8,7 +8,8 @@ const LANES: usize = 16;
 /// Runs `work` compiled for the widest vectors that the processor has (AVX-512, AVX2, or the target's baseline).
 ///
 /// The bits are the same in each: nothing is reordered and no multiplication is fused with an addition. `work` has to be
-/// [`inlined`], and functions that it calls `#[inline(always)]`, or they stay at the baseline.
+/// [`inlined`], and functions that it calls `#[inline(always)]`, or they stay at the baseline. The same holds for `for_each`
+/// with a long body: a `for` loop is part of its function, an iterator's method may not be.
 #[inline(always)]
 pub(crate) fn at_full_width<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)

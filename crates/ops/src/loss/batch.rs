@@ -130,7 +130,9 @@ impl Exponentials {
     pub(crate) fn of<T: Element>(logits: &mut [T], temperature: f64) -> Self {
         let inverse = T::rounded(1.0 / temperature);
         let largest = largest(logits) * inverse;
-        logits.iter_mut().for_each(|z| *z = (*z * inverse - largest).exp());
+        for z in logits.iter_mut() {
+            *z = (*z * inverse - largest).exp();
+        }
         Self { largest: largest.widened(), sum: sum(logits, |exp| exp.widened()) }
     }
 
