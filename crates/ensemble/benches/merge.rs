@@ -124,7 +124,7 @@ impl Case {
         let is_gated = gate != (Gate::All {});
         let merger = self.merger(rule, gate);
         let n_examples = if rule == MergeRule::Em { self.examples.len().min(20) } else { self.examples.len() };
-        let blocks = self.blocks(n_examples, if is_gated { 1 } else { Merger::ROWS_AT_ONCE });
+        let blocks = self.blocks(n_examples, if is_gated { 1 } else { merger.rows_at_once() });
         let merge_some = |blocks: &[Vec<Vec<f64>>], probs: &mut Vec<f64>| {
             let mut scratch = MergeScratch::default();
             for block in blocks {

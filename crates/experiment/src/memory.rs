@@ -94,7 +94,7 @@ pub(crate) fn all_examples_bytes(shop: &Workshop<'_>, test: &SealedTest) -> u64 
 /// A model that does not fit the data.
 pub(crate) fn training_bytes(shop: &Workshop<'_>, needs: &Needs<'_>) -> Result<u64> {
     let (input, _) = planned_input(shop, needs.tokenizer)?;
-    Ok(bytes_of(&new_model(shop, needs.model, &input, needs.n_outputs, shop.seed)?, needs.training))
+    Ok(bytes_of(&new_model(shop, needs.model, &input, needs.n_outputs, None)?, needs.training))
 }
 
 fn bytes_of(model: &Model, training: &TrainingConfig) -> u64 {

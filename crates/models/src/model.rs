@@ -57,8 +57,11 @@ impl Model {
         Self::build(config, input, n_outputs, InitialWeights::Drawn(seed), device)
     }
 
-    /// A model whose weights are still to be filled in.
-    pub(crate) fn blank(
+    /// A model of zeros, to be filled from a file or measured: drawing large tables takes long.
+    ///
+    /// # Errors
+    /// As [`Model::new`].
+    pub fn blank(
         config: &ModelConfig,
         input: &InputShape,
         n_outputs: usize,

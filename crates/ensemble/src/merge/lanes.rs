@@ -2,7 +2,9 @@
 //!
 //! Lanes never meet but in [`Lanes::any_less`], a mere question, so what a lane holds does not depend on its
 //! neighbours, and an example has the same bits alone and in company. All is inlined into the kernel that is compiled
-//! for the processor's vectors.
+//! for the processor's vectors, which is why loops are `for` loops: an iterator's method may stay a function of its own.
+
+#![expect(clippy::needless_range_loop, reason = "a lane is an index into several arrays")]
 
 use std::ops::{Add, AddAssign, Div, Mul, Sub, SubAssign};
 
@@ -25,7 +27,9 @@ impl Lanes {
     #[inline(always)]
     fn zip(self, other: Self, op: impl Fn(f64, f64) -> f64) -> Self {
         let mut lanes = self.0;
-        lanes.iter_mut().zip(other.0).for_each(|(lane, other)| *lane = op(*lane, other));
+        for lane in 0..LANES {
+            lanes[lane] = op(lanes[lane], other.0[lane]);
+        }
         Self(lanes)
     }
 
@@ -48,8 +52,8 @@ impl Lanes {
     #[inline(always)]
     pub(super) fn where_less(self, a: Self, b: Self, other: Self) -> Self {
         let mut lanes = other.0;
-        for (lane, (value, (a, b))) in lanes.iter_mut().zip(self.0.into_iter().zip(a.0.into_iter().zip(b.0))) {
-            *lane = if a < b { value } else { *lane };
+        for lane in 0..LANES {
+            lanes[lane] = if a.0[lane] < b.0[lane] { self.0[lane] } else { lanes[lane] };
         }
         Self(lanes)
     }

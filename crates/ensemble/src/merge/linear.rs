@@ -24,7 +24,9 @@ pub(super) fn solve_in_place(system: &mut [Lanes], n: usize) {
             reduce::<ROWS>(system, n, column, row);
             row += ROWS;
         }
-        (row..=n).for_each(|row| reduce::<1>(system, n, column, row));
+        for row in row..=n {
+            reduce::<1>(system, n, column, row);
+        }
         finish_column(system, n, column);
     }
     let (matrix, rhs) = system.split_at_mut(n * n);
@@ -32,7 +34,9 @@ pub(super) fn solve_in_place(system: &mut [Lanes], n: usize) {
         let line = &matrix[row * n..][..=row];
         let value = rhs[row] / line[row];
         rhs[row] = value;
-        rhs[..row].iter_mut().zip(line).for_each(|(rhs, entry)| *rhs -= *entry * value);
+        for (rhs, entry) in rhs[..row].iter_mut().zip(line) {
+            *rhs -= *entry * value;
+        }
     }
 }
 
@@ -59,7 +63,9 @@ fn finish_column(system: &mut [Lanes], n: usize, column: usize) {
     let line = &system[column * n..][..=column];
     let pivot = line[column];
     let mut diagonal = pivot;
-    line[..column].iter().for_each(|entry| diagonal += *entry * *entry);
+    for entry in &line[..column] {
+        diagonal += *entry * *entry;
+    }
     let floor = diagonal * Lanes::splat(PIVOT_FLOOR);
     let root = pivot.map(f64::sqrt).where_less(floor, pivot, Lanes::splat(f64::MAX.sqrt()));
     system[column * n + column] = root;

@@ -58,6 +58,10 @@ pub struct Merger {
     groups: Arc<SignatureGroups>,
 }
 
+/// Probabilities and examples that are merged at once, at most.
+const PROBS_AT_ONCE: usize = 1 << 18;
+const MAX_ROWS_AT_ONCE: usize = 512;
+
 /// What one thread keeps between examples: the signature groups of each set of specialists that voted together.
 #[derive(Debug, Default)]
 pub struct MergeScratch {
@@ -79,9 +83,6 @@ pub(super) struct Vote<'a, P> {
 }
 
 impl Merger {
-    /// Examples that are merged side by side by [`Merger::merge_rows`]: the number to give it where memory allows.
-    pub const ROWS_AT_ONCE: usize = LANES;
-
     /// Prepares the merge of teachers with these scopes and weights. Only ratios of weights matter: two teachers of half
     /// the weight are one of the whole.
     ///
@@ -99,6 +100,12 @@ impl Merger {
         Ok(Self { n_classes, scopes, weights: weights.to_vec(), config: config.clone(), groups })
     }
 
+    /// How many examples to give [`Merger::merge_rows`] at once: many keep the solver's lanes busy, and with many classes
+    /// fewer bound the memory.
+    pub fn rows_at_once(&self) -> usize {
+        (PROBS_AT_ONCE / self.n_classes).clamp(LANES, MAX_ROWS_AT_ONCE)
+    }
+
     /// Merges one example: a row of probabilities of each teacher, in their order. Rows may be off by single-precision
     /// rounding and are normalised; the gate is applied here.
     ///
@@ -112,7 +119,7 @@ impl Merger {
     }
 
     /// Merges several examples into a buffer `[N, C]`: each teacher gives `[N, outputs]`, one row after the other. An
-    /// example has the same bits as alone. [`Merger::ROWS_AT_ONCE`] at once are several times faster than one by one.
+    /// example has the same bits as alone. [`Merger::rows_at_once`] are several times faster than one by one.
     ///
     /// # Errors
     /// As [`Merger::merge`], with the number of the example.
@@ -127,24 +134,7 @@ impl Merger {
     ) -> Result<Vec<MergeStats>, (usize, MergeError)> {
         assert_eq!(out.len() % self.n_classes, 0, "one place for each class");
         let n_rows = out.len() / self.n_classes;
-        let mut stats = Vec::with_capacity(n_rows);
-        for (block, out) in out.chunks_mut(LANES * self.n_classes).enumerate() {
-            let first = block * LANES;
-            let n_block = out.len() / self.n_classes;
-            let rows: Vec<Vec<&[P]>> = (first..first + n_block).map(|row| row_of_each(teachers, row, n_rows)).collect();
-            let in_block = self.merge_block(&rows, scratch, out);
-            stats.extend(in_block.map_err(|(row, error)| (first + row, error))?);
-        }
-        Ok(stats)
-    }
-
-    /// [`Merger::merge_rows`] for as many examples as the solver has lanes.
-    fn merge_block<P: Copy + Into<f64>>(
-        &self,
-        rows: &[Vec<&[P]>],
-        scratch: &mut MergeScratch,
-        out: &mut [f64],
-    ) -> Result<Vec<MergeStats>, (usize, MergeError)> {
+        let rows: Vec<Vec<&[P]>> = (0..n_rows).map(|row| row_of_each(teachers, row, n_rows)).collect();
         let in_closed_form = Solution { probs: Vec::new(), n_iterations: 0, is_converged: true };
         let is_mean = matches!(self.config.rule, MergeRule::ArithmeticMean | MergeRule::GeometricMean);
         let (mut n_active, mut collected) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
@@ -250,11 +240,29 @@ impl Merger {
     /// The solutions of several examples, by the fastest solver that the sets allow.
     fn solve<P: Copy + Into<f64>>(&self, collected: &[Collected<'_, P>]) -> Vec<Solution> {
         let problems: Vec<Problem<'_>> = collected.iter().map(Collected::problem).collect();
-        let have_common_groups = problems.iter().all(|problem| std::ptr::eq(problem.groups, problems[0].groups));
-        if have_common_groups && self.needs_newton(&problems[0]) {
-            return newton::solve(&problems);
+        let (for_newton, others): (Vec<usize>, Vec<usize>) =
+            (0..problems.len()).partition(|example| self.needs_newton(&problems[*example]));
+        let mut solutions: Vec<Option<Solution>> = vec![None; problems.len()];
+        for example in others {
+            solutions[example] = Some(self.solve_one(&problems[example]));
         }
-        problems.iter().map(|problem| self.solve_one(problem)).collect()
+        // examples with the same groups are solved side by side
+        let mut by_groups: Vec<Vec<usize>> = Vec::new();
+        for example in for_newton {
+            let has_these =
+                |examples: &&mut Vec<usize>| std::ptr::eq(problems[examples[0]].groups, problems[example].groups);
+            match by_groups.iter_mut().find(has_these) {
+                Some(examples) => examples.push(example),
+                None => by_groups.push(vec![example]),
+            }
+        }
+        for examples in by_groups {
+            let side_by_side: Vec<&Problem<'_>> = examples.iter().map(|example| &problems[*example]).collect();
+            for (example, solution) in examples.into_iter().zip(newton::solve(&side_by_side)) {
+                solutions[example] = Some(solution);
+            }
+        }
+        solutions.into_iter().map(|solution| solution.expect("each example has a solver")).collect()
     }
 
     fn needs_newton(&self, problem: &Problem<'_>) -> bool {
@@ -271,7 +279,7 @@ impl Merger {
             _ if problem.has_conditional() => conditional::solve(problem),
             _ if problem.groups.n_sets() <= 1 => step(),
             _ if problem.groups.are_disjoint() => scalar::solve(problem),
-            _ => newton::solve(std::slice::from_ref(problem)).remove(0),
+            _ => newton::solve(&[problem]).remove(0),
         }
     }
 

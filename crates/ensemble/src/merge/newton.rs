@@ -12,11 +12,12 @@
 //! with both sides avoids the cancellation in `A_k / (1 - (B r)_k)` that extreme dustbins bring to a purely dual method.
 //!
 //! Newton's method is tried first, from `r = D`: four or five steps are usual. Teachers that contradict each other can
-//! jam it at the border, where tiny products are far from their targets. For them there is a [detour](Targets): the
-//! products are led to `max(target, mu)` with `mu` falling from 1, as interior-point methods do (target following,
+//! jam it at the border, where tiny products are far from their targets. For them there is a detour: the products are led to `max(target, mu)` with `mu` falling from 1, as interior-point methods do (target following,
 //! Jansen, Roos, Terlaky and Vial 1996). It takes 10 to 30 steps as a rule, 50 in the worst of ten thousand cases.
 //!
-//! Examples are solved in [lanes](super::lanes), each as if it were alone.
+//! Examples are solved in [lanes](super::lanes), each as if it were alone; a lane that has arrived takes the next example.
+
+#![expect(clippy::needless_range_loop, reason = "a lane is an index into several arrays")]
 
 use super::lanes::{LANES, Lanes};
 use super::linear;
@@ -43,25 +44,29 @@ const DETOUR_FALL: f64 = 0.1;
 /// Share of the whole below which a difference of sums has lost digits, and is summed anew.
 const CANCELS: f64 = 1e-3;
 
-/// Minimises equation 5 for up to [`LANES`] examples with the same groups; every dustbin with mass must stand for at
+/// Lanes that have to be free before they get new examples: their start is computed for all lanes at once.
+const FREE_LANES: usize = 2;
+
+/// Minimises equation 5 for examples with the same groups, in their order; every dustbin with mass must stand for at
 /// least one class.
-///
-/// # Panics
-/// If there is no problem or one too many: a bug in this program.
-pub(super) fn solve(problems: &[Problem<'_>]) -> Vec<Solution> {
-    assert!((1..=LANES).contains(&problems.len()), "one problem for each lane");
+pub(super) fn solve(problems: &[&Problem<'_>]) -> Vec<Solution> {
     let is_open = |problem: &Problem<'_>| problem.dustbins.iter().all(|dustbin| *dustbin > DUSTBIN_FLOOR);
-    if problems.len() == 1 || problems.iter().all(is_open) {
-        pulp::Arch::new().dispatch(Kernel { problems })
-    } else {
-        // a specialist whose dustbin is empty for one example only leaves the others' system as it is
-        problems.chunks(1).flat_map(solve).collect()
+    if problems.len() == 1 || problems.iter().all(|problem| is_open(problem)) {
+        return pulp::Arch::new().dispatch(Kernel { problems });
     }
+    // a specialist whose dustbin is empty for one example only leaves the others' system as it is
+    let open: Vec<&Problem<'_>> = problems.iter().copied().filter(|problem| is_open(problem)).collect();
+    let mut of_open = if open.is_empty() { Vec::new() } else { solve(&open) }.into_iter();
+    let solution = |problem: &&Problem<'_>| match is_open(problem) {
+        true => of_open.next().expect("a solution for each problem"),
+        false => solve(&[*problem]).remove(0),
+    };
+    problems.iter().map(solution).collect()
 }
 
 /// Compiled for every kind of vectors that processors have, and run with the widest.
 struct Kernel<'a> {
-    problems: &'a [Problem<'a>],
+    problems: &'a [&'a Problem<'a>],
 }
 
 impl pulp::NullaryFnOnce for Kernel<'_> {
@@ -69,18 +74,18 @@ impl pulp::NullaryFnOnce for Kernel<'_> {
 
     #[inline(always)]
     fn call(self) -> Vec<Solution> {
-        let system = System::new(self.problems);
-        let mut run = system.newton();
-        if run.is_unfinished(&system) {
-            run.adopt(&system, &system.detour());
+        let mut solver = Solver::new(self.problems);
+        while solver.hand_out_work() {
+            solver.step();
         }
-        run.solutions(&system, self.problems.len())
+        solver.solutions
     }
 }
 
 /// The problems without specialists whose dustbin is empty: their term is constant.
 struct System<'a> {
-    n_sets: usize,
+    /// The sets whose dustbin is not empty, `[M]`.
+    open: Vec<usize>,
     /// `A`, `[G]`
     mass: Vec<Lanes>,
     /// `D`, `[M]`
@@ -98,88 +103,149 @@ struct State {
     outside_mass: Vec<Lanes>,
 }
 
-/// What the products are led to: each one's target, but at least `floor`.
+/// What a lane is busy with.
 #[derive(Clone, Copy)]
-struct Targets {
-    floor: Lanes,
+struct Task {
+    problem: usize,
+    is_detour: bool,
+    /// Steps that are left of this way.
+    n_left: usize,
 }
 
-impl Targets {
-    /// `A` and `D` themselves.
-    const FINAL: Self = Self { floor: Lanes::ZERO };
-
-    #[inline(always)]
-    fn raise(self, target: Lanes) -> Lanes {
-        target.max(self.floor)
-    }
-}
-
-/// Where an iteration stands.
-struct Run {
+/// Lanes at work on one example after the other. Some examples take three steps and few take fifty, so a lane that has
+/// arrived does not wait for its neighbours.
+struct Solver<'a> {
+    problems: &'a [&'a Problem<'a>],
+    /// Of the problems that are in the lanes.
+    system: System<'a>,
     state: State,
     /// Largest relative error of a product.
     error: Lanes,
-    n_iterations: [usize; LANES],
+    /// What targets are raised to: 0 on the direct way.
+    floor: Lanes,
+    /// Share of the way to the border that a step may go.
+    to_the_border: Lanes,
+    tasks: [Option<Task>; LANES],
+    /// The first problem that no lane has taken.
+    next: usize,
+    /// Blank for those that are not solved yet.
+    solutions: Vec<Solution>,
 }
 
-impl Run {
+impl<'a> Solver<'a> {
     #[inline(always)]
-    fn new(system: &System<'_>, state: State) -> Self {
-        let error = system.worst_error(&state);
-        Self { state, error, n_iterations: [0; LANES] }
+    fn new(problems: &'a [&'a Problem<'a>]) -> Self {
+        let system = System::new(problems);
+        let state = system.direct_start();
+        let blank = Solution { probs: Vec::new(), n_iterations: 0, is_converged: false };
+        Self {
+            problems,
+            error: system.worst_error(&state),
+            system,
+            state,
+            floor: Lanes::ZERO,
+            to_the_border: Lanes::splat(TO_THE_BORDER),
+            tasks: [None; LANES],
+            next: 0,
+            solutions: vec![blank; problems.len()],
+        }
     }
 
-    /// Goes along the direction in every lane that has not arrived; returns how far.
+    /// Takes the results of lanes that have arrived, and gives these lanes the next examples; returns whether there is
+    /// work left.
     #[inline(always)]
-    fn step(&mut self, system: &System<'_>, targets: Targets, to_the_border: f64) -> Lanes {
-        let direction = system.direction(&self.state, targets);
-        let length = self.state.room(&direction, to_the_border);
+    fn hand_out_work(&mut self) -> bool {
+        let mut detours = [false; LANES];
+        let mut n_free = 0;
+        for lane in 0..LANES {
+            if let Some(task) = self.tasks[lane] {
+                let has_arrived = self.error.0[lane] <= TOLERANCE;
+                if has_arrived || task.n_left == 0 {
+                    let is_converged = has_arrived || self.system.gap(&self.state, lane) <= GAP_TOLERANCE;
+                    if is_converged || task.is_detour {
+                        self.solutions[task.problem].is_converged = is_converged;
+                        self.solutions[task.problem].probs = lane_of(&self.state.probs, lane);
+                        self.tasks[lane] = None;
+                    } else {
+                        self.tasks[lane] = Some(Task { is_detour: true, n_left: MAX_DETOUR, ..task });
+                        detours[lane] = true;
+                    }
+                }
+            }
+            n_free += usize::from(self.tasks[lane].is_none());
+        }
+        if detours.contains(&true) {
+            let start = self.system.detour_start();
+            self.start(&start, &detours, 1.0, DETOUR_TO_THE_BORDER);
+        }
+        if self.next < self.problems.len() && n_free >= FREE_LANES {
+            self.take_next();
+        }
+        self.tasks.iter().any(Option::is_some)
+    }
+
+    /// Gives free lanes the next examples.
+    #[inline(always)]
+    fn take_next(&mut self) {
+        let mut fresh = [false; LANES];
+        for lane in 0..LANES {
+            if self.tasks[lane].is_none() && self.next < self.problems.len() {
+                self.system.load(lane, self.problems[self.next]);
+                self.tasks[lane] = Some(Task { problem: self.next, is_detour: false, n_left: MAX_DIRECT });
+                self.next += 1;
+                fresh[lane] = true;
+            }
+        }
+        let start = self.system.direct_start();
+        self.start(&start, &fresh, 0.0, TO_THE_BORDER);
+    }
+
+    /// Puts some lanes to a start.
+    #[inline(always)]
+    fn start(&mut self, start: &State, which: &[bool; LANES], floor: f64, to_the_border: f64) {
+        let error = self.system.worst_error(start);
+        for lane in 0..LANES {
+            if which[lane] {
+                for (values, starts) in self.state.parts_mut().into_iter().zip(start.parts()) {
+                    for (value, start) in values.iter_mut().zip(starts) {
+                        value.0[lane] = start.0[lane];
+                    }
+                }
+                self.error.0[lane] = error.0[lane];
+                self.floor.0[lane] = floor;
+                self.to_the_border.0[lane] = to_the_border;
+            }
+        }
+    }
+
+    /// Goes along the direction in every lane that has not arrived.
+    #[inline(always)]
+    fn step(&mut self) {
+        let direction = self.system.direction(&self.state, self.floor);
+        let length = self.state.room(&direction, self.to_the_border);
         // a lane that has arrived stays
         let length = length.where_less(Lanes::splat(TOLERANCE), self.error, Lanes::ZERO);
         self.state.advance(&direction, length);
         for lane in 0..LANES {
-            self.n_iterations[lane] += usize::from(self.error.0[lane] > TOLERANCE);
-        }
-        self.error = system.worst_error(&self.state);
-        length
-    }
-
-    #[inline(always)]
-    fn is_going(&self) -> bool {
-        Lanes::splat(TOLERANCE).any_less(self.error)
-    }
-
-    #[inline(always)]
-    fn is_converged(&self, system: &System<'_>, lane: usize) -> bool {
-        self.error.0[lane] <= TOLERANCE || system.gap(&self.state, lane) <= GAP_TOLERANCE
-    }
-
-    #[inline(always)]
-    fn is_unfinished(&self, system: &System<'_>) -> bool {
-        (0..LANES).any(|lane| !self.is_converged(system, lane))
-    }
-
-    /// Takes the lanes of another run that has come further.
-    #[inline(always)]
-    fn adopt(&mut self, system: &System<'_>, other: &Self) {
-        for lane in (0..LANES).filter(|lane| !self.is_converged(system, *lane)).collect::<Vec<_>>() {
-            for (values, others) in self.state.parts_mut().into_iter().zip(other.state.parts()) {
-                values.iter_mut().zip(others).for_each(|(value, other)| value.0[lane] = other.0[lane]);
+            if let Some(task) = &mut self.tasks[lane] {
+                self.solutions[task.problem].n_iterations += usize::from(self.error.0[lane] > TOLERANCE);
+                task.n_left -= 1;
             }
-            self.error.0[lane] = other.error.0[lane];
-            self.n_iterations[lane] += other.n_iterations[lane];
         }
+        let lowered = self.floor * Lanes::splat(DETOUR_FALL);
+        self.floor = lowered.where_less(Lanes::splat(LONG_STEP), length, self.floor);
+        self.error = self.system.worst_error(&self.state);
     }
+}
 
-    #[inline(always)]
-    fn solutions(&self, system: &System<'_>, n_problems: usize) -> Vec<Solution> {
-        let solution = |lane: usize| Solution {
-            probs: self.state.probs.iter().map(|prob| prob.0[lane]).collect(),
-            n_iterations: self.n_iterations[lane],
-            is_converged: self.is_converged(system, lane),
-        };
-        (0..n_problems).map(solution).collect()
+/// One lane's numbers.
+#[inline(always)]
+fn lane_of(values: &[Lanes], lane: usize) -> Vec<f64> {
+    let mut of_lane = Vec::with_capacity(values.len());
+    for value in values {
+        of_lane.push(value.0[lane]);
     }
+    of_lane
 }
 
 impl State {
@@ -195,36 +261,33 @@ impl State {
 
     /// The step length, at most 1, that goes this share of the way to where the first of the unknowns reaches zero.
     #[inline(always)]
-    fn room(&self, direction: &Self, share: f64) -> Lanes {
+    fn room(&self, direction: &Self, share: Lanes) -> Lanes {
         let mut steepest = Lanes::ZERO;
         for (values, changes) in self.parts().into_iter().zip(direction.parts()) {
             for (value, change) in values.iter().zip(changes) {
                 steepest = (Lanes::ZERO - *change / *value).max(steepest);
             }
         }
-        (Lanes::splat(share) / steepest).min(Lanes::splat(1.0))
+        (share / steepest).min(Lanes::splat(1.0))
     }
 
     #[inline(always)]
     fn advance(&mut self, direction: &Self, length: Lanes) {
         for (values, changes) in self.parts_mut().into_iter().zip(direction.parts()) {
-            values.iter_mut().zip(changes).for_each(|(value, change)| *value += length * *change);
+            for (value, change) in values.iter_mut().zip(changes) {
+                *value += length * *change;
+            }
         }
     }
 }
 
 impl<'a> System<'a> {
+    /// The system of the first problems, the last of them in the lanes that are left over.
     #[inline(always)]
-    fn new(problems: &'a [Problem<'_>]) -> Self {
+    fn new(problems: &[&'a Problem<'a>]) -> Self {
         let groups = problems[0].groups;
         let n_sets = groups.n_sets();
-        // lanes without a problem of their own repeat the last one
-        let beside = |value: &dyn Fn(&Problem<'_>) -> f64| {
-            Lanes(std::array::from_fn(|lane| value(&problems[lane.min(problems.len() - 1)])))
-        };
-        let mass = (0..groups.len()).map(|group| beside(&|problem| problem.mass[group])).collect();
         let open: Vec<usize> = (0..n_sets).filter(|set| problems[0].dustbins[*set] > DUSTBIN_FLOOR).collect();
-        let dustbins = open.iter().map(|set| beside(&|problem| problem.dustbins[*set])).collect();
         let (inside, outside) = if open.len() == n_sets {
             (Cow::Borrowed(groups.inside()), Cow::Borrowed(groups.groups_outside()))
         } else {
@@ -233,46 +296,54 @@ impl<'a> System<'a> {
             let inside = groups.inside().iter().map(renumbered).collect();
             (Cow::Owned(inside), open.iter().map(|set| groups.groups_outside()[*set].clone()).collect())
         };
-        Self { n_sets: open.len(), mass, dustbins, inside, outside }
+        let (mass, dustbins) = (vec![Lanes::ZERO; groups.len()], vec![Lanes::ZERO; open.len()]);
+        let mut system = Self { open, mass, dustbins, inside, outside };
+        for lane in 0..LANES {
+            system.load(lane, problems[lane.min(problems.len() - 1)]);
+        }
+        system
     }
 
-    /// Plain Newton steps from `r = D`, which leaves every divisor positive, as masses and dustbins sum to 1; with
+    /// Puts a problem into a lane.
+    #[inline(always)]
+    fn load(&mut self, lane: usize, problem: &Problem<'_>) {
+        for (mass, value) in self.mass.iter_mut().zip(&problem.mass) {
+            mass.0[lane] = *value;
+        }
+        for (dustbin, set) in self.dustbins.iter_mut().zip(&self.open) {
+            dustbin.0[lane] = problem.dustbins[*set];
+        }
+    }
+
+    /// Where plain Newton steps start: `r = D` leaves every divisor positive, as masses and dustbins sum to 1, and with
     /// `y = A / s` half the equations are met.
     #[inline(always)]
-    fn newton(&self) -> Run {
+    fn direct_start(&self) -> State {
         let ratios = self.dustbins.clone();
         let divisors = self.divisors(&ratios);
-        let probs: Vec<Lanes> = self.mass.iter().zip(&divisors).map(|(mass, divisor)| *mass / *divisor).collect();
-        let outside_mass = self.outside_sums(&probs);
-        let mut run = Run::new(self, State { probs, divisors, ratios, outside_mass });
-        for _ in 0..MAX_DIRECT {
-            if !run.is_going() {
-                break;
-            }
-            run.step(self, Targets::FINAL, TO_THE_BORDER);
+        let mut probs = Vec::with_capacity(self.mass.len());
+        for (mass, divisor) in self.mass.iter().zip(&divisors) {
+            probs.push(*mass / *divisor);
         }
-        run
+        let outside_mass = self.outside_sums(&probs);
+        State { probs, divisors, ratios, outside_mass }
     }
 
-    /// Newton steps to targets that start out alike and become the final ones from the largest to the smallest.
+    /// Where the detour starts, whose targets are all alike at first and become the final ones from the largest to the
+    /// smallest.
     #[inline(always)]
-    fn detour(&self) -> Run {
+    fn detour_start(&self) -> State {
         let n_groups = self.mass.len();
-        let ratios = vec![Lanes::splat(0.5 / self.n_sets as f64); self.n_sets];
+        let ratios = vec![Lanes::splat(0.5 / self.n_sets() as f64); self.n_sets()];
         let divisors = self.divisors(&ratios);
         let probs = vec![Lanes::splat(1.0 / n_groups as f64); n_groups];
         let outside_mass = self.outside_sums(&probs);
-        let mut run = Run::new(self, State { probs, divisors, ratios, outside_mass });
-        let mut targets = Targets { floor: Lanes::splat(1.0) };
-        for _ in 0..MAX_DETOUR {
-            if !run.is_going() {
-                break;
-            }
-            let length = run.step(self, targets, DETOUR_TO_THE_BORDER);
-            let lowered = targets.floor * Lanes::splat(DETOUR_FALL);
-            targets.floor = lowered.where_less(Lanes::splat(LONG_STEP), length, targets.floor);
-        }
-        run
+        State { probs, divisors, ratios, outside_mass }
+    }
+
+    #[inline(always)]
+    fn n_sets(&self) -> usize {
+        self.open.len()
     }
 
     /// `1 - B r`, `[G]`: 1 less all sets but the few that hold the group.
@@ -280,24 +351,31 @@ impl<'a> System<'a> {
     fn divisors(&self, ratios: &[Lanes]) -> Vec<Lanes> {
         let total_mass = sum(&self.mass);
         let unused = sum(&self.dustbins) - sum(ratios);
-        let inside = |sets: &Vec<usize>| sets.iter().fold(Lanes::ZERO, |sum, set| sum + ratios[*set]);
-        self.inside.iter().map(|sets| total_mass + (unused + inside(sets))).collect()
+        let mut divisors = Vec::with_capacity(self.inside.len());
+        for sets in self.inside.iter() {
+            divisors.push(total_mass + (unused + sum_at(ratios, sets)));
+        }
+        divisors
     }
 
     /// `B' y`, `[M]`: all groups but those inside. Where that difference would cancel, in lanes whose `reference` is
     /// small beside its `whole`, the few groups outside are summed instead.
     #[inline(always)]
     fn sum_over_groups(&self, values: &[Lanes], reference: Option<&[Lanes]>, whole: Lanes) -> Vec<Lanes> {
-        let mut sums = vec![sum(values); self.n_sets];
+        let mut sums = vec![sum(values); self.n_sets()];
         for (sets, value) in self.inside.iter().zip(values) {
-            sets.iter().for_each(|set| sums[*set] -= *value);
+            for set in sets {
+                sums[*set] -= *value;
+            }
         }
         let border = whole * Lanes::splat(CANCELS);
         for (set, total) in sums.iter_mut().enumerate() {
-            let reference = reference.map_or(*total, |reference| reference[set]);
+            let reference = match reference {
+                Some(reference) => reference[set],
+                None => *total,
+            };
             if reference.any_less(border) {
-                let direct = self.outside[set].iter().fold(Lanes::ZERO, |sum, group| sum + values[*group]);
-                *total = direct.where_less(reference, border, *total);
+                *total = sum_at(values, &self.outside[set]).where_less(reference, border, *total);
             }
         }
         sums
@@ -335,27 +413,27 @@ impl<'a> System<'a> {
     }
 
     /// Eliminating `y` from the equations, linearised about the state, leaves
-    /// `(diag(Q / r) + B' diag(y / s) B) dr = D / r - B' (A / s)`.
+    /// `(diag(Q / r) + B' diag(y / s) B) dr = D / r - B' (A / s)`; `A` and `D` are raised to the floor.
     #[inline(always)]
-    fn direction(&self, state: &State, targets: Targets) -> State {
-        let n_sets = self.n_sets;
+    fn direction(&self, state: &State, floor: Lanes) -> State {
+        let n_sets = self.n_sets();
         let (mut curvature, mut pull) = (Vec::with_capacity(self.mass.len()), Vec::with_capacity(self.mass.len()));
         for ((prob, divisor), mass) in state.probs.iter().zip(&state.divisors).zip(&self.mass) {
             curvature.push(*prob / *divisor);
-            pull.push(targets.raise(*mass) / *divisor);
+            pull.push(mass.max(floor) / *divisor);
         }
         let mut system = self.weighted_gram(&curvature);
         let pulls = self.outside_sums(&pull);
         for set in 0..n_sets {
             system[set * n_sets + set] += state.outside_mass[set] / state.ratios[set];
-            system.push(targets.raise(self.dustbins[set]) / state.ratios[set] - pulls[set]);
+            system.push(self.dustbins[set].max(floor) / state.ratios[set] - pulls[set]);
         }
         linear::solve_in_place(&mut system, n_sets);
         let ratios = system.split_off(n_sets * n_sets);
         let total = sum(&ratios);
         let (mut probs, mut divisors) = (Vec::with_capacity(pull.len()), Vec::with_capacity(pull.len()));
         for (group, sets) in self.inside.iter().enumerate() {
-            let change = sets.iter().fold(Lanes::ZERO, |sum, set| sum + ratios[*set]) - total;
+            let change = sum_at(&ratios, sets) - total;
             divisors.push(change);
             probs.push(pull[group] - state.probs[group] - curvature[group] * change);
         }
@@ -370,7 +448,7 @@ impl<'a> System<'a> {
     /// and its row and column are summed directly.
     #[inline(always)]
     fn weighted_gram(&self, weights: &[Lanes]) -> Vec<Lanes> {
-        let n_sets = self.n_sets;
+        let n_sets = self.n_sets();
         let total = sum(weights);
         let mut inside_mass = vec![Lanes::ZERO; n_sets];
         let mut matrix = Vec::with_capacity((n_sets + 1) * n_sets);
@@ -379,14 +457,18 @@ impl<'a> System<'a> {
             for (position, set) in sets.iter().enumerate() {
                 inside_mass[*set] += *weight;
                 let line = &mut matrix[set * n_sets..][..n_sets];
-                sets[..=position].iter().for_each(|other| line[*other] += *weight);
+                for other in &sets[..=position] {
+                    line[*other] += *weight;
+                }
             }
         }
         let border = total * Lanes::splat(CANCELS);
         for set in 0..n_sets {
             let line = &mut matrix[set * n_sets..][..=set];
             let rest = total - inside_mass[set];
-            line.iter_mut().zip(&inside_mass).for_each(|(entry, inside)| *entry += rest - *inside);
+            for (entry, inside) in line.iter_mut().zip(&inside_mass) {
+                *entry += rest - *inside;
+            }
         }
         for (set, inside) in inside_mass.into_iter().enumerate() {
             let rest = total - inside;
@@ -400,12 +482,14 @@ impl<'a> System<'a> {
     /// One row and column of `B' diag(v) B`, term by term, in the lanes where `rest` is below the border.
     #[inline(always)]
     fn gram_row(&self, weights: &[Lanes], set: usize, rest: Lanes, border: Lanes, matrix: &mut [Lanes]) {
-        let n_sets = self.n_sets;
+        let n_sets = self.n_sets();
         let mut outside_both = vec![Lanes::ZERO; n_sets];
         let mut outside = Lanes::ZERO;
         for group in &self.outside[set] {
             outside += weights[*group];
-            self.inside[*group].iter().for_each(|other| outside_both[*other] += weights[*group]);
+            for other in &self.inside[*group] {
+                outside_both[*other] += weights[*group];
+            }
         }
         for (other, inside) in outside_both.into_iter().enumerate() {
             let entry = &mut matrix[set.max(other) * n_sets + set.min(other)];
@@ -416,5 +500,19 @@ impl<'a> System<'a> {
 
 #[inline(always)]
 fn sum(values: &[Lanes]) -> Lanes {
-    values.iter().fold(Lanes::ZERO, |sum, value| sum + *value)
+    let mut sum = Lanes::ZERO;
+    for value in values {
+        sum += *value;
+    }
+    sum
+}
+
+/// The sum of the values in these places.
+#[inline(always)]
+fn sum_at(values: &[Lanes], places: &[usize]) -> Lanes {
+    let mut sum = Lanes::ZERO;
+    for place in places {
+        sum += values[*place];
+    }
+    sum
 }

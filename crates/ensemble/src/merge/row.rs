@@ -19,7 +19,9 @@ pub(super) fn short_sum(values: &[f64]) -> f64 {
     let tail: f64 = chunks.remainder().iter().sum();
     let mut sums = [0.0; PARTS];
     for chunk in chunks {
-        sums.iter_mut().zip(chunk).for_each(|(sum, value)| *sum += value);
+        for part in 0..PARTS {
+            sums[part] += chunk[part];
+        }
     }
     sums.iter().sum::<f64>() + tail
 }
@@ -35,7 +37,15 @@ impl<P: Copy + Into<f64>> NullaryFnOnce for Sums<'_, P> {
     #[inline(always)]
     fn call(self) -> (f64, f64) {
         let chunks = self.row.chunks_exact(PARTS);
-        let tail = chunks.remainder();
+        let (mut tail, mut tail_of_sizes) = (0.0, 0.0);
+        for value in chunks.remainder() {
+            let value: f64 = (*value).into();
+            tail += value;
+            tail_of_sizes += value.abs();
+        }
+        if self.row.len() < PARTS {
+            return (tail, tail_of_sizes);
+        }
         let (mut plain, mut sizes) = ([0.0; PARTS], [0.0; PARTS]);
         for chunk in chunks {
             for part in 0..PARTS {
@@ -44,8 +54,12 @@ impl<P: Copy + Into<f64>> NullaryFnOnce for Sums<'_, P> {
                 sizes[part] += value.abs();
             }
         }
-        let tail_sum = |space: fn(f64) -> f64| tail.iter().map(|value| space((*value).into())).sum::<f64>();
-        (plain.iter().sum::<f64>() + tail_sum(|value| value), sizes.iter().sum::<f64>() + tail_sum(f64::abs))
+        let (mut sum, mut sum_of_sizes) = (0.0, 0.0);
+        for part in 0..PARTS {
+            sum += plain[part];
+            sum_of_sizes += sizes[part];
+        }
+        (sum + tail, sum_of_sizes + tail_of_sizes)
     }
 }
 
@@ -65,7 +79,9 @@ impl<P: Copy + Into<f64>> NullaryFnOnce for Scale<'_, P> {
 
     #[inline(always)]
     fn call(self) {
-        self.out.iter_mut().zip(self.row).for_each(|(out, prob)| *out = self.factor * (*prob).into());
+        for (out, prob) in self.out.iter_mut().zip(self.row) {
+            *out = self.factor * (*prob).into();
+        }
     }
 }
 

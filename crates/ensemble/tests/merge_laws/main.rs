@@ -62,7 +62,7 @@ proptest! {
         let gate = if n == 0 { Gate::All {} } else { Gate::TopN(TopN { n }) };
         let merger = first.merger(MergeRule::Exact, gate).unwrap();
         let mut draw = Draw::new(seed ^ 3);
-        let rows: Vec<Vec<Vec<f64>>> = (0..11).map(|_| {
+        let rows: Vec<Vec<Vec<f64>>> = (0..40).map(|_| {
             let row = |row: &&[f64]| {
                 let mut probs = draw.distribution(row.len(), 6.0);
                 if row.len() < first.n_classes() {

@@ -107,6 +107,7 @@ pub fn merge_teachers(
         n_unmet: 0,
     };
     let rows_at_once = (CHUNK_VALUES / (n_classes * (predictions.len() + 1))).max(1);
+    let block_rows = merger.rows_at_once();
     let mut first = 0;
     while first < n_rows {
         if interrupt.is_requested() {
@@ -116,7 +117,7 @@ pub fn merge_teachers(
         let chunks: Vec<Vec<f64>> = predictions.iter_mut().map(|teacher| teacher.read(n_now)).collect::<Result<_>>()?;
         let mut merged = vec![0.0; n_now * n_classes];
         let merge_block = |scratch: &mut MergeScratch, (block, out): (usize, &mut [f64])| {
-            let (start, n_block) = (block * Merger::ROWS_AT_ONCE, out.len() / n_classes);
+            let (start, n_block) = (block * block_rows, out.len() / n_classes);
             let block_of = |chunk: &Vec<f64>| {
                 let width = chunk.len() / n_now;
                 start * width..(start + n_block) * width
@@ -127,7 +128,7 @@ pub fn merge_teachers(
                 ExperimentError::BadData(anyhow::anyhow!("{}: row {row}: {error}", teachers.display()))
             })
         };
-        let blocks = merged.par_chunks_mut(Merger::ROWS_AT_ONCE * n_classes).enumerate();
+        let blocks = merged.par_chunks_mut(block_rows * n_classes).enumerate();
         let stats: Vec<Vec<MergeStats>> = blocks.map_init(MergeScratch::default, merge_block).collect::<Result<_>>()?;
         stats.iter().flatten().for_each(|stats| outcome.count(stats));
         sink.write(&merged)?;

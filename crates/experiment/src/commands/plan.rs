@@ -366,7 +366,7 @@ impl Planner<'_> {
     ) -> Result<Cost> {
         self.shop.context.check_interrupt()?;
         let (shape, tokenizer) = planning::planned_input(self.shop, architecture.tokenizer)?;
-        let mut whole = planning::new_model(self.shop, architecture.model, &shape, n_outputs, self.shop.seed)?;
+        let mut whole = planning::new_model(self.shop, architecture.model, &shape, n_outputs, None)?;
         if let Some(tokenizer) = tokenizer {
             whole = whole.with_tokenizer(&tokenizer).map_err(model_error)?;
         }

@@ -87,9 +87,10 @@ impl<'a> Ensemble<'a> {
         let n_classes = self.n_classes;
         let predictions: Vec<&[f32]> = predictions.iter().map(AsRef::as_ref).collect();
         let n_rows = predictions[0].len() / self.n_outputs[0];
+        let rows_at_once = self.merger.rows_at_once();
         let mut merged = vec![0.0_f32; n_rows * n_classes];
         let merge_block = |scratch: &mut Scratch, (block, out): (usize, &mut [f32])| -> Result<()> {
-            let (first, n_block) = (block * Merger::ROWS_AT_ONCE, out.len() / n_classes);
+            let (first, n_block) = (block * rows_at_once, out.len() / n_classes);
             let members = predictions.iter().zip(&self.n_outputs);
             let teachers: Vec<&[f32]> =
                 members.map(|(probs, width)| &probs[first * width..(first + n_block) * width]).collect();
@@ -102,7 +103,7 @@ impl<'a> Ensemble<'a> {
             out.iter_mut().zip(&scratch.probs).for_each(|(out, prob)| *out = *prob as f32);
             Ok(())
         };
-        let blocks = merged.par_chunks_mut(Merger::ROWS_AT_ONCE * n_classes).enumerate();
+        let blocks = merged.par_chunks_mut(rows_at_once * n_classes).enumerate();
         blocks.try_for_each_init(Scratch::default, merge_block)?;
         if self.temperature == Temperature::ONE {
             return Ok(merged);

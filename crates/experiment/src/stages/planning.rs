@@ -32,7 +32,7 @@ pub(crate) fn fold_stage(shop: &Workshop<'_>, fold_idx: usize, n_folds: usize) -
 /// Floating-point operations of a recipe's training.
 pub(crate) fn recipe_flops(shop: &Workshop<'_>, recipe: &Recipe<'_>) -> Result<f64> {
     let (input, _) = planned_input(shop, recipe.tokenizer)?;
-    let model = new_model(shop, recipe.model, &input, recipe.n_outputs, shop.seed)?;
+    let model = new_model(shop, recipe.model, &input, recipe.n_outputs, None)?;
     let n_examples = recipe.n_examples_seen(shop) as f64;
     let (whole, body) = (model.flops_per_example() as f64, model.body_flops_per_example() as f64);
     let (trained, of_body) = match recipe.frozen {

@@ -137,16 +137,15 @@ impl Recipe<'_> {
 
     /// The model before its training.
     fn first_model(&self, shop: &Workshop<'_>) -> Result<Model> {
-        let model = self.fresh_model(shop)?;
+        let model = self.model(shop, Some(self.seed.derive("init", 0)))?;
         if let (None, Some(folder)) = (&self.start, model.config().pretrained()) {
             model.load_pretrained(folder, &shop.input).map_err(folder_error)?;
         }
         Ok(model)
     }
 
-    /// The architecture, with seeded weights or those of the model that it starts from.
-    fn fresh_model(&self, shop: &Workshop<'_>) -> Result<Model> {
-        let seed = self.seed.derive("init", 0);
+    /// The architecture, with weights drawn from the seed or zeros, or with those of the model that it starts from.
+    fn model(&self, shop: &Workshop<'_>, seed: Option<Seed>) -> Result<Model> {
         let model = match (&self.start, self.tokenizer) {
             (Some((trained, head)), _) => trained.model.with_head(*head),
             (None, None) => return new_model(shop, self.model, &shop.input.shape, self.n_outputs, seed),
@@ -231,7 +230,7 @@ impl Recipe<'_> {
 pub(crate) fn train_model(shop: &Workshop<'_>, recipe: &Recipe<'_>, share: &Share<'_>) -> Result<Trained> {
     let stage = recipe.stage(shop);
     let load = |folder: &Path| {
-        let model = recipe.fresh_model(shop)?;
+        let model = recipe.model(shop, None)?;
         load_weights(&folder.join(WEIGHTS), &model)?;
         let fit: FitSummary = read_json(&folder.join(FIT))?;
         let (name, key) = (stage.name().to_owned(), stage.key().to_owned());
@@ -270,16 +269,21 @@ pub(crate) fn global_validation(shop: &Workshop<'_>) -> Validation {
     Validation { split: shop.valid.clone(), labels: LabelView::Global }
 }
 
-/// A model with seeded weights; its sizes are those of the pretrained encoder that the config names, if it does.
+/// A model with weights drawn from the seed; without a seed, of zeros. Its sizes are those of the pretrained encoder that the
+/// config names, if it does.
 pub(crate) fn new_model(
     shop: &Workshop<'_>,
     config: &ModelConfig,
     input: &InputShape,
     n_outputs: usize,
-    seed: Seed,
+    seed: Option<Seed>,
 ) -> Result<Model> {
     let config = config.resolved().map_err(folder_error)?;
-    Model::new(&config, input, n_outputs, seed, &shop.device).map_err(model_error)
+    let model = match seed {
+        Some(seed) => Model::new(&config, input, n_outputs, seed, &shop.device),
+        None => Model::blank(&config, input, n_outputs, &shop.device),
+    };
+    model.map_err(model_error)
 }
 
 /// Hash of the files that a pretrained model is read from. What cannot be read is an error as soon as it is needed.
