@@ -73,7 +73,7 @@ impl RepoCache {
     pub(super) fn blob(&self, etag: &str) -> PathBuf {
         let etag = etag.trim_start_matches("W/");
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        self.repo.blob_path(&etag.replace(|c| !is_plain(c), "_"))
+        self.folder.join("blobs").join(etag.replace(|c| !is_plain(c), "_"))
     }
 
     /// Lets the commit's file point to a blob; appears whole or not at all.
