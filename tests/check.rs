@@ -3,7 +3,7 @@
 mod support;
 
 use support::matrices::npy_header;
-use support::{Finished, Scratch};
+use support::{Finished, Scratch, repository};
 
 /// The lines of a refusal that name a key.
 fn problems(finished: &Finished) -> Vec<&str> {
@@ -144,4 +144,14 @@ fn what_is_not_there_is_noted_and_the_rest_is_checked() {
         "{}",
         misfit.stderr
     );
+}
+
+#[test]
+fn tables_inside_the_program_are_there() {
+    let scratch = Scratch::new();
+    scratch.write("quick.toml", std::fs::read(repository().join("configs/quickstart.toml")).unwrap());
+    let checked = scratch.succeed(&["check", "quick.toml"]);
+    assert!(!checked.stderr.contains("is not there"), "{}", checked.stderr);
+    let misspelt = scratch.run(&["check", "quick.toml", "--set", "data.test=\"builtin:languages/tests.tsv\""]);
+    assert!(problems(&misspelt)[0].contains("or builtin:languages/test.tsv"), "{}", misspelt.stderr);
 }

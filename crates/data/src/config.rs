@@ -74,7 +74,12 @@ impl DataConfig {
     /// # Errors
     /// Files that are there and that [`DataConfig::load`] refuses.
     pub fn outline(&self, context: &LoadContext) -> Result<Outline, DataError> {
-        if let Some(absent) = self.paths().into_iter().find(|path| !path.exists()) {
+        let (in_program, in_files): (Vec<&Path>, Vec<&Path>) =
+            self.paths().into_iter().partition(|path| table::builtin::dataset_name(path).is_some());
+        for path in in_program {
+            table::builtin::open(path)?;
+        }
+        if let Some(absent) = in_files.into_iter().find(|path| !path.exists()) {
             let note = format!(
                 "data: {} is not there, so its classes and the shape of its examples are unknown",
                 absent.display()

@@ -20,6 +20,7 @@ pub mod parallel;
 mod pipeline;
 mod pretrained;
 pub mod report;
+pub mod role;
 mod run;
 mod stages;
 pub mod statistics;

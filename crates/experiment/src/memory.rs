@@ -5,6 +5,7 @@
 //! limit can make smaller.
 
 use crate::error::{ExperimentError, Result};
+use crate::role::Section;
 use crate::stages::Workshop;
 use crate::stages::planning::{new_model, planned_input};
 use std::fmt;
@@ -25,7 +26,7 @@ pub(crate) const PROGRAM_BYTES: u64 = 48 << 20;
 /// A training whose memory is counted.
 pub(crate) struct Needs<'a> {
     /// Its table in the config, for messages.
-    pub section: &'a str,
+    pub section: Section,
     pub model: &'a ModelConfig,
     pub tokenizer: Option<&'a TokenizerConfig>,
     pub training: &'a TrainingConfig,
@@ -64,12 +65,13 @@ impl MemoryLimit {
 pub(crate) fn needs_of_config<'a>(shop: &Workshop<'a>) -> Vec<Needs<'a>> {
     let (config, n_outputs) = (shop.config, shop.n_classes());
     let generalist = config.generalist.as_ref();
-    let generalist = generalist.map(|g| ("generalist", &g.model, g.tokenizer.as_ref(), &g.training));
+    let generalist = generalist.map(|g| (Section::Generalist, &g.model, g.tokenizer.as_ref(), &g.training));
     let specialists = config.specialists.as_ref().zip(config.specialist_model());
-    let specialists = specialists
-        .map(|(specialists, model)| ("specialists", model, config.specialist_tokenizer(), &specialists.training));
+    let specialists = specialists.map(|(specialists, model)| {
+        (Section::Specialists, model, config.specialist_tokenizer(), &specialists.training)
+    });
     let student = &config.student;
-    let student = Some(("student", &student.model, student.tokenizer.as_ref(), &student.training));
+    let student = Some((Section::Student, &student.model, student.tokenizer.as_ref(), &student.training));
     let needs = |(section, model, tokenizer, training)| Needs { section, model, tokenizer, training, n_outputs };
     [generalist, specialists, student].into_iter().flatten().map(needs).collect()
 }

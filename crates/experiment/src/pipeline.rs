@@ -7,6 +7,7 @@ use crate::context::RunContext;
 use crate::error::Result;
 use crate::memory;
 use crate::report::DatasetReport;
+use crate::role::Role;
 use crate::stages::planning::folder_error;
 use crate::stages::{
     Ensemble, Evaluated, Member, Models, Teacher, Tokenizers, Trained, Wanted, Workshop, check_merged,
@@ -57,15 +58,15 @@ pub(crate) fn run_pipeline(
     let generalist = shop.generalist_beside(&generalists, 0);
     let ensemble = Ensemble::new(&shop, &generalists, &specialists)?;
     check_merged(&shop, generalist, &ensemble)?;
-    let mut students = vec!["student"];
+    let mut students = vec![Role::Student];
     let mut wanted = vec![Wanted { store: "soft_targets", teacher: Teacher::Merged(&ensemble) }];
     if wants(Baseline::StudentGeneralist) {
-        students.push("student_generalist");
+        students.push(Role::TwinOnGeneralist);
         wanted.push(Wanted { store: "soft_targets_generalist", teacher: Teacher::Single(generalist) });
     }
     if wants(Baseline::StudentGeneralistEnsemble) && !ensemble_members.is_empty() {
         let members = generalists.iter().chain(&ensemble_members).map(Member::Network).collect();
-        students.push("student_generalist_ensemble");
+        students.push(Role::TwinOnPlainEnsemble);
         wanted.push(Wanted { store: "soft_targets_ensemble", teacher: Teacher::Mean(members) });
     }
     let stored = store_soft_targets(&shop, &wanted)?;

@@ -9,6 +9,7 @@ use crate::outputs::{check_config_output, check_outputs};
 use crate::pipeline::{Outcome, run_pipeline};
 use crate::pretrained::fetch_pretrained;
 use crate::report::{Report, ReportPage, html_page, markdown, terminal_summary};
+use crate::role::Role;
 use crate::stages::Evaluated;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
@@ -356,16 +357,16 @@ fn card_numbers(report: &Report) -> Vec<(String, String)> {
     let percent = |share: f64| format!("{:.2} %", 100.0 * share);
     let mut numbers =
         vec![("dataset".to_owned(), format!("{}, {} classes", report.dataset.name, report.dataset.n_classes))];
-    if let Some(student) = report.model("student") {
+    if let Some(student) = report.model(Role::Student) {
         numbers.push(("top-1 accuracy, test".into(), percent(student.top1)));
         numbers.push(("top-5 accuracy, test".into(), percent(student.top5)));
         numbers.push(("negative log likelihood, test".into(), format!("{:.4}", student.nll)));
         numbers.push(("expected calibration error, test".into(), format!("{:.4}", student.ece)));
         numbers.push(("weights".into(), format!("{} bytes", student.bytes)));
     }
-    let others = [("ensemble", "its teacher"), ("student_hard", "its twin on hard labels")];
-    numbers.extend(others.into_iter().filter_map(|(name, title)| {
-        report.model(name).map(|model| (format!("top-1 accuracy, test, of {title}"), percent(model.top1)))
+    let others = [(Role::MergedEnsemble, "its teacher"), (Role::TwinOnLabels, "its twin on hard labels")];
+    numbers.extend(others.into_iter().filter_map(|(role, title)| {
+        report.model(role).map(|model| (format!("top-1 accuracy, test, of {title}"), percent(model.top1)))
     }));
     numbers
 }

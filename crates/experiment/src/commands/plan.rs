@@ -7,6 +7,7 @@ use crate::memory;
 use crate::observer::{Interrupt, Observer};
 use crate::pipeline::{open_workshop, summarise};
 use crate::report::DatasetReport;
+use crate::role::{Role, Section};
 use crate::run::{RunOptions, load};
 use crate::stages::planning::{self, model_error};
 use crate::stages::{Clustered, Trained, Workshop};
@@ -108,7 +109,7 @@ struct Planner<'a> {
     n_threads: usize,
     stages: Vec<PlannedStage>,
     /// Trainings that may run side by side: their table in the config, and how many they are.
-    groups: Vec<(&'static str, usize)>,
+    groups: Vec<(Section, usize)>,
     notes: Vec<String>,
 }
 
@@ -141,7 +142,7 @@ struct PlannedSpecialists {
 /// Soft targets of a plan, and the student that learns from them.
 struct PlannedTargets {
     store: &'static str,
-    student: &'static str,
+    student: Role,
     /// Of the teachers, if they are known.
     keys: Option<Vec<String>>,
     /// Of one example's forward passes through all of them.
@@ -209,7 +210,7 @@ impl Planner<'_> {
         let Some(HeldOutPredictions::OutOfFold(folds)) = predictions else { return Ok(0.0) };
         let share = 1.0 - 1.0 / folds.n_folds as f64;
         let cost = generalist.times(share);
-        self.groups.push(("generalist", folds.n_folds));
+        self.groups.push((Section::Generalist, folds.n_folds));
         for fold_idx in 0..folds.n_folds {
             let stage = planning::fold_stage(self.shop, fold_idx, folds.n_folds);
             self.push_training(stage.name(), self.is_done(&stage), cost);
@@ -225,7 +226,7 @@ impl Planner<'_> {
             stage.key().to_owned()
         };
         let keys: Vec<String> = members.map(plan).collect();
-        self.groups.push(("generalist", keys.len()));
+        self.groups.push((Section::Generalist, keys.len()));
         keys
     }
 
@@ -268,7 +269,7 @@ impl Planner<'_> {
             n_sharing: sizes.len().div_ceil(config.n_generalists()),
             seconds_per_row: cost.seconds_per_row,
         });
-        self.groups.push(("specialists", sizes.len()));
+        self.groups.push((Section::Specialists, sizes.len()));
         let mut planned = PlannedSpecialists { keys: None, flops: 0.0, seconds_per_row: 0.0 };
         for (specialist_idx, n_own) in sizes.into_iter().enumerate() {
             let known = stages.as_ref().map(|stages| &stages[specialist_idx]);
@@ -283,7 +284,7 @@ impl Planner<'_> {
             let cached = known.is_some_and(|planned| self.is_done(&planned.stage));
             planned.flops += cost.flops;
             planned.seconds_per_row += cost.seconds_per_row;
-            self.push_training(&format!("specialist_{specialist_idx}"), cached, cost);
+            self.push_training(&Role::Specialist(specialist_idx).name(), cached, cost);
         }
         planned.flops = known_flops.unwrap_or(planned.flops);
         planned.keys = stages.map(|stages| stages.iter().map(|planned| planned.stage.key().to_owned()).collect());
@@ -302,7 +303,7 @@ impl Planner<'_> {
         let wants = |baseline| self.shop.config.evaluation.wants(baseline);
         let of_merged = PlannedTargets {
             store: "soft_targets",
-            student: "student",
+            student: Role::Student,
             keys: merged_keys,
             seconds_per_row: merged_seconds,
         };
@@ -310,14 +311,14 @@ impl Planner<'_> {
         let first = generalist_keys.iter().chain(complete.map(|external| &external.key)).next();
         let of_generalist = wants(Baseline::StudentGeneralist).then(|| PlannedTargets {
             store: "soft_targets_generalist",
-            student: "student_generalist",
+            student: Role::TwinOnGeneralist,
             keys: Some(first.into_iter().cloned().collect()),
             seconds_per_row: generalist_seconds,
         });
         let has_plain = wants(Baseline::StudentGeneralistEnsemble) && !plain_keys.is_empty();
         let of_plain = has_plain.then_some(PlannedTargets {
             store: "soft_targets_ensemble",
-            student: "student_generalist_ensemble",
+            student: Role::TwinOnPlainEnsemble,
             seconds_per_row: plain_keys.len() as f64 * generalist_seconds,
             keys: Some(plain_keys),
         });
@@ -338,15 +339,15 @@ impl Planner<'_> {
         let cost = cost_of_twin.times(n_seen(shop.student_examples().len()) / n_seen(shop.train.len()));
         let mut students = Vec::new();
         for PlannedTargets { store, student, keys, seconds_per_row } in targets {
-            let stage = keys.map(|keys| planning::targets_stage(shop, store, &keys, student == "student"));
+            let stage = keys.map(|keys| planning::targets_stage(shop, store, &keys, student == Role::Student));
             self.push_predicting(store, stage.as_ref(), n_rows as f64 * seconds_per_row, store_bytes);
             students.push((student, stage.map(|stage| planning::student_stage(shop, student, Some(stage.key())))));
         }
-        students.push(("student_hard", Some(planning::student_stage(shop, "student_hard", None))));
-        self.groups.push(("student", students.len()));
-        for (name, stage) in &students {
-            let cost = if *name == "student_hard" { cost_of_twin } else { cost };
-            self.push_training(name, stage.as_ref().is_some_and(|stage| self.is_done(stage)), cost);
+        students.push((Role::TwinOnLabels, Some(planning::student_stage(shop, Role::TwinOnLabels, None))));
+        self.groups.push((Section::Student, students.len()));
+        for (role, stage) in &students {
+            let cost = if *role == Role::TwinOnLabels { cost_of_twin } else { cost };
+            self.push_training(role.kind(), stage.as_ref().is_some_and(|stage| self.is_done(stage)), cost);
         }
         let seconds_per_row = students.len() as f64 * cost.seconds_per_row;
         Ok((students.into_iter().map(|(_, stage)| Some(stage?.key().to_owned())).collect(), seconds_per_row))
@@ -428,7 +429,7 @@ impl Planner<'_> {
     }
 
     /// Trainings of a section of the config that may run at one time.
-    fn n_side_by_side(&self, section: &str) -> usize {
+    fn n_side_by_side(&self, section: Section) -> usize {
         self.groups.iter().filter(|(of, _)| *of == section).map(|(_, n_trainings)| *n_trainings).max().unwrap_or(0)
     }
 }

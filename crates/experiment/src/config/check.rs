@@ -2,6 +2,7 @@
 
 use super::data_fit::DataFacts;
 use super::{ConfigProblem, ConfigProblems, ConfigSource, Experiment, ExperimentConfig};
+use crate::role::Section;
 use stillhouse_core::Seed;
 use stillhouse_data::{LoadContext, NoProgress, Outline};
 use stillhouse_models::TokenizerConfig;
@@ -73,8 +74,11 @@ fn unchecked_models(config: &ExperimentConfig) -> Vec<String> {
     }
     let generalist = config.generalist.as_ref().and_then(|generalist| generalist.tokenizer.as_ref());
     let specialists = config.specialists.as_ref().and_then(|specialists| specialists.tokenizer.as_ref());
-    let tokenizers =
-        [("generalist", generalist), ("specialists", specialists), ("student", config.student.tokenizer.as_ref())];
+    let tokenizers = [
+        (Section::Generalist, generalist),
+        (Section::Specialists, specialists),
+        (Section::Student, config.student.tokenizer.as_ref()),
+    ];
     for (role, tokenizer) in tokenizers {
         match tokenizer {
             Some(TokenizerConfig::Hub(place)) => {

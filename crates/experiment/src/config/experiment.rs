@@ -1,6 +1,7 @@
 //! The tables of an experiment's config.
 
 use super::{Classes, ExternalTeacherConfig, SoftTargetsConfig};
+use crate::role::Section;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::Temperature;
@@ -291,14 +292,14 @@ impl ExperimentConfig {
         let generalist = self.generalist.as_ref();
         let specialists = self.specialists.as_ref();
         let roles = [
-            ("generalist", generalist.map(|g| &g.model), generalist.and_then(|g| g.tokenizer.as_ref()), None),
+            (Section::Generalist, generalist.map(|g| &g.model), generalist.and_then(|g| g.tokenizer.as_ref()), None),
             (
-                "specialists",
+                Section::Specialists,
                 specialists.and(self.specialist_model()),
                 specialists.and_then(|s| s.tokenizer.as_ref()),
                 generalist.and_then(|g| g.tokenizer.as_ref()),
             ),
-            ("student", Some(&self.student.model), self.student.tokenizer.as_ref(), None),
+            (Section::Student, Some(&self.student.model), self.student.tokenizer.as_ref(), None),
         ];
         let mut problems = Vec::new();
         for (role, model, own, inherited) in roles {

@@ -4,6 +4,7 @@
 //! with a default, unknown ones are ignored, so old and new programs read each other's reports. All accuracies are
 //! shares, 0..1, and all floats are finite (see [`Report::sanitised`]).
 
+use crate::role::{ModelRole, Role};
 use crate::statistics::Comparison;
 use serde::{Deserialize, Serialize};
 
@@ -111,41 +112,6 @@ pub struct DatasetReport {
     /// hash over the examples of no class, if there are any
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out_of_scope_fingerprint: Option<String>,
-}
-
-/// What a model is for; decides where a report shows it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ModelRole {
-    /// the network that knows every class
-    Generalist,
-    /// a network for one cluster
-    Specialist,
-    /// several networks together: a teacher, never shipped
-    Ensemble,
-    /// the small network that is shipped
-    Student,
-    /// a student's twin, trained on something else for comparison
-    #[default]
-    Baseline,
-}
-
-impl ModelRole {
-    /// The role that the contract's names stand for.
-    pub fn of_name(name: &str) -> Self {
-        match name {
-            "generalist" => Self::Generalist,
-            "student" => Self::Student,
-            "ensemble" | "generalist_ensemble" => Self::Ensemble,
-            name if name.starts_with("specialist_") => Self::Specialist,
-            _ => Self::Baseline,
-        }
-    }
-
-    /// Whether the model is a student or one of its twins.
-    pub fn is_student_like(self) -> bool {
-        matches!(self, Self::Student | Self::Baseline)
-    }
 }
 
 /// One evaluated model.
@@ -333,15 +299,17 @@ pub struct CoverageRow {
 
 impl Report {
     /// The model of that name, if it was evaluated.
-    pub fn model(&self, name: &str) -> Option<&ModelReport> {
-        self.models.iter().find(|model| model.name == name)
+    pub fn model(&self, role: Role) -> Option<&ModelReport> {
+        self.models.iter().find(|model| Role::of_name(&model.name) == Some(role))
     }
 
     /// The comparison of `a` with `b`, turned round if it was recorded the other way.
-    pub fn comparison(&self, a: &str, b: &str) -> Option<Comparison> {
-        let direct = self.comparisons.iter().find(|comparison| comparison.a == a && comparison.b == b).cloned();
-        let reversed = || self.comparisons.iter().find(|c| c.a == b && c.b == a).map(Comparison::reversed);
-        direct.or_else(reversed)
+    pub fn comparison(&self, a: Role, b: Role) -> Option<Comparison> {
+        let find = |a: Role, b: Role| {
+            let is_of = |name: &str, role: Role| Role::of_name(name) == Some(role);
+            self.comparisons.iter().find(|comparison| is_of(&comparison.a, a) && is_of(&comparison.b, b))
+        };
+        find(a, b).cloned().or_else(|| find(b, a).map(Comparison::reversed))
     }
 
     /// Models that a result table shows: all but the specialists, which see only their own classes.

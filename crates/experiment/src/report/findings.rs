@@ -4,6 +4,7 @@ use super::contract::Report;
 use super::format::{counted, fixed, percent, points, points_interval, whole_percent};
 use super::names::phrase;
 use super::page::Curve;
+use crate::role::Role;
 use crate::statistics::{Comparison, Verdict};
 
 /// Soft targets with less mean entropy than this are nearly labels, in nats. A distribution with 0.99 on one class and
@@ -17,18 +18,18 @@ const END_OF_TRAINING: f64 = 0.1;
 const N_LISTED_CLUSTERS: usize = 12;
 
 /// The comparisons that qualify a headline, in the order in which they are told.
-const SUPPORTING: [(&str, &str); 4] = [
-    ("ensemble", "generalist"),
-    ("ensemble", "generalist_ensemble"),
-    ("student", "student_generalist"),
-    ("student", "student_generalist_ensemble"),
+const SUPPORTING: [(Role, Role); 4] = [
+    (Role::MergedEnsemble, Role::Generalist),
+    (Role::MergedEnsemble, Role::PlainEnsemble),
+    (Role::Student, Role::TwinOnGeneralist),
+    (Role::Student, Role::TwinOnPlainEnsemble),
 ];
 
 /// The run in one honest sentence.
 ///
 /// Specialists that did not help come first: what a student keeps of nothing is not news.
 pub fn headline(report: &Report) -> String {
-    let merged = report.comparison("ensemble", "generalist").filter(|_| !report.clusters.is_empty());
+    let merged = report.comparison(Role::MergedEnsemble, Role::Generalist).filter(|_| !report.clusters.is_empty());
     if let Some(comparison) = merged.filter(|comparison| comparison.verdict != Verdict::Beats) {
         let relation = match comparison.verdict {
             Verdict::Worse => "is worse than",
@@ -39,7 +40,7 @@ pub fn headline(report: &Report) -> String {
             told(&comparison)
         );
     }
-    match report.comparison("student", "student_hard") {
+    match report.comparison(Role::Student, Role::TwinOnLabels) {
         Some(comparison) => student_headline(report, &comparison),
         None => plain_headline(report),
     }
@@ -48,12 +49,12 @@ pub fn headline(report: &Report) -> String {
 /// Sentences on the other comparisons that a reader should see beside the headline.
 pub fn supporting_sentences(report: &Report) -> Vec<String> {
     let headline_is_merge = headline(report).starts_with("Specialists did not help");
-    let told_already = |a: &str, b: &str| headline_is_merge && (a, b) == ("ensemble", "generalist");
-    let after_merge_headline = headline_is_merge.then_some(("student", "student_hard"));
+    let told_already = |a: Role, b: Role| headline_is_merge && (a, b) == (Role::MergedEnsemble, Role::Generalist);
+    let after_merge_headline = headline_is_merge.then_some((Role::Student, Role::TwinOnLabels));
     after_merge_headline
         .into_iter()
         .chain(SUPPORTING)
-        .filter(|(a, b)| !told_already(a, b))
+        .filter(|(a, b)| !told_already(*a, *b))
         .filter_map(|(a, b)| report.comparison(a, b))
         .map(|comparison| comparison_sentence(&comparison))
         .collect()
@@ -100,7 +101,7 @@ fn student_headline(report: &Report, comparison: &Comparison) -> String {
 
 /// Without a comparison nothing can be claimed; the best known accuracy is still worth a line.
 fn plain_headline(report: &Report) -> String {
-    let model = ["student", "ensemble", "generalist"].iter().find_map(|name| report.model(name));
+    let model = [Role::Student, Role::MergedEnsemble, Role::Generalist].into_iter().find_map(|role| report.model(role));
     match model.or(report.models.first()) {
         Some(model) => format!(
             "{} reaches {}\u{a0}% top-1 on the test split; it was compared with nothing.",
@@ -128,14 +129,15 @@ fn comparison_sentence(comparison: &Comparison) -> String {
 }
 
 fn weak_teacher(report: &Report) -> Option<String> {
-    let comparison = report.comparison("ensemble", "student_hard").filter(|c| c.verdict != Verdict::Beats);
+    let comparison =
+        report.comparison(Role::MergedEnsemble, Role::TwinOnLabels).filter(|c| c.verdict != Verdict::Beats);
     if let Some(comparison) = comparison {
         return Some(format!(
             "The teacher is no better than the student’s hard-label twin ({}): there is nothing to distil; use a stronger teacher.",
             told(&comparison)
         ));
     }
-    let (ensemble, twin) = (report.model("ensemble")?, report.model("student_hard")?);
+    let (ensemble, twin) = (report.model(Role::MergedEnsemble)?, report.model(Role::TwinOnLabels)?);
     (ensemble.valid_top1 <= twin.valid_top1).then(|| {
         format!(
             "The teacher is no better than the student’s hard-label twin on the validation split ({}\u{a0}% against {}\u{a0}%): there is nothing to distil; use a stronger teacher.",
@@ -147,7 +149,7 @@ fn weak_teacher(report: &Report) -> Option<String> {
 
 /// A generalist that a twin of the student, no larger and on the same labels, is better than: only its training can be why.
 fn early_generalist(report: &Report) -> Option<String> {
-    let (generalist, twin) = (report.model("generalist")?, report.model("student_hard")?);
+    let (generalist, twin) = (report.model(Role::Generalist)?, report.model(Role::TwinOnLabels)?);
     let is_comparable = !generalist.is_external() && twin.n_parameters <= generalist.n_parameters;
     let gap = twin.valid_top1 - generalist.valid_top1;
     (is_comparable && gap > top1_error(report, twin.valid_top1)).then(|| {
@@ -202,7 +204,7 @@ struct LateGain {
 }
 
 fn late_gain(report: &Report, curves: &[Curve]) -> Option<LateGain> {
-    let curve = curves.iter().find(|curve| curve.model == "student")?;
+    let curve = curves.iter().find(|curve| curve.model == Role::Student.name())?;
     let accuracies: Vec<f64> = curve.epochs.iter().filter_map(|point| point.valid_top1).collect();
     let window = ((accuracies.len() as f64 * END_OF_TRAINING).ceil() as usize).max(1);
     let earlier_start = accuracies.len().checked_sub(2 * window)?;

@@ -2,6 +2,7 @@
 
 use super::contract::*;
 use super::page::*;
+use crate::role::Role;
 use crate::statistics::{Comparison, Verdict};
 use std::f64::consts::PI;
 
@@ -49,9 +50,9 @@ fn label(class: usize) -> String {
     LABELS[class % LABELS.len()].to_owned()
 }
 
-pub(crate) fn model(name: &str, top1: f64, n_parameters: u64, train_seconds: f64) -> ModelReport {
+pub(crate) fn model(role: Role, top1: f64, n_parameters: u64, train_seconds: f64) -> ModelReport {
     ModelReport {
-        name: name.to_owned(),
+        name: role.name(),
         n_parameters,
         bytes: 4 * n_parameters,
         top1,
@@ -63,7 +64,7 @@ pub(crate) fn model(name: &str, top1: f64, n_parameters: u64, train_seconds: f64
         train_flops: train_seconds * 3.1e11,
         latency_ms_p50: Some(n_parameters as f64 * 1.9e-6 + 0.2),
         latency_ms_p95: Some(n_parameters as f64 * 2.3e-6 + 0.3),
-        role: ModelRole::of_name(name),
+        role: role.group(),
         agreement: Some(0.31 + 0.6 * top1),
         last_epoch_valid_top1: Some(top1 + 0.001),
         best_epoch: Some(27),
@@ -71,10 +72,10 @@ pub(crate) fn model(name: &str, top1: f64, n_parameters: u64, train_seconds: f64
     }
 }
 
-pub(crate) fn comparison(a: &str, b: &str, delta: f64, half_width: f64) -> Comparison {
+pub(crate) fn comparison(a: Role, b: Role, delta: f64, half_width: f64) -> Comparison {
     let ci95 = [delta - half_width, delta + half_width];
     let p_value = if delta.abs() > half_width { 0.0004 } else { 0.38 };
-    Comparison { a: a.to_owned(), b: b.to_owned(), delta, ci95, p_value, verdict: Verdict::new(p_value, ci95) }
+    Comparison { a: a.name(), b: b.name(), delta, ci95, p_value, verdict: Verdict::new(p_value, ci95) }
 }
 
 fn clusters() -> Vec<ClusterReport> {
@@ -110,15 +111,15 @@ fn coverage() -> Vec<CoverageRow> {
 /// A report in which specialists help and the student keeps a part of it.
 pub(crate) fn report() -> Report {
     let mut models = vec![
-        model("generalist", 0.6661, 1_083_000, 612.0),
-        model("ensemble", 0.6934, 9_747_000, 2480.0),
-        model("generalist_ensemble", 0.6874, 4_332_000, 2448.0),
-        model("student", 0.6042, 272_474, 318.0),
-        model("student_hard", 0.5770, 272_474, 301.0),
-        model("student_generalist", 0.5911, 272_474, 316.0),
-        model("student_generalist_ensemble", 0.6003, 272_474, 317.0),
+        model(Role::Generalist, 0.6661, 1_083_000, 612.0),
+        model(Role::MergedEnsemble, 0.6934, 9_747_000, 2480.0),
+        model(Role::PlainEnsemble, 0.6874, 4_332_000, 2448.0),
+        model(Role::Student, 0.6042, 272_474, 318.0),
+        model(Role::TwinOnLabels, 0.5770, 272_474, 301.0),
+        model(Role::TwinOnGeneralist, 0.5911, 272_474, 316.0),
+        model(Role::TwinOnPlainEnsemble, 0.6003, 272_474, 317.0),
     ];
-    models.extend((0..8).map(|index| model(&format!("specialist_{index}"), 0.21, 1_083_000, 190.0)));
+    models.extend((0..8).map(|index| model(Role::Specialist(index), 0.21, 1_083_000, 190.0)));
     Report {
         format_version: FORMAT_VERSION,
         name: "cifar100/specialists".into(),
@@ -137,12 +138,12 @@ pub(crate) fn report() -> Report {
         clusters: clusters(),
         coverage: coverage(),
         comparisons: vec![
-            comparison("ensemble", "generalist", 0.0270, 0.0052),
-            comparison("ensemble", "generalist_ensemble", 0.0057, 0.0055),
-            comparison("student", "student_hard", 0.0272, 0.0078),
-            comparison("student", "student_generalist", 0.0131, 0.0071),
-            comparison("student", "student_generalist_ensemble", 0.0039, 0.0069),
-            comparison("student", "generalist", -0.0619, 0.0084),
+            comparison(Role::MergedEnsemble, Role::Generalist, 0.0270, 0.0052),
+            comparison(Role::MergedEnsemble, Role::PlainEnsemble, 0.0057, 0.0055),
+            comparison(Role::Student, Role::TwinOnLabels, 0.0272, 0.0078),
+            comparison(Role::Student, Role::TwinOnGeneralist, 0.0131, 0.0071),
+            comparison(Role::Student, Role::TwinOnPlainEnsemble, 0.0039, 0.0069),
+            comparison(Role::Student, Role::Generalist, -0.0619, 0.0084),
         ],
         total_train_seconds: 5832.0,
         wall_seconds: 3190.0,
@@ -171,8 +172,8 @@ fn out_of_scope() -> OutOfScopeReport {
     OutOfScopeReport {
         n_examples: 1000,
         temperatures: vec![1.0, 2.0],
-        rows: [("ensemble", 0.9312), ("student", 0.8791), ("student_hard", 0.8456)]
-            .map(|(model, auroc)| OutOfScopeRow { model: model.into(), aurocs: vec![auroc, auroc + 0.004] })
+        rows: [(Role::MergedEnsemble, 0.9312), (Role::Student, 0.8791), (Role::TwinOnLabels, 0.8456)]
+            .map(|(model, auroc)| OutOfScopeRow { model: model.name(), aurocs: vec![auroc, auroc + 0.004] })
             .to_vec(),
     }
 }
@@ -273,7 +274,7 @@ pub(crate) fn page(report: &Report) -> ReportPage<'_> {
         .map(|model| curve(&model.name, model.top1, 30))
         .collect();
     curves.extend(
-        (0..report.clusters.len()).map(|index| curve(&format!("specialist_{index}"), 0.6 + 0.04 * index as f64, 10)),
+        (0..report.clusters.len()).map(|index| curve(&Role::Specialist(index).name(), 0.6 + 0.04 * index as f64, 10)),
     );
     let gallery = |cluster_idx: usize| Gallery {
         cluster_idx,

@@ -24,7 +24,7 @@ mod text;
 
 pub use contract::{
     ClusterReport, ConditionalReport, CoverageRow, DatasetReport, DustbinReport, FORMAT_VERSION, ModelReport,
-    ModelRole, OutOfScopeReport, OutOfScopeRow, PortfolioPoint, Report, ReportError,
+    OutOfScopeReport, OutOfScopeRow, PortfolioPoint, Report, ReportError,
 };
 pub use findings::{headline, supporting_sentences, warnings};
 pub(crate) use format::counted;

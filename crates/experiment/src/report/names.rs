@@ -1,69 +1,32 @@
-//! The contract's model names in words.
+//! Names of models in a report in words. A report of another program may have names that are no [`Role`] of this one.
 
 use super::contract::{OutOfScopeReport, OutOfScopeRow};
+use crate::role::{OTHER_COLOUR, Role};
 
 /// How a model is called in a table.
 pub(crate) fn title(name: &str) -> String {
-    match name {
-        "generalist" => "Generalist".into(),
-        "ensemble" => "Merged ensemble".into(),
-        "generalist_ensemble" => "Equal-cost generalists".into(),
-        "student" => "Student".into(),
-        "student_hard" => "Twin: hard labels".into(),
-        "student_generalist" => "Twin: generalist’s targets".into(),
-        "student_generalist_ensemble" => "Twin: equal-cost targets".into(),
-        other => match specialist_idx(other) {
-            Some(index) => format!("Specialist {index}"),
-            None => other.to_owned(),
-        },
-    }
+    Role::of_name(name).map_or(name.to_owned(), |role| role.title().into_owned())
 }
 
 /// How a model is called inside a sentence.
 pub(crate) fn phrase(name: &str) -> String {
-    match name {
-        "generalist" => "the generalist".into(),
-        "ensemble" => "the merged ensemble".into(),
-        "generalist_ensemble" => "an equally expensive ensemble of generalists".into(),
-        "student" => "the student".into(),
-        "student_hard" => "its hard-label twin".into(),
-        "student_generalist" => "its twin on the generalist’s targets".into(),
-        "student_generalist_ensemble" => "its twin on the equal-cost generalists’ targets".into(),
-        other => title(other),
-    }
+    Role::of_name(name).map_or(name.to_owned(), |role| role.phrase().into_owned())
 }
 
-/// The model that a reader holds this one against first.
-pub(crate) fn reference(name: &str) -> Option<&'static str> {
-    match name {
-        "ensemble" | "generalist_ensemble" => Some("generalist"),
-        "student" | "student_generalist" | "student_generalist_ensemble" => Some("student_hard"),
-        _ => None,
-    }
+/// CSS class of a model's colour.
+pub(crate) fn colour(name: &str) -> &'static str {
+    Role::of_name(name).map_or(OTHER_COLOUR, Role::colour)
 }
 
-/// The number of a specialist, from its name.
-pub(crate) fn specialist_idx(name: &str) -> Option<usize> {
-    name.strip_prefix("specialist_")?.parse().ok()
-}
-
-/// Position of a model in tables and charts: the student first, then its twins, then the teachers.
-pub(crate) fn rank(name: &str) -> usize {
-    const ORDER: [&str; 7] = [
-        "student",
-        "student_generalist",
-        "student_generalist_ensemble",
-        "student_hard",
-        "ensemble",
-        "generalist_ensemble",
-        "generalist",
-    ];
-    ORDER.iter().position(|known| *known == name).unwrap_or(ORDER.len() + specialist_idx(name).unwrap_or(0))
+/// What tables and charts sort models by; unknown ones come last.
+pub(crate) fn rank(name: &str) -> (bool, Option<Role>) {
+    let role = Role::of_name(name);
+    (role.is_none(), role)
 }
 
 /// Whether a model is one that the student learns from or could learn from.
 pub(crate) fn is_teacher(name: &str) -> bool {
-    matches!(name, "generalist" | "ensemble" | "generalist_ensemble")
+    Role::of_name(name).is_some_and(Role::is_teacher)
 }
 
 /// The rows of the table of examples of no class, in the order of [`rank`].

@@ -3,6 +3,7 @@
 use super::contract::Report;
 use super::findings::is_still_improving;
 use super::page::Curve;
+use crate::role::{Role, Section};
 use crate::statistics::Verdict;
 
 /// A training with fewer optimizer steps can hardly have learned.
@@ -13,8 +14,8 @@ const ENOUGH_STEPS: u64 = 1000;
 /// How long one role's training was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrainingLength {
-    /// `generalist`, `specialists` or `student`: the table of the config
-    pub table: &'static str,
+    /// the table of the config
+    pub section: Section,
     /// epochs in the config
     pub n_epochs: u64,
     /// optimizer steps of all epochs; of the specialist with the fewest
@@ -38,7 +39,7 @@ pub fn few_steps(lengths: &[TrainingLength]) -> Vec<String> {
         .map(|length| {
             format!(
                 "{}.training makes {} optimizer steps, which is seldom enough: expected {FEW_STEPS} or more; set n_epochs = {}, or a smaller batch_size.",
-                length.table,
+                length.section,
                 length.n_steps,
                 length.enough_epochs()
             )
@@ -48,8 +49,8 @@ pub fn few_steps(lengths: &[TrainingLength]) -> Vec<String> {
 
 /// What to change in the config; empty after a run whose student beats its twin.
 pub fn next_steps(report: &Report, curves: &[Curve], lengths: &[TrainingLength]) -> Vec<String> {
-    let student = report.comparison("student", "student_hard");
-    let merged = report.comparison("ensemble", "generalist");
+    let student = report.comparison(Role::Student, Role::TwinOnLabels);
+    let merged = report.comparison(Role::MergedEnsemble, Role::Generalist);
     let has_gain = |found: &Option<crate::statistics::Comparison>| {
         found.as_ref().is_none_or(|comparison| comparison.verdict == Verdict::Beats)
     };
@@ -67,14 +68,14 @@ pub fn next_steps(report: &Report, curves: &[Curve], lengths: &[TrainingLength])
 fn longer(length: &TrainingLength) -> String {
     format!(
         "{}.training.n_epochs = {}: it made {} optimizer steps only.",
-        length.table,
+        length.section,
         length.enough_epochs(),
         length.n_steps
     )
 }
 
 fn still_falling(report: &Report, curves: &[Curve], lengths: &[TrainingLength]) -> Option<String> {
-    let student = lengths.iter().find(|length| length.table == "student" && !length.is_short())?;
+    let student = lengths.iter().find(|length| length.section == Section::Student && !length.is_short())?;
     is_still_improving(report, curves)
         .then(|| format!("student.training.n_epochs = {}: it was still improving at the end.", 2 * student.n_epochs))
 }
@@ -91,8 +92,8 @@ fn lost_specialists(report: &Report) -> Option<String> {
 }
 
 fn weak_teacher(report: &Report) -> Option<String> {
-    let comparison = report.comparison("ensemble", "student_hard")?;
-    let has_generalist = report.model("generalist").is_some_and(|model| !model.is_external());
+    let comparison = report.comparison(Role::MergedEnsemble, Role::TwinOnLabels)?;
+    let has_generalist = report.model(Role::Generalist).is_some_and(|model| !model.is_external());
     (comparison.verdict != Verdict::Beats && has_generalist).then(|| {
         "generalist.n_models = 3, or a larger generalist.model: the teacher is no better than the student's hard-label twin."
             .to_owned()
@@ -100,7 +101,7 @@ fn weak_teacher(report: &Report) -> Option<String> {
 }
 
 fn plain_ensemble_ahead(report: &Report) -> Option<String> {
-    let comparison = report.comparison("ensemble", "generalist_ensemble")?;
+    let comparison = report.comparison(Role::MergedEnsemble, Role::PlainEnsemble)?;
     (comparison.delta < 0.0).then(|| {
         "generalist.n_models = 4, without [clustering] and [specialists]: the plain ensemble of the same cost is ahead."
             .to_owned()
@@ -114,17 +115,17 @@ mod tests {
     use crate::report::{EpochPoint, Report};
 
     fn length(n_steps: u64) -> TrainingLength {
-        TrainingLength { table: "student", n_epochs: 20, n_steps }
+        TrainingLength { section: Section::Student, n_epochs: 20, n_steps }
     }
 
     fn without_gain() -> Report {
-        let comparisons = vec![comparison("student", "student_hard", 0.0, 0.01)];
+        let comparisons = vec![comparison(Role::Student, Role::TwinOnLabels, 0.0, 0.01)];
         Report { comparisons, clusters: vec![], ..report() }
     }
 
     #[test]
     fn a_run_with_a_gain_and_one_without_a_cause_have_no_list() {
-        let gain = Report { comparisons: vec![comparison("student", "student_hard", 0.05, 0.01)], ..report() };
+        let gain = Report { comparisons: vec![comparison(Role::Student, Role::TwinOnLabels, 0.05, 0.01)], ..report() };
         assert!(next_steps(&gain, &[], &[length(100)]).is_empty());
         assert!(next_steps(&without_gain(), &[], &[length(2000)]).is_empty());
     }
@@ -145,7 +146,7 @@ mod tests {
             valid_top1: Some(epoch as f64 / 40.0),
             learning_rate: 0.1,
         };
-        let curve = Curve { model: "student".into(), epochs: (1..=20).map(point).collect() };
+        let curve = Curve { model: Role::Student.name(), epochs: (1..=20).map(point).collect() };
         assert!(
             next_steps(&without_gain(), &[curve], &[length(2000)])[0].starts_with("student.training.n_epochs = 40")
         );
@@ -160,10 +161,10 @@ mod tests {
     #[test]
     fn a_weak_teacher_and_a_better_plain_ensemble_are_told() {
         let mut weak = without_gain();
-        weak.comparisons.push(comparison("ensemble", "student_hard", 0.0, 0.01));
+        weak.comparisons.push(comparison(Role::MergedEnsemble, Role::TwinOnLabels, 0.0, 0.01));
         assert!(next_steps(&weak, &[], &[])[0].starts_with("generalist.n_models = 3"));
         let mut plain = without_gain();
-        plain.comparisons.push(comparison("ensemble", "generalist_ensemble", -0.01, 0.005));
+        plain.comparisons.push(comparison(Role::MergedEnsemble, Role::PlainEnsemble, -0.01, 0.005));
         assert!(next_steps(&plain, &[], &[])[0].starts_with("generalist.n_models = 4"));
     }
 }

@@ -4,8 +4,9 @@
 use super::contract::{ModelReport, Report};
 use super::findings::{headline, supporting_sentences};
 use super::format::{DASH, ascii, fixed, percent, points, si};
-use super::names::{rank, reference, title};
+use super::names::{rank, title};
 use super::text::{TERMINAL_WIDTH, wrapped};
+use crate::role::Role;
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, Row, Table};
 
@@ -52,7 +53,7 @@ fn model_table(report: &Report) -> String {
 }
 
 fn cells(report: &Report, model: &ModelReport) -> [String; 7] {
-    let comparison = reference(&model.name).and_then(|against| report.comparison(&model.name, against));
+    let comparison = Role::of_name(&model.name).and_then(|role| report.comparison(role, role.reference()?));
     let verdict = comparison.map_or(String::new(), |c| format!("{} {}", points(c.delta), c.verdict));
     [
         title(&model.name),

@@ -4,6 +4,7 @@ use super::contract::*;
 use super::fixture::{HOSTILE_LABEL, comparison, model, page, report};
 use super::page::*;
 use super::{headline, html_page, markdown, supporting_sentences, terminal_summary, warnings};
+use crate::role::Role;
 
 /// The contract as other programs know it: every fixed field, nothing else.
 const CONTRACT: &str = r#"{ "format_version": 1, "name": "digits", "seed": 7,
@@ -167,7 +168,7 @@ fn empty_reports_are_reports() {
     assert_eq!(headline(&report), "No model was evaluated.");
     assert!(markdown(&report).contains("No model was evaluated."));
     assert!(terminal_summary(&report).starts_with("No model"));
-    let lonely = Report { models: vec![model("generalist", 0.5, 10, 1.0)], ..empty_report() };
+    let lonely = Report { models: vec![model(Role::Generalist, 0.5, 10, 1.0)], ..empty_report() };
     assert!(headline(&lonely).contains("compared with nothing"), "{}", headline(&lonely));
     assert_closed(&html_page(&bare_page(&lonely)));
 }
@@ -205,7 +206,7 @@ fn curves_of_any_length_are_drawn() {
     };
     for n_epochs in [0, 1, 2, 5000] {
         let mut page = bare_page(&report);
-        page.curves = vec![Curve { model: "student".into(), epochs: (1..=n_epochs).map(point).collect() }];
+        page.curves = vec![Curve { model: Role::Student.name(), epochs: (1..=n_epochs).map(point).collect() }];
         let html = html_page(&page);
         assert_self_contained(&html);
         assert!(html.len() < 120_000, "{n_epochs} epochs: {} bytes", html.len());
@@ -219,8 +220,8 @@ fn the_headline_says_what_happened() {
     let with = |ensemble: f64, student: f64, gain_kept| {
         headline(&Report {
             comparisons: vec![
-                comparison("ensemble", "generalist", ensemble, 0.005),
-                comparison("student", "student_hard", student, 0.005),
+                comparison(Role::MergedEnsemble, Role::Generalist, ensemble, 0.005),
+                comparison(Role::Student, Role::TwinOnLabels, student, 0.005),
             ],
             gain_kept,
             ..report()
@@ -240,8 +241,9 @@ fn the_headline_says_what_happened() {
 
 #[test]
 fn comparisons_are_found_from_either_side() {
-    let report = Report { comparisons: vec![comparison("generalist", "ensemble", -0.02, 0.005)], ..report() };
-    let turned = report.comparison("ensemble", "generalist").unwrap();
+    let report =
+        Report { comparisons: vec![comparison(Role::Generalist, Role::MergedEnsemble, -0.02, 0.005)], ..report() };
+    let turned = report.comparison(Role::MergedEnsemble, Role::Generalist).unwrap();
     assert_eq!((turned.delta, turned.verdict.word()), (0.02, "BEATS"));
     assert_eq!(supporting_sentences(&report).len(), 1);
 }
@@ -250,13 +252,21 @@ fn comparisons_are_found_from_either_side() {
 fn warnings_name_the_trap() {
     let quiet = Report { clusters: vec![], soft_target_entropy: Some(0.5), ..report() };
     assert_eq!(warnings(&quiet, &[]), Vec::<String>::new());
-    let weak = Report { comparisons: vec![comparison("ensemble", "student_hard", -0.001, 0.004)], ..quiet.clone() };
+    let weak = Report {
+        comparisons: vec![comparison(Role::MergedEnsemble, Role::TwinOnLabels, -0.001, 0.004)],
+        ..quiet.clone()
+    };
     assert!(warnings(&weak, &[])[0].starts_with("The teacher is no better than the student’s hard-label twin (−0.10"));
     let mut early = quiet.clone();
-    let twin = early.models.iter_mut().find(|model| model.name == "student_hard").unwrap();
+    let twin = early.models.iter_mut().find(|model| Role::of_name(&model.name) == Some(Role::TwinOnLabels)).unwrap();
     twin.valid_top1 = 0.75;
     assert!(warnings(&early, &[]).iter().any(|told| told.contains("the generalist was not trained long enough")));
-    early.models.iter_mut().find(|model| model.name == "student_hard").unwrap().n_parameters = 2_000_000;
+    early
+        .models
+        .iter_mut()
+        .find(|model| Role::of_name(&model.name) == Some(Role::TwinOnLabels))
+        .unwrap()
+        .n_parameters = 2_000_000;
     assert!(!warnings(&early, &[]).iter().any(|told| told.contains("not trained long enough")));
     let sharp = Report { soft_target_entropy: Some(0.01), ..quiet.clone() };
     assert!(warnings(&sharp, &[])[0].contains("nearly one-hot"));
@@ -280,11 +290,11 @@ fn only_a_student_that_still_climbs_is_told_to_train_longer() {
             valid_top1: Some(accuracy(epoch as f64 / 20.0)),
             learning_rate: 0.1,
         };
-        [Curve { model: "student".into(), epochs: (1..=20).map(point).collect() }]
+        [Curve { model: Role::Student.name(), epochs: (1..=20).map(point).collect() }]
     };
     assert!(warnings(&quiet, &curve(|share| 0.5 * share))[0].contains("still improving"));
     assert!(warnings(&quiet, &curve(|share| 0.6 * (1.0 - (-9.0 * share).exp()))).is_empty());
-    assert!(warnings(&quiet, &[Curve { model: "student".into(), epochs: vec![] }]).is_empty());
+    assert!(warnings(&quiet, &[Curve { model: Role::Student.name(), epochs: vec![] }]).is_empty());
 }
 
 #[test]

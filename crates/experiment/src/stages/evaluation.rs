@@ -13,9 +13,9 @@ use crate::files::{read_json, write_json};
 use crate::report::counted;
 use crate::report::{
     ClusterReport, ConditionalReport, CoverageRow, Curve, DatasetReport, DustbinReport, EpochPoint, FORMAT_VERSION,
-    Gallery, ModelReport, ModelRole, OutOfScopeReport, OutOfScopeRow, PortfolioPoint, Report, SoftTargetSample,
-    TrainingLength,
+    Gallery, ModelReport, OutOfScopeReport, OutOfScopeRow, PortfolioPoint, Report, SoftTargetSample, TrainingLength,
 };
+use crate::role::{Role, Section};
 use crate::statistics::{compare, gain_kept};
 use crate::store::{Stage, run_stage};
 use serde::{Deserialize, Serialize};
@@ -108,16 +108,16 @@ impl<'a> Models<'a> {
         self.generalists.iter().chain(specialists).chain(students).chain(self.ensemble_members).collect()
     }
 
-    /// All that predict every class, by their names in the report.
-    fn complete(&self) -> Vec<(String, Teacher<'a>)> {
+    /// All that predict every class.
+    fn complete(&self) -> Vec<(Role, Teacher<'a>)> {
+        let student = |trained: &'a Trained| (trained.role, Teacher::Single(Member::Network(trained)));
         let mut complete = vec![
-            ("generalist".to_owned(), Teacher::Single(self.generalist)),
-            ("ensemble".to_owned(), self.merged()),
-            ("student".to_owned(), Teacher::Single(Member::Network(&self.students.student))),
+            (Role::Generalist, Teacher::Single(self.generalist)),
+            (Role::MergedEnsemble, self.merged()),
+            student(&self.students.student),
         ];
-        complete
-            .extend(self.students.twins.iter().map(|twin| (twin.name.clone(), Teacher::Single(Member::Network(twin)))));
-        complete.extend(self.plain_ensemble().map(|teacher| ("generalist_ensemble".to_owned(), teacher)));
+        complete.extend(self.students.twins.iter().map(student));
+        complete.extend(self.plain_ensemble().map(|teacher| (Role::PlainEnsemble, teacher)));
         complete
     }
 }
@@ -133,7 +133,7 @@ struct Evaluation<'a> {
 
 /// What a model's predictions on the test split come to.
 struct OnTest {
-    name: String,
+    role: Role,
     records: Vec<PredictionRecord>,
     correct: Vec<bool>,
     /// On the examples of each specialist's classes, with the prediction restricted to them; none without examples.
@@ -158,21 +158,22 @@ impl Evaluation<'_> {
     fn run(&self, run_name: &str, dataset: DatasetReport, targets: &SoftTargets) -> Result<Evaluated> {
         let complete = self.models.complete();
         let Predicted { mut on_test, own, left_out, portfolio, n_unmet } = self.predict_all(&complete)?;
-        let ensemble_records = by_name(&on_test, "ensemble").records.clone();
+        let ensemble_records = of_role(&on_test, Role::MergedEnsemble).records.clone();
         for model in &mut on_test {
             model.report.agreement = Some(agreement(&model.records, &ensemble_records));
         }
         let (clusters, specialist_reports) = self.clusters(&on_test, &own, &left_out);
-        let of = |name: &str| complete.iter().find(|(found, _)| found == name).map(|(_, teacher)| teacher);
-        let shown = ["ensemble", "generalist", "student"].map(|name| of(name).expect("always evaluated"));
+        let of = |role: Role| complete.iter().find(|(found, _)| *found == role).map(|(_, teacher)| teacher);
+        let shown =
+            [Role::MergedEnsemble, Role::Generalist, Role::Student].map(|role| of(role).expect("always evaluated"));
         let samples = soft_target_samples(self.shop, self.test, &ensemble_records, shown)?;
-        let top1 = |name: &str| by_name(&on_test, name).report.top1;
+        let top1 = |role: Role| of_role(&on_test, role).report.top1;
         let report = Report {
             format_version: FORMAT_VERSION,
             name: run_name.to_owned(),
             seed: self.shop.config.seed,
             dataset,
-            gain_kept: gain_kept(top1("student"), top1("student_hard"), top1("ensemble")),
+            gain_kept: gain_kept(top1(Role::Student), top1(Role::TwinOnLabels), top1(Role::MergedEnsemble)),
             conditional: self.conditional_table(&on_test, &clusters),
             out_of_scope: self.out_of_scope_table(&on_test),
             clusters,
@@ -214,19 +215,22 @@ impl Evaluation<'_> {
     /// Epochs and optimizer steps of each role in the config; of the specialists, those of the smallest.
     fn training_lengths(&self) -> Vec<TrainingLength> {
         let config = self.shop.config;
-        let length = |table, training: &TrainingConfig, n_rows| TrainingLength {
-            table,
+        let length = |section, training: &TrainingConfig, n_rows| TrainingLength {
+            section,
             n_epochs: training.n_epochs as u64,
             n_steps: (training.n_epochs * training.steps_per_epoch(n_rows)) as u64,
         };
         let n_train = self.shop.train.len();
         let n_student = self.shop.transfer.as_ref().map_or(n_train, |transfer| transfer.split.len());
-        let generalist = config.generalist.as_ref().map(|c| length("generalist", &c.training, n_train));
+        let generalist = config.generalist.as_ref().map(|c| length(Section::Generalist, &c.training, n_train));
         let epoch_len = |subset: &ClassSubset| Sampler::half_and_half(&self.shop.train, subset).epoch_len(n_train);
         let smallest = self.models.specialists.specialists.iter().map(|s| epoch_len(&s.subset)).min();
-        let specialists =
-            config.specialists.as_ref().zip(smallest).map(|(c, n_rows)| length("specialists", &c.training, n_rows));
-        let student = length("student", &config.student.training, n_student);
+        let specialists = config
+            .specialists
+            .as_ref()
+            .zip(smallest)
+            .map(|(c, n_rows)| length(Section::Specialists, &c.training, n_rows));
+        let student = length(Section::Student, &config.student.training, n_student);
         [generalist, specialists, Some(student)].into_iter().flatten().collect()
     }
 
@@ -306,23 +310,23 @@ impl Evaluation<'_> {
         on_valid: &[Seen<'_>],
         on_others: Option<&[Confidences]>,
     ) -> Result<Vec<OnTest>> {
-        let of_model = |(idx, ((name, teacher), seen)): (usize, (&(String, Teacher<'_>), Seen<'_>))| {
+        let of_model = |(idx, ((role, teacher), seen)): (usize, (&(Role, Teacher<'_>), Seen<'_>))| {
             let valid_top1 = metrics_of(&on_valid[idx].records).top1;
             let confidences = seen.confidences.as_ref().zip(on_others);
             Ok(OnTest {
-                name: name.clone(),
-                report: self.report_of(name, teacher, &metrics_of(&seen.records), valid_top1)?,
+                role: *role,
+                report: self.report_of(*role, teacher, &metrics_of(&seen.records), valid_top1)?,
                 correct: seen.records.iter().map(PredictionRecord::is_correct).collect(),
                 records: seen.records,
                 conditional_top1: seen.conditional.finish(),
-                out_of_scope: confidences.map(|(confidences, others)| confidences.against(name, &others[idx])),
+                out_of_scope: confidences.map(|(confidences, others)| confidences.against(*role, &others[idx])),
             })
         };
         complete.iter().zip(on_test).enumerate().map(of_model).collect()
     }
 
     /// The report of a model that predicts every class, but its agreement with the others.
-    fn report_of(&self, name: &str, teacher: &Teacher<'_>, on_test: &Metrics, valid_top1: f64) -> Result<ModelReport> {
+    fn report_of(&self, role: Role, teacher: &Teacher<'_>, on_test: &Metrics, valid_top1: f64) -> Result<ModelReport> {
         let members = teacher.members();
         let networks: Vec<&Trained> = members.iter().filter_map(Member::network).collect();
         let is_measurable = networks.len() == members.len();
@@ -330,10 +334,11 @@ impl Evaluation<'_> {
         let report = ModelReport {
             latency_ms_p50: latency_ms.map(|[p50, _]| p50),
             latency_ms_p95: latency_ms.map(|[_, p95]| p95),
-            ..model_report(name, &networks, on_test, valid_top1)
+            ..model_report(role, &networks, on_test, valid_top1)
         };
         // the merged ensemble would not be there without its clusters
-        let of_clusters = self.clustered.filter(|_| name == "ensemble").map_or(0.0, |clustered| clustered.train_flops);
+        let of_clusters =
+            self.clustered.filter(|_| role == Role::MergedEnsemble).map_or(0.0, |clustered| clustered.train_flops);
         Ok(ModelReport { train_flops: report.train_flops + of_clusters, ..report })
     }
 
@@ -359,7 +364,7 @@ impl Evaluation<'_> {
         own: &[[Metrics; 2]],
         left_out: &LeftOutEffects,
     ) -> (Vec<ClusterReport>, Vec<ModelReport>) {
-        let generalist = by_name(on_test, "generalist");
+        let generalist = of_role(on_test, Role::Generalist);
         let checked = self.models.specialists;
         let diagnoses = self.clustered.map_or(&[][..], |clustered| &clustered.diagnosis.clusters);
         let report = |(idx, specialist): (usize, &Specialist)| {
@@ -383,14 +388,14 @@ impl Evaluation<'_> {
                 left_out_effect: heard_as.map(|position| left_out.effects[position]),
                 n_left_out: left_out.n_examples as u64,
             };
-            (cluster, model_report(&specialist.trained.name, &[&specialist.trained], own, on_valid.top1))
+            (cluster, model_report(specialist.trained.role, &[&specialist.trained], own, on_valid.top1))
         };
         checked.specialists.iter().enumerate().map(report).unzip()
     }
 
     /// The paper's Table 3; none without specialists that have test examples.
     fn conditional_table(&self, on_test: &[OnTest], clusters: &[ClusterReport]) -> Option<ConditionalReport> {
-        let (generalist, ensemble) = (by_name(on_test, "generalist"), by_name(on_test, "ensemble"));
+        let (generalist, ensemble) = (of_role(on_test, Role::Generalist), of_role(on_test, Role::MergedEnsemble));
         let (mut n_examples, mut by_generalist, mut by_ensemble) = (0, 0.0, 0.0);
         let specialists = self.models.specialists.specialists.iter().zip(clusters);
         for ((specialist, cluster), by_merge) in specialists.zip(&ensemble.conditional_top1) {
@@ -445,7 +450,7 @@ impl Evaluation<'_> {
             return Ok(Vec::new());
         }
         let trained = ClassClustering::new(trained).map_err(|error| ExperimentError::Failed(error.into()))?;
-        let (generalist, ensemble) = (by_name(on_test, "generalist"), by_name(on_test, "ensemble"));
+        let (generalist, ensemble) = (of_role(on_test, Role::Generalist), of_role(on_test, Role::MergedEnsemble));
         Ok(coverage_table(self.test.labels(), &generalist.correct, &ensemble.correct, &trained)
             .into_iter()
             .map(|row| CoverageRow {
@@ -464,18 +469,18 @@ const N_LATENCY_RUNS: usize = 50;
 const BYTES_PER_PARAMETER: u64 = 4;
 
 /// Pairs of models whose difference is tested.
-const COMPARED: [(&str, &str); 11] = [
-    ("ensemble", "generalist"),
-    ("ensemble", "generalist_ensemble"),
-    ("ensemble", "student_hard"),
-    ("student", "student_hard"),
-    ("student", "student_generalist"),
-    ("student", "student_generalist_ensemble"),
-    ("student", "generalist"),
-    ("student", "ensemble"),
-    ("generalist_ensemble", "generalist"),
-    ("student_generalist", "student_hard"),
-    ("student_generalist_ensemble", "student_hard"),
+const COMPARED: [(Role, Role); 11] = [
+    (Role::MergedEnsemble, Role::Generalist),
+    (Role::MergedEnsemble, Role::PlainEnsemble),
+    (Role::MergedEnsemble, Role::TwinOnLabels),
+    (Role::Student, Role::TwinOnLabels),
+    (Role::Student, Role::TwinOnGeneralist),
+    (Role::Student, Role::TwinOnPlainEnsemble),
+    (Role::Student, Role::Generalist),
+    (Role::Student, Role::MergedEnsemble),
+    (Role::PlainEnsemble, Role::Generalist),
+    (Role::TwinOnGeneralist, Role::TwinOnLabels),
+    (Role::TwinOnPlainEnsemble, Role::TwinOnLabels),
 ];
 
 /// A sentence on merges that are not exact.
@@ -485,23 +490,23 @@ fn unmet_merges(n_unmet: usize) -> Option<String> {
 }
 
 fn comparisons(on_test: &[OnTest]) -> Vec<crate::statistics::Comparison> {
-    let find = |name: &str| on_test.iter().find(|model| model.name == name);
-    let pairs = COMPARED.iter().filter_map(|(a, b)| Some((find(a)?, find(b)?)));
-    pairs.map(|(a, b)| compare(&a.name, &a.correct, &b.name, &b.correct)).collect()
+    let find = |role: Role| on_test.iter().find(|model| model.role == role);
+    let pairs = COMPARED.iter().filter_map(|(a, b)| Some((find(*a)?, find(*b)?)));
+    pairs.map(|(a, b)| compare(&a.role.name(), &a.correct, &b.role.name(), &b.correct)).collect()
 }
 
-fn by_name<'m>(on_test: &'m [OnTest], name: &str) -> &'m OnTest {
+fn of_role(on_test: &[OnTest], role: Role) -> &OnTest {
     on_test
         .iter()
-        .find(|model| model.name == name)
+        .find(|model| model.role == role)
         .expect("generalist, ensemble, student and hard twin are always there")
 }
 
-fn model_report(name: &str, members: &[&Trained], metrics: &Metrics, valid_top1: f64) -> ModelReport {
+fn model_report(role: Role, members: &[&Trained], metrics: &Metrics, valid_top1: f64) -> ModelReport {
     let n_parameters: u64 = members.iter().map(|trained| trained.model.n_parameters() as u64).sum();
     let only = (members.len() == 1).then(|| &members[0].fit);
     ModelReport {
-        name: name.to_owned(),
+        name: role.name(),
         n_parameters,
         bytes: n_parameters * BYTES_PER_PARAMETER,
         top1: metrics.top1,
@@ -513,7 +518,7 @@ fn model_report(name: &str, members: &[&Trained], metrics: &Metrics, valid_top1:
         train_flops: members.iter().map(|trained| trained.fit.train_flops).sum(),
         latency_ms_p50: None,
         latency_ms_p95: None,
-        role: ModelRole::of_name(name),
+        role: role.group(),
         agreement: None,
         last_epoch_valid_top1: only.and_then(|fit| fit.history.epochs.last()?.valid_top1),
         best_epoch: only.and_then(|fit| fit.history.best_epoch).map(|epoch| epoch as u64),

@@ -3,6 +3,7 @@
 use super::Workshop;
 use super::training::{Recipe, Trained, global_validation, train_model, train_side_by_side};
 use crate::error::Result;
+use crate::role::Role;
 use stillhouse_train::{LabelView, Objective, Sampler};
 
 /// Trains the generalists, one with all threads, several side by side; none where the config has external ones only.
@@ -21,12 +22,13 @@ pub(crate) fn train_generalists(shop: &Workshop<'_>) -> Result<Vec<Trained>> {
 pub(crate) fn generalist_recipe<'a>(shop: &Workshop<'a>, member: usize) -> Recipe<'a> {
     let config = shop.config.generalist.as_ref().expect("only configs with a generalist train any");
     Recipe {
-        kind: "generalist",
+        role: Role::Generalist,
+        kind: Role::Generalist.kind(),
         index: (member > 0).then_some(member),
         model: &config.model,
         tokenizer: config.tokenizer.as_ref(),
         training: &config.training,
-        seed: shop.seed.derive("generalist", member as u64),
+        seed: shop.seed.derive(Role::Generalist.kind(), member as u64),
         start: None,
         n_outputs: shop.n_classes(),
         with_transfer: false,

@@ -6,6 +6,7 @@ use super::answers::Voices;
 use super::tally::Complete;
 use crate::error::Result;
 use crate::report::OutOfScopeRow;
+use crate::role::Role;
 use crate::statistics::auroc;
 use stillhouse_data::Split;
 
@@ -28,9 +29,9 @@ impl Confidences {
     }
 
     /// Compares a model's confidence in these examples with that in others, of no class.
-    pub fn against(&self, name: &str, others: &Self) -> OutOfScopeRow {
+    pub fn against(&self, role: Role, others: &Self) -> OutOfScopeRow {
         let aurocs = self.0.iter().zip(&others.0).map(|(in_scope, others)| auroc(in_scope, others)).collect();
-        OutOfScopeRow { model: name.to_owned(), aurocs }
+        OutOfScopeRow { model: role.name(), aurocs }
     }
 }
 

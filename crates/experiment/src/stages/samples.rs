@@ -4,6 +4,7 @@ use super::answers::Voices;
 use super::{Teacher, Workshop};
 use crate::error::{ExperimentError, Result};
 use crate::report::{Gallery, SoftTargetRow, SoftTargetSample, Tile};
+use crate::role::Role;
 use std::collections::HashSet;
 use stillhouse_core::{ClassSubset, Temperature};
 use stillhouse_data::{RawImage, Split};
@@ -62,8 +63,8 @@ pub(super) fn soft_target_samples(
     let sample = |nth: usize| -> Result<SoftTargetSample> {
         let of = |probs: &'_ [f32]| probs[nth * n_classes..][..n_classes].to_vec();
         let softened = TEMPERATURES.iter().map(|temperature| shown(shop, "merged", &of(&merged), *temperature));
-        let others = [("generalist", &generalist), ("student", &student)];
-        let others = others.map(|(name, probs)| shown(shop, name, &of(probs), 1.0));
+        let others = [(Role::Generalist, &generalist), (Role::Student, &student)];
+        let others = others.map(|(role, probs)| shown(shop, role.kind(), &of(probs), 1.0));
         Ok(SoftTargetSample {
             png: png_of(&split, nth)?,
             text: text_of(&split, nth),

@@ -4,6 +4,7 @@ use super::training::{Frozen, Recipe, Trained, train_side_by_side};
 use super::{Clustered, Workshop};
 use crate::config::{SpecialistBody, SpecialistHead, SpecialistInit};
 use crate::error::{ExperimentError, Result};
+use crate::role::{Role, Section};
 use std::sync::Arc;
 use stillhouse_core::{ClassSubset, Seed};
 use stillhouse_data::Split;
@@ -53,7 +54,10 @@ pub(crate) fn train_specialists(
         recipe.frozen_features = body.map(|body| &body.train);
     }
     let leave_out = |cluster_idx: usize, error: &ExperimentError| {
-        shop.context.note("specialists", format!("specialist {cluster_idx} failed and is left out: {error}"));
+        shop.context.note(
+            &Section::Specialists.to_string(),
+            format!("specialist {cluster_idx} failed and is left out: {error}"),
+        );
     };
     let trained = keep_trained(train_side_by_side(shop, &recipes)?, leave_out)?;
     let specialist = |(cluster_idx, trained): (usize, Trained)| -> Result<Specialist> {
@@ -139,7 +143,8 @@ fn recipe<'a>(
     let config = shop.config.specialists.as_ref().expect("only configs with specialists train any");
     let generalist = (!generalists.is_empty()).then(|| &generalists[cluster_idx % generalists.len()]);
     let of_the_run = || generalist.expect("the config asks for a generalist of the run only where there is one");
-    let seed = shop.seed.derive("specialist", cluster_idx as u64);
+    let role = Role::Specialist(cluster_idx);
+    let seed = shop.seed.derive(role.kind(), cluster_idx as u64);
     let shift = correction(shop, subset)?;
     let sampler = Sampler::half_and_half(&shop.train, subset);
     let is_frozen = config.body == SpecialistBody::Frozen;
@@ -165,8 +170,9 @@ fn recipe<'a>(
         SpecialistHead::FullSoftmax => (1.0 - sampler.own_share()) * of_the_run().model.flops_per_example() as f64,
     };
     Ok(Recipe {
-        kind: "specialist",
-        index: Some(cluster_idx),
+        role,
+        kind: role.kind(),
+        index: role.index(),
         model: shop.config.specialist_model().expect("checked with the config"),
         tokenizer: shop.config.specialist_tokenizer(),
         training: &config.training,

@@ -4,6 +4,7 @@ use super::Workshop;
 use super::soft_targets::StoredTargets;
 use super::training::{Recipe, Trained, global_validation, train_side_by_side};
 use crate::error::Result;
+use crate::role::Role;
 use crate::store::Stage;
 use stillhouse_train::{LabelView, Objective, Sampler};
 
@@ -12,16 +13,16 @@ use stillhouse_train::{LabelView, Objective, Sampler};
 pub(crate) struct Students {
     /// On the merged soft targets.
     pub student: Trained,
-    /// On hard labels, on the generalist's targets, on the plain ensemble's: name and model.
+    /// On hard labels, on the generalist's targets, on the plain ensemble's.
     pub twins: Vec<Trained>,
 }
 
-/// Trains the student and its twins side by side; `targets` are pairs of name and soft targets, the student's first.
-pub(crate) fn train_students(shop: &Workshop<'_>, targets: Vec<(&str, StoredTargets)>) -> Result<Students> {
+/// Trains the student and its twins side by side; `targets` are pairs of role and soft targets, the student's first.
+pub(crate) fn train_students(shop: &Workshop<'_>, targets: Vec<(Role, StoredTargets)>) -> Result<Students> {
     let config = &shop.config.student.distillation;
-    let distilled = targets.into_iter().map(|(name, StoredTargets { key, targets })| {
+    let distilled = targets.into_iter().map(|(role, StoredTargets { key, targets })| {
         let objective = Objective::Distillation { targets, config: config.clone() };
-        Recipe { objective, ..distilled(shop, name, &key) }
+        Recipe { objective, ..distilled(shop, role, &key) }
     });
     let recipes: Vec<Recipe<'_>> = distilled.chain([on_hard_labels(shop)]).collect();
     let trained: Vec<Trained> = train_side_by_side(shop, &recipes)?.into_iter().collect::<Result<_>>()?;
@@ -31,30 +32,38 @@ pub(crate) fn train_students(shop: &Workshop<'_>, targets: Vec<(&str, StoredTarg
 }
 
 /// The stage of a student on the soft targets that another stage stored.
-pub(crate) fn student_stage(shop: &Workshop<'_>, name: &str, targets_key: Option<&str>) -> Stage {
+pub(crate) fn student_stage(shop: &Workshop<'_>, role: Role, targets_key: Option<&str>) -> Stage {
     match targets_key {
-        Some(key) => distilled(shop, name, key).stage(shop),
+        Some(key) => distilled(shop, role, key).stage(shop),
         None => on_hard_labels(shop).stage(shop),
     }
 }
 
 /// A student's recipe but for its objective, which the key of the targets' stage stands for.
-fn distilled<'a>(shop: &Workshop<'a>, kind: &'a str, targets_key: &str) -> Recipe<'a> {
+fn distilled<'a>(shop: &Workshop<'a>, role: Role, targets_key: &str) -> Recipe<'a> {
     let loss = serde_json::to_string(&shop.config.student.distillation).expect("a loss of numbers and names");
     let depends_on = vec![targets_key.to_owned(), loss];
-    Recipe { kind, with_transfer: true, views: shop.stored_views(), depends_on, ..on_hard_labels(shop) }
+    Recipe {
+        role,
+        kind: role.kind(),
+        with_transfer: true,
+        views: shop.stored_views(),
+        depends_on,
+        ..on_hard_labels(shop)
+    }
 }
 
 /// The hard-label twin sees a new view in every epoch, as hard labels allow.
 fn on_hard_labels<'a>(shop: &Workshop<'a>) -> Recipe<'a> {
     let config = &shop.config.student;
     Recipe {
-        kind: "student_hard",
+        role: Role::TwinOnLabels,
+        kind: Role::TwinOnLabels.kind(),
         index: None,
         model: &config.model,
         tokenizer: config.tokenizer.as_ref(),
         training: &config.training,
-        seed: shop.seed.derive("student", 0),
+        seed: shop.seed.derive(Role::Student.kind(), 0),
         start: None,
         n_outputs: shop.n_classes(),
         with_transfer: false,

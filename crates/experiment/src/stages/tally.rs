@@ -8,14 +8,15 @@ use super::out_of_scope::Confidences;
 use super::portfolio::Portfolio;
 use super::{Member, Specialist, Teacher, Workshop};
 use crate::error::Result;
+use crate::role::Role;
 use std::ops::Range;
 use stillhouse_core::ClassId;
 use stillhouse_data::Split;
 use stillhouse_ensemble::ConditionalTop1;
 use stillhouse_train::PredictionRecord;
 
-/// Everything that predicts every class, by its name in the report.
-pub(super) type Complete<'a> = [(String, Teacher<'a>)];
+/// Everything that predicts every class.
+pub(super) type Complete<'a> = [(Role, Teacher<'a>)];
 
 /// Counts over the predictions of all models.
 pub(super) struct Tally<'a> {

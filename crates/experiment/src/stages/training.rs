@@ -6,6 +6,7 @@ use crate::error::{ExperimentError, Result};
 use crate::files::{read_json, write_json};
 use crate::memory::Needs;
 use crate::parallel::Share;
+use crate::role::Role;
 use crate::store::{Stage, run_stage};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,8 @@ use stillhouse_train::{
 
 /// A trained model with the record of its training.
 pub(crate) struct Trained {
+    pub role: Role,
+    /// The name of its stage: `generalist_2` is a generalist too.
     pub name: String,
     /// Hash of everything that it depends on.
     pub key: String,
@@ -31,7 +34,9 @@ pub(crate) struct Trained {
 
 /// Everything that decides a training.
 pub(crate) struct Recipe<'a> {
-    pub kind: &'a str,
+    pub role: Role,
+    /// Name and number of its stage.
+    pub kind: &'static str,
     pub index: Option<usize>,
     pub model: &'a ModelConfig,
     /// How texts become tokens, for models of tokens.
@@ -112,13 +117,8 @@ impl Recipe<'_> {
 
     /// What it needs of the machine's memory.
     pub fn needs(&self) -> Needs<'_> {
-        let section = match self.kind {
-            "specialist" => "specialists",
-            kind if kind.starts_with("student") => "student",
-            _ => "generalist",
-        };
         let Self { model, tokenizer, training, n_outputs, .. } = *self;
-        Needs { section, model, tokenizer, training, n_outputs }
+        Needs { section: self.role.section(), model, tokenizer, training, n_outputs }
     }
 
     fn examples<'s>(&self, shop: &'s Workshop<'_>) -> &'s Split {
@@ -238,7 +238,7 @@ pub(crate) fn train_model(shop: &Workshop<'_>, recipe: &Recipe<'_>, share: &Shar
             (Some((start, _)), Some(_)) => start.body_key.clone(),
             _ => key.clone(),
         };
-        Ok(Trained { name, key, body_key, model: Arc::new(model), fit })
+        Ok(Trained { role: recipe.role, name, key, body_key, model: Arc::new(model), fit })
     };
     run_stage(shop.context, &stage, |folder| recipe.train(shop, &stage, folder, share), load)
 }

@@ -1,6 +1,6 @@
 //! Tables of texts and labels: CSV, TSV, JSON lines and JSON.
 
-mod builtin;
+pub(crate) mod builtin;
 mod column;
 mod delimited;
 mod gathered;

@@ -7,6 +7,7 @@ use crate::report::page::Gallery;
 use crate::report::svg::rows::{Ink, Row, RowChart};
 use crate::report::svg::scale::Scale;
 use crate::report::svg::{Mark, Svg};
+use crate::role::Role;
 use serde::Serialize;
 
 /// Clusters described with classes and pictures.
@@ -171,16 +172,16 @@ fn gain_row(index: usize, cluster: &ClusterReport) -> Row {
     let (hinted, n_more) = truncated(&cluster.classes, N_CLASSES_HINTED);
     let rest = if n_more > 0 { ", …" } else { "" };
     let detail = format!("{}: {}{rest}", n_classes(cluster), hinted.join(", "));
-    let line = if to >= from { "dumbbell beats" } else { "dumbbell worse" };
+    let class = if to >= from { "beats" } else { "worse" };
     Row {
         label: format!("Cluster {index}"),
         detail,
         value: points(cluster.specialist_gain),
         value_class: if cluster.helps { "" } else { "muted" },
         ink: vec![
-            Ink::Interval { from, to, class: line },
-            Ink::Value { at: from, mark: Mark::Ring, class: "m-generalist" },
-            Ink::Value { at: to, mark: Mark::Dot, class: "m-ensemble" },
+            Ink::Interval { from, to, style: "dumbbell", class },
+            Ink::Value { at: from, mark: Mark::Ring, class: Role::Generalist.colour() },
+            Ink::Value { at: to, mark: Mark::Dot, class: Role::MergedEnsemble.colour() },
         ],
     }
 }

@@ -1,11 +1,11 @@
 //! Training curves: one small panel per model, with one accuracy axis for all, so that panels can be compared.
 
-use super::models::colour;
 use crate::report::format::{counted, percent, si};
-use crate::report::names::{rank, specialist_idx, title};
+use crate::report::names::{colour, rank, title};
 use crate::report::page::{Curve, EpochPoint};
 use crate::report::svg::lines::{LinePlot, Series};
 use crate::report::svg::scale::Scale;
+use crate::role::{OTHER_COLOUR, Role};
 use serde::Serialize;
 
 const LOSS_HEIGHT: f64 = 96.0;
@@ -29,7 +29,7 @@ pub(super) fn panels(curves: &[Curve]) -> Vec<CurvePanel> {
     let (specialists, mut others): (Vec<&Curve>, Vec<&Curve>) = curves
         .iter()
         .filter(|curve| !curve.epochs.is_empty())
-        .partition(|curve| specialist_idx(&curve.model).is_some());
+        .partition(|curve| matches!(Role::of_name(&curve.model), Some(Role::Specialist(_))));
     others.sort_by_key(|curve| rank(&curve.model));
     let accuracy_axis = accuracy_axis(&others);
     let mut panels: Vec<CurvePanel> = others
@@ -40,7 +40,7 @@ pub(super) fn panels(curves: &[Curve]) -> Vec<CurvePanel> {
         let own_axis = self::accuracy_axis(&specialists);
         let detail = "one curve each; accuracy on an axis of their own".to_owned();
         let title = counted(specialists.len(), "specialist");
-        panels.push(panel(title, detail, "m-other", &specialists, &own_axis));
+        panels.push(panel(title, detail, OTHER_COLOUR, &specialists, &own_axis));
     }
     panels
 }

@@ -2,11 +2,12 @@
 
 use crate::report::contract::{ModelReport, Report};
 use crate::report::format::{DASH, bytes, counted, duration, fixed, milliseconds, percent, points, si};
-use crate::report::names::{is_teacher, rank, reference, title};
+use crate::report::names::{colour, is_teacher, rank, title};
 use crate::report::svg::Mark;
 use crate::report::svg::rows::{Ink, Row, RowChart};
 use crate::report::svg::scale::Scale;
 use crate::report::svg::scatter::{Point, Scatter};
+use crate::role::Role;
 use crate::statistics::{Verdict, wilson_interval};
 use serde::Serialize;
 
@@ -56,20 +57,6 @@ pub(super) const QUALITY_COLUMNS: [&str; 7] =
 pub(super) const COST_COLUMNS: [&str; 7] =
     ["Parameters", "Size", "Latency p50", "p95", "Training", "Training FLOPs", "× generalist"];
 
-/// CSS class of a model's colour.
-pub(super) fn colour(name: &str) -> &'static str {
-    match name {
-        "student" => "m-student",
-        "student_hard" => "m-hard",
-        "student_generalist" => "m-student-generalist",
-        "student_generalist_ensemble" => "m-student-ensemble",
-        "ensemble" => "m-ensemble",
-        "generalist" => "m-generalist",
-        "generalist_ensemble" => "m-generalist-ensemble",
-        _ => "m-other",
-    }
-}
-
 /// CSS class of a verdict's colour.
 pub(crate) fn verdict_class(verdict: Verdict) -> &'static str {
     match verdict {
@@ -81,9 +68,9 @@ pub(crate) fn verdict_class(verdict: Verdict) -> &'static str {
 
 /// Teachers are squares, the student a dot, its twins rings.
 fn mark(name: &str) -> Mark {
-    match name {
-        "student" => Mark::Dot,
-        name if is_teacher(name) => Mark::Square,
+    match Role::of_name(name) {
+        Some(Role::Student) => Mark::Dot,
+        Some(role) if role.is_teacher() => Mark::Square,
         _ => Mark::Ring,
     }
 }
@@ -117,9 +104,9 @@ pub(super) fn accuracy_chart(report: &Report) -> String {
                 label: title(&model.name),
                 detail: String::new(),
                 value: percent(model.top1),
-                value_class: if model.name == "student" { "strong" } else { "" },
+                value_class: if Role::of_name(&model.name) == Some(Role::Student) { "strong" } else { "" },
                 ink: vec![
-                    Ink::Interval { from, to, class: interval_class(class) },
+                    Ink::Interval { from, to, style: "interval", class },
                     Ink::Value { at: model.top1, mark: mark(&model.name), class },
                 ],
             }
@@ -127,20 +114,6 @@ pub(super) fn accuracy_chart(report: &Report) -> String {
         .collect();
     let axis_title = "test top-1 accuracy in %, with its own 95 % interval".to_owned();
     RowChart { scale, in_percent: true, zero: None, axis_title, rows }.render()
-}
-
-/// The interval of a model in the model's colour.
-fn interval_class(colour: &'static str) -> &'static str {
-    match colour {
-        "m-student" => "interval m-student",
-        "m-hard" => "interval m-hard",
-        "m-student-generalist" => "interval m-student-generalist",
-        "m-student-ensemble" => "interval m-student-ensemble",
-        "m-ensemble" => "interval m-ensemble",
-        "m-generalist" => "interval m-generalist",
-        "m-generalist-ensemble" => "interval m-generalist-ensemble",
-        _ => "interval m-other",
-    }
 }
 
 /// Paired differences with their intervals, a forest plot.
@@ -151,20 +124,16 @@ pub(super) fn comparison_chart(report: &Report) -> String {
         .comparisons
         .iter()
         .map(|comparison| {
-            let (interval, mark) = match comparison.verdict {
-                Verdict::Beats => ("interval beats", "beats"),
-                Verdict::NoDifference => ("interval same", "same"),
-                Verdict::Worse => ("interval worse", "worse"),
-            };
+            let class = verdict_class(comparison.verdict);
             let [from, to] = comparison.ci95.map(|end| end * 100.0);
             Row {
                 label: title(&comparison.a),
                 detail: format!("against: {}", title(&comparison.b)),
                 value: format!("{}  {}", points(comparison.delta), comparison.verdict),
-                value_class: verdict_class(comparison.verdict),
+                value_class: class,
                 ink: vec![
-                    Ink::Interval { from, to, class: interval },
-                    Ink::Value { at: comparison.delta * 100.0, mark: Mark::Dot, class: mark },
+                    Ink::Interval { from, to, style: "interval", class },
+                    Ink::Value { at: comparison.delta * 100.0, mark: Mark::Dot, class },
                 ],
             }
         })
@@ -213,8 +182,8 @@ pub(super) fn portfolio_chart(report: &Report) -> Option<String> {
     }
     let drawn = points.iter().map(|point| {
         let (label, class) = match point.n_specialists {
-            0 => (counted(point.n_generalists as usize, "generalist"), "m-generalist-ensemble"),
-            n => (format!("with {}", counted(n as usize, "specialist")), "m-ensemble"),
+            0 => (counted(point.n_generalists as usize, "generalist"), Role::PlainEnsemble.colour()),
+            n => (format!("with {}", counted(n as usize, "specialist")), Role::MergedEnsemble.colour()),
         };
         Point {
             x: point.train_flops,
@@ -263,7 +232,7 @@ pub(super) fn specialist_rows(report: &Report) -> Vec<ModelRow> {
 }
 
 fn is_specialist(model: &ModelReport) -> bool {
-    model.role == crate::report::contract::ModelRole::Specialist
+    model.role == crate::role::ModelRole::Specialist
 }
 
 fn group_rows(report: &Report, models: &[&ModelReport]) -> Vec<ModelRow> {
@@ -298,7 +267,7 @@ fn group_rows(report: &Report, models: &[&ModelReport]) -> Vec<ModelRow> {
 }
 
 fn costs(report: &Report, model: &ModelReport) -> Vec<Cell> {
-    let generalist_flops = report.model("generalist").map_or(f64::NAN, |generalist| generalist.train_flops);
+    let generalist_flops = report.model(Role::Generalist).map_or(f64::NAN, |generalist| generalist.train_flops);
     let known = |text: String| if model.is_external() { DASH.to_owned() } else { text };
     vec![
         plain(known(si(model.n_parameters as f64))),
@@ -312,8 +281,8 @@ fn costs(report: &Report, model: &ModelReport) -> Vec<Cell> {
 }
 
 fn verdict(report: &Report, name: &str) -> Option<VerdictView> {
-    let against = reference(name)?;
-    let comparison = report.comparison(name, against)?;
+    let role = Role::of_name(name)?;
+    let comparison = report.comparison(role, role.reference()?)?;
     Some(VerdictView {
         word: comparison.verdict.word(),
         class: verdict_class(comparison.verdict),

@@ -12,8 +12,8 @@ const AXIS_HEIGHT: f64 = 34.0;
 /// Something drawn in a row, at values of the axis.
 #[derive(Clone, Debug)]
 pub(crate) enum Ink {
-    /// an interval
-    Interval { from: f64, to: f64, class: &'static str },
+    /// a line between two values; its style is a CSS class beside that of its colour
+    Interval { from: f64, to: f64, style: &'static str, class: &'static str },
     /// a value
     Value { at: f64, mark: Mark, class: &'static str },
 }
@@ -79,8 +79,8 @@ impl RowChart {
         let y = 50.0;
         for ink in &row.ink {
             match *ink {
-                Ink::Interval { from, to, class } => {
-                    svg.line((self.scale.percent(from), y), (self.scale.percent(to), y), class);
+                Ink::Interval { from, to, style, class } => {
+                    svg.line((self.scale.percent(from), y), (self.scale.percent(to), y), &format!("{style} {class}"));
                 }
                 Ink::Value { at, mark, class } => svg.mark((self.scale.percent(at), y), 5.0, mark, class, ""),
             }

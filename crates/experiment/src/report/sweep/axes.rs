@@ -5,7 +5,6 @@ use super::page::ends;
 use super::settings::{Setting, Settings, TWIN};
 use super::{plain_value, short_key};
 use crate::report::format::truncated;
-use crate::report::names::title;
 use crate::report::svg::N_COLOURS;
 use crate::report::svg::lines::{LinePlot, Series};
 use crate::report::svg::scale::Scale;
@@ -80,10 +79,10 @@ pub(super) fn along_axis(key: &str, settings: &Settings) -> Option<AxisView> {
             |(key, value): &(String, String)| format!("{} = {}", short_key(key, &settings.keys), plain_value(value));
         curve.rest.iter().map(part).collect::<Vec<_>>().join(", ")
     };
-    let chart = chart(shown, has_twin, x_axis, &title(settings.subject));
+    let chart = chart(shown, has_twin, x_axis, &settings.subject.title());
     Some(AxisView {
         key: key.to_owned(),
-        chart_svg: chart.render(&format!("test top-1 of {} along {key}", settings.subject)),
+        chart_svg: chart.render(&format!("test top-1 of {} along {key}", settings.subject.name())),
         legend: shown.iter().map(label).enumerate().collect(),
         has_twin,
         n_more,
@@ -109,7 +108,7 @@ fn curves<'a>(key: &str, settings: &'a Settings) -> Option<Vec<AxisCurve<'a>>> {
 
 fn chart(curves: &[AxisCurve<'_>], has_twin: bool, x: Scale, subject: &str) -> LinePlot {
     let twin = curves.iter().take(usize::from(has_twin));
-    let twin = twin.map(|curve| curve.series("m-hard", &title(TWIN), |setting| setting.twin));
+    let twin = twin.map(|curve| curve.series(TWIN.colour(), &TWIN.title(), |setting| setting.twin));
     let own = curves.iter().enumerate();
     let own = own.map(|(index, curve)| curve.series(&format!("c{index}"), subject, |setting| setting.test));
     let mut series: Vec<Series> = twin.chain(own).collect();

@@ -3,7 +3,6 @@
 use super::settings::{Setting, Settings};
 use super::{SweepCell, plain_value, short_key};
 use crate::report::format::{DASH, counted, percent, points, whole_percent};
-use crate::report::names::{phrase, title};
 use crate::report::text::{TERMINAL_WIDTH, markdown_table, markdown_text, plain_spaces, wrapped};
 use crate::statistics::SeedSummary;
 
@@ -26,7 +25,7 @@ pub(super) fn headline(settings: &Settings) -> String {
         Some((best, test)) => format!(
             "Best by validation: {}. On test, {} reaches {}\u{a0}%{}.",
             described(best, &settings.keys),
-            phrase(settings.subject),
+            settings.subject.phrase(),
             percent(test.mean),
             over_seeds(test)
         ),
@@ -98,7 +97,7 @@ fn table(settings: &Settings) -> String {
     let rows: Vec<_> = settings.settings.iter().map(row).collect();
     let caption = format!(
         "{}: means over seeds, ± half of the 95 % interval. Gain: points over hard labels, same seed. Kept: share of the ensemble’s gain.",
-        title(settings.subject)
+        settings.subject.title()
     );
     format!("\n{}\n{}", markdown_table(&columns, &rows), wrapped("", &caption, TERMINAL_WIDTH))
 }

@@ -7,11 +7,11 @@ use super::{SweepCell, plain_value, short_key};
 use crate::report::contract::{PortfolioPoint, Report};
 use crate::report::format::{DASH, counted, percent, points, si, truncated, whole_percent};
 use crate::report::html::{render, style_sheet, verdict_class};
-use crate::report::names::title;
 use crate::report::svg::Mark;
 use crate::report::svg::rows::{Ink, Row, RowChart};
 use crate::report::svg::scale::Scale;
 use crate::report::svg::scatter::{Point, Scatter};
+use crate::role::Role;
 use crate::statistics::SeedSummary;
 use serde::Serialize;
 
@@ -64,7 +64,7 @@ pub fn sweep_html(name: &str, cells: &[SweepCell]) -> String {
         style_sheet: style_sheet(),
         name,
         headline: headline(&settings),
-        subject: title(settings.subject),
+        subject: settings.subject.title().into_owned(),
         n_cells: format!("{}, {}", counted(settings.settings.len(), "setting"), counted(cells.len(), "run")),
         failure_sentence: failure_sentence(cells),
         settings_svg,
@@ -124,7 +124,7 @@ fn compute_chart(cells: &[SweepCell], settings: &Settings) -> Option<String> {
         let here = reports.iter().filter(|(cell, _)| is_here(cell));
         let last: Vec<&PortfolioPoint> = here.filter_map(|(_, report)| report.portfolio.last()).collect();
         if last.iter().any(|point| point.n_specialists > 0) {
-            points.push(point(&last, Mark::Square, "m-ensemble", described(setting, &settings.keys)));
+            points.push(point(&last, Mark::Square, Role::MergedEnsemble.colour(), described(setting, &settings.keys)));
         }
     }
     let first = points.first()?;
@@ -140,7 +140,7 @@ fn compute_chart(cells: &[SweepCell], settings: &Settings) -> Option<String> {
         if of.iter().any(|point| point.train_flops != of[0].train_flops) {
             break;
         }
-        points.push(point(&of, Mark::Ring, "m-generalist-ensemble", label));
+        points.push(point(&of, Mark::Ring, Role::PlainEnsemble.colour(), label));
     }
     let scatter = Scatter {
         height: 320.0,
@@ -159,15 +159,14 @@ fn settings_chart(settings: &Settings) -> (String, usize) {
     let (shown, n_more) = truncated(&known, N_SETTINGS_CHARTED);
     let chart_row = |(setting, test): &(&Setting, SeedSummary)| {
         let [from, to] = ends(*test);
-        let (line, class) =
-            if setting.is_best { ("interval m-student", "m-student") } else { ("interval m-hard", "m-hard") };
+        let class = if setting.is_best { Role::Student.colour() } else { Role::TwinOnLabels.colour() };
         Row {
             label: described(setting, &settings.keys),
             detail: if setting.is_best { "best by validation".into() } else { String::new() },
             value: summary_text(Some(*test)),
             value_class: if setting.is_best { "strong" } else { "" },
             ink: vec![
-                Ink::Interval { from, to, class: line },
+                Ink::Interval { from, to, style: "interval", class },
                 Ink::Value { at: test.mean, mark: if setting.is_best { Mark::Dot } else { Mark::Ring }, class },
             ],
         }

@@ -2,13 +2,14 @@
 
 use super::{SEED_AXIS, SweepCell, axis_keys};
 use crate::report::contract::{ModelReport, Report};
+use crate::role::Role;
 use crate::statistics::{SeedSummary, Verdict, compare_over_seeds, summarise_seeds};
 
 /// The model that a sweep is about: the first of these that any cell has.
-const SUBJECTS: [&str; 3] = ["student", "ensemble", "generalist"];
+const SUBJECTS: [Role; 3] = [Role::Student, Role::MergedEnsemble, Role::Generalist];
 
 /// What it is held against.
-pub(super) const TWIN: &str = "student_hard";
+pub(super) const TWIN: Role = Role::TwinOnLabels;
 
 /// One combination of all axes but the seed.
 #[derive(Clone, Debug)]
@@ -37,7 +38,7 @@ pub(super) struct Setting {
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     /// the model that the numbers are of
-    pub(super) subject: &'static str,
+    pub(super) subject: Role,
     /// keys of all axes but the seed
     pub(super) keys: Vec<String>,
     /// in the order of first appearance
@@ -74,15 +75,15 @@ fn axes_but_seed(cell: &SweepCell) -> Vec<(String, String)> {
     cell.axes.iter().filter(|(key, _)| key != SEED_AXIS).cloned().collect()
 }
 
-fn subject(cells: &[SweepCell]) -> &'static str {
-    let has = |name: &str| cells.iter().flat_map(|cell| &cell.outcome).any(|report| report.model(name).is_some());
-    SUBJECTS.into_iter().find(|name| has(name)).unwrap_or(SUBJECTS[0])
+fn subject(cells: &[SweepCell]) -> Role {
+    let has = |role: Role| cells.iter().flat_map(|cell| &cell.outcome).any(|report| report.model(role).is_some());
+    SUBJECTS.into_iter().find(|role| has(*role)).unwrap_or(SUBJECTS[0])
 }
 
-fn setting(cells: &[&SweepCell], axes: Vec<(String, String)>, subject: &str) -> Setting {
+fn setting(cells: &[&SweepCell], axes: Vec<(String, String)>, subject: Role) -> Setting {
     let reports: Vec<&Report> = cells.iter().filter_map(|cell| cell.outcome.as_ref().ok()).collect();
-    let over_seeds = |name: &str, metric: fn(&ModelReport) -> f64| {
-        let values: Vec<f64> = reports.iter().filter_map(|report| report.model(name)).map(metric).collect();
+    let over_seeds = |role: Role, metric: fn(&ModelReport) -> f64| {
+        let values: Vec<f64> = reports.iter().filter_map(|report| report.model(role)).map(metric).collect();
         summarise_seeds(&values)
     };
     let kept: Vec<f64> = reports.iter().filter_map(|report| report.gain_kept).collect();
@@ -91,7 +92,7 @@ fn setting(cells: &[&SweepCell], axes: Vec<(String, String)>, subject: &str) -> 
         valid: over_seeds(subject, |model| model.valid_top1),
         test: over_seeds(subject, |model| model.top1),
         twin: over_seeds(TWIN, |model| model.top1),
-        ensemble: over_seeds("ensemble", |model| model.top1),
+        ensemble: over_seeds(Role::MergedEnsemble, |model| model.top1),
         gain_kept: summarise_seeds(&kept),
         gain: gain(&reports, subject),
         is_best: false,
@@ -100,7 +101,7 @@ fn setting(cells: &[&SweepCell], axes: Vec<(String, String)>, subject: &str) -> 
 }
 
 /// One seed has the paired test of its own examples, several seeds the paired test over seeds.
-fn gain(reports: &[&Report], subject: &str) -> Option<(f64, Option<Verdict>)> {
+fn gain(reports: &[&Report], subject: Role) -> Option<(f64, Option<Verdict>)> {
     let pairs = reports.iter().filter_map(|report| Some((report.model(subject)?.top1, report.model(TWIN)?.top1)));
     let (subjects, twins): (Vec<f64>, Vec<f64>) = pairs.unzip();
     let compared = compare_over_seeds(&subjects, &twins)?;

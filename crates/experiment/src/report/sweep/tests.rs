@@ -1,11 +1,12 @@
 use super::settings::Settings;
 use super::*;
 use crate::report::fixture::{HOSTILE_LABEL, comparison, report};
+use crate::role::Role;
 use crate::statistics::Verdict;
 
 fn cell(temperature: &str, seed: u64, valid: f64, test: f64) -> SweepCell {
     let mut report = report();
-    for model in report.models.iter_mut().filter(|model| model.name == "student") {
+    for model in report.models.iter_mut().filter(|model| Role::of_name(&model.name) == Some(Role::Student)) {
         (model.valid_top1, model.top1) = (valid, test);
     }
     SweepCell { outcome: Ok(report), ..failed(temperature, seed, "") }
@@ -56,7 +57,7 @@ fn the_best_is_chosen_by_validation_and_not_by_test() {
 fn one_seed_takes_the_verdict_of_its_own_examples() {
     let mut only = cell("4.0", 0, 0.6, 0.58);
     if let Ok(report) = &mut only.outcome {
-        report.comparisons = vec![comparison("student", "student_hard", 0.02, 0.005)];
+        report.comparisons = vec![comparison(Role::Student, Role::TwinOnLabels, 0.02, 0.005)];
     }
     let verdict = |cells: &[SweepCell]| Settings::of(cells).settings[0].gain.unwrap().1;
     assert_eq!(verdict(std::slice::from_ref(&only)), Some(Verdict::Beats));
