@@ -227,9 +227,10 @@ fn init_writes_a_config_that_passes_and_overwrites_nothing() {
 }
 
 #[test]
-fn a_preview_is_a_picture() {
+fn a_preview_shows_pictures() {
     let scratch = Scratch::with_tiny_config();
-    let finished = scratch.succeed(&["data", "preview", "tiny.toml", "--out", "sheet.png", "-q"]);
-    assert_eq!(finished.stdout, "sheet.png\n");
-    assert!(image::open(scratch.path("sheet.png")).is_ok_and(|sheet| sheet.width() > 28 * 4));
+    let finished = scratch.succeed(&["data", "preview", "tiny.toml", "--out", "page.html", "-q"]);
+    assert_eq!(finished.stdout, "page.html\n");
+    let page = scratch.text("page.html");
+    assert_eq!((page.matches("<h3>").count(), page.matches("<img ").count()), (12, 12 * 12));
 }

@@ -116,7 +116,7 @@ pub enum Command {
     },
     /// Look at data
     #[command(subcommand_required = true, arg_required_else_help = true)]
-    #[command(after_help = "Example:\n  stillhouse data preview configs/glyphs.toml --out classes.png")]
+    #[command(after_help = "Example:\n  stillhouse data preview configs/glyphs.toml")]
     Data {
         #[command(subcommand)]
         command: DataCommand,
@@ -176,9 +176,8 @@ pub struct VerifyArguments {
 /// Ways to look at data.
 #[derive(Debug, Subcommand)]
 pub enum DataCommand {
-    /// Show the training split: a contact sheet of images as PNG, a page of
-    /// texts as HTML
-    #[command(after_help = "Examples:\n  stillhouse data preview configs/glyphs.toml --out classes.png\n  \
+    /// Show the training split: a page with examples of each class
+    #[command(after_help = "Examples:\n  stillhouse data preview configs/glyphs.toml\n  \
         stillhouse data preview configs/text/banking77.toml --out texts.html")]
     Preview(ConfigArguments),
 }

@@ -66,7 +66,6 @@ pub(crate) struct Found {
     /// The file or folder that messages name.
     pub(crate) path: PathBuf,
     pub(crate) labels: Vec<String>,
-    pub(crate) families: Option<Vec<usize>>,
     pub(crate) train: Part,
     pub(crate) valid: Option<Part>,
     pub(crate) test: Option<Part>,
@@ -161,7 +160,6 @@ pub(crate) fn assemble(
         transfer,
         fingerprint,
         provenance: found.provenance,
-        families: found.families,
     })
 }
 

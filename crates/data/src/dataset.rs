@@ -25,8 +25,6 @@ pub struct Dataset {
     pub fingerprint: String,
     /// where the data came from and what was decided about it, in order
     pub provenance: Vec<(String, String)>,
-    /// the family of each class, where the source knows (the built-in generator does)
-    pub families: Option<Vec<usize>>,
 }
 
 /// Training examples and further ones without a label, for soft targets.

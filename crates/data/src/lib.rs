@@ -13,7 +13,6 @@ mod assemble;
 pub mod augment;
 mod carve;
 mod config;
-pub mod contact_sheet;
 mod dataset;
 mod decode;
 mod digest;

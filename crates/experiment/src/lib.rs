@@ -17,6 +17,7 @@ mod memory;
 mod observer;
 mod outputs;
 pub mod parallel;
+mod pictures;
 mod pipeline;
 mod pretrained;
 pub mod report;

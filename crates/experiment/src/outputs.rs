@@ -29,7 +29,7 @@ pub(crate) fn check_config_output(experiment: &Experiment, place: &Path) -> Resu
     )))
 }
 
-/// Refuses a picture or page in place of the config, a file that it names, or an example in a folder that it names.
+/// Refuses a page in place of the config, a file that it names, or an example in a folder that it names.
 pub(crate) fn check_preview_output(experiment: &Experiment, out: &Path) -> Result<()> {
     let named = named_paths(experiment);
     check_output(out, experiment.source().into_iter().chain(named.iter().map(AsRef::as_ref)))?;
@@ -43,12 +43,12 @@ pub(crate) fn check_preview_output(experiment: &Experiment, out: &Path) -> Resul
     }
 }
 
-/// Whether a file lies below a folder of data. An earlier page or sheet beside the folders of the classes may go.
+/// Whether a file lies below a folder of data. An earlier page beside the folders of the classes may go.
 fn is_example_below(folder: &Path, file: &Path) -> bool {
     let (Ok(folder), Ok(file)) = (folder.canonicalize(), file.canonicalize()) else { return false };
-    let is_sheet = file.extension().is_some_and(|ending| ending == "png" || ending == "html");
+    let is_page = file.extension().is_some_and(|ending| ending == "html");
     let is_directly_below = file.parent() == Some(&*folder);
-    folder.is_dir() && file.is_file() && file.starts_with(&folder) && !(is_sheet && is_directly_below)
+    folder.is_dir() && file.is_file() && file.starts_with(&folder) && !(is_page && is_directly_below)
 }
 
 /// What the config names that exists.
@@ -87,7 +87,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::create_dir_all(at("train/cat")).unwrap();
-        for name in ["report.md", "train/cat/1.png", "train/sheet.png"] {
+        for name in ["report.md", "train/cat/1.png", "train/page.html"] {
             fs::write(at(name), "x").unwrap();
         }
         let data = |kind: &str, paths: &str| vec![format!("data={{kind=\"{kind}\",{paths}}}")];
@@ -99,6 +99,6 @@ mod tests {
         let images = experiment(folder.path(), &data("image_folder", &format!("path=\"{}\"", at("train").display())));
         assert!(check_preview_output(&images, &at("train/cat/1.png")).is_err());
         assert!(check_preview_output(&images, &at("train/cat/2.png")).is_ok(), "nothing is there");
-        assert!(check_preview_output(&images, &at("train/sheet.png")).is_ok(), "an earlier sheet");
+        assert!(check_preview_output(&images, &at("train/page.html")).is_ok(), "an earlier page");
     }
 }

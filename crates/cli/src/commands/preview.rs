@@ -1,4 +1,4 @@
-//! `data preview`: a contact sheet of the training split, or a page of its texts.
+//! `data preview`: a page with examples of the training split.
 
 use super::load;
 use crate::console;
@@ -17,10 +17,7 @@ pub fn preview(config: &ConfigChoice, out: Option<&Path>, invocation: &Invocatio
     progress.close();
     let path = path?;
     match invocation.format {
-        Format::Json => {
-            let is_page = path.extension().is_some_and(|ending| ending == "html");
-            console::print_json(&json!({ if is_page { "html" } else { "png" }: path }))
-        }
+        Format::Json => console::print_json(&json!({ "html": path })),
         Format::Text => console::print(&format!("{}\n", path.display())),
     }
 }

@@ -60,7 +60,6 @@ pub(crate) fn load(config: &FeaturesConfig, context: &LoadContext) -> Result<Dat
         name: name.unwrap_or_else(|| "features".to_owned()),
         path: config.train.clone(),
         labels: numbering.names().to_vec(),
-        families: None,
         train: part(train)?,
         valid: None,
         test: Some(part(test)?),

@@ -31,7 +31,6 @@ pub(crate) fn load(config: &GlyphsConfig, context: &LoadContext) -> Result<Datas
         name: format!("glyphs-{}", config.n_classes),
         path: "glyphs".into(),
         labels: classes().map(|class| generator.label(class)).collect(),
-        families: Some(classes().map(|class| generator.family(class)).collect()),
         train,
         valid: None,
         test: Some(test),

@@ -119,7 +119,6 @@ pub(crate) fn load_from(config: &HubImagesConfig, hub: &Hub, context: &LoadConte
         name: source.name,
         path: source.path,
         labels: numbering.names().to_vec(),
-        families: None,
         train: part("train").expect("the training files were chosen above"),
         valid: part("valid"),
         test: part("test"),

@@ -118,7 +118,6 @@ pub(crate) fn load_from(config: &HubTableConfig, hub: &Hub, context: &LoadContex
         name: source.name,
         path: source.path,
         labels: numbering.names().to_vec(),
-        families: None,
         train: part("train").expect("a source has training files"),
         valid: part("valid"),
         test: part("test"),

@@ -69,7 +69,6 @@ pub(crate) fn load(config: &IdxConfig, context: &LoadContext) -> Result<Dataset,
         name: folder.name(),
         path: config.path.clone(),
         labels: numbering.names().to_vec(),
-        families: None,
         provenance: vec![
             ("training images".to_owned(), train_images.path.display().to_string()),
             ("test images".to_owned(), test_images.path.display().to_string()),

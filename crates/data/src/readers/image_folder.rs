@@ -67,7 +67,6 @@ pub(crate) fn load(config: &ImageFolderConfig, context: &LoadContext) -> Result<
         name: name.unwrap_or_else(|| "image_folder".to_owned()),
         path: config.path.clone(),
         labels: names,
-        families: None,
         train: part("train").expect("the training split was listed above"),
         valid: part("valid"),
         test: part("test"),

@@ -10,7 +10,6 @@ pub(crate) mod merge;
 pub(crate) mod plan;
 pub(crate) mod predict;
 pub(crate) mod preview;
-mod preview_texts;
 pub(crate) mod status;
 pub(crate) mod sweep;
 pub(crate) mod targets;

@@ -1,25 +1,58 @@
-//! `data preview`: a contact sheet of the training split, or a page of its texts, so that one can look at what is to be
+//! `data preview`: a page with examples of each class of the training split, so that one can look at what is to be
 //! learned.
 
-use super::preview_texts::text_page;
 use crate::config::Experiment;
 use crate::context::RunContext;
 use crate::error::{ExperimentError, Result};
 use crate::files::write_whole;
 use crate::observer::{Interrupt, Observer};
 use crate::outputs::check_preview_output;
+use crate::pictures::png_of;
+use crate::report::{Picture, picture, render, style_sheet};
 use crate::run::{RunOptions, load_data};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
+use stillhouse_core::ViewId;
 use stillhouse_data::Dataset;
-use stillhouse_data::contact_sheet::{ContactSheet, SheetImage};
 
-/// Examples of each class.
-const N_COLUMNS: usize = 12;
-/// Classes on one sheet.
-const MAX_ROWS: usize = 60;
+/// Images and texts of each class.
+const N_IMAGES: usize = 12;
+const N_TEXTS: usize = 4;
+/// Views of each text, where texts are augmented.
+const N_VIEWS: u32 = 3;
+/// Classes on one page, of images and of texts.
+const MAX_IMAGE_CLASSES: usize = 100;
+const MAX_TEXT_CLASSES: usize = 500;
+/// Characters of a text that are shown.
+const SHOWN_CHARACTERS: usize = 300;
 
-/// Shows examples of each class: images as one picture, families of the built-in generator together, texts as a page.
-/// Returns the file's path, by default `<name>-preview.png` or `.html` in the current folder.
+const TEMPLATE: &str = include_str!("preview.html.j2");
+
+/// What the template places.
+#[derive(Serialize)]
+struct Page {
+    style_sheet: &'static str,
+    title: String,
+    about: String,
+    classes: Vec<ClassExamples>,
+    n_more: usize,
+}
+
+#[derive(Serialize)]
+struct ClassExamples {
+    label: String,
+    pictures: Vec<Picture>,
+    texts: Vec<ExampleText>,
+}
+
+#[derive(Serialize)]
+struct ExampleText {
+    text: String,
+    /// only those that differ from the text
+    views: Vec<String>,
+}
+
+/// Writes a page with examples of each class; returns its path, by default `<name>-preview.html` in the current folder.
 ///
 /// # Errors
 /// Data that cannot be loaded or are features, or a file that cannot be written.
@@ -29,24 +62,46 @@ pub fn preview(
     observer: &dyn Observer,
     interrupt: &Interrupt,
 ) -> Result<PathBuf> {
-    if let Some(out) = out {
-        check_preview_output(experiment, out)?;
+    let path = out.map_or_else(|| PathBuf::from(format!("{}-preview.html", experiment.name())), Path::to_owned);
+    check_preview_output(experiment, &path)?;
+    if path.extension().is_some_and(|ending| ending != "html" && ending != "htm") {
+        let text = format!("{}: the preview is a page; expected a name that ends in .html", path.display());
+        return Err(ExperimentError::Usage(text));
     }
     let scratch = tempfile::tempdir().map_err(|error| ExperimentError::Failed(error.into()))?;
     let context = RunContext::new(scratch.path(), &RunOptions::quiet(), observer, interrupt)?;
-    let dataset = load_data(experiment, &context)?;
-    let (ending, bytes) = match dataset.train.is_text() {
-        true => ("html", text_page(&dataset).into_bytes()),
-        false => ("png", draw(&dataset)?.to_png().map_err(|error| ExperimentError::BadData(error.into()))?),
-    };
-    let path = out.map_or_else(|| PathBuf::from(format!("{}-preview.{ending}", experiment.name())), Path::to_owned);
-    check_preview_output(experiment, &path)?;
-    write_whole(&path, &bytes)?;
+    let page = page(&load_data(experiment, &context)?)?;
+    write_whole(&path, render(TEMPLATE, &page).as_bytes())?;
     Ok(path)
 }
 
+fn page(dataset: &Dataset) -> Result<Page> {
+    let is_text = dataset.train.is_text();
+    let (n_examples, max_classes) = if is_text { (N_TEXTS, MAX_TEXT_CLASSES) } else { (N_IMAGES, MAX_IMAGE_CLASSES) };
+    let rows_of_class = first_rows(dataset, n_examples);
+    let mut classes = Vec::new();
+    for (label, rows) in dataset.labels.iter().zip(rows_of_class).take(max_classes) {
+        let (mut pictures, mut texts) = (Vec::new(), Vec::new());
+        for row in rows {
+            if is_text {
+                texts.push(example_text(dataset, row));
+            } else {
+                pictures.push(example_picture(dataset, row)?);
+            }
+        }
+        classes.push(ClassExamples { label: label.clone(), pictures, texts });
+    }
+    Ok(Page {
+        style_sheet: style_sheet(),
+        title: format!("Preview of {}", dataset.name),
+        about: dataset.describe(),
+        classes,
+        n_more: dataset.n_classes().saturating_sub(max_classes),
+    })
+}
+
 /// The first training rows of each class.
-pub(super) fn first_rows(dataset: &Dataset, n_rows: usize) -> Vec<Vec<usize>> {
+fn first_rows(dataset: &Dataset, n_rows: usize) -> Vec<Vec<usize>> {
     let mut rows_of_class = vec![Vec::new(); dataset.n_classes()];
     for row in 0..dataset.train.len() {
         let rows = &mut rows_of_class[dataset.train.label(row).index()];
@@ -57,31 +112,23 @@ pub(super) fn first_rows(dataset: &Dataset, n_rows: usize) -> Vec<Vec<usize>> {
     rows_of_class
 }
 
-fn draw(dataset: &Dataset) -> Result<ContactSheet> {
-    let rows_of_class = first_rows(dataset, N_COLUMNS);
-    let family = |class: usize| dataset.families.as_ref().map(|families| families[class]);
-    let mut classes: Vec<usize> = (0..dataset.n_classes()).collect();
-    classes.sort_by_key(|class| (family(*class), *class));
-    let mut sheet = ContactSheet::new(MAX_ROWS);
-    let mut current_family = None;
-    for class in classes {
-        if sheet.is_full() {
-            break;
-        }
-        if let Some(family) = family(class).filter(|family| current_family != Some(*family)) {
-            sheet.heading(format!("family {family}"));
-            current_family = Some(family);
-        }
-        let images = rows_of_class[class].iter().map(|row| sheet_image(dataset, *row)).collect::<Result<_>>()?;
-        sheet.row(dataset.labels[class].clone(), images);
-    }
-    Ok(sheet)
+fn example_picture(dataset: &Dataset, row: usize) -> Result<Picture> {
+    let png = png_of(&dataset.train, row)?;
+    picture(png.as_deref()).ok_or_else(|| {
+        ExperimentError::Usage(format!("{}: features have no pictures; preview is for images and texts", dataset.name))
+    })
 }
 
-fn sheet_image(dataset: &Dataset, row: usize) -> Result<SheetImage> {
-    let image = dataset.train.raw_image(row)?.ok_or_else(|| {
-        ExperimentError::Usage(format!("{}: features have no pictures; preview is for images", dataset.name))
-    })?;
-    SheetImage::new(image.pixels, image.height, image.width, image.channels)
-        .map_err(|error| ExperimentError::BadData(error.into()))
+fn example_text(dataset: &Dataset, row: usize) -> ExampleText {
+    let text = dataset.train.read_text(row, None);
+    let views = (0..N_VIEWS).map(|view| dataset.train.read_text(row, Some(ViewId(view))));
+    let views = views.filter(|view| *view != text).map(|view| shortened(&view)).collect();
+    ExampleText { text: shortened(&text), views }
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARACTERS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }

@@ -29,7 +29,7 @@ pub use contract::{
 pub use findings::{headline, supporting_sentences, warnings};
 pub(crate) use format::counted;
 pub use html::html_page;
-pub(crate) use html::{render, style_sheet};
+pub(crate) use html::{Picture, picture, render, style_sheet};
 pub use markdown::markdown;
 pub use next_steps::{TrainingLength, few_steps, next_steps};
 pub use page::{Curve, EpochPoint, Gallery, ReportPage, SoftTargetRow, SoftTargetSample, Tile};

@@ -2,12 +2,13 @@
 
 use super::answers::Voices;
 use super::{Teacher, Workshop};
-use crate::error::{ExperimentError, Result};
+use crate::error::Result;
+use crate::pictures::png_of;
 use crate::report::{Gallery, SoftTargetRow, SoftTargetSample, Tile};
 use crate::role::Role;
 use std::collections::HashSet;
 use stillhouse_core::{ClassSubset, Temperature};
-use stillhouse_data::{RawImage, Split};
+use stillhouse_data::Split;
 use stillhouse_targets::soften;
 use stillhouse_train::PredictionRecord;
 
@@ -112,18 +113,4 @@ fn shortened(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
-}
-
-fn png_of(split: &Split, row: usize) -> Result<Option<Vec<u8>>> {
-    split.raw_image(row)?.map(|image| encode_png(&image)).transpose()
-}
-
-fn encode_png(image: &RawImage) -> Result<Vec<u8>> {
-    let color = if image.channels == 1 { image::ExtendedColorType::L8 } else { image::ExtendedColorType::Rgb8 };
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    let encoder = image::codecs::png::PngEncoder::new(&mut bytes);
-    let (width, height) = (image.width as u32, image.height as u32);
-    image::ImageEncoder::write_image(encoder, &image.pixels, width, height, color)
-        .map_err(|error| ExperimentError::Failed(anyhow::anyhow!("an example cannot be drawn: {error}")))?;
-    Ok(bytes.into_inner())
 }

@@ -219,7 +219,6 @@ pub(crate) fn load(config: &TableConfig, context: &LoadContext) -> Result<Datase
         name: dataset_name(&path),
         path,
         labels: labels.clone(),
-        families: None,
         train,
         valid,
         test,

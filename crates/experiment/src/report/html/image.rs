@@ -11,15 +11,15 @@ const SMALL_WIDTH: u32 = 72;
 
 /// A picture as the template shows it.
 #[derive(Clone, Debug, serde::Serialize)]
-pub(super) struct Picture {
+pub(crate) struct Picture {
     /// the file; letters, digits, `+`, `/` and `=`, so nothing in it needs escaping
-    pub(super) base64: String,
+    base64: String,
     /// whether it is so small that pixels should stay sharp
-    pub(super) is_small: bool,
+    is_small: bool,
 }
 
 /// The picture of a PNG file; anything else shows as no picture.
-pub(super) fn picture(png: Option<&[u8]>) -> Option<Picture> {
+pub(crate) fn picture(png: Option<&[u8]>) -> Option<Picture> {
     let png = png.filter(|png| png.starts_with(PNG_SIGNATURE))?;
     let width = png.get(WIDTH_OFFSET..WIDTH_OFFSET + 4)?;
     let width = u32::from_be_bytes([width[0], width[1], width[2], width[3]]);

@@ -15,6 +15,7 @@ use super::contract::Report;
 use super::findings::{headline, supporting_sentences};
 use super::format::{duration, fixed, integer, whole_percent};
 use super::page::ReportPage;
+pub(crate) use image::{Picture, picture};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, HtmlEscape, UndefinedBehavior, Value};
