@@ -1,6 +1,7 @@
 //! `init`: a commented config for data that the user has.
 
 use super::init_compose::{Recipe, compose, quoted};
+use super::init_features::{recipe_for_features, recognise_features};
 use super::init_sizes::{InputKind, sizes};
 use super::init_texts::{recipe_for_texts, recognise_table};
 use crate::error::{ExperimentError, Result};
@@ -18,8 +19,8 @@ struct Recognised {
     n_classes: Option<usize>,
 }
 
-/// A commented config for a folder of images, of idx files, of parquet files or of tables, for a table of texts, or for a
-/// hub repository (`owner/name`).
+/// A commented config for a folder of images, of idx files, of parquet files, of features or of tables, for a table of
+/// texts, or for a hub repository (`owner/name`).
 ///
 /// # Errors
 /// A folder in which nothing is recognised, or a name that is neither a folder nor a repository's.
@@ -29,7 +30,15 @@ pub fn init_config(source: &str) -> Result<String> {
         return Ok(compose(&recipe_for_texts(&table)));
     }
     let recognised = if path.is_dir() {
+        if let Some(found) = recognise_features(path)? {
+            return Ok(compose(&recipe_for_features(&found)?));
+        }
         recognise_folder(path)?
+    } else if path.exists() {
+        return Err(ExperimentError::BadData(anyhow::anyhow!(
+            "{source}: not a kind of file that is recognised; expected a table of texts (csv, tsv, json, jsonl, ndjson, also \
+             with .gz)\n  hint: give the folder of image folders, parquet files or features, not one of its files"
+        )));
     } else if is_repository_name(source) {
         hub_images(&format!("repo = {}", quoted(source)), &format!("The hub repository {source}."))
     } else {
@@ -39,9 +48,16 @@ pub fn init_config(source: &str) -> Result<String> {
     Ok(compose(&recipe_for_images(&recognised)))
 }
 
+/// What a name that ends so is: a file that is not there, not a repository.
+const FILE_ENDINGS: [&str; 11] =
+    [".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".gz", ".txt", ".npy", ".parquet", ".zip", ".png"];
+
 fn is_repository_name(source: &str) -> bool {
     let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    source.split_once('/').is_some_and(|(owner, name)| is_word(owner) && is_word(name)) && !source.starts_with('.')
+    let is_file_name = FILE_ENDINGS.iter().any(|ending| source.to_lowercase().ends_with(ending));
+    source.split_once('/').is_some_and(|(owner, name)| is_word(owner) && is_word(name))
+        && !source.starts_with('.')
+        && !is_file_name
 }
 
 fn recognise_folder(path: &Path) -> Result<Recognised> {
@@ -64,8 +80,8 @@ fn recognise_folder(path: &Path) -> Result<Recognised> {
         return Ok(counted(found.data, found.about));
     }
     Err(ExperimentError::BadData(anyhow::anyhow!(
-        "{}: nothing recognised, expected train/<class>/ folders of images, idx files, parquet files or tables (train.csv)\n  \
-         hint: matrices of features are given by their four files, see `kind = \"features\"`",
+        "{}: nothing recognised, expected train/<class>/ folders of images, idx files, parquet files, \
+         tables (train.csv) or features (train_features.npy)",
         path.display()
     )))
 }
@@ -147,7 +163,7 @@ fn recipe_for_images(recognised: &Recognised) -> Recipe {
     Recipe {
         about: recognised.about.clone(),
         data: format!("{}\n{AUGMENT}", recognised.data),
-        generalist: r#"{ kind = "resnet", depth = 8, width = 32 }"#.to_owned(),
+        generalist: r#"{ kind = "resnet", depth = 8, width = 16 }"#.to_owned(),
         pretrained: String::new(),
         student: r#"{ kind = "resnet", depth = 8, width = 12 }"#.to_owned(),
         optimizer: r#"{ kind = "sgd", momentum = 0.9, nesterov = true, weight_decay = 5e-3 }"#,
@@ -203,11 +219,33 @@ mod tests {
     }
 
     #[test]
+    fn features_give_a_config_that_resolves() {
+        let folder = tempfile::tempdir().unwrap();
+        for split in ["train", "test"] {
+            let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (40, 2), }";
+            let header = format!("{header:<117}\n");
+            let values = (0..80_u8).flat_map(|value| f32::from(value).to_le_bytes());
+            let npy = b"\x93NUMPY\x01\x00\x76\x00".iter().copied().chain(header.bytes()).chain(values);
+            std::fs::write(folder.path().join(format!("X_{split}.npy")), npy.collect::<Vec<u8>>()).unwrap();
+            std::fs::write(folder.path().join(format!("y_{split}.txt")), "a\nb\n".repeat(20)).unwrap();
+        }
+        let config = init_config(&folder.path().display().to_string()).unwrap();
+        assert!(config.contains("36 examples of 2 classes") && config.contains("views = 1"), "{config}");
+        resolves(&config);
+    }
+
+    #[test]
     fn nothing_recognised_is_said_so() {
         let folder = tempfile::tempdir().unwrap();
         let error = init_config(&folder.path().display().to_string()).unwrap_err();
         assert_eq!(error.exit_code(), 3);
         assert_eq!(init_config("no-such-folder").unwrap_err().exit_code(), 2);
+        assert_eq!(init_config("no-such-folder/train.parquet").unwrap_err().exit_code(), 2);
+        let matrix = folder.path().join("train.npy");
+        std::fs::write(&matrix, "").unwrap();
+        let alone = init_config(&folder.path().display().to_string()).unwrap_err();
+        assert!(alone.to_string().contains("train_labels.npy"), "{alone}");
+        assert_eq!(init_config(&matrix.display().to_string()).unwrap_err().exit_code(), 3);
     }
 
     #[test]

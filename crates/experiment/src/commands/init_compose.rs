@@ -35,7 +35,7 @@ pub(super) fn compose(recipe: &Recipe) -> String {
     let several = match sizes.specialists {
         Some(_) => "",
         None => {
-            "\nn_models = 3                           # so few classes need no specialists: three generalists are merged"
+            "\nn_models = 3                           # few classes need no specialists: three generalists are merged"
         }
     };
     let specialists = sizes.specialists.map_or_else(String::new, |(n_clusters, size)| {
@@ -60,7 +60,7 @@ training = {}
 # Plan     stillhouse plan THIS_FILE
 # Run      stillhouse run THIS_FILE
 # Expect   (write here what you measured: accuracies, minutes, machine, date)
-# Epochs and batches are such that each training makes about 1000 optimizer steps or more.
+# Epochs and batches are such that each training makes 1000 optimizer steps or more.
 seed = 0
 
 [data]

@@ -4,6 +4,7 @@ pub(crate) mod budget;
 pub(crate) mod evaluate;
 pub(crate) mod init;
 mod init_compose;
+mod init_features;
 mod init_sizes;
 mod init_texts;
 pub(crate) mod merge;

@@ -182,7 +182,7 @@ fn nearly_one_hot(report: &Report) -> Option<String> {
 
 /// The last tenth of the training against the tenth before it, held against the standard error of a validation accuracy.
 fn still_improving(report: &Report, curves: &[Curve]) -> Option<String> {
-    let gain = late_gain(report, curves)?;
+    let gain = late_gain(report, curves, Role::Student)?;
     Some(format!(
         "The student was still improving at the end of its schedule ({} points of validation top-1 in the last {} of {}): train it longer.",
         points(gain.top1),
@@ -191,20 +191,20 @@ fn still_improving(report: &Report, curves: &[Curve]) -> Option<String> {
     ))
 }
 
-/// Whether the student gained more at the end of its training than chance explains.
-pub(super) fn is_still_improving(report: &Report, curves: &[Curve]) -> bool {
-    late_gain(report, curves).is_some()
+/// Whether a model gained more at the end of its training than chance explains.
+pub(super) fn is_still_improving(report: &Report, curves: &[Curve], role: Role) -> bool {
+    late_gain(report, curves, role).is_some()
 }
 
-/// What the student's validation accuracy gained at the end of its training.
+/// What a model's validation accuracy gained at the end of its training.
 struct LateGain {
     top1: f64,
     n_last: usize,
     n_epochs: usize,
 }
 
-fn late_gain(report: &Report, curves: &[Curve]) -> Option<LateGain> {
-    let curve = curves.iter().find(|curve| curve.model == Role::Student.name())?;
+fn late_gain(report: &Report, curves: &[Curve], role: Role) -> Option<LateGain> {
+    let curve = curves.iter().find(|curve| Role::of_name(&curve.model) == Some(role))?;
     let accuracies: Vec<f64> = curve.epochs.iter().filter_map(|point| point.valid_top1).collect();
     let window = ((accuracies.len() as f64 * END_OF_TRAINING).ceil() as usize).max(1);
     let earlier_start = accuracies.len().checked_sub(2 * window)?;

@@ -58,7 +58,9 @@ pub fn next_steps(report: &Report, curves: &[Curve], lengths: &[TrainingLength])
         return Vec::new();
     }
     let mut found: Vec<String> = lengths.iter().filter(|length| length.is_short()).map(longer).collect();
-    found.extend(still_falling(report, curves, lengths));
+    for role in [Role::Generalist, Role::Student] {
+        found.extend(still_falling(report, curves, lengths, role));
+    }
     found.extend(lost_specialists(report));
     found.extend(weak_teacher(report));
     found.extend(plain_ensemble_ahead(report));
@@ -74,10 +76,11 @@ fn longer(length: &TrainingLength) -> String {
     )
 }
 
-fn still_falling(report: &Report, curves: &[Curve], lengths: &[TrainingLength]) -> Option<String> {
-    let student = lengths.iter().find(|length| length.section == Section::Student && !length.is_short())?;
-    is_still_improving(report, curves)
-        .then(|| format!("student.training.n_epochs = {}: it was still improving at the end.", 2 * student.n_epochs))
+fn still_falling(report: &Report, curves: &[Curve], lengths: &[TrainingLength], role: Role) -> Option<String> {
+    let section = role.section();
+    let length = lengths.iter().find(|length| length.section == section && !length.is_short())?;
+    is_still_improving(report, curves, role)
+        .then(|| format!("{section}.training.n_epochs = {}: it was still improving at the end.", 2 * length.n_epochs))
 }
 
 fn lost_specialists(report: &Report) -> Option<String> {
@@ -138,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_student_that_still_improves_gets_twice_the_epochs() {
+    fn a_model_that_still_improves_gets_twice_the_epochs() {
         let point = |epoch: u64| EpochPoint {
             epoch,
             train_loss: 1.0,
@@ -146,10 +149,12 @@ mod tests {
             valid_top1: Some(epoch as f64 / 40.0),
             learning_rate: 0.1,
         };
-        let curve = Curve { model: Role::Student.name(), epochs: (1..=20).map(point).collect() };
-        assert!(
-            next_steps(&without_gain(), &[curve], &[length(2000)])[0].starts_with("student.training.n_epochs = 40")
-        );
+        for role in [Role::Student, Role::Generalist] {
+            let curve = Curve { model: role.name(), epochs: (1..=20).map(point).collect() };
+            let length = TrainingLength { section: role.section(), ..length(2000) };
+            let expected = format!("{}.training.n_epochs = 40", role.section());
+            assert!(next_steps(&without_gain(), &[curve], &[length])[0].starts_with(&expected));
+        }
     }
 
     #[test]
