@@ -249,7 +249,8 @@ impl Table {
             let probs = candle_nn::ops::softmax(&(&teacher / temperature).unwrap(), 1).unwrap();
             let targets = probs.clone();
             let op = move |x: &[Tensor]| soft_cross_entropy(&x[0], &beside(&probs, x)?, temperature);
-            let reference = move |x: &[Tensor]| composite::soft_cross_entropy(&x[0], &beside(&targets, x)?, temperature);
+            let reference =
+                move |x: &[Tensor]| composite::soft_cross_entropy(&x[0], &beside(&targets, x)?, temperature);
             self.add(&format!("soft_cross_entropy T={temperature}"), &[&[b, c]], op, reference);
         }
         for (n_kept, temperature) in [(0, 1.0), (1, 4.0), (c / 2, 0.5), (c, 4.0)] {
