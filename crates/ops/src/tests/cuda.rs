@@ -118,7 +118,7 @@ const WIDTH: usize = 12;
 /// Bags of every second row at most, one of them empty.
 fn bags(step: u64) -> TokenRows {
     let step = step as usize;
-    let bag = |bag: usize| (0..bag % 7).map(|nth| (((bag + step) * 37 + nth * nth * 6) % (N_ROWS / 2) * 2) as u32);
+    let bag = |bag: usize| (0..bag % 7).map(move |nth| (((bag + step) * 37 + nth * nth * 6) % (N_ROWS / 2) * 2) as u32);
     TokenRows::of((0..50).map(|nth| bag(nth).collect::<Vec<u32>>())).unwrap()
 }
 
