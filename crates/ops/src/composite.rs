@@ -24,13 +24,14 @@ pub(crate) fn linear(input: &Tensor, weight: &Tensor, bias: &Tensor, fuse_relu: 
     add_bias(&rows.reshape([leading, &[n_outputs]].concat())?, bias, fuse_relu)
 }
 
+/// candle's own `relu` has the gradient 1 at 0; here it is 0, and a NaN stays a NaN.
 pub(crate) fn relu(input: &Tensor) -> Result<Tensor> {
-    input.relu()
+    input.le(0.0)?.where_cond(&input.zeros_like()?, input)
 }
 
 pub(crate) fn add_bias(input: &Tensor, bias: &Tensor, fuse_relu: bool) -> Result<Tensor> {
     let sum = input.broadcast_add(bias)?;
-    if fuse_relu { sum.relu() } else { Ok(sum) }
+    if fuse_relu { relu(&sum) } else { Ok(sum) }
 }
 
 pub(crate) fn dropout(input: &Tensor, mask: &Mask) -> Result<Tensor> {
@@ -140,9 +141,12 @@ pub(crate) fn sparse_soft_cross_entropy(
     let n_kept = targets.classes.len() / n_rows;
     let (device, dtype) = (logits.device(), logits.dtype());
     let log_probs = log_softmax(&(logits / temperature)?)?;
-    let classes = Tensor::from_slice(targets.classes, (n_rows, n_kept), device)?;
-    let probs = Tensor::from_slice(targets.probs, (n_rows, n_kept), device)?.to_dtype(dtype)?;
-    let mut terms = (probs * log_probs.gather(&classes, 1)?)?.sum(D::Minus1)?;
+    let mut terms = Tensor::zeros(n_rows, dtype, device)?;
+    if n_kept > 0 {
+        let classes = Tensor::from_slice(targets.classes, (n_rows, n_kept), device)?;
+        let probs = Tensor::from_slice(targets.probs, (n_rows, n_kept), device)?.to_dtype(dtype)?;
+        terms = (probs * log_probs.gather(&classes, 1)?)?.sum(D::Minus1)?;
+    }
     if n_kept < n_classes {
         let mut is_tail = vec![1.0_f32; n_rows * n_classes];
         for (row, classes) in targets.classes.chunks_exact(n_kept.max(1)).enumerate() {

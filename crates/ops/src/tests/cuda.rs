@@ -56,6 +56,22 @@ fn operations_and_gradients_agree_with_the_cpu() {
     assert_eq!(n_wrong, 0, "operations that differ");
 }
 
+/// At zero, where half of a rectifier's inputs may be: in empty texts, and under the black background of images.
+#[test]
+fn the_gradient_of_the_rectifier_at_zero_is_zero() {
+    for device in [Device::Cpu, gpu()] {
+        let input = Tensor::new(&[[-1.0_f32, 0.0, 2.0, f32::NEG_INFINITY]], &device).unwrap();
+        let (output, grads) = run(&|x| crate::relu(&x[0]), &[input]);
+        assert_eq!(values(&output), [0.0, 0.0, 2.0, 0.0]);
+        assert_eq!(
+            values(&grads[0]).iter().map(|value| *value != 0.0).collect::<Vec<_>>(),
+            [false, false, true, false]
+        );
+        let nan = Tensor::new(&[f32::NAN], &device).unwrap();
+        assert!(values(&crate::relu(&nan).unwrap())[0].is_nan());
+    }
+}
+
 const LEN: usize = 40_003;
 
 fn sgd(momentum: f64, nesterov: bool) -> SgdHyper {
