@@ -150,7 +150,7 @@ fn batch_statistics_are_those_of_the_batch() {
 
 #[test]
 fn running_averages_move_by_their_momentum() {
-    let running = Tensor::new(&[1.0_f32, 2.0], &candle_core::Device::Cpu).unwrap();
+    let running = Tensor::new(&[1.0_f32, 2.0], &Device::Cpu).unwrap();
     let batch = Tensor::new(&[3.0_f32, 0.0], running.device()).unwrap();
     crate::update_running_average(&running, &batch, 0.25).unwrap();
     assert_eq!(values(&running), [1.5, 1.5]);
