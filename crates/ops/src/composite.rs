@@ -3,7 +3,7 @@
 //!
 //! Shapes are checked by the callers; letters are explained there.
 
-use candle_core::{D, DType, Device, Result, Tensor};
+use candle_core::{D, DType, Device, Result, Shape, Tensor};
 
 use crate::attention::{Attention, mask_len};
 use crate::conv2d::Conv2dSize;
@@ -12,6 +12,8 @@ use crate::gelu::{Gelu, TANH_CUBE, TANH_SCALE};
 use crate::loss::{NO_LABEL, SparseTargets};
 use crate::optimizer::{AdamWHyper, SgdHyper};
 use crate::pooling::{PoolSize, Pooling};
+use crate::row_groups::RowGroups;
+use crate::tape::select_rows;
 use crate::token_input::TokenRows;
 use crate::token_pooling::TokenPooling;
 
@@ -22,13 +24,14 @@ pub(crate) fn linear(input: &Tensor, weight: &Tensor, bias: &Tensor, fuse_relu: 
     add_bias(&rows.reshape([leading, &[n_outputs]].concat())?, bias, fuse_relu)
 }
 
+/// candle's own `relu` has the gradient 1 at 0; here it is 0, and a NaN stays a NaN.
 pub(crate) fn relu(input: &Tensor) -> Result<Tensor> {
-    input.relu()
+    input.le(0.0)?.where_cond(&input.zeros_like()?, input)
 }
 
 pub(crate) fn add_bias(input: &Tensor, bias: &Tensor, fuse_relu: bool) -> Result<Tensor> {
     let sum = input.broadcast_add(bias)?;
-    if fuse_relu { sum.relu() } else { Ok(sum) }
+    if fuse_relu { relu(&sum) } else { Ok(sum) }
 }
 
 pub(crate) fn dropout(input: &Tensor, mask: &Mask) -> Result<Tensor> {
@@ -138,9 +141,12 @@ pub(crate) fn sparse_soft_cross_entropy(
     let n_kept = targets.classes.len() / n_rows;
     let (device, dtype) = (logits.device(), logits.dtype());
     let log_probs = log_softmax(&(logits / temperature)?)?;
-    let classes = Tensor::from_slice(targets.classes, (n_rows, n_kept), device)?;
-    let probs = Tensor::from_slice(targets.probs, (n_rows, n_kept), device)?.to_dtype(dtype)?;
-    let mut terms = (probs * log_probs.gather(&classes, 1)?)?.sum(D::Minus1)?;
+    let mut terms = Tensor::zeros(n_rows, dtype, device)?;
+    if n_kept > 0 {
+        let classes = Tensor::from_slice(targets.classes, (n_rows, n_kept), device)?;
+        let probs = Tensor::from_slice(targets.probs, (n_rows, n_kept), device)?.to_dtype(dtype)?;
+        terms = (probs * log_probs.gather(&classes, 1)?)?.sum(D::Minus1)?;
+    }
     if n_kept < n_classes {
         let mut is_tail = vec![1.0_f32; n_rows * n_classes];
         for (row, classes) in targets.classes.chunks_exact(n_kept.max(1)).enumerate() {
@@ -180,80 +186,139 @@ pub(crate) fn layer_norm(input: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64
     centred.broadcast_div(&std)?.broadcast_mul(gamma)?.broadcast_add(beta)
 }
 
+/// The bags as a matrix `[B, n]` of the `n` rows that they name, times these rows.
 pub(crate) fn embedding_bag(table: &Tensor, bags: &TokenRows) -> Result<Tensor> {
-    let means = (0..bags.n_rows()).map(|bag| match bags.row(bag) {
-        [] => Tensor::zeros(table.dim(1)?, table.dtype(), table.device()),
-        ids => table.index_select(&Tensor::new(ids, table.device())?, 0)?.mean(0),
-    });
-    match means.collect::<Result<Vec<_>>>()?.as_slice() {
-        [] => Tensor::zeros((0, table.dim(1)?), table.dtype(), table.device()),
-        means => Tensor::stack(means, 0),
+    if bags.ids().is_empty() {
+        return Tensor::zeros((bags.n_rows(), table.dim(1)?), table.dtype(), table.device());
     }
+    let rows = RowGroups::of(bags.ids()).into_rows();
+    let places = places_of(bags.ids(), &rows);
+    let mut shares = vec![0.0_f64; bags.n_rows() * rows.len()];
+    for (bag, shares) in shares.chunks_exact_mut(rows.len()).enumerate() {
+        let range = bags.range(bag);
+        let share = 1.0 / range.len().max(1) as f64;
+        places[range].iter().for_each(|place| shares[*place as usize] += share);
+    }
+    let shares = constant(shares, (bags.n_rows(), rows.len()), table)?;
+    shares.matmul(&select_rows(table, rows)?)
 }
 
 pub(crate) fn embedding(table: &Tensor, ids: &[u32]) -> Result<Tensor> {
-    table.index_select(&Tensor::new(ids, table.device())?, 0)
+    let rows = RowGroups::of(ids).into_rows();
+    let places = Tensor::new(places_of(ids, &rows), table.device())?;
+    select_rows(table, rows)?.index_select(&places, 0)
+}
+
+/// Where each id stands among `rows`, which ascend and hold every one.
+fn places_of(ids: &[u32], rows: &[u32]) -> Vec<u32> {
+    ids.iter().map(|id| rows.partition_point(|row| row < id) as u32).collect()
+}
+
+/// The rows `wanted` of a table of which `values [n, W]` are the rows `rows`, ascending, and all others are zero.
+pub(crate) fn rows_or_zeros(values: &Tensor, rows: &[u32], wanted: &[u32]) -> Result<Tensor> {
+    let zeros = Tensor::zeros((1, values.dim(1)?), values.dtype(), values.device())?;
+    let places: Vec<u32> = wanted.iter().map(|row| rows.binary_search(row).unwrap_or(rows.len()) as u32).collect();
+    Tensor::cat(&[values, &zeros], 0)?.index_select(&Tensor::new(places, values.device())?, 0)
+}
+
+/// Numbers that were computed on the CPU, in the type and on the device of `like`.
+fn constant(values: Vec<f64>, shape: impl Into<Shape>, like: &Tensor) -> Result<Tensor> {
+    Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(like.dtype())?.to_device(like.device())
 }
 
 pub(crate) fn self_attention(projections: &Tensor, attention: &Attention) -> Result<Tensor> {
     let (rows, width) = (&attention.rows, attention.width());
-    let mask_starts = attention.mask_starts();
-    let mut outputs = Vec::new();
-    for row in (0..rows.n_rows()).filter(|row| !rows.range(*row).is_empty()) {
-        let range = rows.range(row);
-        let text = projections.narrow(0, range.start, range.len())?;
-        let mut heads = Vec::with_capacity(attention.n_heads);
-        for head_idx in 0..attention.n_heads {
-            let part = |nth: usize| {
-                let start = nth * width + head_idx * attention.head_width;
-                text.narrow(1, start, attention.head_width)?.contiguous()
-            };
-            let (queries, keys) = (turned(&part(0)?, attention)?, turned(&part(1)?, attention)?);
-            let logits = (queries.matmul(&keys.t()?)? * attention.scale())?;
-            let mut weights = log_softmax(&logits)?.exp()?;
-            if let Some(mask) = &attention.mask {
-                let mut factors = vec![1.0_f64; range.len() * range.len()];
-                mask.apply_at(mask_starts[row] + head_idx * mask_len(range.len()), &mut factors);
-                let factors = Tensor::from_vec(factors, (range.len(), range.len()), &Device::Cpu)?;
-                weights = (weights * factors.to_dtype(text.dtype())?.to_device(text.device())?)?;
-            }
-            heads.push(weights.matmul(&part(2)?)?);
+    let texts: Vec<usize> = (0..rows.n_rows()).filter(|row| !rows.range(*row).is_empty()).collect();
+    let (n_texts, len, n_heads, head_width) = (texts.len(), rows.longest(), attention.n_heads, attention.head_width);
+    // texts are padded to the longest one: place `N` is a row of zeros
+    let n_tokens = rows.ids().len();
+    let mut padded = vec![n_tokens as u32; n_texts * len];
+    let mut token_places = Vec::with_capacity(n_tokens);
+    let mut barriers = vec![PADDING_LOGIT; n_texts * len];
+    for (nth, text) in texts.iter().enumerate() {
+        for (place, token) in (nth * len..).zip(rows.range(*text)) {
+            padded[place] = token as u32;
+            token_places.push(place as u32);
+            barriers[place] = 0.0;
         }
-        outputs.push(Tensor::cat(&heads, 1)?);
     }
-    Tensor::cat(&outputs, 0)
+    let device = projections.device();
+    let zeros = Tensor::zeros((1, 3 * width), projections.dtype(), device)?;
+    let padded = Tensor::cat(&[projections, &zeros], 0)?.index_select(&Tensor::new(padded, device)?, 0)?;
+    let parts = padded.reshape((n_texts, len, 3, n_heads, head_width))?.permute((2, 0, 3, 1, 4))?.contiguous()?;
+    let part = |nth: usize| parts.get(nth)?.reshape((n_texts * n_heads, len, head_width));
+    let (queries, keys) = (turned(&part(0)?, attention)?, turned(&part(1)?, attention)?);
+    let logits = (queries.matmul(&keys.t()?)? * attention.scale())?.reshape((n_texts, n_heads, len, len))?;
+    let logits = logits.broadcast_add(&constant(barriers, (n_texts, 1, 1, len), projections)?)?;
+    let mut weights = log_softmax(&logits)?.exp()?;
+    if let Some(mask) = &attention.mask {
+        let factors = attention_mask(attention, mask, &texts);
+        weights = (weights * constant(factors, (n_texts, n_heads, len, len), projections)?)?;
+    }
+    let mixed = weights.reshape((n_texts * n_heads, len, len))?.matmul(&part(2)?)?;
+    let mixed = mixed.reshape((n_texts, n_heads, len, head_width))?.permute((0, 2, 1, 3))?.contiguous()?;
+    mixed.reshape((n_texts * len, width))?.index_select(&Tensor::new(token_places, device)?, 0)
 }
 
-/// Queries or keys `[L, D]` turned by their places, where the attention is rotary.
+/// Added to the logits of places behind a text's end, whose attention weights are zero then.
+const PADDING_LOGIT: f64 = -1e30;
+
+/// The dropout factors of padded texts, `[texts, H, L, L]`.
+fn attention_mask(attention: &Attention, mask: &Mask, texts: &[usize]) -> Vec<f64> {
+    let (n_heads, longest, starts) = (attention.n_heads, attention.rows.longest(), attention.mask_starts());
+    let mut factors = vec![1.0; texts.len() * n_heads * longest * longest];
+    for (nth, square) in factors.chunks_exact_mut(longest * longest).enumerate() {
+        let (text, head_idx) = (texts[nth / n_heads], nth % n_heads);
+        let len = attention.rows.range(text).len();
+        let mut own = vec![1.0_f64; len * len];
+        mask.apply_at(starts[text] + head_idx * mask_len(len), &mut own);
+        for (row, own) in square.chunks_exact_mut(longest).zip(own.chunks_exact(len)) {
+            row[..len].copy_from_slice(own);
+        }
+    }
+    factors
+}
+
+/// Queries or keys `[.., L, D]` turned by their places, where the attention is rotary.
 fn turned(vectors: &Tensor, attention: &Attention) -> Result<Tensor> {
     let Some(rotary) = &attention.rotary else { return Ok(vectors.clone()) };
-    let (len, head_width) = vectors.dims2()?;
+    let (_, len, head_width) = vectors.dims3()?;
     let half = head_width / 2;
-    let table = |values: &[f64]| {
-        let table = Tensor::from_slice(&values[..len * half], (len, half), &Device::Cpu)?;
-        table.to_dtype(vectors.dtype())?.to_device(vectors.device())
-    };
+    let table = |values: &[f64]| constant(values[..len * half].to_vec(), (len, half), vectors);
     let (cosines, sines) = (table(&rotary.cosines)?, table(&rotary.sines)?);
-    let (firsts, seconds) = (vectors.narrow(1, 0, half)?, vectors.narrow(1, half, half)?);
-    let turned_firsts = ((&firsts * &cosines)? - (&seconds * &sines)?)?;
-    let turned_seconds = ((firsts * sines)? + (seconds * cosines)?)?;
-    Tensor::cat(&[turned_firsts, turned_seconds], 1)
+    let (firsts, seconds) = (vectors.narrow(2, 0, half)?, vectors.narrow(2, half, half)?);
+    let turned_firsts = (firsts.broadcast_mul(&cosines)? - seconds.broadcast_mul(&sines)?)?;
+    let turned_seconds = (firsts.broadcast_mul(&sines)? + seconds.broadcast_mul(&cosines)?)?;
+    Tensor::cat(&[turned_firsts, turned_seconds], 2)
 }
 
+/// A matrix `[B, N]` of each token's share in its text, times the tokens.
 pub(crate) fn pool_tokens(tokens: &Tensor, rows: &TokenRows, pooling: TokenPooling) -> Result<Tensor> {
-    let (_, width) = tokens.dims2()?;
-    let pooled = (0..rows.n_rows()).map(|row| match (rows.range(row), pooling) {
-        (range, _) if range.is_empty() => Tensor::zeros(width, tokens.dtype(), tokens.device()),
-        (range, TokenPooling::Mean) => tokens.narrow(0, range.start, range.len())?.mean(0),
-        (range, TokenPooling::First) => tokens.get(range.start),
-    });
-    match pooled.collect::<Result<Vec<_>>>()?.as_slice() {
-        [] => Tensor::zeros((0, width), tokens.dtype(), tokens.device()),
-        pooled => Tensor::stack(pooled, 0),
+    let (n_tokens, width) = tokens.dims2()?;
+    if n_tokens == 0 {
+        return Tensor::zeros((rows.n_rows(), width), tokens.dtype(), tokens.device());
     }
+    let mut shares = vec![0.0; rows.n_rows() * n_tokens];
+    for (row, shares) in shares.chunks_exact_mut(n_tokens).enumerate() {
+        let range = rows.range(row);
+        let (range, share) = match pooling {
+            TokenPooling::Mean => (range.clone(), 1.0 / range.len().max(1) as f64),
+            TokenPooling::First => (range.start..range.end.min(range.start + 1), 1.0),
+        };
+        shares[range].fill(share);
+    }
+    constant(shares, (rows.n_rows(), n_tokens), tokens)?.matmul(tokens)
 }
 
-pub(crate) fn sgd_step(param: &Tensor, grad: &Tensor, velocity: Option<&Tensor>, hyper: SgdHyper) -> Result<()> {
+/// Steps the rows `rows` of a table alone where they are given.
+pub(crate) fn sgd_step(
+    param: &Tensor,
+    grad: &Tensor,
+    velocity: Option<&Tensor>,
+    hyper: SgdHyper,
+    rows: Option<&[u32]>,
+) -> Result<()> {
+    let overwrite = overwriter(param, rows)?;
     let (param_value, grad) = (param.detach(), (grad.detach() * hyper.gradient_scale)?);
     let direction = match velocity {
         None => grad,
@@ -267,7 +332,15 @@ pub(crate) fn sgd_step(param: &Tensor, grad: &Tensor, velocity: Option<&Tensor>,
     overwrite(param, &(kept - (direction * hyper.learning_rate)?)?)
 }
 
-pub(crate) fn adamw_step(param: &Tensor, grad: &Tensor, moments: &Tensor, hyper: AdamWHyper) -> Result<()> {
+/// As [`sgd_step`].
+pub(crate) fn adamw_step(
+    param: &Tensor,
+    grad: &Tensor,
+    moments: &Tensor,
+    hyper: AdamWHyper,
+    rows: Option<&[u32]>,
+) -> Result<()> {
+    let overwrite = overwriter(param, rows)?;
     let (param_value, grad, old) = (param.detach(), (grad.detach() * hyper.gradient_scale)?, moments.detach());
     let first = ((old.get(0)? * hyper.beta1)? + (&grad * (1.0 - hyper.beta1))?)?;
     let second = ((old.get(1)? * hyper.beta2)? + (grad.sqr()? * (1.0 - hyper.beta2))?)?;
@@ -286,6 +359,23 @@ pub(crate) fn max_norm(weight: &Tensor, limit: f64, by_rows: bool) -> Result<()>
     // limit / max(norm, limit) is 1 where nothing has to shrink
     let factors = (square_sums.sqrt()?.maximum(limit)?.recip()? * limit)?.to_dtype(weight.dtype())?;
     overwrite(weight, &matrix.broadcast_mul(&factors)?.reshape(weight.shape())?)
+}
+
+/// A function that writes a value over a parameter or its state, in the given rows alone.
+fn overwriter(param: &Tensor, rows: Option<&[u32]>) -> Result<impl Fn(&Tensor, &Tensor) -> Result<()>> {
+    let is_stepped = rows.map(|rows| {
+        let mut is_stepped = vec![0_u8; param.dim(0)?];
+        rows.iter().for_each(|row| is_stepped[*row as usize] = 1);
+        Tensor::new(is_stepped, param.device())?.unsqueeze(1)
+    });
+    let is_stepped = is_stepped.transpose()?;
+    Ok(move |destination: &Tensor, value: &Tensor| match &is_stepped {
+        None => overwrite(destination, value),
+        Some(is_stepped) => {
+            let is_stepped = is_stepped.broadcast_as(destination.shape())?;
+            overwrite(destination, &is_stepped.where_cond(&value.detach().contiguous()?, &destination.detach())?)
+        }
+    })
 }
 
 fn overwrite(destination: &Tensor, value: &Tensor) -> Result<()> {

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use candle_core::{Result, Tensor, TensorId};
 
+use crate::composite;
 use crate::element::{Element, with_element};
 use crate::row_groups::RowGroups;
 use crate::storage::{Elements, tensor};
@@ -46,10 +47,10 @@ impl Gradient {
 #[derive(Clone, Debug)]
 pub struct RowGradient {
     /// ascending, each once
-    rows: Vec<u32>,
+    pub(crate) rows: Vec<u32>,
     /// `[n, W]`
-    values: Tensor,
-    n_rows: usize,
+    pub(crate) values: Tensor,
+    pub(crate) n_rows: usize,
 }
 
 impl RowGradient {
@@ -80,6 +81,10 @@ impl RowGradient {
     /// A failing copy.
     pub fn to_dense(&self) -> Result<Tensor> {
         let width = self.values.dim(1)?;
+        if !self.values.device().is_cpu() {
+            let all: Vec<u32> = (0..self.n_rows as u32).collect();
+            return composite::rows_or_zeros(&self.values, &self.rows, &all);
+        }
         with_element!(self.values.dtype(), "row_gradient", T => {
             let values = Elements::<T>::of(&self.values)?;
             let mut table = vec![T::ZERO; self.n_rows * width];
@@ -95,6 +100,12 @@ impl RowGradient {
         let width = self.values.dim(1)?;
         let places: Vec<u32> = self.rows.iter().chain(&other.rows).copied().collect();
         let groups = RowGroups::of(&places);
+        if !self.values.device().is_cpu() {
+            let rows = groups.into_rows();
+            let [first, second] =
+                [self, other].map(|gradient| composite::rows_or_zeros(&gradient.values, &gradient.rows, &rows));
+            return Ok(Self { values: (first? + second?)?, rows, n_rows: self.n_rows });
+        }
         with_element!(self.values.dtype(), "row_gradient", T => {
             let (first, second) = (Elements::<T>::of(&self.values)?, Elements::<T>::of(&other.values)?);
             let terms = [&*first, &*second].concat();
@@ -128,6 +139,17 @@ impl Gradients {
     /// The gradient of a variable; none where the loss does not depend on it.
     pub fn get(&self, variable: &Tensor) -> Option<&Gradient> {
         self.0.get(&variable.id())
+    }
+
+    /// Adds the gradient of some rows of a table to what there is of its gradient.
+    pub(crate) fn add_rows(&mut self, table: &Tensor, rows: RowGradient) -> Result<()> {
+        let sum = match self.0.remove(&table.id()) {
+            None => Gradient::Rows(rows),
+            Some(Gradient::Rows(sum)) => Gradient::Rows(sum.plus(&rows)?),
+            Some(Gradient::Dense(sum)) => Gradient::Dense((sum + rows.to_dense()?)?),
+        };
+        self.0.insert(table.id(), sum);
+        Ok(())
     }
 
     /// Takes a variable's gradient out.

@@ -30,6 +30,15 @@ pub struct Tape {
     nodes: Vec<Node>,
     /// Tensors that only look at another one's memory. candle tracks them, and here they are known.
     views: HashSet<TensorId>,
+    /// What was read of tables on other devices.
+    rows_read: Vec<RowsRead>,
+}
+
+/// Rows of a table, as a variable of their own in candle's graph.
+struct RowsRead {
+    table: Tensor,
+    rows: Vec<u32>,
+    values: Tensor,
 }
 
 /// Gradients of the inputs, from the inputs, the output and the gradient of the output; none for untracked inputs.
@@ -116,7 +125,7 @@ impl Tape {
     /// A loss that was computed from recorded tensors by an operation of candle, or a failing operation.
     pub fn backward(mut self, loss: &Tensor) -> Result<Gradients> {
         if self.nodes.is_empty() && loss.track_op() {
-            return Gradients::of_candle(loss);
+            return self.backward_of_candle(loss);
         }
         if !self.is_known(loss) {
             return Err(unknown_tensor("backward"));
@@ -131,6 +140,17 @@ impl Tape {
             }
         }
         pending.finish()
+    }
+
+    fn backward_of_candle(self, loss: &Tensor) -> Result<Gradients> {
+        let mut gradients = Gradients::of_candle(loss)?;
+        for RowsRead { table, rows, values } in self.rows_read {
+            if let Some(gradient) = gradients.remove(&values) {
+                let n_rows = table.dim(0)?;
+                gradients.add_rows(&table, RowGradient { rows, values: gradient.to_dense()?, n_rows })?;
+            }
+        }
+        Ok(gradients)
     }
 
     /// False for a tensor that candle tracks and this tape does not know.
@@ -286,6 +306,19 @@ pub(crate) fn apply_to_table(op: impl TableOp + Send + Sync + 'static, table: &T
     let output = variable(op.cpu_fwd(on_cpu(&storage)?, layout)?)?;
     let backward = move |table: &Tensor, grad: &Tensor| op.row_gradient(table, grad);
     Ok(push(vec![table.clone()], output, Walk::Table(Box::new(backward))))
+}
+
+/// The given rows of a table `[R, W]`, ascending and each once, by candle's operations. A recording keeps the gradient of
+/// these rows alone, as it does on the CPU.
+pub(crate) fn select_rows(table: &Tensor, rows: Vec<u32>) -> Result<Tensor> {
+    let places = Tensor::new(rows.as_slice(), table.device())?;
+    let is_open = OPEN.with_borrow(Option::is_some);
+    if !is_open || !table.is_variable() {
+        return table.index_select(&places, 0);
+    }
+    let values = Var::from_tensor(&table.detach().index_select(&places, 0)?)?.into_inner();
+    with_open(|tape| tape.rows_read.push(RowsRead { table: table.clone(), rows, values: values.clone() }));
+    Ok(values)
 }
 
 /// Takes an output that is computed already, of any number of inputs: recorded where a recording is open. Off the record

@@ -10,7 +10,7 @@ use stillhouse_experiment::EpochRecord;
 use stillhouse_experiment::parallel::Share;
 use stillhouse_models::Model;
 use stillhouse_train::{
-    Device, FitJob, LabelView, Monitor, Objective, Sampler, StepInfo, TrainError, TrainingConfig, ViewPolicy, fit,
+    FitJob, LabelView, Monitor, Objective, Sampler, StepInfo, TrainError, TrainingConfig, ViewPolicy, fit,
 };
 
 /// Steps before the clock runs.
@@ -59,7 +59,8 @@ pub fn train_whole(workload: &Workload, split: &Split, seed: Seed, share: &Share
 
 fn model(workload: &Workload, split: &Split, seed: Seed) -> Result<Model, String> {
     let new = |input: &InputShape| {
-        Model::new(&workload.model, input, workload.n_classes, seed, &Device::Cpu).map_err(|error| error.to_string())
+        Model::new(&workload.model, input, workload.n_classes, seed, &workload.device)
+            .map_err(|error| error.to_string())
     };
     let Input::Tokens { vocabulary_size, .. } = workload.input else { return new(&split.input().shape) };
     let tokenizer = data::tokenizer(vocabulary_size).map_err(|error| error.to_string())?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::PathBuf;
 use stillhouse_models::ModelConfig;
-use stillhouse_train::OptimizerConfig;
+use stillhouse_train::{Device, OptimizerConfig};
 
 /// One table of `workloads.toml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,6 +19,13 @@ pub struct Workload {
     /// Steps of one round.
     pub steps: usize,
     pub n_specialists: Option<usize>,
+    /// Where models are trained.
+    #[serde(skip, default = "cpu")]
+    pub device: Device,
+}
+
+fn cpu() -> Device {
+    Device::Cpu
 }
 
 /// Shape of the random examples.
@@ -39,7 +46,7 @@ pub struct Options {
 }
 
 const USAGE: &str = "usage: speed WORKLOAD [--workloads FILE] [--rounds N] [--steps N] [--batch-size N] [--width N] \
-                     [--classes N]";
+                     [--classes N] [--device cuda]";
 /// Below the folder that the program is started in.
 const WORKLOADS: &str = "experiments/speed/workloads.toml";
 const N_ROUNDS: usize = 5;
@@ -50,9 +57,11 @@ impl Options {
         let [name, pairs @ ..] = &words[..] else { return Err(USAGE.into()) };
         let mut path = PathBuf::from(WORKLOADS);
         let mut sizes = BTreeMap::new();
+        let mut device = Device::Cpu;
         for pair in pairs.chunks(2) {
             match pair {
                 [option, value] if option == "--workloads" => path = value.into(),
+                [option, value] if option == "--device" && value == "cuda" => device = Device::new_cuda(0)?,
                 [option, value] => {
                     let value: usize = value.parse().map_err(|_| format!("{option} {value}: expected a number"))?;
                     sizes.insert(option.as_str(), value);
@@ -60,7 +69,7 @@ impl Options {
                 _ => return Err(USAGE.into()),
             }
         }
-        let mut workload = read_workload(&path, name)?;
+        let mut workload = Workload { device, ..read_workload(&path, name)? };
         let mut n_rounds = N_ROUNDS;
         for (option, value) in sizes {
             match option {

@@ -5,6 +5,8 @@ mod batch_norm;
 mod bert;
 mod cases;
 mod config;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod folder;
 mod head;
 mod pretrained_images;

@@ -35,7 +35,7 @@ pub fn adamw_step(param: &Var, grad: &Tensor, moments: &Tensor, hyper: AdamWHype
     check_moments(param, moments, hyper)?;
     check_gradient(AdamWHyper::NAME, param, grad)?;
     if !param.device().is_cpu() {
-        return composite::adamw_step(param, grad, moments, hyper);
+        return composite::adamw_step(param, grad, moments, hyper, None);
     }
     run(&hyper, param, grad, Some(moments))
 }

@@ -1,6 +1,6 @@
 //! The norm of gradients over all parameters, by which they are clipped (Pascanu, Mikolov and Bengio 2013).
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 
 use crate::element::{Element, with_element};
 use crate::parallel::{CHUNK, map_chunks};
@@ -24,7 +24,10 @@ pub fn clip_factor(norm: f64, max_norm: f64) -> f64 {
 }
 
 fn sum_of_squares(grad: &Tensor) -> Result<f64> {
-    let grad = grad.detach().to_device(&Device::Cpu)?.contiguous()?;
+    if !grad.device().is_cpu() {
+        return grad.to_dtype(DType::F64)?.sqr()?.sum_all()?.to_scalar();
+    }
+    let grad = grad.detach().contiguous()?;
     with_element!(grad.dtype(), "global_norm", T => Ok(sum_of_squares_in_chunks(&Elements::<T>::of(&grad)?)))
 }
 

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::adamw::{AdamWHyper, check_moments};
 use super::in_place::{Step, run_rows};
 use super::sgd::{SgdHyper, check_velocity};
+use crate::composite;
 use crate::element::Element;
 use crate::gradients::RowGradient;
 use crate::parallel::{is_serial, rows_per_chunk};
@@ -23,7 +24,7 @@ pub fn sgd_step_rows(param: &Var, grad: &RowGradient, velocity: Option<&Tensor>,
     check_velocity(param, velocity, hyper)?;
     check_rows(SgdHyper::NAME, param, grad)?;
     if !param.device().is_cpu() {
-        return super::sgd_step(param, &on_device_of(param, grad)?, velocity, hyper);
+        return composite::sgd_step(param, &grad.to_dense()?, velocity, hyper, Some(grad.rows()));
     }
     run_rows(&hyper, param, grad, velocity)
 }
@@ -37,21 +38,14 @@ pub fn adamw_step_rows(param: &Var, grad: &RowGradient, moments: &Tensor, hyper:
     check_moments(param, moments, hyper)?;
     check_rows(AdamWHyper::NAME, param, grad)?;
     if !param.device().is_cpu() {
-        return super::adamw_step(param, &on_device_of(param, grad)?, moments, hyper);
+        return composite::adamw_step(param, &grad.to_dense()?, moments, hyper, Some(grad.rows()));
     }
     run_rows(&hyper, param, grad, Some(moments))
 }
 
 fn check_rows(name: &str, param: &Tensor, grad: &RowGradient) -> Result<()> {
     expect_shape(name, "table of gradient", param, &[grad.n_rows(), grad.values().dim(1)?])?;
-    if param.dtype() != grad.values().dtype() {
-        return expect_same_kind(name, param, &[("gradient", grad.values())]);
-    }
-    Ok(())
-}
-
-fn on_device_of(param: &Tensor, grad: &RowGradient) -> Result<Tensor> {
-    grad.to_dense()?.to_device(param.device())
+    expect_same_kind(name, param, &[("gradient", grad.values())])
 }
 
 /// Some rows, and the parts of parameter and state from the first of them to the last.

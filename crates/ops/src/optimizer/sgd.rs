@@ -30,7 +30,7 @@ pub fn sgd_step(param: &Var, grad: &Tensor, velocity: Option<&Tensor>, hyper: Sg
     check_velocity(param, velocity, hyper)?;
     check_gradient(SgdHyper::NAME, param, grad)?;
     if !param.device().is_cpu() {
-        return composite::sgd_step(param, grad, velocity, hyper);
+        return composite::sgd_step(param, grad, velocity, hyper, None);
     }
     run(&hyper, param, grad, velocity)
 }

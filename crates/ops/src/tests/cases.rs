@@ -57,6 +57,11 @@ fn conv_norm(x: &[Tensor], relu: bool) -> ConvNorm<'_> {
     ConvNorm { weight, stride: 1, padding: 1, gamma, beta, eps: EPS, residual, relu }
 }
 
+/// A constant on the device of the inputs.
+fn beside(constant: &Tensor, inputs: &[Tensor]) -> Result<Tensor> {
+    constant.to_device(inputs[0].device())
+}
+
 impl Table {
     fn add(
         &mut self,
@@ -215,16 +220,16 @@ impl Table {
             let reference = move |x: &[Tensor]| Ok(composite::batch_norm_train(&x[0], &x[1], &x[2], EPS, relu)?.0);
             self.add(&format!("batch_norm_train relu={relu}"), &[shape, c, c], op, reference);
             let dtype = self.dtype;
-            let statistics = move |channels: usize| {
-                let mean = random("running mean", &[channels], dtype);
-                (mean, random("running var", &[channels], dtype).sqr().unwrap())
+            let statistics = move |gamma: &Tensor| -> Result<(Tensor, Tensor)> {
+                let of_channels = |name: &str| random(name, gamma.dims(), dtype).to_device(gamma.device());
+                Ok((of_channels("running mean")?, of_channels("running var")?.sqr()?))
             };
             let op = move |x: &[Tensor]| {
-                let (mean, var) = statistics(x[1].elem_count());
+                let (mean, var) = statistics(&x[1])?;
                 batch_norm_eval(&x[0], &x[1], &x[2], &mean, &var, EPS, relu)
             };
             let reference = move |x: &[Tensor]| {
-                let (mean, var) = statistics(x[1].elem_count());
+                let (mean, var) = statistics(&x[1])?;
                 composite::batch_norm_eval(&x[0], &x[1], &x[2], &mean, &var, EPS, relu)
             };
             self.add(&format!("batch_norm_eval relu={relu}"), &[shape, c, c], op, reference);
@@ -243,8 +248,9 @@ impl Table {
         for temperature in [0.5, 1.0, 4.0] {
             let probs = candle_nn::ops::softmax(&(&teacher / temperature).unwrap(), 1).unwrap();
             let targets = probs.clone();
-            let op = move |x: &[Tensor]| soft_cross_entropy(&x[0], &probs, temperature);
-            let reference = move |x: &[Tensor]| composite::soft_cross_entropy(&x[0], &targets, temperature);
+            let op = move |x: &[Tensor]| soft_cross_entropy(&x[0], &beside(&probs, x)?, temperature);
+            let reference =
+                move |x: &[Tensor]| composite::soft_cross_entropy(&x[0], &beside(&targets, x)?, temperature);
             self.add(&format!("soft_cross_entropy T={temperature}"), &[&[b, c]], op, reference);
         }
         for (n_kept, temperature) in [(0, 1.0), (1, 4.0), (c / 2, 0.5), (c, 4.0)] {
@@ -256,8 +262,8 @@ impl Table {
             self.add(&name, &[&[b, c]], op, reference);
         }
         let target = teacher.clone();
-        let reference = move |x: &[Tensor]| composite::logit_l2(&x[0], &target);
-        self.add("logit_l2", &[&[b, c]], move |x| logit_l2(&x[0], &teacher), reference);
+        let reference = move |x: &[Tensor]| composite::logit_l2(&x[0], &beside(&target, x)?);
+        self.add("logit_l2", &[&[b, c]], move |x| logit_l2(&x[0], &beside(&teacher, x)?), reference);
     }
 
     fn texts(&mut self, scale: Scale) {

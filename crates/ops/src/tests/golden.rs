@@ -56,7 +56,7 @@ fn train(
             let update = if path == Path::Own {
                 sgd_step(param, gradient, Some(velocity), HYPER)
             } else {
-                composite::sgd_step(param, gradient, Some(velocity), HYPER)
+                composite::sgd_step(param, gradient, Some(velocity), HYPER, None)
             };
             update.unwrap();
         }

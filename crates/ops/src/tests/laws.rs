@@ -1,10 +1,10 @@
 //! The laws, each over all cases.
 
-use candle_core::{DType, Result, Tensor, Var};
+use candle_core::{DType, Device, Result, Tensor, Var};
 
 use super::cases::{Case, Scale, cases};
 use super::{bits, distance, random, run, values, weighted_sum};
-use crate::{Gradients, gradient_coverage};
+use crate::{Gradients, composite, gradient_coverage};
 
 /// Step of the central differences: small against the distance of random inputs to a kink, large against rounding.
 const STEP: f64 = 1e-6;
@@ -53,6 +53,20 @@ fn composites_agree() {
                 assert!(distance(got, expected) < tolerance * scale, "{}: {}", case.name, distance(got, expected));
             }
         }
+    }
+}
+
+/// Random numbers are never zero; the inputs of a rectifier are: in empty texts, and under the black background of images.
+#[test]
+fn the_rectifier_has_no_gradient_at_zero_and_keeps_nan() {
+    let on_device = |input: &Tensor| composite::relu(input);
+    for relu in [&crate::relu as &dyn Fn(&Tensor) -> Result<Tensor>, &on_device] {
+        let input = Tensor::new(&[-1.0_f32, 0.0, 2.0, f32::NEG_INFINITY, f32::NAN], &Device::Cpu).unwrap();
+        let (output, grads) = run(&|x| relu(&x[0]), &[input.narrow(0, 0, 4).unwrap()]);
+        assert_eq!(values(&output), [0.0, 0.0, 2.0, 0.0]);
+        let has_gradient: Vec<bool> = values(&grads[0]).iter().map(|value| *value != 0.0).collect();
+        assert_eq!(has_gradient, [false, false, true, false]);
+        assert!(values(&relu(&input).unwrap())[4].is_nan());
     }
 }
 
@@ -136,7 +150,7 @@ fn batch_statistics_are_those_of_the_batch() {
 
 #[test]
 fn running_averages_move_by_their_momentum() {
-    let running = Tensor::new(&[1.0_f32, 2.0], &candle_core::Device::Cpu).unwrap();
+    let running = Tensor::new(&[1.0_f32, 2.0], &Device::Cpu).unwrap();
     let batch = Tensor::new(&[3.0_f32, 0.0], running.device()).unwrap();
     crate::update_running_average(&running, &batch, 0.25).unwrap();
     assert_eq!(values(&running), [1.5, 1.5]);

@@ -3,6 +3,8 @@
 
 mod bad_input;
 mod cases;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod golden;
 mod laws;
 mod losses;
@@ -48,6 +50,6 @@ fn run(op: &dyn Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor]) -> (Tensor, 
 }
 
 fn weighted_sum(output: &Tensor) -> Tensor {
-    let weights = random("weights of outputs", output.dims(), output.dtype());
-    (output * weights).unwrap().sum_all().unwrap()
+    let weights = random("weights of outputs", output.dims(), output.dtype()).to_device(output.device());
+    (output * weights.unwrap()).unwrap().sum_all().unwrap()
 }

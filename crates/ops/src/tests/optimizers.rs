@@ -38,7 +38,7 @@ fn train(own: bool) -> Vec<Tensor> {
             let step = if own {
                 sgd_step(&param, &grad, velocity.as_ref(), hyper)
             } else {
-                composite::sgd_step(&param, &grad, velocity.as_ref(), hyper)
+                composite::sgd_step(&param, &grad, velocity.as_ref(), hyper, None)
             };
             step.unwrap();
         }
@@ -51,7 +51,7 @@ fn train(own: bool) -> Vec<Tensor> {
         let step = if own {
             adamw_step(&param, &grad, &moments, adamw(step))
         } else {
-            composite::adamw_step(&param, &grad, &moments, adamw(step))
+            composite::adamw_step(&param, &grad, &moments, adamw(step), None)
         };
         step.unwrap();
     }
