@@ -54,10 +54,11 @@ pub(super) struct Sizes {
 /// The sizes for a training split of so many examples; `None` is for numbers that are not known.
 pub(super) fn sizes(n_examples: Option<usize>, n_classes: Option<usize>, kind: InputKind) -> Sizes {
     let n_examples = n_examples.unwrap_or(ASSUMED_EXAMPLES).max(1);
-    // a student on soft targets goes on learning for longer than its teachers
+    // a student on soft targets goes on learning for longer than its teachers; n-grams of texts take as long to fit
     let (generalist_epochs, student_epochs) = match kind {
         InputKind::Images => (15, 20),
-        InputKind::Texts | InputKind::Features => (15, 30),
+        InputKind::Texts => (30, 30),
+        InputKind::Features => (15, 30),
     };
     let has_many_images = kind == InputKind::Images && n_clusters(n_classes).is_some();
     let min_steps = if has_many_images { MIN_STEPS_OF_IMAGES } else { MIN_STEPS };

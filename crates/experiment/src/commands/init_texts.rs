@@ -79,12 +79,12 @@ augment = {{ kind = "text", word_dropout = 0.1, character_noise = 0.02 }}"#
     Recipe {
         about: format!("Texts of {n_classes} classes, {mean_characters} characters on average, in {}.", place.display()),
         data,
-        generalist: r#"{ kind = "ngram_bag", n_buckets = 65536, width = 64, hidden = [256], ngrams = { characters = [1, 4], words = [1, 2], lowercase = true } }"#.to_owned(),
+        generalist: r#"{ kind = "ngram_bag", n_buckets = 65536, width = 64, ngrams = { characters = [1, 4], words = [1, 2], lowercase = true } }"#.to_owned(),
         pretrained: PRETRAINED.to_owned(),
         student: r#"{ kind = "ngram_bag", n_buckets = 32768, width = 64, ngrams = { characters = [1, 4], words = [1, 2], lowercase = true } }   # 8.4 MB; 8192 x 24 are 0.8 MB and 2 to 4 points less"#.to_owned(),
         optimizer: r#"{ kind = "adamw", weight_decay = 1e-4 }"#,
         peak_learning_rate: 1e-2,
-        temperature: 2.0,
+        temperature: 1.0,
         sizes: sizes(n_training, Some(n_classes), InputKind::Texts),
     }
 }
