@@ -1,8 +1,8 @@
 //! Holds the program against one that was built before a change that must change no number.
 //!
 //! ```text
-//! cargo build --release && cp target/release/stillhouse /tmp/before      # at the older commit
-//! STILLHOUSE_BEFORE=/tmp/before cargo test --test golden -- --ignored    # at the newer one
+//! cargo build --release && cp target/release/stillhouse ../before       # at the older commit
+//! STILLHOUSE_BEFORE=$PWD/../before cargo test --test golden -- --ignored  # at the newer one
 //! ```
 
 mod support;
