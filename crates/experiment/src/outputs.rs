@@ -43,7 +43,7 @@ pub(crate) fn check_preview_output(experiment: &Experiment, out: &Path) -> Resul
     }
 }
 
-/// Whether a file lies below a folder of data. An earlier page beside the folders of the classes may go.
+/// Whether a file lies below a folder of data. An earlier page directly in that folder may be replaced.
 fn is_example_below(folder: &Path, file: &Path) -> bool {
     let (Ok(folder), Ok(file)) = (folder.canonicalize(), file.canonicalize()) else { return false };
     let is_page = file.extension().is_some_and(|ending| ending == "html");

@@ -42,13 +42,6 @@ pub enum ModelRole {
     Baseline,
 }
 
-impl ModelRole {
-    /// Whether the model is a student or one of its twins.
-    pub fn is_student_like(self) -> bool {
-        matches!(self, Self::Student | Self::Baseline)
-    }
-}
-
 /// The table of a config that a network is trained by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Section {

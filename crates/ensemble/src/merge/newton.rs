@@ -128,7 +128,7 @@ struct Solver<'a> {
     tasks: [Option<Task>; LANES],
     /// The first problem that no lane has taken.
     next: usize,
-    /// Blank for those that are not solved yet.
+    /// In the order of the problems; without numbers where a problem is not solved yet.
     solutions: Vec<Solution>,
 }
 

@@ -17,7 +17,7 @@ pub(super) struct RecognisedFeatures {
 const MATRIX_ENDINGS: [&str; 2] = ["npy", "safetensors"];
 const LABEL_ENDINGS: [&str; 2] = ["npy", "txt"];
 
-/// Recognises a folder with `train_features.npy`, `train.npy`, `X_train.npy` or the like, and the labels beside it.
+/// Recognises a folder with `train_features.npy`, `train.npy`, `X_train.npy` or another usual name, and the labels in the same folder.
 ///
 /// # Errors
 /// A training matrix without its labels or without a test matrix.

@@ -81,7 +81,7 @@ augment = {{ kind = "text", word_dropout = 0.1, character_noise = 0.02 }}"#
         data,
         generalist: r#"{ kind = "ngram_bag", n_buckets = 65536, width = 64, ngrams = { characters = [1, 4], words = [1, 2], lowercase = true } }"#.to_owned(),
         pretrained: PRETRAINED.to_owned(),
-        student: r#"{ kind = "ngram_bag", n_buckets = 32768, width = 64, ngrams = { characters = [1, 4], words = [1, 2], lowercase = true } }   # 8.4 MB; 8192 x 24 are 0.8 MB and 2 to 4 points less"#.to_owned(),
+        student: r#"{ kind = "ngram_bag", n_buckets = 32768, width = 64, ngrams = { characters = [1, 4], words = [1, 2], lowercase = true } }   # 8.4 MB; 8192 x 24 are 0.8 MB and 1 to 2 points less"#.to_owned(),
         optimizer: r#"{ kind = "adamw", weight_decay = 1e-4 }"#,
         peak_learning_rate: 1e-2,
         temperature: 1.0,

@@ -8,7 +8,7 @@ use crate::files::write_whole;
 use crate::observer::{Interrupt, Observer};
 use crate::outputs::check_preview_output;
 use crate::pictures::png_of;
-use crate::report::{Picture, picture, render, style_sheet};
+use crate::report::{Picture, picture, render, shortened, style_sheet};
 use crate::run::{RunOptions, load_data};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ struct ClassExamples {
 #[derive(Serialize)]
 struct ExampleText {
     text: String,
-    /// only those that differ from the text
+    /// the views that differ from the text
     views: Vec<String>,
 }
 
@@ -122,13 +122,6 @@ fn example_picture(dataset: &Dataset, row: usize) -> Result<Picture> {
 fn example_text(dataset: &Dataset, row: usize) -> ExampleText {
     let text = dataset.train.read_text(row, None);
     let views = (0..N_VIEWS).map(|view| dataset.train.read_text(row, Some(ViewId(view))));
-    let views = views.filter(|view| *view != text).map(|view| shortened(&view)).collect();
-    ExampleText { text: shortened(&text), views }
-}
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_CHARACTERS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    let views = views.filter(|view| *view != text).map(|view| shortened(&view, SHOWN_CHARACTERS)).collect();
+    ExampleText { text: shortened(&text, SHOWN_CHARACTERS), views }
 }

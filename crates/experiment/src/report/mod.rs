@@ -34,6 +34,7 @@ pub use markdown::markdown;
 pub use next_steps::{TrainingLength, few_steps, next_steps};
 pub use page::{Curve, EpochPoint, Gallery, ReportPage, SoftTargetRow, SoftTargetSample, Tile};
 pub use terminal::terminal_summary;
+pub(crate) use text::shortened;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,14 @@
 /// Columns of a terminal that nobody has widened.
 pub(crate) const TERMINAL_WIDTH: usize = 80;
 
+/// The text up to a number of characters.
+pub(crate) fn shortened(text: &str, n_characters: usize) -> String {
+    match text.char_indices().nth(n_characters) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// A Markdown table with aligned columns; `columns` begin with `<` for left or `>` for right.
 pub(crate) fn markdown_table(columns: &[&str], rows: &[Vec<String>]) -> String {
     let headings: Vec<String> = columns.iter().map(|column| column[1..].to_owned()).collect();

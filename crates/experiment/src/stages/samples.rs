@@ -4,7 +4,7 @@ use super::answers::Voices;
 use super::{Teacher, Workshop};
 use crate::error::Result;
 use crate::pictures::png_of;
-use crate::report::{Gallery, SoftTargetRow, SoftTargetSample, Tile};
+use crate::report::{Gallery, SoftTargetRow, SoftTargetSample, Tile, shortened};
 use crate::role::Role;
 use std::collections::HashSet;
 use stillhouse_core::{ClassSubset, Temperature};
@@ -104,13 +104,5 @@ fn shown(shop: &Workshop<'_>, source: &str, probs: &[f32], temperature: f64) -> 
 
 /// The start of a text; none for other examples.
 fn text_of(split: &Split, row: usize) -> Option<String> {
-    split.is_text().then(|| shortened(&split.read_text(row, None)))
-}
-
-/// The text up to a length that the page has room for.
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_CHARACTERS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    split.is_text().then(|| shortened(&split.read_text(row, None), SHOWN_CHARACTERS))
 }

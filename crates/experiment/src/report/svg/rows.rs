@@ -12,7 +12,7 @@ const AXIS_HEIGHT: f64 = 34.0;
 /// Something drawn in a row, at values of the axis.
 #[derive(Clone, Debug)]
 pub(crate) enum Ink {
-    /// a line between two values; its style is a CSS class beside that of its colour
+    /// a line between two values; style and colour are CSS classes
     Interval { from: f64, to: f64, style: &'static str, class: &'static str },
     /// a value
     Value { at: f64, mark: Mark, class: &'static str },
