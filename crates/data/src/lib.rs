@@ -37,6 +37,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod training_data;
 mod windows;
 
 pub use assemble::Source;
@@ -59,4 +60,5 @@ pub use readers::image_folder::{ImageFolderConfig, image_sizes};
 pub use readers::table::{ColumnName, TableConfig, TableGuess, UnlabelledConfig, guess_table};
 pub use split::Split;
 pub use store::RawImage;
+pub use training_data::TrainingData;
 pub use windows::WindowsConfig;

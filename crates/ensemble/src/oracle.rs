@@ -32,19 +32,20 @@ pub struct ClusterDiagnosis {
 }
 
 /// Whether specialists are worth their training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The bound leaves room.
     Promising,
     /// The bound is small or clusters say little; other remedies come first.
+    #[default]
     Doubtful,
     /// Nothing that could be measured can be won.
     Useless,
 }
 
 /// The diagnosis of a clustering on held-out predictions. Shares are `0..=1`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Diagnosis {
     /// Held-out examples.
     pub n_examples: usize,

@@ -4,6 +4,7 @@ use crate::error::{ExperimentError, Result, system_error};
 use crate::memory::MemoryLimit;
 use crate::observer::{Interrupt, Observer, RunEvent};
 use crate::parallel::{self, Share};
+use crate::planning::PlanRecorder;
 use crate::run::RunOptions;
 use crate::store::Stage;
 use std::collections::HashSet;
@@ -16,6 +17,16 @@ use stillhouse_train::{EpochRecord, Monitor, StepInfo};
 /// Every event of a run, a line each.
 pub(crate) const METRICS: &str = "metrics.jsonl";
 
+/// What happens to a stage.
+enum Mode {
+    /// It is computed, or read back if that was done before.
+    Run,
+    /// It is read back; an unfinished one is an error.
+    ReadOnly,
+    /// It is recorded, and neither computed nor read.
+    Plan(PlanRecorder),
+}
+
 /// A run in progress.
 pub struct RunContext<'a> {
     stages_dir: PathBuf,
@@ -23,7 +34,7 @@ pub struct RunContext<'a> {
     memory: MemoryLimit,
     force: bool,
     reversed_jobs: bool,
-    reads_only: bool,
+    mode: Mode,
     computed: Mutex<HashSet<String>>,
     metrics: Mutex<File>,
     warnings: Mutex<Vec<String>>,
@@ -50,7 +61,7 @@ impl<'a> RunContext<'a> {
             memory: MemoryLimit(options.memory_bytes),
             force: options.force,
             reversed_jobs: options.reversed_jobs,
-            reads_only: false,
+            mode: Mode::Run,
             computed: Mutex::default(),
             metrics: Mutex::new(metrics.map_err(|error| system_error(&path, "cannot be opened", &error))?),
             warnings: Mutex::default(),
@@ -62,12 +73,26 @@ impl<'a> RunContext<'a> {
     /// The same, but stages that are not finished are errors instead of work to do.
     #[must_use]
     pub(crate) fn reading_only(self) -> Self {
-        Self { reads_only: true, ..self }
+        Self { mode: Mode::ReadOnly, ..self }
+    }
+
+    /// The same, but stages are recorded instead of computed or read.
+    #[must_use]
+    pub(crate) fn planning(self) -> Self {
+        Self { mode: Mode::Plan(PlanRecorder::default()), ..self }
     }
 
     /// Whether unfinished stages are errors.
     pub(crate) fn reads_only(&self) -> bool {
-        self.reads_only
+        matches!(self.mode, Mode::ReadOnly)
+    }
+
+    /// Where stages are recorded, if this is a plan.
+    pub(crate) fn plan(&self) -> Option<&PlanRecorder> {
+        match &self.mode {
+            Mode::Plan(recorder) => Some(recorder),
+            Mode::Run | Mode::ReadOnly => None,
+        }
     }
 
     /// The memory that the run may take.
@@ -119,8 +144,11 @@ impl<'a> RunContext<'a> {
         self.observer.progress(stage, done, total);
     }
 
-    /// Says a plain sentence.
+    /// Says a plain sentence about what a stage computed; nothing in a plan, where it would be about a stand-in.
     pub(crate) fn note(&self, stage: &str, text: impl Into<String>) {
+        if self.plan().is_some() {
+            return;
+        }
         self.event(&RunEvent::Note { stage: stage.to_owned(), text: text.into() });
     }
 

@@ -19,6 +19,7 @@ mod outputs;
 pub mod parallel;
 mod pictures;
 mod pipeline;
+mod planning;
 mod pretrained;
 pub mod report;
 pub mod role;

@@ -6,8 +6,7 @@
 
 use crate::error::{ExperimentError, Result};
 use crate::role::Section;
-use crate::stages::Workshop;
-use crate::stages::planning::{new_model, planned_input};
+use crate::stages::{Session, new_model, planned_input};
 use std::fmt;
 use stillhouse_data::SealedTest;
 use stillhouse_models::{Model, ModelConfig, TokenizerConfig};
@@ -42,9 +41,9 @@ impl MemoryLimit {
     ///
     /// # Errors
     /// Not even one.
-    pub fn n_workers(self, shop: &Workshop<'_>, needs: &Needs<'_>) -> Result<usize> {
+    pub fn n_workers(self, session: &Session<'_>, needs: &Needs<'_>) -> Result<usize> {
         let Some(limit) = self.0 else { return Ok(usize::MAX) };
-        let (taken, each) = (examples_bytes(shop), training_bytes(shop, needs)?);
+        let (taken, each) = (examples_bytes(session), training_bytes(session, needs)?);
         match limit.saturating_sub(taken) / each.max(1) {
             0 => Err(ExperimentError::Usage(format!(
                 "--memory {}: the examples take {}, and a training of [{}] about {}\n  \
@@ -62,8 +61,8 @@ impl MemoryLimit {
 }
 
 /// The trainings that the config asks for, with as many outputs as they can have.
-pub(crate) fn needs_of_config<'a>(shop: &Workshop<'a>) -> Vec<Needs<'a>> {
-    let (config, n_outputs) = (shop.config, shop.n_classes());
+pub(crate) fn needs_of_config<'a>(session: &Session<'a>) -> Vec<Needs<'a>> {
+    let (config, n_outputs) = (session.config, session.data.n_classes());
     let generalist = config.generalist.as_ref();
     let generalist = generalist.map(|g| (Section::Generalist, &g.model, g.tokenizer.as_ref(), &g.training));
     let specialists = config.specialists.as_ref().zip(config.specialist_model());
@@ -78,25 +77,25 @@ pub(crate) fn needs_of_config<'a>(shop: &Workshop<'a>) -> Vec<Needs<'a>> {
 
 /// Bytes of the examples that training and validation read; they are the test split's too where it comes from the same
 /// source.
-fn examples_bytes(shop: &Workshop<'_>) -> u64 {
-    let (train, valid) = (&shop.train, &shop.valid);
+fn examples_bytes(session: &Session<'_>) -> u64 {
+    let (train, valid) = (&session.data.train, &session.data.valid);
     let is_carved = train.source().0 == valid.source().0;
     train.source_bytes() + if is_carved { 0 } else { valid.source_bytes() }
 }
 
 /// Bytes of all examples, those of the test split among them.
-pub(crate) fn all_examples_bytes(shop: &Workshop<'_>, test: &SealedTest) -> u64 {
-    let is_carved = shop.train.source().0 == test.source().0;
-    examples_bytes(shop) + if is_carved { 0 } else { test.source_bytes() }
+pub(crate) fn all_examples_bytes(session: &Session<'_>, test: &SealedTest) -> u64 {
+    let is_carved = session.data.train.source().0 == test.source().0;
+    examples_bytes(session) + if is_carved { 0 } else { test.source_bytes() }
 }
 
 /// Bytes of one training at its largest moment.
 ///
 /// # Errors
 /// A model that does not fit the data.
-pub(crate) fn training_bytes(shop: &Workshop<'_>, needs: &Needs<'_>) -> Result<u64> {
-    let (input, _) = planned_input(shop, needs.tokenizer)?;
-    Ok(bytes_of(&new_model(shop, needs.model, &input, needs.n_outputs, None)?, needs.training))
+pub(crate) fn training_bytes(session: &Session<'_>, needs: &Needs<'_>) -> Result<u64> {
+    let (input, _) = planned_input(session, needs.tokenizer)?;
+    Ok(bytes_of(&new_model(session, needs.model, &input, needs.n_outputs, None)?, needs.training))
 }
 
 fn bytes_of(model: &Model, training: &TrainingConfig) -> u64 {

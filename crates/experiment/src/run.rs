@@ -6,7 +6,7 @@ use crate::error::{ExperimentError, Result, model_folder_error, system_error};
 use crate::files::{read_json, write_json, write_whole};
 use crate::observer::{Interrupt, Observer, RunEvent};
 use crate::outputs::{check_config_output, check_outputs};
-use crate::pipeline::{Outcome, run_pipeline};
+use crate::pipeline::{Outcome, open_session, run_pipeline, summarise};
 use crate::pretrained::fetch_pretrained;
 use crate::report::{Report, ReportPage, html_page, markdown, terminal_summary};
 use crate::role::Role;
@@ -114,12 +114,12 @@ pub(crate) struct Manifest {
     /// where the data came from: pinned revisions, files
     pub data_provenance: Vec<(String, String)>,
     /// one for each time that the run was started, the last one being the newest
-    pub sessions: Vec<Session>,
+    pub sessions: Vec<RunSession>,
 }
 
 /// One start of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Session {
+pub(crate) struct RunSession {
     /// seconds since 1970, UTC
     pub started_unix_s: u64,
     pub command_line: Vec<String>,
@@ -164,7 +164,10 @@ pub fn run(
     let mut manifest = open_manifest(&run_dir, experiment, options, &dataset)?;
     let constants = dataset.input.clone();
     let labels = dataset.labels.clone();
-    let Outcome { student, mut evaluated } = run_pipeline(&fetched, dataset, device, &context)?;
+    let summary = summarise(&dataset);
+    let (session, test) = open_session(&fetched, dataset, device, &context)?;
+    let Outcome { student, evaluated } = run_pipeline(&session, experiment.name(), summary, test)?;
+    let mut evaluated = evaluated.expect("only a plan evaluates nothing");
 
     let session = manifest.sessions.last_mut().expect("this session");
     session.wall_seconds = Some(start.elapsed().as_secs_f64());
@@ -326,7 +329,7 @@ fn open_manifest(run_dir: &Path, experiment: &Experiment, options: &RunOptions, 
     let mut sessions = earlier
         .filter(|earlier| earlier.data_fingerprint == dataset.fingerprint)
         .map_or(Vec::new(), |earlier| earlier.sessions);
-    sessions.push(Session {
+    sessions.push(RunSession {
         started_unix_s: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
         command_line: options.command_line.clone(),
         n_threads: options.n_threads,

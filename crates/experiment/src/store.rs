@@ -1,7 +1,7 @@
 //! Stages and their artifacts: the one rule behind resuming, sharing and splitting work.
 //!
 //! A stage's key hashes everything that its artifact depends on: its own config, the keys of its inputs, the data and
-//! the version of its code. The artifact lives in `<stage>-<key>/` under the stage store. It is computed in
+//! the version of the code of its kind. The artifact lives in `<stage>-<key>/` under the stage store. It is computed in
 //! `<stage>-<key>.partial/`, sealed with the checksums of its files, and renamed; a stage whose folder exists is not run
 //! again, and always read back from disk, so that a resumed run sees the same bytes as an undisturbed one.
 
@@ -9,14 +9,13 @@ use crate::context::RunContext;
 use crate::error::{ExperimentError, Result, system_error};
 use crate::files::{read_json, sync_folder, write_json};
 use crate::observer::RunEvent;
+use crate::planning::Work;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Raised when a stage computes something else from the same inputs, so that older artifacts are not taken for new.
-const CODE_VERSION: u32 = 7;
 const SEAL: &str = "stage.json";
 /// Hex digits of a key: 80 bits.
 const KEY_LEN: usize = 20;
@@ -30,9 +29,10 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A stage named `kind`, or `kind_<index>`; `inputs` is everything that it depends on.
-    pub fn new(kind: &str, index: Option<usize>, inputs: &impl Serialize) -> Self {
-        let text = serde_json::to_string(&(CODE_VERSION, kind, inputs)).expect("stage inputs are plain values");
+    /// A stage named `kind`, or `kind_<index>`; `inputs` is everything that it depends on. `code_version` is raised when
+    /// stages of this kind compute something else from the same inputs, so that older artifacts are not taken for new.
+    pub fn new(kind: &str, code_version: u32, index: Option<usize>, inputs: &impl Serialize) -> Self {
+        let text = serde_json::to_string(&(code_version, kind, inputs)).expect("stage inputs are plain values");
         let key = blake3::hash(text.as_bytes()).to_hex()[..KEY_LEN].to_owned();
         let name = index.map_or(kind.to_owned(), |index| format!("{kind}_{index}"));
         Self { name, kind: kind.to_owned(), key }
@@ -54,7 +54,19 @@ impl Stage {
 
     /// Whether the artifact exists in a store.
     pub fn is_done(&self, store: &Path) -> bool {
-        store.join(self.folder()).join(SEAL).is_file()
+        self.artifact(store).is_some()
+    }
+
+    /// The folder of the artifact in a store, if it exists.
+    pub fn artifact(&self, store: &Path) -> Option<PathBuf> {
+        Some(store.join(self.folder())).filter(|folder| folder.join(SEAL).is_file())
+    }
+}
+
+/// Among the inputs of another stage, a stage is its key.
+impl Serialize for Stage {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.key)
     }
 }
 
@@ -70,35 +82,48 @@ struct Seal {
 /// Returns a stage's artifact: reads it if it exists, otherwise produces it first.
 ///
 /// `produce` writes files into the folder that it is given, which survives an interruption; `load` reads them. Several
-/// programs may share a store: whoever comes second waits for the first one's artifact.
+/// programs may share a store: whoever comes second waits for the first one's artifact. In a plan neither is called:
+/// `plan` gives the work that the stage would be, which is recorded, and a stand-in of its artifact.
 ///
 /// # Errors
-/// Those of `produce` and `load`, and an artifact whose files changed since they were sealed.
+/// Those of `produce`, `load` and `plan`, and an artifact whose files changed since they were sealed.
 pub(crate) fn run_stage<T>(
     context: &RunContext<'_>,
     stage: &Stage,
+    plan: impl FnOnce() -> Result<(Work, T)>,
     produce: impl FnOnce(&Path) -> Result<()>,
     load: impl FnOnce(&Path) -> Result<T>,
 ) -> Result<T> {
+    let mut plan = Some(plan);
     let mut load = Some(load);
     let produce = |folders: &[(usize, PathBuf)]| produce(&folders[0].1);
     let load = |_: usize, folder: &Path| (load.take().expect("there is one stage"))(folder);
-    run_stages(context, std::slice::from_ref(stage), produce, load).map(|mut artifacts| artifacts.remove(0))
+    let plan = |_: usize| (plan.take().expect("there is one stage"))();
+    run_stages(context, std::slice::from_ref(stage), plan, produce, load).map(|mut artifacts| artifacts.remove(0))
 }
 
 /// The same for several stages whose missing artifacts are produced together: `produce` is given the position and the folder
-/// of each of them, `load` those of every stage.
+/// of each of them, `load` those of every stage, `plan` the position of every stage.
 ///
 /// # Errors
 /// As [`run_stage`].
 pub(crate) fn run_stages<T>(
     context: &RunContext<'_>,
     stages: &[Stage],
+    mut plan: impl FnMut(usize) -> Result<(Work, T)>,
     produce: impl FnOnce(&[(usize, PathBuf)]) -> Result<()>,
     mut load: impl FnMut(usize, &Path) -> Result<T>,
 ) -> Result<Vec<T>> {
     context.check_interrupt()?;
     let store = context.stages_dir();
+    if let Some(recorder) = context.plan() {
+        let plan_one = |(index, stage): (usize, &Stage)| {
+            let (work, stand_in) = plan(index)?;
+            recorder.step(stage, stage.is_done(store), work);
+            Ok(stand_in)
+        };
+        return stages.iter().enumerate().map(plan_one).collect();
+    }
     if let Some(stage) = stages.iter().find(|stage| context.reads_only() && !stage.is_done(store)) {
         let what = format!("{}: no finished stage {}", store.display(), stage.name);
         return Err(ExperimentError::Usage(format!("{what}\n  hint: `stillhouse run` with the run's config makes it")));
@@ -261,29 +286,34 @@ mod tests {
         Ok(fs::read_to_string(folder.join("value")).unwrap())
     }
 
+    fn no_plan() -> Result<(Work, String)> {
+        unreachable!("the context is no plan's")
+    }
+
     #[test]
     fn keys_depend_on_all_inputs() {
-        let key = |inputs: &(u64, &str)| Stage::new("s", None, inputs).key;
+        let key = |inputs: &(u64, &str)| Stage::new("s", 1, None, inputs).key;
         assert_eq!(key(&(1, "a")), key(&(1, "a")));
         assert_ne!(key(&(1, "a")), key(&(2, "a")));
-        assert_ne!(Stage::new("s", None, &1).key, Stage::new("t", None, &1).key);
+        assert_ne!(Stage::new("s", 1, None, &1).key, Stage::new("t", 1, None, &1).key);
+        assert_ne!(Stage::new("s", 1, None, &1).key, Stage::new("s", 2, None, &1).key);
     }
 
     #[test]
     fn a_finished_stage_is_not_run_again() {
         in_context(|context| {
-            let stage = Stage::new("s", None, &1);
-            assert_eq!(run_stage(context, &stage, produce("first"), load).unwrap(), "first");
-            assert_eq!(run_stage(context, &stage, produce("second"), load).unwrap(), "first");
+            let stage = Stage::new("s", 1, None, &1);
+            assert_eq!(run_stage(context, &stage, no_plan, produce("first"), load).unwrap(), "first");
+            assert_eq!(run_stage(context, &stage, no_plan, produce("second"), load).unwrap(), "first");
         });
     }
 
     #[test]
     fn a_failed_stage_leaves_nothing_that_looks_done() {
         in_context(|context| {
-            let stage = Stage::new("s", None, &1);
+            let stage = Stage::new("s", 1, None, &1);
             let fail = |_: &Path| Err(ExperimentError::Usage("no".into()));
-            assert!(run_stage(context, &stage, fail, load).is_err());
+            assert!(run_stage(context, &stage, no_plan, fail, load).is_err());
             assert!(!stage.is_done(context.stages_dir()));
         });
     }
@@ -291,25 +321,25 @@ mod tests {
     #[test]
     fn stages_produced_together_are_stages_of_their_own() {
         in_context(|context| {
-            let stages = [1, 2, 3].map(|input| Stage::new("s", None, &input));
-            run_stage(context, &stages[1], produce("alone"), load).unwrap();
+            let stages = [1, 2, 3].map(|input| Stage::new("s", 1, None, &input));
+            run_stage(context, &stages[1], no_plan, produce("alone"), load).unwrap();
             let write = |folders: &[(usize, PathBuf)]| {
                 let text = |index: usize| format!("together {index}");
                 folders.iter().try_for_each(|(index, folder)| produce_text(folder, &text(*index)))
             };
-            let texts = run_stages(context, &stages, write, |_, folder| load(folder)).unwrap();
+            let texts = run_stages(context, &stages, |_| no_plan(), write, |_, folder| load(folder)).unwrap();
             assert_eq!(texts, ["together 0", "alone", "together 2"]);
-            assert_eq!(run_stage(context, &stages[2], produce("again"), load).unwrap(), "together 2");
+            assert_eq!(run_stage(context, &stages[2], no_plan, produce("again"), load).unwrap(), "together 2");
         });
     }
 
     #[test]
     fn a_flipped_byte_is_found() {
         in_context(|context| {
-            let stage = Stage::new("s", None, &1);
-            run_stage(context, &stage, produce("value"), load).unwrap();
+            let stage = Stage::new("s", 1, None, &1);
+            run_stage(context, &stage, no_plan, produce("value"), load).unwrap();
             fs::write(context.stages_dir().join(stage.folder()).join("value"), "vblue").unwrap();
-            let error = run_stage(context, &stage, produce("value"), load).unwrap_err();
+            let error = run_stage(context, &stage, no_plan, produce("value"), load).unwrap_err();
             assert_eq!(error.exit_code(), 3);
             assert!(error.to_string().contains("changed since it was written"), "{error}");
         });

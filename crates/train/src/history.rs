@@ -62,7 +62,7 @@ impl History {
 }
 
 /// What [`fit`](crate::fit) did.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FitSummary {
     /// Epoch by epoch.
     pub history: History,

@@ -4,12 +4,12 @@ use crate::config::{Experiment, ExperimentConfig};
 use crate::context::RunContext;
 use crate::error::{ExperimentError, Result};
 use crate::observer::{Interrupt, Observer};
-use crate::pipeline::open_workshop;
+use crate::pipeline::open_session;
 use crate::run::{RunOptions, load};
 use crate::stages::{
-    Ensemble, Teacher, Trained, Workshop, check_specialists, cluster_classes, planning, train_generalists,
-    train_specialists,
+    Ensemble, Session, Teacher, Trained, check_specialists, cluster_classes, train_generalists, train_specialists,
 };
+use crate::store::Stage;
 use serde::Serialize;
 use stillhouse_train::metrics_of;
 
@@ -87,8 +87,9 @@ pub fn plan_budget(
     let options = RunOptions { stages: Some(folder.join("stages")), ..options.clone() };
     let context = RunContext::new(&folder, &options, observer, interrupt)?;
     let (experiment, dataset) = load(experiment, &context)?;
-    let (shop, _test) = open_workshop(&experiment, dataset, options.open_device()?, &context)?;
-    let mut probes = Probes::new(&experiment, &shop, budget, probe_share)?;
+    let (session, _test) = open_session(&experiment, dataset, options.open_device()?, &context)?;
+    let planning = RunContext::new(&folder, &options, observer, interrupt)?.planning();
+    let mut probes = Probes::new(&experiment, &session, &planning, budget, probe_share)?;
     probes.plain()?;
     for coverage in COVERAGES {
         for share in CLUSTER_SHARES {
@@ -112,23 +113,32 @@ fn check(config: &ExperimentConfig) -> Result<()> {
 
 struct Probes<'a> {
     experiment: &'a Experiment,
-    shop: &'a Workshop<'a>,
+    session: &'a Session<'a>,
+    /// In which trainings are counted, not made.
+    planning: &'a RunContext<'a>,
     plan: BudgetPlan,
     /// Settings of every probe.
     short: Vec<String>,
-    /// Keys of the trainings that are counted already: candidates share them.
-    counted: Vec<String>,
+    /// The trainings that are counted already: candidates share them.
+    counted: Vec<Stage>,
 }
 
 impl<'a> Probes<'a> {
-    fn new(experiment: &'a Experiment, shop: &'a Workshop<'a>, budget: Budget, share: f64) -> Result<Self> {
+    fn new(
+        experiment: &'a Experiment,
+        session: &'a Session<'a>,
+        planning: &'a RunContext<'a>,
+        budget: Budget,
+        share: f64,
+    ) -> Result<Self> {
         let config = experiment.config();
         let generalist = config.generalist.as_ref().expect("checked before");
         let specialists = config.specialists.as_ref().expect("checked with the config");
         let short_epochs = |n_epochs: usize| ((n_epochs as f64 * share).round() as usize).clamp(1, n_epochs.max(1));
         let epochs = [generalist.training.n_epochs, specialists.training.n_epochs];
         let short = epochs.map(short_epochs);
-        let generalist_flops = planning::recipe_flops(shop, &planning::generalist_recipe(shop, 0))?;
+        let planned = train_generalists(&Session { context: planning, ..session.clone() })?;
+        let generalist_flops = planned[0].fit.train_flops;
         let budget_flops = match budget {
             Budget::Flops(flops) => flops,
             Budget::Generalists(n) => n * generalist_flops,
@@ -139,13 +149,14 @@ impl<'a> Probes<'a> {
         }
         Ok(Self {
             experiment,
-            shop,
+            session,
+            planning,
             plan: BudgetPlan {
                 budget_flops,
                 generalist_flops,
                 probe_epochs: [short[0], epochs[0]],
                 probe_flops: 0.0,
-                n_valid: shop.valid.len(),
+                n_valid: session.data.valid.len(),
                 candidates: Vec::new(),
                 notes: Vec::new(),
             },
@@ -168,20 +179,20 @@ impl<'a> Probes<'a> {
         }
         let n_models = format!("generalist.n_models={n_generalists}");
         let probe = self.experiment.with_overrides(&[&self.short[..], &[n_models]].concat())?;
-        let shop = self.shop.with_config(probe.config());
-        let generalists = train_generalists(&shop)?;
+        let session = Session { config: probe.config(), ..self.session.clone() };
+        let generalists = train_generalists(&session)?;
         self.count(generalists.iter());
         for n in 1..=n_generalists {
-            let teacher = Teacher::Mean(shop.complete_members(&generalists[..n]));
+            let teacher = Teacher::Mean(session.complete_members(&generalists[..n]));
             let settings = vec![format!("generalist.n_models={n}")];
-            self.candidate(&shop, &teacher, n, (0, 0), self.plan.generalist_flops * n as f64, settings)?;
+            self.candidate(&session, &teacher, n, (0, 0), self.plan.generalist_flops * n as f64, settings)?;
         }
         Ok(())
     }
 
     /// Generalists with specialists, if the budget allows them.
     fn specialists(&mut self, n_generalists: usize, coverage: usize, share: f64) -> Result<()> {
-        let n_classes = self.shop.n_classes();
+        let n_classes = self.session.data.n_classes();
         let clustering = self.experiment.config().clustering.as_ref().expect("checked before");
         let Some(n_clusters) = clustering.n_clusters(n_classes) else {
             if share == 1.0 && n_generalists == 1 && coverage == 1 {
@@ -213,9 +224,9 @@ impl<'a> Probes<'a> {
                 return Ok(());
             }
         };
-        let shop = self.shop.with_config(probe.config());
-        let generalists = train_generalists(&shop)?;
-        let clustered = match cluster_classes(&shop, &generalists) {
+        let session = Session { config: probe.config(), ..self.session.clone() };
+        let generalists = train_generalists(&session)?;
+        let clustered = match cluster_classes(&session, &generalists) {
             Ok(clustered) => clustered,
             Err(ExperimentError::Usage(why)) => {
                 self.plan.notes.push(not_tried(&why));
@@ -224,31 +235,32 @@ impl<'a> Probes<'a> {
             Err(error) => return Err(error),
         };
         let whole = self.experiment.with_overrides(&settings)?;
-        let whole = self.shop.with_config(whole.config());
-        let of_specialists = planning::specialists_flops(&whole, &generalists, clustered.as_ref())?;
+        let whole = Session { config: whole.config(), context: self.planning, ..self.session.clone() };
+        let planned = train_specialists(&whole, &generalists, clustered.as_ref())?;
+        let of_specialists: f64 = planned.iter().map(|specialist| specialist.trained.fit.train_flops).sum();
         let flops = self.plan.generalist_flops * n_generalists as f64 + of_specialists;
         if flops > self.plan.budget_flops {
             self.plan.notes.push(not_tried("above the budget"));
             return Ok(());
         }
-        let specialists = train_specialists(&shop, &generalists, clustered.as_ref())?;
-        let checked = check_specialists(&shop, &generalists, specialists)?;
+        let specialists = train_specialists(&session, &generalists, clustered.as_ref())?;
+        let checked = check_specialists(&session, &generalists, specialists)?;
         self.count(generalists.iter().chain(checked.specialists.iter().map(|specialist| &specialist.trained)));
-        let ensemble = Ensemble::new(&shop, &generalists, &checked)?;
+        let ensemble = Ensemble::new(&session, &generalists, &checked)?;
         let counts = (checked.specialists.len(), coverage);
-        self.candidate(&shop, &Teacher::Merged(&ensemble), n_generalists, counts, flops, settings)
+        self.candidate(&session, &Teacher::Merged(&ensemble), n_generalists, counts, flops, settings)
     }
 
     fn candidate(
         &mut self,
-        shop: &Workshop<'_>,
+        session: &Session<'_>,
         teacher: &Teacher<'_>,
         n_generalists: usize,
         (n_specialists, coverage): (usize, usize),
         train_flops: f64,
         settings: Vec<String>,
     ) -> Result<()> {
-        let records = shop.context.with_all_threads(|| teacher.records(shop, &shop.valid))??;
+        let records = session.context.with_all_threads(|| teacher.records(session, &session.data.valid))??;
         let probe_valid_top1 = metrics_of(&records).top1;
         self.plan.candidates.push(BudgetCandidate {
             n_generalists,
@@ -263,8 +275,8 @@ impl<'a> Probes<'a> {
 
     fn count<'t>(&mut self, networks: impl Iterator<Item = &'t Trained>) {
         for trained in networks {
-            if !self.counted.contains(&trained.key) {
-                self.counted.push(trained.key.clone());
+            if !self.counted.contains(&trained.stage) {
+                self.counted.push(trained.stage.clone());
                 self.plan.probe_flops += trained.fit.train_flops;
             }
         }

@@ -1,16 +1,13 @@
 //! `targets`: what a store of soft targets holds, and whether it is what a run's teachers say.
 
-use crate::config::{Baseline, ConfigSource, Experiment};
+use crate::config::{ConfigSource, Experiment};
 use crate::context::RunContext;
 use crate::error::{ExperimentError, Result, file_error};
 use crate::observer::{Interrupt, Observer, Silent};
-use crate::pipeline::open_workshop;
+use crate::pipeline::{open_session, train_teachers};
 use crate::report::format::{bytes, counted, fixed, integer};
 use crate::run::{CONFIG, RunOptions, load};
-use crate::stages::{
-    Ensemble, Member, Teacher, Workshop, check_specialists, cluster_classes, soft_targets_of,
-    train_generalist_ensemble, train_generalists, train_specialists,
-};
+use crate::stages::{Ensemble, Session, Teacher, soft_targets_of};
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -194,18 +191,18 @@ fn recompute(
     // the stages are only read, which is nothing to tell
     let context = RunContext::new(scratch.path(), &options, &Silent, interrupt)?.reading_only();
     let (experiment, dataset) = load(&experiment, &context)?;
-    let (shop, _test) = open_workshop(&experiment, dataset, options.open_device()?, &context)?;
+    let (session, _test) = open_session(&experiment, dataset, options.open_device()?, &context)?;
     let wrong =
         |error| ExperimentError::BadData(anyhow::Error::from(error).context(targets.path().display().to_string()));
-    targets.check_dataset(&shop.student_fingerprint()).map_err(wrong)?;
-    targets.check_labels(&shop.labels).map_err(wrong)?;
-    let check = Check { shop: &shop, targets, observer };
+    targets.check_dataset(&session.data.student_fingerprint()).map_err(wrong)?;
+    targets.check_labels(&session.data.labels).map_err(wrong)?;
+    let check = Check { session: &session, targets, observer };
     let (n_teachers, n_rows, largest_difference) = check.with_teacher(against.n_rows)?;
     Ok(Recomputed { run_dir: run_dir.clone(), n_teachers, n_rows, largest_difference })
 }
 
 struct Check<'a> {
-    shop: &'a Workshop<'a>,
+    session: &'a Session<'a>,
     targets: &'a SoftTargets,
     observer: &'a dyn Observer,
 }
@@ -213,27 +210,17 @@ struct Check<'a> {
 impl Check<'_> {
     /// Finds the teacher that the store names among the run's, and compares.
     fn with_teacher(&self, n_rows: usize) -> Result<(usize, usize, f64)> {
-        let shop = self.shop;
-        let generalists = train_generalists(shop)?;
-        let clustered = cluster_classes(shop, &generalists)?;
-        let specialists = train_specialists(shop, &generalists, clustered.as_ref())?;
-        let specialists = check_specialists(shop, &generalists, specialists)?;
-        let ensemble = Ensemble::new(shop, &generalists, &specialists)?;
-        let members = match shop.config.evaluation.wants(Baseline::GeneralistEnsemble) {
-            true => train_generalist_ensemble(shop, &generalists, clustered.as_ref(), &specialists.specialists)?,
-            false => Vec::new(),
-        };
-        let candidates = [
-            Teacher::Merged(&ensemble),
-            Teacher::Single(shop.generalist_beside(&generalists, 0)),
-            Teacher::Mean(generalists.iter().chain(&members).map(Member::Network).collect()),
-        ];
+        let session = self.session;
+        let teachers = train_teachers(session)?;
+        let ensemble = Ensemble::new(session, &teachers.generalists, &teachers.specialists)?;
+        let candidates: Vec<Teacher<'_>> =
+            teachers.of_students(session, &ensemble).into_iter().map(|wanted| wanted.teacher).collect();
         let teacher = self.named(&candidates)?;
         let rows = self.rows(n_rows)?;
         self.observer.progress("verify", 0, rows.len() as u64);
-        let probs = shop.context.with_all_threads(|| soft_targets_of(shop, &[teacher], &rows))??;
+        let probs = session.context.with_all_threads(|| soft_targets_of(session, &[teacher], &rows))??;
         let mut largest = 0.0_f64;
-        for ((key, _), probs) in rows.iter().zip(probs[0].chunks_exact(shop.n_classes())) {
+        for ((key, _), probs) in rows.iter().zip(probs[0].chunks_exact(session.data.n_classes())) {
             largest = largest.max(self.difference(*key, probs)?);
         }
         Ok((teacher.members().len(), rows.len(), largest))
@@ -253,8 +240,8 @@ impl Check<'_> {
             return Err(file_error(self.targets.path(), "soft targets", what));
         };
         for (member, stored) in teacher.members().iter().zip(stored) {
-            if member.key() != stored.fingerprint {
-                let (found, expected) = (&stored.fingerprint, member.key());
+            if member.stage().key() != stored.fingerprint {
+                let (found, expected) = (&stored.fingerprint, member.stage().key());
                 let what = format!("{}: made by {found}, the run has {expected}: another training", stored.name);
                 return Err(file_error(self.targets.path(), "soft targets", what));
             }
@@ -264,7 +251,7 @@ impl Check<'_> {
 
     /// Rows of the store, drawn at random, with their rows of the student's examples.
     fn rows(&self, n_rows: usize) -> Result<Vec<(ExampleView, usize)>> {
-        let examples = self.shop.student_examples();
+        let examples = self.session.data.student_examples();
         let row_of: HashMap<ExampleId, usize> =
             (0..examples.len()).map(|row| (examples.example_id(row), row)).collect();
         let keys = self.targets.keys();

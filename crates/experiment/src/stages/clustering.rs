@@ -1,13 +1,14 @@
 //! Which classes the generalist confuses, and the clusters that specialists are trained on (paper, sec. 5.2).
 
-use super::held_out::{HeldOut, train_folds};
-use super::{Member, Trained, Workshop};
+use super::held_out::{Fold, HeldOut, train_folds};
+use super::{Member, Session, Trained};
 use crate::error::{ExperimentError, Result, file_error};
 use crate::files::{read_json, write_json};
+use crate::planning::Work;
 use crate::store::{Stage, run_stage};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use stillhouse_core::{ClassClustering, Seed};
+use stillhouse_core::{ClassClustering, ClassId, ClassSubset, Seed};
 use stillhouse_ensemble::{
     ClusteringConfig, ClusteringMethod, Diagnoser, Diagnosis, Hierarchy, OnlineKMeans, class_affinity,
     clustering_agreement,
@@ -23,45 +24,82 @@ pub(crate) struct Clustered {
     pub train_flops: f64,
 }
 
+/// Raised when clusters are found in another way.
+const CODE_VERSION: u32 = 8;
 const CLUSTERING: &str = "clustering.json";
 
 /// Clusters the classes by the generalists' predictions of examples that they did not fit, and says what
-/// specialists on these clusters can win at most, before any of them is trained. None for a config without specialists.
-pub(crate) fn cluster_classes(shop: &Workshop<'_>, generalists: &[Trained]) -> Result<Option<Clustered>> {
-    let Some(config) = &shop.config.clustering else { return Ok(None) };
-    let hierarchy = read_hierarchy(shop)?;
-    let stage = clustering_stage(shop, generalists)?;
+/// specialists on these clusters can win at most, before any of them is trained. None for a config without specialists. A
+/// plan goes on with clusters of equal size until the clusters are known.
+pub(crate) fn cluster_classes(session: &Session<'_>, generalists: &[Trained]) -> Result<Option<Clustered>> {
+    let Some(config) = &session.config.clustering else { return Ok(None) };
+    let hierarchy = read_hierarchy(session)?;
+    let stage = clustering_stage(session, generalists)?;
     let produce = |folder: &Path| {
-        let clustered = compute(shop, config, generalists, hierarchy.as_deref())?;
+        let clustered = compute(session, config, generalists, hierarchy.as_deref())?;
         write_json(&folder.join(CLUSTERING), &clustered)
     };
-    let clustered: Clustered = run_stage(shop.context, &stage, produce, |folder| read_json(&folder.join(CLUSTERING)))?;
-    shop.context.note("clustering", clustered.diagnosis.recommendation.clone());
+    let load = |folder: &Path| read_json(&folder.join(CLUSTERING));
+    let plan = || {
+        let members = session.complete_members(generalists);
+        let clustered = match stage.artifact(session.context.stages_dir()) {
+            Some(folder) => load(&folder)?,
+            None => {
+                let train_flops = train_folds(session, &config.predictions)?.iter().map(Fold::train_flops).sum();
+                equal_clusters(session, config, train_flops)?
+            }
+        };
+        Ok((Work::prediction(&members, session.data.valid.len()), clustered))
+    };
+    let clustered: Clustered = run_stage(session.context, &stage, plan, produce, load)?;
+    session.context.note("clustering", clustered.diagnosis.recommendation.clone());
     Ok(Some(clustered))
 }
 
 /// The stage that clusters by these generalists' confusions.
-pub(crate) fn clustering_stage(shop: &Workshop<'_>, generalists: &[Trained]) -> Result<Stage> {
-    let hierarchy = read_hierarchy(shop)?;
-    let keys: Vec<&str> = shop.complete_members(generalists).iter().map(Member::key).collect();
-    Ok(Stage::new("clustering", None, &(keys, &shop.config.clustering, clustering_seed(shop), &hierarchy)))
+fn clustering_stage(session: &Session<'_>, generalists: &[Trained]) -> Result<Stage> {
+    let hierarchy = read_hierarchy(session)?;
+    let members = session.complete_members(generalists);
+    let stages: Vec<&Stage> = members.iter().map(Member::stage).collect();
+    let inputs = (stages, &session.config.clustering, clustering_seed(session), &hierarchy);
+    Ok(Stage::new("clustering", CODE_VERSION, None, &inputs))
 }
 
-fn clustering_seed(shop: &Workshop<'_>) -> Seed {
-    shop.seed.derive("clustering", 0)
+/// Clusters of equal size, in place of those that are not known yet.
+fn equal_clusters(session: &Session<'_>, config: &ClusteringConfig, train_flops: f64) -> Result<Clustered> {
+    let n_classes = session.data.n_classes();
+    let n_clusters = config.n_clusters(n_classes).unwrap_or(UNKNOWN_N_CLUSTERS);
+    let size = (n_classes * config.coverage.max(1)).div_ceil(n_clusters).min(n_classes - 1);
+    let cluster = |cluster_idx: usize| {
+        let classes = (0..size).map(|nth| ClassId(((cluster_idx * size + nth) % n_classes) as u32));
+        ClassSubset::new(n_classes, classes).expect("fewer distinct classes than there are")
+    };
+    let clustering = ClassClustering::new((0..n_clusters).map(cluster).collect());
+    let clustering = clustering.map_err(|error| ExperimentError::Failed(error.into()))?;
+    if let Some(recorder) = session.context.plan() {
+        recorder.note("the clusters are not known yet: specialists are planned with equal ones");
+    }
+    Ok(Clustered { clustering, diagnosis: Diagnosis::default(), train_flops })
+}
+
+/// Clusters that a plan assumes where the method has no number of them before the predictions are there.
+const UNKNOWN_N_CLUSTERS: usize = 10;
+
+fn clustering_seed(session: &Session<'_>) -> Seed {
+    session.seed.derive("clustering", 0)
 }
 
 fn compute(
-    shop: &Workshop<'_>,
+    session: &Session<'_>,
     config: &ClusteringConfig,
     generalists: &[Trained],
     hierarchy: Option<&str>,
 ) -> Result<Clustered> {
-    let n_classes = shop.n_classes();
-    let folds = train_folds(shop, &config.predictions)?;
+    let n_classes = session.data.n_classes();
+    let folds = train_folds(session, &config.predictions)?;
     let held_out =
-        if folds.is_empty() { HeldOut::validation(shop, generalists) } else { HeldOut::of_folds(shop, &folds) }?;
-    let hierarchy = hierarchy.map(|text| Hierarchy::parse(text, &shop.labels)).transpose().map_err(usage)?;
+        if folds.is_empty() { HeldOut::validation(session, generalists) } else { HeldOut::of_folds(session, &folds) }?;
+    let hierarchy = hierarchy.map(|text| Hierarchy::parse(text, &session.data.labels)).transpose().map_err(usage)?;
     let cluster = |seed: Seed| -> Result<(ClassClustering, f64)> {
         if let ClusteringMethod::OnlineKMeans(_) = config.method {
             let mut online = OnlineKMeans::new(n_classes, config, seed).map_err(usage)?;
@@ -77,7 +115,7 @@ fn compute(
         let clustering = stillhouse_ensemble::cluster_classes(&affinity, config, hierarchy.as_ref(), seed);
         Ok((clustering.map_err(usage)?, affinity.off_diagonal_mass()))
     };
-    let seed = clustering_seed(shop);
+    let seed = clustering_seed(session);
     let (clustering, off_diagonal_mass) = cluster(seed)?;
     let mut diagnoser = Diagnoser::new(&clustering);
     held_out.visit(|probs, labels| diagnoser.push(probs, labels).map_err(usage))?;
@@ -86,15 +124,15 @@ fn compute(
         let (other, _) = cluster(seed.derive("stability", 0))?;
         diagnosis.stability = Some(clustering_agreement(&clustering, &other));
     }
-    let train_flops = folds.iter().map(|fold| fold.trained.fit.train_flops).sum();
+    let train_flops = folds.iter().map(Fold::train_flops).sum();
     Ok(Clustered { clustering, diagnosis, train_flops })
 }
 
 /// Most classes whose pairs are compared between two seeds.
 const MAX_STABILITY: usize = 4000;
 
-fn read_hierarchy(shop: &Workshop<'_>) -> Result<Option<String>> {
-    let method = shop.config.clustering.as_ref().map(|config| &config.method);
+fn read_hierarchy(session: &Session<'_>) -> Result<Option<String>> {
+    let method = session.config.clustering.as_ref().map(|config| &config.method);
     let Some(ClusteringMethod::Hierarchy(hierarchy)) = method else { return Ok(None) };
     let text = std::fs::read_to_string(&hierarchy.path);
     text.map(Some).map_err(|error| file_error(&hierarchy.path, "the class hierarchy cannot be read", error))

@@ -1,21 +1,22 @@
-//! The merged ensemble: generalists and the specialists that are heard, as one distribution (paper, sec. 5.3, eq. 5).
+//! The merged ensemble: generalists and chosen specialists as one distribution (paper, sec. 5.3, eq. 5).
 //!
 //! N rows, C classes, L classes of a specialist.
 
 use super::external::External;
-use super::{CheckedSpecialists, FittedMerge, Member, Specialist, Trained, Workshop};
+use super::{CheckedSpecialists, FittedMerge, Member, Session, Specialist, Trained};
 use crate::config::SpecialistHead;
 use crate::error::{ExperimentError, Result};
+use crate::store::Stage;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use stillhouse_core::Temperature;
 use stillhouse_ensemble::{MergeScratch, MergeStats, Merger, Soften, TeacherScope};
 use stillhouse_targets::soften;
 
-/// Every teacher whose word counts.
+/// Generalists, chosen specialists and external teachers, and how they are merged.
 pub(crate) struct Ensemble<'a> {
-    /// Hash of everything that it depends on but the merge.
-    pub key: String,
+    /// The stage that chose the specialists; none for a trial that stores nothing.
+    stage: Option<Stage>,
     generalists: &'a [Trained],
     specialists: Vec<&'a Specialist>,
     external: &'a [External],
@@ -34,21 +35,21 @@ impl<'a> Ensemble<'a> {
     ///
     /// # Errors
     /// A merge that the config makes impossible.
-    pub fn new(shop: &'a Workshop<'_>, generalists: &'a [Trained], checked: &'a CheckedSpecialists) -> Result<Self> {
-        let ensemble = Self::of(shop, generalists, checked.kept(), checked.fitted)?;
-        Ok(Self { key: checked.key.clone(), ..ensemble })
+    pub fn new(session: &'a Session<'_>, generalists: &'a [Trained], checked: &'a CheckedSpecialists) -> Result<Self> {
+        let ensemble = Self::of(session, generalists, checked.kept(), checked.fitted)?;
+        Ok(Self { stage: Some(checked.stage.clone()), ..ensemble })
     }
 
     /// An ensemble of these networks, one vote for each generalist and the fitted part of one for each specialist, and of
-    /// the external teachers; without a key.
+    /// the external teachers: a trial that stores nothing.
     pub fn of(
-        shop: &'a Workshop<'_>,
+        session: &'a Session<'_>,
         generalists: &'a [Trained],
         specialists: Vec<&'a Specialist>,
         fitted: FittedMerge,
     ) -> Result<Self> {
-        let (merge, n_classes) = (shop.config.merge.clone(), shop.n_classes());
-        let external = &shop.external[..];
+        let (merge, n_classes) = (session.config.merge.clone(), session.data.n_classes());
+        let external = &session.external[..];
         let of_generalists = generalists.iter().map(|_| (TeacherScope::Full, 1.0));
         let of_specialists = specialists.iter().map(|specialist| (scope(specialist), fitted.specialist_weight));
         let of_external = external.iter().map(|external| (external.scope.clone(), external.weight));
@@ -57,7 +58,7 @@ impl<'a> Ensemble<'a> {
         let merger = Merger::new(n_classes, scopes, &weights, &merge)
             .map_err(|error| ExperimentError::Failed(anyhow::anyhow!("merge: {error}")))?;
         Ok(Self {
-            key: String::new(),
+            stage: None,
             generalists,
             specialists,
             external,
@@ -70,6 +71,14 @@ impl<'a> Ensemble<'a> {
         })
     }
 
+    /// The stage that chose the specialists: it depends on everything that the merge depends on but its config.
+    ///
+    /// # Panics
+    /// In a trial.
+    pub fn stage(&self) -> &Stage {
+        self.stage.as_ref().expect("trials store nothing")
+    }
+
     /// Generalists, then specialists, then external teachers.
     pub fn members(&self) -> Vec<Member<'a>> {
         let specialists = self.specialists.iter().map(|specialist| &specialist.trained);
@@ -77,7 +86,7 @@ impl<'a> Ensemble<'a> {
         networks.chain(self.external.iter().map(Member::External)).collect()
     }
 
-    /// The specialists that it hears.
+    /// The specialists that are merged.
     pub fn specialists(&self) -> &[&'a Specialist] {
         &self.specialists
     }

@@ -3,13 +3,17 @@
 use super::left_out::{LeftOut, LeftOutEffects};
 use super::out_of_scope::{self, Confidences, confidences};
 use super::portfolio;
+use super::predictions::visit_predictions;
 use super::samples::{cluster_galleries, soft_target_samples};
-use super::tally::{Complete, Seen, Tally, voices};
+use super::scores::{Complete, ModelScores, SplitScores, members};
+use super::soft_targets::StoredTargets;
 use super::validation::SpecialistCheck;
-use super::{CheckedSpecialists, Clustered, Ensemble, Member, Specialist, Students, Teacher, Trained, Workshop};
+use super::{Clustered, Ensemble, Member, Session, Specialist, Students, Teacher, Trained};
 use crate::config::{SpecialistHead, SpecialistsConfig};
 use crate::error::{ExperimentError, Result};
 use crate::files::{read_json, write_json};
+use crate::pipeline::Teachers;
+use crate::planning::Work;
 use crate::report::counted;
 use crate::report::{
     ClusterReport, ConditionalReport, CoverageRow, Curve, DatasetReport, DustbinReport, EpochPoint, FORMAT_VERSION,
@@ -29,14 +33,9 @@ use stillhouse_train::{Metrics, PredictionRecord, Sampler, TrainingConfig, agree
 
 /// Everything that was trained.
 pub(crate) struct Models<'a> {
-    pub generalists: &'a [Trained],
-    /// The first of them, or the external teacher in its place.
-    pub generalist: Member<'a>,
-    pub specialists: &'a CheckedSpecialists,
+    pub teachers: &'a Teachers,
     pub ensemble: &'a Ensemble<'a>,
     pub students: &'a Students,
-    /// Members of the plain ensemble beside the generalist; empty without that baseline.
-    pub ensemble_members: &'a [Trained],
 }
 
 /// What the evaluation measured and what the page shows of it.
@@ -50,80 +49,68 @@ pub(crate) struct Evaluated {
 
 const EVALUATION: &str = "evaluation.json";
 /// Raised when the evaluation measures more than before, so that finished runs are evaluated anew.
-const VERSION: u32 = 4;
+const CODE_VERSION: u32 = 12;
 
-/// Evaluates all models on the test split, which it takes by value: nobody reads it a second time.
+/// Evaluates all models on the test split, which it takes by value: nobody reads it a second time. None in a plan.
 pub(crate) fn evaluate(
-    shop: &Workshop<'_>,
+    session: &Session<'_>,
     run_name: &str,
     dataset: DatasetReport,
-    clustered: Option<&Clustered>,
     models: &Models<'_>,
-    targets: &SoftTargets,
+    targets: &StoredTargets,
     test: SealedTest,
-) -> Result<Evaluated> {
-    let keys: Vec<String> = models.all_trained().iter().map(|trained| trained.key.clone()).collect();
-    let stage = evaluation_stage(shop, run_name, &dataset, clustered, &keys, &models.specialists.key);
+) -> Result<Option<Evaluated>> {
+    let Teachers { clustered, specialists, .. } = models.teachers;
+    let trained: Vec<&Stage> = models.all_trained().iter().map(|trained| &trained.stage).collect();
+    let config = (&session.config.merge, &session.config.evaluation, &specialists.stage);
+    let clustering = clustered.as_ref().map(|clustered| &clustered.clustering);
+    let inputs = (run_name, &dataset, clustering, trained, config);
+    let stage = Stage::new("evaluation", CODE_VERSION, None, &inputs);
+    let plan = || {
+        let members: Vec<Member<'_>> = models.all_trained().into_iter().map(Member::Network).collect();
+        Ok((Work::prediction(&members, session.data.valid.len() + test.len()), None))
+    };
+    let load = |folder: &Path| read_json(&folder.join(EVALUATION)).map(Some);
+    if session.context.plan().is_some() {
+        return run_stage(session.context, &stage, plan, |_| unreachable!("a plan evaluates nothing"), load);
+    }
     let produce = |folder: &Path| {
         let (test, out_of_scope) = test.unseal_all();
         let out_of_scope = out_of_scope.as_ref();
-        let evaluated = shop.context.with_all_threads(|| {
-            Evaluation { shop, models, clustered, test: &test, out_of_scope }.run(run_name, dataset, targets)
+        let targets = targets.targets.as_ref().expect("only a plan goes on without the targets");
+        let evaluated = session.context.with_all_threads(|| {
+            let clustered = clustered.as_ref();
+            Evaluation { session, models, clustered, test: &test, out_of_scope }.run(run_name, dataset, targets)
         })??;
         write_json(&folder.join(EVALUATION), &evaluated)
     };
-    run_stage(shop.context, &stage, produce, |folder| read_json(&folder.join(EVALUATION)))
-}
-
-/// The stage that evaluates the networks with these keys: generalists, specialists, students, other members of the plain
-/// ensemble; `specialists_key` is that of their choice.
-pub(crate) fn evaluation_stage(
-    shop: &Workshop<'_>,
-    run_name: &str,
-    dataset: &DatasetReport,
-    clustered: Option<&Clustered>,
-    keys: &[String],
-    specialists_key: &str,
-) -> Stage {
-    let config = (&shop.config.merge, &shop.config.evaluation, specialists_key);
-    let clustering = clustered.map(|clustered| &clustered.clustering);
-    Stage::new("evaluation", None, &(VERSION, run_name, dataset, clustering, keys, config))
+    run_stage(session.context, &stage, || unreachable!("no plan"), produce, load)
 }
 
 impl<'a> Models<'a> {
-    /// The merged ensemble.
-    pub fn merged(&self) -> Teacher<'a> {
-        Teacher::Merged(self.ensemble)
-    }
-
-    /// The plain ensemble of equal cost, if it was asked for.
-    pub fn plain_ensemble(&self) -> Option<Teacher<'a>> {
-        let members = self.generalists.iter().chain(self.ensemble_members).map(Member::Network).collect();
-        (self.generalists.len() + self.ensemble_members.len() > 1).then_some(Teacher::Mean(members))
-    }
-
     fn all_trained(&self) -> Vec<&'a Trained> {
-        let specialists = self.specialists.specialists.iter().map(|specialist| &specialist.trained);
+        let Teachers { generalists, specialists, ensemble_members, .. } = self.teachers;
+        let specialists = specialists.specialists.iter().map(|specialist| &specialist.trained);
         let students = std::iter::once(&self.students.student).chain(&self.students.twins);
-        self.generalists.iter().chain(specialists).chain(students).chain(self.ensemble_members).collect()
+        generalists.iter().chain(specialists).chain(students).chain(ensemble_members).collect()
     }
 
-    /// All that predict every class.
-    fn complete(&self) -> Vec<(Role, Teacher<'a>)> {
+    /// All models that predict every class.
+    fn complete(&self, session: &'a Session<'_>) -> Vec<(Role, Teacher<'a>)> {
         let student = |trained: &'a Trained| (trained.role, Teacher::Single(Member::Network(trained)));
         let mut complete = vec![
-            (Role::Generalist, Teacher::Single(self.generalist)),
-            (Role::MergedEnsemble, self.merged()),
+            (Role::Generalist, Teacher::Single(self.teachers.generalist(session))),
+            (Role::MergedEnsemble, Teacher::Merged(self.ensemble)),
             student(&self.students.student),
         ];
         complete.extend(self.students.twins.iter().map(student));
-        complete.extend(self.plain_ensemble().map(|teacher| (Role::PlainEnsemble, teacher)));
+        complete.extend(self.teachers.plain_ensemble().map(|teacher| (Role::PlainEnsemble, teacher)));
         complete
     }
 }
 
 struct Evaluation<'a> {
-    shop: &'a Workshop<'a>,
+    session: &'a Session<'a>,
     models: &'a Models<'a>,
     clustered: Option<&'a Clustered>,
     test: &'a Split,
@@ -156,7 +143,7 @@ struct Predicted {
 
 impl Evaluation<'_> {
     fn run(&self, run_name: &str, dataset: DatasetReport, targets: &SoftTargets) -> Result<Evaluated> {
-        let complete = self.models.complete();
+        let complete = self.models.complete(self.session);
         let Predicted { mut on_test, own, left_out, portfolio, n_unmet } = self.predict_all(&complete)?;
         let ensemble_records = of_role(&on_test, Role::MergedEnsemble).records.clone();
         for model in &mut on_test {
@@ -166,12 +153,12 @@ impl Evaluation<'_> {
         let of = |role: Role| complete.iter().find(|(found, _)| *found == role).map(|(_, teacher)| teacher);
         let shown =
             [Role::MergedEnsemble, Role::Generalist, Role::Student].map(|role| of(role).expect("always evaluated"));
-        let samples = soft_target_samples(self.shop, self.test, &ensemble_records, shown)?;
+        let samples = soft_target_samples(self.session, self.test, &ensemble_records, shown)?;
         let top1 = |role: Role| of_role(&on_test, role).report.top1;
         let report = Report {
             format_version: FORMAT_VERSION,
             name: run_name.to_owned(),
-            seed: self.shop.config.seed,
+            seed: self.session.config.seed,
             dataset,
             gain_kept: gain_kept(top1(Role::Student), top1(Role::TwinOnLabels), top1(Role::MergedEnsemble)),
             conditional: self.conditional_table(&on_test, &clusters),
@@ -189,6 +176,7 @@ impl Evaluation<'_> {
             cluster_stability: self.clustered.and_then(|clustered| clustered.diagnosis.stability),
             dustbin_corrections: self
                 .models
+                .teachers
                 .specialists
                 .specialists
                 .iter()
@@ -205,8 +193,8 @@ impl Evaluation<'_> {
         let lengths = self.training_lengths();
         let told = told.chain(crate::report::few_steps(&lengths));
         let warnings = told.chain(crate::report::warnings(&report, &curves)).collect();
-        let subsets = self.models.specialists.specialists.iter().map(|specialist| &specialist.subset);
-        let cluster_galleries = cluster_galleries(self.shop, subsets)?;
+        let subsets = self.models.teachers.specialists.specialists.iter().map(|specialist| &specialist.subset);
+        let cluster_galleries = cluster_galleries(self.session, subsets)?;
         let next_steps = crate::report::next_steps(&report, &curves, &lengths);
         let report = Report { warnings, next_steps, ..report }.sanitised();
         Ok(Evaluated { report, curves, cluster_galleries, soft_target_samples: samples })
@@ -214,17 +202,18 @@ impl Evaluation<'_> {
 
     /// Epochs and optimizer steps of each role in the config; of the specialists, those of the smallest.
     fn training_lengths(&self) -> Vec<TrainingLength> {
-        let config = self.shop.config;
+        let config = self.session.config;
         let length = |section, training: &TrainingConfig, n_rows| TrainingLength {
             section,
             n_epochs: training.n_epochs as u64,
             n_steps: (training.n_epochs * training.steps_per_epoch(n_rows)) as u64,
         };
-        let n_train = self.shop.train.len();
-        let n_student = self.shop.transfer.as_ref().map_or(n_train, |transfer| transfer.split.len());
+        let n_train = self.session.data.train.len();
+        let n_student = self.session.data.transfer.as_ref().map_or(n_train, |transfer| transfer.split.len());
         let generalist = config.generalist.as_ref().map(|c| length(Section::Generalist, &c.training, n_train));
-        let epoch_len = |subset: &ClassSubset| Sampler::half_and_half(&self.shop.train, subset).epoch_len(n_train);
-        let smallest = self.models.specialists.specialists.iter().map(|s| epoch_len(&s.subset)).min();
+        let epoch_len =
+            |subset: &ClassSubset| Sampler::half_and_half(&self.session.data.train, subset).epoch_len(n_train);
+        let smallest = self.models.teachers.specialists.specialists.iter().map(|s| epoch_len(&s.subset)).min();
         let specialists = config
             .specialists
             .as_ref()
@@ -236,8 +225,9 @@ impl Evaluation<'_> {
 
     /// A sentence for each specialist that is missing, since its clusters' numbers are missing too.
     fn failed_specialists(&self) -> Vec<String> {
-        let is_there =
-            |cluster_idx: &usize| self.models.specialists.specialists.iter().any(|s| s.cluster_idx == *cluster_idx);
+        let is_there = |cluster_idx: &usize| {
+            self.models.teachers.specialists.specialists.iter().any(|s| s.cluster_idx == *cluster_idx)
+        };
         let n_clusters = self.clustered.map_or(0, |clustered| clustered.clustering.clusters().len());
         let failed = (0..n_clusters).filter(|cluster_idx| !is_there(cluster_idx));
         failed.map(|idx| format!("Specialist {idx} failed and is left out of everything below.")).collect()
@@ -245,9 +235,9 @@ impl Evaluation<'_> {
 
     /// A fit of the merge that found no best value.
     fn extreme_fit(&self) -> Option<String> {
-        let is_fitted = self.shop.config.merge.calibration == Calibration::Temperature
-            || self.shop.config.merge.weights == TeacherWeights::Fitted {};
-        (is_fitted && self.models.specialists.fitted.is_extreme()).then(|| {
+        let is_fitted = self.session.config.merge.calibration == Calibration::Temperature
+            || self.session.config.merge.weights == TeacherWeights::Fitted {};
+        (is_fitted && self.models.teachers.specialists.fitted.is_extreme()).then(|| {
             "A temperature or weight of the merge was fitted to the end of its range: the validation split is too small \
              or too easy to tell."
                 .to_owned()
@@ -256,69 +246,70 @@ impl Evaluation<'_> {
 
     /// What the numbers of teachers from elsewhere leave out.
     fn notes(&self) -> Vec<String> {
-        let names: Vec<&str> = self.shop.external.iter().map(|external| external.name.as_str()).collect();
+        let names: Vec<&str> = self.session.external.iter().map(|external| external.name.as_str()).collect();
         let text = format!(
             "Size, training cost and latency of external teachers are not known and are counted as nothing: {}.",
             names.join(", ")
         );
         let of_external = (!names.is_empty()).then_some(text);
-        let of_transfer = self.shop.transfer.as_ref().map(|transfer| {
+        let of_transfer = self.session.data.transfer.as_ref().map(|transfer| {
             format!(
                 "Students on soft targets also saw {} texts without labels, in as many more steps; the twin on hard labels \
                  cannot, so that its distance is not that of the targets alone.",
                 transfer.n_unlabelled
             )
         });
-        let temperature = self.models.specialists.fitted.temperature;
+        let temperature = self.models.teachers.specialists.fitted.temperature;
         let of_calibration = (temperature != Temperature::ONE).then(|| {
             format!("The merged logits are divided by {:.3}, fitted on the validation split.", temperature.get())
         });
-        let warnings = self.shop.context.warnings();
+        let warnings = self.session.context.warnings();
         of_external.into_iter().chain(of_transfer).chain(of_calibration).chain(warnings).collect()
     }
 
-    /// Asks every network once about each split.
+    /// Scores of all models on the test and the validation split; every network predicts each example once.
     fn predict_all(&self, complete: &Complete<'_>) -> Result<Predicted> {
-        let (shop, models) = (self.shop, self.models);
-        let voices = voices(complete, &models.specialists.specialists);
-        let mut left_out = LeftOut::new(shop, models, self.test.len());
-        let mut on_test = Tally::new(shop, models, complete, self.test, self.out_of_scope.is_some())?;
+        let (session, models) = (self.session, self.models);
+        let (test, valid) = (self.test, &session.data.valid);
+        let members = members(complete, &models.teachers.specialists.specialists);
+        let mut left_out = LeftOut::new(session, models, test.len());
+        let mut on_test = SplitScores::new(session, models, complete, test, self.out_of_scope.is_some())?;
         let n_unmet_before = models.ensemble.n_unmet();
-        voices.ask(shop, self.test, |rows, answers| {
-            left_out.add(&rows, &self.test.labels()[rows.clone()], answers);
-            on_test.add(&rows, answers)
+        visit_predictions(session, &members, test, |rows, predictions| {
+            left_out.add(&rows, &test.labels()[rows.clone()], predictions);
+            on_test.add(&rows, predictions)
         })?;
         let n_unmet = models.ensemble.n_unmet() - n_unmet_before;
-        let mut on_valid = Tally::new(shop, models, complete, &shop.valid, false)?;
-        voices.ask(shop, &shop.valid, |rows, answers| on_valid.add(&rows, answers))?;
-        let out_of_scope = self.out_of_scope.map(|others| confidences(shop, complete, others)).transpose()?;
+        let mut on_valid = SplitScores::new(session, models, complete, valid, false)?;
+        visit_predictions(session, &members, valid, |rows, predictions| on_valid.add(&rows, predictions))?;
+        let out_of_scope = self.out_of_scope.map(|others| confidences(session, complete, others)).transpose()?;
         let own = on_test.own.iter().zip(&on_valid.own);
         Ok(Predicted {
             own: own.map(|(test, valid)| [metrics_of(test), metrics_of(valid)]).collect(),
             left_out: left_out.finish()?,
             portfolio: portfolio::points(models, self.clustered, &on_test.portfolio, &on_valid.portfolio),
             n_unmet,
-            on_test: self.on_test(complete, on_test.seen, &on_valid.seen, out_of_scope.as_deref())?,
+            on_test: self.on_test(complete, on_test.models, &on_valid.models, out_of_scope.as_deref())?,
         })
     }
 
-    /// What was seen of each complete model on the test and the validation split, and on examples of no class.
+    /// Scores of each model that predicts every class on the test and the validation split, and on examples of no class.
     fn on_test(
         &self,
         complete: &Complete<'_>,
-        on_test: Vec<Seen<'_>>,
-        on_valid: &[Seen<'_>],
+        on_test: Vec<ModelScores<'_>>,
+        on_valid: &[ModelScores<'_>],
         on_others: Option<&[Confidences]>,
     ) -> Result<Vec<OnTest>> {
-        let of_model = |(idx, ((role, teacher), seen)): (usize, (&(Role, Teacher<'_>), Seen<'_>))| {
+        let of_model = |(idx, ((role, teacher), scores)): (usize, (&(Role, Teacher<'_>), ModelScores<'_>))| {
             let valid_top1 = metrics_of(&on_valid[idx].records).top1;
-            let confidences = seen.confidences.as_ref().zip(on_others);
+            let confidences = scores.confidences.as_ref().zip(on_others);
             Ok(OnTest {
                 role: *role,
-                report: self.report_of(*role, teacher, &metrics_of(&seen.records), valid_top1)?,
-                correct: seen.records.iter().map(PredictionRecord::is_correct).collect(),
-                records: seen.records,
-                conditional_top1: seen.conditional.finish(),
+                report: self.report_of(*role, teacher, &metrics_of(&scores.records), valid_top1)?,
+                correct: scores.records.iter().map(PredictionRecord::is_correct).collect(),
+                records: scores.records,
+                conditional_top1: scores.conditional.finish(),
                 out_of_scope: confidences.map(|(confidences, others)| confidences.against(*role, &others[idx])),
             })
         };
@@ -344,11 +335,11 @@ impl Evaluation<'_> {
 
     /// Median and 95th percentile of the milliseconds of one example, after warm-up, in this thread pool.
     fn latency_ms(&self, teacher: &Teacher<'_>) -> Result<[f64; 2]> {
-        let one = self.shop.valid.select(&[0]);
+        let one = self.session.data.valid.select(&[0]);
         let mut times_ms = Vec::with_capacity(N_LATENCY_RUNS);
         for run in 0..N_LATENCY_WARMUPS + N_LATENCY_RUNS {
             let start = Instant::now();
-            teacher.predict(self.shop, &one)?;
+            teacher.predict(self.session, &one)?;
             if run >= N_LATENCY_WARMUPS {
                 times_ms.push(start.elapsed().as_secs_f64() * 1e3);
             }
@@ -365,18 +356,18 @@ impl Evaluation<'_> {
         left_out: &LeftOutEffects,
     ) -> (Vec<ClusterReport>, Vec<ModelReport>) {
         let generalist = of_role(on_test, Role::Generalist);
-        let checked = self.models.specialists;
+        let checked = &self.models.teachers.specialists;
         let diagnoses = self.clustered.map_or(&[][..], |clustered| &clustered.diagnosis.clusters);
         let report = |(idx, specialist): (usize, &Specialist)| {
             let [own, on_valid] = &own[idx];
             let generalist_top1 = generalist.conditional_top1[idx].unwrap_or(0.0);
-            let heard_as = checked.kept.iter().position(|kept| *kept == idx);
+            let merged_as = checked.kept.iter().position(|kept| *kept == idx);
             let cluster = ClusterReport {
                 classes: specialist
                     .subset
                     .members()
                     .iter()
-                    .map(|class| self.shop.labels[class.index()].clone())
+                    .map(|class| self.session.data.labels[class.index()].clone())
                     .collect(),
                 oracle_gain: diagnoses[specialist.cluster_idx].oracle_gain,
                 generalist_conditional_top1: generalist_top1,
@@ -384,8 +375,8 @@ impl Evaluation<'_> {
                 specialist_gain: own.top1 - generalist_top1,
                 n_valid: checked.checks[idx].n_own as u64,
                 helps: own.top1 > generalist_top1,
-                is_heard: heard_as.is_some(),
-                left_out_effect: heard_as.map(|position| left_out.effects[position]),
+                is_heard: merged_as.is_some(),
+                left_out_effect: merged_as.map(|position| left_out.effects[position]),
                 n_left_out: left_out.n_examples as u64,
             };
             (cluster, model_report(specialist.trained.role, &[&specialist.trained], own, on_valid.top1))
@@ -397,7 +388,7 @@ impl Evaluation<'_> {
     fn conditional_table(&self, on_test: &[OnTest], clusters: &[ClusterReport]) -> Option<ConditionalReport> {
         let (generalist, ensemble) = (of_role(on_test, Role::Generalist), of_role(on_test, Role::MergedEnsemble));
         let (mut n_examples, mut by_generalist, mut by_ensemble) = (0, 0.0, 0.0);
-        let specialists = self.models.specialists.specialists.iter().zip(clusters);
+        let specialists = self.models.teachers.specialists.specialists.iter().zip(clusters);
         for ((specialist, cluster), by_merge) in specialists.zip(&ensemble.conditional_top1) {
             let subset = &specialist.subset;
             let n_own = self.test.labels().iter().filter(|class| subset.contains(**class)).count();
@@ -424,7 +415,7 @@ impl Evaluation<'_> {
 
     /// Each specialist's dustbin on the validation split.
     fn dustbins(&self) -> Vec<Option<DustbinReport>> {
-        let config = self.shop.config.specialists.as_ref();
+        let config = self.session.config.specialists.as_ref();
         let uses_refit = config.is_some_and(SpecialistsConfig::refits_dustbins);
         let report = |check: &SpecialistCheck| {
             check.dustbin.map(|dustbin| DustbinReport {
@@ -439,13 +430,13 @@ impl Evaluation<'_> {
                 uses_refit,
             })
         };
-        self.models.specialists.checks.iter().map(report).collect()
+        self.models.teachers.specialists.checks.iter().map(report).collect()
     }
 
     /// The paper's Table 4: by the number of specialists that cover the true class.
     fn coverage(&self, on_test: &[OnTest]) -> Result<Vec<CoverageRow>> {
         let trained: Vec<_> =
-            self.models.specialists.specialists.iter().map(|specialist| specialist.subset.clone()).collect();
+            self.models.teachers.specialists.specialists.iter().map(|specialist| specialist.subset.clone()).collect();
         if trained.is_empty() {
             return Ok(Vec::new());
         }
@@ -534,5 +525,5 @@ fn curve(trained: &Trained) -> Curve {
         valid_top1: record.valid_top1,
         learning_rate: record.learning_rate,
     };
-    Curve { model: trained.name.clone(), epochs: trained.fit.history.epochs.iter().map(point).collect() }
+    Curve { model: trained.stage.name().to_owned(), epochs: trained.fit.history.epochs.iter().map(point).collect() }
 }

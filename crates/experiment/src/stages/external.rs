@@ -2,10 +2,11 @@
 //!
 //! N examples of a source, C classes, L classes of one teacher.
 
-use super::Workshop;
+use super::Session;
 use crate::config::ExternalTeacherConfig;
 use crate::error::{ExperimentError, Result, file_error, store_error};
 use crate::external::{ExternalTeacher, Predictions};
+use crate::planning::Work;
 use crate::store::{Stage, run_stage};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,13 +15,15 @@ use stillhouse_data::{SealedTest, Source, Split};
 use stillhouse_ensemble::TeacherScope;
 use stillhouse_targets::{Layout, SoftTargets, TargetsInfo, TargetsWriter};
 
+/// Raised when predictions are read in another way.
+const CODE_VERSION: u32 = 8;
 const PREDICTIONS: &str = "predictions.safetensors";
 
 /// A teacher that is known by its predictions only.
 pub(crate) struct External {
     pub name: String,
-    /// Hash of its predictions, of how they are read and of how much they count.
-    pub key: String,
+    /// Stands for its predictions, how they are read and how much they count.
+    pub stage: Stage,
     pub scope: TeacherScope,
     pub weight: f64,
     /// Its probabilities for every example of a source, in the order of its scope.
@@ -45,35 +48,40 @@ impl External {
 }
 
 /// Reads the predictions of all external teachers, or finds those that were read before.
-pub(crate) fn read_external_teachers(shop: &Workshop<'_>, test: &SealedTest) -> Result<Vec<External>> {
+pub(crate) fn read_external_teachers(session: &Session<'_>, test: &SealedTest) -> Result<Vec<External>> {
     let sources: BTreeMap<Source, usize> =
-        [shop.train.source(), shop.valid.source(), test.source()].into_iter().collect();
-    let configs = shop.config.external_teachers.iter().enumerate();
-    configs.map(|(idx, config)| read_one(shop, idx, config, &sources)).collect()
+        [session.data.train.source(), session.data.valid.source(), test.source()].into_iter().collect();
+    let configs = session.config.external_teachers.iter().enumerate();
+    configs.map(|(idx, config)| read_one(session, idx, config, &sources)).collect()
 }
 
 fn read_one(
-    shop: &Workshop<'_>,
+    session: &Session<'_>,
     idx: usize,
     config: &ExternalTeacherConfig,
     sources: &BTreeMap<Source, usize>,
 ) -> Result<External> {
     let mut predictions = BTreeMap::new();
-    let mut keys = Vec::new();
+    let mut stages = Vec::new();
     let mut scope = TeacherScope::Full;
     for (source, n_examples) in sources {
-        let file = open(shop, config, *source, *n_examples)?;
-        scope = file.scope(shop.n_classes())?;
-        let stored = store(shop, idx, config, *source, file)?;
-        keys.push(stored.0);
-        predictions.insert(*source, stored.1);
+        let file = open(session, config, *source, *n_examples)?;
+        scope = file.scope(session.data.n_classes())?;
+        let (stage, stored) = store(session, idx, config, *source, file)?;
+        stages.push(stage);
+        predictions.extend(stored.map(|stored| (*source, stored)));
     }
-    let (name, weight) = (config.name.clone(), config.weight);
-    Ok(External { name, key: format!("{}, weight {weight}", keys.join("-")), scope, weight, predictions })
+    let stage = Stage::new("external_teacher", CODE_VERSION, Some(idx), &(stages, config.weight));
+    Ok(External { name: config.name.clone(), stage, scope, weight: config.weight, predictions })
 }
 
 /// Opens a file and checks that it has a row for every example of its source.
-fn open(shop: &Workshop<'_>, config: &ExternalTeacherConfig, source: Source, n_examples: usize) -> Result<Predictions> {
+fn open(
+    session: &Session<'_>,
+    config: &ExternalTeacherConfig,
+    source: Source,
+    n_examples: usize,
+) -> Result<Predictions> {
     let file = Predictions::open(&ExternalTeacher::of_config(config, path_of(config, source)?), Path::new(""))?;
     if file.n_rows() != n_examples {
         let what = match source {
@@ -86,10 +94,9 @@ fn open(shop: &Workshop<'_>, config: &ExternalTeacherConfig, source: Source, n_e
         );
     }
     let (n_classes, is_all) = file.n_classes();
-    match is_all && n_classes != shop.n_classes() {
-        true => {
-            Err(file.error(&format!("found {n_classes} columns, expected {}, one for each class", shop.n_classes())))
-        }
+    match is_all && n_classes != session.data.n_classes() {
+        true => Err(file
+            .error(&format!("found {n_classes} columns, expected {}, one for each class", session.data.n_classes()))),
         false => Ok(file),
     }
 }
@@ -106,26 +113,25 @@ fn path_of(config: &ExternalTeacherConfig, source: Source) -> Result<&PathBuf> {
     })
 }
 
-/// The predictions as probabilities in a store, with the key of the stage that read them.
+/// The predictions as probabilities in a store, none in a plan, and the stage that reads them.
 fn store(
-    shop: &Workshop<'_>,
+    session: &Session<'_>,
     idx: usize,
     config: &ExternalTeacherConfig,
     source: Source,
     mut file: Predictions,
-) -> Result<(String, SoftTargets)> {
+) -> Result<(Stage, Option<SoftTargets>)> {
     let how = (config.space, &config.classes, config.dustbin, config.dustbin_bias);
-    let columns = file.scope(shop.n_classes())?;
-    let columns = format!("{columns:?}");
-    let content = file.fingerprint()?;
-    let stage = Stage::new("external", Some(idx), &(content, how, columns, source as usize, shop.n_classes()));
+    let scope = file.scope(session.data.n_classes())?;
+    let inputs = (file.fingerprint()?, how, scope.subset(), source as usize, session.data.n_classes());
+    let stage = Stage::new("external", CODE_VERSION, Some(idx), &inputs);
     let n_columns = file.n_columns();
     let produce = |folder: &Path| {
         let path = folder.join(PREDICTIONS);
         let wrong = |error| store_error(&path, &error);
         let info = TargetsInfo {
             layout: Layout::Dense {},
-            dataset: shop.fingerprint.clone(),
+            dataset: session.data.fingerprint.clone(),
             teachers: Vec::new(),
             transform: "none".into(),
             labels: (0..n_columns).map(|column| format!("output {column}")).collect(),
@@ -133,8 +139,8 @@ fn store(
         let key = |row: usize| ExampleView { example: source.example(row), view: None };
         let writer = TargetsWriter::create(&path, info, (0..file.n_rows()).map(key).collect()).map_err(wrong)?;
         for chunk_idx in 0..writer.n_chunks() {
-            shop.context.check_interrupt()?;
-            shop.context.progress(&config.name, chunk_idx as u64, writer.n_chunks() as u64);
+            session.context.check_interrupt()?;
+            session.context.progress(&config.name, chunk_idx as u64, writer.n_chunks() as u64);
             let rows = file.read(writer.chunk_rows(chunk_idx).len())?;
             let probs: Vec<f32> = rows.into_iter().map(|prob| prob as f32).collect();
             writer.write_chunk(chunk_idx, &probs).map_err(wrong)?;
@@ -143,8 +149,8 @@ fn store(
     };
     let load = |folder: &Path| {
         let path = folder.join(PREDICTIONS);
-        SoftTargets::open(&path).map_err(|error| file_error(&path, "predictions", error))
+        SoftTargets::open(&path).map(Some).map_err(|error| file_error(&path, "predictions", error))
     };
-    let targets = run_stage(shop.context, &stage, produce, load)?;
-    Ok((stage.key().to_owned(), targets))
+    let targets = run_stage(session.context, &stage, || Ok((Work::Other, None)), produce, load)?;
+    Ok((stage, targets))
 }

@@ -1,45 +1,57 @@
-//! The network that knows every class (paper, sec. 5.1).
+//! The network that knows every class (paper, sec. 5.1), and the plain ensemble of generalists that costs as much as the
+//! specialists.
 
-use super::Workshop;
-use super::training::{Recipe, Trained, global_validation, train_model, train_side_by_side};
+use super::recipe::Recipe;
+use super::training::{Trained, train_side_by_side};
+use super::{Clustered, Session, Specialist};
 use crate::error::Result;
-use crate::role::Role;
-use stillhouse_train::{LabelView, Objective, Sampler};
 
-/// Trains the generalists, one with all threads, several side by side; none where the config has external ones only.
-pub(crate) fn train_generalists(shop: &Workshop<'_>) -> Result<Vec<Trained>> {
-    match shop.config.n_generalists() {
-        0 => Ok(Vec::new()),
-        1 => Ok(vec![shop.context.alone(|share| train_model(shop, &generalist_recipe(shop, 0), share))??]),
-        n_models => {
-            let recipes: Vec<_> = (0..n_models).map(|member| generalist_recipe(shop, member)).collect();
-            train_side_by_side(shop, &recipes)?.into_iter().collect()
-        }
-    }
+/// Trains the generalists; none where the config has external teachers only.
+pub(crate) fn train_generalists(session: &Session<'_>) -> Result<Vec<Trained>> {
+    train_members(session, 0..session.config.n_generalists())
 }
 
-/// The generalist (0), or another one that differs in its seed alone: a member of the plain ensemble.
-pub(crate) fn generalist_recipe<'a>(shop: &Workshop<'a>, member: usize) -> Recipe<'a> {
-    let config = shop.config.generalist.as_ref().expect("only configs with a generalist train any");
-    Recipe {
-        role: Role::Generalist,
-        kind: Role::Generalist.kind(),
-        index: (member > 0).then_some(member),
-        model: &config.model,
-        tokenizer: config.tokenizer.as_ref(),
-        training: &config.training,
-        seed: shop.seed.derive(Role::Generalist.kind(), member as u64),
-        start: None,
-        n_outputs: shop.n_classes(),
-        with_transfer: false,
-        sampler: Sampler::All,
-        objective: Objective::HardLabels(LabelView::Global),
-        views: shop.fresh_views(),
-        validation: global_validation(shop),
-        frozen: None,
-        frozen_features: None,
-        bias_corrections: Vec::new(),
-        flops_beside: 0.0,
-        depends_on: Vec::new(),
+/// Trains the further generalists of the control: the plain ensemble that costs as much training as the generalists, the
+/// search for clusters and the specialists.
+pub(crate) fn train_generalist_ensemble(
+    session: &Session<'_>,
+    generalists: &[Trained],
+    clustered: Option<&Clustered>,
+    specialists: &[Specialist],
+) -> Result<Vec<Trained>> {
+    let Some(generalist) = generalists.first() else { return Ok(Vec::new()) };
+    let specialists_flops: f64 = specialists.iter().map(|specialist| specialist.trained.fit.train_flops).sum();
+    let specialists_flops = specialists_flops + clustered.map_or(0.0, |clustered| clustered.train_flops);
+    let n_members = n_equal_cost_members(generalists.len(), generalist.fit.train_flops, specialists_flops);
+    train_members(session, generalists.len()..n_members)
+}
+
+fn train_members(session: &Session<'_>, members: std::ops::Range<usize>) -> Result<Vec<Trained>> {
+    let recipes: Vec<_> = members.map(|member| Recipe::generalist(session, member)).collect();
+    train_side_by_side(session, &recipes)?.into_iter().collect()
+}
+
+/// Share of one generalist's cost above which the control ensemble gets one more member.
+const WORTH_A_MEMBER: f64 = 0.05;
+
+/// Number of generalists that cost at least as much training as `n_models` of them and the specialists, in
+/// floating-point operations with the head included; two at least, or it would be no ensemble. Rounded up: the baseline
+/// gets the benefit of the doubt.
+fn n_equal_cost_members(n_models: usize, generalist_flops: f64, specialists_flops: f64) -> usize {
+    let ratio = n_models as f64 + specialists_flops / generalist_flops;
+    ((ratio - WORTH_A_MEMBER).ceil() as usize).max(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_baseline_never_gets_clearly_less_compute() {
+        assert_eq!(n_equal_cost_members(1, 1.0, 0.3), 2);
+        assert_eq!(n_equal_cost_members(1, 1.0, 1.02), 2);
+        assert_eq!(n_equal_cost_members(1, 1.0, 1.2), 3);
+        assert_eq!(n_equal_cost_members(1, 1.0, 0.0), 2);
+        assert_eq!(n_equal_cost_members(3, 1.0, 0.6), 4);
     }
 }

@@ -1,9 +1,8 @@
 //! What the merge would be without one of its specialists.
 
-use super::answers::{Answers, Sample};
 use super::evaluation::Models;
-use super::teacher::PROBS_AT_ONCE;
-use super::{Ensemble, Workshop};
+use super::predictions::{PROBS_AT_ONCE, Predictions, Sample};
+use super::{Ensemble, Session};
 use crate::error::Result;
 use std::ops::Range;
 use stillhouse_core::ClassId;
@@ -14,7 +13,7 @@ const MAX_MERGES: usize = 50_000;
 
 /// What the merge is made of, on as many examples of a split as keep memory and the number of merges bounded.
 pub(super) struct LeftOut<'a> {
-    shop: &'a Workshop<'a>,
+    session: &'a Session<'a>,
     models: &'a Models<'a>,
     sample: Sample,
     labels: Vec<ClassId>,
@@ -30,43 +29,43 @@ pub(super) struct LeftOutEffects {
 
 impl<'a> LeftOut<'a> {
     /// Nothing seen yet.
-    pub fn new(shop: &'a Workshop<'a>, models: &'a Models<'a>, n_rows: usize) -> Self {
-        let n_heard = models.specialists.kept.len();
+    pub fn new(session: &'a Session<'a>, models: &'a Models<'a>, n_rows: usize) -> Self {
+        let n_heard = models.teachers.specialists.kept.len();
         let n_rows = if n_heard > 0 { n_rows } else { 0 };
-        let most = (MAX_MERGES / n_heard.max(1)).min(PROBS_AT_ONCE / shop.n_classes());
+        let most = (MAX_MERGES / n_heard.max(1)).min(PROBS_AT_ONCE / session.data.n_classes());
         let predictions = vec![Vec::new(); models.ensemble.members().len()];
-        Self { shop, models, sample: Sample::new(n_rows, most), labels: Vec::new(), predictions }
+        Self { session, models, sample: Sample::new(n_rows, most), labels: Vec::new(), predictions }
     }
 
-    /// Takes what all voices say about the next rows, whose labels these are.
-    pub fn add(&mut self, rows: &Range<usize>, labels: &[ClassId], answers: &Answers<'_, '_>) {
+    /// Takes the predictions of the next rows, whose labels these are.
+    pub fn add(&mut self, rows: &Range<usize>, labels: &[ClassId], predictions: &Predictions<'_, '_>) {
         let sampled = self.sample.within(rows);
-        let answers = answers.at(&sampled, &self.models.ensemble.members());
+        let predictions = predictions.at(&sampled, &self.models.ensemble.members());
         self.labels.extend(sampled.iter().map(|row| labels[*row]));
-        for (all, predictions) in self.predictions.iter_mut().zip(answers) {
+        for (all, predictions) in self.predictions.iter_mut().zip(predictions) {
             all.extend_from_slice(&predictions);
         }
     }
 
     /// Merges with all specialists and without each.
     pub fn finish(self) -> Result<LeftOutEffects> {
-        let (shop, models, checked) = (self.shop, self.models, self.models.specialists);
+        let (session, models, checked) = (self.session, self.models, &self.models.teachers.specialists);
         let predictions: Vec<&[f32]> = self.predictions.iter().map(Vec::as_slice).collect();
         let n_examples = self.sample.len();
         let top1 = |ensemble: &Ensemble<'_>, predictions: &[&[f32]]| -> Result<f64> {
-            shop.context.check_interrupt()?;
+            session.context.check_interrupt()?;
             let merged = ensemble.merge(predictions)?;
-            Ok(metrics_of(&records(&merged, &self.labels, shop.n_classes())).top1)
+            Ok(metrics_of(&records(&merged, &self.labels, session.data.n_classes())).top1)
         };
         let mut effects = Vec::with_capacity(checked.kept.len());
         if n_examples > 0 {
             let with_all = top1(models.ensemble, &predictions)?;
             for position in 0..checked.kept.len() {
                 let mut others = predictions.clone();
-                others.remove(models.generalists.len() + position);
+                others.remove(models.teachers.generalists.len() + position);
                 let mut heard = checked.kept();
                 heard.remove(position);
-                let without = Ensemble::of(shop, models.generalists, heard, checked.fitted)?;
+                let without = Ensemble::of(session, &models.teachers.generalists, heard, checked.fitted)?;
                 effects.push(with_all - top1(&without, &others)?);
             }
         }

@@ -1,14 +1,17 @@
 //! What merging gains on the validation split, told before anything is distilled from it.
 
-use super::answers::Voices;
-use super::{Ensemble, Member, Teacher, Workshop};
+use super::predictions::{distinct, visit_predictions};
+use super::{Ensemble, Member, Session, Teacher};
 use crate::error::Result;
 use crate::files::{read_json, write_json};
+use crate::planning::Work;
 use crate::store::{Stage, run_stage};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use stillhouse_train::{Metrics, PredictionRecord, metrics_of, records};
 
+/// Raised when the merge is measured in another way.
+const CODE_VERSION: u32 = 8;
 const MERGED: &str = "merged.json";
 
 /// On the validation split.
@@ -18,20 +21,19 @@ struct MergedCheck {
     merged: Metrics,
 }
 
-/// The stage that measures the merge of the teachers with this key.
-pub(crate) fn merged_stage(shop: &Workshop<'_>, ensemble_key: &str) -> Stage {
-    Stage::new("merged", None, &(ensemble_key, &shop.config.merge))
-}
-
-/// Measures the merged ensemble beside the generalist on the validation split and says what it found.
-pub(crate) fn check_merged(shop: &Workshop<'_>, generalist: Member<'_>, ensemble: &Ensemble<'_>) -> Result<()> {
-    let stage = merged_stage(shop, &ensemble.key);
+/// Measures the merged ensemble and the generalist on the validation split and says what it found.
+pub(crate) fn check_merged(session: &Session<'_>, generalist: Member<'_>, ensemble: &Ensemble<'_>) -> Result<()> {
+    let stage = Stage::new("merged", CODE_VERSION, None, &(ensemble.stage(), &session.config.merge));
+    let plan = || {
+        let stand_in = MergedCheck { generalist: metrics_of(&[]), merged: metrics_of(&[]) };
+        Ok((Work::prediction(&ensemble.members(), session.data.valid.len()), stand_in))
+    };
     let produce = |folder: &Path| {
-        let check = shop.context.with_all_threads(|| measure(shop, generalist, ensemble))??;
+        let check = session.context.with_all_threads(|| measure(session, generalist, ensemble))??;
         write_json(&folder.join(MERGED), &check)
     };
     let MergedCheck { generalist, merged } =
-        run_stage(shop.context, &stage, produce, |folder| read_json(&folder.join(MERGED)))?;
+        run_stage(session.context, &stage, plan, produce, |folder| read_json(&folder.join(MERGED)))?;
     let text = format!(
         "of the validation examples the merged ensemble gets {:.2} % right, the generalist {:.2} %; NLL {:.3} and {:.3}",
         100.0 * merged.top1,
@@ -39,16 +41,18 @@ pub(crate) fn check_merged(shop: &Workshop<'_>, generalist: Member<'_>, ensemble
         merged.nll,
         generalist.nll
     );
-    shop.context.note("merged", text);
+    session.context.note("merged", text);
     Ok(())
 }
 
-fn measure(shop: &Workshop<'_>, generalist: Member<'_>, ensemble: &Ensemble<'_>) -> Result<MergedCheck> {
+fn measure(session: &Session<'_>, generalist: Member<'_>, ensemble: &Ensemble<'_>) -> Result<MergedCheck> {
     let teachers = [Teacher::Single(generalist), Teacher::Merged(ensemble)];
+    let members = distinct(teachers.iter().flat_map(Teacher::members));
+    let valid = &session.data.valid;
     let mut seen: [Vec<PredictionRecord>; 2] = Default::default();
-    Voices::new(teachers.iter().flat_map(Teacher::members)).ask(shop, &shop.valid, |rows, answers| {
+    visit_predictions(session, &members, valid, |rows, predictions| {
         for (teacher, seen) in teachers.iter().zip(&mut seen) {
-            seen.extend(records(&answers.by(teacher)?, &shop.valid.labels()[rows.clone()], shop.n_classes()));
+            seen.extend(records(&predictions.by(teacher)?, &valid.labels()[rows.clone()], session.data.n_classes()));
         }
         Ok(())
     })?;

@@ -1,9 +1,9 @@
 //! How well a model's confidence tells examples of its classes from those of none (Hendrycks and Gimpel 2017,
 //! arXiv:1610.02136), softened too (Liang et al. 2018, arXiv:1706.02690).
 
-use super::Workshop;
-use super::answers::Voices;
-use super::tally::Complete;
+use super::Session;
+use super::predictions::{distinct, visit_predictions};
+use super::scores::Complete;
 use crate::error::Result;
 use crate::report::OutOfScopeRow;
 use crate::role::Role;
@@ -36,13 +36,13 @@ impl Confidences {
 }
 
 /// The confidences of models in examples of no class, in the order of the models.
-pub(super) fn confidences(shop: &Workshop<'_>, models: &Complete<'_>, others: &Split) -> Result<Vec<Confidences>> {
+pub(super) fn confidences(session: &Session<'_>, models: &Complete<'_>, others: &Split) -> Result<Vec<Confidences>> {
     let mut all: Vec<Confidences> = models.iter().map(|_| Confidences::default()).collect();
-    let voices = Voices::new(models.iter().flat_map(|(_, teacher)| teacher.members()));
-    voices.ask(shop, others, |_, answers| {
+    let members = distinct(models.iter().flat_map(|(_, teacher)| teacher.members()));
+    visit_predictions(session, &members, others, |_, predictions| {
         for ((_, teacher), confidences) in models.iter().zip(&mut all) {
-            shop.context.check_interrupt()?;
-            answers.by(teacher)?.chunks_exact(shop.n_classes()).for_each(|row| confidences.push(row));
+            session.context.check_interrupt()?;
+            predictions.by(teacher)?.chunks_exact(session.data.n_classes()).for_each(|row| confidences.push(row));
         }
         Ok(())
     })?;

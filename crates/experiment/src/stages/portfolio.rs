@@ -2,11 +2,11 @@
 //!
 //! N examples, C classes.
 
-use super::answers::{Answers, Sample};
 use super::evaluation::Models;
-use super::teacher::PROBS_AT_ONCE;
-use super::{Clustered, Ensemble, Member, Specialist, Trained, Workshop};
+use super::predictions::{PROBS_AT_ONCE, Predictions, Sample};
+use super::{Clustered, Ensemble, Member, Session, Specialist, Trained};
 use crate::error::Result;
+use crate::pipeline::Teachers;
 use crate::report::PortfolioPoint;
 use std::ops::Range;
 use stillhouse_core::ClassId;
@@ -22,7 +22,7 @@ const MAX_MERGES: usize = 200_000;
 /// the specialists that it hears, those first that gain most on the validation examples of their own classes. On a share
 /// of the split where there are many examples.
 pub(super) struct Portfolio<'a> {
-    shop: &'a Workshop<'a>,
+    session: &'a Session<'a>,
     split: &'a Split,
     generalists: Vec<&'a Trained>,
     /// One for each number of specialists.
@@ -34,27 +34,34 @@ pub(super) struct Portfolio<'a> {
 
 impl<'a> Portfolio<'a> {
     /// Nothing seen yet. Without points where no generalist was trained.
-    pub fn new(shop: &'a Workshop<'a>, models: &Models<'a>, split: &'a Split) -> Result<Self> {
-        let (generalists, ordered) = match models.generalists {
+    pub fn new(session: &'a Session<'a>, models: &Models<'a>, split: &'a Split) -> Result<Self> {
+        let Teachers { generalists, ensemble_members, .. } = models.teachers;
+        let (generalists, ordered) = match &generalists[..] {
             [] => (Vec::new(), Vec::new()),
-            _ => (models.generalists.iter().chain(models.ensemble_members).collect(), by_gain(models)),
+            _ => (generalists.iter().chain(ensemble_members).collect(), by_gain(models)),
         };
-        let ensemble =
-            |n: usize| Ensemble::of(shop, models.generalists, ordered[..n].to_vec(), models.specialists.fitted);
+        let ensemble = |n: usize| {
+            Ensemble::of(
+                session,
+                &models.teachers.generalists,
+                ordered[..n].to_vec(),
+                models.teachers.specialists.fitted,
+            )
+        };
         let ensembles: Vec<Ensemble<'a>> = counts(ordered.len()).into_iter().map(ensemble).collect::<Result<_>>()?;
         let n_right = vec![0; generalists.len() + ensembles.len()];
-        let most = (MAX_MERGES / N_SPECIALIST_POINTS).min(PROBS_AT_ONCE / shop.n_classes());
+        let most = (MAX_MERGES / N_SPECIALIST_POINTS).min(PROBS_AT_ONCE / session.data.n_classes());
         let sample = Sample::new(split.len(), most);
-        Ok(Self { shop, split, generalists, ensembles, sample, n_right })
+        Ok(Self { session, split, generalists, ensembles, sample, n_right })
     }
 
-    /// Takes what all voices say about the next rows.
-    pub fn add(&mut self, rows: &Range<usize>, answers: &Answers<'_, '_>) -> Result<()> {
+    /// Takes the predictions of the next rows.
+    pub fn add(&mut self, rows: &Range<usize>, predictions: &Predictions<'_, '_>) -> Result<()> {
         let sampled = self.sample.within(rows);
         if sampled.is_empty() || self.n_right.is_empty() {
             return Ok(());
         }
-        let n_classes = self.shop.n_classes();
+        let n_classes = self.session.data.n_classes();
         let labels: Vec<ClassId> = sampled.iter().map(|row| self.split.label(rows.start + row)).collect();
         let n_right = |probs: &[f32]| {
             let rows = probs.chunks_exact(n_classes).zip(&labels);
@@ -63,13 +70,13 @@ impl<'a> Portfolio<'a> {
         let (of_generalists, of_ensembles) = self.n_right.split_at_mut(self.generalists.len());
         let mut sum = vec![0.0_f32; sampled.len() * n_classes];
         for (total, generalist) in of_generalists.iter_mut().zip(&self.generalists) {
-            let probs = &answers.at(&sampled, &[Member::Network(generalist)])[0];
+            let probs = &predictions.at(&sampled, &[Member::Network(generalist)])[0];
             sum.iter_mut().zip(&**probs).for_each(|(sum, prob)| *sum += prob);
             *total += n_right(&sum);
         }
         for (total, ensemble) in of_ensembles.iter_mut().zip(&self.ensembles) {
-            self.shop.context.check_interrupt()?;
-            *total += n_right(&ensemble.merge(&answers.at(&sampled, &ensemble.members()))?);
+            self.session.context.check_interrupt()?;
+            *total += n_right(&ensemble.merge(&predictions.at(&sampled, &ensemble.members()))?);
         }
         Ok(())
     }
@@ -89,12 +96,12 @@ pub(super) fn points(
     let flops = |networks: &[&Trained]| networks.iter().map(|trained| trained.fit.train_flops).sum::<f64>();
     let generalists = &on_test.generalists;
     let plain = (1..=generalists.len()).map(|n| (n, 0, 0.0, flops(&generalists[..n])));
-    let n_generalists = models.generalists.len();
+    let n_generalists = models.teachers.generalists.len();
     let with_specialists = on_test.ensembles.iter().map(|ensemble| {
         let heard = ensemble.specialists();
         let n_known: usize = heard.iter().map(|specialist| specialist.subset.len()).sum();
         let trained: Vec<&Trained> = heard.iter().map(|specialist| &specialist.trained).collect();
-        let coverage = n_known as f64 / on_test.shop.n_classes() as f64;
+        let coverage = n_known as f64 / on_test.session.data.n_classes() as f64;
         let of_clusters = clustered.map_or(0.0, |clustered| clustered.train_flops);
         (n_generalists, heard.len(), coverage, flops(&generalists[..n_generalists]) + of_clusters + flops(&trained))
     });
@@ -120,7 +127,7 @@ fn counts(n_specialists: usize) -> Vec<usize> {
 
 /// The specialists that are heard, the one with the largest gain on its own validation examples first.
 fn by_gain<'a>(models: &Models<'a>) -> Vec<&'a Specialist> {
-    let checked = models.specialists;
+    let checked = &models.teachers.specialists;
     let gain = |idx: &usize| {
         let check = &checked.checks[*idx];
         (check.specialist_top1 - check.generalist_top1) * check.n_own as f64

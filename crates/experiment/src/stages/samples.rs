@@ -1,7 +1,7 @@
 //! Pictures and texts for the page: what a cluster looks like, and what a teacher knows about an example beyond its label.
 
-use super::answers::Voices;
-use super::{Teacher, Workshop};
+use super::predictions::{Predictions, distinct};
+use super::{Session, Teacher};
 use crate::error::Result;
 use crate::pictures::png_of;
 use crate::report::{Gallery, SoftTargetRow, SoftTargetSample, Tile, shortened};
@@ -27,18 +27,18 @@ const SHARE_IN_DOUBT: f64 = 0.2;
 
 /// One validation example for each of a cluster's first classes, for clusters in the report's order.
 pub(super) fn cluster_galleries<'a>(
-    shop: &Workshop<'_>,
+    session: &Session<'_>,
     clusters: impl Iterator<Item = &'a ClassSubset>,
 ) -> Result<Vec<Gallery>> {
-    let mut first_of_class = vec![None; shop.n_classes()];
-    for row in (0..shop.valid.len()).rev() {
-        first_of_class[shop.valid.label(row).index()] = Some(row);
+    let mut first_of_class = vec![None; session.data.n_classes()];
+    for row in (0..session.data.valid.len()).rev() {
+        first_of_class[session.data.valid.label(row).index()] = Some(row);
     }
     let tile = |class: &stillhouse_core::ClassId| -> Result<Tile> {
         let row = first_of_class[class.index()];
-        let png = row.map(|row| png_of(&shop.valid, row)).transpose()?.flatten();
-        let text = row.and_then(|row| text_of(&shop.valid, row));
-        Ok(Tile { label: shop.labels[class.index()].clone(), png, text })
+        let png = row.map(|row| png_of(&session.data.valid, row)).transpose()?.flatten();
+        let text = row.and_then(|row| text_of(&session.data.valid, row));
+        Ok(Tile { label: session.data.labels[class.index()].clone(), png, text })
     };
     let gallery = |(cluster_idx, subset): (usize, &ClassSubset)| -> Result<Gallery> {
         let tiles = subset.members().iter().take(N_TILES).map(tile).collect::<Result<_>>()?;
@@ -50,26 +50,27 @@ pub(super) fn cluster_galleries<'a>(
 /// Test examples about which the merged teacher is in doubt, with its softened distributions beside the generalist's and
 /// the student's. `merged` are the records of all test examples, `teachers` the ensemble, the generalist and the student.
 pub(super) fn soft_target_samples(
-    shop: &Workshop<'_>,
+    session: &Session<'_>,
     test: &Split,
     merged: &[PredictionRecord],
     teachers: [&Teacher<'_>; 3],
 ) -> Result<Vec<SoftTargetSample>> {
-    let n_classes = shop.n_classes();
-    let chosen = rows_in_doubt(shop, test, merged);
+    let n_classes = session.data.n_classes();
+    let chosen = rows_in_doubt(session, test, merged);
     let split = test.select(&chosen);
-    let voices = Voices::new(teachers.iter().flat_map(|teacher| teacher.members()));
-    let answers = voices.ask_at_once(shop, &split, None)?;
-    let [merged, generalist, student] = [answers.by(teachers[0])?, answers.by(teachers[1])?, answers.by(teachers[2])?];
+    let members = distinct(teachers.iter().flat_map(|teacher| teacher.members()));
+    let predictions = Predictions::new(session, &members, &split, None)?;
+    let [merged, generalist, student] = teachers.map(|teacher| predictions.by(teacher));
+    let (merged, generalist, student) = (merged?, generalist?, student?);
     let sample = |nth: usize| -> Result<SoftTargetSample> {
         let of = |probs: &'_ [f32]| probs[nth * n_classes..][..n_classes].to_vec();
-        let softened = TEMPERATURES.iter().map(|temperature| shown(shop, "merged", &of(&merged), *temperature));
+        let softened = TEMPERATURES.iter().map(|temperature| shown(session, "merged", &of(&merged), *temperature));
         let others = [(Role::Generalist, &generalist), (Role::Student, &student)];
-        let others = others.map(|(role, probs)| shown(shop, role.kind(), &of(probs), 1.0));
+        let others = others.map(|(role, probs)| shown(session, role.kind(), &of(probs), 1.0));
         Ok(SoftTargetSample {
             png: png_of(&split, nth)?,
             text: text_of(&split, nth),
-            true_label: shop.labels[split.label(nth).index()].clone(),
+            true_label: session.data.labels[split.label(nth).index()].clone(),
             test_row: chosen[nth] as u64,
             rows: softened.chain(others).collect(),
         })
@@ -79,12 +80,12 @@ pub(super) fn soft_target_samples(
 
 /// A seeded draw from the rows where the prediction is torn between two classes, which shows more than a flat one; of each
 /// label once, if there are labels enough.
-fn rows_in_doubt(shop: &Workshop<'_>, test: &Split, records: &[PredictionRecord]) -> Vec<usize> {
-    let n_samples = shop.config.evaluation.n_samples;
+fn rows_in_doubt(session: &Session<'_>, test: &Split, records: &[PredictionRecord]) -> Vec<usize> {
+    let n_samples = session.config.evaluation.n_samples;
     let mut rows: Vec<usize> = (0..records.len()).collect();
     rows.sort_by(|a, b| records[*b].second_prob.total_cmp(&records[*a].second_prob));
     rows.truncate(((records.len() as f64 * SHARE_IN_DOUBT) as usize).max(n_samples));
-    rows.sort_by_key(|row| shop.seed.derive("sample", *row as u64).0);
+    rows.sort_by_key(|row| session.seed.derive("sample", *row as u64).0);
     let mut seen = HashSet::new();
     let (mut chosen, others): (Vec<usize>, Vec<usize>) =
         rows.into_iter().partition(|row| seen.insert(test.label(*row)));
@@ -93,12 +94,13 @@ fn rows_in_doubt(shop: &Workshop<'_>, test: &Split, records: &[PredictionRecord]
     chosen
 }
 
-fn shown(shop: &Workshop<'_>, source: &str, probs: &[f32], temperature: f64) -> SoftTargetRow {
+fn shown(session: &Session<'_>, source: &str, probs: &[f32], temperature: f64) -> SoftTargetRow {
     let mut softened = vec![0.0; probs.len()];
     soften(probs, Temperature::new(temperature).expect("a constant above 0"), &mut softened);
     let mut classes: Vec<usize> = (0..softened.len()).collect();
     classes.sort_by(|a, b| softened[*b].total_cmp(&softened[*a]).then(a.cmp(b)));
-    let top = classes.into_iter().take(N_TOP).map(|class| (shop.labels[class].clone(), f64::from(softened[class])));
+    let top =
+        classes.into_iter().take(N_TOP).map(|class| (session.data.labels[class].clone(), f64::from(softened[class])));
     SoftTargetRow { source: source.to_owned(), temperature, top: top.collect() }
 }
 

@@ -1,16 +1,15 @@
-//! Which teachers the merge hears, how loud the specialists are, and how sure the whole may be: decided on the validation
-//! split.
+//! Chooses on the validation split: which specialists to merge, their weight, and the calibration temperature.
 
-use super::answers::Sample;
 use super::ensemble::softened;
+use super::predictions::{PROBS_AT_ONCE, Predictions, Sample};
 use super::specialists::Specialist;
-use super::teacher::{PROBS_AT_ONCE, ask};
 use super::training::Trained;
 use super::validation::SpecialistCheck;
-use super::{Ensemble, Workshop};
+use super::{Ensemble, Member, Session};
 use crate::config::KeepSpecialists;
 use crate::error::Result;
 use crate::files::{read_json, write_json};
+use crate::planning::Work;
 use crate::store::{Stage, run_stage};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -18,10 +17,10 @@ use stillhouse_core::{ClassId, Temperature};
 use stillhouse_ensemble::{Calibration, TeacherWeights};
 use stillhouse_train::{metrics_of, records};
 
-/// The teachers beside the generalists.
+/// The specialists that are merged with the generalists, and how.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Selection {
-    /// Specialists that are heard, ascending.
+    /// Positions of the specialists that are merged, ascending.
     pub kept: Vec<usize>,
     pub fitted: FittedMerge,
 }
@@ -35,6 +34,8 @@ pub(crate) struct FittedMerge {
     pub temperature: Temperature,
 }
 
+/// Raised when specialists or weights are chosen in another way.
+const CODE_VERSION: u32 = 8;
 const SELECTION: &str = "selection.json";
 /// Merges that the greedy choice may take: it sees fewer validation examples where there are many specialists.
 const MAX_GREEDY_MERGES: usize = 400_000;
@@ -46,27 +47,28 @@ const MAX_FACTOR: f64 = 20.0;
 const EXTREME_FACTOR: f64 = 19.0;
 const N_SECTIONS: usize = 16;
 
-fn keep(shop: &Workshop<'_>) -> KeepSpecialists {
-    shop.config.specialists.as_ref().map(|config| config.keep).unwrap_or_default()
+fn keep(session: &Session<'_>) -> KeepSpecialists {
+    session.config.specialists.as_ref().map(|config| config.keep).unwrap_or_default()
 }
 
-/// The stage that chooses on the validation split, after the stage with this key; none where nothing is to be chosen.
-pub(crate) fn selection_stage(shop: &Workshop<'_>, key: &str, n_specialists: usize) -> Option<Stage> {
-    let (keep, merge) = (keep(shop), &shop.config.merge);
+/// The stage that chooses, after the stage that checked the specialists; none where nothing is to be chosen.
+fn selection_stage(session: &Session<'_>, checked: &Stage, n_specialists: usize) -> Option<Stage> {
+    let (keep, merge) = (keep(session), &session.config.merge);
     let chooses = keep != KeepSpecialists::All || merge.weights == TeacherWeights::Fitted {};
     let is_needed = (chooses && n_specialists > 0) || merge.calibration == Calibration::Temperature;
-    is_needed.then(|| Stage::new("selection", None, &(key, keep, merge)))
+    is_needed.then(|| Stage::new("selection", CODE_VERSION, None, &(checked, keep, merge)))
 }
 
-/// Chooses teachers and weights as configured, after the stage with this key; the second value is the key to go on with.
+/// Chooses specialists and weights as configured, after the stage that checked the specialists; with the last stage that the
+/// choice depends on.
 pub(crate) fn select_teachers(
-    shop: &Workshop<'_>,
-    key: &str,
+    session: &Session<'_>,
+    checked: Stage,
     generalists: &[Trained],
     specialists: &[Specialist],
     checks: &[SpecialistCheck],
-) -> Result<(Selection, String)> {
-    let (keep, weights) = (keep(shop), &shop.config.merge.weights);
+) -> Result<(Selection, Stage)> {
+    let (keep, weights) = (keep(session), &session.config.merge.weights);
     let helps = |idx: &usize| checks[*idx].specialist_top1 > checks[*idx].generalist_top1;
     let kept = match keep {
         KeepSpecialists::Helpful => (0..specialists.len()).filter(helps).collect(),
@@ -78,20 +80,26 @@ pub(crate) fn select_teachers(
     };
     let simple = Selection { kept, fitted: FittedMerge { specialist_weight, temperature: Temperature::ONE } };
     let is_fitted = *weights == TeacherWeights::Fitted {};
-    let is_calibrated = shop.config.merge.calibration == Calibration::Temperature;
-    let Some(stage) = selection_stage(shop, key, specialists.len()) else {
-        return Ok((simple, key.to_owned()));
+    let is_calibrated = session.config.merge.calibration == Calibration::Temperature;
+    let Some(stage) = selection_stage(session, &checked, specialists.len()) else {
+        return Ok((simple, checked));
+    };
+    let plan = || {
+        let networks = generalists.iter().chain(specialists.iter().map(|specialist| &specialist.trained));
+        let members: Vec<Member<'_>> = networks.map(Member::Network).collect();
+        let all = Selection { kept: (0..specialists.len()).collect(), fitted: FittedMerge::NONE };
+        Ok((Work::prediction(&members, session.data.valid.len()), all))
     };
     let produce = |folder: &Path| {
-        let selection = shop.context.with_all_threads(|| -> Result<Selection> {
+        let selection = session.context.with_all_threads(|| -> Result<Selection> {
             let mut selection = simple;
             if keep == KeepSpecialists::Greedy && !specialists.is_empty() {
                 let n = specialists.len();
                 let n_rows = MAX_GREEDY_MERGES / (n * (n + 1) / 2);
-                selection.kept = Valid::new(shop, generalists, specialists, n_rows)?.greedy(selection.fitted)?;
+                selection.kept = Valid::new(session, generalists, specialists, n_rows)?.greedy(selection.fitted)?;
             }
             if is_fitted || is_calibrated {
-                let valid = Valid::new(shop, generalists, specialists, shop.valid.len())?;
+                let valid = Valid::new(session, generalists, specialists, session.data.valid.len())?;
                 if is_fitted && !selection.kept.is_empty() {
                     selection.fitted.specialist_weight = valid.fit_weight(&selection.kept)?;
                 }
@@ -103,26 +111,27 @@ pub(crate) fn select_teachers(
         })??;
         write_json(&folder.join(SELECTION), &selection)
     };
-    let selection: Selection = run_stage(shop.context, &stage, produce, |folder| read_json(&folder.join(SELECTION)))?;
+    let load = |folder: &Path| read_json(&folder.join(SELECTION));
+    let selection: Selection = run_stage(session.context, &stage, plan, produce, load)?;
     let fitted = selection.fitted;
     let text = format!(
-        "the merge hears {} of {} specialists, each with the weight {:.2} of a generalist",
+        "{} of {} specialists are merged, each with the weight {:.2} of a generalist",
         selection.kept.len(),
         specialists.len(),
         fitted.specialist_weight
     );
     if !specialists.is_empty() {
-        shop.context.note("selection", text);
+        session.context.note("selection", text);
     }
     if is_calibrated {
-        shop.context.note("selection", format!("the merged logits are divided by {:.3}", fitted.temperature.get()));
+        session.context.note("selection", format!("the merged logits are divided by {:.3}", fitted.temperature.get()));
     }
-    Ok((selection, stage.key().to_owned()))
+    Ok((selection, stage))
 }
 
 /// All networks' predictions on validation examples.
 struct Valid<'a> {
-    shop: &'a Workshop<'a>,
+    session: &'a Session<'a>,
     generalists: &'a [Trained],
     specialists: &'a [Specialist],
     predictions: Vec<Vec<f32>>,
@@ -142,73 +151,74 @@ impl FittedMerge {
 
 impl<'a> Valid<'a> {
     fn new(
-        shop: &'a Workshop<'a>,
+        session: &'a Session<'a>,
         generalists: &'a [Trained],
         specialists: &'a [Specialist],
         n_rows: usize,
     ) -> Result<Self> {
-        let sample = Sample::new(shop.valid.len(), n_rows.min(PROBS_AT_ONCE / shop.n_classes()));
-        let sample = shop.valid.select(sample.rows());
-        let everyone = Ensemble::of(shop, generalists, specialists.iter().collect(), FittedMerge::NONE)?;
-        let predictions = ask(shop, &everyone.members(), &sample, None)?;
-        Ok(Self { shop, generalists, specialists, predictions, labels: sample.labels().to_vec() })
+        let sample = Sample::new(session.data.valid.len(), n_rows.min(PROBS_AT_ONCE / session.data.n_classes()));
+        let sample = session.data.valid.select(sample.rows());
+        let everyone = Ensemble::of(session, generalists, specialists.iter().collect(), FittedMerge::NONE)?;
+        let predictions = Predictions::new(session, &everyone.members(), &sample, None)?.into_probs();
+        Ok(Self { session, generalists, specialists, predictions, labels: sample.labels().to_vec() })
     }
 
     /// Negative log likelihood of the merge of all generalists and these specialists.
-    fn nll(&self, heard: &[usize], fitted: FittedMerge) -> Result<f64> {
-        Ok(self.nll_of(&self.merge(heard, fitted)?))
+    fn nll(&self, chosen: &[usize], fitted: FittedMerge) -> Result<f64> {
+        Ok(self.nll_of(&self.merge(chosen, fitted)?))
     }
 
     fn nll_of(&self, probs: &[f32]) -> f64 {
-        metrics_of(&records(probs, &self.labels, self.shop.n_classes())).nll
+        metrics_of(&records(probs, &self.labels, self.session.data.n_classes())).nll
     }
 
-    /// What all generalists and these specialists say together.
-    fn merge(&self, heard: &[usize], fitted: FittedMerge) -> Result<Vec<f32>> {
-        self.shop.context.check_interrupt()?;
+    /// Merged predictions of all generalists and these specialists, `[N, C]`.
+    fn merge(&self, chosen: &[usize], fitted: FittedMerge) -> Result<Vec<f32>> {
+        self.session.context.check_interrupt()?;
         let n_generalists = self.generalists.len();
-        let of_specialists = heard.iter().map(|idx| &self.predictions[n_generalists + idx]);
+        let of_specialists = chosen.iter().map(|idx| &self.predictions[n_generalists + idx]);
         let external = &self.predictions[n_generalists + self.specialists.len()..];
         let predictions: Vec<&[f32]> =
             self.predictions[..n_generalists].iter().chain(of_specialists).chain(external).map(Vec::as_slice).collect();
-        let specialists = heard.iter().map(|idx| &self.specialists[*idx]).collect();
-        Ensemble::of(self.shop, self.generalists, specialists, fitted)?.merge(&predictions)
+        let specialists = chosen.iter().map(|idx| &self.specialists[*idx]).collect();
+        Ensemble::of(self.session, self.generalists, specialists, fitted)?.merge(&predictions)
     }
 
     /// Adds the specialist that lowers the negative log likelihood most, until none does (Caruana et al. 2004).
     fn greedy(&self, fitted: FittedMerge) -> Result<Vec<usize>> {
-        let mut heard: Vec<usize> = Vec::new();
-        let mut reached = self.nll(&heard, fitted)?;
+        let mut chosen: Vec<usize> = Vec::new();
+        let mut reached = self.nll(&chosen, fitted)?;
         loop {
             let mut best: Option<(f64, usize)> = None;
-            for candidate in (0..self.specialists.len()).filter(|idx| !heard.contains(idx)) {
-                let nll = self.nll(&[&heard[..], &[candidate]].concat(), fitted)?;
+            for candidate in (0..self.specialists.len()).filter(|idx| !chosen.contains(idx)) {
+                let nll = self.nll(&[&chosen[..], &[candidate]].concat(), fitted)?;
                 if best.is_none_or(|(least, _)| nll < least) {
                     best = Some((nll, candidate));
                 }
             }
             match best {
                 Some((nll, candidate)) if nll < reached - LEAST_GAIN => {
-                    heard.push(candidate);
+                    chosen.push(candidate);
                     reached = nll;
                 }
                 _ => break,
             }
         }
-        heard.sort_unstable();
-        Ok(heard)
+        chosen.sort_unstable();
+        Ok(chosen)
     }
 
     /// The specialists' common weight.
-    fn fit_weight(&self, heard: &[usize]) -> Result<f64> {
-        least(|specialist_weight| self.nll(heard, FittedMerge { specialist_weight, ..FittedMerge::NONE }))
+    fn fit_weight(&self, chosen: &[usize]) -> Result<f64> {
+        least(|specialist_weight| self.nll(chosen, FittedMerge { specialist_weight, ..FittedMerge::NONE }))
     }
 
     /// The temperature of the merged distributions.
-    fn fit_temperature(&self, heard: &[usize], fitted: FittedMerge) -> Result<Temperature> {
-        let merged = self.merge(heard, fitted)?;
+    fn fit_temperature(&self, chosen: &[usize], fitted: FittedMerge) -> Result<Temperature> {
+        let merged = self.merge(chosen, fitted)?;
         let temperature = |value| Temperature::new(value).expect("a factor is above 0");
-        least(|value| Ok(self.nll_of(&softened(&merged, self.shop.n_classes(), temperature(value))))).map(temperature)
+        least(|value| Ok(self.nll_of(&softened(&merged, self.session.data.n_classes(), temperature(value)))))
+            .map(temperature)
     }
 }
 

@@ -2,10 +2,12 @@
 //!
 //! N examples, V views of each, C classes.
 
-use super::Workshop;
-use super::answers::Voices;
-use super::teacher::{PROBS_AT_ONCE, Teacher};
+use super::Session;
+use super::predictions::{PROBS_AT_ONCE, Predictions, distinct};
+use super::teacher::Teacher;
 use crate::error::{ExperimentError, Result, file_error, store_error};
+use crate::planning::Work;
+use crate::role::Role;
 use crate::store::{Stage, run_stages};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -15,74 +17,99 @@ use stillhouse_core::{ExampleView, ViewId};
 use stillhouse_ensemble::Soften;
 use stillhouse_targets::{Layout, SoftTargets, TargetsError, TargetsInfo, TargetsWriter, TeacherInfo};
 
+/// Raised when soft targets are computed or stored in another way.
+const CODE_VERSION: u32 = 8;
 const TARGETS: &str = "targets.safetensors";
-/// Rows after which progress is told and kept, and an interruption heard: some seconds' work of a slow teacher.
+/// Rows after which progress is told and kept, and an interruption noticed: some seconds' work of a slow teacher.
 const ROWS_AT_ONCE: usize = 1 << 15;
 
-/// A teacher's soft targets, with the key of the stage that wrote them.
+/// A teacher's soft targets, with the stage that wrote them.
 #[derive(Clone)]
 pub(crate) struct StoredTargets {
-    pub key: String,
-    pub targets: Arc<SoftTargets>,
+    pub stage: Stage,
+    /// None in a plan.
+    pub targets: Option<Arc<SoftTargets>>,
 }
 
-/// The stage that stores what the teachers with these keys say.
-pub(crate) fn targets_stage(shop: &Workshop<'_>, name: &str, teacher_keys: &[String], is_merged: bool) -> Stage {
-    let merge = &shop.config.merge;
-    let temperature = (merge.soften == Soften::BeforeMerge).then(|| shop.config.student.temperature());
+/// The stage that stores a teacher's soft targets.
+fn targets_stage(session: &Session<'_>, wanted: &Wanted<'_>) -> Stage {
+    let is_merged = matches!(wanted.teacher, Teacher::Merged(_));
+    let merge = &session.config.merge;
+    let temperature = (merge.soften == Soften::BeforeMerge).then(|| session.config.student.temperature());
     let merge = is_merged.then_some((merge, temperature));
-    Stage::new(name, None, &(shop.student_fingerprint(), teacher_keys, merge, views(shop).len(), layout(shop)))
+    let teachers = wanted.teacher.stages();
+    let inputs = (session.data.student_fingerprint(), teachers, merge, views(session).len(), layout(session));
+    Stage::new(wanted.store(), CODE_VERSION, None, &inputs)
 }
 
 /// What is kept of each distribution.
-pub(crate) fn layout(shop: &Workshop<'_>) -> Layout {
-    let n_rows = shop.student_examples().len() * views(shop).len();
-    shop.config.soft_targets.layout(n_rows, shop.n_classes(), &shop.config.student)
+fn layout(session: &Session<'_>) -> Layout {
+    let n_rows = session.data.student_examples().len() * views(session).len();
+    session.config.soft_targets.layout(n_rows, session.data.n_classes(), &session.config.student)
 }
 
-fn views(shop: &Workshop<'_>) -> Vec<Option<ViewId>> {
-    match shop.augmented {
-        true => (0..shop.config.student.views).map(|view| Some(ViewId(view))).collect(),
+fn views(session: &Session<'_>) -> Vec<Option<ViewId>> {
+    match session.is_augmented() {
+        true => (0..session.config.student.views).map(|view| Some(ViewId(view))).collect(),
         false => vec![None],
     }
 }
 
-/// A store that a student learns from: its name, and whose predictions it holds.
+/// A student, and the teacher whose soft targets it learns from.
 pub(crate) struct Wanted<'a> {
-    pub store: &'static str,
+    pub student: Role,
     pub teacher: Teacher<'a>,
+}
+
+impl Wanted<'_> {
+    /// Name of the stage that stores the teacher's soft targets.
+    fn store(&self) -> &'static str {
+        match self.student {
+            Role::TwinOnGeneralist => "soft_targets_generalist",
+            Role::TwinOnPlainEnsemble => "soft_targets_ensemble",
+            _ => "soft_targets",
+        }
+    }
 }
 
 /// Writes the soft targets of several teachers for all examples that a student learns from, or opens those that were written
 /// before; in the order of `wanted`. One pass over the examples serves all stores that are still to be written.
-pub(crate) fn store_soft_targets(shop: &Workshop<'_>, wanted: &[Wanted<'_>]) -> Result<Vec<StoredTargets>> {
-    let stage = |wanted: &Wanted<'_>| {
-        targets_stage(shop, wanted.store, &wanted.teacher.keys(), matches!(wanted.teacher, Teacher::Merged(_)))
+pub(crate) fn store_soft_targets(session: &Session<'_>, wanted: &[Wanted<'_>]) -> Result<Vec<StoredTargets>> {
+    let stages: Vec<Stage> = wanted.iter().map(|wanted| targets_stage(session, wanted)).collect();
+    let plan = |index: usize| {
+        let n_rows = session.data.student_examples().len() * views(session).len();
+        let disk_bytes = layout(session).size_bytes(n_rows, session.data.n_classes());
+        let mut work = Work::prediction(&wanted[index].teacher.members(), n_rows);
+        if let Work::Prediction { disk_bytes: bytes, .. } = &mut work {
+            *bytes = disk_bytes;
+        }
+        Ok((work, StoredTargets { stage: stages[index].clone(), targets: None }))
     };
-    let stages: Vec<Stage> = wanted.iter().map(stage).collect();
     let produce = |folders: &[(usize, PathBuf)]| {
-        let rows = rows(shop);
+        let rows = rows(session);
         let keys: Vec<ExampleView> = rows.iter().map(|(key, _)| *key).collect();
         let mut stores = Vec::with_capacity(folders.len());
         for (index, folder) in folders {
-            let Wanted { store: name, teacher } = &wanted[*index];
+            let (name, teacher) = (wanted[*index].store(), &wanted[*index].teacher);
             let path = folder.join(TARGETS);
-            let info = info(shop, teacher);
-            shop.context.note(name, announcement(&info, rows.len()));
+            let info = info(session, teacher);
+            session.context.note(name, announcement(&info, rows.len()));
             let writer = TargetsWriter::resume(&path, info, keys.clone());
             let writer = writer.map_err(|error| store_error(&path, &error))?;
             stores.push(OpenStore { name, teacher, path, writer });
         }
-        shop.context.with_all_threads(|| write(shop, &rows, &stores))??;
+        session.context.with_all_threads(|| write(session, &rows, &stores))??;
         stores.into_iter().try_for_each(OpenStore::finish)
     };
     let load = |index: usize, folder: &Path| {
         let path = folder.join(TARGETS);
         let targets = SoftTargets::open(&path).map_err(|error| file_error(&path, "soft targets", error))?;
-        targets.check_dataset(&shop.student_fingerprint()).map_err(|error| file_error(&path, "soft targets", error))?;
-        Ok(StoredTargets { key: stages[index].key().to_owned(), targets: Arc::new(targets) })
+        targets
+            .check_dataset(&session.data.student_fingerprint())
+            .map_err(|error| file_error(&path, "soft targets", error))?;
+        Ok(StoredTargets { stage: stages[index].clone(), targets: Some(Arc::new(targets)) })
     };
-    run_stages(shop.context, &stages, produce, load)
+    run_stages(session.context, &stages, plan, produce, load)
 }
 
 /// A store that is being written.
@@ -133,23 +160,27 @@ fn announcement(info: &TargetsInfo, n_rows: usize) -> String {
     }
 }
 
-fn info(shop: &Workshop<'_>, teacher: &Teacher<'_>) -> TargetsInfo {
+fn info(session: &Session<'_>, teacher: &Teacher<'_>) -> TargetsInfo {
     TargetsInfo {
-        layout: layout(shop),
-        dataset: shop.student_fingerprint(),
+        layout: layout(session),
+        dataset: session.data.student_fingerprint(),
         teachers: teacher
             .members()
             .iter()
-            .map(|member| TeacherInfo { name: member.name().to_owned(), fingerprint: member.key().to_owned() })
+            .map(|member| TeacherInfo { name: member.name().to_owned(), fingerprint: member.stage().key().to_owned() })
             .collect(),
-        transform: if shop.augmented { format!("{} augmented views", views(shop).len()) } else { "none".into() },
-        labels: shop.labels.clone(),
+        transform: if session.is_augmented() {
+            format!("{} augmented views", views(session).len())
+        } else {
+            "none".into()
+        },
+        labels: session.data.labels.clone(),
     }
 }
 
 /// The store's rows in their order: what is seen, and the row of the student's examples.
-fn rows(shop: &Workshop<'_>) -> Vec<(ExampleView, usize)> {
-    let (views, examples) = (views(shop), shop.student_examples());
+fn rows(session: &Session<'_>) -> Vec<(ExampleView, usize)> {
+    let (views, examples) = (views(session), session.data.student_examples());
     let of_row = |row: usize| {
         let example = examples.example_id(row);
         views.iter().map(move |view| (ExampleView { example, view: *view }, row))
@@ -161,43 +192,44 @@ fn rows(shop: &Workshop<'_>) -> Vec<(ExampleView, usize)> {
 
 /// Predicts and writes the chunks that are still missing. Chunks are predicted in groups by their numbers, and a group always as
 /// a whole: after an interruption the same rows are predicted together as without one.
-fn write(shop: &Workshop<'_>, rows: &[(ExampleView, usize)], stores: &[OpenStore<'_>]) -> Result<()> {
+fn write(session: &Session<'_>, rows: &[(ExampleView, usize)], stores: &[OpenStore<'_>]) -> Result<()> {
     // all stores have the same rows and layout, and so the same chunks
     let Some(OpenStore { writer, .. }) = stores.first() else { return Ok(()) };
     let n_chunks = writer.n_chunks();
-    let rows_at_once = (PROBS_AT_ONCE / shop.n_classes()).min(ROWS_AT_ONCE);
+    let rows_at_once = (PROBS_AT_ONCE / session.data.n_classes()).min(ROWS_AT_ONCE);
     let chunks_at_once = (rows_at_once / writer.chunk_rows(0).len()).max(1);
     for start in (0..n_chunks).step_by(chunks_at_once) {
         let chunks = start..(start + chunks_at_once).min(n_chunks);
         let unfinished: Vec<&OpenStore<'_>> =
             stores.iter().filter(|store| !store.missing(&chunks).is_empty()).collect();
-        unfinished.iter().for_each(|store| shop.context.progress(store.name, start as u64, n_chunks as u64));
+        unfinished.iter().for_each(|store| session.context.progress(store.name, start as u64, n_chunks as u64));
         let teachers: Vec<&Teacher<'_>> = unfinished.iter().map(|store| store.teacher).collect();
         let rows = &rows[writer.chunk_rows(chunks.start).start..writer.chunk_rows(chunks.end - 1).end];
-        let probs = soft_targets_of(shop, &teachers, rows)?;
+        let probs = soft_targets_of(session, &teachers, rows)?;
         unfinished.iter().zip(probs).try_for_each(|(store, probs)| store.write(&chunks, &probs))?;
     }
     Ok(())
 }
 
-/// The soft targets of several teachers for some views of examples, `[rows, C]` each; every network is asked once.
+/// The soft targets of several teachers for some views of examples, `[rows, C]` each; every network predicts once.
 pub(crate) fn soft_targets_of(
-    shop: &Workshop<'_>,
+    session: &Session<'_>,
     teachers: &[&Teacher<'_>],
     rows: &[(ExampleView, usize)],
 ) -> Result<Vec<Vec<f32>>> {
-    let n_classes = shop.n_classes();
+    let n_classes = session.data.n_classes();
     let mut probs = vec![vec![0.0; rows.len() * n_classes]; teachers.len()];
     if teachers.is_empty() {
         return Ok(probs);
     }
-    let voices = Voices::new(teachers.iter().flat_map(|teacher| teacher.members()));
-    for view in views(shop) {
+    let members = distinct(teachers.iter().flat_map(|teacher| teacher.members()));
+    for view in views(session) {
         let positions: Vec<usize> = (0..rows.len()).filter(|position| rows[*position].0.view == view).collect();
         let of_split: Vec<usize> = positions.iter().map(|position| rows[*position].1).collect();
-        let answers = voices.ask_at_once(shop, &shop.student_examples().select(&of_split), view)?;
+        let split = session.data.student_examples().select(&of_split);
+        let predictions = Predictions::new(session, &members, &split, view)?;
         for (teacher, probs) in teachers.iter().zip(&mut probs) {
-            let targets = teacher.soft_targets(shop, &answers.of_all(&teacher.members()))?;
+            let targets = teacher.soft_targets(session, &predictions.of_all(&teacher.members()))?;
             for (position, targets) in positions.iter().zip(targets.chunks_exact(n_classes)) {
                 probs[position * n_classes..][..n_classes].copy_from_slice(targets);
             }

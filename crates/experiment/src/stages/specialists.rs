@@ -1,16 +1,15 @@
 //! The networks for one cluster each, trained side by side (paper, sec. 5.1).
 
-use super::training::{Frozen, Recipe, Trained, train_side_by_side};
-use super::{Clustered, Workshop};
-use crate::config::{SpecialistBody, SpecialistHead, SpecialistInit};
+use super::recipe::{Recipe, prior_shift};
+use super::training::{Trained, train_side_by_side};
+use super::{Clustered, Session};
+use crate::config::SpecialistHead;
 use crate::error::{ExperimentError, Result};
-use crate::role::{Role, Section};
-use std::sync::Arc;
-use stillhouse_core::{ClassSubset, Seed};
+use crate::role::Section;
+use crate::store::Stage;
+use stillhouse_core::ClassSubset;
 use stillhouse_data::Split;
-use stillhouse_ensemble::PriorCorrection;
-use stillhouse_models::HeadInit;
-use stillhouse_train::{LabelView, Objective, Sampler, Validation, predict_features};
+use stillhouse_train::predict_features;
 
 /// A trained specialist and the cluster that it knows.
 pub(crate) struct Specialist {
@@ -41,28 +40,30 @@ impl Specialist {
 /// Damaged files and failures of the machine, which would otherwise change the merge from one run to the next; an
 /// interruption; no specialist that can be trained.
 pub(crate) fn train_specialists(
-    shop: &Workshop<'_>,
+    session: &Session<'_>,
     generalists: &[Trained],
     clustered: Option<&Clustered>,
 ) -> Result<Vec<Specialist>> {
-    let (Some(config), Some(clustered)) = (&shop.config.specialists, clustered) else { return Ok(Vec::new()) };
+    let (Some(config), Some(clustered)) = (&session.config.specialists, clustered) else { return Ok(Vec::new()) };
     let clusters = clustered.clustering.clusters();
-    let mut recipes = specialist_recipes(shop, generalists, clustered)?;
-    let bodies = frozen_bodies(shop, generalists, &recipes)?;
+    let recipe = |cluster_idx| Recipe::specialist(session, generalists, clustered, cluster_idx);
+    let mut recipes = (0..clusters.len()).map(recipe).collect::<Result<Vec<_>>>()?;
+    let features = frozen_features(session, generalists, &recipes)?;
     for recipe in &mut recipes {
-        let body = recipe.start.as_ref().and_then(|(start, _)| bodies.iter().find(|body| body.key == start.key));
-        recipe.frozen_features = body.map(|body| &body.train);
+        if let (Some(frozen), Some(start)) = (&mut recipe.frozen, recipe.start) {
+            frozen.features = features.iter().find(|(stage, _)| **stage == start.stage).map(|(_, features)| features);
+        }
     }
     let leave_out = |cluster_idx: usize, error: &ExperimentError| {
-        shop.context.note(
+        session.context.note(
             &Section::Specialists.to_string(),
             format!("specialist {cluster_idx} failed and is left out: {error}"),
         );
     };
-    let trained = keep_trained(train_side_by_side(shop, &recipes)?, leave_out)?;
+    let trained = keep_trained(train_side_by_side(session, &recipes)?, leave_out)?;
     let specialist = |(cluster_idx, trained): (usize, Trained)| -> Result<Specialist> {
         let subset = clusters[cluster_idx].clone();
-        let prior_correction = correction(shop, &subset)?;
+        let prior_correction = prior_shift(&session.data.train, &subset)?;
         Ok(Specialist { trained, cluster_idx, subset, head: config.head, prior_correction, refit_shift: 0.0 })
     };
     trained.into_iter().map(specialist).collect()
@@ -93,125 +94,27 @@ fn keep_trained<T>(
     }
 }
 
-/// What a generalist's frozen body makes of the training split.
-struct FrozenBody<'a> {
-    key: &'a str,
-    train: Split,
-}
-
-/// The features that frozen specialists still to be trained will read; none when bodies are trained.
-fn frozen_bodies<'a>(
-    shop: &Workshop<'_>,
+/// Features of the training split, computed by the bodies that frozen specialists still to be trained start from; none
+/// when bodies are trained.
+fn frozen_features<'a>(
+    session: &Session<'_>,
     generalists: &'a [Trained],
     recipes: &[Recipe<'_>],
-) -> Result<Vec<FrozenBody<'a>>> {
-    let is_missing = |generalist: &&Trained| {
-        let starts_here =
-            |recipe: &Recipe<'_>| recipe.start.as_ref().is_some_and(|(start, _)| start.key == generalist.key);
-        let to_do = |recipe: &&Recipe<'_>| recipe.frozen.is_some() && shop.context.is_to_do(&recipe.stage(shop));
-        recipes.iter().filter(to_do).any(starts_here)
+) -> Result<Vec<(&'a Stage, Split)>> {
+    if session.context.plan().is_some() {
+        return Ok(Vec::new());
+    }
+    let is_needed = |generalist: &&Trained| {
+        let starts_here = |recipe: &&Recipe<'_>| recipe.start.is_some_and(|start| start.stage == generalist.stage);
+        let to_do = |recipe: &Recipe<'_>| recipe.frozen.is_some() && session.context.is_to_do(&recipe.stage(session));
+        recipes.iter().filter(starts_here).any(to_do)
     };
-    let body = |generalist: &'a Trained| -> Result<FrozenBody<'a>> {
-        let features = shop.context.with_all_threads(|| predict_features(&generalist.model, &shop.train, None))??;
-        Ok(FrozenBody {
-            key: &generalist.key,
-            train: shop.train.with_features(features, generalist.model.n_features()),
-        })
+    let compute = |generalist: &'a Trained| {
+        let train = &session.data.train;
+        let features = session.context.with_all_threads(|| predict_features(&generalist.model, train, None))??;
+        Ok((&generalist.stage, train.with_features(features, generalist.model.n_features())))
     };
-    generalists.iter().filter(is_missing).map(body).collect()
-}
-
-/// One recipe for each cluster.
-pub(crate) fn specialist_recipes<'a>(
-    shop: &Workshop<'a>,
-    generalists: &'a [Trained],
-    clustered: &'a Clustered,
-) -> Result<Vec<Recipe<'a>>> {
-    let clusters = clustered.clustering.clusters();
-    let recipe = |(cluster_idx, subset)| recipe(shop, generalists, (cluster_idx, clusters.len()), subset);
-    clusters.iter().enumerate().map(recipe).collect()
-}
-
-/// The specialist's training: half of its examples from its own classes, half from the rest; afterwards the odds of its
-/// own classes are brought back from those of the training to the true ones.
-fn recipe<'a>(
-    shop: &Workshop<'a>,
-    generalists: &'a [Trained],
-    (cluster_idx, n_specialists): (usize, usize),
-    subset: &'a ClassSubset,
-) -> Result<Recipe<'a>> {
-    let config = shop.config.specialists.as_ref().expect("only configs with specialists train any");
-    let generalist = (!generalists.is_empty()).then(|| &generalists[cluster_idx % generalists.len()]);
-    let of_the_run = || generalist.expect("the config asks for a generalist of the run only where there is one");
-    let role = Role::Specialist(cluster_idx);
-    let seed = shop.seed.derive(role.kind(), cluster_idx as u64);
-    let shift = correction(shop, subset)?;
-    let sampler = Sampler::half_and_half(&shop.train, subset);
-    let is_frozen = config.body == SpecialistBody::Frozen;
-    let members: Vec<String> = subset.members().iter().map(ToString::to_string).collect();
-    let mut depends_on = vec![members.join(",")];
-    let (labels, head, n_outputs, objective, bias_corrections) = match config.head {
-        SpecialistHead::Dustbin => {
-            let labels = LabelView::Dustbin(subset.clone());
-            let objective = Objective::HardLabels(labels.clone());
-            (labels, HeadInit::Dustbin { subset }, subset.len() + 1, objective, vec![(subset.len(), shift)])
-        }
-        SpecialistHead::FullSoftmax => {
-            let generalist = of_the_run();
-            depends_on.push(format!("full softmax beside {}", generalist.key));
-            let source = if is_frozen { Arc::new(head_of(generalist)?) } else { generalist.model.clone() };
-            let objective = Objective::FullSoftmax { subset: subset.clone(), generalist: source };
-            let own = subset.members().iter().map(|class| (class.index(), -shift)).collect();
-            (LabelView::Global, HeadInit::Same, shop.n_classes(), objective, own)
-        }
-    };
-    let flops_beside = match config.head {
-        SpecialistHead::Dustbin => 0.0,
-        SpecialistHead::FullSoftmax => (1.0 - sampler.own_share()) * of_the_run().model.flops_per_example() as f64,
-    };
-    Ok(Recipe {
-        role,
-        kind: role.kind(),
-        index: role.index(),
-        model: shop.config.specialist_model().expect("checked with the config"),
-        tokenizer: shop.config.specialist_tokenizer(),
-        training: &config.training,
-        seed,
-        start: match config.init {
-            SpecialistInit::Generalist => Some((of_the_run(), head)),
-            SpecialistInit::Scratch => None,
-        },
-        frozen: is_frozen.then_some(Frozen { n_sharing: n_specialists.div_ceil(generalists.len().max(1)) }),
-        frozen_features: None,
-        n_outputs,
-        validation: Validation { split: balanced(&shop.valid, subset, seed), labels },
-        with_transfer: false,
-        sampler,
-        objective,
-        views: if is_frozen { stillhouse_train::ViewPolicy::Plain } else { shop.fresh_views() },
-        bias_corrections,
-        flops_beside,
-        depends_on,
-    })
-}
-
-fn head_of(generalist: &Trained) -> Result<stillhouse_models::Model> {
-    generalist.model.head_alone().map_err(super::training::model_error)
-}
-
-/// What raises the dustbin from the odds that training showed to the odds of the training split, both counted.
-fn correction(shop: &Workshop<'_>, subset: &ClassSubset) -> Result<f64> {
-    let n_own = shop.train.labels().iter().filter(|class| subset.contains(**class)).count();
-    let special_prior = n_own as f64 / shop.train.len() as f64;
-    let training_share = Sampler::half_and_half(&shop.train, subset).own_share();
-    let correction = PriorCorrection::new(special_prior, training_share);
-    Ok(correction.map_err(|error| ExperimentError::Usage(format!("specialists: {error}")))?.dustbin_logit_shift())
-}
-
-/// The validation examples of a specialist's classes and as many others: what its training looks like.
-fn balanced(valid: &Split, subset: &ClassSubset, seed: Seed) -> Split {
-    let sampler = Sampler::half_and_half(valid, subset);
-    valid.select(&sampler.epoch_rows(valid.len(), seed.derive("validation", 0), 0))
+    generalists.iter().filter(is_needed).map(compute).collect()
 }
 
 #[cfg(test)]

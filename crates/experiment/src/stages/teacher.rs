@@ -1,46 +1,44 @@
-//! Anything that predicts a distribution over all classes: one voice, several, or the merged ensemble.
+//! A teacher: anything that predicts a distribution over all classes, be it one network, the mean of several, or the merged
+//! ensemble.
+//!
+//! N rows, C classes.
 
-use super::answers::Voices;
 use super::external::External;
-use super::{Ensemble, Trained, Workshop};
+use super::predictions::{Predictions, distinct, visit_predictions};
+use super::{Ensemble, Session, Trained};
 use crate::error::Result;
+use crate::store::Stage;
 use rayon::prelude::*;
 use std::ops::Range;
-use stillhouse_core::ViewId;
 use stillhouse_data::Split;
 use stillhouse_ensemble::mean_prediction;
-use stillhouse_models::Model;
-use stillhouse_train::{PREDICTION_BATCH, PredictionRecord, predict_together, records};
+use stillhouse_train::{PredictionRecord, records};
 
-/// Probabilities that are in memory at once.
-pub(crate) const PROBS_AT_ONCE: usize = 1 << 24;
-/// Rows that are predicted between two looks at the interruption: whole batches, enough for many threads.
-const ROWS_BETWEEN_CHECKS: usize = 64 * PREDICTION_BATCH;
 /// Values of a mean that one thread computes at once.
 const VALUES_PER_TASK: usize = 1 << 14;
 
-/// One voice: a network of this run, or predictions that were made elsewhere.
+/// One source of predictions in a teacher.
 #[derive(Clone, Copy)]
 pub(crate) enum Member<'a> {
-    /// A network.
+    /// A network of this run.
     Network(&'a Trained),
-    /// A file's content.
+    /// Stored predictions of a teacher that was trained elsewhere.
     External(&'a External),
 }
 
 impl<'a> Member<'a> {
     pub fn name(&self) -> &'a str {
         match self {
-            Self::Network(trained) => &trained.name,
+            Self::Network(trained) => trained.stage.name(),
             Self::External(external) => &external.name,
         }
     }
 
-    /// Hash of everything that its predictions depend on.
-    pub fn key(&self) -> &'a str {
+    /// The stage that its predictions depend on.
+    pub fn stage(&self) -> &'a Stage {
         match self {
-            Self::Network(trained) => &trained.key,
-            Self::External(external) => &external.key,
+            Self::Network(trained) => &trained.stage,
+            Self::External(external) => &external.stage,
         }
     }
 
@@ -61,18 +59,18 @@ impl<'a> Member<'a> {
     }
 }
 
-/// A source of soft targets and of predictions to evaluate.
+/// A source of soft targets, and a model to evaluate.
 pub(crate) enum Teacher<'a> {
-    /// One voice.
+    /// One member.
     Single(Member<'a>),
-    /// The mean of several voices' probabilities.
+    /// The mean of several members' probabilities.
     Mean(Vec<Member<'a>>),
     /// Generalists and specialists, merged (paper, eq. 5).
     Merged(&'a Ensemble<'a>),
 }
 
 impl<'a> Teacher<'a> {
-    /// The voices behind it.
+    /// The members whose predictions it combines.
     pub fn members(&self) -> Vec<Member<'a>> {
         match self {
             Self::Single(member) => vec![*member],
@@ -81,31 +79,33 @@ impl<'a> Teacher<'a> {
         }
     }
 
-    /// Hashes of everything that its predictions depend on, but the merge's config.
-    pub fn keys(&self) -> Vec<String> {
+    /// The stages that its predictions depend on, apart from the merge's config.
+    pub fn stages(&self) -> Vec<&Stage> {
         match self {
-            Self::Merged(ensemble) => vec![ensemble.key.clone()],
-            _ => self.members().iter().map(|member| member.key().to_owned()).collect(),
+            Self::Merged(ensemble) => vec![ensemble.stage()],
+            _ => self.members().iter().map(Member::stage).collect(),
         }
     }
 
     /// Probabilities `[N, C]` at `T = 1` for every row of a split. Runs in the caller's pool.
-    pub fn predict(&self, shop: &Workshop<'_>, split: &Split) -> Result<Vec<f32>> {
-        self.combine(&ask(shop, &self.members(), split, None)?)
+    pub fn predict(&self, session: &Session<'_>, split: &Split) -> Result<Vec<f32>> {
+        Predictions::new(session, &distinct(self.members()), split, None)?.by(self)
     }
 
     /// Probabilities `[N, C]` at `T = 1` in pieces, so that memory does not grow with the number of examples: `visit` is given
     /// rows of the split and their probabilities `[rows, C]`. Runs in the caller's pool.
     pub fn predict_in_chunks(
         &self,
-        shop: &Workshop<'_>,
+        session: &Session<'_>,
         split: &Split,
         mut visit: impl FnMut(Range<usize>, &[f32]) -> Result<()>,
     ) -> Result<()> {
-        Voices::new(self.members()).ask(shop, split, |rows, answers| visit(rows, &answers.by(self)?))
+        visit_predictions(session, &distinct(self.members()), split, |rows, predictions| {
+            visit(rows, &predictions.by(self)?)
+        })
     }
 
-    /// What it says where its members say this, in the order of [`Teacher::members`], `[N, C]`.
+    /// Its prediction `[N, C]`, given those of its members in the order of [`Teacher::members`].
     pub fn combine<P: AsRef<[f32]> + Sync>(&self, predictions: &[P]) -> Result<Vec<f32>> {
         match self {
             Self::Single(_) => Ok(predictions[0].as_ref().to_vec()),
@@ -115,51 +115,23 @@ impl<'a> Teacher<'a> {
     }
 
     /// Records of its predictions for every row of a split.
-    pub fn records(&self, shop: &Workshop<'_>, split: &Split) -> Result<Vec<PredictionRecord>> {
+    pub fn records(&self, session: &Session<'_>, split: &Split) -> Result<Vec<PredictionRecord>> {
         let mut all = Vec::with_capacity(split.len());
-        self.predict_in_chunks(shop, split, |rows, probs| {
-            all.extend(records(probs, &split.labels()[rows], shop.n_classes()));
+        self.predict_in_chunks(session, split, |rows, probs| {
+            all.extend(records(probs, &split.labels()[rows], session.data.n_classes()));
             Ok(())
         })?;
         Ok(all)
     }
 
-    /// What a student is to learn from it where its members predict this, in the order of [`Teacher::members`], `[N, C]`:
-    /// distributions that the student's loss softens.
-    pub fn soft_targets<P: AsRef<[f32]> + Sync>(&self, shop: &Workshop<'_>, predictions: &[P]) -> Result<Vec<f32>> {
+    /// The distributions `[N, C]` that a student is to match, given the predictions of its members in the order of
+    /// [`Teacher::members`]; the student's loss softens them.
+    pub fn soft_targets<P: AsRef<[f32]> + Sync>(&self, session: &Session<'_>, predictions: &[P]) -> Result<Vec<f32>> {
         match self {
-            Self::Merged(ensemble) => ensemble.soft_targets(predictions, shop.config.student.temperature()),
+            Self::Merged(ensemble) => ensemble.soft_targets(predictions, session.config.student.temperature()),
             Self::Single(_) | Self::Mean(_) => self.combine(predictions),
         }
     }
-}
-
-/// Every member's own probabilities for every row of a split, in the order of the members. Each example is read, augmented
-/// and encoded once for all networks that take the same input. Runs in the caller's pool.
-pub(crate) fn ask(
-    shop: &Workshop<'_>,
-    members: &[Member<'_>],
-    split: &Split,
-    view: Option<ViewId>,
-) -> Result<Vec<Vec<f32>>> {
-    let networks: Vec<&Trained> = members.iter().filter_map(Member::network).collect();
-    let models: Vec<&Model> = networks.iter().map(|network| &*network.model).collect();
-    let first_with_body =
-        |network: &&Trained| networks.iter().position(|other| other.body_key == network.body_key).expect("itself");
-    let body_of: Vec<usize> = networks.iter().map(first_with_body).collect();
-    let mut of_networks: Vec<Vec<f32>> = vec![Vec::new(); networks.len()];
-    for start in (0..split.len()).step_by(ROWS_BETWEEN_CHECKS) {
-        shop.context.check_interrupt()?;
-        let rows: Vec<usize> = (start..(start + ROWS_BETWEEN_CHECKS).min(split.len())).collect();
-        let predicted = predict_together(&models, &body_of, &split.select(&rows), view)?;
-        of_networks.iter_mut().zip(predicted).for_each(|(all, predicted)| all.extend(predicted));
-    }
-    let mut of_networks = of_networks.into_iter();
-    let of_member = |member: &Member<'_>| match member {
-        Member::Network(_) => Ok(of_networks.next().expect("one for each network")),
-        Member::External(external) => external.predict(split),
-    };
-    members.iter().map(of_member).collect()
 }
 
 /// Mean over networks.

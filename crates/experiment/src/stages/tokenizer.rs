@@ -1,9 +1,10 @@
 //! The tokenizers of models of tokens: trained on the training split, or read from a file.
 
-use super::Workshop;
+use super::Session;
 use super::training::model_error;
 use crate::error::{ExperimentError, Result};
 use crate::files::write_whole;
+use crate::planning::Work;
 use crate::store::{Stage, run_stage};
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,6 +12,8 @@ use std::sync::{Arc, Mutex};
 use stillhouse_core::InputShape;
 use stillhouse_models::{ModelError, Tokenizer, TokenizerConfig, TokenizerError};
 
+/// Raised when tokenizers are trained in another way.
+const CODE_VERSION: u32 = 8;
 const TOKENIZER: &str = "tokenizer.json";
 
 /// The tokenizers of a run that were made or read so far, by the keys of their stages.
@@ -18,77 +21,86 @@ const TOKENIZER: &str = "tokenizer.json";
 pub(crate) struct Tokenizers(Mutex<HashMap<String, Arc<Tokenizer>>>);
 
 /// Makes every tokenizer that the config asks for, so that no training has to wait for one.
-pub(crate) fn make_tokenizers(shop: &Workshop<'_>) -> Result<()> {
-    let config = shop.config;
+pub(crate) fn make_tokenizers(session: &Session<'_>) -> Result<()> {
+    let config = session.config;
     let of_generalist = config.generalist.as_ref().and_then(|generalist| generalist.tokenizer.as_ref());
     let wanted = [of_generalist, config.specialist_tokenizer(), config.student.tokenizer.as_ref()];
-    wanted.into_iter().flatten().try_for_each(|config| tokenizer(shop, config).map(|_| ()))
+    for config in wanted.into_iter().flatten() {
+        match session.context.plan() {
+            Some(recorder) => {
+                let stage = tokenizer_stage(session, config);
+                recorder.step(&stage, stage.is_done(session.context.stages_dir()), Work::Other);
+            }
+            None => drop(tokenizer(session, config)?),
+        }
+    }
+    Ok(())
 }
 
 /// The tokenizer that a config asks for.
-pub(super) fn tokenizer(shop: &Workshop<'_>, config: &TokenizerConfig) -> Result<Arc<Tokenizer>> {
-    if !shop.train.is_text() {
+pub(super) fn tokenizer(session: &Session<'_>, config: &TokenizerConfig) -> Result<Arc<Tokenizer>> {
+    if !session.data.train.is_text() {
         let problem = "a tokenizer needs texts, the data has none".to_owned();
         return Err(model_error(ModelError::Config(vec![problem])));
     }
-    let stage = tokenizer_stage(shop, config);
-    if let Some(known) = shop.tokenizers.0.lock().expect("no holder panics").get(stage.key()) {
+    let stage = tokenizer_stage(session, config);
+    if let Some(known) = session.tokenizers.0.lock().expect("no holder panics").get(stage.key()) {
         return Ok(known.clone());
     }
     let produce = |folder: &Path| {
-        let texts: Vec<_> = (0..shop.train.len()).map(|row| shop.train.read_text(row, None)).collect();
+        let texts: Vec<_> = (0..session.data.train.len()).map(|row| session.data.train.read_text(row, None)).collect();
         let made = Tokenizer::make(config, texts.iter().map(AsRef::as_ref)).map_err(tokenizer_error)?;
         write_whole(&folder.join(TOKENIZER), made.to_json().map_err(tokenizer_error)?.as_bytes())
     };
     let load = |folder: &Path| Tokenizer::load(&folder.join(TOKENIZER)).map_err(tokenizer_error);
-    let made = Arc::new(run_stage(shop.context, &stage, produce, load)?);
-    warn_of_dropout(shop, config, &stage);
-    shop.tokenizers.0.lock().expect("no holder panics").insert(stage.key().to_owned(), made.clone());
+    let plan = || unreachable!("a plan records the stage in make_tokenizers and makes no tokenizer");
+    let made = Arc::new(run_stage(session.context, &stage, plan, produce, load)?);
+    warn_of_dropout(session, config, &stage);
+    session.tokenizers.0.lock().expect("no holder panics").insert(stage.key().to_owned(), made.clone());
     Ok(made)
 }
 
 /// The stage's own file has no dropout any more, so the given one is looked at, also where the stage was done before.
-fn warn_of_dropout(shop: &Workshop<'_>, config: &TokenizerConfig, stage: &Stage) {
+fn warn_of_dropout(session: &Session<'_>, config: &TokenizerConfig, stage: &Stage) {
     let TokenizerConfig::File { path } = config else { return };
     if let Some(dropout) = Tokenizer::load(path).ok().and_then(|given| given.removed_dropout()) {
         let name = path.display();
         let why = "with it, two equal runs would give different students";
-        shop.context.warn(stage.name(), format!("{name}: its dropout of merges, {dropout}, is switched off: {why}"));
+        session.context.warn(stage.name(), format!("{name}: its dropout of merges, {dropout}, is switched off: {why}"));
     }
 }
 
 /// The stage of a tokenizer; that of a file depends on its content.
-pub(crate) fn tokenizer_stage(shop: &Workshop<'_>, config: &TokenizerConfig) -> Stage {
-    let content = match config {
-        // a file that cannot be read is an error as soon as the stage is asked for
-        TokenizerConfig::File { path } => blake3::hash(&std::fs::read(path).unwrap_or_default()).to_hex().to_string(),
-        trained => format!("{} {trained:?}", shop.fingerprint),
-    };
-    Stage::new("tokenizer", None, &content)
+pub(crate) fn tokenizer_stage(session: &Session<'_>, config: &TokenizerConfig) -> Stage {
+    match config {
+        TokenizerConfig::File { path } => {
+            // a file that cannot be read is an error as soon as the stage is asked for
+            let content = blake3::hash(&std::fs::read(path).unwrap_or_default()).to_hex().to_string();
+            Stage::new("tokenizer", CODE_VERSION, None, &content)
+        }
+        trained => Stage::new("tokenizer", CODE_VERSION, None, &(&session.data.fingerprint, trained)),
+    }
 }
 
-/// What a model with this tokenizer takes in, and the tokenizer; one that is not trained yet counts with the size that it
-/// may have.
+/// What a model with this tokenizer takes in, and the tokenizer, without training one: an untrained tokenizer is assumed to
+/// reach its configured vocabulary size.
 pub(crate) fn planned_input(
-    shop: &Workshop<'_>,
+    session: &Session<'_>,
     config: Option<&TokenizerConfig>,
 ) -> Result<(InputShape, Option<Arc<Tokenizer>>)> {
-    let Some(config) = config else { return Ok((shop.input.shape, None)) };
-    let of = |vocabulary_size| InputShape::Tokens { vocabulary_size };
-    let is_done = || tokenizer_stage(shop, config).is_done(shop.context.stages_dir());
-    let made = match config {
-        TokenizerConfig::Bpe(training) | TokenizerConfig::WordPiece(training) | TokenizerConfig::Unigram(training)
-            if !is_done() =>
-        {
-            return Ok((of(training.vocabulary_size), None));
+    let Some(config) = config else { return Ok((session.data.input.shape, None)) };
+    let path = match config {
+        TokenizerConfig::File { path } => path.clone(),
+        TokenizerConfig::Hub(_) => unreachable!("tokenizers of the hub are fetched with the data"),
+        TokenizerConfig::Bpe(training) | TokenizerConfig::WordPiece(training) | TokenizerConfig::Unigram(training) => {
+            match tokenizer_stage(session, config).artifact(session.context.stages_dir()) {
+                Some(folder) => folder.join(TOKENIZER),
+                None => return Ok((InputShape::Tokens { vocabulary_size: training.vocabulary_size }, None)),
+            }
         }
-        TokenizerConfig::File { path } => Arc::new(Tokenizer::load(path).map_err(tokenizer_error)?),
-        TokenizerConfig::Bpe(_)
-        | TokenizerConfig::WordPiece(_)
-        | TokenizerConfig::Unigram(_)
-        | TokenizerConfig::Hub(_) => tokenizer(shop, config)?,
     };
-    Ok((of(made.vocabulary_size()), Some(made)))
+    let tokenizer = Arc::new(Tokenizer::load(&path).map_err(tokenizer_error)?);
+    Ok((InputShape::Tokens { vocabulary_size: tokenizer.vocabulary_size() }, Some(tokenizer)))
 }
 
 #[allow(clippy::needless_pass_by_value)] // the shape that `map_err` asks for

@@ -1,278 +1,223 @@
-//! A model's training as a stage: a recipe in, a trained model out.
+//! A training as a stage: a recipe in, a trained network out.
 
-use super::Workshop;
-use super::tokenizer::{tokenizer, tokenizer_stage};
+use super::Session;
+use super::recipe::{Frozen, Recipe};
+use super::tokenizer::{planned_input, tokenizer};
 use crate::error::{ExperimentError, Result};
 use crate::files::{read_json, write_json};
-use crate::memory::Needs;
+use crate::memory::training_bytes;
 use crate::parallel::Share;
+use crate::planning::{FrozenBody, PlannedTraining, TrainingGroup, Work};
 use crate::role::Role;
 use crate::store::{Stage, run_stage};
-use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use stillhouse_core::{InputShape, Seed};
 use stillhouse_data::Split;
-use stillhouse_models::{FolderError, HeadInit, Model, ModelConfig, TokenizerConfig};
+use stillhouse_models::{FolderError, HeadInit, Model, ModelConfig};
 use stillhouse_train::{
-    FitJob, FitSummary, LabelView, Monitor, Objective, Sampler, TrainingConfig, Validation, ViewPolicy, fit,
-    load_weights, predict_features, remove_checkpoint, save_weights,
+    FORWARD_PASSES_PER_STEP, FitJob, FitSummary, Monitor, Validation, fit, load_weights, predict_features,
+    remove_checkpoint, save_weights,
 };
 
-/// A trained model with the record of its training.
+/// A trained network with the record of its training.
 pub(crate) struct Trained {
     pub role: Role,
-    /// The name of its stage: `generalist_2` is a generalist too.
-    pub name: String,
-    /// Hash of everything that it depends on.
-    pub key: String,
+    /// The stage that trained it. `generalist_2` is a generalist too.
+    pub stage: Stage,
     /// The key of the training that made its body: another one's where the body was frozen.
     pub body_key: String,
     pub model: Arc<Model>,
     pub fit: FitSummary,
 }
 
-/// Everything that decides a training.
-pub(crate) struct Recipe<'a> {
-    pub role: Role,
-    /// Name and number of its stage.
-    pub kind: &'static str,
-    pub index: Option<usize>,
-    pub model: &'a ModelConfig,
-    /// How texts become tokens, for models of tokens.
-    pub tokenizer: Option<&'a TokenizerConfig>,
-    pub training: &'a TrainingConfig,
-    pub seed: Seed,
-    /// Weights to start from; its own seeded ones if there are none.
-    pub start: Option<(&'a Trained, HeadInit<'a>)>,
-    pub n_outputs: usize,
-    /// Whether it sees texts without labels beside the training examples.
-    pub with_transfer: bool,
-    pub sampler: Sampler,
-    pub objective: Objective,
-    pub views: ViewPolicy,
-    pub validation: Validation,
-    /// Whether only the head is trained, on features of the model that it starts from.
-    pub frozen: Option<Frozen>,
-    /// These features of the training split, `[N, F]`; needed when a frozen training is still to be done.
-    pub frozen_features: Option<&'a Split>,
-    /// Added to outputs' biases after training.
-    pub bias_corrections: Vec<(usize, f64)>,
-    /// Floating-point operations for each example seen beside the model's own: of a teacher that is asked in passing.
-    pub flops_beside: f64,
-    /// What the stage's key hashes beside the model, its training, seed and data.
-    pub depends_on: Vec<String>,
-}
-
-/// A training of the head alone.
-#[derive(Clone, Copy)]
-pub(crate) struct Frozen {
-    /// Trainings that share one pass of the body over the training split.
-    pub n_sharing: usize,
-}
-
-/// The hashed part of a recipe.
-#[derive(Serialize)]
-struct KeyParts<'a> {
-    data: &'a str,
-    model: &'a ModelConfig,
-    training: &'a TrainingConfig,
-    seed: Seed,
-    start: Option<&'a str>,
-    bias_corrections: &'a [(usize, f64)],
-    is_frozen: bool,
-    depends_on: &'a [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tokenizer: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pretrained: Option<String>,
-    /// Where other bits come out than on the CPU.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    device: Option<&'static str>,
-}
-
 const WEIGHTS: &str = "model.safetensors";
 const FIT: &str = "fit.json";
 const CHECKPOINT: &str = "checkpoint.safetensors";
 
-impl Recipe<'_> {
-    /// The stage that this recipe is.
-    pub fn stage(&self, shop: &Workshop<'_>) -> Stage {
-        let tokenizer = self.tokenizer.map(|config| tokenizer_stage(shop, config));
-        let parts = KeyParts {
-            data: &shop.fingerprint,
-            model: self.model,
-            training: self.training,
-            seed: self.seed,
-            start: self.start.as_ref().map(|(trained, _)| trained.key.as_str()),
-            bias_corrections: &self.bias_corrections,
-            is_frozen: self.frozen.is_some(),
-            depends_on: &self.depends_on,
-            tokenizer: tokenizer.map(|stage| stage.key().to_owned()),
-            pretrained: self.model.pretrained().map(content_of),
-            device: (!shop.device.is_cpu()).then_some("cuda"),
-        };
-        Stage::new(self.kind, self.index, &parts)
+/// Trains networks side by side, the one with most examples first; results in the recipes' order. What was trained before
+/// is read back.
+pub(crate) fn train_side_by_side(session: &Session<'_>, recipes: &[Recipe<'_>]) -> Result<Vec<Result<Trained>>> {
+    let n_workers = n_workers(session, recipes)?;
+    if session.context.plan().is_some() {
+        return Ok(recipes.iter().map(|recipe| stand_in(session, recipe)).collect());
     }
-
-    /// What it needs of the machine's memory.
-    pub fn needs(&self) -> Needs<'_> {
-        let Self { model, tokenizer, training, n_outputs, .. } = *self;
-        Needs { section: self.role.section(), model, tokenizer, training, n_outputs }
-    }
-
-    fn examples<'s>(&self, shop: &'s Workshop<'_>) -> &'s Split {
-        if self.with_transfer { shop.student_examples() } else { &shop.train }
-    }
-
-    /// How many examples it sees in all.
-    pub fn n_examples_seen(&self, shop: &Workshop<'_>) -> usize {
-        self.training.n_examples_seen(self.epoch_len(shop))
-    }
-
-    /// Examples of each epoch.
-    pub fn epoch_len(&self, shop: &Workshop<'_>) -> usize {
-        self.sampler.epoch_len(self.examples(shop).len())
-    }
-
-    /// The model before its training.
-    fn first_model(&self, shop: &Workshop<'_>) -> Result<Model> {
-        let model = self.model(shop, Some(self.seed.derive("init", 0)))?;
-        if let (None, Some(folder)) = (&self.start, model.config().pretrained()) {
-            model.load_pretrained(folder, &shop.input).map_err(folder_error)?;
-        }
-        Ok(model)
-    }
-
-    /// The architecture, with weights drawn from the seed or zeros, or with those of the model that it starts from.
-    fn model(&self, shop: &Workshop<'_>, seed: Option<Seed>) -> Result<Model> {
-        let model = match (&self.start, self.tokenizer) {
-            (Some((trained, head)), _) => trained.model.with_head(*head),
-            (None, None) => return new_model(shop, self.model, &shop.input.shape, self.n_outputs, seed),
-            (None, Some(config)) => {
-                let tokenizer = tokenizer(shop, config)?;
-                let input = InputShape::Tokens { vocabulary_size: tokenizer.vocabulary_size() };
-                new_model(shop, self.model, &input, self.n_outputs, seed)?.with_tokenizer(&tokenizer)
-            }
-        };
-        model.map_err(model_error)
-    }
-
-    fn train(&self, shop: &Workshop<'_>, stage: &Stage, folder: &Path, share: &Share<'_>) -> Result<()> {
-        let whole = self.first_model(shop)?;
-        let monitor = shop.context.monitor(stage.name(), share);
-        let checkpoint = folder.join(CHECKPOINT);
-        let (model, summary) = match self.frozen {
-            None => {
-                let summary = self.fit(stage, &checkpoint, &monitor, &whole, self.examples(shop), &self.validation)?;
-                (whole, summary)
-            }
-            Some(frozen) => self.train_head(stage, &checkpoint, &monitor, &whole, frozen)?,
-        };
-        for (output, delta) in &self.bias_corrections {
-            model.add_to_output_bias(*output, *delta).map_err(model_error)?;
-        }
-        save_weights(&folder.join(WEIGHTS), &model)?;
-        write_json(&folder.join(FIT), &summary)?;
-        remove_checkpoint(&checkpoint);
-        Ok(())
-    }
-
-    /// Trains the head on features of the frozen body and puts it back.
-    fn train_head(
-        &self,
-        stage: &Stage,
-        checkpoint: &Path,
-        monitor: &dyn Monitor,
-        whole: &Model,
-        frozen: Frozen,
-    ) -> Result<(Model, FitSummary)> {
-        let train = self.frozen_features.expect("features are computed for every frozen training to be done");
-        let split = &self.validation.split;
-        let features = predict_features(whole, split, None)?;
-        let split = split.with_features(features, whole.n_features());
-        let validation = Validation { split, labels: self.validation.labels.clone() };
-        let head = whole.head_alone().map_err(model_error)?;
-        let mut summary = self.fit(stage, checkpoint, monitor, &head, train, &validation)?;
-        let body_pass = whole.body_flops_per_example() as f64 * train.len() as f64;
-        summary.train_flops += body_pass / frozen.n_sharing as f64;
-        Ok((whole.with_head(HeadInit::Of(&head)).map_err(model_error)?, summary))
-    }
-
-    fn fit(
-        &self,
-        stage: &Stage,
-        checkpoint: &Path,
-        monitor: &dyn Monitor,
-        model: &Model,
-        train: &Split,
-        validation: &Validation,
-    ) -> Result<FitSummary> {
-        let job = FitJob {
-            name: stage.name(),
-            key: stage.key(),
-            config: self.training,
-            split: train,
-            sampler: &self.sampler,
-            views: self.views,
-            objective: &self.objective,
-            validation: (!validation.split.is_empty()).then_some(validation),
-            seed: self.seed,
-            checkpoint: Some(checkpoint),
-        };
-        let mut summary = fit(model, &job, monitor)?;
-        summary.train_flops += self.flops_beside * summary.n_examples_seen as f64;
-        Ok(summary)
-    }
-}
-
-/// Trains a model, or reads it back if that was done before.
-pub(crate) fn train_model(shop: &Workshop<'_>, recipe: &Recipe<'_>, share: &Share<'_>) -> Result<Trained> {
-    let stage = recipe.stage(shop);
-    let load = |folder: &Path| {
-        let model = recipe.model(shop, None)?;
-        load_weights(&folder.join(WEIGHTS), &model)?;
-        let fit: FitSummary = read_json(&folder.join(FIT))?;
-        let (name, key) = (stage.name().to_owned(), stage.key().to_owned());
-        let body_key = match (&recipe.start, recipe.frozen) {
-            (Some((start, _)), Some(_)) => start.body_key.clone(),
-            _ => key.clone(),
-        };
-        Ok(Trained { role: recipe.role, name, key, body_key, model: Arc::new(model), fit })
-    };
-    run_stage(shop.context, &stage, |folder| recipe.train(shop, &stage, folder, share), load)
-}
-
-/// Trains several models side by side, the dearest first; results in the recipes' order.
-pub(crate) fn train_side_by_side(shop: &Workshop<'_>, recipes: &[Recipe<'_>]) -> Result<Vec<Result<Trained>>> {
     let mut order: Vec<usize> = (0..recipes.len()).collect();
-    order.sort_by_key(|&recipe_idx| std::cmp::Reverse(recipes[recipe_idx].n_examples_seen(shop)));
-    if shop.context.reversed_jobs() {
+    order.sort_by_key(|&recipe_idx| std::cmp::Reverse(recipes[recipe_idx].n_examples_seen()));
+    if session.context.reversed_jobs() {
         order.reverse();
     }
-    let train_one = |&recipe_idx: &usize, share: &Share<'_>| train_model(shop, &recipes[recipe_idx], share);
-    let n_workers = n_workers(shop, recipes)?;
-    let results = shop.context.side_by_side(&order, n_workers, train_one)?;
+    let train_one = |&recipe_idx: &usize, share: &Share<'_>| train(session, &recipes[recipe_idx], share);
+    let results = session.context.side_by_side(&order, n_workers, train_one)?;
     let mut in_order: Vec<_> = order.into_iter().zip(results).collect();
     in_order.sort_by_key(|(recipe_idx, _)| *recipe_idx);
     Ok(in_order.into_iter().map(|(_, result)| result).collect())
 }
 
-/// How many of some trainings fit into memory side by side, all counted like the one with the most outputs.
-fn n_workers(shop: &Workshop<'_>, recipes: &[Recipe<'_>]) -> Result<usize> {
-    let largest = recipes.iter().max_by_key(|recipe| recipe.n_outputs);
-    largest.map_or(Ok(1), |recipe| shop.context.memory().n_workers(shop, &recipe.needs()))
+/// How many of these trainings fit into memory side by side, all counted like the one with the most outputs.
+fn n_workers(session: &Session<'_>, recipes: &[Recipe<'_>]) -> Result<usize> {
+    let n_classes = session.data.n_classes();
+    let Some(largest) = recipes.iter().max_by_key(|recipe| recipe.n_outputs(n_classes)) else { return Ok(1) };
+    let n_fit = session.context.memory().n_workers(session, &largest.needs(n_classes))?;
+    if let Some(recorder) = session.context.plan() {
+        let bytes_each = training_bytes(session, &largest.needs(n_classes))?;
+        let section = largest.role.section();
+        recorder.group(TrainingGroup { section, n_trainings: recipes.len(), n_fit, bytes_each });
+    }
+    Ok(n_fit)
 }
 
-/// The whole validation split in the dataset's own numbering.
-pub(crate) fn global_validation(shop: &Workshop<'_>) -> Validation {
-    Validation { split: shop.valid.clone(), labels: LabelView::Global }
+/// Trains a network, or reads it back if that was done before.
+fn train(session: &Session<'_>, recipe: &Recipe<'_>, share: &Share<'_>) -> Result<Trained> {
+    let stage = recipe.stage(session);
+    let produce = |folder: &Path| {
+        let monitor = session.context.monitor(stage.name(), share);
+        let (model, summary) = Training { session, recipe, stage: &stage, folder, monitor: &monitor }.run()?;
+        save_weights(&folder.join(WEIGHTS), &model)?;
+        write_json(&folder.join(FIT), &summary)?;
+        remove_checkpoint(&folder.join(CHECKPOINT));
+        Ok(())
+    };
+    let load = |folder: &Path| {
+        let model = blank(session, recipe)?;
+        load_weights(&folder.join(WEIGHTS), &model)?;
+        let fit: FitSummary = read_json(&folder.join(FIT))?;
+        Ok(trained(recipe, &stage, model, fit))
+    };
+    run_stage(session.context, &stage, || unreachable!("plans take stand-ins"), produce, load)
 }
 
-/// A model with weights drawn from the seed; without a seed, of zeros. Its sizes are those of the pretrained encoder that the
-/// config names, if it does.
+fn trained(recipe: &Recipe<'_>, stage: &Stage, model: Model, fit: FitSummary) -> Trained {
+    let body_key = match (recipe.start, recipe.frozen) {
+        (Some(start), Some(_)) => start.body_key.clone(),
+        _ => stage.key().to_owned(),
+    };
+    Trained { role: recipe.role, stage: stage.clone(), body_key, model: Arc::new(model), fit }
+}
+
+/// Records a training in a plan. The stand-in has the architecture and the cost of the network that would be trained.
+fn stand_in(session: &Session<'_>, recipe: &Recipe<'_>) -> Result<Trained> {
+    let stage = recipe.stage(session);
+    let plan = || {
+        let frozen = recipe.frozen.zip(recipe.start).map(|(frozen, start)| FrozenBody {
+            key: start.body_key.clone(),
+            n_rows: recipe.examples.len() / frozen.n_sharing + recipe.validation(session).split.len(),
+        });
+        let planned = PlannedTraining {
+            model: blank(session, recipe)?,
+            config: recipe.training.clone(),
+            n_examples: recipe.n_examples_seen(),
+            frozen,
+        };
+        let model = blank(session, recipe)?;
+        let fit = FitSummary { train_flops: train_flops(recipe, &model), ..FitSummary::default() };
+        Ok((Work::Training(Box::new(planned)), trained(recipe, &stage, model, fit)))
+    };
+    run_stage(session.context, &stage, plan, |_| unreachable!("plans train nothing"), |_| unreachable!("nor read"))
+}
+
+/// Floating-point operations of a training that is not stopped early.
+fn train_flops(recipe: &Recipe<'_>, model: &Model) -> f64 {
+    let n_examples = recipe.n_examples_seen() as f64;
+    let (whole, body) = (model.flops_per_example() as f64, model.body_flops_per_example() as f64);
+    let (trained, of_body) = match recipe.frozen {
+        Some(frozen) => (whole - body, body * recipe.examples.len() as f64 / frozen.n_sharing as f64),
+        None => (whole, 0.0),
+    };
+    (FORWARD_PASSES_PER_STEP * trained + recipe.teacher_flops_per_example()) * n_examples + of_body
+}
+
+/// A network of the recipe's architecture, all weights zero or those that it starts from.
+fn blank(session: &Session<'_>, recipe: &Recipe<'_>) -> Result<Model> {
+    build(session, recipe, None)
+}
+
+/// A network of the recipe's architecture: with the weights that it starts from, or drawn from the seed, or zero.
+fn build(session: &Session<'_>, recipe: &Recipe<'_>, seed: Option<Seed>) -> Result<Model> {
+    if let Some(start) = recipe.start {
+        return start.model.with_head(recipe.head_init()).map_err(model_error);
+    }
+    let (input, tokenizer) = match (recipe.tokenizer, session.context.plan()) {
+        (Some(config), None) => {
+            let tokenizer = tokenizer(session, config)?;
+            (InputShape::Tokens { vocabulary_size: tokenizer.vocabulary_size() }, Some(tokenizer))
+        }
+        (config, _) => planned_input(session, config)?,
+    };
+    let model = new_model(session, recipe.model, &input, recipe.n_outputs(session.data.n_classes()), seed)?;
+    match tokenizer {
+        Some(tokenizer) => model.with_tokenizer(&tokenizer).map_err(model_error),
+        None => Ok(model),
+    }
+}
+
+/// One training on its way.
+struct Training<'a> {
+    session: &'a Session<'a>,
+    recipe: &'a Recipe<'a>,
+    stage: &'a Stage,
+    folder: &'a Path,
+    monitor: &'a dyn Monitor,
+}
+
+impl Training<'_> {
+    fn run(&self) -> Result<(Model, FitSummary)> {
+        let Self { session, recipe, .. } = *self;
+        let first = build(session, recipe, Some(recipe.seed.derive("init", 0)))?;
+        if let (None, Some(folder)) = (recipe.start, first.config().pretrained()) {
+            first.load_pretrained(folder, &session.data.input).map_err(folder_error)?;
+        }
+        let validation = recipe.validation(session);
+        let (model, summary) = match recipe.frozen {
+            None => {
+                let summary = self.fit(&first, &recipe.examples, &validation)?;
+                (first, summary)
+            }
+            Some(frozen) => self.fit_head(&first, frozen, &validation)?,
+        };
+        for (output, delta) in recipe.bias_corrections() {
+            model.add_to_output_bias(output, delta).map_err(model_error)?;
+        }
+        Ok((model, summary))
+    }
+
+    /// Trains the head on features of the frozen body and puts it back.
+    fn fit_head(&self, whole: &Model, frozen: Frozen<'_>, validation: &Validation) -> Result<(Model, FitSummary)> {
+        let train = frozen.features.expect("features are computed for every frozen training to be done");
+        let features = predict_features(whole, &validation.split, None)?;
+        let split = validation.split.with_features(features, whole.n_features());
+        let validation = Validation { split, labels: validation.labels.clone() };
+        let head = whole.head_alone().map_err(model_error)?;
+        let mut summary = self.fit(&head, train, &validation)?;
+        let body_pass = whole.body_flops_per_example() as f64 * train.len() as f64;
+        summary.train_flops += body_pass / frozen.n_sharing as f64;
+        Ok((whole.with_head(HeadInit::Of(&head)).map_err(model_error)?, summary))
+    }
+
+    fn fit(&self, model: &Model, train: &Split, validation: &Validation) -> Result<FitSummary> {
+        let recipe = self.recipe;
+        let job = FitJob {
+            name: self.stage.name(),
+            key: self.stage.key(),
+            config: recipe.training,
+            split: train,
+            sampler: &recipe.sampler,
+            views: recipe.views(self.session),
+            objective: &recipe.objective()?,
+            validation: (!validation.split.is_empty()).then_some(validation),
+            seed: recipe.seed,
+            checkpoint: Some(&self.folder.join(CHECKPOINT)),
+        };
+        let mut summary = fit(model, &job, self.monitor)?;
+        summary.train_flops += recipe.teacher_flops_per_example() * summary.n_examples_seen as f64;
+        Ok(summary)
+    }
+}
+
+/// A network with weights drawn from the seed; without a seed, of zeros. Its sizes are those of the pretrained encoder that
+/// the config names, if it does.
 pub(crate) fn new_model(
-    shop: &Workshop<'_>,
+    session: &Session<'_>,
     config: &ModelConfig,
     input: &InputShape,
     n_outputs: usize,
@@ -280,27 +225,10 @@ pub(crate) fn new_model(
 ) -> Result<Model> {
     let config = config.resolved().map_err(folder_error)?;
     let model = match seed {
-        Some(seed) => Model::new(&config, input, n_outputs, seed, &shop.device),
-        None => Model::blank(&config, input, n_outputs, &shop.device),
+        Some(seed) => Model::new(&config, input, n_outputs, seed, &session.device),
+        None => Model::blank(&config, input, n_outputs, &session.device),
     };
     model.map_err(model_error)
-}
-
-/// Hash of the files that a pretrained model is read from. What cannot be read is an error as soon as it is needed.
-fn content_of(folder: &Path) -> String {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let is_read = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "json" || ending == "safetensors");
-    let mut files: Vec<PathBuf> = entries.filter(is_read).collect();
-    files.sort();
-    let mut hasher = blake3::Hasher::new();
-    for file in files {
-        hasher.update(file.file_name().unwrap_or_default().as_encoded_bytes());
-        if let Ok(content) = std::fs::File::open(&file) {
-            // a file that breaks off in the middle fails again when it is read as weights
-            let _ = hasher.update_reader(content);
-        }
-    }
-    hasher.finalize().to_hex().to_string()
 }
 
 #[allow(clippy::needless_pass_by_value)] // the shape that `map_err` asks for

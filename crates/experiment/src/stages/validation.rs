@@ -1,16 +1,17 @@
-//! What the validation split says about each specialist, before any of them is heard: whether it beats the generalist
-//! on its own classes, and how well its dustbin is calibrated.
+//! Checks each specialist on the validation split before any is merged: whether it beats the generalist on its own classes,
+//! and how well its dustbin is calibrated.
 //!
 //! N validation examples, C classes, L classes of a specialist.
 
-use super::answers::Voices;
+use super::predictions::{distinct, visit_predictions};
 use super::selection::{Selection, select_teachers};
 use super::specialists::Specialist;
 use super::training::{Trained, model_error};
-use super::{FittedMerge, Member, Workshop};
+use super::{FittedMerge, Member, Session};
 use crate::config::{KeepSpecialists, SpecialistHead, SpecialistsConfig};
 use crate::error::Result;
 use crate::files::{read_json, write_json};
+use crate::planning::Work;
 use crate::store::{Stage, run_stage};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -25,7 +26,7 @@ use stillhouse_train::rank_of_label;
 pub(crate) struct SpecialistCheck {
     /// Examples of its own classes.
     pub n_own: usize,
-    /// Top-1 on them of the generalist that stands beside it, predictions restricted to them.
+    /// Top-1 on them of the generalist that it is compared with, predictions restricted to them.
     pub generalist_top1: f64,
     /// The same of the specialist.
     pub specialist_top1: f64,
@@ -43,72 +44,77 @@ pub(crate) struct DustbinCheck {
 
 /// All specialists that were trained, with what the validation split says of them.
 pub(crate) struct CheckedSpecialists {
-    pub key: String,
+    /// The stage that chose among them.
+    pub stage: Stage,
     pub specialists: Vec<Specialist>,
     pub checks: Vec<SpecialistCheck>,
-    /// Which of them the merge hears.
+    /// Positions of those that are merged.
     pub kept: Vec<usize>,
     pub fitted: FittedMerge,
 }
 
+/// Raised when specialists are checked in another way.
+const CODE_VERSION: u32 = 8;
 const CHECKS: &str = "checks.json";
-
-/// The stage that checks the specialists with these keys.
-pub(crate) fn check_stage(shop: &Workshop<'_>, generalists: &[&str], specialists: &[&str]) -> Stage {
-    let refits = shop.config.specialists.as_ref().map(SpecialistsConfig::refits_dustbins);
-    Stage::new("validation", None, &(&shop.fingerprint, generalists, specialists, refits))
-}
-
-/// The generalists, and all external teachers: everyone whom the merge hears beside the specialists.
-fn members_beside<'m>(shop: &'m Workshop<'_>, generalists: &'m [Trained]) -> Vec<Member<'m>> {
-    generalists.iter().map(Member::Network).chain(shop.external.iter().map(Member::External)).collect()
-}
 
 /// Checks all specialists on the validation split, refits dustbins and leaves out specialists as the config asks.
 pub(crate) fn check_specialists(
-    shop: &Workshop<'_>,
+    session: &Session<'_>,
     generalists: &[Trained],
     mut specialists: Vec<Specialist>,
 ) -> Result<CheckedSpecialists> {
-    let generalist_keys: Vec<&str> = members_beside(shop, generalists).iter().map(Member::key).collect();
-    let specialist_keys: Vec<&str> = specialists.iter().map(|specialist| specialist.trained.key.as_str()).collect();
-    let stage = check_stage(shop, &generalist_keys, &specialist_keys);
+    // the key of everything that is merged afterwards, so that the stages after this one need no other
+    let merged: Vec<&Stage> = generalists
+        .iter()
+        .map(|generalist| &generalist.stage)
+        .chain(session.external.iter().map(|external| &external.stage))
+        .chain(specialists.iter().map(|specialist| &specialist.trained.stage))
+        .collect();
+    let refits = session.config.specialists.as_ref().map(SpecialistsConfig::refits_dustbins);
+    let inputs = (&session.data.fingerprint, merged, refits);
+    let stage = Stage::new("validation", CODE_VERSION, None, &inputs);
+    let plan = || {
+        let networks = generalists.iter().chain(specialists.iter().map(|specialist| &specialist.trained));
+        let members: Vec<Member<'_>> = networks.map(Member::Network).collect();
+        let unknown = SpecialistCheck { n_own: 0, generalist_top1: 0.0, specialist_top1: 0.0, dustbin: None };
+        Ok((Work::prediction(&members, session.data.valid.len()), vec![unknown; specialists.len()]))
+    };
     let produce = |folder: &Path| {
-        let checks = shop.context.with_all_threads(|| check_all(shop, generalists, &specialists))??;
+        let checks = session.context.with_all_threads(|| check_all(session, generalists, &specialists))??;
         write_json(&folder.join(CHECKS), &checks)
     };
     let checks: Vec<SpecialistCheck> =
-        run_stage(shop.context, &stage, produce, |folder| read_json(&folder.join(CHECKS)))?;
-    if shop.config.specialists.as_ref().is_some_and(SpecialistsConfig::refits_dustbins) {
+        run_stage(session.context, &stage, plan, produce, |folder| read_json(&folder.join(CHECKS)))?;
+    if session.config.specialists.as_ref().is_some_and(SpecialistsConfig::refits_dustbins) {
         for (specialist, check) in specialists.iter_mut().zip(&checks) {
             apply_refit(specialist, check)?;
         }
     }
-    let (selection, key) = select_teachers(shop, stage.key(), generalists, &specialists, &checks)?;
-    note_dropped(shop, &specialists, &selection.kept);
+    let (selection, stage) = select_teachers(session, stage, generalists, &specialists, &checks)?;
+    note_dropped(session, &specialists, &selection.kept);
     let Selection { kept, fitted } = selection;
-    Ok(CheckedSpecialists { key, specialists, checks, kept, fitted })
+    Ok(CheckedSpecialists { stage, specialists, checks, kept, fitted })
 }
 
 impl CheckedSpecialists {
-    /// The specialists that the merge hears.
+    /// The specialists that are merged.
     pub fn kept(&self) -> Vec<&Specialist> {
         self.kept.iter().map(|idx| &self.specialists[*idx]).collect()
     }
 }
 
-fn note_dropped(shop: &Workshop<'_>, specialists: &[Specialist], kept: &[usize]) {
+fn note_dropped(session: &Session<'_>, specialists: &[Specialist], kept: &[usize]) {
     let dropped: Vec<usize> = (0..specialists.len()).filter(|idx| !kept.contains(idx)).collect();
     if dropped.is_empty() {
         return;
     }
-    let why = match shop.config.specialists.as_ref().map(|config| config.keep) {
+    let why = match session.config.specialists.as_ref().map(|config| config.keep) {
         Some(KeepSpecialists::Greedy) => "do not lower the validation loss of the merge",
         _ => "do not beat the generalist on their own validation classes",
     };
     let names: Vec<String> = dropped.iter().map(|idx| specialists[*idx].cluster_idx.to_string()).collect();
     let counts = format!("{} of {} specialists", dropped.len(), specialists.len());
-    shop.context.note("validation", format!("{counts} {why} and are not heard: {}", names.join(", ")));
+    session.context.note("validation", format!("{counts} {why} and are not merged: {}", names.join(", ")));
 }
 
 /// Moves the dustbin of a copy: the stored weights stay those of the training.
@@ -121,27 +127,31 @@ fn apply_refit(specialist: &mut Specialist, check: &SpecialistCheck) -> Result<(
     Ok(())
 }
 
-/// Asks every network once about the validation split.
-fn check_all(shop: &Workshop<'_>, generalists: &[Trained], specialists: &[Specialist]) -> Result<Vec<SpecialistCheck>> {
-    let beside = |specialist: &Specialist| shop.generalist_beside(generalists, specialist.cluster_idx);
+fn check_all(
+    session: &Session<'_>,
+    generalists: &[Trained],
+    specialists: &[Specialist],
+) -> Result<Vec<SpecialistCheck>> {
+    let valid = &session.data.valid;
+    let generalist_for = |specialist: &Specialist| session.generalist_for(generalists, specialist.cluster_idx);
     let networks = specialists.iter().map(|specialist| Member::Network(&specialist.trained));
-    let voices = Voices::new(specialists.iter().map(beside).chain(networks));
+    let members = distinct(specialists.iter().map(generalist_for).chain(networks));
     let mut counts: Vec<Counts> = specialists.iter().map(|_| Counts::default()).collect();
-    voices.ask(shop, &shop.valid, |rows, answers| {
+    visit_predictions(session, &members, valid, |rows, predictions| {
         for (specialist, counts) in specialists.iter().zip(&mut counts) {
-            let by_generalist = answers.of(beside(specialist)).chunks_exact(shop.n_classes());
-            let outputs = answers.of(Member::Network(&specialist.trained));
+            let by_generalist = predictions.of(generalist_for(specialist)).chunks_exact(session.data.n_classes());
+            let outputs = predictions.of(Member::Network(&specialist.trained));
             let by_specialist = outputs.chunks_exact(specialist.trained.model.n_outputs());
             for ((row, generalist), specialist_row) in rows.clone().zip(by_generalist).zip(by_specialist) {
-                counts.add(specialist, shop.valid.label(row), generalist, specialist_row);
+                counts.add(specialist, valid.label(row), generalist, specialist_row);
             }
         }
         Ok(())
     })?;
-    Ok(specialists.iter().zip(counts).map(|(specialist, counts)| counts.finish(shop, specialist)).collect())
+    Ok(specialists.iter().zip(counts).map(|(specialist, counts)| counts.finish(session, specialist)).collect())
 }
 
-/// What is kept of one specialist's predictions and of those of the generalist beside it.
+/// Counts over the predictions of one specialist and of the generalist that it is compared with.
 #[derive(Default)]
 struct Counts {
     /// Examples of its own classes, and those that are right with predictions restricted to them.
@@ -165,20 +175,21 @@ impl Counts {
         self.n_right_specialist += usize::from(is_right(&specialist.own_probs(by_specialist).collect::<Vec<f32>>()));
     }
 
-    fn finish(self, shop: &Workshop<'_>, specialist: &Specialist) -> SpecialistCheck {
+    fn finish(self, session: &Session<'_>, specialist: &Specialist) -> SpecialistCheck {
         let share = |n_right: usize| n_right as f64 / self.n_own.max(1) as f64;
         SpecialistCheck {
             n_own: self.n_own,
             generalist_top1: share(self.n_right_generalist),
             specialist_top1: share(self.n_right_specialist),
-            dustbin: (!self.dustbin.is_empty()).then(|| check_dustbin(shop, specialist, &self.dustbin)),
+            dustbin: (!self.dustbin.is_empty()).then(|| check_dustbin(session, specialist, &self.dustbin)),
         }
     }
 }
 
 /// Checks a dustbin by its probabilities for all validation examples.
-fn check_dustbin(shop: &Workshop<'_>, specialist: &Specialist, dustbin: &[f32]) -> DustbinCheck {
-    let is_other: Vec<bool> = shop.valid.labels().iter().map(|class| !specialist.subset.contains(*class)).collect();
+fn check_dustbin(session: &Session<'_>, specialist: &Specialist, dustbin: &[f32]) -> DustbinCheck {
+    let is_other: Vec<bool> =
+        session.data.valid.labels().iter().map(|class| !specialist.subset.contains(*class)).collect();
     let refit_shift = refit_dustbin_bias(dustbin, &is_other);
     let after = |shift| dustbin_calibration(dustbin, &is_other, shift);
     DustbinCheck {

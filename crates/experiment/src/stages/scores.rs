@@ -1,12 +1,12 @@
-//! What is kept of all predictions on one split: enough for every number of the report, a few bytes for each example.
+//! Scores of every model on one split: enough for every number of the report, a few bytes for each example.
 //!
 //! C classes.
 
-use super::answers::{Answers, Voices};
 use super::evaluation::Models;
 use super::out_of_scope::Confidences;
 use super::portfolio::Portfolio;
-use super::{Member, Specialist, Teacher, Workshop};
+use super::predictions::{Predictions, distinct};
+use super::{Member, Session, Specialist, Teacher};
 use crate::error::Result;
 use crate::role::Role;
 use std::ops::Range;
@@ -15,24 +15,24 @@ use stillhouse_data::Split;
 use stillhouse_ensemble::ConditionalTop1;
 use stillhouse_train::PredictionRecord;
 
-/// Everything that predicts every class.
+/// The models that predict every class.
 pub(super) type Complete<'a> = [(Role, Teacher<'a>)];
 
-/// Counts over the predictions of all models.
-pub(super) struct Tally<'a> {
-    shop: &'a Workshop<'a>,
+/// Scores of all models.
+pub(super) struct SplitScores<'a> {
+    session: &'a Session<'a>,
     split: &'a Split,
     complete: &'a Complete<'a>,
     specialists: &'a [Specialist],
     /// In the order of the complete ones.
-    pub seen: Vec<Seen<'a>>,
+    pub models: Vec<ModelScores<'a>>,
     /// Of each specialist on the examples of its own classes, its predictions restricted to them and renormalised.
     pub own: Vec<Vec<PredictionRecord>>,
     pub portfolio: Portfolio<'a>,
 }
 
-/// What is kept of one that predicts every class.
-pub(super) struct Seen<'a> {
+/// Scores of a model that predicts every class.
+pub(super) struct ModelScores<'a> {
     /// For every example.
     pub records: Vec<PredictionRecord>,
     /// On the examples of each specialist's classes, with the prediction restricted to them.
@@ -41,54 +41,54 @@ pub(super) struct Seen<'a> {
     pub confidences: Option<Confidences>,
 }
 
-impl<'a> Tally<'a> {
-    /// Nothing seen yet.
+impl<'a> SplitScores<'a> {
+    /// No example yet.
     pub fn new(
-        shop: &'a Workshop<'a>,
+        session: &'a Session<'a>,
         models: &Models<'a>,
         complete: &'a Complete<'a>,
         split: &'a Split,
         wants_confidences: bool,
     ) -> Result<Self> {
-        let specialists = &models.specialists.specialists[..];
+        let specialists = &models.teachers.specialists.specialists[..];
         let subsets = || specialists.iter().map(|specialist| &specialist.subset);
-        let seen = || Seen {
+        let scores = || ModelScores {
             records: Vec::with_capacity(split.len()),
-            conditional: ConditionalTop1::new(shop.n_classes(), subsets()),
+            conditional: ConditionalTop1::new(session.data.n_classes(), subsets()),
             confidences: wants_confidences.then(Confidences::default),
         };
         Ok(Self {
-            shop,
+            session,
             split,
             complete,
             specialists,
-            seen: complete.iter().map(|_| seen()).collect(),
+            models: complete.iter().map(|_| scores()).collect(),
             own: vec![Vec::new(); specialists.len()],
-            portfolio: Portfolio::new(shop, models, split)?,
+            portfolio: Portfolio::new(session, models, split)?,
         })
     }
 
-    /// Takes what all voices say about the next rows.
-    pub fn add(&mut self, rows: &Range<usize>, answers: &Answers<'_, '_>) -> Result<()> {
-        for ((_, teacher), seen) in self.complete.iter().zip(&mut self.seen) {
-            self.shop.context.check_interrupt()?;
-            let probs = answers.by(teacher)?;
-            for (row, probs) in rows.clone().zip(probs.chunks_exact(self.shop.n_classes())) {
+    /// Takes the predictions of the next rows.
+    pub fn add(&mut self, rows: &Range<usize>, predictions: &Predictions<'_, '_>) -> Result<()> {
+        for ((_, teacher), scores) in self.complete.iter().zip(&mut self.models) {
+            self.session.context.check_interrupt()?;
+            let probs = predictions.by(teacher)?;
+            for (row, probs) in rows.clone().zip(probs.chunks_exact(self.session.data.n_classes())) {
                 let label = self.split.label(row);
-                seen.records.push(PredictionRecord::new(probs, label));
-                seen.conditional.push(probs, label);
-                if let Some(confidences) = &mut seen.confidences {
+                scores.records.push(PredictionRecord::new(probs, label));
+                scores.conditional.push(probs, label);
+                if let Some(confidences) = &mut scores.confidences {
                     confidences.push(probs);
                 }
             }
         }
         for (specialist, own) in self.specialists.iter().zip(&mut self.own) {
-            let probs = answers.of(Member::Network(&specialist.trained));
+            let probs = predictions.of(Member::Network(&specialist.trained));
             let outputs = probs.chunks_exact(specialist.trained.model.n_outputs());
             let rows = rows.clone().zip(outputs);
             own.extend(rows.filter_map(|(row, probs)| restricted(specialist, probs, self.split.label(row))));
         }
-        self.portfolio.add(rows, answers)
+        self.portfolio.add(rows, predictions)
     }
 }
 
@@ -100,8 +100,8 @@ fn restricted(specialist: &Specialist, probs: &[f32], label: ClassId) -> Option<
     Some(PredictionRecord::new(&own, ClassId(local.index() as u32)))
 }
 
-/// All that a tally of these models hears.
-pub(super) fn voices<'a>(complete: &Complete<'a>, specialists: &'a [Specialist]) -> Voices<'a> {
+/// The members whose predictions the scores of these models are made of.
+pub(super) fn members<'a>(complete: &Complete<'a>, specialists: &'a [Specialist]) -> Vec<Member<'a>> {
     let of_complete = complete.iter().flat_map(|(_, teacher)| teacher.members());
-    Voices::new(of_complete.chain(specialists.iter().map(|specialist| Member::Network(&specialist.trained))))
+    distinct(of_complete.chain(specialists.iter().map(|specialist| Member::Network(&specialist.trained))))
 }

@@ -1,0 +1,114 @@
+//! A plan: the pipeline walked without computing anything.
+//!
+//! In a plan, each step of [`crate::pipeline`] records its stage and its work here instead of doing the work, and hands
+//! a stand-in of its artifact to the next step: a network of zeros, or clusters of equal size. Keys hash inputs, not
+//! artifacts, so a plan finds every finished stage whose inputs are known. `plan`, its memory and its times are sums over
+//! the recorded steps.
+
+use crate::role::Section;
+use crate::stages::Member;
+use crate::store::Stage;
+use std::sync::Mutex;
+use stillhouse_models::Model;
+use stillhouse_train::TrainingConfig;
+
+/// What a step would compute.
+pub(crate) enum Work {
+    /// A training.
+    Training(Box<PlannedTraining>),
+    /// Predictions.
+    Prediction {
+        /// Keys of the networks that predict.
+        networks: Vec<String>,
+        /// Examples that each of them predicts.
+        n_rows: usize,
+        /// Size of the artifact.
+        disk_bytes: u64,
+    },
+    /// Something that takes no time worth planning.
+    Other,
+}
+
+impl Work {
+    /// Predictions of these members for so many examples; those of external teachers are there already.
+    pub fn prediction(members: &[Member<'_>], n_rows: usize) -> Self {
+        let networks = members.iter().filter_map(Member::network).map(|network| network.stage.key().to_owned());
+        Self::Prediction { networks: networks.collect(), n_rows, disk_bytes: 0 }
+    }
+}
+
+/// A training that is not made.
+pub(crate) struct PlannedTraining {
+    /// The network, all weights zero.
+    pub model: Model,
+    pub config: TrainingConfig,
+    /// Examples that it sees in all epochs.
+    pub n_examples: usize,
+    /// Where only the head is trained: the frozen body.
+    pub frozen: Option<FrozenBody>,
+}
+
+/// The body of a training of the head alone.
+pub(crate) struct FrozenBody {
+    /// Key of the training that made the body.
+    pub key: String,
+    /// Examples that the body computes features of for this training: its share of the training split, and its validation
+    /// examples.
+    pub n_rows: usize,
+}
+
+/// One recorded step.
+pub(crate) struct PlannedStep {
+    pub stage: Stage,
+    /// Whether its artifact exists.
+    pub is_done: bool,
+    pub work: Work,
+}
+
+/// Trainings that may run side by side.
+pub(crate) struct TrainingGroup {
+    pub section: Section,
+    pub n_trainings: usize,
+    /// How many of them fit into the memory that the run may take.
+    pub n_fit: usize,
+    /// Memory of the largest of them.
+    pub bytes_each: u64,
+}
+
+/// Everything that a walk through the pipeline recorded, in its order.
+#[derive(Default)]
+pub(crate) struct Recorded {
+    pub steps: Vec<PlannedStep>,
+    pub groups: Vec<TrainingGroup>,
+    /// Plain sentences.
+    pub notes: Vec<String>,
+}
+
+/// Where a plan's steps are recorded.
+#[derive(Default)]
+pub(crate) struct PlanRecorder(Mutex<Recorded>);
+
+impl PlanRecorder {
+    /// Records a step; one that two steps share is recorded once.
+    pub fn step(&self, stage: &Stage, is_done: bool, work: Work) {
+        let mut recorded = self.0.lock().expect("no holder panics");
+        if recorded.steps.iter().all(|step| step.stage.key() != stage.key()) {
+            recorded.steps.push(PlannedStep { stage: stage.clone(), is_done, work });
+        }
+    }
+
+    /// Records trainings that may run side by side.
+    pub fn group(&self, group: TrainingGroup) {
+        self.0.lock().expect("no holder panics").groups.push(group);
+    }
+
+    /// Records a sentence for the reader of the plan.
+    pub fn note(&self, text: impl Into<String>) {
+        self.0.lock().expect("no holder panics").notes.push(text.into());
+    }
+
+    /// Hands out everything recorded so far.
+    pub fn take(&self) -> Recorded {
+        std::mem::take(&mut self.0.lock().expect("no holder panics"))
+    }
+}

@@ -1,0 +1,58 @@
+//! What every stage is given: the config, the data of training, and where and on what the run works. The test split is
+//! not in here: only the evaluation is given it.
+
+use super::Trained;
+use super::external::External;
+use super::teacher::Member;
+use super::tokenizer::Tokenizers;
+use crate::config::ExperimentConfig;
+use crate::context::RunContext;
+use std::sync::Arc;
+use stillhouse_core::Seed;
+use stillhouse_data::TrainingData;
+use stillhouse_train::{Device, ViewPolicy};
+
+/// One run of one config on loaded data.
+#[derive(Clone)]
+pub(crate) struct Session<'a> {
+    pub config: &'a ExperimentConfig,
+    pub data: Arc<TrainingData>,
+    /// Teachers that were trained elsewhere, known by their predictions.
+    pub external: Arc<[External]>,
+    pub context: &'a RunContext<'a>,
+    pub device: Device,
+    pub seed: Seed,
+    pub tokenizers: Arc<Tokenizers>,
+}
+
+impl Session<'_> {
+    /// Whether examples are augmented in training.
+    pub fn is_augmented(&self) -> bool {
+        self.config.data.is_augmented()
+    }
+
+    /// Members of a teacher that know every class: these generalists, then the external teachers of every class.
+    pub fn complete_members<'m>(&'m self, generalists: &'m [Trained]) -> Vec<Member<'m>> {
+        let external = self.external.iter().filter(|external| external.is_complete());
+        generalists.iter().map(Member::Network).chain(external.map(Member::External)).collect()
+    }
+
+    /// The generalist that the specialist of a cluster is compared with: the generalists in turn; without any, the first
+    /// external teacher of every class.
+    pub fn generalist_for<'m>(&'m self, generalists: &'m [Trained], cluster_idx: usize) -> Member<'m> {
+        match generalists {
+            [] => self.complete_members(&[])[0],
+            _ => Member::Network(&generalists[cluster_idx % generalists.len()]),
+        }
+    }
+
+    /// Views of a training on hard labels: a new one in each epoch.
+    pub fn fresh_views(&self) -> ViewPolicy {
+        if self.is_augmented() { ViewPolicy::Fresh } else { ViewPolicy::Plain }
+    }
+
+    /// Views of a training on soft targets: those for which soft targets are stored.
+    pub fn stored_views(&self) -> ViewPolicy {
+        if self.is_augmented() { ViewPolicy::Stored { n_views: self.config.student.views } } else { ViewPolicy::Plain }
+    }
+}
