@@ -1,12 +1,11 @@
 //! What every stage is given: where to write, how many threads there are, whom to tell, when to stop.
 
 use crate::error::{ExperimentError, Result, system_error};
-use crate::memory::MemoryLimit;
 use crate::observer::{Interrupt, Observer, RunEvent};
+use crate::options::RunOptions;
 use crate::parallel::{self, Share};
 use crate::planning::PlanRecorder;
-use crate::run::RunOptions;
-use crate::store::Stage;
+use crate::stage::Stage;
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -31,7 +30,7 @@ enum Mode {
 pub struct RunContext<'a> {
     stages_dir: PathBuf,
     n_threads: usize,
-    memory: MemoryLimit,
+    memory_bytes: Option<u64>,
     force: bool,
     reversed_jobs: bool,
     mode: Mode,
@@ -58,7 +57,7 @@ impl<'a> RunContext<'a> {
         Ok(Self {
             stages_dir: options.stages.clone().unwrap_or_else(|| run_dir.join("stages")),
             n_threads: options.n_threads.max(1),
-            memory: MemoryLimit(options.memory_bytes),
+            memory_bytes: options.memory_bytes,
             force: options.force,
             reversed_jobs: options.reversed_jobs,
             mode: Mode::Run,
@@ -95,9 +94,9 @@ impl<'a> RunContext<'a> {
         }
     }
 
-    /// The memory that the run may take.
-    pub(crate) fn memory(&self) -> MemoryLimit {
-        self.memory
+    /// The memory that the run may take, if there is a limit.
+    pub(crate) fn memory_bytes(&self) -> Option<u64> {
+        self.memory_bytes
     }
 
     /// Where artifacts live.

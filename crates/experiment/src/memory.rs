@@ -5,8 +5,10 @@
 //! limit can make smaller.
 
 use crate::error::{ExperimentError, Result};
+use crate::networks::network::new_model;
 use crate::role::Section;
-use crate::stages::{Session, new_model, planned_input};
+use crate::session::Session;
+use crate::stages::tokenizer::planned_input;
 use std::fmt;
 use stillhouse_data::SealedTest;
 use stillhouse_models::{Model, ModelConfig, TokenizerConfig};
@@ -23,7 +25,7 @@ const BYTES_PER_ACTIVATION: u64 = BYTES_PER_NUMBER * 3 / 2;
 pub(crate) const PROGRAM_BYTES: u64 = 48 << 20;
 
 /// A training whose memory is counted.
-pub(crate) struct Needs<'a> {
+pub(crate) struct MemoryNeed<'a> {
     /// Its table in the config, for messages.
     pub section: Section,
     pub model: &'a ModelConfig,
@@ -32,36 +34,31 @@ pub(crate) struct Needs<'a> {
     pub n_outputs: usize,
 }
 
-/// The memory that a run may take.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct MemoryLimit(pub Option<u64>);
-
-impl MemoryLimit {
-    /// How many of these trainings fit side by side beside the examples; as many as one likes without a limit.
-    ///
-    /// # Errors
-    /// Not even one.
-    pub fn n_workers(self, session: &Session<'_>, needs: &Needs<'_>) -> Result<usize> {
-        let Some(limit) = self.0 else { return Ok(usize::MAX) };
-        let (taken, each) = (examples_bytes(session), training_bytes(session, needs)?);
-        match limit.saturating_sub(taken) / each.max(1) {
-            0 => Err(ExperimentError::Usage(format!(
-                "--memory {}: the examples take {}, and a training of [{}] about {}\n  \
-                 hint: allow more memory, or lower {}.training.batch_size (now {})",
-                Bytes(limit),
-                Bytes(taken),
-                needs.section,
-                Bytes(each),
-                needs.section,
-                needs.training.batch_size
-            ))),
-            n_workers => Ok(usize::try_from(n_workers).unwrap_or(usize::MAX)),
-        }
+/// How many of these trainings fit side by side, with the examples, into the memory that the run may take; any number
+/// without a limit.
+///
+/// # Errors
+/// Not even one.
+pub(crate) fn n_workers(session: &Session<'_>, need: &MemoryNeed<'_>) -> Result<usize> {
+    let Some(limit) = session.context.memory_bytes() else { return Ok(usize::MAX) };
+    let (taken, each) = (examples_bytes(session), training_bytes(session, need)?);
+    match limit.saturating_sub(taken) / each.max(1) {
+        0 => Err(ExperimentError::Usage(format!(
+            "--memory {}: the examples take {}, and a training of [{}] about {}\n  \
+             hint: allow more memory, or lower {}.training.batch_size (now {})",
+            Bytes(limit),
+            Bytes(taken),
+            need.section,
+            Bytes(each),
+            need.section,
+            need.training.batch_size
+        ))),
+        n_workers => Ok(usize::try_from(n_workers).unwrap_or(usize::MAX)),
     }
 }
 
 /// The trainings that the config asks for, with as many outputs as they can have.
-pub(crate) fn needs_of_config<'a>(session: &Session<'a>) -> Vec<Needs<'a>> {
+pub(crate) fn needs_of_config<'a>(session: &Session<'a>) -> Vec<MemoryNeed<'a>> {
     let (config, n_outputs) = (session.config, session.data.n_classes());
     let generalist = config.generalist.as_ref();
     let generalist = generalist.map(|g| (Section::Generalist, &g.model, g.tokenizer.as_ref(), &g.training));
@@ -71,7 +68,7 @@ pub(crate) fn needs_of_config<'a>(session: &Session<'a>) -> Vec<Needs<'a>> {
     });
     let student = &config.student;
     let student = Some((Section::Student, &student.model, student.tokenizer.as_ref(), &student.training));
-    let needs = |(section, model, tokenizer, training)| Needs { section, model, tokenizer, training, n_outputs };
+    let needs = |(section, model, tokenizer, training)| MemoryNeed { section, model, tokenizer, training, n_outputs };
     [generalist, specialists, student].into_iter().flatten().map(needs).collect()
 }
 
@@ -93,9 +90,9 @@ pub(crate) fn all_examples_bytes(session: &Session<'_>, test: &SealedTest) -> u6
 ///
 /// # Errors
 /// A model that does not fit the data.
-pub(crate) fn training_bytes(session: &Session<'_>, needs: &Needs<'_>) -> Result<u64> {
-    let (input, _) = planned_input(session, needs.tokenizer)?;
-    Ok(bytes_of(&new_model(session, needs.model, &input, needs.n_outputs, None)?, needs.training))
+pub(crate) fn training_bytes(session: &Session<'_>, need: &MemoryNeed<'_>) -> Result<u64> {
+    let (input, _) = planned_input(session, need.tokenizer)?;
+    Ok(bytes_of(&new_model(session, need.model, &input, need.n_outputs, None)?, need.training))
 }
 
 fn bytes_of(model: &Model, training: &TrainingConfig) -> u64 {

@@ -6,8 +6,7 @@
 //! the recorded steps.
 
 use crate::role::Section;
-use crate::stages::Member;
-use crate::store::Stage;
+use crate::stage::Stage;
 use std::sync::Mutex;
 use stillhouse_models::Model;
 use stillhouse_train::TrainingConfig;
@@ -30,10 +29,10 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    /// Predictions of these members for so many examples; those of external teachers are there already.
-    pub fn prediction(members: &[Member<'_>], n_rows: usize) -> Self {
-        let networks = members.iter().filter_map(Member::network).map(|network| network.stage.key().to_owned());
-        Self::Prediction { networks: networks.collect(), n_rows, disk_bytes: 0 }
+    /// Predictions of the networks that these stages trained, for so many examples.
+    pub fn prediction<'a>(networks: impl IntoIterator<Item = &'a Stage>, n_rows: usize) -> Self {
+        let networks = networks.into_iter().map(|stage| stage.key().to_owned()).collect();
+        Self::Prediction { networks, n_rows, disk_bytes: 0 }
     }
 }
 

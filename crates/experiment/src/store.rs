@@ -10,65 +10,12 @@ use crate::error::{ExperimentError, Result, system_error};
 use crate::files::{read_json, sync_folder, write_json};
 use crate::observer::RunEvent;
 use crate::planning::Work;
+use crate::stage::{SEAL, Stage};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-
-const SEAL: &str = "stage.json";
-/// Hex digits of a key: 80 bits.
-const KEY_LEN: usize = 20;
-
-/// A stage: its name in this run, and the hash of all that its artifact depends on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stage {
-    name: String,
-    kind: String,
-    key: String,
-}
-
-impl Stage {
-    /// A stage named `kind`, or `kind_<index>`; `inputs` is everything that it depends on. `code_version` is raised when
-    /// stages of this kind compute something else from the same inputs, so that older artifacts are not taken for new.
-    pub fn new(kind: &str, code_version: u32, index: Option<usize>, inputs: &impl Serialize) -> Self {
-        let text = serde_json::to_string(&(code_version, kind, inputs)).expect("stage inputs are plain values");
-        let key = blake3::hash(text.as_bytes()).to_hex()[..KEY_LEN].to_owned();
-        let name = index.map_or(kind.to_owned(), |index| format!("{kind}_{index}"));
-        Self { name, kind: kind.to_owned(), key }
-    }
-
-    /// Name for people, for example `specialist_3`.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Hash of the stage's inputs.
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-
-    fn folder(&self) -> String {
-        format!("{}-{}", self.kind, self.key)
-    }
-
-    /// Whether the artifact exists in a store.
-    pub fn is_done(&self, store: &Path) -> bool {
-        self.artifact(store).is_some()
-    }
-
-    /// The folder of the artifact in a store, if it exists.
-    pub fn artifact(&self, store: &Path) -> Option<PathBuf> {
-        Some(store.join(self.folder())).filter(|folder| folder.join(SEAL).is_file())
-    }
-}
-
-/// Among the inputs of another stage, a stage is its key.
-impl Serialize for Stage {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.key)
-    }
-}
 
 /// Checksums of an artifact's files; written last.
 #[derive(Serialize, Deserialize)]
@@ -125,7 +72,7 @@ pub(crate) fn run_stages<T>(
         return stages.iter().enumerate().map(plan_one).collect();
     }
     if let Some(stage) = stages.iter().find(|stage| context.reads_only() && !stage.is_done(store)) {
-        let what = format!("{}: no finished stage {}", store.display(), stage.name);
+        let what = format!("{}: no finished stage {}", store.display(), stage.name());
         return Err(ExperimentError::Usage(format!("{what}\n  hint: `stillhouse run` with the run's config makes it")));
     }
     fs::create_dir_all(store).map_err(|error| system_error(store, "cannot be created", &error))?;
@@ -133,7 +80,7 @@ pub(crate) fn run_stages<T>(
     let (to_do, done): (Vec<usize>, Vec<usize>) =
         (0..stages.len()).partition(|index| context.is_to_do(&stages[*index]));
     for index in done {
-        context.event(&RunEvent::StageCached { stage: stages[index].name.clone() });
+        context.event(&RunEvent::StageCached { stage: stages[index].name().to_owned() });
     }
     if !to_do.is_empty() {
         compute(context, stages, &to_do, produce)?;
@@ -142,7 +89,7 @@ pub(crate) fn run_stages<T>(
     let load_one = |(index, stage): (usize, &Stage)| {
         let folder = store.join(stage.folder());
         check_seal(&folder)?;
-        load(index, &folder).map_err(|error| error.context(format_args!("stage {}", stage.name)))
+        load(index, &folder).map_err(|error| error.context(format_args!("stage {}", stage.name())))
     };
     stages.iter().enumerate().map(load_one).collect()
 }
@@ -156,7 +103,7 @@ fn compute(
 ) -> Result<()> {
     let (store, start) = (context.stages_dir(), Instant::now());
     for &index in to_do {
-        context.event(&RunEvent::StageStarted { stage: stages[index].name.clone() });
+        context.event(&RunEvent::StageStarted { stage: stages[index].name().to_owned() });
     }
     let produce_all = || {
         let partial = |index: &usize| store.join(format!("{}.partial", stages[*index].folder()));
@@ -173,7 +120,7 @@ fn compute(
             Err(error) => report_failure(context, &stages[index], error),
             Ok(()) => {
                 context.mark_computed(&stages[index]);
-                let (stage, elapsed_s) = (stages[index].name.clone(), start.elapsed().as_secs_f64());
+                let (stage, elapsed_s) = (stages[index].name().to_owned(), start.elapsed().as_secs_f64());
                 context.event(&RunEvent::StageFinished { stage, elapsed_s });
             }
         }
@@ -183,14 +130,14 @@ fn compute(
 
 fn report_failure(context: &RunContext<'_>, stage: &Stage, error: &ExperimentError) {
     if !matches!(error, ExperimentError::Interrupted) {
-        context.event(&RunEvent::StageFailed { stage: stage.name.clone(), error: error.to_string() });
+        context.event(&RunEvent::StageFailed { stage: stage.name().to_owned(), error: error.to_string() });
     }
 }
 
 /// Writes the checksums of a stage's files and puts them into their place.
 fn seal(store: &Path, stage: &Stage, partial: &Path) -> Result<()> {
     let folder = store.join(stage.folder());
-    let seal = Seal { stage: stage.name.clone(), key: stage.key.clone(), files: checksums(partial)? };
+    let seal = Seal { stage: stage.name().to_owned(), key: stage.key().to_owned(), files: checksums(partial)? };
     write_json(&partial.join(SEAL), &seal)?;
     sync_folder(partial);
     let replace = || -> std::io::Result<()> {
@@ -265,7 +212,7 @@ fn lock_stages(store: &Path, stages: &[Stage]) -> Result<Vec<File>> {
 mod tests {
     use super::*;
     use crate::observer::{Interrupt, Silent};
-    use crate::run::RunOptions;
+    use crate::options::RunOptions;
 
     fn in_context<T>(test: impl FnOnce(&RunContext<'_>) -> T) -> T {
         let folder = tempfile::tempdir().unwrap();
@@ -288,15 +235,6 @@ mod tests {
 
     fn no_plan() -> Result<(Work, String)> {
         unreachable!("the context is no plan's")
-    }
-
-    #[test]
-    fn keys_depend_on_all_inputs() {
-        let key = |inputs: &(u64, &str)| Stage::new("s", 1, None, inputs).key;
-        assert_eq!(key(&(1, "a")), key(&(1, "a")));
-        assert_ne!(key(&(1, "a")), key(&(2, "a")));
-        assert_ne!(Stage::new("s", 1, None, &1).key, Stage::new("t", 1, None, &1).key);
-        assert_ne!(Stage::new("s", 1, None, &1).key, Stage::new("s", 2, None, &1).key);
     }
 
     #[test]

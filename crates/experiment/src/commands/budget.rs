@@ -3,13 +3,18 @@
 use crate::config::{Experiment, ExperimentConfig};
 use crate::context::RunContext;
 use crate::error::{ExperimentError, Result};
+use crate::loading::{load, open_session};
+use crate::networks::artifacts::Trained;
+use crate::networks::ensemble::Ensemble;
+use crate::networks::teacher::Teacher;
 use crate::observer::{Interrupt, Observer};
-use crate::pipeline::open_session;
-use crate::run::{RunOptions, load};
-use crate::stages::{
-    Ensemble, Session, Teacher, Trained, check_specialists, cluster_classes, train_generalists, train_specialists,
-};
-use crate::store::Stage;
+use crate::options::RunOptions;
+use crate::session::Session;
+use crate::stage::Stage;
+use crate::stages::clustering::cluster_classes;
+use crate::stages::generalist::train_generalists;
+use crate::stages::specialists::train_specialists;
+use crate::stages::validation::check_specialists;
 use serde::Serialize;
 use stillhouse_train::metrics_of;
 

@@ -3,12 +3,14 @@
 use crate::config::Experiment;
 use crate::context::RunContext;
 use crate::error::{ExperimentError, Result};
+use crate::loading::{load, open_session, summarise};
 use crate::memory;
+use crate::networks::network::model_error;
 use crate::observer::{Interrupt, Observer};
-use crate::pipeline::{open_session, run_pipeline, summarise};
+use crate::options::RunOptions;
+use crate::pipeline::run_pipeline;
 use crate::planning::{PlannedStep, PlannedTraining, Recorded, TrainingGroup, Work};
-use crate::run::{RunOptions, load};
-use crate::stages::{Session, model_error};
+use crate::session::Session;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::path::PathBuf;

@@ -3,7 +3,7 @@
 use crate::error::{ExperimentError, Result};
 use crate::files::read_json;
 use crate::report::Report;
-use crate::run::{Manifest, is_locked};
+use crate::run_dir::{Manifest, is_locked};
 use serde::Serialize;
 use serde_json::Value as Json;
 use std::path::Path;

@@ -6,19 +6,18 @@
 mod check;
 mod data_fit;
 mod experiment;
-mod external;
 mod load;
 mod problems;
 mod schema;
 mod soft_targets;
 
+pub use crate::external::{Classes, ExternalTeacherConfig, Space};
 pub use check::Checked;
 pub(crate) use data_fit::DataFacts;
 pub use experiment::{
     Baseline, DustbinBias, EvaluationConfig, ExperimentConfig, GeneralistConfig, KeepSpecialists, SpecialistBody,
     SpecialistHead, SpecialistInit, SpecialistsConfig, StudentConfig,
 };
-pub use external::{Classes, ExternalTeacherConfig, Space};
 pub use load::{ConfigSource, Experiment, QUICKSTART, load_sweep_axes};
 pub use problems::{ConfigProblem, ConfigProblems};
 pub use schema::config_schema;

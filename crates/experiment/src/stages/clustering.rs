@@ -1,28 +1,20 @@
 //! Which classes the generalist confuses, and the clusters that specialists are trained on (paper, sec. 5.2).
 
-use super::held_out::{Fold, HeldOut, train_folds};
-use super::{Member, Session, Trained};
 use crate::error::{ExperimentError, Result, file_error};
 use crate::files::{read_json, write_json};
+use crate::networks::artifacts::{Clustered, Trained};
+use crate::networks::held_out::{Fold, HeldOut, train_folds};
+use crate::networks::member::Member;
 use crate::planning::Work;
-use crate::store::{Stage, run_stage};
-use serde::{Deserialize, Serialize};
+use crate::session::Session;
+use crate::stage::Stage;
+use crate::store::run_stage;
 use std::path::Path;
 use stillhouse_core::{ClassClustering, ClassId, ClassSubset, Seed};
 use stillhouse_ensemble::{
     ClusteringConfig, ClusteringMethod, Diagnoser, Diagnosis, Hierarchy, OnlineKMeans, class_affinity,
     clustering_agreement,
 };
-
-/// The clustering and what it promises.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Clustered {
-    pub clustering: ClassClustering,
-    pub diagnosis: Diagnosis,
-    /// Floating-point operations of trainings that only served to find the clusters.
-    #[serde(default)]
-    pub train_flops: f64,
-}
 
 /// Raised when clusters are found in another way.
 const CODE_VERSION: u32 = 8;
@@ -49,7 +41,7 @@ pub(crate) fn cluster_classes(session: &Session<'_>, generalists: &[Trained]) ->
                 equal_clusters(session, config, train_flops)?
             }
         };
-        Ok((Work::prediction(&members, session.data.valid.len()), clustered))
+        Ok((Work::prediction(members.iter().map(Member::stage), session.data.valid.len()), clustered))
     };
     let clustered: Clustered = run_stage(session.context, &stage, plan, produce, load)?;
     session.context.note("clustering", clustered.diagnosis.recommendation.clone());

@@ -1,10 +1,11 @@
 //! The network that knows every class (paper, sec. 5.1), and the plain ensemble of generalists that costs as much as the
 //! specialists.
 
-use super::recipe::Recipe;
-use super::training::{Trained, train_side_by_side};
-use super::{Clustered, Session, Specialist};
 use crate::error::Result;
+use crate::networks::artifacts::{Clustered, Specialist, Trained};
+use crate::networks::recipe::Recipe;
+use crate::networks::training::train_side_by_side;
+use crate::session::Session;
 
 /// Trains the generalists; none where the config has external teachers only.
 pub(crate) fn train_generalists(session: &Session<'_>) -> Result<Vec<Trained>> {

@@ -1,11 +1,15 @@
 //! What merging gains on the validation split, told before anything is distilled from it.
 
-use super::predictions::{distinct, visit_predictions};
-use super::{Ensemble, Member, Session, Teacher};
 use crate::error::Result;
 use crate::files::{read_json, write_json};
+use crate::networks::ensemble::Ensemble;
+use crate::networks::member::Member;
+use crate::networks::predictions::{distinct, visit_predictions};
+use crate::networks::teacher::Teacher;
 use crate::planning::Work;
-use crate::store::{Stage, run_stage};
+use crate::session::Session;
+use crate::stage::Stage;
+use crate::store::run_stage;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use stillhouse_train::{Metrics, PredictionRecord, metrics_of, records};
@@ -26,7 +30,7 @@ pub(crate) fn check_merged(session: &Session<'_>, generalist: Member<'_>, ensemb
     let stage = Stage::new("merged", CODE_VERSION, None, &(ensemble.stage(), &session.config.merge));
     let plan = || {
         let stand_in = MergedCheck { generalist: metrics_of(&[]), merged: metrics_of(&[]) };
-        Ok((Work::prediction(&ensemble.members(), session.data.valid.len()), stand_in))
+        Ok((Work::prediction(ensemble.members().iter().map(Member::stage), session.data.valid.len()), stand_in))
     };
     let produce = |folder: &Path| {
         let check = session.context.with_all_threads(|| measure(session, generalist, ensemble))??;
@@ -52,7 +56,7 @@ fn measure(session: &Session<'_>, generalist: Member<'_>, ensemble: &Ensemble<'_
     let mut seen: [Vec<PredictionRecord>; 2] = Default::default();
     visit_predictions(session, &members, valid, |rows, predictions| {
         for (teacher, seen) in teachers.iter().zip(&mut seen) {
-            seen.extend(records(&predictions.by(teacher)?, &valid.labels()[rows.clone()], session.data.n_classes()));
+            seen.extend(records(&teacher.apply(predictions)?, &valid.labels()[rows.clone()], session.data.n_classes()));
         }
         Ok(())
     })?;

@@ -1,41 +1,13 @@
-//! The rooms off the corridor: one file for each step of [`crate::pipeline`].
+//! The steps of [`crate::pipeline`], one file each, in the order of the paper:
+//! tokenizer, generalist, clustering, specialists, validation (with selection), merged, soft_targets, student, evaluation.
 
-mod clustering;
-mod ensemble;
-mod evaluation;
-mod external;
-mod generalist;
-mod held_out;
-mod left_out;
-mod merged;
-mod out_of_scope;
-mod portfolio;
-mod predictions;
-mod recipe;
-mod samples;
-mod scores;
+pub(crate) mod clustering;
+pub(crate) mod evaluation;
+pub(crate) mod generalist;
+pub(crate) mod merged;
 mod selection;
-mod session;
-mod soft_targets;
-mod specialists;
-mod student;
-mod teacher;
-mod tokenizer;
-mod training;
-mod validation;
-
-pub(crate) use clustering::{Clustered, cluster_classes};
-pub(crate) use ensemble::Ensemble;
-pub(crate) use evaluation::{Evaluated, Models, evaluate};
-pub(crate) use external::read_external_teachers;
-pub(crate) use generalist::{train_generalist_ensemble, train_generalists};
-pub(crate) use merged::check_merged;
-pub(crate) use selection::FittedMerge;
-pub(crate) use session::Session;
-pub(crate) use soft_targets::{Wanted, soft_targets_of, store_soft_targets};
-pub(crate) use specialists::{Specialist, train_specialists};
-pub(crate) use student::{Students, train_students};
-pub(crate) use teacher::{Member, Teacher};
-pub(crate) use tokenizer::{make_tokenizers, planned_input};
-pub(crate) use training::{Trained, folder_error, model_error, new_model};
-pub(crate) use validation::{CheckedSpecialists, check_specialists};
+pub(crate) mod soft_targets;
+pub(crate) mod specialists;
+pub(crate) mod student;
+pub(crate) mod tokenizer;
+pub(crate) mod validation;

@@ -1,16 +1,15 @@
 //! Chooses on the validation split: which specialists to merge, their weight, and the calibration temperature.
 
-use super::ensemble::softened;
-use super::predictions::{PROBS_AT_ONCE, Predictions, Sample};
-use super::specialists::Specialist;
-use super::training::Trained;
-use super::validation::SpecialistCheck;
-use super::{Ensemble, Member, Session};
 use crate::config::KeepSpecialists;
 use crate::error::Result;
 use crate::files::{read_json, write_json};
+use crate::networks::artifacts::{FittedMerge, Specialist, SpecialistCheck, Trained};
+use crate::networks::ensemble::{Ensemble, softened};
+use crate::networks::predictions::{PROBS_AT_ONCE, Predictions, Sample};
 use crate::planning::Work;
-use crate::store::{Stage, run_stage};
+use crate::session::Session;
+use crate::stage::Stage;
+use crate::store::run_stage;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use stillhouse_core::{ClassId, Temperature};
@@ -25,15 +24,6 @@ pub(crate) struct Selection {
     pub fitted: FittedMerge,
 }
 
-/// The numbers of a merge that can be fitted.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct FittedMerge {
-    /// The weight of each specialist, a generalist's being 1.
-    pub specialist_weight: f64,
-    /// What the merged logits are divided by.
-    pub temperature: Temperature,
-}
-
 /// Raised when specialists or weights are chosen in another way.
 const CODE_VERSION: u32 = 8;
 const SELECTION: &str = "selection.json";
@@ -43,8 +33,6 @@ const MAX_GREEDY_MERGES: usize = 400_000;
 const LEAST_GAIN: f64 = 1e-4;
 /// The weights and temperatures that are tried lie between the inverse of this and this.
 const MAX_FACTOR: f64 = 20.0;
-/// A factor is at the end of its range from here on.
-const EXTREME_FACTOR: f64 = 19.0;
 const N_SECTIONS: usize = 16;
 
 fn keep(session: &Session<'_>) -> KeepSpecialists {
@@ -86,9 +74,8 @@ pub(crate) fn select_teachers(
     };
     let plan = || {
         let networks = generalists.iter().chain(specialists.iter().map(|specialist| &specialist.trained));
-        let members: Vec<Member<'_>> = networks.map(Member::Network).collect();
         let all = Selection { kept: (0..specialists.len()).collect(), fitted: FittedMerge::NONE };
-        Ok((Work::prediction(&members, session.data.valid.len()), all))
+        Ok((Work::prediction(networks.map(|network| &network.stage), session.data.valid.len()), all))
     };
     let produce = |folder: &Path| {
         let selection = session.context.with_all_threads(|| -> Result<Selection> {
@@ -136,17 +123,6 @@ struct Valid<'a> {
     specialists: &'a [Specialist],
     predictions: Vec<Vec<f32>>,
     labels: Vec<ClassId>,
-}
-
-impl FittedMerge {
-    /// Whether a fit ended where its range does: the validation split knows of no best value.
-    pub fn is_extreme(&self) -> bool {
-        let is_extreme = |factor: f64| factor > EXTREME_FACTOR || factor < EXTREME_FACTOR.recip();
-        is_extreme(self.temperature.get()) || (self.specialist_weight > 0.0 && is_extreme(self.specialist_weight))
-    }
-
-    /// Nothing is fitted: all weigh the same, and the merge is taken as it is.
-    const NONE: Self = Self { specialist_weight: 1.0, temperature: Temperature::ONE };
 }
 
 impl<'a> Valid<'a> {

@@ -2,13 +2,17 @@
 //!
 //! N examples, V views of each, C classes.
 
-use super::Session;
-use super::predictions::{PROBS_AT_ONCE, Predictions, distinct};
-use super::teacher::Teacher;
 use crate::error::{ExperimentError, Result, file_error, store_error};
+use crate::networks::artifacts::StoredTargets;
+use crate::networks::member::Member;
+use crate::networks::predictions::{PROBS_AT_ONCE, Predictions, distinct};
+use crate::networks::teacher::Teacher;
+use crate::networks::teachers::Wanted;
 use crate::planning::Work;
 use crate::role::Role;
-use crate::store::{Stage, run_stages};
+use crate::session::Session;
+use crate::stage::Stage;
+use crate::store::run_stages;
 use rayon::prelude::*;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -23,14 +27,6 @@ const TARGETS: &str = "targets.safetensors";
 /// Rows after which progress is told and kept, and an interruption noticed: some seconds' work of a slow teacher.
 const ROWS_AT_ONCE: usize = 1 << 15;
 
-/// A teacher's soft targets, with the stage that wrote them.
-#[derive(Clone)]
-pub(crate) struct StoredTargets {
-    pub stage: Stage,
-    /// None in a plan.
-    pub targets: Option<Arc<SoftTargets>>,
-}
-
 /// The stage that stores a teacher's soft targets.
 fn targets_stage(session: &Session<'_>, wanted: &Wanted<'_>) -> Stage {
     let is_merged = matches!(wanted.teacher, Teacher::Merged(_));
@@ -39,7 +35,7 @@ fn targets_stage(session: &Session<'_>, wanted: &Wanted<'_>) -> Stage {
     let merge = is_merged.then_some((merge, temperature));
     let teachers = wanted.teacher.stages();
     let inputs = (session.data.student_fingerprint(), teachers, merge, views(session).len(), layout(session));
-    Stage::new(wanted.store(), CODE_VERSION, None, &inputs)
+    Stage::new(store_of(wanted.student), CODE_VERSION, None, &inputs)
 }
 
 /// What is kept of each distribution.
@@ -55,20 +51,12 @@ fn views(session: &Session<'_>) -> Vec<Option<ViewId>> {
     }
 }
 
-/// A student, and the teacher whose soft targets it learns from.
-pub(crate) struct Wanted<'a> {
-    pub student: Role,
-    pub teacher: Teacher<'a>,
-}
-
-impl Wanted<'_> {
-    /// Name of the stage that stores the teacher's soft targets.
-    fn store(&self) -> &'static str {
-        match self.student {
-            Role::TwinOnGeneralist => "soft_targets_generalist",
-            Role::TwinOnPlainEnsemble => "soft_targets_ensemble",
-            _ => "soft_targets",
-        }
+/// Name of the stage that stores the soft targets for a student.
+fn store_of(student: Role) -> &'static str {
+    match student {
+        Role::TwinOnGeneralist => "soft_targets_generalist",
+        Role::TwinOnPlainEnsemble => "soft_targets_ensemble",
+        _ => "soft_targets",
     }
 }
 
@@ -79,7 +67,7 @@ pub(crate) fn store_soft_targets(session: &Session<'_>, wanted: &[Wanted<'_>]) -
     let plan = |index: usize| {
         let n_rows = session.data.student_examples().len() * views(session).len();
         let disk_bytes = layout(session).size_bytes(n_rows, session.data.n_classes());
-        let mut work = Work::prediction(&wanted[index].teacher.members(), n_rows);
+        let mut work = Work::prediction(wanted[index].teacher.members().iter().map(Member::stage), n_rows);
         if let Work::Prediction { disk_bytes: bytes, .. } = &mut work {
             *bytes = disk_bytes;
         }
@@ -90,7 +78,7 @@ pub(crate) fn store_soft_targets(session: &Session<'_>, wanted: &[Wanted<'_>]) -
         let keys: Vec<ExampleView> = rows.iter().map(|(key, _)| *key).collect();
         let mut stores = Vec::with_capacity(folders.len());
         for (index, folder) in folders {
-            let (name, teacher) = (wanted[*index].store(), &wanted[*index].teacher);
+            let (name, teacher) = (store_of(wanted[*index].student), &wanted[*index].teacher);
             let path = folder.join(TARGETS);
             let info = info(session, teacher);
             session.context.note(name, announcement(&info, rows.len()));

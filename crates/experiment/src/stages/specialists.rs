@@ -1,37 +1,14 @@
 //! The networks for one cluster each, trained side by side (paper, sec. 5.1).
 
-use super::recipe::{Recipe, prior_shift};
-use super::training::{Trained, train_side_by_side};
-use super::{Clustered, Session};
-use crate::config::SpecialistHead;
 use crate::error::{ExperimentError, Result};
+use crate::networks::artifacts::{Clustered, Specialist, Trained};
+use crate::networks::recipe::{Recipe, prior_shift};
+use crate::networks::training::train_side_by_side;
 use crate::role::Section;
-use crate::store::Stage;
-use stillhouse_core::ClassSubset;
+use crate::session::Session;
+use crate::stage::Stage;
 use stillhouse_data::Split;
 use stillhouse_train::predict_features;
-
-/// A trained specialist and the cluster that it knows.
-pub(crate) struct Specialist {
-    pub trained: Trained,
-    pub cluster_idx: usize,
-    pub subset: ClassSubset,
-    pub head: SpecialistHead,
-    /// What counted priors added to its dustbin logit; with a full softmax, took from the logits of its own classes.
-    pub prior_correction: f64,
-    /// What the refit on the validation split added to its dustbin logit on top.
-    pub refit_shift: f64,
-}
-
-impl Specialist {
-    /// Its probabilities of its own classes in a row of its outputs, in the order of the subset.
-    pub fn own_probs<'r>(&'r self, row: &'r [f32]) -> impl Iterator<Item = f32> + 'r {
-        self.subset.members().iter().enumerate().map(|(local, class)| match self.head {
-            SpecialistHead::Dustbin => row[local],
-            SpecialistHead::FullSoftmax => row[class.index()],
-        })
-    }
-}
 
 /// Trains one specialist for each cluster, none without clusters. One whose training diverges, or that has no examples,
 /// is reported and left out: that is so in every run of this config.

@@ -1,11 +1,11 @@
 //! The small network that is shipped, and its twins on other targets.
 
-use super::Session;
-use super::recipe::{Goal, Recipe};
-use super::soft_targets::StoredTargets;
-use super::training::{Trained, train_side_by_side};
 use crate::error::Result;
+use crate::networks::artifacts::{StoredTargets, Trained};
+use crate::networks::recipe::{Goal, Recipe};
+use crate::networks::training::train_side_by_side;
 use crate::role::Role;
+use crate::session::Session;
 
 /// The student and its twins: the same architecture, initial weights, epochs and order of examples.
 pub(crate) struct Students {

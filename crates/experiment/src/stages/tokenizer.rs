@@ -1,24 +1,20 @@
 //! The tokenizers of models of tokens: trained on the training split, or read from a file.
 
-use super::Session;
-use super::training::model_error;
 use crate::error::{ExperimentError, Result};
 use crate::files::write_whole;
+use crate::networks::network::model_error;
 use crate::planning::Work;
-use crate::store::{Stage, run_stage};
-use std::collections::HashMap;
+use crate::session::Session;
+use crate::stage::Stage;
+use crate::store::run_stage;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use stillhouse_core::InputShape;
 use stillhouse_models::{ModelError, Tokenizer, TokenizerConfig, TokenizerError};
 
 /// Raised when tokenizers are trained in another way.
 const CODE_VERSION: u32 = 8;
 const TOKENIZER: &str = "tokenizer.json";
-
-/// The tokenizers of a run that were made or read so far, by the keys of their stages.
-#[derive(Default)]
-pub(crate) struct Tokenizers(Mutex<HashMap<String, Arc<Tokenizer>>>);
 
 /// Makes every tokenizer that the config asks for, so that no training has to wait for one.
 pub(crate) fn make_tokenizers(session: &Session<'_>) -> Result<()> {
@@ -38,7 +34,7 @@ pub(crate) fn make_tokenizers(session: &Session<'_>) -> Result<()> {
 }
 
 /// The tokenizer that a config asks for.
-pub(super) fn tokenizer(session: &Session<'_>, config: &TokenizerConfig) -> Result<Arc<Tokenizer>> {
+pub(crate) fn tokenizer(session: &Session<'_>, config: &TokenizerConfig) -> Result<Arc<Tokenizer>> {
     if !session.data.train.is_text() {
         let problem = "a tokenizer needs texts, the data has none".to_owned();
         return Err(model_error(ModelError::Config(vec![problem])));

@@ -3,55 +3,24 @@
 //!
 //! N validation examples, C classes, L classes of a specialist.
 
-use super::predictions::{distinct, visit_predictions};
-use super::selection::{Selection, select_teachers};
-use super::specialists::Specialist;
-use super::training::{Trained, model_error};
-use super::{FittedMerge, Member, Session};
 use crate::config::{KeepSpecialists, SpecialistHead, SpecialistsConfig};
 use crate::error::Result;
 use crate::files::{read_json, write_json};
+use crate::networks::artifacts::{CheckedSpecialists, DustbinCheck, Specialist, SpecialistCheck, Trained};
+use crate::networks::member::Member;
+use crate::networks::network::model_error;
+use crate::networks::predictions::{distinct, visit_predictions};
 use crate::planning::Work;
-use crate::store::{Stage, run_stage};
-use serde::{Deserialize, Serialize};
+use crate::session::Session;
+use crate::stage::Stage;
+use crate::stages::selection::{Selection, select_teachers};
+use crate::store::run_stage;
 use std::path::Path;
 use std::sync::Arc;
 use stillhouse_core::ClassId;
-use stillhouse_ensemble::{DustbinCalibration, dustbin_calibration, refit_dustbin_bias};
+use stillhouse_ensemble::{dustbin_calibration, refit_dustbin_bias};
 use stillhouse_models::HeadInit;
 use stillhouse_train::rank_of_label;
-
-/// One specialist on the validation split.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct SpecialistCheck {
-    /// Examples of its own classes.
-    pub n_own: usize,
-    /// Top-1 on them of the generalist that it is compared with, predictions restricted to them.
-    pub generalist_top1: f64,
-    /// The same of the specialist.
-    pub specialist_top1: f64,
-    pub dustbin: Option<DustbinCheck>,
-}
-
-/// A dustbin as it came out of the training, after the correction by counted priors, and after a refit.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct DustbinCheck {
-    pub uncorrected: DustbinCalibration,
-    pub counted: DustbinCalibration,
-    pub refit: DustbinCalibration,
-    pub refit_shift: f64,
-}
-
-/// All specialists that were trained, with what the validation split says of them.
-pub(crate) struct CheckedSpecialists {
-    /// The stage that chose among them.
-    pub stage: Stage,
-    pub specialists: Vec<Specialist>,
-    pub checks: Vec<SpecialistCheck>,
-    /// Positions of those that are merged.
-    pub kept: Vec<usize>,
-    pub fitted: FittedMerge,
-}
 
 /// Raised when specialists are checked in another way.
 const CODE_VERSION: u32 = 8;
@@ -75,9 +44,11 @@ pub(crate) fn check_specialists(
     let stage = Stage::new("validation", CODE_VERSION, None, &inputs);
     let plan = || {
         let networks = generalists.iter().chain(specialists.iter().map(|specialist| &specialist.trained));
-        let members: Vec<Member<'_>> = networks.map(Member::Network).collect();
         let unknown = SpecialistCheck { n_own: 0, generalist_top1: 0.0, specialist_top1: 0.0, dustbin: None };
-        Ok((Work::prediction(&members, session.data.valid.len()), vec![unknown; specialists.len()]))
+        Ok((
+            Work::prediction(networks.map(|network| &network.stage), session.data.valid.len()),
+            vec![unknown; specialists.len()],
+        ))
     };
     let produce = |folder: &Path| {
         let checks = session.context.with_all_threads(|| check_all(session, generalists, &specialists))??;
@@ -94,13 +65,6 @@ pub(crate) fn check_specialists(
     note_dropped(session, &specialists, &selection.kept);
     let Selection { kept, fitted } = selection;
     Ok(CheckedSpecialists { stage, specialists, checks, kept, fitted })
-}
-
-impl CheckedSpecialists {
-    /// The specialists that are merged.
-    pub fn kept(&self) -> Vec<&Specialist> {
-        self.kept.iter().map(|idx| &self.specialists[*idx]).collect()
-    }
 }
 
 fn note_dropped(session: &Session<'_>, specialists: &[Specialist], kept: &[usize]) {

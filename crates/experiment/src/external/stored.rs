@@ -1,51 +1,26 @@
-//! Teachers that were trained elsewhere: their predictions, checked row by row once and kept where any row is found.
+//! The stage that reads the predictions of external teachers: they are checked row by row once, and kept where any row is
+//! found.
 //!
 //! N examples of a source, C classes, L classes of one teacher.
 
-use super::Session;
-use crate::config::ExternalTeacherConfig;
+use super::config::ExternalTeacherConfig;
+use super::file::{ExternalTeacher, Predictions};
+use super::teacher::External;
 use crate::error::{ExperimentError, Result, file_error, store_error};
-use crate::external::{ExternalTeacher, Predictions};
 use crate::planning::Work;
-use crate::store::{Stage, run_stage};
+use crate::session::Session;
+use crate::stage::Stage;
+use crate::store::run_stage;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use stillhouse_core::{ExampleView, Temperature};
-use stillhouse_data::{SealedTest, Source, Split};
+use stillhouse_core::ExampleView;
+use stillhouse_data::{SealedTest, Source};
 use stillhouse_ensemble::TeacherScope;
 use stillhouse_targets::{Layout, SoftTargets, TargetsInfo, TargetsWriter};
 
 /// Raised when predictions are read in another way.
 const CODE_VERSION: u32 = 8;
 const PREDICTIONS: &str = "predictions.safetensors";
-
-/// A teacher that is known by its predictions only.
-pub(crate) struct External {
-    pub name: String,
-    /// Stands for its predictions, how they are read and how much they count.
-    pub stage: Stage,
-    pub scope: TeacherScope,
-    pub weight: f64,
-    /// Its probabilities for every example of a source, in the order of its scope.
-    predictions: BTreeMap<Source, SoftTargets>,
-}
-
-impl External {
-    /// Whether it knows every class.
-    pub fn is_complete(&self) -> bool {
-        matches!(self.scope, TeacherScope::Full)
-    }
-
-    /// What it said about the rows of a split, `[N, C]`, `[N, L + 1]` or `[N, L]`.
-    pub fn predict(&self, split: &Split) -> Result<Vec<f32>> {
-        let (source, _) = split.source();
-        let keys: Vec<ExampleView> =
-            (0..split.len()).map(|row| ExampleView { example: split.example_id(row), view: None }).collect();
-        let predictions = self.predictions.get(&source).expect("files for every source were asked for");
-        let probs = predictions.dense_batch(&keys, Temperature::ONE);
-        probs.map_err(|error| ExperimentError::BadData(anyhow::Error::from(error).context(self.name.clone())))
-    }
-}
 
 /// Reads the predictions of all external teachers, or finds those that were read before.
 pub(crate) fn read_external_teachers(session: &Session<'_>, test: &SealedTest) -> Result<Vec<External>> {

@@ -2,9 +2,10 @@
 //!
 //! N rows, C classes, L classes of a specialist or an external teacher.
 
-use super::teacher::{Member, Teacher};
-use super::{Session, Trained};
 use crate::error::Result;
+use crate::networks::artifacts::Trained;
+use crate::networks::member::Member;
+use crate::session::Session;
 use std::borrow::Cow;
 use std::ops::Range;
 use stillhouse_core::ViewId;
@@ -99,11 +100,6 @@ impl<'m, 'a> Predictions<'m, 'a> {
         self.probs
     }
 
-    /// Predictions of a teacher made of these members, `[N, C]`.
-    pub fn by(&self, teacher: &Teacher<'_>) -> Result<Vec<f32>> {
-        teacher.combine(&self.of_all(&teacher.members()))
-    }
-
     /// Predictions of several members for some of the rows, ascending.
     pub fn at(&self, rows: &[usize], members: &[Member<'_>]) -> Vec<Cow<'_, [f32]>> {
         let pick = |probs: &[f32]| -> Vec<f32> {
@@ -119,7 +115,7 @@ impl<'m, 'a> Predictions<'m, 'a> {
 }
 
 /// Evenly spread rows of a split, for what would take too long on all.
-pub(super) struct Sample(Vec<usize>);
+pub(crate) struct Sample(Vec<usize>);
 
 impl Sample {
     /// At most `most` of `n_rows` rows, but one if there are any.

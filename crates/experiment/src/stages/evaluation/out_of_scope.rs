@@ -1,12 +1,12 @@
 //! How well a model's confidence tells examples of its classes from those of none (Hendrycks and Gimpel 2017,
 //! arXiv:1610.02136), softened too (Liang et al. 2018, arXiv:1706.02690).
 
-use super::Session;
-use super::predictions::{distinct, visit_predictions};
-use super::scores::Complete;
 use crate::error::Result;
+use crate::networks::predictions::{distinct, visit_predictions};
+use crate::networks::teacher::Complete;
 use crate::report::OutOfScopeRow;
 use crate::role::Role;
+use crate::session::Session;
 use crate::statistics::auroc;
 use stillhouse_data::Split;
 
@@ -42,7 +42,7 @@ pub(super) fn confidences(session: &Session<'_>, models: &Complete<'_>, others: 
     visit_predictions(session, &members, others, |_, predictions| {
         for ((_, teacher), confidences) in models.iter().zip(&mut all) {
             session.context.check_interrupt()?;
-            predictions.by(teacher)?.chunks_exact(session.data.n_classes()).for_each(|row| confidences.push(row));
+            teacher.apply(predictions)?.chunks_exact(session.data.n_classes()).for_each(|row| confidences.push(row));
         }
         Ok(())
     })?;

@@ -1,18 +1,22 @@
-//! The only room that opens the test split: every model on every test example, once.
+//! Evaluates every model on every test example, once. Only this stage opens the test split.
 
-use super::left_out::{LeftOut, LeftOutEffects};
-use super::out_of_scope::{self, Confidences, confidences};
-use super::portfolio;
-use super::predictions::visit_predictions;
-use super::samples::{cluster_galleries, soft_target_samples};
-use super::scores::{Complete, ModelScores, SplitScores, members};
-use super::soft_targets::StoredTargets;
-use super::validation::SpecialistCheck;
-use super::{Clustered, Ensemble, Member, Session, Specialist, Students, Teacher, Trained};
+mod cost_curve;
+mod out_of_scope;
+mod samples;
+mod scores;
+
+use self::out_of_scope::{Confidences, confidences};
+use self::samples::{cluster_galleries, soft_target_samples};
+use self::scores::{ModelScores, SplitScores, Wants, members};
 use crate::config::{SpecialistHead, SpecialistsConfig};
 use crate::error::{ExperimentError, Result};
 use crate::files::{read_json, write_json};
-use crate::pipeline::Teachers;
+use crate::networks::artifacts::{Clustered, Specialist, SpecialistCheck, StoredTargets, Trained};
+use crate::networks::ensemble::Ensemble;
+use crate::networks::member::Member;
+use crate::networks::predictions::visit_predictions;
+use crate::networks::teacher::{Complete, Teacher};
+use crate::networks::teachers::Teachers;
 use crate::planning::Work;
 use crate::report::counted;
 use crate::report::{
@@ -20,8 +24,11 @@ use crate::report::{
     Gallery, ModelReport, OutOfScopeReport, OutOfScopeRow, PortfolioPoint, Report, SoftTargetSample, TrainingLength,
 };
 use crate::role::{Role, Section};
+use crate::session::Session;
+use crate::stage::Stage;
+use crate::stages::student::Students;
 use crate::statistics::{compare, gain_kept};
-use crate::store::{Stage, run_stage};
+use crate::store::run_stage;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Instant;
@@ -67,8 +74,8 @@ pub(crate) fn evaluate(
     let inputs = (run_name, &dataset, clustering, trained, config);
     let stage = Stage::new("evaluation", CODE_VERSION, None, &inputs);
     let plan = || {
-        let members: Vec<Member<'_>> = models.all_trained().into_iter().map(Member::Network).collect();
-        Ok((Work::prediction(&members, session.data.valid.len() + test.len()), None))
+        let networks = models.all_trained().into_iter().map(|trained| &trained.stage);
+        Ok((Work::prediction(networks, session.data.valid.len() + test.len()), None))
     };
     let load = |folder: &Path| read_json(&folder.join(EVALUATION)).map(Some);
     if session.context.plan().is_some() {
@@ -114,12 +121,12 @@ struct Evaluation<'a> {
     models: &'a Models<'a>,
     clustered: Option<&'a Clustered>,
     test: &'a Split,
-    /// Examples of no class.
+    /// Out-of-scope examples.
     out_of_scope: Option<&'a Split>,
 }
 
-/// What a model's predictions on the test split come to.
-struct OnTest {
+/// Scores of one model on the test split.
+struct TestScores {
     role: Role,
     records: Vec<PredictionRecord>,
     correct: Vec<bool>,
@@ -129,14 +136,16 @@ struct OnTest {
     report: ModelReport,
 }
 
-/// What all predictions come to.
-struct Predicted {
+/// Scores of all models on the test split.
+struct AllScores {
     /// In the order of the complete models.
-    on_test: Vec<OnTest>,
+    on_test: Vec<TestScores>,
     /// Of each specialist, on the test and on the validation examples of its own classes.
     own: Vec<[Metrics; 2]>,
-    left_out: LeftOutEffects,
-    portfolio: Vec<PortfolioPoint>,
+    /// What the merge loses in top-1 without each specialist that is merged, and the examples that this was measured on.
+    leave_one_out: Vec<f64>,
+    n_left_out: usize,
+    cost_curve: Vec<PortfolioPoint>,
     /// Test examples whose merge did not meet its solver's tolerance.
     n_unmet: usize,
 }
@@ -144,12 +153,13 @@ struct Predicted {
 impl Evaluation<'_> {
     fn run(&self, run_name: &str, dataset: DatasetReport, targets: &SoftTargets) -> Result<Evaluated> {
         let complete = self.models.complete(self.session);
-        let Predicted { mut on_test, own, left_out, portfolio, n_unmet } = self.predict_all(&complete)?;
+        let AllScores { mut on_test, own, leave_one_out, n_left_out, cost_curve, n_unmet } =
+            self.predict_all(&complete)?;
         let ensemble_records = of_role(&on_test, Role::MergedEnsemble).records.clone();
         for model in &mut on_test {
             model.report.agreement = Some(agreement(&model.records, &ensemble_records));
         }
-        let (clusters, specialist_reports) = self.clusters(&on_test, &own, &left_out);
+        let (clusters, specialist_reports) = self.clusters(&on_test, &own, (&leave_one_out, n_left_out));
         let of = |role: Role| complete.iter().find(|(found, _)| *found == role).map(|(_, teacher)| teacher);
         let shown =
             [Role::MergedEnsemble, Role::Generalist, Role::Student].map(|role| of(role).expect("always evaluated"));
@@ -166,7 +176,7 @@ impl Evaluation<'_> {
             clusters,
             dustbins: self.dustbins(),
             coverage: self.coverage(&on_test)?,
-            portfolio,
+            portfolio: cost_curve,
             comparisons: comparisons(&on_test),
             models: on_test.into_iter().map(|model| model.report).chain(specialist_reports).collect(),
             total_train_seconds: self.models.all_trained().iter().map(|trained| trained.fit.train_seconds).sum(),
@@ -268,26 +278,25 @@ impl Evaluation<'_> {
     }
 
     /// Scores of all models on the test and the validation split; every network predicts each example once.
-    fn predict_all(&self, complete: &Complete<'_>) -> Result<Predicted> {
+    fn predict_all(&self, complete: &Complete<'_>) -> Result<AllScores> {
         let (session, models) = (self.session, self.models);
         let (test, valid) = (self.test, &session.data.valid);
         let members = members(complete, &models.teachers.specialists.specialists);
-        let mut left_out = LeftOut::new(session, models, test.len());
-        let mut on_test = SplitScores::new(session, models, complete, test, self.out_of_scope.is_some())?;
+        let wants = Wants { confidences: self.out_of_scope.is_some(), leave_one_out: true };
+        let mut on_test = SplitScores::new(session, models.teachers, complete, test, wants)?;
         let n_unmet_before = models.ensemble.n_unmet();
-        visit_predictions(session, &members, test, |rows, predictions| {
-            left_out.add(&rows, &test.labels()[rows.clone()], predictions);
-            on_test.add(&rows, predictions)
-        })?;
+        visit_predictions(session, &members, test, |rows, predictions| on_test.add(&rows, predictions))?;
         let n_unmet = models.ensemble.n_unmet() - n_unmet_before;
-        let mut on_valid = SplitScores::new(session, models, complete, valid, false)?;
+        let mut on_valid = SplitScores::new(session, models.teachers, complete, valid, Wants::default())?;
         visit_predictions(session, &members, valid, |rows, predictions| on_valid.add(&rows, predictions))?;
         let out_of_scope = self.out_of_scope.map(|others| confidences(session, complete, others)).transpose()?;
         let own = on_test.own.iter().zip(&on_valid.own);
-        Ok(Predicted {
+        let leave_one_out = on_test.cost_curve.leave_one_out_effects();
+        Ok(AllScores {
             own: own.map(|(test, valid)| [metrics_of(test), metrics_of(valid)]).collect(),
-            left_out: left_out.finish()?,
-            portfolio: portfolio::points(models, self.clustered, &on_test.portfolio, &on_valid.portfolio),
+            n_left_out: if leave_one_out.is_empty() { 0 } else { on_test.cost_curve.n_examples() },
+            leave_one_out,
+            cost_curve: cost_curve::points(models.teachers, self.clustered, &on_test.cost_curve, &on_valid.cost_curve),
             n_unmet,
             on_test: self.on_test(complete, on_test.models, &on_valid.models, out_of_scope.as_deref())?,
         })
@@ -300,11 +309,11 @@ impl Evaluation<'_> {
         on_test: Vec<ModelScores<'_>>,
         on_valid: &[ModelScores<'_>],
         on_others: Option<&[Confidences]>,
-    ) -> Result<Vec<OnTest>> {
+    ) -> Result<Vec<TestScores>> {
         let of_model = |(idx, ((role, teacher), scores)): (usize, (&(Role, Teacher<'_>), ModelScores<'_>))| {
             let valid_top1 = metrics_of(&on_valid[idx].records).top1;
             let confidences = scores.confidences.as_ref().zip(on_others);
-            Ok(OnTest {
+            Ok(TestScores {
                 role: *role,
                 report: self.report_of(*role, teacher, &metrics_of(&scores.records), valid_top1)?,
                 correct: scores.records.iter().map(PredictionRecord::is_correct).collect(),
@@ -351,9 +360,9 @@ impl Evaluation<'_> {
     /// What each specialist is worth on its own classes, predictions restricted to them.
     fn clusters(
         &self,
-        on_test: &[OnTest],
+        on_test: &[TestScores],
         own: &[[Metrics; 2]],
-        left_out: &LeftOutEffects,
+        (leave_one_out, n_left_out): (&[f64], usize),
     ) -> (Vec<ClusterReport>, Vec<ModelReport>) {
         let generalist = of_role(on_test, Role::Generalist);
         let checked = &self.models.teachers.specialists;
@@ -376,8 +385,8 @@ impl Evaluation<'_> {
                 n_valid: checked.checks[idx].n_own as u64,
                 helps: own.top1 > generalist_top1,
                 is_heard: merged_as.is_some(),
-                left_out_effect: merged_as.map(|position| left_out.effects[position]),
-                n_left_out: left_out.n_examples as u64,
+                left_out_effect: merged_as.map(|position| leave_one_out[position]),
+                n_left_out: n_left_out as u64,
             };
             (cluster, model_report(specialist.trained.role, &[&specialist.trained], own, on_valid.top1))
         };
@@ -385,7 +394,7 @@ impl Evaluation<'_> {
     }
 
     /// The paper's Table 3; none without specialists that have test examples.
-    fn conditional_table(&self, on_test: &[OnTest], clusters: &[ClusterReport]) -> Option<ConditionalReport> {
+    fn conditional_table(&self, on_test: &[TestScores], clusters: &[ClusterReport]) -> Option<ConditionalReport> {
         let (generalist, ensemble) = (of_role(on_test, Role::Generalist), of_role(on_test, Role::MergedEnsemble));
         let (mut n_examples, mut by_generalist, mut by_ensemble) = (0, 0.0, 0.0);
         let specialists = self.models.teachers.specialists.specialists.iter().zip(clusters);
@@ -405,7 +414,7 @@ impl Evaluation<'_> {
         })
     }
 
-    fn out_of_scope_table(&self, on_test: &[OnTest]) -> Option<OutOfScopeReport> {
+    fn out_of_scope_table(&self, on_test: &[TestScores]) -> Option<OutOfScopeReport> {
         Some(OutOfScopeReport {
             n_examples: self.out_of_scope?.len() as u64,
             temperatures: out_of_scope::TEMPERATURES.to_vec(),
@@ -434,7 +443,7 @@ impl Evaluation<'_> {
     }
 
     /// The paper's Table 4: by the number of specialists that cover the true class.
-    fn coverage(&self, on_test: &[OnTest]) -> Result<Vec<CoverageRow>> {
+    fn coverage(&self, on_test: &[TestScores]) -> Result<Vec<CoverageRow>> {
         let trained: Vec<_> =
             self.models.teachers.specialists.specialists.iter().map(|specialist| specialist.subset.clone()).collect();
         if trained.is_empty() {
@@ -480,13 +489,13 @@ fn unmet_merges(n_unmet: usize) -> Option<String> {
     (n_unmet > 0).then(|| format!("{text} {}.", counted(n_unmet, "test example")))
 }
 
-fn comparisons(on_test: &[OnTest]) -> Vec<crate::statistics::Comparison> {
+fn comparisons(on_test: &[TestScores]) -> Vec<crate::statistics::Comparison> {
     let find = |role: Role| on_test.iter().find(|model| model.role == role);
     let pairs = COMPARED.iter().filter_map(|(a, b)| Some((find(*a)?, find(*b)?)));
     pairs.map(|(a, b)| compare(&a.role.name(), &a.correct, &b.role.name(), &b.correct)).collect()
 }
 
-fn of_role(on_test: &[OnTest], role: Role) -> &OnTest {
+fn of_role(on_test: &[TestScores], role: Role) -> &TestScores {
     on_test
         .iter()
         .find(|model| model.role == role)

@@ -2,21 +2,20 @@
 //!
 //! C classes.
 
-use super::evaluation::Models;
+use super::cost_curve::CostCurve;
 use super::out_of_scope::Confidences;
-use super::portfolio::Portfolio;
-use super::predictions::{Predictions, distinct};
-use super::{Member, Session, Specialist, Teacher};
 use crate::error::Result;
-use crate::role::Role;
+use crate::networks::artifacts::Specialist;
+use crate::networks::member::Member;
+use crate::networks::predictions::{Predictions, distinct};
+use crate::networks::teacher::Complete;
+use crate::networks::teachers::Teachers;
+use crate::session::Session;
 use std::ops::Range;
 use stillhouse_core::ClassId;
 use stillhouse_data::Split;
 use stillhouse_ensemble::ConditionalTop1;
 use stillhouse_train::PredictionRecord;
-
-/// The models that predict every class.
-pub(super) type Complete<'a> = [(Role, Teacher<'a>)];
 
 /// Scores of all models.
 pub(super) struct SplitScores<'a> {
@@ -28,7 +27,16 @@ pub(super) struct SplitScores<'a> {
     pub models: Vec<ModelScores<'a>>,
     /// Of each specialist on the examples of its own classes, its predictions restricted to them and renormalised.
     pub own: Vec<Vec<PredictionRecord>>,
-    pub portfolio: Portfolio<'a>,
+    pub cost_curve: CostCurve<'a>,
+}
+
+/// Scores that only the test split needs.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Wants {
+    /// The confidence in every example, to compare with out-of-scope examples.
+    pub confidences: bool,
+    /// The merge without each of its specialists.
+    pub leave_one_out: bool,
 }
 
 /// Scores of a model that predicts every class.
@@ -37,7 +45,7 @@ pub(super) struct ModelScores<'a> {
     pub records: Vec<PredictionRecord>,
     /// On the examples of each specialist's classes, with the prediction restricted to them.
     pub conditional: ConditionalTop1<'a>,
-    /// If examples of no class are to be told from these.
+    /// To compare with out-of-scope examples.
     pub confidences: Option<Confidences>,
 }
 
@@ -45,17 +53,17 @@ impl<'a> SplitScores<'a> {
     /// No example yet.
     pub fn new(
         session: &'a Session<'a>,
-        models: &Models<'a>,
+        teachers: &'a Teachers,
         complete: &'a Complete<'a>,
         split: &'a Split,
-        wants_confidences: bool,
+        wants: Wants,
     ) -> Result<Self> {
-        let specialists = &models.teachers.specialists.specialists[..];
+        let specialists = &teachers.specialists.specialists[..];
         let subsets = || specialists.iter().map(|specialist| &specialist.subset);
         let scores = || ModelScores {
             records: Vec::with_capacity(split.len()),
             conditional: ConditionalTop1::new(session.data.n_classes(), subsets()),
-            confidences: wants_confidences.then(Confidences::default),
+            confidences: wants.confidences.then(Confidences::default),
         };
         Ok(Self {
             session,
@@ -64,7 +72,7 @@ impl<'a> SplitScores<'a> {
             specialists,
             models: complete.iter().map(|_| scores()).collect(),
             own: vec![Vec::new(); specialists.len()],
-            portfolio: Portfolio::new(session, models, split)?,
+            cost_curve: CostCurve::new(session, teachers, split, wants.leave_one_out)?,
         })
     }
 
@@ -72,7 +80,7 @@ impl<'a> SplitScores<'a> {
     pub fn add(&mut self, rows: &Range<usize>, predictions: &Predictions<'_, '_>) -> Result<()> {
         for ((_, teacher), scores) in self.complete.iter().zip(&mut self.models) {
             self.session.context.check_interrupt()?;
-            let probs = predictions.by(teacher)?;
+            let probs = teacher.apply(predictions)?;
             for (row, probs) in rows.clone().zip(probs.chunks_exact(self.session.data.n_classes())) {
                 let label = self.split.label(row);
                 scores.records.push(PredictionRecord::new(probs, label));
@@ -88,7 +96,7 @@ impl<'a> SplitScores<'a> {
             let rows = rows.clone().zip(outputs);
             own.extend(rows.filter_map(|(row, probs)| restricted(specialist, probs, self.split.label(row))));
         }
-        self.portfolio.add(rows, predictions)
+        self.cost_curve.add(rows, predictions)
     }
 }
 

@@ -1,35 +1,26 @@
 //! A training as a stage: a recipe in, a trained network out.
 
-use super::Session;
-use super::recipe::{Frozen, Recipe};
-use super::tokenizer::{planned_input, tokenizer};
-use crate::error::{ExperimentError, Result};
+use crate::error::Result;
 use crate::files::{read_json, write_json};
-use crate::memory::training_bytes;
+use crate::memory;
+use crate::networks::artifacts::Trained;
+use crate::networks::network::{folder_error, model_error, new_model};
+use crate::networks::recipe::{Frozen, Recipe};
 use crate::parallel::Share;
 use crate::planning::{FrozenBody, PlannedTraining, TrainingGroup, Work};
-use crate::role::Role;
-use crate::store::{Stage, run_stage};
+use crate::session::Session;
+use crate::stage::Stage;
+use crate::stages::tokenizer::{planned_input, tokenizer};
+use crate::store::run_stage;
 use std::path::Path;
 use std::sync::Arc;
 use stillhouse_core::{InputShape, Seed};
 use stillhouse_data::Split;
-use stillhouse_models::{FolderError, HeadInit, Model, ModelConfig};
+use stillhouse_models::{HeadInit, Model};
 use stillhouse_train::{
     FORWARD_PASSES_PER_STEP, FitJob, FitSummary, Monitor, Validation, fit, load_weights, predict_features,
     remove_checkpoint, save_weights,
 };
-
-/// A trained network with the record of its training.
-pub(crate) struct Trained {
-    pub role: Role,
-    /// The stage that trained it. `generalist_2` is a generalist too.
-    pub stage: Stage,
-    /// The key of the training that made its body: another one's where the body was frozen.
-    pub body_key: String,
-    pub model: Arc<Model>,
-    pub fit: FitSummary,
-}
 
 const WEIGHTS: &str = "model.safetensors";
 const FIT: &str = "fit.json";
@@ -58,9 +49,9 @@ pub(crate) fn train_side_by_side(session: &Session<'_>, recipes: &[Recipe<'_>]) 
 fn n_workers(session: &Session<'_>, recipes: &[Recipe<'_>]) -> Result<usize> {
     let n_classes = session.data.n_classes();
     let Some(largest) = recipes.iter().max_by_key(|recipe| recipe.n_outputs(n_classes)) else { return Ok(1) };
-    let n_fit = session.context.memory().n_workers(session, &largest.needs(n_classes))?;
+    let n_fit = memory::n_workers(session, &largest.memory_need(n_classes))?;
     if let Some(recorder) = session.context.plan() {
-        let bytes_each = training_bytes(session, &largest.needs(n_classes))?;
+        let bytes_each = memory::training_bytes(session, &largest.memory_need(n_classes))?;
         let section = largest.role.section();
         recorder.group(TrainingGroup { section, n_trainings: recipes.len(), n_fit, bytes_each });
     }
@@ -211,36 +202,5 @@ impl Training<'_> {
         let mut summary = fit(model, &job, self.monitor)?;
         summary.train_flops += recipe.teacher_flops_per_example() * summary.n_examples_seen as f64;
         Ok(summary)
-    }
-}
-
-/// A network with weights drawn from the seed; without a seed, of zeros. Its sizes are those of the pretrained encoder that
-/// the config names, if it does.
-pub(crate) fn new_model(
-    session: &Session<'_>,
-    config: &ModelConfig,
-    input: &InputShape,
-    n_outputs: usize,
-    seed: Option<Seed>,
-) -> Result<Model> {
-    let config = config.resolved().map_err(folder_error)?;
-    let model = match seed {
-        Some(seed) => Model::new(&config, input, n_outputs, seed, &session.device),
-        None => Model::blank(&config, input, n_outputs, &session.device),
-    };
-    model.map_err(model_error)
-}
-
-#[allow(clippy::needless_pass_by_value)] // the shape that `map_err` asks for
-pub(crate) fn folder_error(error: FolderError) -> ExperimentError {
-    ExperimentError::BadData(anyhow::Error::msg(error.to_string()))
-}
-
-pub(crate) fn model_error(error: stillhouse_models::ModelError) -> ExperimentError {
-    match error {
-        stillhouse_models::ModelError::Config(problems) => {
-            ExperimentError::Usage(format!("the model does not fit the data: {}", problems.join("; ")))
-        }
-        error => ExperimentError::Failed(error.into()),
     }
 }

@@ -3,11 +3,13 @@
 //!
 //! N rows, C classes.
 
-use super::external::External;
-use super::predictions::{Predictions, distinct, visit_predictions};
-use super::{Ensemble, Session, Trained};
 use crate::error::Result;
-use crate::store::Stage;
+use crate::networks::ensemble::Ensemble;
+use crate::networks::member::Member;
+use crate::networks::predictions::{Predictions, distinct, visit_predictions};
+use crate::role::Role;
+use crate::session::Session;
+use crate::stage::Stage;
 use rayon::prelude::*;
 use std::ops::Range;
 use stillhouse_data::Split;
@@ -16,48 +18,6 @@ use stillhouse_train::{PredictionRecord, records};
 
 /// Values of a mean that one thread computes at once.
 const VALUES_PER_TASK: usize = 1 << 14;
-
-/// One source of predictions in a teacher.
-#[derive(Clone, Copy)]
-pub(crate) enum Member<'a> {
-    /// A network of this run.
-    Network(&'a Trained),
-    /// Stored predictions of a teacher that was trained elsewhere.
-    External(&'a External),
-}
-
-impl<'a> Member<'a> {
-    pub fn name(&self) -> &'a str {
-        match self {
-            Self::Network(trained) => trained.stage.name(),
-            Self::External(external) => &external.name,
-        }
-    }
-
-    /// The stage that its predictions depend on.
-    pub fn stage(&self) -> &'a Stage {
-        match self {
-            Self::Network(trained) => &trained.stage,
-            Self::External(external) => &external.stage,
-        }
-    }
-
-    /// Numbers of a row of its predictions.
-    pub fn n_outputs(&self, n_classes: usize) -> usize {
-        match self {
-            Self::Network(trained) => trained.model.n_outputs(),
-            Self::External(external) => external.scope.n_outputs(n_classes),
-        }
-    }
-
-    /// The network, unless it was trained elsewhere.
-    pub fn network(&self) -> Option<&'a Trained> {
-        match self {
-            Self::Network(trained) => Some(trained),
-            Self::External(_) => None,
-        }
-    }
-}
 
 /// A source of soft targets, and a model to evaluate.
 pub(crate) enum Teacher<'a> {
@@ -68,6 +28,9 @@ pub(crate) enum Teacher<'a> {
     /// Generalists and specialists, merged (paper, eq. 5).
     Merged(&'a Ensemble<'a>),
 }
+
+/// The models that predict every class.
+pub(crate) type Complete<'a> = [(Role, Teacher<'a>)];
 
 impl<'a> Teacher<'a> {
     /// The members whose predictions it combines.
@@ -89,7 +52,8 @@ impl<'a> Teacher<'a> {
 
     /// Probabilities `[N, C]` at `T = 1` for every row of a split. Runs in the caller's pool.
     pub fn predict(&self, session: &Session<'_>, split: &Split) -> Result<Vec<f32>> {
-        Predictions::new(session, &distinct(self.members()), split, None)?.by(self)
+        let members = distinct(self.members());
+        self.apply(&Predictions::new(session, &members, split, None)?)
     }
 
     /// Probabilities `[N, C]` at `T = 1` in pieces, so that memory does not grow with the number of examples: `visit` is given
@@ -101,8 +65,13 @@ impl<'a> Teacher<'a> {
         mut visit: impl FnMut(Range<usize>, &[f32]) -> Result<()>,
     ) -> Result<()> {
         visit_predictions(session, &distinct(self.members()), split, |rows, predictions| {
-            visit(rows, &predictions.by(self)?)
+            visit(rows, &self.apply(predictions)?)
         })
+    }
+
+    /// Its prediction `[N, C]`, given those of its members.
+    pub fn apply(&self, predictions: &Predictions<'_, '_>) -> Result<Vec<f32>> {
+        self.combine(&predictions.of_all(&self.members()))
     }
 
     /// Its prediction `[N, C]`, given those of its members in the order of [`Teacher::members`].

@@ -5,15 +5,14 @@
 //!
 //! C classes of the dataset, L classes of a specialist.
 
-use super::soft_targets::StoredTargets;
-use super::tokenizer::tokenizer_stage;
-use super::training::Trained;
-use super::{Clustered, Session};
 use crate::config::{SpecialistBody, SpecialistHead, SpecialistInit};
 use crate::error::{ExperimentError, Result};
-use crate::memory::Needs;
+use crate::memory::MemoryNeed;
+use crate::networks::artifacts::{Clustered, StoredTargets, Trained};
 use crate::role::Role;
-use crate::store::Stage;
+use crate::session::Session;
+use crate::stage::Stage;
+use crate::stages::tokenizer::tokenizer_stage;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -251,7 +250,7 @@ impl<'a> Recipe<'a> {
             Goal::FullSoftmax(cluster, generalist) => Objective::FullSoftmax {
                 subset: (*cluster).clone(),
                 generalist: match self.frozen {
-                    Some(_) => Arc::new(generalist.model.head_alone().map_err(super::training::model_error)?),
+                    Some(_) => Arc::new(generalist.model.head_alone().map_err(super::network::model_error)?),
                     None => generalist.model.clone(),
                 },
             },
@@ -314,9 +313,9 @@ impl<'a> Recipe<'a> {
     }
 
     /// What it needs of the machine's memory.
-    pub fn needs(&self, n_classes: usize) -> Needs<'_> {
+    pub fn memory_need(&self, n_classes: usize) -> MemoryNeed<'_> {
         let Self { model, tokenizer, training, .. } = *self;
-        Needs { section: self.role.section(), model, tokenizer, training, n_outputs: self.n_outputs(n_classes) }
+        MemoryNeed { section: self.role.section(), model, tokenizer, training, n_outputs: self.n_outputs(n_classes) }
     }
 }
 

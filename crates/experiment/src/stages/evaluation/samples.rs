@@ -1,11 +1,12 @@
 //! Pictures and texts for the page: what a cluster looks like, and what a teacher knows about an example beyond its label.
 
-use super::predictions::{Predictions, distinct};
-use super::{Session, Teacher};
 use crate::error::Result;
+use crate::networks::predictions::{Predictions, distinct};
+use crate::networks::teacher::Teacher;
 use crate::pictures::png_of;
 use crate::report::{Gallery, SoftTargetRow, SoftTargetSample, Tile, shortened};
 use crate::role::Role;
+use crate::session::Session;
 use std::collections::HashSet;
 use stillhouse_core::{ClassSubset, Temperature};
 use stillhouse_data::Split;
@@ -60,7 +61,7 @@ pub(super) fn soft_target_samples(
     let split = test.select(&chosen);
     let members = distinct(teachers.iter().flat_map(|teacher| teacher.members()));
     let predictions = Predictions::new(session, &members, &split, None)?;
-    let [merged, generalist, student] = teachers.map(|teacher| predictions.by(teacher));
+    let [merged, generalist, student] = teachers.map(|teacher| teacher.apply(&predictions));
     let (merged, generalist, student) = (merged?, generalist?, student?);
     let sample = |nth: usize| -> Result<SoftTargetSample> {
         let of = |probs: &'_ [f32]| probs[nth * n_classes..][..n_classes].to_vec();

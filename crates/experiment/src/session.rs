@@ -1,15 +1,16 @@
 //! What every stage is given: the config, the data of training, and where and on what the run works. The test split is
 //! not in here: only the evaluation is given it.
 
-use super::Trained;
-use super::external::External;
-use super::teacher::Member;
-use super::tokenizer::Tokenizers;
 use crate::config::ExperimentConfig;
 use crate::context::RunContext;
-use std::sync::Arc;
+use crate::external::External;
+use crate::networks::artifacts::Trained;
+use crate::networks::member::Member;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use stillhouse_core::Seed;
 use stillhouse_data::TrainingData;
+use stillhouse_models::Tokenizer;
 use stillhouse_train::{Device, ViewPolicy};
 
 /// One run of one config on loaded data.
@@ -56,3 +57,7 @@ impl Session<'_> {
         if self.is_augmented() { ViewPolicy::Stored { n_views: self.config.student.views } } else { ViewPolicy::Plain }
     }
 }
+
+/// The tokenizers of a run that were made or read so far, by the keys of their stages.
+#[derive(Default)]
+pub(crate) struct Tokenizers(pub Mutex<HashMap<String, Arc<Tokenizer>>>);

@@ -2,10 +2,13 @@
 //!
 //! N examples, C classes.
 
-use super::recipe::Recipe;
-use super::training::train_side_by_side;
-use super::{Member, Session, Teacher, Trained};
 use crate::error::Result;
+use crate::networks::artifacts::Trained;
+use crate::networks::member::Member;
+use crate::networks::recipe::Recipe;
+use crate::networks::teacher::Teacher;
+use crate::networks::training::train_side_by_side;
+use crate::session::Session;
 use std::borrow::Cow;
 use stillhouse_core::ClassId;
 use stillhouse_data::Split;
@@ -15,7 +18,7 @@ use stillhouse_ensemble::{Folds, HeldOutPredictions};
 const MAX_KEPT: usize = 1 << 28;
 
 /// A network and the part of the training split that it has not seen.
-pub(super) struct Fold {
+pub(crate) struct Fold {
     pub trained: Trained,
     rest: Split,
 }
@@ -28,7 +31,7 @@ impl Fold {
 }
 
 /// Trains a generalist for each fold of the training split, side by side; none where the validation split is used.
-pub(super) fn train_folds(session: &Session<'_>, predictions: &HeldOutPredictions) -> Result<Vec<Fold>> {
+pub(crate) fn train_folds(session: &Session<'_>, predictions: &HeldOutPredictions) -> Result<Vec<Fold>> {
     let HeldOutPredictions::OutOfFold(Folds { n_folds }) = *predictions else { return Ok(Vec::new()) };
     let recipe =
         |fold_idx| Recipe::fold(session, fold_idx, n_folds, rows_of_folds(session, n_folds, |fold| fold != fold_idx));
@@ -48,7 +51,7 @@ fn rows_of_folds(session: &Session<'_>, n_folds: usize, is_taken: impl Fn(usize)
 }
 
 /// Held-out predictions: kept where they are few, made anew for every pass over them where they are many.
-pub(super) struct HeldOut<'a> {
+pub(crate) struct HeldOut<'a> {
     session: &'a Session<'a>,
     parts: Vec<(Teacher<'a>, Split)>,
     labels: Vec<ClassId>,

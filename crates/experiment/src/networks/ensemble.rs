@@ -2,11 +2,13 @@
 //!
 //! N rows, C classes, L classes of a specialist.
 
-use super::external::External;
-use super::{CheckedSpecialists, FittedMerge, Member, Session, Specialist, Trained};
 use crate::config::SpecialistHead;
 use crate::error::{ExperimentError, Result};
-use crate::store::Stage;
+use crate::external::External;
+use crate::networks::artifacts::{CheckedSpecialists, FittedMerge, Specialist, Trained};
+use crate::networks::member::Member;
+use crate::session::Session;
+use crate::stage::Stage;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use stillhouse_core::Temperature;
@@ -146,7 +148,7 @@ impl<'a> Ensemble<'a> {
 }
 
 /// Every row softened.
-pub(super) fn softened(probs: &[f32], n_outputs: usize, temperature: Temperature) -> Vec<f32> {
+pub(crate) fn softened(probs: &[f32], n_outputs: usize, temperature: Temperature) -> Vec<f32> {
     let mut out = vec![0.0; probs.len()];
     let rows = out.par_chunks_exact_mut(n_outputs).zip(probs.par_chunks_exact(n_outputs));
     rows.for_each(|(out, probs)| soften(probs, temperature, out));

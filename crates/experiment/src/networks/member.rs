@@ -1,0 +1,47 @@
+//! A member of a teacher: one source of predictions.
+
+use crate::external::External;
+use crate::networks::artifacts::Trained;
+use crate::stage::Stage;
+
+/// One source of predictions in a teacher.
+#[derive(Clone, Copy)]
+pub(crate) enum Member<'a> {
+    /// A network of this run.
+    Network(&'a Trained),
+    /// Stored predictions of a teacher that was trained elsewhere.
+    External(&'a External),
+}
+
+impl<'a> Member<'a> {
+    pub fn name(&self) -> &'a str {
+        match self {
+            Self::Network(trained) => trained.stage.name(),
+            Self::External(external) => &external.name,
+        }
+    }
+
+    /// The stage that its predictions depend on.
+    pub fn stage(&self) -> &'a Stage {
+        match self {
+            Self::Network(trained) => &trained.stage,
+            Self::External(external) => &external.stage,
+        }
+    }
+
+    /// Numbers of a row of its predictions.
+    pub fn n_outputs(&self, n_classes: usize) -> usize {
+        match self {
+            Self::Network(trained) => trained.model.n_outputs(),
+            Self::External(external) => external.scope.n_outputs(n_classes),
+        }
+    }
+
+    /// The network, unless it was trained elsewhere.
+    pub fn network(&self) -> Option<&'a Trained> {
+        match self {
+            Self::Network(trained) => Some(trained),
+            Self::External(_) => None,
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Building a network for the data.
+
+use crate::error::{ExperimentError, Result};
+use crate::session::Session;
+use stillhouse_core::{InputShape, Seed};
+use stillhouse_models::{FolderError, Model, ModelConfig};
+
+/// A network with weights drawn from the seed; without a seed, of zeros. Its sizes are those of the pretrained encoder that
+/// the config names, if it does.
+pub(crate) fn new_model(
+    session: &Session<'_>,
+    config: &ModelConfig,
+    input: &InputShape,
+    n_outputs: usize,
+    seed: Option<Seed>,
+) -> Result<Model> {
+    let config = config.resolved().map_err(folder_error)?;
+    let model = match seed {
+        Some(seed) => Model::new(&config, input, n_outputs, seed, &session.device),
+        None => Model::blank(&config, input, n_outputs, &session.device),
+    };
+    model.map_err(model_error)
+}
+
+#[allow(clippy::needless_pass_by_value)] // the shape that `map_err` asks for
+pub(crate) fn folder_error(error: FolderError) -> ExperimentError {
+    ExperimentError::BadData(anyhow::Error::msg(error.to_string()))
+}
+
+pub(crate) fn model_error(error: stillhouse_models::ModelError) -> ExperimentError {
+    match error {
+        stillhouse_models::ModelError::Config(problems) => {
+            ExperimentError::Usage(format!("the model does not fit the data: {}", problems.join("; ")))
+        }
+        error => ExperimentError::Failed(error.into()),
+    }
+}
