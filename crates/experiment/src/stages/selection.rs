@@ -35,18 +35,6 @@ const LEAST_GAIN: f64 = 1e-4;
 const MAX_FACTOR: f64 = 20.0;
 const N_SECTIONS: usize = 16;
 
-fn keep(session: &Session<'_>) -> KeepSpecialists {
-    session.config.specialists.as_ref().map(|config| config.keep).unwrap_or_default()
-}
-
-/// The stage that chooses, after the stage that checked the specialists; none where nothing is to be chosen.
-fn selection_stage(session: &Session<'_>, checked: &Stage, n_specialists: usize) -> Option<Stage> {
-    let (keep, merge) = (keep(session), &session.config.merge);
-    let chooses = keep != KeepSpecialists::All || merge.weights == TeacherWeights::Fitted {};
-    let is_needed = (chooses && n_specialists > 0) || merge.calibration == Calibration::Temperature;
-    is_needed.then(|| Stage::new("selection", CODE_VERSION, None, &(checked, keep, merge)))
-}
-
 /// Chooses specialists and weights as configured, after the stage that checked the specialists; with the last stage that the
 /// choice depends on.
 pub(crate) fn select_teachers(
@@ -56,64 +44,78 @@ pub(crate) fn select_teachers(
     specialists: &[Specialist],
     checks: &[SpecialistCheck],
 ) -> Result<(Selection, Stage)> {
-    let (keep, weights) = (keep(session), &session.config.merge.weights);
-    let helps = |idx: &usize| checks[*idx].specialist_top1 > checks[*idx].generalist_top1;
-    let kept = match keep {
-        KeepSpecialists::Helpful => (0..specialists.len()).filter(helps).collect(),
-        KeepSpecialists::All | KeepSpecialists::Greedy => (0..specialists.len()).collect(),
-    };
-    let specialist_weight = match weights {
-        TeacherWeights::Given(given) => given.specialists,
-        TeacherWeights::Equal {} | TeacherWeights::Fitted {} => 1.0,
-    };
-    let simple = Selection { kept, fitted: FittedMerge { specialist_weight, temperature: Temperature::ONE } };
-    let is_fitted = *weights == TeacherWeights::Fitted {};
-    let is_calibrated = session.config.merge.calibration == Calibration::Temperature;
-    let Some(stage) = selection_stage(session, &checked, specialists.len()) else {
+    let (keep, merge) = (keep(session), &session.config.merge);
+    let simple = without_predictions(session, checks);
+    let chooses = keep != KeepSpecialists::All || merge.weights == TeacherWeights::Fitted {};
+    if !(chooses && !specialists.is_empty()) && merge.calibration != Calibration::Temperature {
         return Ok((simple, checked));
-    };
+    }
+    let stage = Stage::new("selection", CODE_VERSION, None, &(checked, keep, merge));
     let plan = || {
         let networks = generalists.iter().chain(specialists.iter().map(|specialist| &specialist.trained));
         let all = Selection { kept: (0..specialists.len()).collect(), fitted: FittedMerge::NONE };
         Ok((Work::prediction(networks.map(|network| &network.stage), session.data.valid.len()), all))
     };
     let produce = |folder: &Path| {
-        let selection = session.context.with_all_threads(|| -> Result<Selection> {
-            let mut selection = simple;
-            if keep == KeepSpecialists::Greedy && !specialists.is_empty() {
-                let n = specialists.len();
-                let n_rows = MAX_GREEDY_MERGES / (n * (n + 1) / 2);
-                selection.kept = Valid::new(session, generalists, specialists, n_rows)?.greedy(selection.fitted)?;
-            }
-            if is_fitted || is_calibrated {
-                let valid = Valid::new(session, generalists, specialists, session.data.valid.len())?;
-                if is_fitted && !selection.kept.is_empty() {
-                    selection.fitted.specialist_weight = valid.fit_weight(&selection.kept)?;
-                }
-                if is_calibrated {
-                    selection.fitted.temperature = valid.fit_temperature(&selection.kept, selection.fitted)?;
-                }
-            }
-            Ok(selection)
-        })??;
-        write_json(&folder.join(SELECTION), &selection)
+        let choose = || choose(session, generalists, specialists, simple);
+        write_json(&folder.join(SELECTION), &session.context.with_all_threads(choose)??)
     };
     let load = |folder: &Path| read_json(&folder.join(SELECTION));
     let selection: Selection = run_stage(session.context, &stage, plan, produce, load)?;
-    let fitted = selection.fitted;
-    let text = format!(
-        "{} of {} specialists are merged, each with the weight {:.2} of a generalist",
-        selection.kept.len(),
-        specialists.len(),
-        fitted.specialist_weight
-    );
+    let FittedMerge { specialist_weight, temperature } = selection.fitted;
     if !specialists.is_empty() {
-        session.context.note("selection", text);
+        let (n_kept, n) = (selection.kept.len(), specialists.len());
+        let weight = format!("each with the weight {specialist_weight:.2} of a generalist");
+        session.context.note("selection", format!("{n_kept} of {n} specialists are merged, {weight}"));
     }
-    if is_calibrated {
-        session.context.note("selection", format!("the merged logits are divided by {:.3}", fitted.temperature.get()));
+    if merge.calibration == Calibration::Temperature {
+        session.context.note("selection", format!("the merged logits are divided by {:.3}", temperature.get()));
     }
     Ok((selection, stage))
+}
+
+fn keep(session: &Session<'_>) -> KeepSpecialists {
+    session.config.specialists.as_ref().map(|config| config.keep).unwrap_or_default()
+}
+
+/// The choice that needs no predictions of the merge: all specialists or those that beat the generalist, and given weights.
+fn without_predictions(session: &Session<'_>, checks: &[SpecialistCheck]) -> Selection {
+    let helps = |idx: &usize| checks[*idx].specialist_top1 > checks[*idx].generalist_top1;
+    let kept = match keep(session) {
+        KeepSpecialists::Helpful => (0..checks.len()).filter(helps).collect(),
+        KeepSpecialists::All | KeepSpecialists::Greedy => (0..checks.len()).collect(),
+    };
+    let specialist_weight = match &session.config.merge.weights {
+        TeacherWeights::Given(given) => given.specialists,
+        TeacherWeights::Equal {} | TeacherWeights::Fitted {} => 1.0,
+    };
+    Selection { kept, fitted: FittedMerge { specialist_weight, temperature: Temperature::ONE } }
+}
+
+/// Chooses specialists greedily, fits their weight and then the temperature, as far as the config asks for it.
+fn choose(
+    session: &Session<'_>,
+    generalists: &[Trained],
+    specialists: &[Specialist],
+    mut selection: Selection,
+) -> Result<Selection> {
+    let is_fitted = session.config.merge.weights == TeacherWeights::Fitted {};
+    let is_calibrated = session.config.merge.calibration == Calibration::Temperature;
+    if keep(session) == KeepSpecialists::Greedy && !specialists.is_empty() {
+        let n = specialists.len();
+        let n_rows = MAX_GREEDY_MERGES / (n * (n + 1) / 2);
+        selection.kept = Valid::new(session, generalists, specialists, n_rows)?.greedy(selection.fitted)?;
+    }
+    if is_fitted || is_calibrated {
+        let valid = Valid::new(session, generalists, specialists, session.data.valid.len())?;
+        if is_fitted && !selection.kept.is_empty() {
+            selection.fitted.specialist_weight = valid.fit_weight(&selection.kept)?;
+        }
+        if is_calibrated {
+            selection.fitted.temperature = valid.fit_temperature(&selection.kept, selection.fitted)?;
+        }
+    }
+    Ok(selection)
 }
 
 /// All networks' predictions on validation examples.
