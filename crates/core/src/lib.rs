@@ -8,16 +8,18 @@
 
 mod class;
 mod clustering;
+mod error;
 mod example;
 mod input;
 mod ngrams;
 mod seed;
 mod temperature;
 
-pub use class::{ClassId, ClassSubset, LocalClass, SubsetError};
-pub use clustering::{ClassClustering, ClusteringError};
+pub use class::{ClassId, ClassSubset, LocalClass};
+pub use clustering::ClassClustering;
+pub use error::CoreError;
 pub use example::{ExampleId, ExampleView, ViewId};
 pub use input::{InputShape, InputSpec};
 pub use ngrams::Ngrams;
 pub use seed::Seed;
-pub use temperature::{Temperature, TemperatureError};
+pub use temperature::Temperature;

@@ -4,7 +4,8 @@
 //! predicted class share a cluster can be put right by a perfect specialist: the oracle bound.
 
 use crate::coverage::ConditionalTop1;
-use crate::predictions::{PredictionError, Predictions};
+use crate::error::EnsembleError;
+use crate::predictions::{Predictions, no_predictions};
 use serde::{Deserialize, Serialize};
 use stillhouse_core::{ClassClustering, ClassId, ClassSubset};
 
@@ -84,7 +85,7 @@ pub fn diagnose(
     labels: &[ClassId],
     off_diagonal_mass: f64,
     clustering: &ClassClustering,
-) -> Result<Diagnosis, PredictionError> {
+) -> Result<Diagnosis, EnsembleError> {
     let mut diagnoser = Diagnoser::new(clustering);
     diagnoser.push(probs, labels)?;
     diagnoser.finish(off_diagonal_mass)
@@ -122,7 +123,7 @@ impl<'a> Diagnoser<'a> {
     ///
     /// # Errors
     /// Predictions that are not distributions over the clustering's classes.
-    pub fn push(&mut self, probs: &[f32], labels: &[ClassId]) -> Result<(), PredictionError> {
+    pub fn push(&mut self, probs: &[f32], labels: &[ClassId]) -> Result<(), EnsembleError> {
         let predictions = Predictions::new(probs, labels, self.clustering.n_classes())?;
         self.n_examples += predictions.n_examples();
         self.errors.extend(predictions.decisions().filter(|(label, decision)| label != decision));
@@ -140,9 +141,9 @@ impl<'a> Diagnoser<'a> {
     ///
     /// # Errors
     /// No predictions at all.
-    pub fn finish(mut self, off_diagonal_mass: f64) -> Result<Diagnosis, PredictionError> {
+    pub fn finish(mut self, off_diagonal_mass: f64) -> Result<Diagnosis, EnsembleError> {
         if self.n_examples == 0 {
-            return Err(PredictionError::Empty);
+            return Err(no_predictions());
         }
         let n_classes = self.clustering.n_classes();
         let clusters = self.clusters();

@@ -24,7 +24,11 @@ pub struct ModelCard {
 /// The first label that does not fit on a line.
 pub fn check_labels(labels: &[String]) -> Result<(), FolderError> {
     match labels.iter().position(|label| label.contains(['\n', '\r'])) {
-        Some(index) => Err(FolderError::Newline { index, label: labels[index].clone() }),
+        Some(index) => {
+            let label = &labels[index];
+            let message = format!("label {index}, {label:?}, contains a line break; hint: rename the class");
+            Err(FolderError::Invalid(message))
+        }
         None => Ok(()),
     }
 }
@@ -48,7 +52,10 @@ pub(crate) fn check_card(card: &ModelCard, model: &Model) -> Result<(), FolderEr
     if std.iter().any(|&value| value <= 0.0) {
         problems.push("a standard deviation that is not above 0".into());
     }
-    if problems.is_empty() { Ok(()) } else { Err(FolderError::Card(problems)) }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(FolderError::Invalid(format!("the model's card does not fit the model: {}", problems.join("; "))))
 }
 
 /// The labels as `labels.txt` holds them.

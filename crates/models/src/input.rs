@@ -97,7 +97,7 @@ pub(crate) fn check_input(config: &ModelConfig, shape: &InputShape, inputs: &Mod
         }
         (InputShape::Text {} | InputShape::Tokens { .. }, _) => check_text(config, shape, inputs),
     };
-    if fits { Ok(()) } else { Err(ModelError::Input { got: inputs.describe(), expected }) }
+    if fits { Ok(()) } else { Err(ModelError::input(inputs.describe(), expected)) }
 }
 
 fn has_shape(inputs: &ModelInput, of_example: &[usize]) -> bool {

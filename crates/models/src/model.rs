@@ -79,7 +79,7 @@ impl Model {
     ) -> Result<Self, ModelError> {
         config.validate(input).map_err(ModelError::Config)?;
         if n_outputs == 0 {
-            return Err(ModelError::NoOutputs);
+            return Err(ModelError::Misfit("a model needs at least one output, found n_outputs = 0".into()));
         }
         let mut registry = Registry::new(initial, device);
         let body = Body::build(config, input, &mut registry)?;
@@ -113,7 +113,7 @@ impl Model {
                 self.tokenizer = Some(Arc::new(tokenizer.cut_to(max_len)?));
                 Ok(self)
             }
-            _ => Err(ModelError::Input { got: format!("{found:?}"), expected: format!("{expected:?}") }),
+            _ => Err(ModelError::input(format!("{found:?}"), format!("{expected:?}"))),
         }
     }
 

@@ -73,14 +73,14 @@ struct TensorInfo {
     data_offsets: [u64; 2],
 }
 
+/// The error of a file that is not one of soft targets.
+pub(crate) fn bad_format(path: &Path, what: &str, found: &str, expected: &str) -> TargetsError {
+    TargetsError::Invalid(format!("{}: {what}: found {found}, expected {expected}", path.display()))
+}
+
 impl Metadata {
     fn description(self, path: &Path) -> Result<Description, TargetsError> {
-        let format = |what, found: String, expected: &str| TargetsError::Format {
-            path: path.into(),
-            what,
-            found,
-            expected: expected.into(),
-        };
+        let format = |what, found: String, expected: &str| bad_format(path, what, &found, expected);
         if self.format != FORMAT {
             return Err(format("format", self.format, FORMAT));
         }
@@ -141,14 +141,12 @@ impl Frame {
         header
     }
 
-    /// Understands the beginning of a file, and that all of it is there.
+    /// Reads the header of a file and checks that the whole file is there.
+    ///
+    /// # Errors
+    /// A file that is not one of soft targets, of another version, or of another length than its header says.
     pub fn parse(bytes: &[u8], path: &Path) -> Result<(Self, TargetsInfo), TargetsError> {
-        let format = |what, found: String, expected: &str| TargetsError::Format {
-            path: path.into(),
-            what,
-            found,
-            expected: expected.into(),
-        };
+        let format = |what, found: String, expected: &str| bad_format(path, what, &found, expected);
         let n_bytes = bytes.len();
         let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
             return Err(format("header", format!("{n_bytes} bytes"), "a file of soft targets"));

@@ -82,7 +82,7 @@ pub(crate) fn save(
     let place = find(&bytes, NO_CHECKSUM).expect("the header holds the place of its checksum");
     let checksum = blake3::hash(&bytes).to_hex();
     bytes[place].copy_from_slice(checksum.as_bytes());
-    write_whole(path, &bytes).map_err(|source| TrainError::Write { path: path.to_owned(), source })
+    write_whole(path, &bytes).map_err(|error| TrainError::unwritable(path, error))
 }
 
 /// What is hashed in place of the checksum itself.
@@ -102,7 +102,7 @@ pub(crate) fn load(path: &Path, job: &str, device: &Device) -> Result<Found, Tra
     let mut bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Nothing),
-        Err(source) => return Err(TrainError::Read { path: path.to_owned(), source }),
+        Err(error) => return Err(TrainError::unreadable(path, error)),
     };
     let header = match read_header(&bytes) {
         Ok(header) => header,
@@ -141,7 +141,7 @@ fn remove_checksum(bytes: &mut [u8], checksum: &str) -> bool {
 /// Renames a damaged checkpoint, so that it is neither taken up nor lost; returns its new name.
 pub(crate) fn put_aside(path: &Path) -> Result<String, TrainError> {
     let aside = path.with_extension(DAMAGED);
-    std::fs::rename(path, &aside).map_err(|source| TrainError::Write { path: path.to_owned(), source })?;
+    std::fs::rename(path, &aside).map_err(|error| TrainError::unwritable(path, error))?;
     Ok(aside.file_name().unwrap_or_default().to_string_lossy().into_owned())
 }
 

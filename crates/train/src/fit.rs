@@ -191,7 +191,10 @@ impl<'a> Training<'a> {
             let named: Vec<_> = trained.map(|param| (param.name.clone(), param.var.clone())).collect();
             let variables = gradient_coverage(&gradients, &named)?;
             if !variables.is_empty() {
-                return Err(TrainError::GradientGap { model: self.job.name.to_owned(), variables });
+                let (name, variables) = (self.job.name, variables.join(", "));
+                let message =
+                    format!("{name}: no usable gradient reaches {variables}; this is a bug in the model's operations");
+                return Err(TrainError::Failed { message, source: None });
             }
         }
         Ok(in_order(&mut gradients, params)?)

@@ -1,8 +1,8 @@
 //! The `[clustering]` section of a config.
 
 use super::constraints::Limits;
-use super::error::ClusterClassesError;
 use crate::affinity::AffinityKind;
+use crate::error::EnsembleError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -135,10 +135,14 @@ impl ClusteringConfig {
     ///
     /// # Errors
     /// Too few or too many classes, more clusters than classes, clusters that cannot hold every class often enough.
-    pub fn check(&self, n_classes: usize) -> Result<(), ClusterClassesError> {
+    pub fn check(&self, n_classes: usize) -> Result<(), EnsembleError> {
         let limits = Limits::new(n_classes, self)?;
         if matches!(self.method, ClusteringMethod::Spectral(_)) && n_classes > MAX_SPECTRAL {
-            return Err(ClusterClassesError::TooManyClasses { method: "spectral", n_classes, most: MAX_SPECTRAL });
+            let message = format!(
+                "spectral needs a matrix of all pairs of classes, possible up to {MAX_SPECTRAL} classes, found {n_classes}\n\
+                 hint: method \"online_k_means\" needs none"
+            );
+            return Err(EnsembleError::of_key("method.kind", message));
         }
         // no method makes more clusters than it is asked for
         match self.n_clusters(n_classes) {

@@ -10,8 +10,8 @@
 
 use super::config::ClusteringConfig;
 use super::constraints::{self, Limits};
-use super::error::ClusterClassesError;
 use super::similarity::{Similarity, uniform};
+use crate::error::EnsembleError;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 use stillhouse_core::{ClassClustering, Seed};
@@ -51,7 +51,7 @@ impl OnlineKMeans {
     ///
     /// # Errors
     /// As [`super::cluster_classes`].
-    pub fn new(n_classes: usize, config: &ClusteringConfig, seed: Seed) -> Result<Self, ClusterClassesError> {
+    pub fn new(n_classes: usize, config: &ClusteringConfig, seed: Seed) -> Result<Self, EnsembleError> {
         config.check(n_classes)?;
         let limits = Limits::new(n_classes, config)?;
         let n_clusters = config.n_clusters(n_classes).unwrap_or(1);
@@ -100,7 +100,7 @@ impl OnlineKMeans {
     ///
     /// # Errors
     /// Limits that no clustering can meet.
-    pub fn finish(mut self) -> Result<ClassClustering, ClusterClassesError> {
+    pub fn finish(mut self) -> Result<ClassClustering, EnsembleError> {
         let batch = std::mem::take(&mut self.pending);
         if !batch.is_empty() || self.assignment.is_empty() {
             self.learn(&batch);
@@ -108,7 +108,7 @@ impl OnlineKMeans {
         let mut groups = vec![Vec::new(); self.n_clusters];
         self.assignment.iter().enumerate().for_each(|(class, cluster)| groups[*cluster].push(class));
         let similarity = Similarity::of_vectors(self.n_clusters, self.profiles());
-        super::k_means::fill_empty(&mut groups, &similarity);
+        super::columns::fill_empty(&mut groups, &similarity);
         let clusters = constraints::apply(groups, &similarity, &self.limits)?;
         Ok(super::to_clustering(self.n_classes, clusters))
     }

@@ -2,12 +2,12 @@
 //!
 //! C classes, G groups, M partial teachers. `a_i` is the weighted probability that teachers give class `i` by name.
 
-use super::error::MergeError;
 use super::groups::SignatureGroups;
 use super::merger::Vote;
 use super::problem::{MASS_FLOOR, Problem};
 use super::row::{scale_into, short_sum, sum};
 use super::scope::TeacherScope;
+use crate::error::EnsembleError;
 use std::sync::Arc;
 
 /// One example between its teachers' rows and the solver.
@@ -47,7 +47,7 @@ impl<'a, P: Copy + Into<f64>> Collected<'a, P> {
         scopes: &[TeacherScope],
         votes: &[Vote<'a, P>],
         out: &mut [f64],
-    ) -> Result<Self, MergeError> {
+    ) -> Result<Self, EnsembleError> {
         let is_partial = |vote: &&Vote<'_, P>| scopes[vote.teacher].partial().is_some();
         let full: Vec<&Vote<'a, P>> = votes.iter().filter(|vote| !is_partial(vote)).collect();
         let (rest, mut listed_mass, rest_mass) = collect_full(&groups, &full, out);
@@ -61,7 +61,11 @@ impl<'a, P: Copy + Into<f64>> Collected<'a, P> {
             let has_dustbin = matches!(scopes[teacher], TeacherScope::Dustbin(_));
             let dustbin = if has_dustbin { factor * row[n_own].into() } else { 0.0 };
             if dustbin > 0.0 && groups.groups_outside()[set].is_empty() {
-                return Err(MergeError::EmptyDustbin { teacher, dustbin: row[n_own].into() });
+                let dustbin: f64 = row[n_own].into();
+                return Err(EnsembleError::new(format!(
+                    "teacher {teacher} knows every class, but puts {dustbin} into its dustbin: no distribution can agree\n\
+                     hint: a specialist of every class needs a dustbin of 0; use smaller clusters"
+                )));
             }
             dustbins.push(dustbin);
             conditional.push(if has_dustbin { 0.0 } else { factor * sum });

@@ -85,8 +85,6 @@ pub enum MergeRule {
     Exact,
     /// One step of expectation maximisation towards it; exact for one specialist.
     EmStep,
-    /// Expectation maximisation until nothing moves: the same minimum, slower.
-    Em,
     /// Mean of probabilities, each dustbin spread over its classes in the generalist's proportions.
     ArithmeticMean,
     /// Mean of log probabilities, dustbins spread the same way, normalised.

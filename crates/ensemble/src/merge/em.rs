@@ -6,12 +6,7 @@
 //!
 //! G signature groups, M partial teachers.
 
-use super::problem::{Problem, Solution};
-
-/// Change of every probability, relative, at which the iteration has arrived.
-const TOLERANCE: f64 = 1e-13;
-/// The worst of hundreds of cases with extreme dustbins took 6541.
-const MAX_STEPS: usize = 100_000;
+use super::problem::Problem;
 
 /// `y_k <- (A_k + sum_m D_m y_k / Q_m) / (w_full + sum_c w_c / Q_c)`, normalised; over the dustbin teachers `m` whose
 /// set group `k` lies outside of and the conditional ones `c` whose set holds it.
@@ -33,18 +28,4 @@ pub(super) fn step(problem: &Problem<'_>, probs: &[f64]) -> Vec<f64> {
     let total: f64 = next.iter().sum();
     next.iter_mut().for_each(|prob| *prob /= total);
     next
-}
-
-/// Steps until nothing moves.
-pub(super) fn solve(problem: &Problem<'_>) -> Solution {
-    let mut probs = problem.start();
-    for n_iterations in 1..=MAX_STEPS {
-        let next = step(problem, &probs);
-        let moved = next.iter().zip(&probs).map(|(a, b)| (a - b).abs() / b.max(f64::MIN_POSITIVE)).fold(0.0, f64::max);
-        probs = next;
-        if moved < TOLERANCE {
-            return Solution { probs, n_iterations, is_converged: true };
-        }
-    }
-    Solution { probs, n_iterations: MAX_STEPS, is_converged: false }
 }

@@ -2,7 +2,6 @@
 
 use super::collect::Collected;
 use super::config::{Gate, MergeConfig, MergeRule};
-use super::error::MergeError;
 use super::gate::{is_open, opening_classes};
 use super::groups::SignatureGroups;
 use super::lanes::LANES;
@@ -10,6 +9,7 @@ use super::problem::{Problem, Solution};
 use super::row::{check_result, checked_sum};
 use super::scope::TeacherScope;
 use super::{conditional, em, means, newton, scalar};
+use crate::error::EnsembleError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -94,7 +94,7 @@ impl Merger {
         scopes: Vec<TeacherScope>,
         weights: &[f64],
         config: &MergeConfig,
-    ) -> Result<Self, MergeError> {
+    ) -> Result<Self, EnsembleError> {
         super::check::check_teachers(n_classes, &scopes, weights, config)?;
         let groups = Arc::new(SignatureGroups::new(n_classes, scopes.iter().filter_map(TeacherScope::partial)));
         Ok(Self { n_classes, scopes, weights: weights.to_vec(), config: config.clone(), groups })
@@ -112,7 +112,7 @@ impl Merger {
     /// # Errors
     /// Rows that are not distributions or of the wrong length, and a specialist that knows every class but gives its
     /// dustbin a share.
-    pub fn merge<P: Copy + Into<f64>>(&self, rows: &[&[P]]) -> Result<Merged, MergeError> {
+    pub fn merge<P: Copy + Into<f64>>(&self, rows: &[&[P]]) -> Result<Merged, EnsembleError> {
         let mut probs = vec![0.0; self.n_classes];
         let stats = self.merge_rows(rows, &mut MergeScratch::default(), &mut probs).map_err(|(_, error)| error)?;
         Ok(Merged { probs, stats: stats[0] })
@@ -131,7 +131,7 @@ impl Merger {
         teachers: &[&[P]],
         scratch: &mut MergeScratch,
         out: &mut [f64],
-    ) -> Result<Vec<MergeStats>, (usize, MergeError)> {
+    ) -> Result<Vec<MergeStats>, (usize, EnsembleError)> {
         assert_eq!(out.len() % self.n_classes, 0, "one place for each class");
         let n_rows = out.len() / self.n_classes;
         let rows: Vec<Vec<&[P]>> = (0..n_rows).map(|row| row_of_each(teachers, row, n_rows)).collect();
@@ -168,7 +168,7 @@ impl Merger {
     }
 
     /// Checks the rows of one example, and asks the gate.
-    fn votes<'a, P: Copy + Into<f64>>(&self, rows: &[&'a [P]]) -> Result<Vec<Vote<'a, P>>, MergeError> {
+    fn votes<'a, P: Copy + Into<f64>>(&self, rows: &[&'a [P]]) -> Result<Vec<Vote<'a, P>>, EnsembleError> {
         let sums = self.check_rows(rows)?;
         let active = self.active(rows, &sums);
         let total_weight: f64 = active.iter().map(|teacher| self.weights[*teacher]).sum();
@@ -183,10 +183,10 @@ impl Merger {
         Ok(active.into_iter().map(vote).collect())
     }
 
-    fn check_rows<P: Copy + Into<f64>>(&self, rows: &[&[P]]) -> Result<Vec<f64>, MergeError> {
+    fn check_rows<P: Copy + Into<f64>>(&self, rows: &[&[P]]) -> Result<Vec<f64>, EnsembleError> {
         let (got, expected) = (rows.len(), self.scopes.len());
         if got != expected {
-            return Err(MergeError::TeacherCount { what: "rows", got, expected });
+            return Err(EnsembleError::new(format!("rows of {got} teachers, expected {expected}")));
         }
         let check = |(teacher, (row, scope)): (usize, (&&[P], &TeacherScope))| {
             checked_sum(teacher, row, scope.n_outputs(self.n_classes))
@@ -275,7 +275,6 @@ impl Merger {
         let step = || Solution { probs: em::step(problem, &problem.start()), n_iterations: 0, is_converged: true };
         match self.config.rule {
             MergeRule::EmStep => step(),
-            MergeRule::Em => em::solve(problem),
             _ if problem.has_conditional() => conditional::solve(problem),
             _ if problem.groups.n_sets() <= 1 => step(),
             _ if problem.groups.are_disjoint() => scalar::solve(problem),

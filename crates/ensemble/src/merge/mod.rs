@@ -27,7 +27,6 @@ mod collect;
 mod conditional;
 mod config;
 mod em;
-mod error;
 mod gate;
 mod groups;
 mod lanes;
@@ -41,6 +40,5 @@ mod scalar;
 mod scope;
 
 pub use config::{Calibration, Gate, GivenWeights, MergeConfig, MergeRule, Soften, TeacherWeights, TopN};
-pub use error::MergeError;
 pub use merger::{MergeScratch, MergeStats, Merged, Merger};
 pub use scope::TeacherScope;

@@ -8,7 +8,7 @@ use crate::role::{Role, Section};
 use std::sync::Arc;
 use stillhouse_core::{ClassSubset, Seed};
 use stillhouse_data::Split;
-use stillhouse_ensemble::PriorCorrection;
+use stillhouse_ensemble::dustbin_logit_shift;
 use stillhouse_models::HeadInit;
 use stillhouse_train::{LabelView, Objective, Sampler, Validation, predict_features};
 
@@ -204,8 +204,8 @@ fn correction(shop: &Workshop<'_>, subset: &ClassSubset) -> Result<f64> {
     let n_own = shop.train.labels().iter().filter(|class| subset.contains(**class)).count();
     let special_prior = n_own as f64 / shop.train.len() as f64;
     let training_share = Sampler::half_and_half(&shop.train, subset).own_share();
-    let correction = PriorCorrection::new(special_prior, training_share);
-    Ok(correction.map_err(|error| ExperimentError::Usage(format!("specialists: {error}")))?.dustbin_logit_shift())
+    let shift = dustbin_logit_shift(special_prior, training_share);
+    shift.map_err(|error| ExperimentError::Usage(format!("specialists: {error}")))
 }
 
 /// The validation examples of a specialist's classes and as many others: what its training looks like.

@@ -77,16 +77,9 @@ pub(crate) fn planned_input(
     let of = |vocabulary_size| InputShape::Tokens { vocabulary_size };
     let is_done = || tokenizer_stage(shop, config).is_done(shop.context.stages_dir());
     let made = match config {
-        TokenizerConfig::Bpe(training) | TokenizerConfig::WordPiece(training) | TokenizerConfig::Unigram(training)
-            if !is_done() =>
-        {
-            return Ok((of(training.vocabulary_size), None));
-        }
+        TokenizerConfig::Bpe(training) if !is_done() => return Ok((of(training.vocabulary_size), None)),
         TokenizerConfig::File { path } => Arc::new(Tokenizer::load(path).map_err(tokenizer_error)?),
-        TokenizerConfig::Bpe(_)
-        | TokenizerConfig::WordPiece(_)
-        | TokenizerConfig::Unigram(_)
-        | TokenizerConfig::Hub(_) => tokenizer(shop, config)?,
+        TokenizerConfig::Bpe(_) | TokenizerConfig::Hub(_) => tokenizer(shop, config)?,
     };
     Ok((of(made.vocabulary_size()), Some(made)))
 }
