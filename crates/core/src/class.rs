@@ -1,4 +1,4 @@
-//! Classes of the dataset, classes of one specialist, and the only bridge between them.
+//! Class numbers of the dataset and of one specialist, and [`ClassSubset`], which converts between them.
 
 use crate::CoreError;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use std::fmt;
 pub struct ClassId(pub u32);
 
 impl ClassId {
-    /// What stands in place of the class of an example without a label.
+    /// The class of an example without a label.
     pub const UNKNOWN: Self = Self(u32::MAX);
 
     /// Position in a row of predictions over all classes.
@@ -100,12 +100,12 @@ impl ClassSubset {
         self.members[local.index()]
     }
 
-    /// All classes that are not members, in ascending order: the ones that the dustbin stands for.
+    /// All classes that are not members, in ascending order: the classes of the dustbin.
     pub fn complement(&self) -> impl Iterator<Item = ClassId> + '_ {
         (0..self.n_classes as u32).map(ClassId).filter(|class| !self.contains(*class))
     }
 
-    /// Whether every class of the dataset is a member, so that a dustbin would stand for nothing.
+    /// Whether every class of the dataset is a member, so that a dustbin would have no class.
     pub fn is_everything(&self) -> bool {
         self.members.len() == self.n_classes
     }

@@ -1,4 +1,4 @@
-//! Several subsets of one dataset's classes: what the specialists are trained on.
+//! A clustering: subsets of one dataset's classes, one for each specialist.
 
 use crate::{ClassId, ClassSubset, CoreError};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! How much the generalist confuses two classes.
+//! The affinity of classes: how much the generalist confuses two of them.
 //!
 //! N examples, C classes, `p` predicted probabilities `[N, C]` on examples that the model was not trained on.
 //!
@@ -17,7 +17,7 @@ use stillhouse_core::ClassId;
 /// Examples that are summed at once: their columns stay in the processor's cache.
 const BLOCK: usize = 64;
 
-/// Which measure of confusion.
+/// The measure of confusion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AffinityKind {
@@ -39,7 +39,7 @@ pub struct Affinity {
 }
 
 impl Affinity {
-    /// A matrix from elsewhere, row-major `[C, C]`; its off-diagonal mass is the share of absolute values off the
+    /// A given matrix, row-major `[C, C]`; its off-diagonal mass is the share of absolute values off the
     /// diagonal.
     ///
     /// # Errors

@@ -1,7 +1,9 @@
-//! What specialists could win, before any of them is trained.
+//! The oracle bound: the accuracy that perfect specialists would add, computed before any of them is trained.
 //!
-//! A specialist tells its own classes apart and nothing else. Of the generalist's errors only those whose true and
-//! predicted class share a cluster can be put right by a perfect specialist: the oracle bound.
+//! N examples, C classes, L classes of a cluster.
+//!
+//! A specialist can only correct errors among its own classes. So of the generalist's errors only those whose true and
+//! predicted class share a cluster count.
 
 use crate::coverage::ConditionalTop1;
 use crate::error::EnsembleError;
@@ -14,7 +16,7 @@ const ONE_HOT: f64 = 0.01;
 /// Clusters are called no better than chance when they keep less than this times the share of errors that random
 /// clusters of the same sizes would keep.
 const ABOVE_CHANCE: f64 = 1.5;
-/// The share of errors inside clusters below which the warning of the method's notes is given.
+/// Below this share of errors inside clusters the verdict is doubtful.
 const FEW_INSIDE: f64 = 0.25;
 
 /// One cluster before training. Shares are `0..=1`.
@@ -59,7 +61,7 @@ pub struct Diagnosis {
     pub confusion_inside: f64,
     /// The same share for random clusters of these sizes: how many pairs of classes share a cluster.
     pub chance_inside: f64,
-    /// How much confusion the clustering had to go by ([`crate::Affinity::off_diagonal_mass`]).
+    /// How much confusion the clustering was made from ([`crate::Affinity::off_diagonal_mass`]).
     pub off_diagonal_mass: f64,
     /// Agreement with the clusters of another seed ([`crate::clustering_agreement`]); none for methods without one.
     #[serde(default)]
@@ -106,7 +108,7 @@ pub struct Diagnoser<'a> {
 }
 
 impl<'a> Diagnoser<'a> {
-    /// Nothing seen yet.
+    /// A diagnosis of no examples yet.
     pub fn new(clustering: &'a ClassClustering) -> Self {
         Self {
             clustering,
@@ -119,7 +121,7 @@ impl<'a> Diagnoser<'a> {
         }
     }
 
-    /// Takes the next examples' predictions `[n, C]`.
+    /// Adds the predictions `[n, C]` of further examples.
     ///
     /// # Errors
     /// Predictions that are not distributions over the clustering's classes.
@@ -246,7 +248,7 @@ fn judge(diagnosis: &Diagnosis) -> (Verdict, String) {
         100.0 * diagnosis.oracle_gain
     );
     let chance = percent(diagnosis.chance_inside);
-    // A gain below one standard error of the accuracy cannot be told from luck on this many examples.
+    // A gain below one standard error of the accuracy is not significant with this many examples.
     let error_rate = 1.0 - diagnosis.generalist_top1;
     let noise = (diagnosis.generalist_top1 * error_rate / diagnosis.n_examples as f64).sqrt();
     if error_rate <= 0.0 {

@@ -21,7 +21,7 @@ pub fn mean_prediction(networks: &[&[f32]], mean: &mut [f32]) {
     }
 }
 
-/// A view of `[N, C]` probabilities with their `[N]` labels, known to be distributions over the right classes.
+/// A view of `[N, C]` probabilities with their `[N]` labels, checked to be distributions over `C` classes.
 #[derive(Clone, Copy, Debug)]
 pub struct Predictions<'a> {
     probs: &'a [f32],

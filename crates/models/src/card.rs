@@ -1,10 +1,10 @@
-//! What a model folder tells beside the weights: name, classes, input, numbers.
+//! The card of a model folder: name, classes, input, and numbers for its README.
 
 use crate::{FolderError, Model};
 use std::fmt::Write;
 use stillhouse_core::InputSpec;
 
-/// The words and numbers of a model folder.
+/// The card of a model: everything in a model folder but the weights.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelCard {
     /// title of the card, for example `student`
@@ -33,7 +33,7 @@ pub fn check_labels(labels: &[String]) -> Result<(), FolderError> {
     }
 }
 
-/// Checks that a card speaks of this model.
+/// Checks that a card fits the model.
 pub(crate) fn check_card(card: &ModelCard, model: &Model) -> Result<(), FolderError> {
     check_labels(&card.labels)?;
     let InputSpec { shape, mean, std } = &card.input;

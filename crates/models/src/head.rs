@@ -1,4 +1,4 @@
-//! Another head on the same body: how a specialist starts from the generalist.
+//! Head surgery: a new head on a copy of the same body, from which a specialist starts.
 //!
 //! Shapes: `O` outputs, `F` features, `L` classes of the subset.
 
@@ -7,7 +7,7 @@ use crate::{MlpConfig, Model, ModelConfig, ModelError};
 use candle_core::{Device, Tensor};
 use stillhouse_core::{ClassSubset, InputShape, Seed};
 
-/// What the head of a model that is made from another one starts from.
+/// The first weights of the new head.
 #[derive(Clone, Copy, Debug)]
 pub enum HeadInit<'a> {
     /// The other model's head, as it is.
@@ -58,7 +58,7 @@ impl Model {
     /// new. Training one of the two never touches the other.
     ///
     /// # Errors
-    /// A subset of another number of classes than this model has outputs, a dustbin that would stand for no class, or
+    /// A subset of another number of classes than this model has outputs, a subset of all classes with a dustbin, or
     /// no outputs.
     pub fn with_head(&self, head: HeadInit) -> Result<Self, ModelError> {
         let n_outputs = self.n_outputs_under(head)?;
@@ -140,7 +140,7 @@ fn replace_head(state: &mut [(String, Tensor)], weight: Tensor, bias: Tensor) {
     }
 }
 
-/// A head's numbers, for arithmetic on rows.
+/// Weight and bias of a head as rows of numbers.
 struct HeadRows {
     /// `[O][F]`
     weights: Vec<Vec<f32>>,

@@ -1,4 +1,4 @@
-//! A body under a head: what is trained, evaluated, saved and cut apart.
+//! A model: a body under a linear head, with its parameters and its costs.
 //!
 //! Shapes: `B` batch, `H`, `W` height and width, `C` channels, `F` features.
 
@@ -57,7 +57,7 @@ impl Model {
         Self::build(config, input, n_outputs, InitialWeights::Drawn(seed), device)
     }
 
-    /// A model of zeros, to be filled from a file or measured: drawing large tables takes long.
+    /// A model of zeros, to be filled from a file or measured: it saves drawing the values of large tables.
     ///
     /// # Errors
     /// As [`Model::new`].

@@ -1,4 +1,6 @@
-//! From the normalisation of images that a network was pretrained with to that of a dataset.
+//! Adapts a pretrained network from the normalisation of its pretraining to that of a dataset.
+//!
+//! Shapes: kernels `[O, C, kh, kw]` of `O` outputs, `C` channels, `kh` rows and `kw` columns.
 
 use crate::FolderError;
 use crate::folder::CONFIG;
@@ -16,7 +18,7 @@ pub(crate) struct Renormalise {
     shift: Vec<f32>,
 }
 
-/// What the transformers library writes of images.
+/// The transformers library's file about images, `preprocessor_config.json`.
 #[derive(Deserialize)]
 struct Preprocessor {
     image_mean: Option<Vec<f32>>,

@@ -1,4 +1,4 @@
-//! Networks that start from published weights: where these are, which sizes they have, and their way into a model.
+//! Pretrained networks: where their published weights and sizes come from, and how a model is filled with them.
 
 use crate::error::StateMismatch;
 use crate::published::{Part, Published};
@@ -88,9 +88,9 @@ impl ModelConfig {
 }
 
 impl Model {
-    /// Fills the body with the published weights of `folder`; the head stays as it is. Tensors that the body has no place
-    /// for, such as poolers and the heads of pretraining, are left alone. Weights that read images are changed so that
-    /// they take images normalised as `input` says in place of their own way.
+    /// Fills the body with the published weights of `folder`; the head stays as it is. Tensors that the
+    /// body does not have, such as poolers and the heads of pretraining, are ignored. The first layer of a network of images
+    /// is changed so that it takes images with the normalisation of `input` in place of that of pretraining.
     ///
     /// # Errors
     /// A model of an architecture without published weights, files that are missing or damaged, and missing or misshapen

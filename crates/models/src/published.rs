@@ -1,4 +1,4 @@
-//! A published network on disk, as hubs have it: `config.json`, and `model.safetensors` in one file or in shards.
+//! Reads a published network from disk: `config.json`, and `model.safetensors` in one file or in shards.
 
 use crate::FolderError;
 use crate::error::StateMismatch;
@@ -45,15 +45,16 @@ pub(crate) fn read_json<T: DeserializeOwned>(folder: &Path, file: &str) -> Resul
     serde_json::from_slice(&bytes).map_err(|error| FolderError::config(&folder.join(file), &error))
 }
 
-/// What tells the libraries' kinds of `config.json` apart: the first is the transformers library's, the second timm's.
+/// The keys that tell the two kinds of `config.json` apart: `model_type` is in the transformers library's, `architecture`
+/// in timm's.
 #[derive(Deserialize)]
 struct Family {
     model_type: Option<String>,
     architecture: Option<String>,
 }
 
-/// The sizes of a network of images: from its `config.json` if the transformers library published it as a `model_type`,
-/// from its name and the shapes of its tensors if timm did.
+/// The sizes of a network of images: from its `config.json` if it is of the transformers library and of this
+/// `model_type`, from its name and the shapes of its tensors if it is timm's.
 pub(crate) fn published_size<C: DeserializeOwned, S>(
     folder: &Path,
     model_type: &str,
@@ -114,7 +115,7 @@ impl Shapes {
             }
             let mut header = Vec::new();
             reader.take(n_bytes).read_to_end(&mut header).map_err(|source| io_error(&path, source))?;
-            // name to type, shape and place, and a note of the writer's under a name of its own
+            // entries map a tensor's name to its type, shape and position; one more is the writer's metadata
             let entries: HashMap<String, serde_json::Value> =
                 serde_json::from_slice(&header).map_err(|error| damaged(error.to_string()))?;
             shapes.extend(entries.into_iter().filter_map(|(name, entry)| {

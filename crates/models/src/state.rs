@@ -1,4 +1,4 @@
-//! All numbers of a model by name: snapshots, checkpoints, files.
+//! The state of a model: all its parameters and buffers by name, for snapshots, checkpoints and files.
 
 use crate::error::StateMismatch;
 use crate::{Model, ModelError};

@@ -1,4 +1,5 @@
-//! Tokenizers: loaded from a `tokenizer.json`, or trained on texts, to the same file in every run.
+//! Tokenizers: read from a `tokenizer.json` of any model, or trained on texts by byte pair encoding, to the same file in
+//! every run.
 
 mod merges;
 
@@ -31,10 +32,10 @@ impl fmt::Debug for Tokenizer {
 }
 
 impl Tokenizer {
-    /// Loads or trains what a config asks for; `texts` are looked at only for a training.
+    /// Reads or trains the tokenizer of a config; `texts` are read only for a training.
     ///
     /// # Errors
-    /// A file that is no tokenizer.
+    /// A file that is no tokenizer, a repository that was not fetched, or texts on which training fails.
     pub fn make<'t>(config: &TokenizerConfig, texts: impl Iterator<Item = &'t str>) -> Result<Self, TokenizerError> {
         match config {
             TokenizerConfig::File { path } => Self::load(path),
@@ -56,8 +57,8 @@ impl Tokenizer {
         Self::from_json(&bytes).map_err(|error| TokenizerError(format!("{path_name}: {error}")))
     }
 
-    /// Reads the content of a `tokenizer.json`. What it says of padding and of cutting long texts is left aside: padding
-    /// is never needed, and the model knows how many tokens it takes. Dropout of merges is switched off, see
+    /// Reads the content of a `tokenizer.json`. Its settings of padding and truncation are ignored: padding is never needed,
+    /// and the model's config has the number of tokens. Dropout of merges is switched off, see
     /// [`Tokenizer::removed_dropout`].
     ///
     /// # Errors
@@ -79,8 +80,8 @@ impl Tokenizer {
         Self { inner, vocabulary_size, removed_dropout: None }
     }
 
-    /// The dropout of merges that the file asked for and that was switched off. The library draws it from the machine's
-    /// random numbers, so the same text would have other tokens each time, and the same run another student.
+    /// The dropout of merges in the file, which was switched off. The library draws it from the machine's random numbers, so
+    /// the same text would have other tokens each time, and the same run another student.
     pub fn removed_dropout(&self) -> Option<f32> {
         self.removed_dropout
     }
@@ -105,10 +106,10 @@ impl Tokenizer {
         self.vocabulary_size
     }
 
-    /// The same tokenizer that cuts texts to so many tokens, special ones included.
+    /// The same tokenizer with texts cut to `max_len` tokens, special ones included.
     ///
     /// # Errors
-    /// No room for anything beside the special tokens.
+    /// No room for any but the special tokens.
     pub fn cut_to(&self, max_len: usize) -> Result<Self, TokenizerError> {
         let n_special = self.inner.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
         if max_len <= n_special {
@@ -132,7 +133,7 @@ impl Tokenizer {
     }
 }
 
-/// Makes a text's tokens a function of the text; returns the dropout of merges that was asked for.
+/// Switches off everything random, so that a text's tokens are a function of the text; returns the dropout of merges.
 fn remove_randomness(inner: &mut tokenizers::Tokenizer) -> Option<f32> {
     match inner.get_model() {
         ModelWrapper::BPE(model) => {

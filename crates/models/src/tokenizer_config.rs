@@ -1,4 +1,4 @@
-//! Which tokenizer a model of tokens gets.
+//! The config of a tokenizer.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,7 @@ fn default_file() -> String {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenizerTraining {
-    /// Tokens of the vocabulary; fewer where the texts do not give so many.
+    /// Tokens of the vocabulary, at most; small data gives fewer.
     pub vocabulary_size: usize,
     /// Count upper and lower case as the same.
     #[serde(default)]

@@ -43,7 +43,7 @@ const CHUNK_PROBS: usize = 1 << 20;
 const ROW_MULTIPLE: usize = 128;
 const MAX_CHUNK_ROWS: usize = 8192;
 
-/// Where everything stands in a file.
+/// The header of a file and the positions of its parts.
 pub(crate) struct Frame {
     /// Length and JSON, as in the file.
     pub header: Vec<u8>,
@@ -200,7 +200,7 @@ impl Frame {
         start..(start + self.rows_per_chunk).min(self.n_rows)
     }
 
-    /// Where rows of a tensor stand in the file.
+    /// Bytes of some rows of a tensor in the file.
     pub fn bytes_of(&self, column_idx: usize, rows: Range<usize>) -> Range<usize> {
         let before: usize = self.columns[..column_idx].iter().map(|column| column.row_bytes() * self.n_rows).sum();
         let start = self.header.len() + before;
@@ -208,7 +208,7 @@ impl Frame {
         start + rows.start * row_bytes..start + rows.end * row_bytes
     }
 
-    /// Where a chunk's checksum stands; that of the whole file comes after the last chunk's.
+    /// Bytes of a chunk's checksum; that of the whole file comes after the last chunk's.
     pub fn checksum_bytes(&self, chunk_idx: usize) -> Range<usize> {
         let data: usize = self.columns.iter().map(|column| column.row_bytes() * self.n_rows).sum();
         let start = self.header.len() + data + chunk_idx * CHECKSUM_BYTES;

@@ -1,4 +1,4 @@
-//! The type that a student's training reads.
+//! Reads a store of soft targets: softened rows of a batch, by example and view.
 //!
 //! N rows, C classes, k classes kept of a row, B rows of a batch.
 
@@ -231,7 +231,7 @@ fn declared(temperatures: &[Temperature]) -> String {
     temperatures.iter().map(|temperature| temperature.get().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// Compares every checksum with the content that it stands for.
+/// Compares every checksum with its content.
 fn check_sums(frame: &Frame, map: &Mmap, path: &Path) -> Result<(), TargetsError> {
     let error = |part: String, found: blake3::Hash, expected: &[u8]| {
         let expected: String = expected.iter().map(|byte| format!("{byte:02x}")).collect();

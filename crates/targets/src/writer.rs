@@ -1,4 +1,6 @@
-//! Writing a store chunk by chunk, from any thread, in any order, in one go or after an interruption.
+//! Writes a store chunk by chunk, from any thread, in any order, in one go or after an interruption.
+//!
+//! C classes.
 
 use crate::error::{TargetsError, name};
 use crate::frame::{CHECKSUM_BYTES, Frame};
@@ -16,7 +18,7 @@ use stillhouse_core::{ExampleView, ViewId};
 
 /// How far a row's sum may be from 1: more than single-precision rounding over 20000 classes, less than a mistake.
 const SUM_TOLERANCE: f64 = 1e-3;
-/// Stands for no view.
+/// The view id of an example without augmentation.
 pub(crate) const NO_VIEW: i64 = -1;
 
 /// Writes soft targets for keys that are known beforehand.
@@ -46,7 +48,7 @@ impl TargetsWriter {
     ///
     /// # Errors
     /// Keys that do not ascend strictly, or none; a layout that does not fit the classes; a file that cannot be
-    /// written, or is being written by somebody else.
+    /// written, or is being written by another program.
     pub fn create(path: &Path, info: TargetsInfo, keys: Vec<ExampleView>) -> Result<Self, TargetsError> {
         Self::begin(path, info, keys, false)
     }
@@ -87,7 +89,7 @@ impl TargetsWriter {
         Ok(writer)
     }
 
-    /// Takes up the chunks of an earlier writer whose content is what their checksum says.
+    /// Keeps the chunks of an earlier writer whose content matches their checksum.
     fn find_done(&self) -> Result<(), TargetsError> {
         let mut state = self.state.lock().expect("no holder panics");
         let map = map_file(&state.file).map_err(|source| self.io(source))?;
@@ -221,7 +223,7 @@ impl Drop for TargetsWriter {
     fn drop(&mut self) {
         let is_finished = self.state.get_mut().is_ok_and(|state| state.is_finished);
         if !is_finished && !self.is_resumable {
-            // whoever asked for the store learns of the failure elsewhere; a leftover would only puzzle
+            // the error that ended the writing was returned already; an unfinished file would only confuse
             let _ = std::fs::remove_file(&self.partial);
         }
     }

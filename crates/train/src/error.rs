@@ -1,4 +1,4 @@
-//! What can go wrong in training.
+//! The error of this crate.
 
 use std::path::{Path, PathBuf};
 use stillhouse_data::DataError;
@@ -6,7 +6,7 @@ use stillhouse_data::DataError;
 /// A failure of one model's training, or its interruption.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    /// The user asked to stop; a checkpoint was written if one was asked for.
+    /// Stopped by the user, after writing the checkpoint if the job has a path for one.
     #[error("interrupted")]
     Interrupted,
     /// Loss or gradient stopped being a finite number.

@@ -1,4 +1,4 @@
-//! A trained model's numbers in a file, for the stages of a run; shipped models have whole folders.
+//! Weights files: parameters and running statistics of a model, for the stages of a run. Shipped models have folders.
 
 use crate::TrainError;
 use crate::checkpoint::checkpoint_error;

@@ -6,7 +6,7 @@
 //! similarity with another class. A column with its own variance is nearly a vector along its own axis, so a member
 //! would be held in its cluster by its own share of the centroid; lowered, the entry weighs as much as the evidence
 //! does, and two classes that are predicted alike still have equal columns. Columns are scaled to unit length, because
-//! the direction tells the cluster and the length only how well the class is known.
+//! the direction decides the cluster; the length only grows with how often the class is confused.
 
 use super::constraints::{Limits, shrink};
 use super::k_means::{MAX_RESTARTS, Points, Start};

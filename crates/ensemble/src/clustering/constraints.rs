@@ -1,14 +1,14 @@
-//! From groups of classes to clusters that specialists can be trained on.
+//! Turns groups of classes into clusters within the limits of the config.
 //!
 //! C classes, K clusters. In this order: no cluster above `max_classes` (the members that fit least move on), none of a
 //! single class (it joins the cluster that it fits best), every class in `coverage` clusters (extra memberships where
-//! they fit best). A cluster never holds all classes: its dustbin would stand for nothing.
+//! they fit best). A cluster never holds all classes: its dustbin would have no class.
 
 use super::config::ClusteringConfig;
 use super::similarity::Similarity;
 use crate::error::EnsembleError;
 
-/// What every clustering has to keep to.
+/// The limits of a clustering: size of a cluster and coverage of a class.
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
     pub(super) n_classes: usize,
@@ -119,7 +119,7 @@ fn best_with_room(class: usize, clusters: &[Vec<usize>], similarity: &Similarity
     (0..clusters.len()).filter(|index| open(&clusters[*index])).min_by(better)
 }
 
-/// A specialist for one class would have nothing to tell apart: the class joins the cluster that it fits best. Where no
+/// A specialist of one class would have nothing to distinguish: the class joins the cluster that it fits best. Where no
 /// cluster has room, or too few would be left, it is given its most similar class as company instead.
 fn merge_singletons(clusters: &mut Vec<Vec<usize>>, similarity: &Similarity, limits: &Limits) {
     while let Some(index) = clusters.iter().position(|cluster| cluster.len() == 1) {

@@ -1,9 +1,18 @@
-//! Sets of classes that are confused with each other, each to be taught to one specialist (paper, section 5.1).
+//! Clusters of classes that the generalist confuses with each other, one for each specialist (paper, section 5.1).
 //!
 //! C classes, K clusters. Every method starts from a list of groups; the same [`constraints`] then make a clustering of
 //! them: at most `max_classes` in a cluster, never all classes and never a single one, every class in at least
 //! `coverage` clusters. All choices are made on [`similarity::Similarity`], the affinity with the classes' own
 //! variances divided out.
+//!
+//! | method | file |
+//! |---|---|
+//! | `k_means` | [`columns`]: [`k_means`] on the columns of the similarity |
+//! | `spectral` | [`spectral`]: [`k_means`] on eigenvectors |
+//! | `online_k_means` | [`online`]: one pass over a stream of predictions, for many thousands of classes |
+//! | `greedy_pairs`, `agglomerative` | [`pairs`] |
+//! | `hierarchy` | [`hierarchy`]: superclasses from a file |
+//! | `random` | [`similarity`]: the control |
 
 mod columns;
 mod config;
@@ -58,7 +67,7 @@ pub fn cluster_classes(
     let clusters = match &config.method {
         ClusteringMethod::KMeans(_) => by_similarity(&|s| Ok(columns::partition(s, n_clusters, seed)))?,
         ClusteringMethod::Spectral(_) => by_similarity(&|s| {
-            // eigenvectors of a finite symmetric matrix exist; should they not be found, K-means goes without
+            // the eigensolver may fail to converge; K-means on the similarity needs no eigenvectors
             Ok(spectral::partition(s, n_clusters, seed).unwrap_or_else(|| columns::partition(s, n_clusters, seed)))
         })?,
         ClusteringMethod::GreedyPairs(_) => by_similarity(&|s| Ok(pairs::greedy(s, n_clusters, &limits)))?,
@@ -68,7 +77,7 @@ pub fn cluster_classes(
             return Err(EnsembleError::of_key("method.kind", message));
         }
         ClusteringMethod::Random(_) => {
-            // Random preferences, and no cluster larger than an even share: blind to the model, but of like sizes.
+            // Random similarities, and no cluster larger than an even share: independent of the model, with equal sizes.
             let similarity = Similarity::random(n_classes, seed);
             let limits = limits.with_even_sizes(n_clusters);
             constraints::apply(similarity.random_partition(n_clusters, seed), &similarity, &limits)?

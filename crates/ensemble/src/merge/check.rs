@@ -1,11 +1,12 @@
-//! What must hold for teachers before any row is merged.
+//! Checks of teachers and weights before any row is merged.
 
 use super::config::{Gate, MergeConfig, MergeRule};
 use super::scope::TeacherScope;
 use crate::error::EnsembleError;
 use stillhouse_core::ClassSubset;
 
-/// Checks weights, subsets, that every class is known, and that what is asked for can be answered.
+/// Checks that weights are numbers of at least 0, that all teachers are of one dataset, that gate and rule find the
+/// generalist that they need, and that every class is known.
 pub(super) fn check_teachers(
     n_classes: usize,
     scopes: &[TeacherScope],
@@ -48,7 +49,8 @@ pub(super) fn check_teachers(
     }
 }
 
-/// Without a generalist, every class must be somebody's, and classes must be comparable through common teachers.
+/// Without a generalist, every class must be in some teacher's set, and the sets must be connected: two classes are
+/// comparable if a teacher has both, or through other classes.
 fn check_coverage(n_classes: usize, scopes: &[TeacherScope]) -> Result<(), EnsembleError> {
     if scopes.iter().any(|scope| matches!(scope, TeacherScope::FullSoftmax(_))) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Passes over one teacher's row of probabilities, compiled for the processor's vectors.
+//! Checks, sums and scales single rows of probabilities, compiled for the processor's vectors.
 
 use crate::error::EnsembleError;
 use crate::predictions::SUM_TOLERANCE;
@@ -117,7 +117,7 @@ pub(super) fn checked_sum<P: Copy + Into<f64>>(
 /// Largest distance of a merged row's sum from 1: rounding in rows of a million classes stays below it.
 const RESULT_TOLERANCE: f64 = 1e-9;
 
-/// Refuses a merged row that is not a distribution, before anybody reads it.
+/// Refuses a merged row that is not a distribution.
 pub(super) fn check_result(probs: &[f64]) -> Result<(), EnsembleError> {
     let (sum, sum_of_sizes) = Arch::new().dispatch(Sums { row: probs });
     if sum == sum_of_sizes && (sum - 1.0).abs() <= RESULT_TOLERANCE {

@@ -1,18 +1,19 @@
-//! Byte pair encoding's training: which two pieces side by side become one, the most frequent first.
+//! Training of byte pair encoding (Sennrich et al. 2016): the most frequent pair of adjacent pieces is merged into one piece,
+//! until the vocabulary is full.
 //!
-//! The trainers of the `tokenizers` crate go through hash maps in an order that is drawn at random in each process, number
-//! tokens and break ties by it. This one gives the same pieces in every run; equal counts are told apart by the
-//! pieces' numbers, the lower first.
+//! The trainers of the `tokenizers` crate number tokens and break ties by the order of hash maps, which is random in each
+//! process. This one gives the same pieces in every run; of equally frequent pairs, the one with the lower numbers is
+//! merged first.
 
 use crate::TokenizerTraining;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 
-/// What training found.
+/// The result of training.
 pub(super) struct Trained {
-    /// The vocabulary; a token's place is its number.
+    /// The vocabulary; a token's position is its number.
     pub(super) tokens: Vec<String>,
-    /// The pieces that became one, in their order.
+    /// The merged pairs, in the order of the merges.
     pub(super) merges: Vec<(String, String)>,
 }
 
@@ -44,7 +45,7 @@ struct Learner {
     numbers: HashMap<String, u32>,
     /// Pieces and count of each word.
     words: Vec<(Vec<u32>, u64)>,
-    /// How often two pieces stand side by side, and in which words they once did.
+    /// How often two pieces are adjacent, and the words in which they are or once were.
     pairs: HashMap<Pair, (u64, Vec<u32>)>,
     /// Counts that may be out of date, the highest first, then the lowest pair.
     queue: BinaryHeap<(u64, Reverse<Pair>)>,
