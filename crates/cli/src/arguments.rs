@@ -304,7 +304,7 @@ pub struct MergeArguments {
     pub teachers: PathBuf,
     /// How predictions become one distribution
     #[arg(long, default_value = "exact")]
-    #[arg(value_parser = ["exact", "em", "em_step", "arithmetic_mean", "geometric_mean"])]
+    #[arg(value_parser = ["exact", "em_step", "arithmetic_mean", "geometric_mean"])]
     pub rule: String,
     /// Specialists that vote: `all`, or `top_n:N` for those that know one of the N most probable classes
     #[arg(long, default_value = "all", value_parser = gate)]

@@ -199,7 +199,6 @@ fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> R
 fn merge_task(merge: MergeArguments, out: Option<PathBuf>) -> Result<MergeTask, Failure> {
     let out = out.ok_or_else(|| Failure::Usage("merge needs --out FILE, the file to write".into()))?;
     let rule = match merge.rule.as_str() {
-        "em" => MergeRule::Em,
         "em_step" => MergeRule::EmStep,
         "arithmetic_mean" => MergeRule::ArithmeticMean,
         "geometric_mean" => MergeRule::GeometricMean,

@@ -1,5 +1,6 @@
-//! Classes of the dataset, classes of one specialist, and the only bridge between them.
+//! Class numbers of the dataset and of one specialist, and [`ClassSubset`], which converts between them.
 
+use crate::CoreError;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -9,7 +10,7 @@ use std::fmt;
 pub struct ClassId(pub u32);
 
 impl ClassId {
-    /// What stands in place of the class of an example without a label.
+    /// The class of an example without a label.
     pub const UNKNOWN: Self = Self(u32::MAX);
 
     /// Position in a row of predictions over all classes.
@@ -35,25 +36,6 @@ impl LocalClass {
     }
 }
 
-/// What a list of classes can have wrong with it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SubsetError {
-    /// No class at all.
-    #[error("a class subset needs at least one class")]
-    Empty,
-    /// A class that the dataset does not have.
-    #[error("class {class} is outside the dataset's 0..{n_classes}")]
-    OutOfRange {
-        /// the class that was given
-        class: ClassId,
-        /// the number of classes of the dataset
-        n_classes: usize,
-    },
-    /// A class listed more than once.
-    #[error("class {0} is listed twice")]
-    Duplicate(ClassId),
-}
-
 /// A set of classes, the special set `S_m` of the paper's section 5, with its own dense numbering.
 ///
 /// Members are kept in ascending order, so that equal sets are equal values whatever order they were listed in.
@@ -69,17 +51,17 @@ impl ClassSubset {
     ///
     /// # Errors
     /// An empty list, a class outside the dataset, or one that is listed twice.
-    pub fn new(n_classes: usize, classes: impl IntoIterator<Item = ClassId>) -> Result<Self, SubsetError> {
+    pub fn new(n_classes: usize, classes: impl IntoIterator<Item = ClassId>) -> Result<Self, CoreError> {
         let mut members: Vec<ClassId> = classes.into_iter().collect();
         members.sort_unstable();
         if let Some(&class) = members.last().filter(|class| class.index() >= n_classes) {
-            return Err(SubsetError::OutOfRange { class, n_classes });
+            return Err(CoreError(format!("class {class} is outside the dataset's 0..{n_classes}")));
         }
         if let Some(pair) = members.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(SubsetError::Duplicate(pair[0]));
+            return Err(CoreError(format!("class {} is listed twice", pair[0])));
         }
         if members.is_empty() {
-            return Err(SubsetError::Empty);
+            return Err(CoreError("a class subset needs at least one class".into()));
         }
         Ok(Self { n_classes, members })
     }
@@ -118,12 +100,12 @@ impl ClassSubset {
         self.members[local.index()]
     }
 
-    /// All classes that are not members, in ascending order: the ones that the dustbin stands for.
+    /// All classes that are not members, in ascending order: the classes of the dustbin.
     pub fn complement(&self) -> impl Iterator<Item = ClassId> + '_ {
         (0..self.n_classes as u32).map(ClassId).filter(|class| !self.contains(*class))
     }
 
-    /// Whether every class of the dataset is a member, so that a dustbin would stand for nothing.
+    /// Whether every class of the dataset is a member, so that a dustbin would have no class.
     pub fn is_everything(&self) -> bool {
         self.members.len() == self.n_classes
     }
@@ -137,9 +119,9 @@ struct RawSubset {
 }
 
 impl TryFrom<RawSubset> for ClassSubset {
-    type Error = SubsetError;
+    type Error = CoreError;
 
-    fn try_from(raw: RawSubset) -> Result<Self, SubsetError> {
+    fn try_from(raw: RawSubset) -> Result<Self, CoreError> {
         Self::new(raw.n_classes, raw.members)
     }
 }
@@ -155,15 +137,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn subset(n_classes: usize, classes: &[u32]) -> Result<ClassSubset, SubsetError> {
+    fn subset(n_classes: usize, classes: &[u32]) -> Result<ClassSubset, CoreError> {
         ClassSubset::new(n_classes, classes.iter().copied().map(ClassId))
     }
 
     #[test]
     fn refuses_what_is_not_a_set_of_classes() {
-        assert_eq!(subset(5, &[]), Err(SubsetError::Empty));
-        assert_eq!(subset(5, &[1, 5]), Err(SubsetError::OutOfRange { class: ClassId(5), n_classes: 5 }));
-        assert_eq!(subset(5, &[3, 1, 3]), Err(SubsetError::Duplicate(ClassId(3))));
+        let error = |classes| subset(5, classes).unwrap_err().to_string();
+        assert_eq!(error(&[]), "a class subset needs at least one class");
+        assert_eq!(error(&[1, 5]), "class 5 is outside the dataset's 0..5");
+        assert_eq!(error(&[3, 1, 3]), "class 3 is listed twice");
     }
 
     #[test]

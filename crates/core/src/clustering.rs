@@ -1,25 +1,7 @@
-//! Several subsets of one dataset's classes: what the specialists are trained on.
+//! A clustering: subsets of one dataset's classes, one for each specialist.
 
-use crate::{ClassId, ClassSubset};
+use crate::{ClassId, ClassSubset, CoreError};
 use serde::{Deserialize, Serialize};
-
-/// What a list of clusters can have wrong with it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ClusteringError {
-    /// No cluster at all.
-    #[error("a clustering needs at least one cluster")]
-    Empty,
-    /// Clusters that speak of different datasets.
-    #[error("cluster {cluster} is a subset of {got} classes, the first one of {expected}")]
-    MixedDatasets {
-        /// position of the cluster
-        cluster: usize,
-        /// its dataset's number of classes
-        got: usize,
-        /// the first cluster's
-        expected: usize,
-    },
-}
 
 /// Clusters of classes; they may overlap and need not cover every class.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,11 +15,15 @@ impl ClassClustering {
     ///
     /// # Errors
     /// An empty list, or subsets of datasets with different numbers of classes.
-    pub fn new(clusters: Vec<ClassSubset>) -> Result<Self, ClusteringError> {
-        let expected = clusters.first().ok_or(ClusteringError::Empty)?.n_classes();
+    pub fn new(clusters: Vec<ClassSubset>) -> Result<Self, CoreError> {
+        let Some(first) = clusters.first() else {
+            return Err(CoreError("a clustering needs at least one cluster".into()));
+        };
+        let expected = first.n_classes();
         match clusters.iter().position(|cluster| cluster.n_classes() != expected) {
             Some(cluster) => {
-                Err(ClusteringError::MixedDatasets { cluster, got: clusters[cluster].n_classes(), expected })
+                let got = clusters[cluster].n_classes();
+                Err(CoreError(format!("cluster {cluster} is a subset of {got} classes, the first one of {expected}")))
             }
             None => Ok(Self { clusters }),
         }
@@ -65,9 +51,9 @@ impl ClassClustering {
 }
 
 impl TryFrom<Vec<ClassSubset>> for ClassClustering {
-    type Error = ClusteringError;
+    type Error = CoreError;
 
-    fn try_from(clusters: Vec<ClassSubset>) -> Result<Self, ClusteringError> {
+    fn try_from(clusters: Vec<ClassSubset>) -> Result<Self, CoreError> {
         Self::new(clusters)
     }
 }
@@ -98,7 +84,7 @@ mod tests {
     #[test]
     fn clusters_of_two_datasets_do_not_mix() {
         let error = ClassClustering::new(vec![subset(5, &[0]), subset(6, &[0])]).unwrap_err();
-        assert_eq!(error, ClusteringError::MixedDatasets { cluster: 1, got: 6, expected: 5 });
-        assert_eq!(ClassClustering::new(vec![]), Err(ClusteringError::Empty));
+        assert_eq!(error.to_string(), "cluster 1 is a subset of 6 classes, the first one of 5");
+        assert!(ClassClustering::new(vec![]).is_err());
     }
 }

@@ -7,13 +7,12 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct ExampleId(pub u64);
 
-/// One augmented rendering of an example. View 0 of a run is as random as any other; the un-augmented example is
-/// asked for by giving no view at all.
+/// One augmented rendering of an example. View 0 is as random as any other; the un-augmented example has no view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ViewId(pub u32);
 
-/// What a teacher saw and a student must see: an example, augmented (`Some`) or as it is (`None`).
+/// The key of a soft target: an example, augmented (`Some`) or as it is (`None`). Teacher and student must see the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ExampleView {
     /// the example

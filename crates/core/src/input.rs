@@ -1,4 +1,4 @@
-//! What a model takes in: the shape of one example and the constants that normalise it.
+//! The input of a model: the shape of one example and the constants that normalise it.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,12 +20,12 @@ pub enum InputShape {
         /// numbers per example
         n_features: usize,
     },
-    /// a text of any length, as data hands it out and as models of hashed n-grams take it
+    /// a text of any length: the input of datasets of texts and of models of hashed n-grams
     Text {},
-    /// a text cut into the tokens of the model's own tokenizer: what a token model is built for, never a dataset's
-    /// shape, since a student may have another tokenizer than its teacher
+    /// a text cut into the tokens of the model's own tokenizer: the input of token models, never of a dataset, since a
+    /// student may have another tokenizer than its teacher
     Tokens {
-        /// tokens that the tokenizer knows; their numbers are below this
+        /// size of the tokenizer's vocabulary; ids are below this
         vocabulary_size: usize,
     },
 }

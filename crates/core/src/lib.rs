@@ -1,23 +1,25 @@
-//! The words of the problem: classes and sets of them, clusterings, examples and views, inputs, n-grams, seeds, temperatures.
+//! The types of the problem: classes and sets of them, clusterings, examples and views, inputs, n-grams, seeds, temperatures.
 //!
-//! Everything else in the workspace speaks in these types, so a class number of a specialist cannot be taken for a
-//! class number of the dataset, a temperature is never zero, and every random stream has a name.
+//! All other crates use these types. So a class number of a specialist cannot be taken for a class number of the dataset,
+//! a temperature is never zero, and every random stream has a name. The notation is that of the paper (Hinton, Vinyals and
+//! Dean 2015, arXiv:1503.02531).
 //!
-//! **Absent on purpose:** tensors, files, threads, clocks. These types can be read beside the paper (Hinton, Vinyals
-//! and Dean 2015, arXiv:1503.02531) and tested with three classes.
+//! **Absent on purpose:** tensors, files, threads, clocks.
 
 mod class;
 mod clustering;
+mod error;
 mod example;
 mod input;
 mod ngrams;
 mod seed;
 mod temperature;
 
-pub use class::{ClassId, ClassSubset, LocalClass, SubsetError};
-pub use clustering::{ClassClustering, ClusteringError};
+pub use class::{ClassId, ClassSubset, LocalClass};
+pub use clustering::ClassClustering;
+pub use error::CoreError;
 pub use example::{ExampleId, ExampleView, ViewId};
 pub use input::{InputShape, InputSpec};
 pub use ngrams::Ngrams;
 pub use seed::Seed;
-pub use temperature::{Temperature, TemperatureError};
+pub use temperature::Temperature;

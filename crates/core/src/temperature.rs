@@ -1,16 +1,12 @@
 //! The temperature of a softened distribution.
 
+use crate::CoreError;
 use serde::{Deserialize, Serialize};
 
 /// `T` in `softmax(v / T)` (paper, eq. 1): finite and above zero.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Temperature(f64);
-
-/// A temperature that is not one.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("a temperature must be a finite number above 0, found {0}")]
-pub struct TemperatureError(pub f64);
 
 impl Temperature {
     /// The temperature of every prediction that is not a soft target.
@@ -20,8 +16,11 @@ impl Temperature {
     ///
     /// # Errors
     /// Zero, negative numbers, infinities and NaN.
-    pub fn new(value: f64) -> Result<Self, TemperatureError> {
-        if value.is_finite() && value > 0.0 { Ok(Self(value)) } else { Err(TemperatureError(value)) }
+    pub fn new(value: f64) -> Result<Self, CoreError> {
+        if value.is_finite() && value > 0.0 {
+            return Ok(Self(value));
+        }
+        Err(CoreError(format!("a temperature must be a finite number above 0, found {value}")))
     }
 
     /// The number.
@@ -31,9 +30,9 @@ impl Temperature {
 }
 
 impl TryFrom<f64> for Temperature {
-    type Error = TemperatureError;
+    type Error = CoreError;
 
-    fn try_from(value: f64) -> Result<Self, TemperatureError> {
+    fn try_from(value: f64) -> Result<Self, CoreError> {
         Self::new(value)
     }
 }

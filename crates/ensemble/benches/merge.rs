@@ -1,5 +1,5 @@
-//! Time of one merge against expectation maximisation, against Adam on the logits (what the paper's gradient descent
-//! would be today), and against one pass over the example's probabilities.
+//! Time of one merge against Adam on the logits (what the paper's gradient descent would be today), and against one pass
+//! over the example's probabilities.
 //!
 //! ```text
 //! cargo bench -p stillhouse-ensemble --bench merge                      # every shape
@@ -46,8 +46,8 @@ struct Case {
 
 fn main() {
     println!(
-        "| C | L | M | steps | exact | all threads | groups per example | EM | Adam | pass | exact / pass | Adam / exact |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|---|"
+        "| C | L | M | steps | exact | all threads | groups per example | Adam | pass | exact / pass | Adam / exact |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|"
     );
     let wanted: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     let is_wanted = |shape: &(usize, usize, usize)| wanted.is_empty() || wanted.contains(&shape.0);
@@ -57,17 +57,15 @@ fn main() {
         let exact = case.time(MergeRule::Exact, Gate::All {}, 1);
         let parallel = case.time(MergeRule::Exact, Gate::All {}, n_threads);
         let gated = case.time(MergeRule::Exact, Gate::TopN(TopN { n: 5 }), 1);
-        let em = case.time(MergeRule::Em, Gate::All {}, 1);
         let pass = case.memory_pass();
         let (adam, arrived) = case.adam();
         let bound = if arrived { "" } else { "> " };
         println!(
-            "| {n_classes} | {n_own} | {n_specialists} | {:.1} | {} | {} | {} | {} | {bound}{} | {} | {:.1} | {bound}{:.0} |",
+            "| {n_classes} | {n_own} | {n_specialists} | {:.1} | {} | {} | {} | {bound}{} | {} | {:.1} | {bound}{:.0} |",
             case.mean_steps(),
             time(exact),
             time(parallel),
             time(gated),
-            time(em),
             time(adam),
             time(pass),
             exact / pass,
@@ -123,8 +121,7 @@ impl Case {
         // where groups depend on the example, they are found anew for each one
         let is_gated = gate != (Gate::All {});
         let merger = self.merger(rule, gate);
-        let n_examples = if rule == MergeRule::Em { self.examples.len().min(20) } else { self.examples.len() };
-        let blocks = self.blocks(n_examples, if is_gated { 1 } else { merger.rows_at_once() });
+        let blocks = self.blocks(if is_gated { 1 } else { merger.rows_at_once() });
         let merge_some = |blocks: &[Vec<Vec<f64>>], probs: &mut Vec<f64>| {
             let mut scratch = MergeScratch::default();
             for block in blocks {
@@ -144,17 +141,17 @@ impl Case {
                 let parts = blocks.chunks(blocks.len().div_ceil(n_threads));
                 parts.zip(buffers).for_each(|(part, buffer)| drop(scope.spawn(|| merge_some(part, buffer))));
             }),
-        }) / n_examples as f64
+        }) / self.examples.len() as f64
     }
 
     /// Some of the examples, so many at once: each teacher's rows `[at_once, outputs]`.
-    fn blocks(&self, n_examples: usize, at_once: usize) -> Vec<Vec<Vec<f64>>> {
+    fn blocks(&self, at_once: usize) -> Vec<Vec<Vec<f64>>> {
         let block = |examples: &[Vec<Vec<f64>>]| {
             (0..=self.subsets.len())
                 .map(|teacher| examples.iter().flat_map(|rows| rows[teacher].clone()).collect())
                 .collect()
         };
-        self.examples[..n_examples].chunks(at_once).map(block).collect()
+        self.examples.chunks(at_once).map(block).collect()
     }
 
     fn mean_steps(&self) -> f64 {

@@ -1,4 +1,4 @@
-//! How much the generalist confuses two classes.
+//! The affinity of classes: how much the generalist confuses two of them.
 //!
 //! N examples, C classes, `p` predicted probabilities `[N, C]` on examples that the model was not trained on.
 //!
@@ -8,7 +8,8 @@
 //! | `soft_confusion` | `(R_ij + R_ji) / 2`, `R_ij` the mean of `p_j` over the examples of class `i` |
 //! | `hard_confusion` | the same with 1 for the most probable class and 0 for all others in place of `p` |
 
-use crate::predictions::{PredictionError, Predictions};
+use crate::error::EnsembleError;
+use crate::predictions::Predictions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::ClassId;
@@ -16,7 +17,7 @@ use stillhouse_core::ClassId;
 /// Examples that are summed at once: their columns stay in the processor's cache.
 const BLOCK: usize = 64;
 
-/// Which measure of confusion.
+/// The measure of confusion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AffinityKind {
@@ -29,34 +30,6 @@ pub enum AffinityKind {
     HardConfusion,
 }
 
-/// What a matrix of affinities can have wrong with it.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum AffinityError {
-    /// Not a square.
-    #[error("{got} affinities, expected {n_classes} x {n_classes}")]
-    Shape {
-        /// numbers given
-        got: usize,
-        /// classes
-        n_classes: usize,
-    },
-    /// Not symmetric, or not a number.
-    #[error("the affinity of classes {a} and {b} is {there} one way and {back} the other, expected one finite number")]
-    NotSymmetric {
-        /// one class
-        a: usize,
-        /// the other
-        b: usize,
-        /// entry (a, b)
-        there: f64,
-        /// entry (b, a)
-        back: f64,
-    },
-    /// Bad predictions.
-    #[error(transparent)]
-    Predictions(#[from] PredictionError),
-}
-
 /// A symmetric matrix `[C, C]`: the larger an entry, the more the two classes are confused.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Affinity {
@@ -66,20 +39,24 @@ pub struct Affinity {
 }
 
 impl Affinity {
-    /// A matrix from elsewhere, row-major `[C, C]`; its off-diagonal mass is the share of absolute values off the
+    /// A given matrix, row-major `[C, C]`; its off-diagonal mass is the share of absolute values off the
     /// diagonal.
     ///
     /// # Errors
     /// Numbers that are not a finite symmetric matrix.
-    pub fn new(n_classes: usize, values: Vec<f64>) -> Result<Self, AffinityError> {
+    pub fn new(n_classes: usize, values: Vec<f64>) -> Result<Self, EnsembleError> {
         if values.len() != n_classes * n_classes {
-            return Err(AffinityError::Shape { got: values.len(), n_classes });
+            let got = values.len();
+            return Err(EnsembleError::new(format!("{got} affinities, expected {n_classes} x {n_classes}")));
         }
         for a in 0..n_classes {
             for b in 0..=a {
                 let (there, back) = (values[a * n_classes + b], values[b * n_classes + a]);
                 if there != back || !there.is_finite() {
-                    return Err(AffinityError::NotSymmetric { a, b, there, back });
+                    return Err(EnsembleError::new(format!(
+                        "the affinity of classes {a} and {b} is {there} one way and {back} the other, expected one \
+                         finite number"
+                    )));
                 }
             }
         }
@@ -131,7 +108,7 @@ pub fn class_affinity(
     probs: &[f32],
     labels: &[ClassId],
     n_classes: usize,
-) -> Result<Affinity, AffinityError> {
+) -> Result<Affinity, EnsembleError> {
     let predictions = Predictions::new(probs, labels, n_classes)?;
     Ok(match kind {
         AffinityKind::PredictionCovariance => prediction_covariance(&predictions),
@@ -266,8 +243,11 @@ mod tests {
 
     #[test]
     fn matrices_from_elsewhere_are_checked() {
-        assert!(matches!(Affinity::new(2, vec![1.0; 3]), Err(AffinityError::Shape { got: 3, n_classes: 2 })));
-        assert!(matches!(Affinity::new(2, vec![1.0, 2.0, 3.0, 1.0]), Err(AffinityError::NotSymmetric { .. })));
+        let error = |values: &[f64]| Affinity::new(2, values.to_vec()).unwrap_err().to_string();
+        assert_eq!(error(&[1.0; 3]), "3 affinities, expected 2 x 2");
+        assert!(
+            error(&[1.0, 2.0, 3.0, 1.0]).starts_with("the affinity of classes 1 and 0 is 3 one way and 2 the other")
+        );
         assert!(Affinity::new(2, vec![1.0, f64::NAN, f64::NAN, 1.0]).is_err());
         assert_eq!(Affinity::new(2, vec![3.0, 1.0, 1.0, 3.0]).unwrap().off_diagonal_mass(), 0.25);
     }

@@ -1,4 +1,4 @@
-//! How alike two clusterings are.
+//! Agreement of two clusterings: the omega index.
 
 use std::collections::BTreeMap;
 use stillhouse_core::{ClassClustering, ClassId};

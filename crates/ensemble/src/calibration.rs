@@ -1,6 +1,7 @@
-//! How well a specialist's dustbin is calibrated, and its one-parameter refit.
+//! Calibration of a specialist's dustbin, and the refit of its bias on held-out examples.
 //!
-//! N examples. The dustbin's probability `d` against "the class is none of mine", on examples as the world draws them.
+//! N examples, drawn with the frequencies of the data. A dustbin is right where the example's class is not one of the
+//! specialist's.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,6 @@
-//! What specialists did, by how many of them know the true class (paper, table 4), and inside one set (table 3).
+//! Accuracy by the number of specialists that cover the true class (paper, table 4), and inside one set (table 3).
+//!
+//! C classes.
 
 use serde::{Deserialize, Serialize};
 use stillhouse_core::{ClassClustering, ClassId, ClassSubset};
@@ -8,7 +10,7 @@ use stillhouse_core::{ClassClustering, ClassId, ClassSubset};
 pub struct CoverageRow {
     /// Number of specialists whose set holds the true class.
     pub covering: usize,
-    /// Examples with so many.
+    /// Examples whose true class that many specialists cover.
     pub n_examples: usize,
     /// Change in the number of correctly classified examples.
     pub delta_correct: i64,
@@ -53,7 +55,7 @@ pub struct ConditionalTop1<'a> {
     subsets: Vec<&'a ClassSubset>,
     /// For each class the subsets that hold it, and its place there.
     places: Vec<Vec<(usize, usize)>>,
-    /// For each subset the examples of its classes, and those that are right.
+    /// For each subset the examples of its classes, and how many of them are right.
     counts: Vec<(usize, usize)>,
 }
 

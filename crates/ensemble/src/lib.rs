@@ -1,13 +1,13 @@
-//! Affinity, clustering, merge, coverage: the idea of the project, as pure functions on slices.
+//! Specialist ensembles as pure functions on slices: affinity of classes, clustering, merge of predictions, coverage.
 //!
 //! In the order of the paper (Hinton, Vinyals and Dean 2015, arXiv:1503.02531, section 5):
 //!
 //! 1. [`class_affinity`]: which classes does the generalist confuse, on predictions that it was not trained on?
 //! 2. [`cluster_classes`]: sets of classes worth a specialist each; [`clustering_agreement`] says how stable they are.
-//! 3. [`diagnose`]: what specialists on these sets could win at most, before any of them is trained.
-//! 4. [`PriorCorrection`]: a specialist sees its classes more often than the world does; this undoes it.
+//! 3. [`diagnose`]: the accuracy that specialists on these sets could add at most, before any of them is trained.
+//! 4. [`dustbin_logit_shift`]: undoes that a specialist is trained on its own classes more often than they occur.
 //! 5. [`Merger`]: one distribution that agrees best with all teachers (equation 5), exactly.
-//! 6. [`coverage_table`], [`ConditionalTop1`]: what the merge did to classes with many and with few specialists.
+//! 6. [`coverage_table`], [`ConditionalTop1`]: accuracy by number of specialists that cover a class, and inside one set.
 //!
 //! **Absent on purpose:** tensors, files, threads, clocks, unseeded randomness (`clippy.toml` refuses them). A file of
 //! superclasses is read by the caller and parsed here; rows are merged one at a time, so the caller parallelises.
@@ -17,23 +17,25 @@ mod agreement;
 mod calibration;
 mod clustering;
 mod coverage;
+mod error;
 mod merge;
 mod oracle;
 mod predictions;
 mod prior;
 
-pub use affinity::{Affinity, AffinityError, AffinityKind, class_affinity};
+pub use affinity::{Affinity, AffinityKind, class_affinity};
 pub use agreement::clustering_agreement;
 pub use calibration::{DustbinCalibration, dustbin_calibration, refit_dustbin_bias};
 pub use clustering::{
-    ClusterClassesError, ClusterCount, ClusteringConfig, ClusteringMethod, Folds, HeldOutPredictions, Hierarchy,
-    HierarchyConfig, HierarchyError, OnlineKMeans, cluster_classes,
+    ClusterCount, ClusteringConfig, ClusteringMethod, Folds, HeldOutPredictions, Hierarchy, HierarchyConfig,
+    OnlineKMeans, cluster_classes,
 };
 pub use coverage::{ConditionalTop1, CoverageRow, coverage_table};
+pub use error::EnsembleError;
 pub use merge::{
-    Calibration, Gate, GivenWeights, MergeConfig, MergeError, MergeRule, MergeScratch, MergeStats, Merged, Merger,
-    Soften, TeacherScope, TeacherWeights, TopN,
+    Calibration, Gate, GivenWeights, MergeConfig, MergeRule, MergeScratch, MergeStats, Merged, Merger, Soften,
+    TeacherScope, TeacherWeights, TopN,
 };
 pub use oracle::{ClusterDiagnosis, Diagnoser, Diagnosis, Verdict, diagnose};
-pub use predictions::{PredictionError, Predictions, mean_prediction};
-pub use prior::{PriorCorrection, PriorError};
+pub use predictions::{Predictions, mean_prediction};
+pub use prior::dustbin_logit_shift;

@@ -1,10 +1,13 @@
-//! What specialists could win, before any of them is trained.
+//! The oracle bound: the accuracy that perfect specialists would add, computed before any of them is trained.
 //!
-//! A specialist tells its own classes apart and nothing else. Of the generalist's errors only those whose true and
-//! predicted class share a cluster can be put right by a perfect specialist: the oracle bound.
+//! N examples, C classes, L classes of a cluster.
+//!
+//! A specialist can only correct errors among its own classes. So of the generalist's errors only those whose true and
+//! predicted class share a cluster count.
 
 use crate::coverage::ConditionalTop1;
-use crate::predictions::{PredictionError, Predictions};
+use crate::error::EnsembleError;
+use crate::predictions::{Predictions, no_predictions};
 use serde::{Deserialize, Serialize};
 use stillhouse_core::{ClassClustering, ClassId, ClassSubset};
 
@@ -13,7 +16,7 @@ const ONE_HOT: f64 = 0.01;
 /// Clusters are called no better than chance when they keep less than this times the share of errors that random
 /// clusters of the same sizes would keep.
 const ABOVE_CHANCE: f64 = 1.5;
-/// The share of errors inside clusters below which the warning of the method's notes is given.
+/// Below this share of errors inside clusters the verdict is doubtful.
 const FEW_INSIDE: f64 = 0.25;
 
 /// One cluster before training. Shares are `0..=1`.
@@ -59,7 +62,7 @@ pub struct Diagnosis {
     pub confusion_inside: f64,
     /// The same share for random clusters of these sizes: how many pairs of classes share a cluster.
     pub chance_inside: f64,
-    /// How much confusion the clustering had to go by ([`crate::Affinity::off_diagonal_mass`]).
+    /// How much confusion the clustering was made from ([`crate::Affinity::off_diagonal_mass`]).
     pub off_diagonal_mass: f64,
     /// Agreement with the clusters of another seed ([`crate::clustering_agreement`]); none for methods without one.
     #[serde(default)]
@@ -85,7 +88,7 @@ pub fn diagnose(
     labels: &[ClassId],
     off_diagonal_mass: f64,
     clustering: &ClassClustering,
-) -> Result<Diagnosis, PredictionError> {
+) -> Result<Diagnosis, EnsembleError> {
     let mut diagnoser = Diagnoser::new(clustering);
     diagnoser.push(probs, labels)?;
     diagnoser.finish(off_diagonal_mass)
@@ -106,7 +109,7 @@ pub struct Diagnoser<'a> {
 }
 
 impl<'a> Diagnoser<'a> {
-    /// Nothing seen yet.
+    /// A diagnosis of no examples yet.
     pub fn new(clustering: &'a ClassClustering) -> Self {
         Self {
             clustering,
@@ -119,11 +122,11 @@ impl<'a> Diagnoser<'a> {
         }
     }
 
-    /// Takes the next examples' predictions `[n, C]`.
+    /// Adds the predictions `[n, C]` of further examples.
     ///
     /// # Errors
     /// Predictions that are not distributions over the clustering's classes.
-    pub fn push(&mut self, probs: &[f32], labels: &[ClassId]) -> Result<(), PredictionError> {
+    pub fn push(&mut self, probs: &[f32], labels: &[ClassId]) -> Result<(), EnsembleError> {
         let predictions = Predictions::new(probs, labels, self.clustering.n_classes())?;
         self.n_examples += predictions.n_examples();
         self.errors.extend(predictions.decisions().filter(|(label, decision)| label != decision));
@@ -141,9 +144,9 @@ impl<'a> Diagnoser<'a> {
     ///
     /// # Errors
     /// No predictions at all.
-    pub fn finish(mut self, off_diagonal_mass: f64) -> Result<Diagnosis, PredictionError> {
+    pub fn finish(mut self, off_diagonal_mass: f64) -> Result<Diagnosis, EnsembleError> {
         if self.n_examples == 0 {
-            return Err(PredictionError::Empty);
+            return Err(no_predictions());
         }
         let n_classes = self.clustering.n_classes();
         let clusters = self.clusters();
@@ -246,7 +249,7 @@ fn judge(diagnosis: &Diagnosis) -> (Verdict, String) {
         100.0 * diagnosis.oracle_gain
     );
     let chance = percent(diagnosis.chance_inside);
-    // A gain below one standard error of the accuracy cannot be told from luck on this many examples.
+    // A gain below one standard error of the accuracy is not significant with this many examples.
     let error_rate = 1.0 - diagnosis.generalist_top1;
     let noise = (diagnosis.generalist_top1 * error_rate / diagnosis.n_examples as f64).sqrt();
     if error_rate <= 0.0 {

@@ -2,6 +2,7 @@
 //!
 //! N examples, C classes. Probabilities are row-major `[N, C]`.
 
+use crate::error::EnsembleError;
 use stillhouse_core::ClassId;
 
 /// How far the sum of a predicted distribution may be from 1: more than rounding in single precision over 20000
@@ -20,55 +21,7 @@ pub fn mean_prediction(networks: &[&[f32]], mean: &mut [f32]) {
     }
 }
 
-/// What predictions can have wrong with them.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum PredictionError {
-    /// No example at all.
-    #[error("predictions of at least one example are needed")]
-    Empty,
-    /// The numbers do not form a matrix of examples by classes.
-    #[error("{got} probabilities for {n_examples} examples and {n_classes} classes, expected {expected}")]
-    Shape {
-        /// probabilities given
-        got: usize,
-        /// labels given
-        n_examples: usize,
-        /// classes of the dataset
-        n_classes: usize,
-        /// the product of the last two
-        expected: usize,
-    },
-    /// A label that is not a class.
-    #[error("row {row}: label {label} is outside 0..{n_classes}")]
-    Label {
-        /// the example's row
-        row: usize,
-        /// its label
-        label: ClassId,
-        /// classes of the dataset
-        n_classes: usize,
-    },
-    /// A probability that is not one.
-    #[error("row {row}, class {class}: {value} is not a probability")]
-    NotAProbability {
-        /// the example's row
-        row: usize,
-        /// the column
-        class: usize,
-        /// what stands there
-        value: f32,
-    },
-    /// A row that is not a distribution.
-    #[error("row {row} sums to {sum}, expected 1\nhint: probabilities are needed here, not logits")]
-    Sum {
-        /// the example's row
-        row: usize,
-        /// its sum
-        sum: f64,
-    },
-}
-
-/// A view of `[N, C]` probabilities with their `[N]` labels, known to be distributions over the right classes.
+/// A view of `[N, C]` probabilities with their `[N]` labels, checked to be distributions over `C` classes.
 #[derive(Clone, Copy, Debug)]
 pub struct Predictions<'a> {
     probs: &'a [f32],
@@ -81,16 +34,20 @@ impl<'a> Predictions<'a> {
     ///
     /// # Errors
     /// Sizes that do not fit, labels outside the dataset, rows that are not distributions.
-    pub fn new(probs: &'a [f32], labels: &'a [ClassId], n_classes: usize) -> Result<Self, PredictionError> {
+    pub fn new(probs: &'a [f32], labels: &'a [ClassId], n_classes: usize) -> Result<Self, EnsembleError> {
         if labels.is_empty() || n_classes == 0 {
-            return Err(PredictionError::Empty);
+            return Err(no_predictions());
         }
         let expected = labels.len() * n_classes;
         if probs.len() != expected {
-            return Err(PredictionError::Shape { got: probs.len(), n_examples: labels.len(), n_classes, expected });
+            let (got, n_examples) = (probs.len(), labels.len());
+            return Err(EnsembleError::new(format!(
+                "{got} probabilities for {n_examples} examples and {n_classes} classes, expected {expected}"
+            )));
         }
         if let Some(row) = labels.iter().position(|label| label.index() >= n_classes) {
-            return Err(PredictionError::Label { row, label: labels[row], n_classes });
+            let label = labels[row];
+            return Err(EnsembleError::new(format!("row {row}: label {label} is outside 0..{n_classes}")));
         }
         for (row, values) in probs.chunks_exact(n_classes).enumerate() {
             check_row(row, values)?;
@@ -128,12 +85,22 @@ impl<'a> Predictions<'a> {
     }
 }
 
-fn check_row(row: usize, values: &[f32]) -> Result<(), PredictionError> {
+pub(crate) fn no_predictions() -> EnsembleError {
+    EnsembleError::new("predictions of at least one example are needed")
+}
+
+fn check_row(row: usize, values: &[f32]) -> Result<(), EnsembleError> {
     if let Some(class) = values.iter().position(|value| !value.is_finite() || *value < 0.0) {
-        return Err(PredictionError::NotAProbability { row, class, value: values[class] });
+        let value = values[class];
+        return Err(EnsembleError::new(format!("row {row}, class {class}: {value} is not a probability")));
     }
     let sum: f64 = values.iter().map(|value| f64::from(*value)).sum();
-    if (sum - 1.0).abs() > SUM_TOLERANCE { Err(PredictionError::Sum { row, sum }) } else { Ok(()) }
+    if (sum - 1.0).abs() <= SUM_TOLERANCE {
+        return Ok(());
+    }
+    Err(EnsembleError::new(format!(
+        "row {row} sums to {sum}, expected 1\nhint: probabilities are needed here, not logits"
+    )))
 }
 
 /// Position of the largest value; the first one on ties.
@@ -148,12 +115,12 @@ mod tests {
     #[test]
     fn bad_predictions_are_refused_with_their_row() {
         let labels = [ClassId(0), ClassId(1)];
-        let check = |probs: &[f32]| Predictions::new(probs, &labels, 2).map(|_| ()).unwrap_err();
-        assert!(matches!(check(&[1.0, 0.0]), PredictionError::Shape { got: 2, expected: 4, .. }));
-        assert!(matches!(check(&[1.0, 0.0, 0.5, 0.4]), PredictionError::Sum { row: 1, .. }));
-        assert!(matches!(check(&[1.0, 0.0, 1.5, -0.5]), PredictionError::NotAProbability { row: 1, class: 1, .. }));
-        assert!(matches!(check(&[f32::NAN, 0.0, 1.0, 0.0]), PredictionError::NotAProbability { row: 0, class: 0, .. }));
-        assert_eq!(Predictions::new(&[], &[], 2).map(|_| ()), Err(PredictionError::Empty));
+        let check = |probs: &[f32]| Predictions::new(probs, &labels, 2).map(|_| ()).unwrap_err().to_string();
+        assert_eq!(check(&[1.0, 0.0]), "2 probabilities for 2 examples and 2 classes, expected 4");
+        assert!(check(&[1.0, 0.0, 0.5, 0.4]).starts_with("row 1 sums to 0.9"));
+        assert_eq!(check(&[1.0, 0.0, 1.5, -0.5]), "row 1, class 1: -0.5 is not a probability");
+        assert_eq!(check(&[f32::NAN, 0.0, 1.0, 0.0]), "row 0, class 0: NaN is not a probability");
+        assert_eq!(Predictions::new(&[], &[], 2).map(|_| ()), Err(no_predictions()));
         let outside = Predictions::new(&[1.0, 0.0], &[ClassId(2)], 2).map(|_| ()).unwrap_err();
         assert_eq!(outside.to_string(), "row 0: label 2 is outside 0..2");
     }

@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use stillhouse_core::{ClassId, ClassSubset, Seed};
-use stillhouse_ensemble::{Gate, MergeConfig, MergeError, MergeRule, Merger, TeacherScope, TopN};
+use stillhouse_ensemble::{EnsembleError, Gate, MergeConfig, MergeRule, Merger, TeacherScope, TopN};
 
 fn unit(rng: &mut rand_chacha::ChaCha8Rng) -> f64 {
     use rand_chacha::rand_core::RngCore;
@@ -63,7 +63,7 @@ impl Case {
         case
     }
 
-    fn merge(&self, rule: MergeRule) -> Result<Vec<f64>, MergeError> {
+    fn merge(&self, rule: MergeRule) -> Result<Vec<f64>, EnsembleError> {
         let config = MergeConfig { rule, ..MergeConfig::default() };
         let merger = Merger::new(self.n_classes, self.scopes.clone(), &self.weights, &config)?;
         let rows: Vec<&[f64]> = self.rows.iter().map(Vec::as_slice).collect();
@@ -90,6 +90,36 @@ impl Case {
             .zip(&self.weights)
             .map(|((scope, row), weight)| weight * term(scope, row))
             .sum()
+    }
+
+    /// Expectation maximisation on single classes, without dustbins: `q_i <- a_i / (w_full + sum_{c: i in S_c} w_c / Q_c)`,
+    /// normalised, until no probability moves.
+    fn em(&self) -> Vec<f64> {
+        let is_inside = |scope: &TeacherScope, class| scope.subset().is_none_or(|set| set.contains(ClassId(class)));
+        let inside = |scope: &TeacherScope| -> Vec<f64> {
+            (0..self.n_classes as u32).map(|class| f64::from(u8::from(is_inside(scope, class)))).collect()
+        };
+        let inside: Vec<Vec<f64>> = self.scopes.iter().map(inside).collect();
+        let mut named = vec![0.0; self.n_classes];
+        for ((inside, row), weight) in inside.iter().zip(&self.rows).zip(&self.weights) {
+            let classes = (0..self.n_classes).filter(|class| inside[*class] == 1.0);
+            classes.zip(row).for_each(|(class, prob)| named[class] += weight * prob);
+        }
+        let mut probs = normalised(named.clone());
+        for _ in 0..100_000 {
+            let mut divisors = vec![0.0; self.n_classes];
+            for (inside, weight) in inside.iter().zip(&self.weights) {
+                let mass: f64 = inside.iter().zip(&probs).map(|(inside, prob)| inside * prob).sum();
+                divisors.iter_mut().zip(inside).for_each(|(divisor, inside)| *divisor += weight * inside / mass);
+            }
+            let next = normalised(named.iter().zip(&divisors).map(|(named, divisor)| named / divisor).collect());
+            let moved = next.iter().zip(&probs).map(|(a, b)| (a - b).abs() / b).fold(0.0, f64::max);
+            probs = next;
+            if moved < 1e-13 {
+                break;
+            }
+        }
+        probs
     }
 
     /// Largest derivative of the objective by a logarithm of `q`, by differences of the objective itself.
@@ -134,7 +164,7 @@ proptest! {
     #[test]
     fn expectation_maximisation_arrives_there_too(seed in any::<u64>(), kinds in "f{1,2}c{1,4}") {
         let case = Case::random(seed, &kinds);
-        let (exact, em) = (case.merge(MergeRule::Exact).unwrap(), case.merge(MergeRule::Em).unwrap());
+        let (exact, em) = (case.merge(MergeRule::Exact).unwrap(), case.em());
         prop_assert!((case.objective(&exact) - case.objective(&em)).abs() < 1e-10);
     }
 
@@ -169,19 +199,20 @@ fn what_nobody_can_answer_is_refused() {
     let conditional = |classes: &[u32]| TeacherScope::Conditional(subset(4, classes));
     let new = |scopes: Vec<TeacherScope>, config: &MergeConfig| {
         let weights = vec![1.0; scopes.len()];
-        Merger::new(4, scopes, &weights, config).map(|_| ())
+        Merger::new(4, scopes, &weights, config).map(|_| ()).map_err(|error| error.to_string())
+    };
+    let starts = |result: Result<(), String>, expected: &str| {
+        let error = result.unwrap_err();
+        assert!(error.starts_with(expected), "{error}");
     };
     let exact = MergeConfig::default();
-    assert_eq!(
-        new(vec![conditional(&[0, 1]), conditional(&[1, 2])], &exact),
-        Err(MergeError::UnknownClass { class: 3 })
-    );
+    starts(new(vec![conditional(&[0, 1]), conditional(&[1, 2])], &exact), "no teacher knows class 3");
     let apart = vec![conditional(&[0, 1]), conditional(&[2, 3])];
-    assert_eq!(new(apart.clone(), &exact), Err(MergeError::Disconnected { n_parts: 2 }));
+    starts(new(apart.clone(), &exact), "the teachers' classes fall into 2 parts");
     assert_eq!(new([apart.clone(), vec![conditional(&[1, 2])]].concat(), &exact), Ok(()));
     assert_eq!(new([apart.clone(), vec![TeacherScope::Dustbin(subset(4, &[0, 1]))]].concat(), &exact), Ok(()));
     let gated = MergeConfig { gate: Gate::TopN(TopN { n: 1 }), ..MergeConfig::default() };
-    assert!(matches!(new(vec![conditional(&[0, 1, 2, 3])], &gated), Err(MergeError::NoGeneralist { .. })));
+    starts(new(vec![conditional(&[0, 1, 2, 3])], &gated), "gate \"top_n\" asks a teacher of every class");
     let mean = MergeConfig { rule: MergeRule::ArithmeticMean, ..MergeConfig::default() };
-    assert!(matches!(new(vec![conditional(&[0, 1, 2, 3])], &mean), Err(MergeError::NoGeneralist { .. })));
+    starts(new(vec![conditional(&[0, 1, 2, 3])], &mean), "rule \"arithmetic_mean\" asks a teacher of every class");
 }

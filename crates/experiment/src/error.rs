@@ -159,8 +159,8 @@ mod tests {
         for error in [diverged, no_data] {
             assert!(matches!(ExperimentError::from(error), ExperimentError::NotTrainable(_)));
         }
-        let source = Error::from(ErrorKind::StorageFull);
-        let write = TrainError::Write { path: "x".into(), source };
+        let source = Some(Error::from(ErrorKind::StorageFull));
+        let write = TrainError::Failed { message: "x: cannot be written".into(), source };
         assert!(matches!(ExperimentError::from(write), ExperimentError::Failed(_)));
         let damaged = TrainError::Checkpoint { path: "x".into(), what: "cut off".into() };
         assert!(matches!(ExperimentError::from(damaged), ExperimentError::BadData(_)));

@@ -1,8 +1,8 @@
 //! Encoders of the BERT family (Devlin et al. 2019, arXiv:1810.04805), trainable, usually started from published weights.
 //!
-//! A config as people write it names no sizes: [`BertConfig::resolved`] reads them from the folder with the weights, and
+//! A config in a file of the user names no sizes: [`BertConfig::resolved`] reads them from the folder with the weights, and
 //! [`Model::load_pretrained`](crate::Model::load_pretrained) the weights themselves. The resolved config is what a model
-//! folder keeps, so a saved model needs the published one no more.
+//! folder keeps, so a saved model does not need the published one.
 //!
 //! Shapes: `B` batch, `N` tokens of all texts, `W` width.
 

@@ -6,7 +6,7 @@
 
 use crate::folder::CONFIG;
 use crate::pretrained::Origin;
-use crate::published::{Part, Published, inconsistent, read_json};
+use crate::published::{Part, Published, read_json};
 use crate::{BertConfig, BertSize, EncoderActivation, FolderError};
 use serde::Deserialize;
 use serde::de::Error;
@@ -141,7 +141,7 @@ impl BertConfig {
     /// A folder without a readable `config.json`, or one of another family.
     pub fn resolved(&self, folder: &Path) -> Result<Self, FolderError> {
         let published: PublishedConfig = read_json(folder, CONFIG)?;
-        let size = published.size().map_err(|problem| inconsistent(folder, format!("{CONFIG}: {problem}")))?;
+        let size = published.size().map_err(|problem| FolderError::folder(folder, format!("{CONFIG}: {problem}")))?;
         Ok(Self { size: Some(size), ..self.clone() })
     }
 

@@ -1,4 +1,6 @@
-//! The part of a model below its head, whichever architecture it is.
+//! The body of a model: everything below its head, for every architecture.
+//!
+//! Shapes: `B` batch, `F` features.
 
 use crate::bert::Bert;
 use crate::convnet::ConvNet;

@@ -1,10 +1,10 @@
-//! What a model folder tells beside the weights: name, classes, input, numbers.
+//! The card of a model folder: name, classes, input, and numbers for its README.
 
 use crate::{FolderError, Model};
 use std::fmt::Write;
 use stillhouse_core::InputSpec;
 
-/// The words and numbers of a model folder.
+/// The card of a model: everything in a model folder but the weights.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelCard {
     /// title of the card, for example `student`
@@ -24,12 +24,16 @@ pub struct ModelCard {
 /// The first label that does not fit on a line.
 pub fn check_labels(labels: &[String]) -> Result<(), FolderError> {
     match labels.iter().position(|label| label.contains(['\n', '\r'])) {
-        Some(index) => Err(FolderError::Newline { index, label: labels[index].clone() }),
+        Some(index) => {
+            let label = &labels[index];
+            let message = format!("label {index}, {label:?}, contains a line break; hint: rename the class");
+            Err(FolderError::Invalid(message))
+        }
         None => Ok(()),
     }
 }
 
-/// Checks that a card speaks of this model.
+/// Checks that a card fits the model.
 pub(crate) fn check_card(card: &ModelCard, model: &Model) -> Result<(), FolderError> {
     check_labels(&card.labels)?;
     let InputSpec { shape, mean, std } = &card.input;
@@ -48,7 +52,10 @@ pub(crate) fn check_card(card: &ModelCard, model: &Model) -> Result<(), FolderEr
     if std.iter().any(|&value| value <= 0.0) {
         problems.push("a standard deviation that is not above 0".into());
     }
-    if problems.is_empty() { Ok(()) } else { Err(FolderError::Card(problems)) }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(FolderError::Invalid(format!("the model's card does not fit the model: {}", problems.join("; "))))
 }
 
 /// The labels as `labels.txt` holds them.

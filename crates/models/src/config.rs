@@ -1,4 +1,4 @@
-//! Which architecture, and the checks that every architecture's config shares.
+//! The config of a model: one variant for each architecture, and the checks that all of them share.
 
 use crate::{
     BertConfig, ConvNetConfig, MlpConfig, NgramBagConfig, PretrainedResNetConfig, ResNetConfig, TextInput,
@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::InputShape;
 
-/// An architecture without its head: the number of outputs is the caller's business.
+/// An architecture without its head: the caller gives the number of outputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ModelConfig {
@@ -34,7 +34,7 @@ pub enum ModelConfig {
 }
 
 impl ModelConfig {
-    /// The word that stands for this architecture in a config, its `kind`.
+    /// The name of this architecture in a config, its `kind`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Mlp(_) => "mlp",
@@ -48,7 +48,7 @@ impl ModelConfig {
         }
     }
 
-    /// What the architecture wants of a text; none if it takes numbers.
+    /// The form in which the architecture takes texts; none if it takes numbers.
     pub fn text_input(&self) -> Option<TextInput> {
         match self {
             Self::Mlp(_) | Self::ConvNet(_) | Self::ResNet(_) | Self::Vit(_) | Self::PretrainedResNet(_) => None,
@@ -58,7 +58,7 @@ impl ModelConfig {
         }
     }
 
-    /// Checks the values, and that the architecture can take this input. A dataset's `InputShape::Text {}` will do for
+    /// Checks the values, and that the architecture can take this input. A dataset's `InputShape::Text {}` fits
     /// every text architecture, since a config is checked before there is a tokenizer; [`Model::new`](crate::Model::new)
     /// is stricter.
     ///
@@ -127,7 +127,7 @@ fn input_problems(input: &InputShape) -> Vec<String> {
     if has_values { Vec::new() } else { vec![format!("the input has no values: {input:?}")] }
 }
 
-/// Above this a layer's weights alone would not fit into memory: a typing error, told before the allocation fails.
+/// Above this a layer's weights alone would not fit into memory: a typing error, refused before the allocation fails.
 const MAX_WIDTH: usize = 65_536;
 
 /// Checks the width of a layer.

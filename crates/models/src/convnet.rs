@@ -1,4 +1,4 @@
-//! A plain convolutional net in the manner of VGG (Simonyan and Zisserman 2014), with batch norm.
+//! A plain convolutional network in the manner of VGG (Simonyan and Zisserman 2014), with batch norm.
 //!
 //! Shapes: `B` batch, `H`, `W` height and width, `C` channels, `F` features.
 
@@ -109,7 +109,7 @@ impl ConvNet {
 }
 
 impl Stage {
-    /// The stage, and the `[height, width, channels]` that it leaves.
+    /// The stage, and the `[height, width, channels]` of its output.
     fn build(
         name: &str,
         size: [usize; 3],

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_ops::{AttentionConfig, Gelu, TokenPooling, TokenRows, add, gelu, layer_norm, relu, self_attention};
 
-/// Where the norm of a part is.
+/// The position of a part's norm.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NormPlace {
     /// in front of the part, so that the residual stream itself is never normalised (Xiong et al. 2020)
@@ -20,14 +20,14 @@ pub(crate) enum NormPlace {
     After,
 }
 
-/// What stands between the two linear layers of the feed-forward part.
+/// The activation between the two linear layers of the feed-forward part, as an operation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unit {
     Gelu(Gelu),
     Relu,
 }
 
-/// What stands between the linear layers of an encoder's feed-forward part.
+/// The activation between the linear layers of an encoder's feed-forward part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EncoderActivation {
@@ -39,14 +39,14 @@ pub enum EncoderActivation {
     Relu,
 }
 
-/// How the vectors of all tokens, or of all patches, become one.
+/// Pooling: how the vectors of all tokens, or of all patches, become one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EncoderPooling {
     /// the mean over all of them, special ones included
     #[default]
     Mean,
-    /// the first one, which stands for the whole: `[CLS]`
+    /// the first one, `[CLS]`
     Cls,
 }
 
@@ -98,8 +98,8 @@ impl EncoderSettings {
         2 * n_tokens * n_tokens * (self.width * self.n_layers) as u64
     }
 
-    /// Numbers that are kept for the backward pass beside the outputs of linear layers: of two norms, a sum, the
-    /// activation, and the attention weights.
+    /// Numbers that are kept for the backward pass in addition to the outputs of linear layers: those of two norms, a sum,
+    /// the activation, and the attention weights.
     fn n_activations(&self, n_tokens: u64) -> u64 {
         let of_token = (3 * self.width + self.feed_forward_width) as u64;
         self.n_layers as u64 * n_tokens * (of_token + self.n_heads as u64 * n_tokens)

@@ -58,7 +58,7 @@ pub fn save_model(folder: &Path, model: &Model, card: &ModelCard) -> Result<(), 
     write_file(staging.path(), CONFIG, &config_bytes(model, card)?)?;
     write_file(staging.path(), LABELS, labels_text(&card.labels).as_bytes())?;
     if let Some(tokenizer) = model.tokenizer() {
-        let json = tokenizer.to_json().map_err(|error| FolderError::Encode(error.to_string()))?;
+        let json = tokenizer.to_json().map_err(FolderError::encode)?;
         write_file(staging.path(), TOKENIZER, json.as_bytes())?;
     }
     write_file(staging.path(), README, card_text(card, model).as_bytes())?;
@@ -71,8 +71,8 @@ fn check_tokenizer(folder: &Path, model: &Model) -> Result<(), FolderError> {
     if model.tokenizer().is_some() || !matches!(model.input(), InputShape::Tokens { .. }) {
         return Ok(());
     }
-    let problem = "the model takes tokens and has no tokenizer\n  hint: `Model::with_tokenizer`".to_owned();
-    Err(FolderError::Inconsistent { folder: folder.to_owned(), problem })
+    let problem = "the model takes tokens and has no tokenizer\n  hint: `Model::with_tokenizer`";
+    Err(FolderError::folder(folder, problem))
 }
 
 /// Reads a model folder.
@@ -86,17 +86,19 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
     if labels.len() != config.n_outputs {
         // before the model is built, since a wrong number of outputs could ask for any amount of memory
         let problem = format!("{LABELS} holds {} labels, {CONFIG} says n_outputs = {}", labels.len(), config.n_outputs);
-        return Err(FolderError::Inconsistent { folder: folder.clone(), problem });
+        return Err(FolderError::folder(folder, problem));
     }
-    let as_model = |source| FolderError::Model { folder: folder.clone(), source };
-    let model = Model::blank(&config.architecture, &config.input.shape, config.n_outputs, device).map_err(as_model)?;
-    model.load_state(read_weights(folder, device)?).map_err(as_model)?;
+    let as_model = FolderError::model(folder);
+    let model = Model::blank(&config.architecture, &config.input.shape, config.n_outputs, device).map_err(&as_model)?;
+    model.load_state(read_weights(folder, device)?).map_err(&as_model)?;
     let input = *model.input();
     let model = match input {
         InputShape::Tokens { .. } => {
             let tokenizer = Tokenizer::from_json(&read_file(folder, TOKENIZER)?);
-            let tokenizer = tokenizer.map_err(|error| as_model(error.at(&folder.join(TOKENIZER)).into()))?;
-            model.with_tokenizer(&tokenizer).map_err(as_model)?
+            let tokenizer = tokenizer.map_err(|error| {
+                FolderError::folder(folder, format!("{}: {error}", folder.join(TOKENIZER).display()))
+            })?;
+            model.with_tokenizer(&tokenizer).map_err(&as_model)?
         }
         _ => model,
     };
@@ -110,15 +112,15 @@ fn weights_bytes(model: &Model) -> Result<Vec<u8>, FolderError> {
     let mut tensors = Vec::new();
     for (name, var) in model.variables() {
         let values = var.as_detached_tensor().flatten_all().and_then(|flat| flat.to_vec1::<f32>());
-        let values = values.map_err(|error| FolderError::Encode(error.to_string()))?;
+        let values = values.map_err(FolderError::encode)?;
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         tensors.push((name, var.dims().to_vec(), bytes));
     }
     let views = tensors
         .iter()
         .map(|(name, shape, bytes)| TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (*name, view)));
-    let views = views.collect::<Result<Vec<_>, _>>().map_err(|error| FolderError::Encode(error.to_string()))?;
-    safetensors::serialize(views, None).map_err(|error| FolderError::Encode(error.to_string()))
+    let views = views.collect::<Result<Vec<_>, _>>().map_err(FolderError::encode)?;
+    safetensors::serialize(views, None).map_err(FolderError::encode)
 }
 
 fn config_bytes(model: &Model, card: &ModelCard) -> Result<Vec<u8>, FolderError> {
@@ -130,7 +132,7 @@ fn config_bytes(model: &Model, card: &ModelCard) -> Result<Vec<u8>, FolderError>
         input: card.input.clone(),
         numbers: card.numbers.clone(),
     };
-    let mut bytes = serde_json::to_vec_pretty(&config).map_err(|error| FolderError::Encode(error.to_string()))?;
+    let mut bytes = serde_json::to_vec_pretty(&config).map_err(FolderError::encode)?;
     bytes.push(b'\n');
     Ok(bytes)
 }
@@ -139,7 +141,9 @@ fn config_bytes(model: &Model, card: &ModelCard) -> Result<Vec<u8>, FolderError>
 pub(crate) fn read_file(folder: &Path, file: &str) -> Result<Vec<u8>, FolderError> {
     let path = folder.join(file);
     fs::read(&path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => FolderError::Missing { folder: folder.to_owned(), file: file.to_owned() },
+        io::ErrorKind::NotFound => {
+            FolderError::Invalid(format!("{} is not a model folder: it has no {file}", folder.display()))
+        }
         _ => io_error(&path, source),
     })
 }
@@ -147,13 +151,15 @@ pub(crate) fn read_file(folder: &Path, file: &str) -> Result<Vec<u8>, FolderErro
 fn read_config(folder: &Path) -> Result<ConfigFile, FolderError> {
     let path = folder.join(CONFIG);
     let bytes = read_file(folder, CONFIG)?;
-    let as_config = |source| FolderError::Config { path: path.clone(), source };
+    let as_config = |error: serde_json::Error| FolderError::config(&path, &error);
     // the version is read by itself first: another version may have other keys
     let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(as_config)?;
     let version = &value["format_version"];
     if *version != FORMAT_VERSION {
         let got = if version.is_null() { "none".to_owned() } else { version.to_string() };
-        return Err(FolderError::Version { path, got });
+        let path = path.display();
+        let message = format!("{path} has format version {got}, this program reads version {FORMAT_VERSION}");
+        return Err(FolderError::Invalid(message));
     }
     serde_json::from_slice(&bytes).map_err(as_config)
 }
@@ -161,14 +167,14 @@ fn read_config(folder: &Path) -> Result<ConfigFile, FolderError> {
 fn read_labels(folder: &Path) -> Result<Vec<String>, FolderError> {
     let text = String::from_utf8(read_file(folder, LABELS)?).map_err(|error| {
         let problem = format!("{LABELS} is not UTF-8 after byte {}", error.utf8_error().valid_up_to());
-        FolderError::Inconsistent { folder: folder.to_owned(), problem }
+        FolderError::folder(folder, problem)
     })?;
     Ok(text.split_terminator('\n').map(str::to_owned).collect())
 }
 
 fn read_weights(folder: &Path, device: &Device) -> Result<Vec<(String, Tensor)>, FolderError> {
     let bytes = read_file(folder, WEIGHTS)?;
-    let damaged = |message: String| FolderError::Weights { path: folder.join(WEIGHTS), message };
+    let damaged = |message: String| FolderError::weights(&folder.join(WEIGHTS), message);
     let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
     let tensors = file.tensors().into_iter().map(|(name, view)| {
         if view.dtype() != Dtype::F32 {

@@ -1,4 +1,4 @@
-//! Another head on the same body: how a specialist starts from the generalist.
+//! Head surgery: a new head on a copy of the same body, from which a specialist starts.
 //!
 //! Shapes: `O` outputs, `F` features, `L` classes of the subset.
 
@@ -7,7 +7,7 @@ use crate::{MlpConfig, Model, ModelConfig, ModelError};
 use candle_core::{Device, Tensor};
 use stillhouse_core::{ClassSubset, InputShape, Seed};
 
-/// What the head of a model that is made from another one starts from.
+/// The first weights of the new head.
 #[derive(Clone, Copy, Debug)]
 pub enum HeadInit<'a> {
     /// The other model's head, as it is.
@@ -35,6 +35,10 @@ pub enum HeadInit<'a> {
     Of(&'a Model),
 }
 
+fn misfit(message: String) -> ModelError {
+    ModelError::Misfit(message)
+}
+
 impl Model {
     /// The head as a model of its own, a linear classifier on features `[B, F]`; a copy, as in [`Model::with_head`].
     /// Training it on features of a frozen body is much cheaper than training the whole.
@@ -54,7 +58,7 @@ impl Model {
     /// new. Training one of the two never touches the other.
     ///
     /// # Errors
-    /// A subset of another number of classes than this model has outputs, a dustbin that would stand for no class, or
+    /// A subset of another number of classes than this model has outputs, a subset of all classes with a dustbin, or
     /// no outputs.
     pub fn with_head(&self, head: HeadInit) -> Result<Self, ModelError> {
         let n_outputs = self.n_outputs_under(head)?;
@@ -64,7 +68,7 @@ impl Model {
             HeadInit::Of(other) => {
                 let (got, expected) = (other.n_features(), self.n_features());
                 if got != expected {
-                    return Err(ModelError::HeadFeatures { got, expected });
+                    return Err(misfit(format!("the head reads {got} features, the body gives {expected}")));
                 }
                 replace_head(&mut state, other.head.weight.as_detached_tensor(), other.head.bias.as_detached_tensor());
             }
@@ -92,7 +96,8 @@ impl Model {
             HeadInit::Of(other) => Ok(other.n_outputs()),
             HeadInit::Subset { subset } => self.check_subset(subset).map(|()| subset.len()),
             HeadInit::Dustbin { subset } if subset.is_everything() => {
-                Err(ModelError::EmptyDustbin { n_classes: subset.n_classes() })
+                let n_classes = subset.n_classes();
+                Err(misfit(format!("the subset holds all {n_classes} classes, a dustbin would stand for nothing")))
             }
             HeadInit::Dustbin { subset } => self.check_subset(subset).map(|()| subset.len() + 1),
         }
@@ -100,7 +105,10 @@ impl Model {
 
     fn check_subset(&self, subset: &ClassSubset) -> Result<(), ModelError> {
         let (got, expected) = (subset.n_classes(), self.n_outputs());
-        if got == expected { Ok(()) } else { Err(ModelError::Subset { got, expected }) }
+        if got == expected {
+            return Ok(());
+        }
+        Err(misfit(format!("the subset is taken from {got} classes, the model has {expected} outputs")))
     }
 
     /// Adds to the bias of one output: the dustbin's prior correction, after training.
@@ -109,10 +117,12 @@ impl Model {
     /// An output that does not exist, or a correction that is not finite.
     pub fn add_to_output_bias(&self, output_idx: usize, delta: f64) -> Result<(), ModelError> {
         if output_idx >= self.n_outputs() {
-            return Err(ModelError::NoSuchOutput { output_idx, n_outputs: self.n_outputs() });
+            let n_outputs = self.n_outputs();
+            return Err(misfit(format!("output {output_idx} does not exist, the model has {n_outputs}")));
         }
         if !delta.is_finite() {
-            return Err(ModelError::Correction { output_idx, delta });
+            let message = format!("the correction of output {output_idx}'s bias must be finite, found {delta}");
+            return Err(misfit(message));
         }
         let mut bias = self.head.bias.to_vec1::<f32>()?;
         bias[output_idx] = (f64::from(bias[output_idx]) + delta) as f32;
@@ -130,7 +140,7 @@ fn replace_head(state: &mut [(String, Tensor)], weight: Tensor, bias: Tensor) {
     }
 }
 
-/// A head's numbers, for arithmetic on rows.
+/// Weight and bias of a head as rows of numbers.
 struct HeadRows {
     /// `[O][F]`
     weights: Vec<Vec<f32>>,

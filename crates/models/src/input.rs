@@ -1,9 +1,9 @@
 //! A batch as a model takes it: numbers, bags of hashed n-grams, or rows of tokens.
 //!
-//! Who makes which: [`ModelConfig::text_input`] tells what an architecture wants of a text. For
-//! [`TextInput::Ngrams`] the model is built for `InputShape::Text {}`, and each text is hashed by
-//! [`TextInput::hash`]. For [`TextInput::Tokens`] the caller has a tokenizer: the model is built for
-//! `InputShape::Tokens { vocabulary_size }`, and each text is cut into at most `max_len` tokens.
+//! [`ModelConfig::text_input`] gives the form in which an architecture takes texts. For [`TextInput::Ngrams`] the model is
+//! built for `InputShape::Text {}`, and [`TextInput::hash`] hashes each text. For [`TextInput::Tokens`] the caller has a
+//! tokenizer: the model is built for `InputShape::Tokens { vocabulary_size }`, and each text is cut into at most `max_len`
+//! tokens.
 //!
 //! Shapes: `B` batch, `H`, `W` height and width, `C` channels, `F` features.
 
@@ -39,7 +39,7 @@ impl ModelInput {
         }
     }
 
-    /// What it is, for messages.
+    /// Kind and size of the batch in words, for messages.
     fn describe(&self) -> String {
         match self {
             Self::Values(values) => format!("numbers of shape {:?}", values.dims()),
@@ -52,7 +52,7 @@ impl ModelInput {
     }
 }
 
-/// What a text architecture wants of a text.
+/// The form in which an architecture takes texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextInput {
     /// a bag of hashed n-grams, [`ModelInput::Bags`]
@@ -97,7 +97,7 @@ pub(crate) fn check_input(config: &ModelConfig, shape: &InputShape, inputs: &Mod
         }
         (InputShape::Text {} | InputShape::Tokens { .. }, _) => check_text(config, shape, inputs),
     };
-    if fits { Ok(()) } else { Err(ModelError::Input { got: inputs.describe(), expected }) }
+    if fits { Ok(()) } else { Err(ModelError::input(inputs.describe(), expected)) }
 }
 
 fn has_shape(inputs: &ModelInput, of_example: &[usize]) -> bool {

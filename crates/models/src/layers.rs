@@ -1,13 +1,14 @@
 //! Layers that own variables: linear, and convolution with batch norm.
 //!
-//! Shapes: `B` batch, `H`, `W` height and width, `C` input channels, `O` output units or channels, `I` input units.
+//! Shapes: `B` batch, `H`, `W` height and width, `C` input channels, `O` output units or channels, `I` input units; kernels
+//! of `kh` rows and `kw` columns.
 
 use crate::ModelError;
 use crate::param::Registry;
 use candle_core::{Tensor, Var};
 use stillhouse_ops::{self as ops, DropoutKey};
 
-/// What a forward pass is for.
+/// Whether a forward pass trains or predicts.
 #[derive(Clone, Copy, Debug)]
 pub enum Mode {
     /// Tracked for a backward pass; dropout on; batch norm by the batch's statistics, its running ones are moved.
@@ -37,7 +38,7 @@ pub(crate) fn dropout(input: &Tensor, probability: f64, mode: Mode, layer: u64) 
     }
 }
 
-/// What follows a layer in one operation with it.
+/// The activation that is fused with a layer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Activation {
     None,
@@ -144,7 +145,7 @@ pub(crate) struct ConvNorm {
 }
 
 impl ConvNorm {
-    /// `size` is the `[height, width, channels]` that come in.
+    /// `size` is the `[height, width, channels]` of the input.
     pub(crate) fn build(
         name: &str,
         size: [usize; 3],
@@ -156,7 +157,7 @@ impl ConvNorm {
         Self::of_weight(name, size, window, &shape, registry)
     }
 
-    /// One kernel for each channel, and as many channels that come out.
+    /// A depthwise convolution: one kernel for each channel, as many outputs as inputs.
     pub(crate) fn depthwise(
         name: &str,
         size: [usize; 3],
@@ -168,7 +169,8 @@ impl ConvNorm {
 
     /// The last axis of the weight's `shape` is that of the outputs, each of which is computed from all others.
     ///
-    /// Under batch norm the spread of the first weights changes no output, but how far a step turns them. `1 / (3 I)`, as in
+    /// Under batch norm the scale of the first weights changes no output, only how much a step of training changes their
+    /// direction. `1 / (3 I)`, as in
     /// PyTorch, learns faster than the `2 / I` of nets without it (`experiments/LOG.md`, "Initial weights").
     fn of_weight(
         name: &str,
@@ -188,7 +190,7 @@ impl ConvNorm {
         Ok(Self { weight, norm, window, output_size })
     }
 
-    /// `[height, width, channels]` that come out.
+    /// `[height, width, channels]` of the output.
     pub(crate) fn output_size(&self) -> [usize; 3] {
         self.output_size
     }
@@ -233,11 +235,11 @@ impl ConvNorm {
     }
 }
 
-/// The way past a residual block: the input itself, or a 1x1 convolution of it where the block changes its shape.
+/// The shortcut of a residual block: the input itself, or a 1x1 convolution of it where the block changes its shape.
 pub(crate) struct Shortcut(Option<ConvNorm>);
 
 impl Shortcut {
-    /// Beside a block that takes `size` and gives out `n_out` channels.
+    /// The shortcut of a block that takes `size` and gives out `n_out` channels.
     pub(crate) fn build(
         name: &str,
         size: [usize; 3],

@@ -20,10 +20,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Everything is `f32`. Images come as `[B, H, W, C]`, features as `[B, F]`, texts as [`ModelInput`] tells. Convolution weights are stored as
-//! `[kh, kw, C, O]` and linear weights as `[O, I]`.
+//! Everything is `f32`. Images are `[B, H, W, C]`, features `[B, F]`, texts one of the forms of [`ModelInput`]. Convolution
+//! weights are stored as `[kh, kw, C, O]` and linear weights as `[O, I]`.
 //!
-//! **Absent on purpose:** losses, optimizers and data. Models know neither what they are trained for nor by whom.
+//! **Absent on purpose:** losses, optimizers and data.
 
 mod bert;
 mod bert_folder;
@@ -62,7 +62,7 @@ pub use card::{ModelCard, check_labels};
 pub use config::ModelConfig;
 pub use convnet::ConvNetConfig;
 pub use encoder::{EncoderActivation, EncoderPooling};
-pub use error::{ModelError, StateMismatch};
+pub use error::ModelError;
 pub use folder::{FORMAT_VERSION, load_model, save_model};
 pub use folder_error::FolderError;
 pub use head::HeadInit;

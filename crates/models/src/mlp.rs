@@ -1,6 +1,6 @@
 //! Fully connected layers with ReLU.
 //!
-//! Shapes: `B` batch, `F` features (an image counts `C * H * W` of them).
+//! Shapes: `B` batch, `F` features (an image of `H x W` pixels and `C` channels has `C * H * W` of them).
 
 use crate::ModelError;
 use crate::config::{check_dropout, check_widths};

@@ -1,4 +1,4 @@
-//! A body under a head: what is trained, evaluated, saved and cut apart.
+//! A model: a body under a linear head, with its parameters and its costs.
 //!
 //! Shapes: `B` batch, `H`, `W` height and width, `C` channels, `F` features.
 
@@ -57,7 +57,7 @@ impl Model {
         Self::build(config, input, n_outputs, InitialWeights::Drawn(seed), device)
     }
 
-    /// A model of zeros, to be filled from a file or measured: drawing large tables takes long.
+    /// A model of zeros, to be filled from a file or measured: it saves drawing the values of large tables.
     ///
     /// # Errors
     /// As [`Model::new`].
@@ -79,7 +79,7 @@ impl Model {
     ) -> Result<Self, ModelError> {
         config.validate(input).map_err(ModelError::Config)?;
         if n_outputs == 0 {
-            return Err(ModelError::NoOutputs);
+            return Err(ModelError::Misfit("a model needs at least one output, found n_outputs = 0".into()));
         }
         let mut registry = Registry::new(initial, device);
         let body = Body::build(config, input, &mut registry)?;
@@ -113,7 +113,7 @@ impl Model {
                 self.tokenizer = Some(Arc::new(tokenizer.cut_to(max_len)?));
                 Ok(self)
             }
-            _ => Err(ModelError::Input { got: format!("{found:?}"), expected: format!("{expected:?}") }),
+            _ => Err(ModelError::input(format!("{found:?}"), format!("{expected:?}"))),
         }
     }
 

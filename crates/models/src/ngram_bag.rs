@@ -1,5 +1,5 @@
-//! Hashed n-grams, the mean of their embeddings, fully connected layers (fastText, Joulin et al. 2017,
-//! arXiv:1607.01759): texts at a cost linear in their length, without a tokenizer.
+//! Text classifier in the manner of fastText (Joulin et al. 2017, arXiv:1607.01759): the mean of the embeddings of hashed
+//! n-grams, then fully connected layers. Its cost is linear in the length of a text, and it needs no tokenizer.
 //!
 //! Shapes: `B` batch, `W` width of an embedding, `F` features.
 

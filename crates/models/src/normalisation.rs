@@ -1,8 +1,10 @@
-//! From the normalisation of images that a network was pretrained with to that of a dataset.
+//! Adapts a pretrained network from the normalisation of its pretraining to that of a dataset.
+//!
+//! Shapes: kernels `[O, C, kh, kw]` of `O` outputs, `C` channels, `kh` rows and `kw` columns.
 
 use crate::FolderError;
 use crate::folder::CONFIG;
-use crate::published::{PREPROCESSOR, inconsistent, read_json};
+use crate::published::{PREPROCESSOR, read_json};
 use candle_core::{Result as TensorResult, Tensor};
 use serde::Deserialize;
 use std::path::Path;
@@ -16,7 +18,7 @@ pub(crate) struct Renormalise {
     shift: Vec<f32>,
 }
 
-/// What the transformers library writes of images.
+/// The transformers library's file about images, `preprocessor_config.json`.
 #[derive(Deserialize)]
 struct Preprocessor {
     image_mean: Option<Vec<f32>>,
@@ -53,7 +55,10 @@ impl Renormalise {
         let (file, [mean, std]) = if folder.join(PREPROCESSOR).exists() {
             let published: Preprocessor = read_json(folder, PREPROCESSOR)?;
             if let Some(found) = published.rescale_factor.filter(|found| (found / RESCALE_FACTOR - 1.0).abs() > 1e-3) {
-                return Err(inconsistent(folder, format!("{PREPROCESSOR}: rescale_factor is {found}, expected 1/255")));
+                return Err(FolderError::folder(
+                    folder,
+                    format!("{PREPROCESSOR}: rescale_factor is {found}, expected 1/255"),
+                ));
             }
             let constants = match (published.do_normalize, published.image_mean, published.image_std) {
                 (false, _, _) => [vec![0.0; n_channels], vec![1.0; n_channels]],
@@ -69,7 +74,7 @@ impl Renormalise {
         if !is_right(&mean) || !is_right(&std) || std.iter().any(|std| *std <= 0.0) {
             let problem =
                 format!("{file}: found the mean {mean:?} and the deviation {std:?}, expected {n_channels} numbers");
-            return Err(inconsistent(folder, problem));
+            return Err(FolderError::folder(folder, problem));
         }
         let scale = input.std.iter().zip(&std).map(|(own, published)| own / published).collect();
         let distance = input.mean.iter().zip(&mean).map(|(own, published)| own - published);

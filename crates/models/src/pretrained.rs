@@ -1,9 +1,8 @@
-//! Networks that start from published weights: where these are, which sizes they have, and their way into a model.
+//! Pretrained networks: where their published weights and sizes come from, and how a model is filled with them.
 
+use crate::error::StateMismatch;
 use crate::published::{Part, Published};
-use crate::{
-    BertConfig, FolderError, Model, ModelConfig, ModelError, PretrainedResNetConfig, StateMismatch, VitConfig,
-};
+use crate::{BertConfig, FolderError, Model, ModelConfig, ModelError, PretrainedResNetConfig, VitConfig};
 use candle_core::Tensor;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -89,16 +88,16 @@ impl ModelConfig {
 }
 
 impl Model {
-    /// Fills the body with the published weights of `folder`; the head stays as it is. Tensors that the body has no place
-    /// for, such as poolers and the heads of pretraining, are left alone. Weights that read images are changed so that
-    /// they take images normalised as `input` says in place of their own way.
+    /// Fills the body with the published weights of `folder`; the head stays as it is. Tensors that the
+    /// body does not have, such as poolers and the heads of pretraining, are ignored. The first layer of a network of images
+    /// is changed so that it takes images with the normalisation of `input` in place of that of pretraining.
     ///
     /// # Errors
     /// A model of an architecture without published weights, files that are missing or damaged, and missing or misshapen
     /// tensors, all named.
     pub fn load_pretrained(&self, folder: &Path, input: &InputSpec) -> Result<(), FolderError> {
-        let as_model = |source| FolderError::Model { folder: folder.to_owned(), source };
-        let mut state: BTreeMap<String, Tensor> = self.state_dict().map_err(as_model)?.into_iter().collect();
+        let as_model = FolderError::model(folder);
+        let mut state: BTreeMap<String, Tensor> = self.state_dict().map_err(&as_model)?.into_iter().collect();
         let shape = |name: &str| state[name].dims().to_vec();
         let (published, parts): (Published, Vec<Part>) = match self.config() {
             ModelConfig::Bert(config) => config.published(folder, shape)?,
@@ -119,7 +118,7 @@ impl Model {
             }
         }
         if !mismatch.is_empty() {
-            return Err(as_model(ModelError::State(mismatch)));
+            return Err(as_model(ModelError::weights(&mismatch)));
         }
         self.load_state(state).map_err(as_model)
     }

@@ -1,7 +1,9 @@
 //! Residual networks for large images (He et al. 2015, arXiv:1512.03385, section 4.1), trainable, usually started from
 //! published weights: ResNet-18, -34, -50, -101 and -152.
 //!
-//! As with [`BertConfig`](crate::BertConfig), a config as people write it names a folder or a repository and no sizes.
+//! As with [`BertConfig`](crate::BertConfig), a config in a file of the user names a folder or a repository and no sizes.
+//!
+//! Shapes: `B` batch, `H`, `W` height and width, `C` channels, `F` features.
 
 use crate::ModelError;
 use crate::config::{check_learning_rate_decay, check_width, check_widths, one};

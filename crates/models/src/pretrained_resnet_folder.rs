@@ -161,7 +161,7 @@ impl Names {
         }
     }
 
-    /// The projection beside a stage's first block.
+    /// The projection in the shortcut of a stage's first block.
     fn shortcut(self, stage: usize) -> Layer {
         match self {
             Self::Transformers => Layer::in_transformers(&format!("encoder.stages.{stage}.layers.0.shortcut")),

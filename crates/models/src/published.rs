@@ -1,8 +1,9 @@
-//! A published network on disk, as hubs have it: `config.json`, and `model.safetensors` in one file or in shards.
+//! Reads a published network from disk: `config.json`, and `model.safetensors` in one file or in shards.
 
+use crate::FolderError;
+use crate::error::StateMismatch;
 use crate::folder::{CONFIG, WEIGHTS, read_file};
 use crate::place::io_error;
-use crate::{FolderError, StateMismatch};
 use candle_core::{DType, Device, Result as TensorResult, Tensor};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -41,18 +42,19 @@ pub fn published_files(listing: &[String]) -> Result<Vec<String>, String> {
 /// A JSON file of a folder.
 pub(crate) fn read_json<T: DeserializeOwned>(folder: &Path, file: &str) -> Result<T, FolderError> {
     let bytes = read_file(folder, file)?;
-    serde_json::from_slice(&bytes).map_err(|source| FolderError::Config { path: folder.join(file), source })
+    serde_json::from_slice(&bytes).map_err(|error| FolderError::config(&folder.join(file), &error))
 }
 
-/// What tells the libraries' kinds of `config.json` apart: the first is the transformers library's, the second timm's.
+/// The keys that tell the two kinds of `config.json` apart: `model_type` is in the transformers library's, `architecture`
+/// in timm's.
 #[derive(Deserialize)]
 struct Family {
     model_type: Option<String>,
     architecture: Option<String>,
 }
 
-/// The sizes of a network of images: from its `config.json` if the transformers library published it as a `model_type`,
-/// from its name and the shapes of its tensors if timm did.
+/// The sizes of a network of images: from its `config.json` if it is of the transformers library and of this
+/// `model_type`, from its name and the shapes of its tensors if it is timm's.
 pub(crate) fn published_size<C: DeserializeOwned, S>(
     folder: &Path,
     model_type: &str,
@@ -68,12 +70,7 @@ pub(crate) fn published_size<C: DeserializeOwned, S>(
             Err(format!("model_type is {found}, expected \"{model_type}\", or an architecture of timm's"))
         }
     };
-    size.map_err(|problem| inconsistent(folder, format!("{CONFIG}: {problem}")))
-}
-
-/// A folder whose files do not go together, or are of a network that this program does not know.
-pub(crate) fn inconsistent(folder: &Path, problem: String) -> FolderError {
-    FolderError::Inconsistent { folder: folder.to_owned(), problem }
+    size.map_err(|problem| FolderError::folder(folder, format!("{CONFIG}: {problem}")))
 }
 
 /// A parameter or buffer of a body, and how it is made of published tensors.
@@ -108,7 +105,7 @@ impl Shapes {
         let mut shapes = HashMap::new();
         for file in weight_files(folder)? {
             let path = folder.join(&file);
-            let damaged = |message: String| FolderError::Weights { path: path.clone(), message };
+            let damaged = |message: String| FolderError::weights(&path, message);
             let mut reader = File::open(&path).map_err(|source| io_error(&path, source))?;
             let mut length = [0; 8];
             reader.read_exact(&mut length).map_err(|source| io_error(&path, source))?;
@@ -118,7 +115,7 @@ impl Shapes {
             }
             let mut header = Vec::new();
             reader.take(n_bytes).read_to_end(&mut header).map_err(|source| io_error(&path, source))?;
-            // name to type, shape and place, and a note of the writer's under a name of its own
+            // entries map a tensor's name to its type, shape and position; one more is the writer's metadata
             let entries: HashMap<String, serde_json::Value> =
                 serde_json::from_slice(&header).map_err(|error| damaged(error.to_string()))?;
             shapes.extend(entries.into_iter().filter_map(|(name, entry)| {
@@ -158,9 +155,8 @@ impl Published {
         let mut tensors = HashMap::new();
         for file in weight_files(folder)? {
             let bytes = read_file(folder, &file)?;
-            let damaged = |message: String| FolderError::Weights { path: folder.join(&file), message };
             let read = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu);
-            for (name, tensor) in read.map_err(|error| damaged(error.to_string()))? {
+            for (name, tensor) in read.map_err(|error| FolderError::weights(&folder.join(&file), error))? {
                 let bare = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(&name);
                 tensors.insert(bare.to_owned(), tensor);
             }
@@ -221,7 +217,9 @@ fn weight_files(folder: &Path) -> Result<Vec<String>, FolderError> {
     let index: Index = read_json(folder, INDEX)?;
     let files: BTreeSet<String> = index.weight_map.into_values().collect();
     match files.iter().find(|file| Path::new(file).components().count() != 1 || file.contains("..")) {
-        Some(file) => Err(inconsistent(folder, format!("{INDEX} names \"{file}\", expected files of the same folder"))),
+        Some(file) => {
+            Err(FolderError::folder(folder, format!("{INDEX} names \"{file}\", expected files of the same folder")))
+        }
         None => Ok(files.into_iter().collect()),
     }
 }

@@ -1,6 +1,7 @@
-//! All numbers of a model by name: snapshots, checkpoints, files.
+//! The state of a model: all its parameters and buffers by name, for snapshots, checkpoints and files.
 
-use crate::{Model, ModelError, StateMismatch};
+use crate::error::StateMismatch;
+use crate::{Model, ModelError};
 use candle_core::{DType, Tensor, Var};
 use std::collections::BTreeMap;
 
@@ -22,7 +23,7 @@ impl Model {
         let state: BTreeMap<String, Tensor> = state.into_iter().collect();
         let mismatch = self.mismatch(&state);
         if !mismatch.is_empty() {
-            return Err(ModelError::State(mismatch));
+            return Err(ModelError::weights(&mismatch));
         }
         for (name, var) in self.variables() {
             var.set(&state[name].to_device(self.device())?)?;

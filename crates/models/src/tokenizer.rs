@@ -1,33 +1,21 @@
-//! Tokenizers: loaded from a `tokenizer.json`, or trained on texts, to the same file in every run.
+//! Tokenizers: read from a `tokenizer.json` of any model, or trained on texts by byte pair encoding, to the same file in
+//! every run.
 
 mod merges;
-mod unigram;
 
-use self::merges::{Alphabet, Trained, learn_merges};
-use self::unigram::learn_pieces;
+use self::merges::{Trained, learn_merges};
 use crate::tokenizer_error::TokenizerError;
-use crate::{TokenizerConfig, TokenizerTraining};
+use crate::{HubTokenizer, TokenizerConfig, TokenizerTraining};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use tokenizers::models::bpe::BPE;
-use tokenizers::models::unigram::Unigram;
-use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::{Lowercase, NFC, NormalizerWrapper, Sequence};
-use tokenizers::pre_tokenizers::PreTokenizerWrapper;
-use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
 use tokenizers::{
-    AddedToken, ModelWrapper, NormalizedString, Normalizer, OffsetReferential, OffsetType, PostProcessor,
-    PreTokenizedString, PreTokenizer, TruncationParams,
+    ModelWrapper, NormalizedString, Normalizer, OffsetReferential, OffsetType, PostProcessor, PreTokenizedString,
+    PreTokenizer, TruncationParams,
 };
-
-/// Stands for what the vocabulary has no tokens for.
-const UNKNOWN: &str = "[UNK]";
-
-/// Stands for a space, which belongs to the word behind it.
-const SPACE: char = '\u{2581}';
 
 /// Cuts texts into the tokens of a vocabulary.
 #[derive(Clone)]
@@ -44,38 +32,17 @@ impl fmt::Debug for Tokenizer {
 }
 
 impl Tokenizer {
-    /// Loads or trains what a config asks for; `texts` are looked at only for a training.
+    /// Reads or trains the tokenizer of a config; `texts` are read only for a training.
     ///
     /// # Errors
-    /// A file that is no tokenizer.
+    /// A file that is no tokenizer, a repository that was not fetched, or texts on which training fails.
     pub fn make<'t>(config: &TokenizerConfig, texts: impl Iterator<Item = &'t str>) -> Result<Self, TokenizerError> {
         match config {
             TokenizerConfig::File { path } => Self::load(path),
-            TokenizerConfig::Hub(place) => Err(TokenizerError::NotFetched(place.repo.clone())),
-            TokenizerConfig::Bpe(training) => {
-                let splitter = Splitter::new(training, ByteLevel::new(false, false, true));
-                let alphabet = Alphabet::Given(ByteLevel::alphabet().into_iter().collect());
-                let trained = learn_merges(&splitter.count_words(texts)?, &alphabet, training);
-                let Trained { tokens, merges } = trained;
-                let vocabulary = tokens.into_iter().zip(0..).collect::<tokenizers::models::bpe::Vocab>();
-                let model = BPE::builder().vocab_and_merges(vocabulary, merges).build().map_err(training_failed)?;
-                splitter.with_model(model, None)
+            TokenizerConfig::Hub(HubTokenizer { repo, .. }) => {
+                Err(TokenizerError(format!("the tokenizer of {repo} is to be fetched first")))
             }
-            TokenizerConfig::WordPiece(training) => {
-                let splitter = Splitter::new(training, BertPreTokenizer);
-                let alphabet = Alphabet::Found { continuation: "##", first: UNKNOWN };
-                let trained = learn_merges(&splitter.count_words(texts)?, &alphabet, training);
-                let vocabulary = trained.tokens.into_iter().zip(0..).collect::<tokenizers::models::bpe::Vocab>();
-                let model = WordPiece::builder().vocab(vocabulary).unk_token(UNKNOWN.to_owned());
-                splitter.with_model(model.build().map_err(training_failed)?, Some(UNKNOWN))
-            }
-            TokenizerConfig::Unigram(training) => {
-                let splitter = Splitter::new(training, Metaspace::new(SPACE, PrependScheme::Always, true));
-                let pieces = learn_pieces(&splitter.count_words(texts)?, training.vocabulary_size - 1, training);
-                let vocabulary = std::iter::once((UNKNOWN.to_owned(), 0.0)).chain(pieces).collect();
-                let model = Unigram::from(vocabulary, Some(0), false).map_err(training_failed)?;
-                splitter.with_model(model, Some(UNKNOWN))
-            }
+            TokenizerConfig::Bpe(training) => train(training, texts),
         }
     }
 
@@ -84,21 +51,22 @@ impl Tokenizer {
     /// # Errors
     /// A file that cannot be read or is no tokenizer.
     pub fn load(path: &Path) -> Result<Self, TokenizerError> {
-        let bytes = std::fs::read(path).map_err(|source| TokenizerError::Io { path: path.to_owned(), source })?;
-        Self::from_json(&bytes).map_err(|error| error.at(path))
+        let path_name = path.display();
+        let unreadable = |error| TokenizerError(format!("{path_name}: the tokenizer cannot be read: {error}"));
+        let bytes = std::fs::read(path).map_err(unreadable)?;
+        Self::from_json(&bytes).map_err(|error| TokenizerError(format!("{path_name}: {error}")))
     }
 
-    /// Reads the content of a `tokenizer.json`. What it says of padding and of cutting long texts is left aside: padding
-    /// is never needed, and the model knows how many tokens it takes. Dropout of merges is switched off, see
+    /// Reads the content of a `tokenizer.json`. Its settings of padding and truncation are ignored: padding is never needed,
+    /// and the model's config has the number of tokens. Dropout of merges is switched off, see
     /// [`Tokenizer::removed_dropout`].
     ///
     /// # Errors
     /// Content that is no tokenizer, or one that has no token for unknown characters.
     pub fn from_json(bytes: &[u8]) -> Result<Self, TokenizerError> {
-        let format = |error: tokenizers::Error| TokenizerError::Format(error.to_string());
-        let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(format)?;
+        let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(bad_format)?;
         inner.with_padding(None);
-        inner.with_truncation(None).map_err(format)?;
+        inner.with_truncation(None).map_err(bad_format)?;
         let removed_dropout = remove_randomness(&mut inner);
         let tokenizer = Self { removed_dropout, ..Self::new(inner) };
         // a vocabulary that lacks its token for the unknown is found now rather than at the first unusual text
@@ -112,8 +80,8 @@ impl Tokenizer {
         Self { inner, vocabulary_size, removed_dropout: None }
     }
 
-    /// The dropout of merges that the file asked for and that was switched off. The library draws it from the machine's
-    /// random numbers, so the same text would have other tokens each time, and the same run another student.
+    /// The dropout of merges in the file, which was switched off. The library draws it from the machine's random numbers, so
+    /// the same text would have other tokens each time, and the same run another student.
     pub fn removed_dropout(&self) -> Option<f32> {
         self.removed_dropout
     }
@@ -123,7 +91,7 @@ impl Tokenizer {
     /// # Errors
     /// A tokenizer that has no such form.
     pub fn to_json(&self) -> Result<String, TokenizerError> {
-        self.inner.to_string(true).map_err(|error| TokenizerError::Format(error.to_string()))
+        self.inner.to_string(true).map_err(bad_format)
     }
 
     /// Whether another tokenizer cuts every text in the same way.
@@ -138,18 +106,19 @@ impl Tokenizer {
         self.vocabulary_size
     }
 
-    /// The same tokenizer that cuts texts to so many tokens, special ones included.
+    /// The same tokenizer with texts cut to `max_len` tokens, special ones included.
     ///
     /// # Errors
-    /// No room for anything beside the special tokens.
+    /// No room for any but the special tokens.
     pub fn cut_to(&self, max_len: usize) -> Result<Self, TokenizerError> {
         let n_special = self.inner.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
         if max_len <= n_special {
-            return Err(TokenizerError::TooShort { max_len, n_special });
+            let message = format!("max_len = {max_len} leaves no room beside {n_special} special tokens");
+            return Err(TokenizerError(message));
         }
         let mut inner = self.inner.clone();
         let cut = TruncationParams { max_length: max_len, ..TruncationParams::default() };
-        inner.with_truncation(Some(cut)).map_err(|error| TokenizerError::Format(error.to_string()))?;
+        inner.with_truncation(Some(cut)).map_err(bad_format)?;
         Ok(Self { inner, ..*self })
     }
 
@@ -158,13 +127,13 @@ impl Tokenizer {
     /// # Errors
     /// A text that the vocabulary cannot express.
     pub fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), TokenizerError> {
-        let encoding = self.inner.encode_fast(text, true);
-        ids.extend_from_slice(encoding.map_err(|error| TokenizerError::Encode(error.to_string()))?.get_ids());
+        let failed = |error| TokenizerError(format!("the tokenizer fails on a text: {error}"));
+        ids.extend_from_slice(self.inner.encode_fast(text, true).map_err(failed)?.get_ids());
         Ok(())
     }
 }
 
-/// Makes a text's tokens a function of the text; returns the dropout of merges that was asked for.
+/// Switches off everything random, so that a text's tokens are a function of the text; returns the dropout of merges.
 fn remove_randomness(inner: &mut tokenizers::Tokenizer) -> Option<f32> {
     match inner.get_model() {
         ModelWrapper::BPE(model) => {
@@ -184,51 +153,53 @@ fn remove_randomness(inner: &mut tokenizers::Tokenizer) -> Option<f32> {
     }
 }
 
-/// How a text falls into words before the vocabulary comes into play.
-struct Splitter {
-    normalizer: NormalizerWrapper,
-    words: PreTokenizerWrapper,
+/// Trains byte pair encoding on bytes.
+fn train<'t>(training: &TokenizerTraining, texts: impl Iterator<Item = &'t str>) -> Result<Tokenizer, TokenizerError> {
+    let mut normalizers = vec![NormalizerWrapper::from(NFC)];
+    normalizers.extend(training.lowercase.then_some(NormalizerWrapper::from(Lowercase)));
+    let normalizer = Sequence::new(normalizers);
+    let words = ByteLevel::new(false, false, true);
+    let counts = count_words(texts, &normalizer, &words)?;
+    let Trained { tokens, merges } = learn_merges(&counts, &ByteLevel::alphabet().into_iter().collect(), training);
+    let vocabulary = tokens.into_iter().zip(0..).collect::<tokenizers::models::bpe::Vocab>();
+    let model = BPE::builder().vocab_and_merges(vocabulary, merges).build().map_err(training_failed)?;
+    let mut inner = tokenizers::Tokenizer::new(model);
+    inner.with_normalizer(Some(normalizer)).map_err(training_failed)?;
+    inner.with_pre_tokenizer(Some(words));
+    // written and read back: the tokenizer in memory is the one that its file holds
+    Tokenizer::from_json(Tokenizer::new(inner).to_json()?.as_bytes())
 }
 
-impl Splitter {
-    fn new(training: &TokenizerTraining, words: impl Into<PreTokenizerWrapper>) -> Self {
-        let mut normalizers = vec![NormalizerWrapper::from(NFC)];
-        normalizers.extend(training.lowercase.then_some(NormalizerWrapper::from(Lowercase)));
-        Self { normalizer: Sequence::new(normalizers).into(), words: words.into() }
-    }
-
-    /// How often each word occurs, in the order of the alphabet.
-    fn count_words<'t>(&self, texts: impl Iterator<Item = &'t str>) -> Result<BTreeMap<String, u64>, TokenizerError> {
-        let mut counts = BTreeMap::new();
-        for text in texts {
-            let mut text = NormalizedString::from(text);
-            self.normalizer.normalize(&mut text).map_err(training_failed)?;
-            let mut words = PreTokenizedString::from(text);
-            self.words.pre_tokenize(&mut words).map_err(training_failed)?;
-            for (word, _, _) in words.get_splits(OffsetReferential::Normalized, OffsetType::Byte) {
-                match counts.get_mut(word) {
-                    Some(count) => *count += 1,
-                    None => drop(counts.insert(word.to_owned(), 1)),
-                }
+/// How often each word occurs, in alphabetical order: training must not depend on the order of a hash map.
+fn count_words<'t>(
+    texts: impl Iterator<Item = &'t str>,
+    normalizer: &impl Normalizer,
+    splitter: &impl PreTokenizer,
+) -> Result<BTreeMap<String, u64>, TokenizerError> {
+    let mut counts = BTreeMap::new();
+    for text in texts {
+        let mut text = NormalizedString::from(text);
+        normalizer.normalize(&mut text).map_err(training_failed)?;
+        let mut words = PreTokenizedString::from(text);
+        splitter.pre_tokenize(&mut words).map_err(training_failed)?;
+        for (word, _, _) in words.get_splits(OffsetReferential::Normalized, OffsetType::Byte) {
+            match counts.get_mut(word) {
+                Some(count) => *count += 1,
+                None => drop(counts.insert(word.to_owned(), 1)),
             }
         }
-        Ok(counts)
     }
-
-    /// The tokenizer that its file holds: what was trained is written and read back.
-    fn with_model(self, model: impl Into<ModelWrapper>, special: Option<&str>) -> Result<Tokenizer, TokenizerError> {
-        let mut inner = tokenizers::Tokenizer::new(model);
-        inner.with_normalizer(Some(self.normalizer)).map_err(training_failed)?;
-        inner.with_pre_tokenizer(Some(self.words));
-        let special: Vec<AddedToken> = special.iter().map(|token| AddedToken::from(*token, true)).collect();
-        inner.add_special_tokens(special).map_err(training_failed)?;
-        Tokenizer::from_json(Tokenizer::new(inner).to_json()?.as_bytes())
-    }
+    Ok(counts)
 }
 
 #[allow(clippy::needless_pass_by_value)] // the shape that `map_err` asks for
 fn training_failed(error: tokenizers::Error) -> TokenizerError {
-    TokenizerError::Training(error.to_string())
+    TokenizerError(format!("the tokenizer cannot be trained: {error}"))
+}
+
+#[allow(clippy::needless_pass_by_value)] // the shape that `map_err` asks for
+fn bad_format(error: tokenizers::Error) -> TokenizerError {
+    TokenizerError(format!("no tokenizer as `tokenizers` writes them: {error}"))
 }
 
 #[cfg(test)]

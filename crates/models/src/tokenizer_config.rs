@@ -1,4 +1,4 @@
-//! Which tokenizer a model of tokens gets.
+//! The config of a tokenizer.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,11 +18,6 @@ pub enum TokenizerConfig {
     /// Byte pair encoding on bytes (Sennrich et al. 2016, arXiv:1508.07909), which can express every text, trained on the
     /// training split.
     Bpe(TokenizerTraining),
-    /// WordPiece (Schuster and Nakajima 2012) on words and punctuation marks, trained on the training split.
-    #[serde(rename = "wordpiece")]
-    WordPiece(TokenizerTraining),
-    /// Unigram (Kudo 2018, arXiv:1804.10959) on words with their spaces, trained on the training split.
-    Unigram(TokenizerTraining),
 }
 
 /// A tokenizer's file on the hub.
@@ -47,12 +42,12 @@ fn default_file() -> String {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenizerTraining {
-    /// Tokens of the vocabulary; fewer where the texts do not give so many.
+    /// Tokens of the vocabulary, at most; small data gives fewer.
     pub vocabulary_size: usize,
     /// Count upper and lower case as the same.
     #[serde(default)]
     pub lowercase: bool,
-    /// Occurrences that two pieces side by side need to become one, or that a piece needs to be tried.
+    /// Occurrences that two adjacent pieces need before they are merged into one.
     #[serde(default = "default_min_frequency")]
     pub min_frequency: u64,
 }
@@ -69,15 +64,11 @@ const MAX_VOCABULARY: usize = 1 << 22;
 impl TokenizerConfig {
     /// Everything out of range, one sentence each, beginning with the key.
     pub fn validate(&self) -> Vec<String> {
-        let (training, smallest) = match self {
-            Self::File { .. } | Self::Hub(_) => return Vec::new(),
-            Self::Bpe(training) => (training, N_BYTES + 1),
-            Self::WordPiece(training) | Self::Unigram(training) => (training, 2),
-        };
+        let Self::Bpe(training) = self else { return Vec::new() };
         let found = training.vocabulary_size;
-        if (smallest..=MAX_VOCABULARY).contains(&found) {
+        if (N_BYTES + 1..=MAX_VOCABULARY).contains(&found) {
             return Vec::new();
         }
-        vec![format!("vocabulary_size: must be between {smallest} and {MAX_VOCABULARY}, found {found}")]
+        vec![format!("vocabulary_size: must be between {} and {MAX_VOCABULARY}, found {found}", N_BYTES + 1)]
     }
 }

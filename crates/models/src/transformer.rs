@@ -30,7 +30,7 @@ pub struct TransformerConfig {
     /// probability of dropping a number of the embeddings, an attention weight, or a number of what a part adds
     #[serde(default)]
     pub dropout: f64,
-    /// how a token's place in the text is told
+    /// encoding of a token's position in the text
     #[serde(default)]
     pub positions: Positions,
     /// tokens of the longest text; longer ones are cut
@@ -38,7 +38,7 @@ pub struct TransformerConfig {
     pub max_len: usize,
 }
 
-/// How a transformer knows the order of tokens.
+/// The encoding of positions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Positions {

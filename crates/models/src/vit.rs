@@ -1,6 +1,6 @@
 //! Vision transformers (Dosovitskiy et al. 2021, arXiv:2010.11929), trainable, usually started from published weights.
 //!
-//! As with [`BertConfig`](crate::BertConfig), a config as people write it names a folder or a repository and no sizes.
+//! As with [`BertConfig`](crate::BertConfig), a config in a file of the user names a folder or a repository and no sizes.
 //!
 //! The class token is held as the place vector of a patch of zeros in front of the others: its first vector is a sum of
 //! parameters in either form, and so every token of the model is a patch.

@@ -1,4 +1,6 @@
 //! The rectifier, and a bias with an optional rectifier.
+//!
+//! Shapes: `C` channels, the last axis.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor};
@@ -13,6 +15,9 @@ use crate::tape::{apply1, apply2};
 use crate::vector::inlined;
 
 /// `max(0, input)`, element by element; the gradient at 0 is 0, and a NaN stays a NaN.
+///
+/// # Errors
+/// A dtype that is not a float.
 pub fn relu(input: &Tensor) -> Result<Tensor> {
     if !input.device().is_cpu() {
         return composite::relu(input);
@@ -21,6 +26,9 @@ pub fn relu(input: &Tensor) -> Result<Tensor> {
 }
 
 /// `input [.., C] + bias [C]`, followed by the rectifier if `fuse_relu`.
+///
+/// # Errors
+/// Shapes, dtypes or devices that do not fit.
 pub fn add_bias(input: &Tensor, bias: &Tensor, fuse_relu: bool) -> Result<Tensor> {
     let op = AddBias { relu: fuse_relu };
     let n_channels = expect_channels(op.name(), input)?;

@@ -20,7 +20,7 @@ const NAME: &str = "self_attention";
 /// The settings of [`self_attention`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AttentionConfig {
-    /// heads side by side, a divisor of the width
+    /// number of heads, a divisor of the width
     pub n_heads: usize,
     /// queries and keys are rotated by their place in the text (Su et al. 2021); an even width of a head
     pub rotary: bool,
@@ -30,9 +30,13 @@ pub struct AttentionConfig {
 
 /// `softmax(Q K^T / sqrt(D)) V` for every head of every text, `[N, W]`.
 ///
-/// `projections [N, 3 W]` holds queries, keys and values of each token side by side, each of `H` heads of `D`; `rows`
-/// says which tokens are a text, and a token sees those of its own text only. The attention weights are computed again
+/// A row of `projections [N, 3 W]` is the query, the key and the value of one token, each of `H` heads of `D`. `rows` gives
+/// the tokens of each text, and a token attends to the tokens of its own text only. The attention weights are computed again
 /// in the backward pass: nothing of size `L x L` is kept.
+///
+/// # Errors
+/// Projections that are not `[N, 3 W]`, a `W` that is no multiple of the number of heads, an odd width of a rotated head,
+/// or a dropout probability that is not at least 0 and below 1.
 pub fn self_attention(projections: &Tensor, rows: &TokenRows, config: AttentionConfig) -> Result<Tensor> {
     let (n_tokens, triple) = expect_matrix(NAME, "projections", projections)?;
     expect_shape(NAME, "projections", projections, &[rows.ids().len(), triple])?;

@@ -23,9 +23,12 @@ const NAME: &str = "batch_norm";
 /// `gamma (input - mean) / sqrt(var + eps) + beta` with the statistics of this batch, rectified if `fuse_relu`.
 ///
 /// Takes `input [.., C]`, `gamma [C]`, `beta [C]`; returns the output `[.., C]`, the batch mean `[C]` and the batch
-/// variance `[C]`. The variance is the biased one, divided by `M`, as it is used here; whoever keeps a running variance
-/// in PyTorch's sense multiplies it by `M / (M - 1)`. Mean and variance are outside of the graph; the backward through
+/// variance `[C]`. The variance is the biased one, divided by `M`, as it is used here; a running
+/// variance as PyTorch keeps it is larger by the factor `M / (M - 1)`. Mean and variance are outside of the graph; the backward through
 /// them is part of the operation.
+///
+/// # Errors
+/// Shapes, dtypes or devices that do not fit, an empty batch.
 pub fn batch_norm_train(
     input: &Tensor,
     gamma: &Tensor,
@@ -45,7 +48,7 @@ pub fn batch_norm_train(
     Ok((result, mean, var))
 }
 
-/// What follows a normalisation in the same pass.
+/// The operations that follow a normalisation in the same pass.
 #[derive(Clone, Copy)]
 pub(crate) struct Behind<'a> {
     /// Added before the rectifier; of the shape of the input.
@@ -66,7 +69,10 @@ pub(crate) fn normalise_batch(
     op.apply(input, gamma, beta, behind.residual)
 }
 
-/// The same normalisation with given statistics `[C]`, which are constants; it has a backward too.
+/// Batch normalisation with given statistics `[C]`, which are constants; it has a backward too.
+///
+/// # Errors
+/// Shapes, dtypes or devices that do not fit.
 pub fn batch_norm_eval(
     input: &Tensor,
     gamma: &Tensor,
@@ -87,6 +93,9 @@ pub fn batch_norm_eval(
 }
 
 /// `running = (1 - momentum) running + momentum batch`, in place; `momentum` is the weight of the new batch.
+///
+/// # Errors
+/// Shapes, dtypes or devices that differ.
 pub fn update_running_average(running: &Tensor, batch: &Tensor, momentum: f64) -> Result<()> {
     let op = RunningAverage { momentum };
     expect_shape("update_running_average", "batch value", batch, running.dims())?;

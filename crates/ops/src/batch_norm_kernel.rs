@@ -96,7 +96,7 @@ impl<T: Element> WithSimd for Normalise<'_, T> {
     }
 }
 
-/// What flows back into one batch normalisation.
+/// The gradient of the output of a batch normalisation, and what its backward needs of the forward.
 #[derive(Clone, Copy)]
 pub(crate) struct Upstream<'a, T> {
     pub(crate) grad: &'a [T],
@@ -125,7 +125,7 @@ impl<T: Element> Upstream<'_, T> {
     }
 }
 
-/// Gradients of one batch normalisation; `input` only where it is asked for.
+/// Gradients of one batch normalisation; that of the input only where the caller wants it.
 pub(crate) struct Gradients<T> {
     pub(crate) input: Option<Vec<T>>,
     pub(crate) gamma: Vec<T>,

@@ -1,4 +1,6 @@
 //! Mean and variance of the channels of a slice `[M, C]`, in pieces.
+//!
+//! Shapes: `M` positions, `C` channels.
 
 use std::ops::Range;
 

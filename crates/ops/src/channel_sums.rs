@@ -1,4 +1,6 @@
 //! Sums over the positions of a slice `[M, C]`, for each of `C` channels.
+//!
+//! Shapes: `M` positions, `C` channels.
 
 use std::ops::Range;
 

@@ -1,7 +1,7 @@
 //! The same operations made of candle's differentiable ones: the path of tensors that are not on the CPU, and the
 //! reference that the CPU operations are tested against.
 //!
-//! Shapes are checked by the callers; letters are explained there.
+//! Shapes are checked by the callers, whose files explain the letters.
 
 use candle_core::{D, DType, Device, Result, Shape, Tensor};
 

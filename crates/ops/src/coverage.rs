@@ -9,6 +9,9 @@ use crate::gradients::{Gradient, Gradients};
 /// Each entry is the name and the reason, as in `conv1.weight: no gradient`; an empty list means that all is well. Some
 /// operations of candle cut the graph without an error, and what lies below them then never moves: run this at the
 /// first step of every training.
+///
+/// # Errors
+/// A failing tensor operation.
 pub fn gradient_coverage(grads: &Gradients, named_vars: &[(String, Var)]) -> Result<Vec<String>> {
     let mut uncovered = Vec::new();
     for (name, var) in named_vars {

@@ -1,6 +1,8 @@
 //! Inverted dropout whose mask is a pure function of a key and the position of the element (Srivastava et al. 2014).
 //!
 //! The backward computes the mask again, so nothing is kept between the passes, and any thread may compute any part.
+//!
+//! Shapes: tensors of any shape, as a row of elements; an element is known by its position.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
@@ -57,6 +59,9 @@ impl From<&str> for LayerKey {
 /// Sets each element of `input` to zero with probability `probability` and divides the others by `1 - probability`.
 ///
 /// The probability is at least 0 and below 1; it is rounded to a multiple of 2^-32.
+///
+/// # Errors
+/// A probability that is not at least 0 and below 1, or a dtype that is not a float.
 pub fn dropout(input: &Tensor, probability: f64, key: DropoutKey) -> Result<Tensor> {
     let Some(mask) = Mask::checked(probability, key)? else {
         return Ok(input.clone());

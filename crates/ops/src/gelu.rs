@@ -20,6 +20,9 @@ pub enum Gelu {
 }
 
 /// The unit, element by element.
+///
+/// # Errors
+/// A dtype that is not a float.
 pub fn gelu(input: &Tensor, formula: Gelu) -> Result<Tensor> {
     if !input.device().is_cpu() {
         return composite::gelu(input, formula);

@@ -1,4 +1,4 @@
-//! What a reverse pass returns.
+//! Gradients of variables, as a reverse pass returns them: a whole tensor, or some rows of a table.
 //!
 //! Shapes: `R` rows of a table, `W` its width, `n` rows that a batch reads.
 

@@ -1,4 +1,6 @@
 //! Initial values of parameters: a pure function of a seed, the parameter's name and its shape.
+//!
+//! Shapes: `O` output units, `I` inputs of a unit; kernels of `kh` rows and `kw` columns, `C` input channels.
 
 use candle_core::{DType, Device, Result, Shape, Tensor};
 use rand_chacha::ChaCha8Rng;
@@ -27,6 +29,9 @@ impl InitKey<'_> {
 /// Uniform in `[-sqrt(6 / fan_in), sqrt(6 / fan_in))`, which keeps the variance through a rectifier (He et al. 2015).
 ///
 /// `fan_in` is the number of inputs of one output unit: `I` for a linear weight `[O, I]`, `kh kw C` for a convolution.
+///
+/// # Errors
+/// A `fan_in` of 0, or a tensor that the device cannot hold.
 pub fn kaiming_uniform(
     shape: impl Into<Shape>,
     fan_in: usize,
@@ -40,6 +45,9 @@ pub fn kaiming_uniform(
 }
 
 /// Normal with mean 0 and standard deviation `sqrt(2 / fan_in)` (He et al. 2015); see [`kaiming_uniform`].
+///
+/// # Errors
+/// As [`kaiming_uniform`].
 pub fn kaiming_normal(
     shape: impl Into<Shape>,
     fan_in: usize,
@@ -52,6 +60,9 @@ pub fn kaiming_normal(
 }
 
 /// Uniform in `[low, high)`.
+///
+/// # Errors
+/// A tensor that the device cannot hold, or a dtype that is not a float.
 pub fn uniform(
     shape: impl Into<Shape>,
     low: f64,
@@ -65,6 +76,9 @@ pub fn uniform(
 }
 
 /// Normal with the given mean and standard deviation (Box and Muller 1958).
+///
+/// # Errors
+/// A tensor that the device cannot hold, or a dtype that is not a float.
 pub fn normal(
     shape: impl Into<Shape>,
     mean: f64,

@@ -2,7 +2,8 @@
 
 use crate::element::Element;
 
-/// Partial sums side by side: two of the widest vectors of `f32`. A constant of the arithmetic, not of the machine.
+/// Number of partial sums: two of the widest vectors of `f32`. It is part of the arithmetic: with another number of lanes,
+/// sums have other bits.
 const N_LANES: usize = 32;
 
 /// The sum of `term` over a slice.

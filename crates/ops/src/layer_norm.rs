@@ -18,6 +18,9 @@ const NAME: &str = "layer_norm";
 
 /// `gamma (input - mean) / sqrt(var + eps) + beta` with mean and biased variance of each row of `input [.., C]`;
 /// `gamma` and `beta` are `[C]`.
+///
+/// # Errors
+/// Shapes, dtypes or devices that do not fit.
 pub fn layer_norm(input: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> Result<Tensor> {
     let n_channels = expect_channels(NAME, input)?;
     expect_positive(NAME, "channels", n_channels)?;

@@ -17,11 +17,17 @@ use crate::tape::apply3;
 use crate::vector::inlined;
 
 /// `input [B, I] weight^T [I, O] + bias [O]`, an output of shape `[B, O]`.
+///
+/// # Errors
+/// Shapes, dtypes or devices that do not fit.
 pub fn linear(input: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
     apply(input, weight, bias, Linear { relu: false, mask: None })
 }
 
 /// `max(0, linear(input, weight, bias))` in one operation.
+///
+/// # Errors
+/// As [`linear`].
 pub fn linear_relu(input: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
     apply(input, weight, bias, Linear { relu: true, mask: None })
 }
@@ -29,6 +35,9 @@ pub fn linear_relu(input: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Ten
 /// `dropout(linear_relu(input, weight, bias), probability, key)` in one operation.
 ///
 /// The backward needs no mask: what was dropped and what was not positive is zero in the output.
+///
+/// # Errors
+/// As [`linear`], and a probability that is not at least 0 and below 1.
 pub fn linear_relu_dropout(
     input: &Tensor,
     weight: &Tensor,
@@ -41,7 +50,7 @@ pub fn linear_relu_dropout(
 
 struct Linear {
     relu: bool,
-    /// Only behind a rectifier, whose output tells the backward what was dropped.
+    /// Only behind a rectifier: the backward reads from its output which elements were dropped.
     mask: Option<Mask>,
 }
 

@@ -1,7 +1,10 @@
-//! A safe face for the `gemm` crate: matrices as slices with strides, the destination row-major.
+//! Matrix products: a safe interface to the `gemm` crate, whose matrices are slices with strides.
 //!
-//! Threads are our own affair: each computes pieces of the destination by itself. The library's threads share what they
-//! pack and wait for each other, which costs more than packing twice when a batch has some hundred rows.
+//! The destination is row-major and is cut into pieces, one for each of this crate's threads. The threads of `gemm` itself
+//! share their packed blocks and wait for each other, which costs more than packing twice when a batch has some hundred
+//! rows.
+//!
+//! Shapes: `M` rows and `N` columns of the destination, `K` terms of each sum.
 
 use std::ops::Range;
 
@@ -96,7 +99,7 @@ const MIN_SHARED_WORK: usize = 1 << 20;
 /// Pieces begin at multiples of this, the longest vector, so that only the last one has an odd edge.
 const PIECE_UNIT: usize = 16;
 /// Units of the smallest piece. The library sums in another order where both sides are at most 64, or the whole has at most
-/// 256 elements; a piece must not come to that where its product does not.
+/// 256 elements. A piece must not be so small where the whole product is not, or its sums would have other bits.
 const MIN_PIECE: usize = 5;
 /// The shorter side from which on pieces are cut, for the same reason.
 const MIN_SHORT_SIDE: usize = 4;
@@ -120,7 +123,7 @@ fn pieces(side: usize, short_side: usize, depth: usize) -> Vec<Range<usize>> {
 /// A destination that threads write to at disjoint places.
 struct Shared<T>(*mut T);
 
-// SAFETY: whoever writes through the pointer vouches for the places.
+// SAFETY: the callers of `at` write to disjoint places only.
 unsafe impl<T: Send> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
@@ -135,7 +138,7 @@ impl<T> Shared<T> {
 /// Sets `destination [M, N]`, whose rows start every `row_stride` elements, to `left [M, K] right [K, N]`.
 ///
 /// # Safety
-/// There is room for such a matrix behind `destination`, and no other thread looks at its elements. The inner sizes are
+/// There is room for such a matrix behind `destination`, and no other thread reads or writes its elements. The inner sizes are
 /// equal.
 unsafe fn run<T: Element>(destination: *mut T, row_stride: usize, left: Matrix<'_, T>, right: Matrix<'_, T>) {
     let (m, k, n) = (left.n_rows, left.n_columns, right.n_columns);

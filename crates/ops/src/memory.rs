@@ -1,4 +1,4 @@
-//! Memory that tensors give back stays in the process.
+//! Keeps the memory of freed tensors in the process, so that the next step need not ask the system for it again.
 
 /// Asks the C library to keep freed memory for the next tensors in place of handing it back to the system.
 ///

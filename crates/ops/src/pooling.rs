@@ -1,6 +1,6 @@
 //! Pooling of images `[N, H, W, C]`; windows that do not fit at the lower and right border are left out.
 //!
-//! Shapes: `H' = (H + 2 padding - kernel) / stride + 1`, `W'` likewise.
+//! Shapes: `N` images of `H` rows, `W` columns and `C` channels; `H' = (H + 2 padding - kernel) / stride + 1`, `W'` likewise.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
@@ -24,11 +24,17 @@ pub fn max_pool2d(input: &Tensor, kernel: usize, stride: usize, padding: usize) 
 }
 
 /// The mean of every `kernel x kernel` window, `[N, H', W', C]`.
+///
+/// # Errors
+/// An input that is no image, a stride or kernel of 0, or a kernel that is larger than the image.
 pub fn avg_pool2d(input: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
     pool(input, Pooling::Mean, [kernel, kernel], stride, 0)
 }
 
 /// The mean over all pixels of `input [N, H, W, C]`, an output of shape `[N, C]`.
+///
+/// # Errors
+/// An input that is no image, or one without pixels.
 pub fn global_average_pool(input: &Tensor) -> Result<Tensor> {
     let [batch, height, width, n_channels] = expect_4d(Pooling::Mean.name(), "input", input)?;
     reshape(&pool(input, Pooling::Mean, [height, width], 1, 0)?, (batch, n_channels))

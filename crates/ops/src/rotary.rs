@@ -1,5 +1,7 @@
 //! Rotary position embedding (Su et al. 2021, arXiv:2104.09864): a query and a key turn by angles that grow with their
 //! places, so that their product depends on the distance alone.
+//!
+//! Shapes: `L` tokens of a text, `D` width of a head.
 
 use crate::element::Element;
 

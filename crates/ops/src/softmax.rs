@@ -1,4 +1,6 @@
 //! Softmax of rows of logits, for predictions.
+//!
+//! Shapes: `N` rows of logits, `C` classes.
 
 use crate::loss::Exponentials;
 use crate::parallel::{for_each_chunk, rows_per_chunk};

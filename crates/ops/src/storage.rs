@@ -1,4 +1,4 @@
-//! The way from candle's tensors to slices and back.
+//! From candle's tensors to slices of numbers, and back.
 
 use candle_core::{CpuStorage, Device, Error, Layout, Result, Shape, Storage, StorageRef, Tensor};
 

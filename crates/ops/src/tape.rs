@@ -28,7 +28,7 @@ thread_local! {
 #[derive(Default)]
 pub struct Tape {
     nodes: Vec<Node>,
-    /// Tensors that only look at another one's memory. candle tracks them, and here they are known.
+    /// Tensors that are views of another one's memory. candle tracks them; here they are kept by their ids.
     views: HashSet<TensorId>,
     /// What was read of tables on other devices.
     rows_read: Vec<RowsRead>,
@@ -231,7 +231,7 @@ impl Pending {
         Ok(self.sums.remove(&id))
     }
 
-    /// What is left belongs to variables. Whoever asked may change it in place, for example to clip it.
+    /// The gradients that are left are those of variables. The caller may change them in place, for example to clip them.
     fn finish(mut self) -> Result<Gradients> {
         // a table that was also used as a whole has a gradient in full
         let in_full: Vec<TensorId> = self.rows.keys().filter(|id| self.sums.contains_key(id)).copied().collect();

@@ -1,8 +1,8 @@
 //! Texts as numbers: rows of ids of different lengths, one behind the other and without padding.
 //!
-//! Operations on tokens work on all `N` of a batch as one matrix `[N, ..]`, and attention and pooling look at one row's
-//! tokens at a time. So no arithmetic is spent on padding, there is no mask, and a text's result does not depend on the
-//! other texts of its batch.
+//! Operations on tokens work on all `N` of a batch as one matrix `[N, ..]`; attention and pooling take the tokens of one
+//! row at a time. So no arithmetic is spent on padding, there is no mask, and a text's result does not depend on the other
+//! texts of its batch.
 //!
 //! Shapes: `B` rows, `N` ids of all rows.
 

@@ -1,4 +1,4 @@
-//! One vector for each text, out of those of its tokens.
+//! Pooling of tokens: one vector for each text, the mean or the first of the vectors of its tokens.
 //!
 //! Shapes: `B` texts, `N` tokens of all texts, `W` width.
 
@@ -21,11 +21,14 @@ const NAME: &str = "pool_tokens";
 pub enum TokenPooling {
     /// their mean
     Mean,
-    /// the first, which stands for the whole text where a tokenizer puts a special token in front
+    /// the first token's, as BERT pools: its tokenizer puts a special token in front of each text
     First,
 }
 
 /// The vector of each text, `[B, W]`, out of those of all tokens, `[N, W]`; a text without tokens gets zeros.
+///
+/// # Errors
+/// Another number of tokens than `rows` has.
 pub fn pool_tokens(tokens: &Tensor, rows: &TokenRows, pooling: TokenPooling) -> Result<Tensor> {
     let (_, width) = expect_matrix(NAME, "tokens", tokens)?;
     expect_shape(NAME, "tokens", tokens, &[rows.ids().len(), width])?;

@@ -43,7 +43,7 @@ const CHUNK_PROBS: usize = 1 << 20;
 const ROW_MULTIPLE: usize = 128;
 const MAX_CHUNK_ROWS: usize = 8192;
 
-/// Where everything stands in a file.
+/// The header of a file and the positions of its parts.
 pub(crate) struct Frame {
     /// Length and JSON, as in the file.
     pub header: Vec<u8>,
@@ -73,14 +73,14 @@ struct TensorInfo {
     data_offsets: [u64; 2],
 }
 
+/// The error of a file that is not one of soft targets.
+pub(crate) fn bad_format(path: &Path, what: &str, found: &str, expected: &str) -> TargetsError {
+    TargetsError::Invalid(format!("{}: {what}: found {found}, expected {expected}", path.display()))
+}
+
 impl Metadata {
     fn description(self, path: &Path) -> Result<Description, TargetsError> {
-        let format = |what, found: String, expected: &str| TargetsError::Format {
-            path: path.into(),
-            what,
-            found,
-            expected: expected.into(),
-        };
+        let format = |what, found: String, expected: &str| bad_format(path, what, &found, expected);
         if self.format != FORMAT {
             return Err(format("format", self.format, FORMAT));
         }
@@ -141,14 +141,12 @@ impl Frame {
         header
     }
 
-    /// Understands the beginning of a file, and that all of it is there.
+    /// Reads the header of a file and checks that the whole file is there.
+    ///
+    /// # Errors
+    /// A file that is not one of soft targets, of another version, or of another length than its header says.
     pub fn parse(bytes: &[u8], path: &Path) -> Result<(Self, TargetsInfo), TargetsError> {
-        let format = |what, found: String, expected: &str| TargetsError::Format {
-            path: path.into(),
-            what,
-            found,
-            expected: expected.into(),
-        };
+        let format = |what, found: String, expected: &str| bad_format(path, what, &found, expected);
         let n_bytes = bytes.len();
         let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
             return Err(format("header", format!("{n_bytes} bytes"), "a file of soft targets"));
@@ -202,7 +200,7 @@ impl Frame {
         start..(start + self.rows_per_chunk).min(self.n_rows)
     }
 
-    /// Where rows of a tensor stand in the file.
+    /// Bytes of some rows of a tensor in the file.
     pub fn bytes_of(&self, column_idx: usize, rows: Range<usize>) -> Range<usize> {
         let before: usize = self.columns[..column_idx].iter().map(|column| column.row_bytes() * self.n_rows).sum();
         let start = self.header.len() + before;
@@ -210,7 +208,7 @@ impl Frame {
         start + rows.start * row_bytes..start + rows.end * row_bytes
     }
 
-    /// Where a chunk's checksum stands; that of the whole file comes after the last chunk's.
+    /// Bytes of a chunk's checksum; that of the whole file comes after the last chunk's.
     pub fn checksum_bytes(&self, chunk_idx: usize) -> Range<usize> {
         let data: usize = self.columns.iter().map(|column| column.row_bytes() * self.n_rows).sum();
         let start = self.header.len() + data + chunk_idx * CHECKSUM_BYTES;

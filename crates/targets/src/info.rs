@@ -1,4 +1,6 @@
-//! What soft targets say of themselves.
+//! The description that a file of soft targets carries: layout, dataset, teachers, classes.
+//!
+//! C classes.
 
 use crate::layout::Layout;
 use serde::{Deserialize, Serialize};

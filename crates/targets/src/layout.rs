@@ -1,4 +1,4 @@
-//! What is kept of a row, and how many bytes that takes.
+//! The layout of a row: all classes, or the k most probable ones, and its bytes.
 //!
 //! N rows, C classes, k classes that are kept, D declared temperatures.
 

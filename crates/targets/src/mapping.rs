@@ -1,11 +1,11 @@
-//! Files as slices: the only `unsafe` of this crate.
+//! Maps files into memory: the only `unsafe` of this crate.
 
 use memmap2::Mmap;
 use std::fs::File;
 
 /// Maps a file into memory: its pages are read when they are touched, and shared by all programs that read it.
 pub(crate) fn map_file(file: &File) -> std::io::Result<Mmap> {
-    // SAFETY: a slice over a mapping is sound as long as nobody changes or cuts the file meanwhile. Stores are written
+    // SAFETY: a slice over a mapping is sound as long as no program changes or cuts the file meanwhile. Stores are written
     // under another name and renamed, so the file behind an open mapping stays as it is; an unfinished one is mapped
     // only under the writer's own lock. Numbers are read as bytes, so no content can break an invariant of a type, and
     // all places come from the file's length as it is checked against the mapping's own.

@@ -1,9 +1,9 @@
-//! The type that a student's training reads.
+//! Reads a store of soft targets: softened rows of a batch, by example and view.
 //!
 //! N rows, C classes, k classes kept of a row, B rows of a batch.
 
 use crate::error::TargetsError;
-use crate::frame::Frame;
+use crate::frame::{Frame, bad_format};
 use crate::info::TargetsInfo;
 use crate::layout::{Layout, SparseLayout};
 use crate::mapping::map_file;
@@ -61,18 +61,14 @@ impl SoftTargets {
         let metadata = file.metadata().map_err(io)?;
         // neither can be mapped
         if metadata.is_dir() || metadata.len() == 0 {
-            let found = if metadata.is_dir() { "a folder" } else { "0 bytes" }.into();
-            let expected = "a file of soft targets".into();
-            return Err(TargetsError::Format { path: path.into(), what: "header", found, expected });
+            let found = if metadata.is_dir() { "a folder" } else { "0 bytes" };
+            return Err(bad_format(path, "header", found, "a file of soft targets"));
         }
         let map = map_file(&file).map_err(io)?;
         let (frame, info) = Frame::parse(&map, path)?;
         check_sums(&frame, &map, path)?;
-        let keys = keys(&frame, &map).ok_or_else(|| TargetsError::Format {
-            path: path.into(),
-            what: "keys",
-            found: "rows out of order or bad views".into(),
-            expected: "ascending examples and views".into(),
+        let keys = keys(&frame, &map).ok_or_else(|| {
+            bad_format(path, "keys", "rows out of order or bad views", "ascending examples and views")
         })?;
         Ok(Self { path: path.into(), info, keys, frame, map })
     }
@@ -124,7 +120,10 @@ impl SoftTargets {
     /// An example or view without a row; a sparse store.
     pub fn dense_batch(&self, keys: &[ExampleView], temperature: Temperature) -> Result<Vec<f32>, TargetsError> {
         if self.info.layout != (Layout::Dense {}) {
-            return Err(TargetsError::NotDense { path: self.path.clone() });
+            return Err(TargetsError::Invalid(format!(
+                "{}: keeps some classes of a row only, expected all\nhint: make the targets again with a dense layout",
+                self.path.display()
+            )));
         }
         let n_classes = self.n_classes();
         let mut probs = vec![0.0; keys.len() * n_classes];
@@ -143,7 +142,11 @@ impl SoftTargets {
         temperature: Temperature,
     ) -> Result<TargetBatch, TargetsError> {
         let nth = layout.temperatures.iter().position(|declared| *declared == temperature).ok_or_else(|| {
-            TargetsError::Undeclared { temperature: temperature.get(), declared: declared(&layout.temperatures) }
+            TargetsError::Invalid(format!(
+                "soft targets at T = {}, found T = {}\nhint: declare the temperature and make them again",
+                temperature.get(),
+                declared(&layout.temperatures)
+            ))
         })?;
         let mut classes = Vec::with_capacity(keys.len() * layout.k);
         let mut probs = vec![0.0; keys.len() * layout.k];
@@ -198,7 +201,10 @@ impl SoftTargets {
         if self.info.dataset == fingerprint {
             return Ok(());
         }
-        Err(TargetsError::Dataset { found: self.info.dataset.clone(), expected: fingerprint.into() })
+        Err(TargetsError::Invalid(format!(
+            "soft targets were made for the dataset {}, expected {fingerprint}\nhint: make them again for this data",
+            self.info.dataset
+        )))
     }
 
     /// Refuses targets over other classes, or the same in another order.
@@ -208,11 +214,11 @@ impl SoftTargets {
     pub fn check_labels(&self, labels: &[String]) -> Result<(), TargetsError> {
         let own = &self.info.labels;
         match (0..own.len().max(labels.len())).find(|class| own.get(*class) != labels.get(*class)) {
-            Some(class) => Err(TargetsError::Labels {
-                class,
-                found: own.get(class).cloned(),
-                expected: labels.get(class).cloned(),
-            }),
+            Some(class) => {
+                let (found, expected) = (own.get(class), labels.get(class));
+                let message = format!("soft targets have class {class} = {found:?}, expected {expected:?}");
+                Err(TargetsError::Invalid(message))
+            }
             None => Ok(()),
         }
     }
@@ -225,13 +231,15 @@ fn declared(temperatures: &[Temperature]) -> String {
     temperatures.iter().map(|temperature| temperature.get().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// Compares every checksum with the content that it stands for.
+/// Compares every checksum with its content.
 fn check_sums(frame: &Frame, map: &Mmap, path: &Path) -> Result<(), TargetsError> {
-    let error = |part: String, found: blake3::Hash, expected: &[u8]| TargetsError::Checksum {
-        path: path.into(),
-        part,
-        found: found.to_hex().to_string(),
-        expected: expected.iter().map(|byte| format!("{byte:02x}")).collect(),
+    let error = |part: String, found: blake3::Hash, expected: &[u8]| {
+        let expected: String = expected.iter().map(|byte| format!("{byte:02x}")).collect();
+        TargetsError::Invalid(format!(
+            "{}: {part}: checksum {}, expected {expected}\nhint: the file is damaged, make the targets again",
+            path.display(),
+            found.to_hex()
+        ))
     };
     let check_chunk = |chunk_idx: usize| {
         let found = frame.checksum_of_chunk(map, chunk_idx);

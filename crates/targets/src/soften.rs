@@ -16,7 +16,7 @@ use stillhouse_core::Temperature;
 /// let mut out = [0.0; 3];
 /// soften(&[0.64, 0.36, 0.0], Temperature::new(2.0)?, &mut out);
 /// assert!((out[0] - 0.8 / 1.4).abs() < 1e-6 && out[2] == 0.0);
-/// # Ok::<(), stillhouse_core::TemperatureError>(())
+/// # Ok::<(), stillhouse_core::CoreError>(())
 /// ```
 ///
 /// # Panics

@@ -13,7 +13,7 @@
 use crate::layout::{SparseLayout, class_width};
 use stillhouse_core::Temperature;
 
-/// Steps of a row's range; the code after the last one stands for a probability of exactly 0.
+/// Steps of a row's range; the code after the last one means a probability of exactly 0.
 const N_STEPS: u16 = u16::MAX - 1;
 const ZERO: u16 = u16::MAX;
 
@@ -125,7 +125,7 @@ fn halvings(temperature: Temperature) -> Option<u32> {
     (halvings >= 0.0 && halvings.fract() == 0.0).then_some(halvings as u32)
 }
 
-/// The sum in several lanes, which a processor adds side by side.
+/// The sum in several lanes, which the processor adds in parallel.
 fn sum(values: &[f64]) -> f64 {
     let (lanes, rest) = values.as_chunks::<8>();
     let mut sums = [0.0; 8];

@@ -1,4 +1,6 @@
-//! What a store holds, in numbers.
+//! Statistics of a store: size, entropy, kept mass.
+//!
+//! N rows, C classes.
 
 use crate::soften::entropy;
 use crate::{Layout, SoftTargets, TargetBatch};
@@ -8,7 +10,7 @@ use stillhouse_core::{ExampleView, Temperature};
 
 /// Percentiles of the rows at which masses are given.
 pub const PERCENTILES: [f64; 7] = [0.0, 1.0, 5.0, 25.0, 50.0, 75.0, 100.0];
-/// Rows that are looked at together.
+/// Rows that are read at once.
 const ROWS_AT_ONCE: usize = 1024;
 
 /// Size and content of a store.
@@ -31,7 +33,7 @@ pub struct TargetsStats {
     pub mean_entropy: f64,
     /// mean probability of the most probable class
     pub mean_top_prob: f64,
-    /// for each temperature at which the store can be read: what share of the mass its kept classes have
+    /// for each temperature at which the store can be read: the share of the mass that its kept classes have
     pub kept_mass: Vec<KeptMass>,
 }
 

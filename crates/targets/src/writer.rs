@@ -1,6 +1,8 @@
-//! Writing a store chunk by chunk, from any thread, in any order, in one go or after an interruption.
+//! Writes a store chunk by chunk, from any thread, in any order, in one go or after an interruption.
+//!
+//! C classes.
 
-use crate::error::TargetsError;
+use crate::error::{TargetsError, name};
 use crate::frame::{CHECKSUM_BYTES, Frame};
 use crate::info::TargetsInfo;
 use crate::layout::Layout;
@@ -16,7 +18,7 @@ use stillhouse_core::{ExampleView, ViewId};
 
 /// How far a row's sum may be from 1: more than single-precision rounding over 20000 classes, less than a mistake.
 const SUM_TOLERANCE: f64 = 1e-3;
-/// Stands for no view.
+/// The view id of an example without augmentation.
 pub(crate) const NO_VIEW: i64 = -1;
 
 /// Writes soft targets for keys that are known beforehand.
@@ -46,7 +48,7 @@ impl TargetsWriter {
     ///
     /// # Errors
     /// Keys that do not ascend strictly, or none; a layout that does not fit the classes; a file that cannot be
-    /// written, or is being written by somebody else.
+    /// written, or is being written by another program.
     pub fn create(path: &Path, info: TargetsInfo, keys: Vec<ExampleView>) -> Result<Self, TargetsError> {
         Self::begin(path, info, keys, false)
     }
@@ -69,7 +71,8 @@ impl TargetsWriter {
         let io = |source| TargetsError::Io { path: partial.clone(), source };
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&partial);
         let mut file = open.map_err(io)?;
-        file.try_lock().map_err(|_| TargetsError::Busy { path: partial.clone() })?;
+        let busy = || format!("{}: is being written by another program", partial.display());
+        file.try_lock().map_err(|_| TargetsError::Invalid(busy()))?;
         let frame = Frame::new(&info, keys.len());
         let is_known = is_resumable && has_header(&mut file, &frame).map_err(io)?;
         if !is_known {
@@ -86,7 +89,7 @@ impl TargetsWriter {
         Ok(writer)
     }
 
-    /// Takes up the chunks of an earlier writer whose content is what their checksum says.
+    /// Keeps the chunks of an earlier writer whose content matches their checksum.
     fn find_done(&self) -> Result<(), TargetsError> {
         let mut state = self.state.lock().expect("no holder panics");
         let map = map_file(&state.file).map_err(|source| self.io(source))?;
@@ -196,7 +199,8 @@ impl TargetsWriter {
         let state = &mut *guard;
         let n_missing = state.checksums.iter().filter(|checksum| checksum.is_none()).count();
         if n_missing > 0 {
-            return Err(TargetsError::Unfinished { path: self.path.clone(), n_missing, n_chunks: self.n_chunks() });
+            let (path, n_chunks) = (self.path.display(), self.n_chunks());
+            return Err(TargetsError::Invalid(format!("{path}: {n_missing} of {n_chunks} chunks are missing")));
         }
         let of_chunks: Vec<u8> = state.checksums.iter().flatten().flat_map(|checksum| *checksum.as_bytes()).collect();
         debug_assert_eq!(of_chunks.len(), self.n_chunks() * CHECKSUM_BYTES);
@@ -219,7 +223,7 @@ impl Drop for TargetsWriter {
     fn drop(&mut self) {
         let is_finished = self.state.get_mut().is_ok_and(|state| state.is_finished);
         if !is_finished && !self.is_resumable {
-            // whoever asked for the store learns of the failure elsewhere; a leftover would only puzzle
+            // the error that ended the writing was returned already; an unfinished file would only confuse
             let _ = std::fs::remove_file(&self.partial);
         }
     }
@@ -248,16 +252,25 @@ fn key_bytes(keys: &[ExampleView]) -> [Vec<u8>; 2] {
 fn check_keys(keys: &[ExampleView], info: &TargetsInfo) -> Result<(), TargetsError> {
     let n_classes = info.n_classes();
     if keys.is_empty() || n_classes == 0 {
-        return Err(TargetsError::Empty { n_classes, n_rows: keys.len() });
+        let n_rows = keys.len();
+        return Err(TargetsError::Invalid(format!(
+            "soft targets need at least one class and one row, found {n_classes} and {n_rows}"
+        )));
     }
     if let Layout::Sparse(layout) = &info.layout
         && !(1..=n_classes).contains(&layout.k)
     {
-        return Err(TargetsError::Kept { k: layout.k, n_classes });
+        let k = layout.k;
+        return Err(TargetsError::Invalid(format!(
+            "a sparse store keeps {k} classes of a row, expected 1 to {n_classes}"
+        )));
     }
     match keys.windows(2).find(|pair| pair[0] >= pair[1]) {
-        Some(pair) if pair[0] == pair[1] => Err(TargetsError::Duplicate { key: pair[0] }),
-        Some(pair) => Err(TargetsError::Order { key: pair[1] }),
+        Some(pair) if pair[0] == pair[1] => Err(TargetsError::Invalid(format!("{} has two rows", name(&pair[0])))),
+        Some(pair) => Err(TargetsError::Invalid(format!(
+            "{} stands after a later one, expected ascending examples and views",
+            name(&pair[1])
+        ))),
         None => Ok(()),
     }
 }
@@ -277,7 +290,14 @@ fn check_row(key: ExampleView, probs: &[f32]) -> Result<(), TargetsError> {
     if !is_positive || !sum.is_finite() {
         let is_wrong = |prob: &f32| !prob.is_finite() || *prob < 0.0;
         let class = probs.iter().position(is_wrong).expect("a sum of finite numbers is finite");
-        return Err(TargetsError::NotAProbability { key, class, value: probs[class] });
+        let (name, value) = (name(&key), probs[class]);
+        return Err(TargetsError::Invalid(format!("{name}: class {class} has probability {value}, expected 0 to 1")));
     }
-    if (sum - 1.0).abs() > SUM_TOLERANCE { Err(TargetsError::Sum { key, sum }) } else { Ok(()) }
+    if (sum - 1.0).abs() <= SUM_TOLERANCE {
+        return Ok(());
+    }
+    Err(TargetsError::Invalid(format!(
+        "{}: probabilities sum to {sum}, expected 1\nhint: targets are probabilities, not logits",
+        name(&key)
+    )))
 }

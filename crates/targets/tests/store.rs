@@ -111,7 +111,8 @@ fn a_sparse_file_gives_back_buckets() {
     }
     let error = back.batch(&small_keys()[..1], Temperature::new(3.0).unwrap()).unwrap_err().to_string();
     assert!(error.starts_with("soft targets at T = 3, found T = 1, 4\nhint"), "{error}");
-    assert!(matches!(back.dense_batch(&small_keys(), four), Err(TargetsError::NotDense { .. })));
+    let error = back.dense_batch(&small_keys(), four).unwrap_err().to_string();
+    assert!(error.contains("keeps some classes of a row only"), "{error}");
 }
 
 #[test]
@@ -154,22 +155,26 @@ fn a_flipped_byte_names_its_rows() {
     let last_chunk = bytes.len() - 4 * 3 - 5 * 32;
     bytes[last_chunk] ^= 1;
     std::fs::write(&path, bytes).unwrap();
-    let Err(TargetsError::Checksum { found, expected, part, .. }) = SoftTargets::open(&path) else { panic!() };
-    assert_eq!(part, "rows 384 to 399");
-    assert!(found != expected && found.len() == 64 && expected.len() == 64);
+    let error = SoftTargets::open(&path).unwrap_err().to_string();
+    let (_, checksums) = error.split_once(": rows 384 to 399: checksum ").expect(&error);
+    let (found, expected) = (&checksums[..64], &checksums[64 + ", expected ".len()..][..64]);
+    assert_ne!(found, expected);
+    assert!(error.contains("the file is damaged"), "{error}");
 }
 
 #[test]
 fn truncated_and_foreign_files_are_refused() {
     let (folder, path, bytes) = small(dense());
+    let refused = |path: &Path| SoftTargets::open(path).unwrap_err().to_string();
     for length in 0..bytes.len() {
         std::fs::write(&path, &bytes[..length]).unwrap();
-        assert!(matches!(SoftTargets::open(&path), Err(TargetsError::Format { .. })), "{length}");
+        let error = refused(&path);
+        assert!(error.contains(": found ") && error.contains(", expected "), "{length}: {error}");
     }
     std::fs::write(&path, [&bytes[..], b"more"].concat()).unwrap();
-    assert!(matches!(SoftTargets::open(&path), Err(TargetsError::Format { what: "length", .. })));
+    assert!(refused(&path).contains("length: found"));
     std::fs::write(&path, "just some text, long enough to hold a header").unwrap();
-    assert!(matches!(SoftTargets::open(&path), Err(TargetsError::Format { what: "header", .. })));
+    assert!(refused(&path).contains("header: found"));
     assert!(matches!(SoftTargets::open(&folder.path().join("absent")), Err(TargetsError::Io { .. })));
     let error = SoftTargets::open(folder.path()).unwrap_err().to_string();
     assert!(error.ends_with("header: found a folder, expected a file of soft targets"), "{error}");
@@ -217,7 +222,7 @@ fn an_interrupted_store_goes_on_where_it_was() {
     let writer = resume();
     write_chunk(&writer, 2, MANY_CLASSES);
     write_chunk(&writer, 0, MANY_CLASSES);
-    assert!(matches!(writer.finish(), Err(TargetsError::Unfinished { n_missing: 2, n_chunks: 4, .. })));
+    assert!(writer.finish().unwrap_err().to_string().ends_with("2 of 4 chunks are missing"));
     assert!(partial.exists() && !path.exists());
 
     // a chunk that was cut off by a crash, which left its checksum but not all of its content
@@ -309,10 +314,11 @@ fn targets_of_other_data_or_classes_are_refused() {
     let mut labels = info(5, dense()).labels;
     targets.check_labels(&labels).unwrap();
     labels.swap(1, 2);
-    assert!(matches!(targets.check_labels(&labels), Err(TargetsError::Labels { class: 1, .. })));
+    let refused = |labels: &[String]| targets.check_labels(labels).unwrap_err().to_string();
+    assert!(refused(&labels).starts_with("soft targets have class 1 = Some("));
     labels.swap(1, 2);
     labels.pop();
-    assert!(matches!(targets.check_labels(&labels), Err(TargetsError::Labels { class: 4, expected: None, .. })));
+    assert!(refused(&labels).starts_with("soft targets have class 4 =") && refused(&labels).ends_with("expected None"));
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! Everything that a training needs to go on after a kill, in one file that appears whole or not at all.
+//! Checkpoints: the state of a training in one file, from which it resumes after a kill with the same bits.
 //!
 //! Shuffles, views and dropout masks are functions of the seed, the epoch and the step, so their state is two
 //! numbers; weights, running statistics, the optimizer's moments and the best weights so far are tensors.
 //!
 //! The header holds the BLAKE3 hash of the whole file, computed with zeros in place of the hash's own digits. A bit that
-//! flips on the disk is therefore found, where it would otherwise be trained on and give another model.
+//! flips on the disk is therefore found; otherwise training would go on with it and give another model.
 
 use crate::{History, TrainError};
 use candle_core::{Device, Tensor};
@@ -34,7 +34,7 @@ pub(crate) struct Progress {
     pub n_optimizer_steps: u64,
     /// Wall time so far.
     pub train_seconds: f64,
-    /// Loss of the very first step, the yardstick for an exploding one.
+    /// Loss of the very first step, with which an exploding loss is compared.
     pub first_loss: Option<f64>,
     /// Complete epochs' records.
     pub history: History,
@@ -46,7 +46,7 @@ struct Header {
     /// Hash of the file, in hexadecimal digits; the first format had none.
     #[serde(default)]
     checksum: String,
-    /// What is being trained; a checkpoint of something else is not taken up.
+    /// Identity of the training; a checkpoint of another one is ignored.
     job: String,
     progress: Progress,
 }
@@ -57,17 +57,17 @@ pub(crate) struct Checkpoint {
     pub tensors: HashMap<String, Tensor>,
 }
 
-/// What stands under a checkpoint's name.
+/// The result of looking for a checkpoint.
 pub(crate) enum Found {
     /// No file, or the checkpoint of another job or format.
     Nothing,
-    /// A file that is not as it was written, and how that shows.
+    /// A file that is not as it was written, and how it differs.
     Damaged(String),
     /// The job's own.
     Checkpoint(Checkpoint),
 }
 
-/// Writes a checkpoint beside `path` and renames it into place, so that an older one survives a full disk.
+/// Writes a checkpoint under a temporary name and renames it to `path`, so that an older one survives a full disk.
 pub(crate) fn save(
     path: &Path,
     job: &str,
@@ -82,13 +82,13 @@ pub(crate) fn save(
     let place = find(&bytes, NO_CHECKSUM).expect("the header holds the place of its checksum");
     let checksum = blake3::hash(&bytes).to_hex();
     bytes[place].copy_from_slice(checksum.as_bytes());
-    write_whole(path, &bytes).map_err(|source| TrainError::Write { path: path.to_owned(), source })
+    write_whole(path, &bytes).map_err(|error| TrainError::unwritable(path, error))
 }
 
-/// What is hashed in place of the checksum itself.
+/// The digits that are hashed in place of the checksum itself.
 const NO_CHECKSUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// Where a text first stands. The header comes first in a file, so it is found there.
+/// The first occurrence of a text. The header comes first in a file, so a text of it is found there.
 fn find(bytes: &[u8], text: &str) -> Option<Range<usize>> {
     let start = bytes.windows(text.len()).position(|window| window == text.as_bytes())?;
     Some(start..start + text.len())
@@ -102,7 +102,7 @@ pub(crate) fn load(path: &Path, job: &str, device: &Device) -> Result<Found, Tra
     let mut bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Nothing),
-        Err(source) => return Err(TrainError::Read { path: path.to_owned(), source }),
+        Err(error) => return Err(TrainError::unreadable(path, error)),
     };
     let header = match read_header(&bytes) {
         Ok(header) => header,
@@ -128,7 +128,7 @@ fn read_header(bytes: &[u8]) -> Result<Header, String> {
     serde_json::from_str(header.map_or("", String::as_str)).map_err(|error| format!("no training checkpoint ({error})"))
 }
 
-/// Puts zeros in place of the checksum, as when it was computed; whether it is that of the file.
+/// Replaces the checksum by zeros, as when it was computed; returns whether it is that of the file.
 fn remove_checksum(bytes: &mut [u8], checksum: &str) -> bool {
     if checksum.len() != NO_CHECKSUM.len() {
         return false;
@@ -138,17 +138,17 @@ fn remove_checksum(bytes: &mut [u8], checksum: &str) -> bool {
     blake3::hash(bytes).to_hex().as_str() == checksum
 }
 
-/// Renames a damaged checkpoint, so that it is neither taken up nor lost; returns its new name.
+/// Renames a damaged checkpoint, so that it is neither resumed nor lost; returns its new name.
 pub(crate) fn put_aside(path: &Path) -> Result<String, TrainError> {
     let aside = path.with_extension(DAMAGED);
-    std::fs::rename(path, &aside).map_err(|source| TrainError::Write { path: path.to_owned(), source })?;
+    std::fs::rename(path, &aside).map_err(|error| TrainError::unwritable(path, error))?;
     Ok(aside.file_name().unwrap_or_default().to_string_lossy().into_owned())
 }
 
 /// Removes a checkpoint, and one that was put aside, once the trained weights are safe.
 pub fn remove_checkpoint(path: &Path) {
     for path in [path, &path.with_extension(DAMAGED)] {
-        // what stays is of no more use, but it does no harm either
+        // a file that cannot be removed is useless, but harmless
         let _ = std::fs::remove_file(path);
     }
 }

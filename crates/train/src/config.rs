@@ -1,4 +1,4 @@
-//! How one model is trained: the `training` table of generalist, specialists and student.
+//! The config of a training: the `training` table of generalist, specialists and student.
 
 use crate::{OptimizerConfig, ScheduleConfig};
 use schemars::JsonSchema;
@@ -59,13 +59,13 @@ const MAX_EPOCHS: usize = 1_000_000;
 const MAX_BATCH_SIZE: usize = 1 << 24;
 
 impl TrainingConfig {
-    /// Optimizer steps of each epoch over so many rows. An incomplete last batch is left out, so that every step weighs
+    /// Optimizer steps of each epoch over `n_rows` rows. An incomplete last batch is left out, so that every step weighs
     /// its examples alike.
     pub fn steps_per_epoch(&self, n_rows: usize) -> usize {
         (n_rows / self.batch_size).max(1)
     }
 
-    /// Examples that all epochs over so many rows show, unless the training stops early.
+    /// Examples seen in all epochs over `n_rows` rows, unless the training stops early.
     pub fn n_examples_seen(&self, n_rows: usize) -> usize {
         self.n_epochs * n_rows.min(self.steps_per_epoch(n_rows) * self.batch_size)
     }

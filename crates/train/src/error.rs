@@ -1,12 +1,12 @@
-//! What can go wrong in training.
+//! The error of this crate.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use stillhouse_data::DataError;
 
 /// A failure of one model's training, or its interruption.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    /// The user asked to stop; a checkpoint was written if one was asked for.
+    /// Stopped by the user, after writing the checkpoint if the job has a path for one.
     #[error("interrupted")]
     Interrupted,
     /// Loss or gradient stopped being a finite number.
@@ -27,14 +27,6 @@ pub enum TrainError {
         step: usize,
         /// at that step
         learning_rate: f64,
-    },
-    /// Variables that the backward pass does not reach.
-    #[error("{model}: no usable gradient reaches {}; this is a bug in the model's operations", variables.join(", "))]
-    GradientGap {
-        /// the model in training
-        model: String,
-        /// names of the variables
-        variables: Vec<String>,
     },
     /// A training split too small for one step.
     #[error("{model}: nothing to train on: {n_rows} rows")]
@@ -65,23 +57,14 @@ pub enum TrainError {
         /// what was found
         what: String,
     },
-    /// A checkpoint or weights that the system refuses to read.
-    #[error("{}: cannot be read", path.display())]
-    Read {
-        /// the file
-        path: PathBuf,
+    /// A file that the system refuses to read or write, or a bug of this program.
+    #[error("{message}")]
+    Failed {
+        /// what failed, and where
+        message: String,
         /// the system's answer
         #[source]
-        source: std::io::Error,
-    },
-    /// A checkpoint or weights that cannot be written.
-    #[error("{}: cannot be written", path.display())]
-    Write {
-        /// the file
-        path: PathBuf,
-        /// the system's answer
-        #[source]
-        source: std::io::Error,
+        source: Option<std::io::Error>,
     },
     /// Reading examples failed.
     #[error(transparent)]
@@ -92,4 +75,16 @@ pub enum TrainError {
     /// A tensor operation failed.
     #[error("tensor operation failed")]
     Tensor(#[from] candle_core::Error),
+}
+
+impl TrainError {
+    /// A checkpoint or weights that the system refuses to read.
+    pub(crate) fn unreadable(path: &Path, source: std::io::Error) -> Self {
+        Self::Failed { message: format!("{}: cannot be read", path.display()), source: Some(source) }
+    }
+
+    /// A checkpoint or weights that cannot be written.
+    pub(crate) fn unwritable(path: &Path, source: std::io::Error) -> Self {
+        Self::Failed { message: format!("{}: cannot be written", path.display()), source: Some(source) }
+    }
 }

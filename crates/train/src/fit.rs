@@ -1,4 +1,8 @@
-//! The one training loop.
+//! The training loop of generalist, specialists and student.
+//!
+//! An epoch draws its rows from the [`Sampler`], a step computes the [`Objective`]'s loss, walks back over the tape, clips,
+//! and updates the parameters. Checkpoints are written between steps; the random state is a function of seed, epoch and
+//! step, so a resumed training has the same bits as an undisturbed one.
 
 use crate::checkpoint::{self, Found, Progress, checkpoint_error};
 use crate::inputs::{model_input, text_encoder};
@@ -19,28 +23,28 @@ use stillhouse_models::{Mode, Model};
 use stillhouse_ops::optimizer::{clip_factor, global_norm};
 use stillhouse_ops::{DropoutKey, Gradient, Tape, gradient_coverage, record};
 
-/// One training: what, on which rows, towards which objective.
+/// One training: its rows, objective, config and seed.
 #[derive(Clone, Debug)]
 pub struct FitJob<'a> {
     /// Name for messages, for example `specialist_3`.
     pub name: &'a str,
-    /// Identity of the training, so that a checkpoint of another one is not taken up.
+    /// Identity of the training: a checkpoint of another one is ignored.
     pub key: &'a str,
     /// Epochs, batches, optimizer, schedule.
     pub config: &'a TrainingConfig,
     /// Training rows.
     pub split: &'a Split,
-    /// Which of them an epoch shows.
+    /// The rows that an epoch trains on.
     pub sampler: &'a Sampler,
-    /// In which augmented view.
+    /// The augmented view of each epoch.
     pub views: ViewPolicy,
-    /// What to match.
+    /// The loss.
     pub objective: &'a Objective,
     /// Held-out rows for early stopping and for the record.
     pub validation: Option<&'a Validation>,
     /// Root of shuffles and dropout.
     pub seed: Seed,
-    /// Where to keep the state for a resume.
+    /// File of the checkpoint, if the training is to be resumable.
     pub checkpoint: Option<&'a Path>,
 }
 
@@ -59,17 +63,17 @@ const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(20);
 const EXPLODED: f64 = 1e3;
 /// Batches that wait ready for the loop.
 const N_PREFETCH: usize = 4;
-/// Batches in memory at a time: those that wait, one that is being read, and the one that is trained on.
+/// Batches in memory at a time: the waiting ones, one that is being read, and the one that is trained on.
 pub const BATCHES_IN_FLIGHT: usize = N_PREFETCH + 2;
 
 /// Trains a model in place; resumes from the job's checkpoint if there is one.
 ///
-/// Runs in the caller's rayon pool, or where the monitor moves its epochs ([`Monitor::run_epoch`]). The weights that result depend on the job and the model's initial weights alone,
-/// not on threads, and not on interruptions.
+/// Runs in the caller's rayon pool, or where the monitor moves its epochs ([`Monitor::run_epoch`]). The final weights depend
+/// on the job and the model's initial weights alone, not on threads, and not on interruptions.
 ///
 /// # Errors
-/// [`TrainError::Interrupted`] when the monitor asks for it, after writing the checkpoint; a diverging loss; examples
-/// or targets that cannot be read.
+/// [`TrainError::Interrupted`] when the monitor is interrupted, after writing the checkpoint; a diverging loss; examples,
+/// targets or checkpoints that cannot be read or written.
 pub fn fit(model: &Model, job: &FitJob<'_>, monitor: &dyn Monitor) -> Result<FitSummary, TrainError> {
     let mut training = Training::start(model, job, monitor)?;
     while !training.is_finished() {
@@ -191,13 +195,17 @@ impl<'a> Training<'a> {
             let named: Vec<_> = trained.map(|param| (param.name.clone(), param.var.clone())).collect();
             let variables = gradient_coverage(&gradients, &named)?;
             if !variables.is_empty() {
-                return Err(TrainError::GradientGap { model: self.job.name.to_owned(), variables });
+                let (name, variables) = (self.job.name, variables.join(", "));
+                let message =
+                    format!("{name}: no usable gradient reaches {variables}; this is a bug in the model's operations");
+                return Err(TrainError::Failed { message, source: None });
             }
         }
         Ok(in_order(&mut gradients, params)?)
     }
 
-    /// A misaligned store of soft targets shows here: its most probable classes would match the labels by chance only.
+    /// Measures how often the soft targets' most probable class is the label: a store that is misaligned with the data would
+    /// match by chance only.
     fn report_first_batch(&self, batch: &Batch, monitor: &dyn Monitor) {
         if let Some((share, n)) = self.job.objective.target_label_agreement(batch) {
             monitor.note(&format!("soft targets name the label of {:.0} % of the first {n} examples", 100.0 * share));

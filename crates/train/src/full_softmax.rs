@@ -1,5 +1,5 @@
 //! The loss of a specialist with an output for every class (paper, sec. 6.1): hard labels on its own classes, the
-//! generalist's soft targets on all others, so that it keeps what the generalist knows outside its cluster.
+//! generalist's soft targets on all others, so that it keeps the generalist's predictions outside its cluster.
 //!
 //! B examples of a batch, C classes.
 
@@ -12,8 +12,8 @@ use stillhouse_data::Batch;
 use stillhouse_models::Model;
 use stillhouse_ops::loss;
 
-/// Mean cross entropy of logits `[B, C]` with these targets at `T = 1`. The generalist sees the very inputs of the
-/// batch, augmentation included; texts are encoded alike for both.
+/// Mean cross entropy of logits `[B, C]` with these targets at `T = 1`. The generalist predicts on the inputs of the batch
+/// themselves, augmentation included.
 pub(crate) fn full_softmax_loss(
     logits: &Tensor,
     batch: &Batch,

@@ -1,4 +1,4 @@
-//! What a training was like, epoch by epoch.
+//! The history of a training, epoch by epoch, and its summary.
 
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +35,7 @@ pub struct History {
 }
 
 impl History {
-    /// Adds an epoch; whether it is the best one so far.
+    /// Adds an epoch; returns whether it is the best one so far.
     pub fn push(&mut self, record: EpochRecord) -> bool {
         let best_loss = self.best().and_then(|best| best.valid_loss);
         let improves = match (record.valid_loss, best_loss) {
@@ -61,7 +61,7 @@ impl History {
     }
 }
 
-/// What [`fit`](crate::fit) did.
+/// The summary of a training, as [`fit`](crate::fit) returns it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FitSummary {
     /// Epoch by epoch.

@@ -1,4 +1,4 @@
-//! From what a split holds to what a model takes: numbers as they are, texts as the ids of the model's own encoder.
+//! Inputs of models from rows of a split: numbers as they are, texts as the ids of the model's own encoder.
 //!
 //! Shapes: `B` examples, `H`, `W` height and width, `C` channels, `F` features.
 

@@ -1,11 +1,11 @@
 //! Training: one loop for generalist, specialist and student.
 //!
-//! The three roles differ in the rows that they see ([`Sampler`]), the weights that they start from and what they are
-//! asked to match ([`Objective`]); [`fit`] is the same for all. Around it stand the schedules, the optimizer with its
-//! resumable state, predictions in bulk and the metrics of a row of probabilities.
+//! The three roles differ in the rows that they see ([`Sampler`]), the weights that they start from and the loss
+//! ([`Objective`]); [`fit`] is the same for all. The crate also has the learning rate schedules, the optimizer with its
+//! resumable state, predictions of whole splits and metrics.
 //!
-//! **Absent on purpose:** a generic trainer. Nothing here knows of stages, run directories or terminals: progress
-//! goes to a [`Monitor`], checkpoints to the one path that the caller names.
+//! **Absent on purpose:** a generic trainer; stages, run directories and terminals. Progress goes to a [`Monitor`],
+//! checkpoints to the one path that the caller names.
 
 mod checkpoint;
 mod config;
@@ -41,7 +41,7 @@ pub use sampler::{Sampler, ViewPolicy};
 pub use schedule::ScheduleConfig;
 pub use weights::{load_weights, save_weights};
 
-/// Where tensors live; the crates above name devices without knowing the tensor library.
+/// The device of tensors, re-exported so that other crates need not depend on the tensor library.
 pub use candle_core::Device;
 /// Keeps freed tensors in the process, so that their pages are not faulted in again at each step.
 pub use stillhouse_ops::keep_freed_memory;

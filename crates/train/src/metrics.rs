@@ -22,7 +22,7 @@ pub struct Metrics {
 const PROB_FLOOR: f64 = 1e-30;
 const N_CALIBRATION_BINS: usize = 15;
 
-/// What is kept of one prediction: enough for every metric, in a few bytes whatever the number of classes.
+/// The record of one prediction: enough for every metric, in a few bytes for any number of classes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PredictionRecord {
     /// The most probable class; the lowest number of several equals.

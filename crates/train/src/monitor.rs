@@ -1,4 +1,4 @@
-//! Where a training's progress goes, and how it learns that it should stop.
+//! The monitor of a training: receives its progress, interrupts it, and chooses its threads.
 
 use crate::EpochRecord;
 
@@ -13,28 +13,28 @@ pub struct StepInfo {
     pub loss: f64,
 }
 
-/// Receives progress, and may say on which threads to go on; called from the thread that trains.
+/// Receives progress and may interrupt; called from the thread that trains.
 pub trait Monitor: Sync {
     /// After every step.
     fn step(&self, info: &StepInfo);
     /// After every epoch, of `n_epochs`.
     fn epoch(&self, record: &EpochRecord, n_epochs: usize);
-    /// A plain sentence that the user should see.
+    /// A sentence for the user.
     fn note(&self, text: &str);
-    /// A sentence about something that went wrong and was mended: it belongs into the report too.
+    /// A sentence about something that went wrong and was repaired; it belongs in the report too.
     fn warn(&self, text: &str) {
         self.note(text);
     }
     /// Whether to write a checkpoint and stop.
     fn is_interrupted(&self) -> bool;
-    /// Runs an epoch, once, in the rayon pool of its choice: the caller's, unless an implementation knows of more threads
-    /// that have become free since the last one.
+    /// Runs an epoch, once, in the rayon pool of its choice: the caller's, unless an implementation has more threads that
+    /// have become free since the last epoch.
     fn run_epoch(&self, epoch: &mut (dyn FnMut() + Send)) {
         epoch();
     }
 }
 
-/// A monitor that hears nothing and never interrupts.
+/// A monitor that ignores progress and never interrupts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 

@@ -1,4 +1,4 @@
-//! What a model is asked to match: hard labels, its specialist's labels, or soft targets.
+//! The objective of a training: hard labels, a specialist's labels, or soft targets.
 //!
 //! B examples of a batch, C classes of the dataset, L classes of a specialist. Gradients of the soft term shrink as
 //! `1/T^2`; the operation multiplies it by `T^2`, so weights need no change when the temperature does
@@ -17,7 +17,7 @@ use stillhouse_ops::loss::{self, NO_LABEL, SparseTargets};
 use stillhouse_ops::{add, scale};
 use stillhouse_targets::{SoftTargets, TargetBatch, TargetsError};
 
-/// The task of one training.
+/// The loss of one training, and the targets that it needs.
 #[derive(Clone, Debug)]
 pub enum Objective {
     /// Cross entropy with the label, as the model numbers it.
@@ -29,7 +29,7 @@ pub enum Objective {
         /// source of the soft targets, with the same outputs
         generalist: Arc<Model>,
     },
-    /// Soft targets beside the hard labels.
+    /// Soft targets together with the hard labels.
     Distillation {
         /// merged or single-teacher distributions, by example and view
         targets: Arc<SoftTargets>,
@@ -48,7 +48,7 @@ pub enum LabelView {
 }
 
 impl LabelView {
-    /// The output that stands for a class.
+    /// The output of a class.
     pub fn output(&self, class: ClassId) -> u32 {
         match self {
             Self::Global => class.0,

@@ -1,4 +1,4 @@
-//! Update rules with state that can be saved and restored, so that a resumed training continues to the bit.
+//! Optimizers with state that can be saved and restored, so that a resumed training continues with the same bits.
 
 use candle_core::Tensor;
 use rayon::prelude::*;
@@ -24,14 +24,14 @@ pub enum OptimizerConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SgdConfig {
-    /// Share of the last step that goes on.
+    /// Share of the last step that is added to the next one.
     #[serde(default = "default_momentum")]
     pub momentum: f64,
     /// Look ahead by one momentum step (Nesterov).
     #[serde(default)]
     pub nesterov: bool,
-    /// Weights shrink by the learning rate times this in each step, beside the momentum. Where a program adds the decay to
-    /// the gradient, as PyTorch does, the same effect has a value of `1 - momentum` times this one.
+    /// Weights shrink by the learning rate times this in each step, outside of the momentum. A program that adds the decay to
+    /// the gradient, as PyTorch does, needs `1 - momentum` times this value for the same effect.
     #[serde(default)]
     pub weight_decay: f64,
 }
@@ -126,7 +126,7 @@ pub(crate) fn in_order(gradients: &mut Gradients, params: &[Param]) -> candle_co
     params.iter().map(gradient).collect()
 }
 
-/// An update rule at work: its state for each parameter, in the model's order.
+/// An optimizer with its state for each parameter, in the model's order.
 pub(crate) struct Optimizer {
     config: OptimizerConfig,
     state: Vec<Tensor>,
@@ -153,7 +153,7 @@ impl Optimizer {
         gradient_scale: f64,
     ) -> candle_core::Result<()> {
         self.n_steps += 1;
-        // small parameters side by side, large ones in chunks: no thread waits between two of them
+        // small parameters in parallel, large ones in chunks: no thread waits between two of them
         let parts = params.par_iter().zip(gradients).zip(&self.state);
         parts.try_for_each(|((param, gradient), state)| match gradient {
             Some(gradient) => {

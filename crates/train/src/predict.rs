@@ -1,4 +1,6 @@
-//! Predictions for whole splits.
+//! Predictions of models for whole splits.
+//!
+//! N rows of a split, B rows of a batch, F features of a head.
 
 use crate::TrainError;
 use crate::inputs::{encode_texts, model_input, read_inputs, reads_alike};
@@ -10,12 +12,12 @@ use stillhouse_data::{Inputs, Split};
 use stillhouse_models::{Mode, Model, ModelInput};
 use stillhouse_ops::softmax_rows;
 
-/// Examples in one forward pass. A constant, so that a prediction does not depend on how it was asked for.
+/// Examples in one forward pass. A constant, so that a prediction does not depend on the batch of the caller.
 pub const PREDICTION_BATCH: usize = 128;
 
 /// Probabilities `[N, n_outputs]` at `T = 1` for every row of a split, in its order.
 ///
-/// Batches run side by side in the rayon pool of the caller.
+/// Batches run in parallel in the rayon pool of the caller.
 ///
 /// # Errors
 /// Examples that cannot be read, or a model that does not fit them.
@@ -28,8 +30,8 @@ pub fn predict_proba(model: &Model, split: &Split, view: Option<ViewId>) -> Resu
     Ok(batches.concat())
 }
 
-/// The records of every row of a split, `output` telling which output stands for a label. Memory does not grow with
-/// the number of classes times that of examples.
+/// The records of every row of a split; `output` maps a label to its output. Memory does not grow with the number of
+/// classes times that of examples.
 ///
 /// # Errors
 /// As [`predict_proba`].

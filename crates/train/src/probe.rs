@@ -1,4 +1,4 @@
-//! How long one example takes to train on, measured on a few steps that are thrown away.
+//! Measures the time of training on one example, in a few steps whose result is discarded.
 
 use crate::inputs::{model_input, read_inputs, text_encoder};
 use crate::objective::scalar;
@@ -15,7 +15,7 @@ const N_MEASURED_STEPS: usize = 3;
 
 /// Seconds for forward, backward and update of one example in the caller's pool: the median of a few steps on examples of
 /// the split, spread over it, or on made-up ones where the model does not read the split (a head alone) or cannot yet (its
-/// tokenizer is not trained). The model's weights move: give one that is not needed any more.
+/// tokenizer is not trained). The steps change the model's weights: give a model that is not needed any more.
 ///
 /// # Errors
 /// A failing tensor operation, or examples that cannot be read.
@@ -51,7 +51,7 @@ pub fn seconds_per_example(model: &Model, config: &TrainingConfig, split: &Split
 const N_NGRAMS: usize = 128;
 const N_TOKENS: usize = 32;
 
-/// Examples of usual size: numbers that are all alike, or texts whose ids are spread over all that the model knows.
+/// Made-up examples of usual size: equal numbers, or texts whose ids are spread over the whole table.
 fn made_up_inputs(model: &Model, n_examples: usize) -> Result<ModelInput, TrainError> {
     let rows = |n_ids: usize, n_known: usize| {
         let id = |row: usize, place: usize| (spread(row * n_ids + place) % n_known.max(1) as u64) as u32;
@@ -66,7 +66,7 @@ fn made_up_inputs(model: &Model, n_examples: usize) -> Result<ModelInput, TrainE
     })
 }
 
-/// Steps of the golden ratio, which land everywhere alike.
+/// The golden ratio's fraction: multiples of it modulo 1 are spread evenly.
 fn spread(index: usize) -> u64 {
     (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
 }

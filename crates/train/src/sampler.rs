@@ -1,4 +1,4 @@
-//! Which rows a model sees in an epoch, in which order, and in which view.
+//! The sampler of a training: the rows of an epoch, their order, and their augmented view.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::RngCore;
@@ -20,7 +20,7 @@ pub enum Sampler {
     },
 }
 
-/// Which augmented view of an example an epoch shows.
+/// The augmented view of an example in each epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ViewPolicy {
     /// The example as it is.

@@ -62,7 +62,7 @@ pub struct StepSchedule {
     pub learning_rate: f64,
     /// Epochs after which the rate is multiplied, ascending.
     pub milestones: Vec<usize>,
-    /// What it is multiplied by.
+    /// The factor.
     #[serde(default = "default_step_factor")]
     pub factor: f64,
     /// Epochs of linear warm-up.

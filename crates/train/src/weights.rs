@@ -1,4 +1,4 @@
-//! A trained model's numbers in a file, for the stages of a run; shipped models have whole folders.
+//! Weights files: parameters and running statistics of a model, for the stages of a run. Shipped models have folders.
 
 use crate::TrainError;
 use crate::checkpoint::checkpoint_error;
@@ -13,7 +13,7 @@ use stillhouse_models::Model;
 pub fn save_weights(path: &Path, model: &Model) -> Result<(), TrainError> {
     let state = model.state_dict()?;
     let bytes = safetensors::serialize(state, None).map_err(|error| checkpoint_error(path, &error))?;
-    write_whole(path, &bytes).map_err(|source| TrainError::Write { path: path.to_owned(), source })
+    write_whole(path, &bytes).map_err(|error| TrainError::unwritable(path, error))
 }
 
 /// Fills a model with the numbers of a file that [`save_weights`] wrote.
@@ -21,7 +21,7 @@ pub fn save_weights(path: &Path, model: &Model) -> Result<(), TrainError> {
 /// # Errors
 /// A file that cannot be read or holds another model's weights.
 pub fn load_weights(path: &Path, model: &Model) -> Result<(), TrainError> {
-    let bytes = std::fs::read(path).map_err(|source| TrainError::Read { path: path.to_owned(), source })?;
+    let bytes = std::fs::read(path).map_err(|error| TrainError::unreadable(path, error))?;
     let tensors = candle_core::safetensors::load_buffer(&bytes, model.device());
     Ok(model.load_state(tensors.map_err(|error| checkpoint_error(path, &error))?)?)
 }

@@ -1,8 +1,8 @@
 //! The `[clustering]` section of a config.
 
 use super::constraints::Limits;
-use super::error::ClusterClassesError;
 use crate::affinity::AffinityKind;
+use crate::error::EnsembleError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -75,9 +75,9 @@ pub enum ClusteringMethod {
     Spectral(ClusterCount),
     /// Clusters grown from the most confused pairs, which may overlap (Arnold 2016).
     GreedyPairs(ClusterCount),
-    /// The two most affine clusters joined again and again (average linkage).
+    /// Agglomerative clustering: the two most affine clusters are joined until enough are left (average linkage).
     Agglomerative(ClusterCount),
-    /// Sets drawn at random: the control that tells whether confusable clusters matter.
+    /// Sets drawn at random: the control experiment for clusters of confusable classes.
     Random(ClusterCount),
     /// Superclasses from a file.
     Hierarchy(HierarchyConfig),
@@ -87,7 +87,7 @@ pub enum ClusteringMethod {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterCount {
-    /// Number of clusters asked for; a cluster of one class is merged into another, so there may be fewer. Without it,
+    /// Number of clusters; a cluster of one class is merged into another, so there may be fewer. Without it,
     /// as many as `max_classes` and `coverage` make necessary.
     #[serde(default)]
     pub n_clusters: Option<usize>,
@@ -135,12 +135,16 @@ impl ClusteringConfig {
     ///
     /// # Errors
     /// Too few or too many classes, more clusters than classes, clusters that cannot hold every class often enough.
-    pub fn check(&self, n_classes: usize) -> Result<(), ClusterClassesError> {
+    pub fn check(&self, n_classes: usize) -> Result<(), EnsembleError> {
         let limits = Limits::new(n_classes, self)?;
         if matches!(self.method, ClusteringMethod::Spectral(_)) && n_classes > MAX_SPECTRAL {
-            return Err(ClusterClassesError::TooManyClasses { method: "spectral", n_classes, most: MAX_SPECTRAL });
+            let message = format!(
+                "spectral needs a matrix of all pairs of classes, possible up to {MAX_SPECTRAL} classes, found {n_classes}\n\
+                 hint: method \"online_k_means\" needs none"
+            );
+            return Err(EnsembleError::of_key("method.kind", message));
         }
-        // no method makes more clusters than it is asked for
+        // no method makes more clusters than configured
         match self.n_clusters(n_classes) {
             Some(n_clusters) if !limits.allow(n_clusters) => Err(limits.no_room(n_clusters)),
             _ => Ok(()),

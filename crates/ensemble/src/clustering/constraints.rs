@@ -1,14 +1,14 @@
-//! From groups of classes to clusters that specialists can be trained on.
+//! Turns groups of classes into clusters within the limits of the config.
 //!
 //! C classes, K clusters. In this order: no cluster above `max_classes` (the members that fit least move on), none of a
 //! single class (it joins the cluster that it fits best), every class in `coverage` clusters (extra memberships where
-//! they fit best). A cluster never holds all classes: its dustbin would stand for nothing.
+//! they fit best). A cluster never holds all classes: its dustbin would have no class.
 
 use super::config::ClusteringConfig;
-use super::error::ClusterClassesError;
 use super::similarity::Similarity;
+use crate::error::EnsembleError;
 
-/// What every clustering has to keep to.
+/// The limits of a clustering: size of a cluster and coverage of a class.
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
     pub(super) n_classes: usize,
@@ -17,18 +17,26 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    pub(super) fn new(n_classes: usize, config: &ClusteringConfig) -> Result<Self, ClusterClassesError> {
+    pub(super) fn new(n_classes: usize, config: &ClusteringConfig) -> Result<Self, EnsembleError> {
         let at_least = |key, value, at_least| {
-            if value < at_least { Err(ClusterClassesError::TooSmall { key, value, at_least }) } else { Ok(()) }
+            if value >= at_least {
+                return Ok(());
+            }
+            Err(EnsembleError::of_key(key, format!("{key} = {value}, expected at least {at_least}")))
         };
         at_least("coverage", config.coverage, 1)?;
         at_least("max_classes", config.max_classes.unwrap_or(2), 2)?;
         let n_clusters = config.n_clusters(n_classes);
         if let Some(n_clusters) = n_clusters.filter(|n_clusters| !(1..=n_classes).contains(n_clusters)) {
-            return Err(ClusterClassesError::NClusters { n_clusters, n_classes });
+            let message =
+                format!("{n_clusters} clusters of {n_classes} classes\nhint: ask for 1 to {n_classes} clusters");
+            return Err(EnsembleError::of_key("method.n_clusters", message));
         }
         if n_classes < 3 {
-            return Err(ClusterClassesError::TooFewClasses { n_classes });
+            return Err(EnsembleError::new(format!(
+                "{n_classes} classes, expected at least 3: a specialist knows at least 2 classes and keeps a dustbin for \
+                 others"
+            )));
         }
         // Extra memberships go where they fit best; without a bound one cluster would take nearly all of them.
         let even = |n_clusters: usize| (n_classes * config.coverage).div_ceil(n_clusters);
@@ -52,9 +60,14 @@ impl Limits {
     }
 
     /// The error of clusters that do not allow it.
-    pub(super) fn no_room(&self, n_clusters: usize) -> ClusterClassesError {
+    pub(super) fn no_room(&self, n_clusters: usize) -> EnsembleError {
         let Self { n_classes, max_classes, coverage } = *self;
-        ClusterClassesError::NoRoom { n_clusters, max_classes, n_classes, coverage }
+        let message = format!(
+            "{n_clusters} clusters of at most {max_classes} classes cannot hold {n_classes} classes {coverage} times each\n\
+             hint: ask for more clusters, a larger max_classes (below {n_classes}) or a smaller coverage"
+        );
+        // a single cluster cannot hold every class, however large it may be
+        EnsembleError::of_key(if n_clusters == 1 { "method.n_clusters" } else { "max_classes" }, message)
     }
 }
 
@@ -63,7 +76,7 @@ pub(super) fn apply(
     mut clusters: Vec<Vec<usize>>,
     similarity: &Similarity,
     limits: &Limits,
-) -> Result<Vec<Vec<usize>>, ClusterClassesError> {
+) -> Result<Vec<Vec<usize>>, EnsembleError> {
     clusters.retain(|cluster| !cluster.is_empty());
     if !limits.allow(clusters.len()) {
         return Err(limits.no_room(clusters.len()));
@@ -106,7 +119,7 @@ fn best_with_room(class: usize, clusters: &[Vec<usize>], similarity: &Similarity
     (0..clusters.len()).filter(|index| open(&clusters[*index])).min_by(better)
 }
 
-/// A specialist for one class would have nothing to tell apart: the class joins the cluster that it fits best. Where no
+/// A specialist of one class would have nothing to distinguish: the class joins the cluster that it fits best. Where no
 /// cluster has room, or too few would be left, it is given its most similar class as company instead.
 fn merge_singletons(clusters: &mut Vec<Vec<usize>>, similarity: &Similarity, limits: &Limits) {
     while let Some(index) = clusters.iter().position(|cluster| cluster.len() == 1) {
@@ -147,7 +160,7 @@ fn still_missing(clusters: &[Vec<usize>], limits: &Limits) -> Vec<usize> {
 }
 
 /// Extra memberships until every class is in `coverage` clusters.
-fn cover(clusters: &mut [Vec<usize>], similarity: &Similarity, limits: &Limits) -> Result<(), ClusterClassesError> {
+fn cover(clusters: &mut [Vec<usize>], similarity: &Similarity, limits: &Limits) -> Result<(), EnsembleError> {
     let mut missing = still_missing(clusters, limits);
     for (_, _, cluster, class) in wishes(clusters, similarity, &missing) {
         if missing[class] > 0 && clusters[cluster].len() < limits.max_classes {

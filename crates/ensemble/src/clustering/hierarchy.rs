@@ -1,56 +1,10 @@
 //! Superclasses given by the user.
 
+use crate::error::EnsembleError;
 use std::collections::BTreeMap;
 
 /// How many names a message lists before it says "and so on".
 const N_LISTED: usize = 5;
-
-/// What a file of superclasses can have wrong with it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum HierarchyError {
-    /// A line without two fields.
-    #[error("line {line}: {text:?} is not `class<TAB>superclass`")]
-    Line {
-        /// its number, from 1
-        line: usize,
-        /// the line
-        text: String,
-    },
-    /// A class that the dataset does not have.
-    #[error("line {line}: {class:?} is not a class of the dataset")]
-    UnknownClass {
-        /// number of the line, from 1
-        line: usize,
-        /// the name
-        class: String,
-    },
-    /// A pair that was given before.
-    #[error("line {line}: {class:?} was put into {superclass:?} before")]
-    Repeated {
-        /// number of the line, from 1
-        line: usize,
-        /// the class
-        class: String,
-        /// the superclass
-        superclass: String,
-    },
-    /// Classes without a superclass.
-    #[error("{n_missing} classes have no superclass: {examples}")]
-    Missing {
-        /// how many
-        n_missing: usize,
-        /// the first of them
-        examples: String,
-    },
-    /// A hierarchy of another dataset.
-    #[error("the hierarchy is one of {got} classes, expected {expected}")]
-    Dataset {
-        /// classes of the hierarchy
-        got: usize,
-        /// classes of the affinity
-        expected: usize,
-    },
-}
 
 /// Every class with its superclass, or with several: then clusters overlap.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,22 +19,21 @@ impl Hierarchy {
     ///
     /// # Errors
     /// Lines without two fields, unknown classes, repeated pairs, classes without a superclass.
-    pub fn parse(text: &str, labels: &[String]) -> Result<Self, HierarchyError> {
+    pub fn parse(text: &str, labels: &[String]) -> Result<Self, EnsembleError> {
         let number: BTreeMap<&str, usize> =
             labels.iter().enumerate().map(|(class, name)| (name.as_str(), class)).collect();
         let mut superclasses: Vec<(String, Vec<usize>)> = Vec::new();
         let mut position: BTreeMap<&str, usize> = BTreeMap::new();
         for (index, line) in text.lines().enumerate().filter(|(_, line)| carries_data(line)) {
             let (class, superclass) = fields(index + 1, line)?;
-            let unknown = || HierarchyError::UnknownClass { line: index + 1, class: class.into() };
+            let unknown = || bad_file(format!("line {}: {class:?} is not a class of the dataset", index + 1));
             let class_number = *number.get(class).ok_or_else(unknown)?;
             let at = *position.entry(superclass).or_insert_with(|| {
                 superclasses.push((superclass.into(), Vec::new()));
                 superclasses.len() - 1
             });
             if superclasses[at].1.contains(&class_number) {
-                let (class, superclass) = (class.into(), superclass.into());
-                return Err(HierarchyError::Repeated { line: index + 1, class, superclass });
+                return Err(bad_file(format!("line {}: {class:?} was put into {superclass:?} before", index + 1)));
             }
             superclasses[at].1.push(class_number);
         }
@@ -94,14 +47,14 @@ impl Hierarchy {
         &self.superclasses
     }
 
-    pub(super) fn groups(&self, n_classes: usize) -> Result<Vec<Vec<usize>>, HierarchyError> {
+    pub(super) fn groups(&self, n_classes: usize) -> Result<Vec<Vec<usize>>, EnsembleError> {
         if self.n_classes != n_classes {
-            return Err(HierarchyError::Dataset { got: self.n_classes, expected: n_classes });
+            return Err(bad_file(format!("the hierarchy is one of {} classes, expected {n_classes}", self.n_classes)));
         }
         Ok(self.superclasses.iter().map(|(_, classes)| classes.clone()).collect())
     }
 
-    fn check_complete(&self, labels: &[String]) -> Result<(), HierarchyError> {
+    fn check_complete(&self, labels: &[String]) -> Result<(), EnsembleError> {
         let mut covered = vec![false; labels.len()];
         self.superclasses.iter().flat_map(|(_, classes)| classes).for_each(|class| covered[*class] = true);
         let missing: Vec<&str> =
@@ -113,7 +66,7 @@ impl Hierarchy {
         if missing.len() > N_LISTED {
             examples.push_str(", ...");
         }
-        Err(HierarchyError::Missing { n_missing: missing.len(), examples })
+        Err(bad_file(format!("{} classes have no superclass: {examples}", missing.len())))
     }
 }
 
@@ -122,7 +75,7 @@ fn carries_data(line: &str) -> bool {
     !line.is_empty() && !line.starts_with('#')
 }
 
-fn fields(number: usize, line: &str) -> Result<(&str, &str), HierarchyError> {
+fn fields(number: usize, line: &str) -> Result<(&str, &str), EnsembleError> {
     let line = line.trim();
     let split = line
         .split_once('\t')
@@ -131,8 +84,12 @@ fn fields(number: usize, line: &str) -> Result<(&str, &str), HierarchyError> {
         .map(|(class, superclass)| (class.trim(), superclass.trim()));
     match split {
         Some((class, superclass)) if !class.is_empty() && !superclass.is_empty() => Ok((class, superclass)),
-        _ => Err(HierarchyError::Line { line: number, text: line.into() }),
+        _ => Err(bad_file(format!("line {number}: {line:?} is not `class<TAB>superclass`"))),
     }
+}
+
+fn bad_file(message: String) -> EnsembleError {
+    EnsembleError::of_key("method.path", message)
 }
 
 #[cfg(test)]
@@ -165,6 +122,6 @@ mod tests {
         assert_eq!(error("oak\ttrees\n\noak\ttrees"), "line 3: \"oak\" was put into \"trees\" before");
         assert_eq!(error("oak\ttrees\nseal\tx"), "2 classes have no superclass: maple tree, otter");
         let other = Hierarchy::parse("a\tb", &["a".into()]).unwrap();
-        assert_eq!(other.groups(4), Err(HierarchyError::Dataset { got: 1, expected: 4 }));
+        assert_eq!(other.groups(4).unwrap_err().to_string(), "the hierarchy is one of 1 classes, expected 4");
     }
 }

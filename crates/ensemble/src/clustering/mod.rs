@@ -1,33 +1,41 @@
-//! Sets of classes that are confused with each other, each to be taught to one specialist (paper, section 5.1).
+//! Clusters of classes that the generalist confuses with each other, one for each specialist (paper, section 5.1).
 //!
 //! C classes, K clusters. Every method starts from a list of groups; the same [`constraints`] then make a clustering of
 //! them: at most `max_classes` in a cluster, never all classes and never a single one, every class in at least
 //! `coverage` clusters. All choices are made on [`similarity::Similarity`], the affinity with the classes' own
 //! variances divided out.
+//!
+//! | method | file |
+//! |---|---|
+//! | `k_means` | [`columns`]: [`k_means`] on the columns of the similarity |
+//! | `spectral` | [`spectral`]: [`k_means`] on eigenvectors |
+//! | `online_k_means` | [`online`]: one pass over a stream of predictions, for many thousands of classes |
+//! | `greedy_pairs`, `agglomerative` | [`pairs`] |
+//! | `hierarchy` | [`hierarchy`]: superclasses from a file |
+//! | `random` | [`similarity`]: the control |
 
+mod columns;
 mod config;
 mod constraints;
-mod error;
 mod hierarchy;
 mod k_means;
-mod lloyd;
 mod online;
 mod pairs;
 mod similarity;
 mod spectral;
 
 pub use config::{ClusterCount, ClusteringConfig, ClusteringMethod, Folds, HeldOutPredictions, HierarchyConfig};
-pub use error::ClusterClassesError;
-pub use hierarchy::{Hierarchy, HierarchyError};
+pub use hierarchy::Hierarchy;
 pub use online::OnlineKMeans;
 
 use crate::affinity::Affinity;
+use crate::error::EnsembleError;
 use constraints::Limits;
 use similarity::Similarity;
 use stillhouse_core::{ClassClustering, ClassId, ClassSubset, Seed};
 
 /// Classes in groups, before the limits of a clustering are applied.
-type Groups = Result<Vec<Vec<usize>>, ClusterClassesError>;
+type Groups = Result<Vec<Vec<usize>>, EnsembleError>;
 
 /// Clusters the classes as configured; the same seed gives the same clusters.
 ///
@@ -46,7 +54,7 @@ pub fn cluster_classes(
     config: &ClusteringConfig,
     hierarchy: Option<&Hierarchy>,
     seed: Seed,
-) -> Result<ClassClustering, ClusterClassesError> {
+) -> Result<ClassClustering, EnsembleError> {
     let n_classes = affinity.n_classes();
     config.check(n_classes)?;
     let limits = Limits::new(n_classes, config)?;
@@ -57,24 +65,29 @@ pub fn cluster_classes(
         constraints::apply(make(&similarity)?, &similarity, &limits)
     };
     let clusters = match &config.method {
-        ClusteringMethod::KMeans(_) => by_similarity(&|s| Ok(k_means::partition(s, n_clusters, seed)))?,
+        ClusteringMethod::KMeans(_) => by_similarity(&|s| Ok(columns::partition(s, n_clusters, seed)))?,
         ClusteringMethod::Spectral(_) => by_similarity(&|s| {
-            // eigenvectors of a finite symmetric matrix exist; should they not be found, K-means goes without
-            Ok(spectral::partition(s, n_clusters, seed).unwrap_or_else(|| k_means::partition(s, n_clusters, seed)))
+            // the eigensolver may fail to converge; K-means on the similarity needs no eigenvectors
+            Ok(spectral::partition(s, n_clusters, seed).unwrap_or_else(|| columns::partition(s, n_clusters, seed)))
         })?,
         ClusteringMethod::GreedyPairs(_) => by_similarity(&|s| Ok(pairs::greedy(s, n_clusters, &limits)))?,
         ClusteringMethod::Agglomerative(_) => by_similarity(&|s| Ok(pairs::agglomerate(s, n_clusters, &limits)))?,
-        ClusteringMethod::OnlineKMeans(_) => return Err(ClusterClassesError::NeedsPredictions),
+        ClusteringMethod::OnlineKMeans(_) => {
+            let message = "online_k_means clusters a stream of predictions, not an affinity";
+            return Err(EnsembleError::of_key("method.kind", message));
+        }
         ClusteringMethod::Random(_) => {
-            // Random preferences, and no cluster larger than an even share: blind to the model, but of like sizes.
+            // Random similarities, and no cluster larger than an even share: independent of the model, with equal sizes.
             let similarity = Similarity::random(n_classes, seed);
             let limits = limits.with_even_sizes(n_clusters);
             constraints::apply(similarity.random_partition(n_clusters, seed), &similarity, &limits)?
         }
         ClusteringMethod::Hierarchy(_) => {
-            let hierarchy = hierarchy.ok_or(ClusterClassesError::HierarchyNotRead)?;
+            let not_read =
+                || EnsembleError::of_key("method.path", "the hierarchy's file was not read before clustering");
+            let hierarchy = hierarchy.ok_or_else(not_read)?;
             let groups = hierarchy.groups(n_classes)?;
-            by_similarity(&|s| Ok(k_means::split_large(groups.clone(), s, &limits, seed)))?
+            by_similarity(&|s| Ok(columns::split_large(groups.clone(), s, &limits, seed)))?
         }
     };
     Ok(to_clustering(n_classes, clusters))

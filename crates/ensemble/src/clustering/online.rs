@@ -10,15 +10,15 @@
 
 use super::config::ClusteringConfig;
 use super::constraints::{self, Limits};
-use super::error::ClusterClassesError;
 use super::similarity::{Similarity, uniform};
+use crate::error::EnsembleError;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 use stillhouse_core::{ClassClustering, Seed};
 
 /// Examples in a batch: an estimate of covariances that is good enough to move classes by.
 const BATCH: usize = 4096;
-/// Probabilities below this add nothing that can be told from noise.
+/// Smaller probabilities are left out: they are below the noise of the covariances.
 const NEGLIGIBLE: f32 = 1e-4;
 /// The most probable classes of an example whose pairs start the clusters.
 const N_TOP: usize = 5;
@@ -47,11 +47,11 @@ pub struct OnlineKMeans {
 }
 
 impl OnlineKMeans {
-    /// Nothing seen yet.
+    /// A clustering of no predictions yet.
     ///
     /// # Errors
     /// As [`super::cluster_classes`].
-    pub fn new(n_classes: usize, config: &ClusteringConfig, seed: Seed) -> Result<Self, ClusterClassesError> {
+    pub fn new(n_classes: usize, config: &ClusteringConfig, seed: Seed) -> Result<Self, EnsembleError> {
         config.check(n_classes)?;
         let limits = Limits::new(n_classes, config)?;
         let n_clusters = config.n_clusters(n_classes).unwrap_or(1);
@@ -72,7 +72,7 @@ impl OnlineKMeans {
         })
     }
 
-    /// Takes predictions `[n, C]`, row by row; how they are cut into calls makes no difference.
+    /// Adds predictions `[n, C]`; how they are cut into calls makes no difference.
     pub fn push(&mut self, probs: &[f32]) {
         let full = BATCH * self.n_classes;
         let mut rest = probs;
@@ -89,7 +89,7 @@ impl OnlineKMeans {
         }
     }
 
-    /// How much confusion there was to learn from, as [`crate::Affinity::off_diagonal_mass`].
+    /// How much confusion the predictions hold, as [`crate::Affinity::off_diagonal_mass`].
     pub fn off_diagonal_mass(&self) -> f64 {
         let pending: f64 = self.pending.iter().map(|prob| f64::from(*prob).powi(2)).sum();
         let n_examples = self.n_examples as f64 + (self.pending.len() / self.n_classes) as f64;
@@ -100,7 +100,7 @@ impl OnlineKMeans {
     ///
     /// # Errors
     /// Limits that no clustering can meet.
-    pub fn finish(mut self) -> Result<ClassClustering, ClusterClassesError> {
+    pub fn finish(mut self) -> Result<ClassClustering, EnsembleError> {
         let batch = std::mem::take(&mut self.pending);
         if !batch.is_empty() || self.assignment.is_empty() {
             self.learn(&batch);
@@ -108,7 +108,7 @@ impl OnlineKMeans {
         let mut groups = vec![Vec::new(); self.n_clusters];
         self.assignment.iter().enumerate().for_each(|(class, cluster)| groups[*cluster].push(class));
         let similarity = Similarity::of_vectors(self.n_clusters, self.profiles());
-        super::k_means::fill_empty(&mut groups, &similarity);
+        super::columns::fill_empty(&mut groups, &similarity);
         let clusters = constraints::apply(groups, &similarity, &self.limits)?;
         Ok(super::to_clustering(self.n_classes, clusters))
     }
@@ -260,7 +260,7 @@ impl OnlineKMeans {
         (0..self.n_clusters).map(covariance).collect()
     }
 
-    /// `[C, K]`: what a class varies with, without negative entries, scaled to unit length.
+    /// `[C, K]`: covariances of a class with the clusters, negative ones set to 0, scaled to unit length.
     fn profiles(&self) -> Vec<f64> {
         let (scales, sizes) = (self.scales(), self.sizes());
         let mut profiles = Vec::with_capacity(self.cross.len());

@@ -10,7 +10,7 @@ const OVERLAP: f64 = 1.25;
 
 /// Grows `n_clusters` clusters, each from the most similar pair of classes that have none yet (after Arnold 2016): the
 /// class with the largest mean similarity to the cluster joins, whether it has a cluster already or not, until the
-/// cluster is a quarter larger than an even share. Classes that nobody asked for are left to the constraints.
+/// cluster is a quarter larger than an even share. Classes in no cluster are left to the constraints.
 pub(super) fn greedy(similarity: &Similarity, n_clusters: usize, limits: &Limits) -> Vec<Vec<usize>> {
     let n_classes = similarity.n_classes();
     let even = (n_classes * limits.coverage) as f64 / n_clusters as f64;
@@ -33,7 +33,7 @@ pub(super) fn greedy(similarity: &Similarity, n_clusters: usize, limits: &Limits
         cluster.iter().for_each(|class| n_memberships[*class] += 1);
         clusters.push(cluster);
     }
-    // few confused pairs make few clusters; classes that nobody asked for fill the missing ones
+    // few confused pairs make few clusters; classes in none of them fill the missing ones
     let mut rest: Vec<usize> = (0..n_classes).filter(|class| n_memberships[*class] == 0).collect();
     while clusters.len() < n_clusters && !limits.allow(clusters.len()) {
         let n_now = rest.len().div_ceil(n_clusters - clusters.len()).max(1);
@@ -55,7 +55,7 @@ fn pairs(similarity: &Similarity) -> Vec<(usize, usize)> {
     pairs.into_iter().map(|(_, a, b)| (a, b)).collect()
 }
 
-/// Joins the two clusters with the largest mean similarity again and again, from single classes to `n_clusters`, none
+/// Joins the two clusters with the largest mean similarity until `n_clusters` are left, from single classes to `n_clusters`, none
 /// larger than allowed. Where sizes forbid every further join, the smallest clusters are dissolved.
 pub(super) fn agglomerate(similarity: &Similarity, n_clusters: usize, limits: &Limits) -> Vec<Vec<usize>> {
     let n_classes = similarity.n_classes();

@@ -1,6 +1,6 @@
 //! Affinity with the classes' own scales divided out.
 //!
-//! C classes. The raw covariance of a class that is often predicted is larger with everything, and its variance, on
+//! C classes, D dimensions of a vector. The raw covariance of a class that is often predicted is larger with everything, and its variance, on
 //! the diagonal, larger still. On raw columns K-means therefore sorts classes by how often they are predicted. Here
 //!
 //! ```text
@@ -31,7 +31,7 @@ pub(super) struct Similarity {
     n_dims: Option<usize>,
 }
 
-/// What is needed to ask many classes how they fit one cluster.
+/// A cluster, prepared for computing the mean similarity of many classes to it.
 pub(super) struct Fit<'a> {
     similarity: &'a Similarity,
     cluster: &'a [usize],
@@ -79,7 +79,7 @@ impl Similarity {
         Fit { similarity: self, cluster, sum }
     }
 
-    /// Preferences that know nothing of the model.
+    /// Random similarities, independent of the model.
     pub(super) fn random(n_classes: usize, seed: Seed) -> Self {
         let mut rng = seed.derive("random_similarity", 0).rng();
         let mut values = vec![1.0; n_classes * n_classes];

@@ -4,8 +4,8 @@
 //! eigenvectors of the Laplacian are the largest of the similarity without its diagonal. Each class becomes a row of the
 //! first K of them, scaled to unit length.
 
-use super::k_means::fill_empty;
-use super::lloyd;
+use super::columns;
+use super::k_means::{MAX_RESTARTS, Points, Start};
 use super::similarity::Similarity;
 use nalgebra::DMatrix;
 use stillhouse_core::Seed;
@@ -14,6 +14,10 @@ use stillhouse_core::Seed;
 const ISOLATED: f64 = 1e-9;
 /// Iterations of the eigensolver; it usually takes two or three for each class.
 const MAX_SWEEPS: usize = 1_000_000;
+/// K-means restarts as often as so many multiplications allow, `C K^2` for each restart, but at least 3 times. Published
+/// clusterings depend on the number of restarts.
+const RESTART_WORK: usize = 1 << 28;
+const MIN_RESTARTS: usize = 3;
 
 /// Exactly `n_clusters` groups without empty ones, or none where the eigenvectors cannot be found.
 pub(super) fn partition(similarity: &Similarity, n_clusters: usize, seed: Seed) -> Option<Vec<Vec<usize>>> {
@@ -35,16 +39,14 @@ pub(super) fn partition(similarity: &Similarity, n_clusters: usize, seed: Seed) 
         let length = row.iter().map(|value| value * value).sum::<f64>().sqrt();
         if has_company && length > ISOLATED {
             connected.push(class);
-            points.extend(row.iter().map(|value| value / length));
+            points.push(row.iter().map(|value| value / length).collect());
         }
     }
-    let mut groups = vec![Vec::new(); n_clusters];
-    let assignment = lloyd::assign(&points, n_clusters, n_clusters, seed);
-    connected.iter().zip(assignment).for_each(|(class, cluster)| groups[cluster].push(*class));
-    for class in (0..n_classes).filter(|class| connected.binary_search(class).is_err()) {
-        let smallest = (0..n_clusters).min_by_key(|cluster| groups[*cluster].len()).unwrap_or_default();
-        groups[smallest].push(class);
-    }
-    fill_empty(&mut groups, similarity);
-    Some(groups)
+    let n_centroids = n_clusters.min(points.len());
+    let work = (points.len() * n_clusters).saturating_mul(n_centroids).max(1);
+    let n_restarts = (RESTART_WORK / work).clamp(MIN_RESTARTS, MAX_RESTARTS);
+    // greedy k-means++
+    let start = Start { n_trials: 2 + (n_centroids as f64).ln() as usize, n_restarts };
+    let clusters = Points::new(&points).clusters(n_clusters, start, seed);
+    Some(columns::groups(similarity, n_clusters, &connected, clusters))
 }

@@ -1,20 +1,20 @@
-//! What the teachers of one example say, gathered by signature group, and the way back to classes.
+//! Sums the teachers' rows of one example by signature group, and spreads the solution over the classes again.
 //!
 //! C classes, G groups, M partial teachers. `a_i` is the weighted probability that teachers give class `i` by name.
 
-use super::error::MergeError;
 use super::groups::SignatureGroups;
 use super::merger::Vote;
 use super::problem::{MASS_FLOOR, Problem};
 use super::row::{scale_into, short_sum, sum};
 use super::scope::TeacherScope;
+use crate::error::EnsembleError;
 use std::sync::Arc;
 
-/// One example between its teachers' rows and the solver.
+/// One example: the masses of its groups, for the solver, and of its classes, for the merged row.
 pub(super) struct Collected<'a, P> {
     groups: Arc<SignatureGroups>,
     rest: Rest<'a, P>,
-    /// `a` of the classes that stand in [`SignatureGroups::listed`].
+    /// `a` of the classes in [`SignatureGroups::listed`].
     listed_mass: Vec<f64>,
     /// Sum of `a` over each group, `[G]`.
     mass: Vec<f64>,
@@ -25,11 +25,11 @@ pub(super) struct Collected<'a, P> {
     total: f64,
 }
 
-/// Where `a` of the classes in no set is. There can be thousands, so they are read as seldom as possible.
+/// Where `a` of the classes in no set is stored. There can be thousands of them, so they are read as seldom as possible.
 enum Rest<'a, P> {
     /// A single full teacher's row and its factor.
     Row(&'a [P], f64),
-    /// The place of the result, which holds 0 for all other classes.
+    /// The buffer of the merged row, `[C]`, which holds 0 for all other classes.
     Out,
 }
 
@@ -37,17 +37,18 @@ enum Rest<'a, P> {
 const CANCELS: f64 = 1e-3;
 
 impl<'a, P: Copy + Into<f64>> Collected<'a, P> {
-    /// Gathers the rows of the teachers that vote, each with its factor. `out` `[C]` may be used for what comes back with
-    /// [`Collected::spread`].
+    /// Sums the rows of the teachers that vote, each times its factor. `out` `[C]` is the buffer of the merged row: where
+    /// several full teachers vote, it holds `a` of the classes in no set until [`Collected::spread`].
     ///
     /// # Errors
-    /// A dustbin that stands for no class and yet has mass: `Q_m` is 0 whatever `q`, and its logarithm minus infinity.
+    /// A dustbin that has mass although the teacher's set holds every class: `Q_m` is 0 whatever `q`, and its logarithm
+    /// minus infinity.
     pub(super) fn new(
         groups: Arc<SignatureGroups>,
         scopes: &[TeacherScope],
         votes: &[Vote<'a, P>],
         out: &mut [f64],
-    ) -> Result<Self, MergeError> {
+    ) -> Result<Self, EnsembleError> {
         let is_partial = |vote: &&Vote<'_, P>| scopes[vote.teacher].partial().is_some();
         let full: Vec<&Vote<'a, P>> = votes.iter().filter(|vote| !is_partial(vote)).collect();
         let (rest, mut listed_mass, rest_mass) = collect_full(&groups, &full, out);
@@ -61,7 +62,11 @@ impl<'a, P: Copy + Into<f64>> Collected<'a, P> {
             let has_dustbin = matches!(scopes[teacher], TeacherScope::Dustbin(_));
             let dustbin = if has_dustbin { factor * row[n_own].into() } else { 0.0 };
             if dustbin > 0.0 && groups.groups_outside()[set].is_empty() {
-                return Err(MergeError::EmptyDustbin { teacher, dustbin: row[n_own].into() });
+                let dustbin: f64 = row[n_own].into();
+                return Err(EnsembleError::new(format!(
+                    "teacher {teacher} knows every class, but puts {dustbin} into its dustbin: no distribution can agree\n\
+                     hint: a specialist of every class needs a dustbin of 0; use smaller clusters"
+                )));
             }
             dustbins.push(dustbin);
             conditional.push(if has_dustbin { 0.0 } else { factor * sum });
@@ -76,7 +81,7 @@ impl<'a, P: Copy + Into<f64>> Collected<'a, P> {
         Ok(Self { groups, rest, listed_mass, mass, dustbins, conditional, total })
     }
 
-    /// The same in group coordinates, normalised.
+    /// The problem in group coordinates, normalised.
     pub(super) fn problem(&self) -> Problem<'_> {
         let normalised = |values: &[f64]| values.iter().map(|value| value / self.total).collect();
         Problem {
@@ -106,7 +111,7 @@ impl<'a, P: Copy + Into<f64>> Collected<'a, P> {
     }
 }
 
-/// What the full teachers say: where it is for the classes in no set, `a` of the listed classes, and the former's sum.
+/// Sums the full teachers' rows: `a` of the classes in no set and of the listed classes, and the sum of the former.
 fn collect_full<'a, P: Copy + Into<f64>>(
     groups: &SignatureGroups,
     full: &[&Vote<'a, P>],

@@ -1,6 +1,8 @@
-//! The merge with conditional teachers: networks that know only some classes and have no dustbin.
+//! The merge with conditional teachers: networks with outputs for some classes only and without a dustbin.
 //!
-//! Such a teacher says `p_c(i)` for `i` in `S_c`, given that the truth lies in `S_c`. Its divergence from
+//! G signature groups, M partial teachers.
+//!
+//! A conditional teacher gives `p_c(i)` for `i` in `S_c`, given that the truth lies in `S_c`. Its divergence from
 //! `q_i / Q_c`, with `Q_c = sum_{i in S_c} q_i`, adds `- sum_i w_c p_c(i) log q_i + w_c log Q_c` to equation 5. With
 //! `u = log q`, weights summing to 1 and `w_full` that of all other teachers, the whole objective is
 //!
@@ -12,11 +14,11 @@
 //! divisor is the same within a signature group, so the reduction to groups holds. Without dustbins every term is
 //! linear or a logarithm of a sum of exponentials: convex in `u`, with one minimum (the setting of "Unifying
 //! heterogeneous classifiers with distillation", Vongkulbhisal et al. 2019). With dustbins and conditional teachers
-//! together it is convex neither in `u` nor in `q`; the result is then a stationary point, reached downhill from the
-//! mean of all that is said by name.
+//! together it is convex neither in `u` nor in `q`; the result is then a stationary point, reached downhill from one step
+//! of expectation maximisation.
 //!
 //! Newton's method on `u`, in groups, with EM steps where it does not go downhill. The second derivative is a diagonal
-//! and one rank for each teacher, so a step solves a system of `M + 1` unknowns.
+//! and one rank for each teacher, so by the Woodbury identity a step solves a system of `M + 1` unknowns.
 
 use super::em;
 use super::problem::{Problem, Solution};
@@ -87,7 +89,7 @@ fn descend(problem: &Problem<'_>, probs: &[f64], objective: f64, point: &Point, 
 /// Derivatives at one distribution.
 struct Point {
     probs: Vec<f64>,
-    /// What each teacher sees, `[M]`
+    /// `[M]`: probability outside of a dustbin teacher's set, inside of a conditional one's
     seen: Vec<f64>,
     /// `[G]`: the divisor of the optimality condition
     divisors: Vec<f64>,
@@ -122,7 +124,7 @@ impl Point {
     ///
     /// `H = diag(y s) + sum_j z_j v_j v_j'`: the full teachers with `v = y` (their weight enters with a minus, and the
     /// free scale of `y` is pinned by a plus 1), dustbins with plus `D_m`, conditional teachers with minus `w_c`, each
-    /// with `v = y / Q` on what it sees.
+    /// with `v = y / Q` on the groups outside (dustbin) or inside (conditional) of its set, 0 elsewhere.
     fn newton_step(&self, problem: &Problem<'_>) -> Option<Vec<f64>> {
         let n_groups = self.probs.len();
         let n_sets = problem.groups.n_sets();

@@ -19,17 +19,17 @@ pub struct MergeConfig {
     /// How much each teacher counts.
     #[serde(default)]
     pub weights: TeacherWeights,
-    /// What is done to the merged distribution before anyone reads it.
+    /// Calibration of the merged distribution, applied before it is used anywhere.
     #[serde(default)]
     pub calibration: Calibration,
 }
 
-/// How the merged distribution is brought to say how sure it can be. Where many specialists know nothing of an example,
-/// the mean of what all say is much too flat.
+/// Calibration of the merged distribution. Where most specialists cannot tell an example's class, the merged distribution
+/// is much too flat.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Calibration {
-    /// It is taken as it is.
+    /// The merged distribution is taken as it is.
     #[default]
     None,
     /// One temperature, that of the least negative log likelihood on the validation split (Guo et al. 2017,
@@ -37,16 +37,16 @@ pub enum Calibration {
     Temperature,
 }
 
-/// How much a specialist counts against a generalist. Fitting one number for each teacher would fit the noise of the
-/// validation split; what it can tell is how far to trust specialists as a kind.
+/// Weight of a specialist relative to a generalist. All specialists have the same weight: fitting one for each would fit
+/// the noise of the validation split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum TeacherWeights {
-    /// As much (the paper's).
+    /// Specialists weigh as much as generalists (the paper's).
     Equal {},
-    /// As said.
+    /// The given weight.
     Given(GivenWeights),
-    /// As the validation split says: the one weight of all specialists with the least negative log likelihood.
+    /// The weight with the least negative log likelihood on the validation split.
     Fitted {},
 }
 
@@ -85,8 +85,6 @@ pub enum MergeRule {
     Exact,
     /// One step of expectation maximisation towards it; exact for one specialist.
     EmStep,
-    /// Expectation maximisation until nothing moves: the same minimum, slower.
-    Em,
     /// Mean of probabilities, each dustbin spread over its classes in the generalist's proportions.
     ArithmeticMean,
     /// Mean of log probabilities, dustbins spread the same way, normalised.
@@ -97,11 +95,11 @@ pub enum MergeRule {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Gate {
-    /// Every specialist, whose dustbin is evidence too: it says "none of mine".
+    /// Every specialist: its dustbin is evidence too, "none of my classes".
     ///
     /// Without fields, but with braces: serde refuses unknown keys only so.
     All {},
-    /// Those that know one of the generalist's most probable classes (the paper's gate, there with `n = 1`).
+    /// The specialists whose set holds one of the generalist's most probable classes (the paper's gate, with `n = 1`).
     TopN(TopN),
 }
 

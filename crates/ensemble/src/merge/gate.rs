@@ -1,4 +1,6 @@
-//! The gate: which specialists vote on an example.
+//! The gate: which specialists vote on an example (paper, section 5.4, step 1).
+//!
+//! C classes.
 
 use super::config::{Gate, TopN};
 use stillhouse_core::{ClassId, ClassSubset};

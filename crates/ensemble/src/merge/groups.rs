@@ -23,7 +23,7 @@ pub(super) struct SignatureGroups {
     inside: Vec<Vec<usize>>,
     /// `[M]`: the groups outside of a set, ascending.
     groups_outside: Vec<Vec<usize>>,
-    /// `[M]`: where the classes of a set stand in `listed`, in the order of the set.
+    /// `[M]`: positions of the classes of a set in `listed`, in the order of the set.
     places: Vec<Vec<u32>>,
 }
 
@@ -108,7 +108,7 @@ impl SignatureGroups {
         &self.groups_outside
     }
 
-    /// Where the classes of a set stand in [`SignatureGroups::listed`].
+    /// Positions of the classes of a set in [`SignatureGroups::listed`].
     pub(super) fn places(&self, set: usize) -> &[u32] {
         &self.places[set]
     }

@@ -1,14 +1,15 @@
-//! The same number of several examples, side by side: one lane each.
+//! Arithmetic on the same number of several examples: one lane each.
 //!
-//! Lanes never meet but in [`Lanes::any_less`], a mere question, so what a lane holds does not depend on its
-//! neighbours, and an example has the same bits alone and in company. All is inlined into the kernel that is compiled
-//! for the processor's vectors, which is why loops are `for` loops: an iterator's method may stay a function of its own.
+//! No operation mixes lanes; only [`Lanes::any_less`] reads all of them, and it decides what is computed in addition, not
+//! what a lane holds. So an example has the same bits alone and with others. Everything is inlined into the kernel that is
+//! compiled for the processor's vectors, which is why loops are `for` loops: an iterator's method may stay a function of
+//! its own.
 
 #![expect(clippy::needless_range_loop, reason = "a lane is an index into several arrays")]
 
 use std::ops::{Add, AddAssign, Div, Mul, Sub, SubAssign};
 
-/// Examples side by side: as many f64 as the widest vectors hold.
+/// Examples that are solved at once: as many f64 as the widest vectors (AVX-512) hold.
 pub(super) const LANES: usize = 8;
 
 /// One number of each of [`LANES`] examples.

@@ -1,7 +1,6 @@
-//! Cholesky factorisation of small dense matrices, those of several examples at once.
+//! Solves small systems of linear equations by Cholesky factorisation, those of several examples at once.
 //!
-//! M unknowns; matrices are row-major `[M, M]` of lanes, of which only the lower triangle is read and
-//! written.
+//! M unknowns; matrices are row-major `[M, M]` of lanes, of which only the lower triangle is read and written.
 
 use super::lanes::Lanes;
 
@@ -13,9 +12,10 @@ const ROWS: usize = 4;
 /// Solves `H x = b` for symmetric positive definite `H`. The system is `[M + 1, M]`: the rows of `H`, then `b`, which
 /// becomes `x`; `H` is overwritten.
 ///
-/// As one more row of the matrix, `b` is on its way to `x` when the factorisation is done: what is left is the
-/// substitution from the last unknown to the first. A pivot that rounding has eaten is replaced by a huge one, as
-/// interior-point codes do: its unknown stays still for this step, and the direction remains one of descent.
+/// `b` is treated as one more row of the matrix: once the factorisation `H = L L'` is done, it holds `L^-1 b`, and only
+/// the back substitution is left. A pivot that has lost all its digits to rounding is replaced by a huge one, as
+/// interior-point codes do (Wright 1999, SIAM Journal on Optimization 9): its unknown does not change in this step, and the
+/// direction remains one of descent.
 #[inline(always)]
 pub(super) fn solve_in_place(system: &mut [Lanes], n: usize) {
     for column in 0..n {
@@ -40,7 +40,7 @@ pub(super) fn solve_in_place(system: &mut [Lanes], n: usize) {
     }
 }
 
-/// Takes from `R` entries of a column what the columns before explain.
+/// Subtracts from `R` entries of a column the products of the columns before.
 #[inline(always)]
 fn reduce<const R: usize>(matrix: &mut [Lanes], n: usize, column: usize, first: usize) {
     let mut sums = [Lanes::ZERO; R];
@@ -56,8 +56,8 @@ fn reduce<const R: usize>(matrix: &mut [Lanes], n: usize, column: usize, first: 
     }
 }
 
-/// The root of the pivot, and the column divided by it. The first row's diagonal was lost while it was reduced, but the
-/// squares to its left tell it.
+/// Takes the root of the pivot and divides the column by it. The diagonal before the reduction, which the pivot is
+/// compared with, is the pivot plus the squares to its left.
 #[inline(always)]
 fn finish_column(system: &mut [Lanes], n: usize, column: usize) {
     let line = &system[column * n..][..=column];
@@ -100,16 +100,16 @@ mod tests {
     }
 
     #[test]
-    fn lanes_are_strangers_to_each_other() {
+    fn lanes_do_not_affect_each_other() {
         let scales = [1.0, 0.1, 7.0, 1e-9, 2.0, 3.0, 1e9, 0.5];
         let systems = scales.map(system);
-        let mut beside: Vec<Lanes> =
+        let mut together: Vec<Lanes> =
             (0..90).map(|index| Lanes(std::array::from_fn(|lane| systems[lane][index]))).collect();
-        solve_in_place(&mut beside, 9);
+        solve_in_place(&mut together, 9);
         for (lane, scale) in scales.into_iter().enumerate() {
             let mut alone = splat(&system(scale));
             solve_in_place(&mut alone, 9);
-            assert!(beside[81..].iter().zip(&alone[81..]).all(|(beside, alone)| beside.0[lane] == alone.0[0]));
+            assert!(together[81..].iter().zip(&alone[81..]).all(|(together, alone)| together.0[lane] == alone.0[0]));
         }
     }
 

@@ -1,5 +1,6 @@
-//! The two plain rules, for comparison: means of full distributions, each dustbin and each class that a teacher does
-//! not know filled in with the generalists' proportions.
+//! The two plain rules, for comparison: the arithmetic mean of the teachers' distributions (the linear opinion pool) and
+//! the geometric one (the logarithmic pool; Genest and Zidek 1986). A dustbin's mass, and the classes that a teacher has no
+//! output for, are filled in with the generalists' proportions.
 //!
 //! C classes.
 
@@ -9,7 +10,7 @@ use stillhouse_core::ClassSubset;
 /// Smallest probability in a logarithm, so that one teacher's zero is a strong vote and not a veto.
 const LOG_FLOOR: f64 = 1e-12;
 
-/// A teacher that is heard, its row as a distribution, and its share of all weights.
+/// A teacher that votes, its row as a distribution, and its share of all weights.
 pub(super) type Vote<'a> = (&'a TeacherScope, Vec<f64>, f64);
 
 /// Weighted mean of probabilities.

@@ -1,8 +1,9 @@
-//! From the teachers' rows to one distribution.
+//! Merges the teachers' rows of each example into one distribution, by the fastest solver that the sets allow.
+//!
+//! N examples, C classes.
 
 use super::collect::Collected;
 use super::config::{Gate, MergeConfig, MergeRule};
-use super::error::MergeError;
 use super::gate::{is_open, opening_classes};
 use super::groups::SignatureGroups;
 use super::lanes::LANES;
@@ -10,6 +11,7 @@ use super::problem::{Problem, Solution};
 use super::row::{check_result, checked_sum};
 use super::scope::TeacherScope;
 use super::{conditional, em, means, newton, scalar};
+use crate::error::EnsembleError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -62,13 +64,13 @@ pub struct Merger {
 const PROBS_AT_ONCE: usize = 1 << 18;
 const MAX_ROWS_AT_ONCE: usize = 512;
 
-/// What one thread keeps between examples: the signature groups of each set of specialists that voted together.
+/// The cache of one thread: the signature groups of each set of specialists that voted together.
 #[derive(Debug, Default)]
 pub struct MergeScratch {
     groups: BTreeMap<Vec<usize>, Arc<SignatureGroups>>,
 }
 
-/// Sets of specialists remembered; then the memory is emptied.
+/// Sets of specialists in the cache; beyond that it is emptied.
 const MAX_CACHED: usize = 1024;
 
 /// A teacher's vote on an example.
@@ -87,14 +89,14 @@ impl Merger {
     /// the weight are one of the whole.
     ///
     /// # Errors
-    /// Bad weights, subsets of other datasets, a class that no teacher knows, conditional teachers whose classes do not
-    /// hang together, a gate or rule that asks a generalist where there is none.
+    /// Bad weights, subsets of other datasets, a class that no teacher has, conditional teachers whose sets are not
+    /// connected, a gate or rule that needs a generalist where there is none.
     pub fn new(
         n_classes: usize,
         scopes: Vec<TeacherScope>,
         weights: &[f64],
         config: &MergeConfig,
-    ) -> Result<Self, MergeError> {
+    ) -> Result<Self, EnsembleError> {
         super::check::check_teachers(n_classes, &scopes, weights, config)?;
         let groups = Arc::new(SignatureGroups::new(n_classes, scopes.iter().filter_map(TeacherScope::partial)));
         Ok(Self { n_classes, scopes, weights: weights.to_vec(), config: config.clone(), groups })
@@ -110,9 +112,9 @@ impl Merger {
     /// rounding and are normalised; the gate is applied here.
     ///
     /// # Errors
-    /// Rows that are not distributions or of the wrong length, and a specialist that knows every class but gives its
-    /// dustbin a share.
-    pub fn merge<P: Copy + Into<f64>>(&self, rows: &[&[P]]) -> Result<Merged, MergeError> {
+    /// Rows that are not distributions or of the wrong length, and a specialist of every class whose dustbin is not
+    /// 0.
+    pub fn merge<P: Copy + Into<f64>>(&self, rows: &[&[P]]) -> Result<Merged, EnsembleError> {
         let mut probs = vec![0.0; self.n_classes];
         let stats = self.merge_rows(rows, &mut MergeScratch::default(), &mut probs).map_err(|(_, error)| error)?;
         Ok(Merged { probs, stats: stats[0] })
@@ -131,7 +133,7 @@ impl Merger {
         teachers: &[&[P]],
         scratch: &mut MergeScratch,
         out: &mut [f64],
-    ) -> Result<Vec<MergeStats>, (usize, MergeError)> {
+    ) -> Result<Vec<MergeStats>, (usize, EnsembleError)> {
         assert_eq!(out.len() % self.n_classes, 0, "one place for each class");
         let n_rows = out.len() / self.n_classes;
         let rows: Vec<Vec<&[P]>> = (0..n_rows).map(|row| row_of_each(teachers, row, n_rows)).collect();
@@ -167,13 +169,13 @@ impl Merger {
         Ok(n_active.into_iter().zip(&solutions).map(stats).collect())
     }
 
-    /// Checks the rows of one example, and asks the gate.
-    fn votes<'a, P: Copy + Into<f64>>(&self, rows: &[&'a [P]]) -> Result<Vec<Vote<'a, P>>, MergeError> {
+    /// Checks the rows of one example and applies the gate.
+    fn votes<'a, P: Copy + Into<f64>>(&self, rows: &[&'a [P]]) -> Result<Vec<Vote<'a, P>>, EnsembleError> {
         let sums = self.check_rows(rows)?;
         let active = self.active(rows, &sums);
         let total_weight: f64 = active.iter().map(|teacher| self.weights[*teacher]).sum();
         let n_generalists = active.iter().filter(|teacher| self.scopes[**teacher] == TeacherScope::Full).count();
-        // weights of those who vote may all be zero; then the generalists are asked in equal parts
+        // the weights of all that vote may be zero; then the generalists count in equal parts
         let factor = |teacher: usize| match total_weight > 0.0 {
             true => self.weights[teacher] / (sums[teacher] * total_weight),
             false if self.scopes[teacher] == TeacherScope::Full => 1.0 / (sums[teacher] * n_generalists as f64),
@@ -183,10 +185,10 @@ impl Merger {
         Ok(active.into_iter().map(vote).collect())
     }
 
-    fn check_rows<P: Copy + Into<f64>>(&self, rows: &[&[P]]) -> Result<Vec<f64>, MergeError> {
+    fn check_rows<P: Copy + Into<f64>>(&self, rows: &[&[P]]) -> Result<Vec<f64>, EnsembleError> {
         let (got, expected) = (rows.len(), self.scopes.len());
         if got != expected {
-            return Err(MergeError::TeacherCount { what: "rows", got, expected });
+            return Err(EnsembleError::new(format!("rows of {got} teachers, expected {expected}")));
         }
         let check = |(teacher, (row, scope)): (usize, (&&[P], &TeacherScope))| {
             checked_sum(teacher, row, scope.n_outputs(self.n_classes))
@@ -246,7 +248,7 @@ impl Merger {
         for example in others {
             solutions[example] = Some(self.solve_one(&problems[example]));
         }
-        // examples with the same groups are solved side by side
+        // examples with the same groups are solved together, in lanes
         let mut by_groups: Vec<Vec<usize>> = Vec::new();
         for example in for_newton {
             let has_these =
@@ -275,7 +277,6 @@ impl Merger {
         let step = || Solution { probs: em::step(problem, &problem.start()), n_iterations: 0, is_converged: true };
         match self.config.rule {
             MergeRule::EmStep => step(),
-            MergeRule::Em => em::solve(problem),
             _ if problem.has_conditional() => conditional::solve(problem),
             _ if problem.groups.n_sets() <= 1 => step(),
             _ if problem.groups.are_disjoint() => scalar::solve(problem),

@@ -1,6 +1,7 @@
 //! One distribution that agrees best with a generalist and its specialists (paper, section 5.4, equation 5).
 //!
-//! C classes, M specialists, L classes of one specialist, G signature groups.
+//! C classes, M partial teachers (specialists with a dustbin, or conditional ones), G signature groups; `S_m` the classes of
+//! teacher `m`, `p_m` its probabilities, `d_m` its dustbin, `w_m` its weight; `p_g`, `w_0` the generalist's.
 //!
 //! ```text
 //! minimise over q:   w_0 KL(p_g || q) + sum_m w_m KL(p_m || q_m)
@@ -15,19 +16,29 @@
 //! q_i = a_i / (1 - sum_{m: i not in S_m} D_m / Q_m)
 //! ```
 //!
-//! The denominator is the same for all classes that lie in the same sets, so `q` is `a` times one number per
-//! *signature group* ([`groups`]). One specialist has a closed form, disjoint ones leave one unknown ([`scalar`]),
-//! overlapping ones a small convex problem ([`newton`]); [`em`] is the step by step alternative. Teachers without a
-//! dustbin, which say only how their own classes compare, have their own chapter ([`conditional`]).
+//! The denominator is the same for all classes that lie in the same sets, so `q` is `a` times one number per *signature
+//! group* ([`groups`]): the solvers work on G unknowns, not on C. Several generalists are one, their weighted mean.
 //!
-//! Full teachers enter through the weighted mean of their predictions, so several generalists are one.
+//! [`merger`] chooses the solver of each example by its rule and by the sets of the teachers that vote:
+//!
+//! | teachers that vote | file | method |
+//! |---|---|---|
+//! | full ones and at most one with a dustbin | [`em`] | closed form: one step of expectation maximisation is exact |
+//! | dustbins, sets disjoint | [`scalar`] | one equation in one unknown, bracketed Newton |
+//! | dustbins, sets overlap | [`newton`] | primal-dual Newton: each step solves an `[M, M]` system ([`linear`]), eight examples at once ([`lanes`]) |
+//! | a conditional one among them | [`conditional`] | Newton on `log q`, with steps of [`em`] where it does not descend |
+//! | any; rule `em_step` | [`em`] | one step of expectation maximisation, an approximation |
+//! | any; rules of means | [`means`] | arithmetic or geometric mean, without equation 5 |
+//!
+//! The other files prepare an example and finish it: [`check`] refuses teachers that cannot be merged, [`gate`] chooses the
+//! specialists that vote, [`row`] checks and scales single rows, [`collect`] sums the rows by signature group and spreads
+//! the solution over the classes again, [`problem`] is what the solvers share.
 
 mod check;
 mod collect;
 mod conditional;
 mod config;
 mod em;
-mod error;
 mod gate;
 mod groups;
 mod lanes;
@@ -41,6 +52,5 @@ mod scalar;
 mod scope;
 
 pub use config::{Calibration, Gate, GivenWeights, MergeConfig, MergeRule, Soften, TeacherWeights, TopN};
-pub use error::MergeError;
 pub use merger::{MergeScratch, MergeStats, Merged, Merger};
 pub use scope::TeacherScope;

@@ -1,6 +1,6 @@
-//! The merge in group coordinates.
+//! The problem that the solvers minimise, in group coordinates, and its solution.
 //!
-//! C classes, M partial teachers (dustbin or conditional), G signature groups. Weights are normalised, so masses and
+//! M partial teachers (dustbin or conditional), G signature groups. Weights are normalised, so masses and
 //! dustbins together sum to 1.
 
 use super::groups::SignatureGroups;
@@ -9,7 +9,7 @@ use super::groups::SignatureGroups;
 /// split among the classes would not be unique.
 pub(super) const MASS_FLOOR: f64 = 1e-12;
 
-/// What all teachers say about one example.
+/// Equation 5 for one example, in group coordinates.
 pub(super) struct Problem<'a> {
     pub(super) groups: &'a SignatureGroups,
     /// `A`, `[G]`: weighted probability that teachers give by name

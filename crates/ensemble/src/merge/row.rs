@@ -1,6 +1,6 @@
-//! Passes over one teacher's row of probabilities, compiled for the processor's vectors.
+//! Checks, sums and scales single rows of probabilities, compiled for the processor's vectors.
 
-use super::error::MergeError;
+use crate::error::EnsembleError;
 use crate::predictions::SUM_TOLERANCE;
 use pulp::{Arch, NullaryFnOnce};
 
@@ -86,9 +86,14 @@ impl<P: Copy + Into<f64>> NullaryFnOnce for Scale<'_, P> {
 }
 
 /// Refuses what is not a distribution over `expected` outputs; returns the sum, so that the caller can divide by it.
-pub(super) fn checked_sum<P: Copy + Into<f64>>(teacher: usize, row: &[P], expected: usize) -> Result<f64, MergeError> {
+pub(super) fn checked_sum<P: Copy + Into<f64>>(
+    teacher: usize,
+    row: &[P],
+    expected: usize,
+) -> Result<f64, EnsembleError> {
     if row.len() != expected {
-        return Err(MergeError::Length { teacher, got: row.len(), expected });
+        let got = row.len();
+        return Err(EnsembleError::new(format!("teacher {teacher}: {got} probabilities, expected {expected}")));
     }
     // A sum of absolute values in the same order is the same sum if none is negative; NaN and infinity show in both.
     let (sum, sum_of_sizes) = Arch::new().dispatch(Sums { row });
@@ -97,18 +102,30 @@ pub(super) fn checked_sum<P: Copy + Into<f64>>(teacher: usize, row: &[P], expect
         return Ok(sum);
     }
     let is_bad = |value: &P| !(*value).into().is_finite() || (*value).into() < 0.0;
-    match row.iter().position(is_bad) {
-        Some(output) => Err(MergeError::NotAProbability { teacher, output, value: row[output].into() }),
-        None => Err(MergeError::Sum { teacher, sum }),
-    }
+    Err(EnsembleError::new(match row.iter().position(is_bad) {
+        Some(output) => {
+            let value: f64 = row[output].into();
+            format!("teacher {teacher}, output {output}: {value} is not a probability")
+        }
+        None => format!(
+            "teacher {teacher}: probabilities sum to {sum}, expected 1\n\
+             hint: probabilities are needed here, not logits"
+        ),
+    }))
 }
 
 /// Largest distance of a merged row's sum from 1: rounding in rows of a million classes stays below it.
 const RESULT_TOLERANCE: f64 = 1e-9;
 
-/// Refuses a merged row that is not a distribution, before anybody reads it.
-pub(super) fn check_result(probs: &[f64]) -> Result<(), MergeError> {
+/// Refuses a merged row that is not a distribution.
+pub(super) fn check_result(probs: &[f64]) -> Result<(), EnsembleError> {
     let (sum, sum_of_sizes) = Arch::new().dispatch(Sums { row: probs });
-    let is_good = sum == sum_of_sizes && (sum - 1.0).abs() <= RESULT_TOLERANCE;
-    if is_good { Ok(()) } else { Err(MergeError::Result { sum }) }
+    if sum == sum_of_sizes && (sum - 1.0).abs() <= RESULT_TOLERANCE {
+        return Ok(());
+    }
+    Err(EnsembleError::new(format!(
+        "the merged probabilities sum to {sum}, expected 1\n\
+         hint: the teachers' weights or probabilities lie too far apart; give weights between 1e-6 and 1e6, and \
+         probabilities that were computed in double precision"
+    )))
 }

@@ -1,13 +1,16 @@
-//! Disjoint specialists: one equation in one unknown.
+//! Minimises equation 5 for dustbin specialists with disjoint sets: one equation in one unknown.
 //!
-//! With `t` the divisor of the classes in no set, a set's probability `y_m` follows from `t` alone:
+//! G groups: one for each set `m`, with mass `A_m` and probability `y_m`, and the classes in no set, with mass `A_0`.
+//!
+//! The optimality condition of [`merge`](super) reads `y_m (1 - sum_{n != m} D_n / Q_n) = A_m` with `Q_m = 1 - y_m`. Let
+//! `t = 1 - sum_n D_n / Q_n` be the divisor of the classes in no set; then each `y_m` follows from `t` alone:
 //!
 //! ```text
 //! y_m (t + D_m / (1 - y_m)) = A_m,        A_0 / t + sum_m y_m(t) = 1
 //! ```
 //!
-//! The left side falls with `t`, so a bracketed Newton iteration finds the root. Where the sets cover every class,
-//! `A_0` is missing and `t` may be negative.
+//! The left side of the second equation falls with `t`, so a bracketed Newton iteration finds the root. Where the sets
+//! cover every class, `A_0` is missing and `t` may be negative.
 
 use super::problem::{Problem, Solution};
 
@@ -53,7 +56,7 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
     Solution { probs: sets.iter().map(|set| set.prob(divisor)).collect(), n_iterations, is_converged: true }
 }
 
-/// A group: one specialist's classes, or those of none. An empty dustbin says nothing, as none.
+/// A group: one specialist's classes, or the classes in no set. An empty dustbin adds nothing, as if there were none.
 struct Set {
     mass: f64,
     dustbin: Option<f64>,

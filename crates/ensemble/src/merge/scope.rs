@@ -1,4 +1,6 @@
-//! What a teacher can say about the classes.
+//! The kinds of teachers: which classes their outputs are about.
+//!
+//! C classes, L classes of a specialist.
 
 use stillhouse_core::ClassSubset;
 
@@ -7,7 +9,7 @@ use stillhouse_core::ClassSubset;
 pub enum TeacherScope {
     /// Every class, on every example: a generalist. Rows of `[C]`.
     Full,
-    /// Every class, but asked only where the gate opens for its classes: a full-softmax specialist. Rows of `[C]`.
+    /// Every class, but it votes only where the gate opens for its classes: a full-softmax specialist. Rows of `[C]`.
     FullSoftmax(ClassSubset),
     /// Its classes in the order of the subset, then a dustbin for all others. Rows of `[L + 1]`.
     Dustbin(ClassSubset),

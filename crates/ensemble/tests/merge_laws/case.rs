@@ -1,7 +1,7 @@
 //! Random teachers of one example, and what is known of their merge without signature groups.
 
 use stillhouse_core::{ClassId, ClassSubset, Seed};
-use stillhouse_ensemble::{Gate, MergeConfig, MergeError, MergeRule, Merged, Merger, TeacherScope};
+use stillhouse_ensemble::{EnsembleError, Gate, MergeConfig, MergeRule, Merged, Merger, TeacherScope};
 
 /// A generalist's weight and its specialists'.
 #[derive(Clone, Debug)]
@@ -153,7 +153,7 @@ impl Case {
         self.generalist.len()
     }
 
-    pub fn merger(&self, rule: MergeRule, gate: Gate) -> Result<Merger, MergeError> {
+    pub fn merger(&self, rule: MergeRule, gate: Gate) -> Result<Merger, EnsembleError> {
         let specialists = self.subsets.iter().cloned().map(TeacherScope::Dustbin);
         let scopes = std::iter::once(TeacherScope::Full).chain(specialists).collect();
         let weights = [&[self.weights.generalist], &self.weights.specialists[..]].concat();
@@ -166,7 +166,7 @@ impl Case {
         std::iter::once(&self.generalist[..]).chain(self.probs.iter().map(Vec::as_slice)).collect()
     }
 
-    pub fn merge(&self, rule: MergeRule) -> Result<Merged, MergeError> {
+    pub fn merge(&self, rule: MergeRule) -> Result<Merged, EnsembleError> {
         self.merger(rule, Gate::All {})?.merge(&self.rows())
     }
 

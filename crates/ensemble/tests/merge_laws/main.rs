@@ -7,7 +7,7 @@ mod case;
 use case::{Case, Draw, Weights, close, extreme_dustbin, normalise};
 use proptest::prelude::*;
 use stillhouse_core::{ClassId, ClassSubset};
-use stillhouse_ensemble::{Gate, MergeConfig, MergeError, MergeRule, MergeScratch, Merger, TeacherScope, TopN};
+use stillhouse_ensemble::{Gate, MergeConfig, MergeRule, MergeScratch, Merger, TeacherScope, TopN};
 
 /// Seeds of failures are printed; no file is written beside the sources.
 fn cases(n: u32) -> ProptestConfig {
@@ -228,12 +228,13 @@ proptest! {
         let mut case = Case::random(seed, m);
         let victim = seed as usize % m;
         case.probs[victim][0] = bad;
-        let error = case.merge(MergeRule::Exact).unwrap_err();
-        let who = victim + 1;
-        let named = matches!(&error, MergeError::NotAProbability { teacher, .. } | MergeError::Sum { teacher, .. } if *teacher == who);
-        prop_assert!(named, "{error}");
+        let error = case.merge(MergeRule::Exact).unwrap_err().to_string();
+        let who = format!("teacher {}", victim + 1);
+        let is_named = error.starts_with(&who);
+        prop_assert!(is_named && (error.contains("is not a probability") || error.contains("sum to")), "{error}");
         case.probs[victim] = vec![1.0];
-        prop_assert!(matches!(case.merge(MergeRule::EmStep), Err(MergeError::Length { .. })), "length");
+        let error = case.merge(MergeRule::EmStep).unwrap_err().to_string();
+        prop_assert!(error.starts_with(&format!("{who}: 1 probabilities, expected")), "{error}");
     }
 }
 
@@ -267,15 +268,6 @@ proptest! {
     #[test]
     fn it_agrees_with_expectation_maximisation(seed in any::<u64>(), m in 1_usize..7) {
         agrees_with_em(&Case::random(seed, m));
-    }
-
-    #[test]
-    fn the_rule_em_arrives_at_the_same_minimum(seed in any::<u64>(), m in 1_usize..6) {
-        let case = Case::random(seed, m);
-        let merged = case.merge(MergeRule::Em).unwrap();
-        prop_assume!(merged.stats.n_iterations < 20_000);
-        let gap = case.objective(&merged.probs) - case.objective(&case.exact());
-        prop_assert!(gap.abs() < 1e-9, "{gap:e} after {} steps", merged.stats.n_iterations);
     }
 
     /// Multiplicative gradient steps on single classes, halved until they go down: knows no groups, no dual, no EM.
@@ -334,9 +326,9 @@ fn a_specialist_of_everything_needs_an_empty_dustbin() {
     let merge = |probs: &[f64]| case(&[0.5, 0.5], &[(&[0, 1], probs)]).merge(MergeRule::Exact);
     let merged = merge(&[0.9, 0.1, 0.0]).unwrap().probs;
     assert!(close(&merged, &[0.7, 0.3], 1e-15));
-    let error = merge(&[0.8, 0.1, 0.1]).unwrap_err();
-    assert_eq!(error, MergeError::EmptyDustbin { teacher: 1, dustbin: 0.1 });
-    assert!(error.to_string().contains("hint"));
+    let error = merge(&[0.8, 0.1, 0.1]).unwrap_err().to_string();
+    assert!(error.starts_with("teacher 1 knows every class, but puts 0.1 into its dustbin"), "{error}");
+    assert!(error.contains("hint"));
 }
 
 #[test]
@@ -345,10 +337,11 @@ fn weights_are_checked() {
         let weights = Weights { generalist, specialists };
         Case { weights, ..case(&[0.2, 0.3, 0.5], &[(&[0, 1], &[0.2, 0.2, 0.6])]) }.merge(MergeRule::Exact)
     };
-    assert!(matches!(merge(1.0, vec![]), Err(MergeError::TeacherCount { got: 1, expected: 2, .. })));
-    assert!(matches!(merge(1.0, vec![-1.0]), Err(MergeError::Weight { teacher: 1, .. })));
-    assert!(matches!(merge(f64::NAN, vec![1.0]), Err(MergeError::Weight { teacher: 0, .. })));
-    assert_eq!(merge(0.0, vec![0.0]), Err(MergeError::NoWeight));
+    let error = |generalist, specialists| merge(generalist, specialists).unwrap_err().to_string();
+    assert_eq!(error(1.0, vec![]), "weights of 1 teachers, expected 2");
+    assert_eq!(error(1.0, vec![-1.0]), "teacher 1: weight -1 is not a finite number of at least 0");
+    assert_eq!(error(f64::NAN, vec![1.0]), "teacher 0: weight NaN is not a finite number of at least 0");
+    assert_eq!(error(0.0, vec![0.0]), "every teacher has weight 0, expected at least one above 0");
     assert!(close(&merge(1.0, vec![0.0]).unwrap().probs, &[0.2, 0.3, 0.5], 1e-15));
     // Without the generalist's weight, its classes outside share the dustbin evenly.
     assert!(close(&merge(0.0, vec![1.0]).unwrap().probs, &[0.2, 0.2, 0.6], 1e-9));
@@ -360,10 +353,11 @@ fn subsets_and_rows_of_another_dataset_are_refused() {
         let scopes = vec![TeacherScope::Full, TeacherScope::Dustbin(subset(4, &[0, 3]))];
         Merger::new(n_classes, scopes, &[1.0, 1.0], &MergeConfig::default())
     };
-    assert_eq!(merger(3).unwrap_err(), MergeError::Dataset { teacher: 1, got: 4, expected: 3 });
+    assert_eq!(merger(3).unwrap_err().to_string(), "teacher 1 knows a subset of 4 classes, expected 3");
     let merger = merger(4).unwrap();
-    assert!(matches!(merger.merge(&[&[0.5, 0.5], &[0.2, 0.2, 0.6]]), Err(MergeError::Length { teacher: 0, .. })));
-    assert!(matches!(merger.merge(&[&[0.25; 4]]), Err(MergeError::TeacherCount { got: 1, .. })));
+    let error = |rows: &[&[f64]]| merger.merge(rows).unwrap_err().to_string();
+    assert_eq!(error(&[&[0.5, 0.5], &[0.2, 0.2, 0.6]]), "teacher 0: 2 probabilities, expected 4");
+    assert_eq!(error(&[&[0.25; 4]]), "rows of 1 teachers, expected 2");
 }
 
 /// A duality gap of 1e-14 is not small enough: it leaves errors of 1e-8.

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use stillhouse_core::{ClassSubset, Seed};
 use stillhouse_data::Split;
-use stillhouse_ensemble::PriorCorrection;
+use stillhouse_ensemble::dustbin_logit_shift;
 use stillhouse_models::{HeadInit, ModelConfig, TokenizerConfig};
 use stillhouse_train::{DistillationConfig, LabelView, Objective, Sampler, TrainingConfig, Validation, ViewPolicy};
 
@@ -325,8 +325,8 @@ pub(crate) fn prior_shift(train: &Split, cluster: &ClassSubset) -> Result<f64> {
     let n_own = train.labels().iter().filter(|class| cluster.contains(**class)).count();
     let special_prior = n_own as f64 / train.len() as f64;
     let training_share = Sampler::half_and_half(train, cluster).own_share();
-    let correction = PriorCorrection::new(special_prior, training_share);
-    Ok(correction.map_err(|error| ExperimentError::Usage(format!("specialists: {error}")))?.dustbin_logit_shift())
+    let shift = dustbin_logit_shift(special_prior, training_share);
+    shift.map_err(|error| ExperimentError::Usage(format!("specialists: {error}")))
 }
 
 /// Hash of the files that a pretrained model is read from. A file that cannot be read is an error as soon as it is needed.

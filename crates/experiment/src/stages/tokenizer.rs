@@ -88,7 +88,7 @@ pub(crate) fn planned_input(
     let path = match config {
         TokenizerConfig::File { path } => path.clone(),
         TokenizerConfig::Hub(_) => unreachable!("tokenizers of the hub are fetched with the data"),
-        TokenizerConfig::Bpe(training) | TokenizerConfig::WordPiece(training) | TokenizerConfig::Unigram(training) => {
+        TokenizerConfig::Bpe(training) => {
             match tokenizer_stage(session, config).artifact(session.context.stages_dir()) {
                 Some(folder) => folder.join(TOKENIZER),
                 None => return Ok((InputShape::Tokens { vocabulary_size: training.vocabulary_size }, None)),

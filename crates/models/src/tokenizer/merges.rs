@@ -1,26 +1,19 @@
-//! Byte pair encoding's training: which two pieces side by side become one, the most frequent first.
+//! Training of byte pair encoding (Sennrich et al. 2016): the most frequent pair of adjacent pieces is merged into one piece,
+//! until the vocabulary is full.
 //!
-//! The trainers of the `tokenizers` crate go through hash maps in an order that is drawn at random in each process, number
-//! tokens and break ties by it. This one gives the same pieces in every run; equal counts are told apart by the
-//! pieces' numbers, the lower first.
+//! The trainers of the `tokenizers` crate number tokens and break ties by the order of hash maps, which is random in each
+//! process. This one gives the same pieces in every run; of equally frequent pairs, the one with the lower numbers is
+//! merged first.
 
 use crate::TokenizerTraining;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 
-/// The pieces that training starts from.
-pub(super) enum Alphabet {
-    /// These characters, whether they occur or not.
-    Given(BTreeSet<char>),
-    /// The characters that occur; those inside of a word have a mark in front. The vocabulary has `first` before them.
-    Found { continuation: &'static str, first: &'static str },
-}
-
-/// What training found.
+/// The result of training.
 pub(super) struct Trained {
-    /// The vocabulary; a token's place is its number.
+    /// The vocabulary; a token's position is its number.
     pub(super) tokens: Vec<String>,
-    /// The pieces that became one, in their order.
+    /// The merged pairs, in the order of the merges.
     pub(super) merges: Vec<(String, String)>,
 }
 
@@ -29,7 +22,7 @@ type Pair = (u32, u32);
 /// Learns merges from words and their counts.
 pub(super) fn learn_merges(
     words: &BTreeMap<String, u64>,
-    alphabet: &Alphabet,
+    alphabet: &BTreeSet<char>,
     training: &TokenizerTraining,
 ) -> Trained {
     let mut learner = Learner::start(words, alphabet);
@@ -40,27 +33,11 @@ pub(super) fn learn_merges(
             break;
         }
         let (left, right) = (learner.tokens[pair.0 as usize].clone(), learner.tokens[pair.1 as usize].clone());
-        let joined = format!("{left}{}", right.strip_prefix(alphabet.continuation()).unwrap_or(&right));
-        let token = learner.number(joined);
+        let token = learner.number(format!("{left}{right}"));
         merges.push((left, right));
         learner.merge(pair, token);
     }
     Trained { tokens: learner.tokens, merges }
-}
-
-impl Alphabet {
-    fn continuation(&self) -> &'static str {
-        match self {
-            Self::Given(_) => "",
-            Self::Found { continuation, .. } => continuation,
-        }
-    }
-
-    /// The pieces of a word before any merge.
-    fn pieces(&self, word: &str) -> Vec<String> {
-        let mark = |place: usize| if place == 0 { "" } else { self.continuation() };
-        word.chars().enumerate().map(|(place, character)| format!("{}{character}", mark(place))).collect()
-    }
 }
 
 struct Learner {
@@ -68,14 +45,14 @@ struct Learner {
     numbers: HashMap<String, u32>,
     /// Pieces and count of each word.
     words: Vec<(Vec<u32>, u64)>,
-    /// How often two pieces stand side by side, and in which words they once did.
+    /// How often two pieces are adjacent, and the words in which they are or once were.
     pairs: HashMap<Pair, (u64, Vec<u32>)>,
     /// Counts that may be out of date, the highest first, then the lowest pair.
     queue: BinaryHeap<(u64, Reverse<Pair>)>,
 }
 
 impl Learner {
-    fn start(words: &BTreeMap<String, u64>, alphabet: &Alphabet) -> Self {
+    fn start(words: &BTreeMap<String, u64>, alphabet: &BTreeSet<char>) -> Self {
         let mut learner = Self {
             tokens: Vec::new(),
             numbers: HashMap::new(),
@@ -83,20 +60,12 @@ impl Learner {
             pairs: HashMap::new(),
             queue: BinaryHeap::new(),
         };
-        let first: Vec<String> = match alphabet {
-            Alphabet::Given(characters) => characters.iter().map(char::to_string).collect(),
-            Alphabet::Found { first, .. } => {
-                let found: BTreeSet<String> = words.keys().flat_map(|word| alphabet.pieces(word)).collect();
-                std::iter::once((*first).to_owned()).chain(found).collect()
-            }
-        };
-        first.into_iter().for_each(|token| {
-            learner.number(token);
-        });
+        for character in alphabet {
+            learner.number(character.to_string());
+        }
         for (word, count) in words {
-            let pieces = alphabet.pieces(word).into_iter().filter_map(|piece| learner.numbers.get(&piece).copied());
-            let pieces: Vec<u32> = pieces.collect();
-            learner.words.push((pieces, *count));
+            let pieces = word.chars().filter_map(|character| learner.numbers.get(&character.to_string()).copied());
+            learner.words.push((pieces.collect(), *count));
         }
         for word in 0..learner.words.len() {
             learner.count_pairs(word);
@@ -198,7 +167,7 @@ mod tests {
     #[test]
     fn the_most_frequent_pairs_come_first_and_ties_in_order() {
         let words = counts(&[("low", 5), ("lower", 2), ("newest", 6), ("widest", 3)]);
-        let alphabet = Alphabet::Given("lowernstidw".chars().collect());
+        let alphabet = "lowernstidw".chars().collect();
         let trained = learn_merges(&words, &alphabet, &training(100));
         // Sennrich, Haddow and Birch 2016, algorithm 1 and figure 1: e s, es t, l o, lo w are merged before the rest
         let merges: Vec<String> = trained.merges.iter().map(|(a, b)| format!("{a}+{b}")).collect();
@@ -209,22 +178,15 @@ mod tests {
 
     #[test]
     fn runs_of_one_letter_are_counted_right() {
-        let trained = learn_merges(&counts(&[("aaaaa", 1)]), &Alphabet::Given(['a'].into()), &training(10));
+        let trained = learn_merges(&counts(&[("aaaaa", 1)]), &['a'].into(), &training(10));
         let merges: Vec<(&str, &str)> = trained.merges.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
         assert_eq!(merges, [("a", "a"), ("aa", "a"), ("aa", "aaa")]);
     }
 
     #[test]
-    fn pieces_inside_of_words_are_marked() {
-        let alphabet = Alphabet::Found { continuation: "##", first: "[UNK]" };
-        let trained = learn_merges(&counts(&[("aba", 3), ("ab", 1)]), &alphabet, &training(6));
-        assert_eq!(trained.tokens, ["[UNK]", "##a", "##b", "a", "ab", "aba"]);
-    }
-
-    #[test]
     fn rare_pairs_stay_apart() {
         let rare = TokenizerTraining { min_frequency: 3, ..training(100) };
-        let trained = learn_merges(&counts(&[("ab", 2), ("cd", 3)]), &Alphabet::Given("abcd".chars().collect()), &rare);
+        let trained = learn_merges(&counts(&[("ab", 2), ("cd", 3)]), &"abcd".chars().collect(), &rare);
         assert_eq!(trained.merges, [("c".to_owned(), "d".to_owned())]);
     }
 }

@@ -5,7 +5,7 @@ use crate::cases::{
 };
 use candle_core::{Device, Tensor};
 use stillhouse_core::{InputShape, Seed};
-use stillhouse_models::{BlockKind, Mode, Model, ModelConfig, ModelError, ResNetConfig};
+use stillhouse_models::{BlockKind, Mode, Model, ModelConfig, ResNetConfig};
 
 const MNIST: InputShape = InputShape::Image { channels: 1, height: 28, width: 28 };
 const CIFAR: InputShape = InputShape::Image { channels: 3, height: 32, width: 32 };
@@ -165,5 +165,5 @@ fn an_input_of_another_shape_is_refused_with_both_shapes() {
 #[test]
 fn a_model_without_outputs_is_refused() {
     let error = Model::new(&mlp(&[4]), &FEATURES, 0, Seed(0), &Device::Cpu).err().unwrap();
-    assert!(matches!(error, ModelError::NoOutputs));
+    assert!(error.to_string().contains("at least one output"), "{error}");
 }

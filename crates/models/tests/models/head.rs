@@ -2,7 +2,7 @@
 
 use crate::cases::{N_OUTPUTS, assert_close, batch, bits, every_case, labels, logits, mlp, model, sgd_step, values};
 use stillhouse_core::{ClassId, ClassSubset, InputShape, Seed};
-use stillhouse_models::{HeadInit, Mode, Model, ModelError};
+use stillhouse_models::{HeadInit, Mode, Model};
 
 const FEATURES: InputShape = InputShape::Features { n_features: 7 };
 
@@ -60,10 +60,8 @@ fn a_fresh_head_is_the_one_of_a_fresh_model_on_the_old_body() {
     let fresh = Model::new(generalist.config(), &FEATURES, 9, Seed(8), generalist.device()).unwrap();
     assert_eq!(values(&new, "head.weight"), values(&fresh, "head.weight"));
     assert_eq!(values(&new, "layers.0.weight"), values(&generalist, "layers.0.weight"));
-    assert!(matches!(
-        generalist.with_head(HeadInit::Fresh { n_outputs: 0, seed: Seed(8) }),
-        Err(ModelError::NoOutputs)
-    ));
+    let error = generalist.with_head(HeadInit::Fresh { n_outputs: 0, seed: Seed(8) }).unwrap_err().to_string();
+    assert!(error.contains("at least one output"), "{error}");
 }
 
 #[test]
@@ -133,5 +131,5 @@ fn a_head_trained_alone_goes_back_onto_the_body() {
     assert_eq!(values(&specialist, "layers.0.weight"), values(&generalist, "layers.0.weight"));
     let other = trained(&mlp(&[5]), &FEATURES);
     let error = other.with_head(HeadInit::Of(&head)).unwrap_err();
-    assert!(matches!(error, ModelError::HeadFeatures { got: 6, expected: 5 }), "{error}");
+    assert_eq!(error.to_string(), "the head reads 6 features, the body gives 5");
 }

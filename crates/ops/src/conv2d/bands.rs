@@ -1,5 +1,7 @@
 //! Cuts a batch of images into bands: some rows of one image, or some whole images. Each band is a contiguous piece of the
 //! output, and small enough that what is computed on the way stays in the cache.
+//!
+//! Shapes: as in [`conv2d`](super): `N` images of `H` rows, `W` columns and `C` channels; `O` output channels.
 
 use std::ops::Range;
 

@@ -28,7 +28,7 @@ const BAND_LEN: usize = 64 * 1024;
 /// Upper limit for the number of partial sums.
 const MAX_GROUPS: usize = 32;
 
-/// The output `[N, H', W', C]`, and what `visit` says about each finished band, in the order of the bands.
+/// The output `[N, H', W', C]`, and the results of `visit` for each finished band, in the order of the bands.
 pub(super) fn forward<T: Element, R: Send>(
     input: &[T],
     weight: &[T],

@@ -1,5 +1,7 @@
 //! Convolution by matrix products whose left side are the image rows themselves: the forward pass and the gradient of the
 //! input, for every kernel, stride and padding.
+//!
+//! Shapes: as in [`conv2d`](super): `N` images of `H` rows, `W` columns and `C` channels; `O` output channels.
 
 use pulp::{Simd, WithSimd};
 
@@ -9,7 +11,7 @@ use super::panels::{Destination, Left, Panels, multiply};
 use super::transpose::transpose;
 use crate::simd::{Lanes, run};
 
-/// The output `[N, H', W', O]`, and what `visit` says about each finished band, in the order of the bands.
+/// The output `[N, H', W', O]`, and the results of `visit` for each finished band, in the order of the bands.
 pub(super) fn forward<T: Lanes, R: Send>(
     input: &[T],
     weight: &[T],

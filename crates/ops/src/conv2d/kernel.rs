@@ -1,11 +1,13 @@
-//! Which algorithm computes which convolution.
+//! Chooses the algorithm of a convolution: depthwise, Winograd tiles, or matrix products on image rows.
+//!
+//! Shapes: as in [`conv2d`](super): `N` images of `H` rows, `W` columns and `C` channels; `O` output channels.
 
 use super::Conv2dSize;
 use super::transpose::transpose;
 use super::{depthwise, direct, weight_grad, winograd};
 use crate::element::Element;
 
-/// The output `[N, H', W', O]`, and what `visit` says about its pieces, in their order.
+/// The output `[N, H', W', O]`, and the results of `visit` for its pieces, in their order.
 pub(super) fn forward<T: Element, R: Send>(
     input: &[T],
     weight: &[T],

@@ -116,7 +116,7 @@ impl<K> Phase<K> {
 }
 
 impl<K> Pass<K> {
-    /// The target of all images, and what `visit` says about each finished band, in the order of the bands.
+    /// The target of all images, and the results of `visit` for each finished band, in the order of the bands.
     pub(super) fn run<T: Lanes, R: Send>(
         &self,
         source: &[T],
@@ -135,7 +135,7 @@ impl<K> Pass<K> {
         })
     }
 
-    /// What the rows `rows` of the target see.
+    /// The part of the source that the rows `rows` of the target depend on.
     fn window(&self, rows: &std::ops::Range<usize>) -> Window {
         let first = rows.start / self.target_step;
         let last = rows.len().div_ceil(self.target_step) - 1 + first;

@@ -1,4 +1,6 @@
 //! The sizes of a convolution, checked.
+//!
+//! Shapes: as in [`conv2d`](super): `N` images of `H` rows, `W` columns and `C` channels; `O` output channels.
 
 use candle_core::{Result, Shape, Tensor};
 

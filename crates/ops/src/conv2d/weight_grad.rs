@@ -1,5 +1,7 @@
 //! The gradient of the weight for every kernel, stride and padding: for each tap the sum over all pixels of input times
 //! gradient, read from the image rows themselves.
+//!
+//! Shapes: as in [`conv2d`](super): `N` images of `H` rows, `W` columns and `C` channels; `O` output channels.
 
 use pulp::{Simd, WithSimd};
 

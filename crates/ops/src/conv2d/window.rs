@@ -1,11 +1,13 @@
 //! Parts of images with zeros around them.
+//!
+//! Shapes: as in [`conv2d`](super): `N` images of `H` rows, `W` columns and `C` channels; `O` output channels.
 
 use super::Conv2dSize;
 use super::bands::Band;
 use crate::scratch::Scratch;
 use crate::simd::Lanes;
 
-/// A part of every image of a band, which may reach over the borders.
+/// A part of every image of a band, which may reach beyond the image's borders.
 pub(super) struct Window {
     /// Row and column of the image at the upper left corner.
     pub(super) top: isize,
@@ -15,7 +17,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// What the output rows of a band see of the input.
+    /// The part of the input that the output rows of a band depend on.
     pub(super) fn of_outputs(band: &Band, size: &Conv2dSize) -> Self {
         Self {
             top: (band.rows.start * size.stride) as isize - size.padding as isize,

@@ -1,4 +1,6 @@
-//! What all losses share: a loss of one row of logits, averaged over the rows of a batch, with its gradient.
+//! The batch mean of a loss: a loss of one row of logits, averaged over the rows of a batch, with its gradient.
+//!
+//! Shapes: `B` rows of logits, `C` classes.
 
 use std::sync::OnceLock;
 
@@ -117,7 +119,7 @@ impl<L: RowLoss> CustomOp2 for BatchMean<L> {
     }
 }
 
-/// What remains to be known of a row whose logits were replaced by `exp(z_i / T - largest)`.
+/// The largest logit and the sum of exponentials of a row whose logits were replaced by `exp(z_i / T - largest)`.
 pub(crate) struct Exponentials {
     /// The largest of `z_i / T`; subtracted first, it keeps the sum finite.
     pub(crate) largest: f64,

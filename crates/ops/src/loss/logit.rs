@@ -1,4 +1,6 @@
 //! Squared distance of logits: distillation in the limit of high temperatures.
+//!
+//! Shapes: `B` examples, `C` classes.
 
 use candle_core::{Result, Tensor};
 
@@ -14,6 +16,9 @@ use crate::vector::sum_pairs;
 /// The mean over the classes is subtracted from each row of both first, because adding a number to all logits changes
 /// no prediction. Hinton, Vinyals and Dean 2015, section 2.1, equation 4: this is what soft targets become when the
 /// temperature is high compared with the logits. The gradient of the logits is `(z - v) / (B C)`, centred.
+///
+/// # Errors
+/// Shapes, dtypes or devices that do not fit.
 pub fn logit_l2(logits: &Tensor, teacher_logits: &Tensor) -> Result<Tensor> {
     let op = BatchMean::new(logits, LogitL2)?;
     expect_shape(LogitL2::NAME, "teacher logits", teacher_logits, logits.dims())?;

@@ -1,4 +1,6 @@
 //! Cross entropy with soft targets at a temperature: the loss of distillation.
+//!
+//! Shapes: `B` examples, `C` classes.
 
 use candle_core::{Result, Tensor};
 
@@ -15,6 +17,9 @@ use crate::vector::{sum, sum_pairs};
 /// gradient of the logits is `T (softmax(z / T) - p) / B`. Without the factor `T^2` it would shrink as `1 / T`, and the
 /// balance with a hard-label loss would change with the temperature. Targets need not sum to 1; the gradient then has
 /// `softmax(z / T) sum(p)` in place of `softmax(z / T)`.
+///
+/// # Errors
+/// Shapes, dtypes or devices that do not fit, or a temperature that is not above 0.
 pub fn soft_cross_entropy(logits: &Tensor, target_probs: &Tensor, temperature: f64) -> Result<Tensor> {
     let op = BatchMean::new(logits, SoftCrossEntropy { temperature })?;
     expect_shape(SoftCrossEntropy::NAME, "target probabilities", target_probs, logits.dims())?;

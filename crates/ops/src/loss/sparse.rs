@@ -1,4 +1,6 @@
 //! Cross entropy with sparse soft targets: some classes one by one, all others as one bucket.
+//!
+//! Shapes: `B` examples, `C` classes, `k` of them kept in each row.
 
 use candle_core::{Result, Tensor};
 
@@ -25,6 +27,9 @@ pub struct SparseTargets<'a> {
 /// distinguish; with `k = C` it is [`soft_cross_entropy`](super::soft_cross_entropy). Inside the tail the targets say
 /// nothing, so the student keeps its own proportions there. The gradient of the logits is `T / B` times `s_i m - p_i`
 /// for a kept class and `s_i m - t s_i / sum_tail s` for another one, `m` being the targets' mass, 1 as a rule.
+///
+/// # Errors
+/// Logits that are no matrix, targets that do not fit it, or a temperature that is not above 0.
 pub fn sparse_soft_cross_entropy(logits: &Tensor, targets: SparseTargets<'_>, temperature: f64) -> Result<Tensor> {
     let SparseTargets { classes, probs, tails } = targets;
     let n_kept = classes.len() / tails.len().max(1);

@@ -31,6 +31,9 @@ pub struct AdamWHyper {
 /// `param -= learning_rate (m^ / (sqrt(v^) + eps) + weight_decay param)` with `m^ = m / (1 - beta1^step)`, `v^` likewise.
 ///
 /// `moments [2, ..]` holds `m` and `v`, each of the parameter's shape, and starts at zero.
+///
+/// # Errors
+/// Shapes, dtypes or devices that do not fit, tensors that share memory, or a step of 0.
 pub fn adamw_step(param: &Var, grad: &Tensor, moments: &Tensor, hyper: AdamWHyper) -> Result<()> {
     check_moments(param, moments, hyper)?;
     check_gradient(AdamWHyper::NAME, param, grad)?;

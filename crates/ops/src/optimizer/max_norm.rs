@@ -1,4 +1,6 @@
 //! A limit on the L2 norm of the incoming weights of every unit (Srebro and Shraibman 2005), used with dropout.
+//!
+//! Shapes: `O` output units, `I` inputs of a unit; kernels of `kh` rows and `kw` columns, `C` input channels.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Tensor, Var};
@@ -13,6 +15,9 @@ use crate::vector::{inlined, sum};
 /// Shrinks every row of `weight [O, ..]` whose L2 norm is above `limit` to that norm, in place.
 ///
 /// Rows of a linear weight `[O, I]` are the incoming weights of one output unit.
+///
+/// # Errors
+/// A limit that is not above 0, or a weight of fewer than two axes.
 pub fn max_norm_rows(weight: &Var, limit: f64) -> Result<()> {
     run(weight, &MaxNorm { limit, units: Units::Rows })
 }
@@ -20,6 +25,9 @@ pub fn max_norm_rows(weight: &Var, limit: f64) -> Result<()> {
 /// Shrinks every column of `weight [.., O]` whose L2 norm over all other axes is above `limit` to that norm, in place.
 ///
 /// Columns of a convolution weight `[kh, kw, C, O]` are the incoming weights of one output channel.
+///
+/// # Errors
+/// As [`max_norm_rows`].
 pub fn max_norm_columns(weight: &Var, limit: f64) -> Result<()> {
     run(weight, &MaxNorm { limit, units: Units::Columns })
 }

@@ -20,6 +20,9 @@ use crate::vector::{PREFETCH_DISTANCE, at_full_width, inlined, prefetch};
 /// It is [`sgd_step`](super::sgd_step) on these rows and their velocities. All other rows stay as they are: they neither
 /// coast on along their velocity nor decay. So it equals the step with the gradient in full where the momentum and the
 /// weight decay are 0, or where every row has a gradient.
+///
+/// # Errors
+/// As [`sgd_step`](super::sgd_step), and a gradient of another table.
 pub fn sgd_step_rows(param: &Var, grad: &RowGradient, velocity: Option<&Tensor>, hyper: SgdHyper) -> Result<()> {
     check_velocity(param, velocity, hyper)?;
     check_rows(SgdHyper::NAME, param, grad)?;
@@ -34,6 +37,9 @@ pub fn sgd_step_rows(param: &Var, grad: &RowGradient, velocity: Option<&Tensor>,
 /// It is [`adamw_step`](super::adamw_step) on these rows and their moments, with the number of the step as it is for all
 /// parameters (as in PyTorch's `SparseAdam`). All other rows and their moments stay as they are: they neither coast on
 /// nor decay. So it equals the step with the gradient in full where every row has had a gradient in every step.
+///
+/// # Errors
+/// As [`adamw_step`](super::adamw_step), and a gradient of another table.
 pub fn adamw_step_rows(param: &Var, grad: &RowGradient, moments: &Tensor, hyper: AdamWHyper) -> Result<()> {
     check_moments(param, moments, hyper)?;
     check_rows(AdamWHyper::NAME, param, grad)?;

@@ -26,6 +26,9 @@ pub struct SgdHyper {
 ///
 /// With `nesterov`, the step goes along `grad + momentum velocity` with the new velocity. `velocity` has the shape of the
 /// parameter and starts at zero; without it the momentum must be 0.
+///
+/// # Errors
+/// Shapes, dtypes or devices that do not fit, tensors that share memory, or a momentum without a velocity.
 pub fn sgd_step(param: &Var, grad: &Tensor, velocity: Option<&Tensor>, hyper: SgdHyper) -> Result<()> {
     check_velocity(param, velocity, hyper)?;
     check_gradient(SgdHyper::NAME, param, grad)?;

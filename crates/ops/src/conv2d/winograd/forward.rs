@@ -1,4 +1,7 @@
-//! The forward pass. The gradient of the input is one too, of the gradient with the mirrored kernel.
+//! The forward pass in tiles. The gradient of the input is a forward pass too: the output's gradient is convolved with the
+//! mirrored kernel.
+//!
+//! Shapes: as in [`winograd`](super).
 
 use pulp::{Simd, WithSimd};
 
@@ -16,7 +19,7 @@ const BAND_LEN: usize = 96 * 1024;
 /// With fewer tiles in a band the transformed weight is not used often enough while it passes by.
 const MIN_TILES: usize = 36;
 
-/// The output `[N, H', W', O]`, and what `visit` says about each finished band, in the order of the bands.
+/// The output `[N, H', W', O]`, and the results of `visit` for each finished band, in the order of the bands.
 pub(crate) fn forward<T: Lanes, R: Send>(
     input: &[T],
     weight: &[T],

@@ -1,4 +1,6 @@
 //! The gradient of the weight: `dW = G^T [sum over tiles (B^T d B) (A dy A^T)] G`.
+//!
+//! Shapes: as in [`winograd`](super).
 
 use pulp::{Simd, WithSimd};
 
