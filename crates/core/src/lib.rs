@@ -1,4 +1,5 @@
-//! The words of the problem: classes and sets of them, clusterings, examples and views, inputs, n-grams, seeds, temperatures.
+//! The words of the problem: classes and sets of them, clusterings, examples and views, inputs, n-grams, seeds, temperatures;
+//! and what is wrong with a config ([`Problem`]).
 //!
 //! Everything else in the workspace speaks in these types, so a class number of a specialist cannot be taken for a
 //! class number of the dataset, a temperature is never zero, and every random stream has a name.
@@ -11,6 +12,8 @@ mod clustering;
 mod example;
 mod input;
 mod ngrams;
+mod problem;
+mod schema;
 mod seed;
 mod temperature;
 
@@ -19,5 +22,7 @@ pub use clustering::{ClassClustering, ClusteringError};
 pub use example::{ExampleId, ExampleView, ViewId};
 pub use input::{InputShape, InputSpec};
 pub use ngrams::Ngrams;
+pub use problem::{Problem, in_words};
+pub use schema::{check_table, check_values};
 pub use seed::Seed;
 pub use temperature::{Temperature, TemperatureError};

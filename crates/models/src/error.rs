@@ -1,13 +1,14 @@
 //! What can go wrong with a model in memory.
 
 use std::fmt;
+use stillhouse_core::{Problem, in_words};
 
 /// A model that cannot be built, run, or filled with weights.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// A config that fails its checks.
-    #[error("the model cannot be built: {}", .0.join("; "))]
-    Config(Vec<String>),
+    #[error("the model cannot be built: {}", in_words(.0))]
+    Config(Vec<Problem>),
     /// A head without outputs.
     #[error("a model needs at least one output, found n_outputs = 0")]
     NoOutputs,

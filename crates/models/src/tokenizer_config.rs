@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use stillhouse_core::{Problem, check_values};
 
 /// Where a tokenizer comes from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -48,6 +49,7 @@ fn default_file() -> String {
 #[serde(deny_unknown_fields)]
 pub struct TokenizerTraining {
     /// Tokens of the vocabulary; fewer where the texts do not give so many.
+    #[schemars(range(min = 2, max = MAX_VOCABULARY))]
     pub vocabulary_size: usize,
     /// Count upper and lower case as the same.
     #[serde(default)]
@@ -67,17 +69,15 @@ const N_BYTES: usize = 256;
 const MAX_VOCABULARY: usize = 1 << 22;
 
 impl TokenizerConfig {
-    /// Everything out of range, one sentence each, beginning with the key.
-    pub fn validate(&self) -> Vec<String> {
-        let (training, smallest) = match self {
-            Self::File { .. } | Self::Hub(_) => return Vec::new(),
-            Self::Bpe(training) => (training, N_BYTES + 1),
-            Self::WordPiece(training) | Self::Unigram(training) => (training, 2),
-        };
-        let found = training.vocabulary_size;
-        if (smallest..=MAX_VOCABULARY).contains(&found) {
-            return Vec::new();
+    /// Everything that is wrong with the values.
+    pub fn validate(&self) -> Vec<Problem> {
+        let mut problems = check_values(self);
+        if let Self::Bpe(TokenizerTraining { vocabulary_size, .. }) = self
+            && (2..=N_BYTES).contains(vocabulary_size)
+        {
+            let text = format!("must be above {N_BYTES}, the single bytes, found {vocabulary_size}");
+            problems.push(Problem::new("vocabulary_size", text));
         }
-        vec![format!("vocabulary_size: must be between {smallest} and {MAX_VOCABULARY}, found {found}")]
+        problems
     }
 }

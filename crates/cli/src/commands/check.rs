@@ -63,7 +63,7 @@ fn config_as_json(experiment: &Experiment) -> Json {
 
 fn problems_as_json(problems: &ConfigProblems) -> Json {
     let each = problems.problems.iter();
-    let each = each.map(|problem| json!({ "path": problem.path, "message": problem.message, "hint": problem.hint }));
+    let each = each.map(|problem| json!({ "path": problem.key, "message": problem.message, "hint": problem.hint }));
     json!({ "ok": false, "source": problems.source_name, "problems": each.collect::<Vec<_>>() })
 }
 

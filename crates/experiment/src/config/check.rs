@@ -1,9 +1,10 @@
 //! `check`: everything that a run would refuse, as far as it is known without training.
 
 use super::data_fit::DataFacts;
-use super::{ConfigProblem, ConfigProblems, ConfigSource, Experiment, ExperimentConfig};
+use super::load::add_new;
+use super::{ConfigProblems, ConfigSource, Experiment, ExperimentConfig};
 use crate::role::Section;
-use stillhouse_core::Seed;
+use stillhouse_core::{Problem, Seed};
 use stillhouse_data::{LoadContext, NoProgress, Outline};
 use stillhouse_models::TokenizerConfig;
 
@@ -23,24 +24,16 @@ impl Experiment {
     /// # Errors
     /// All problems at once.
     pub fn check(source: &ConfigSource, overrides: &[String]) -> Result<Checked, ConfigProblems> {
-        let (name, config) = Self::read(source, overrides)?;
-        let mut problems = Self::range_problems(&config);
+        let (name, config, mut problems) = Self::read(source, overrides)?;
         let (outline, of_data) = outline(&config);
-        // sizes that are out of range anyway are not told a second time
-        let is_new = |problem: &ConfigProblem, known: &[ConfigProblem]| known.iter().all(|k| k.path != problem.path);
-        let facts = DataFacts {
-            input: outline.input.as_ref(),
-            labels: outline.labels.as_deref(),
-            has_validation: !config.data.has_no_validation(),
-        };
+        // a validation split that would be empty is out of range already
+        let (input, labels) = (outline.input.as_ref(), outline.labels.as_deref());
+        let facts = DataFacts { input, labels, has_validation: true };
         let of_fit = config
             .misfits(facts)
-            .unwrap_or_else(|(key, error)| vec![ConfigProblem::new((format!("{key}.pretrained"), error.to_string()))]);
-        for problem in of_data.into_iter().chain(of_fit) {
-            if is_new(&problem, &problems) {
-                problems.push(problem);
-            }
-        }
+            .unwrap_or_else(|(key, error)| vec![Problem::of_error("pretrained", error).within(key)]);
+        add_new(&mut problems, of_data);
+        add_new(&mut problems, of_fit);
         if !problems.is_empty() {
             return Err(ConfigProblems { source_name: source.display_name(), problems });
         }
@@ -50,14 +43,14 @@ impl Experiment {
 }
 
 /// What is known of the data, and what is wrong with it.
-fn outline(config: &ExperimentConfig) -> (Outline, Vec<ConfigProblem>) {
+fn outline(config: &ExperimentConfig) -> (Outline, Option<Problem>) {
     let unknown = || Outline { input: None, labels: None, notes: Vec::new() };
     if !config.data.validate().is_empty() {
-        return (unknown(), Vec::new());
+        return (unknown(), None);
     }
     match config.data.outline(&LoadContext::new(Seed(config.seed), &NoProgress)) {
-        Ok(outline) => (outline, Vec::new()),
-        Err(error) => (unknown(), vec![ConfigProblem::new(("data".into(), error.to_string()))]),
+        Ok(outline) => (outline, None),
+        Err(error) => (unknown(), Some(Problem::of_error("data", error))),
     }
 }
 

@@ -1,8 +1,8 @@
 //! From a file, or the embedded quickstart, and `--set` overrides to a checked experiment.
 
-use super::schema::check_against_schema;
-use super::{ConfigProblem, ConfigProblems, ExperimentConfig};
+use super::{ConfigProblems, ExperimentConfig};
 use std::path::{Path, PathBuf};
+use stillhouse_core::{Problem, check_table};
 use toml::{Table, Value};
 
 /// The config that runs without any file: 200 languages, the whole pipeline.
@@ -71,19 +71,19 @@ impl Experiment {
     /// All problems at once: unreadable or invalid TOML, unknown keys (with the nearest known one), missing keys, wrong
     /// types, values out of range.
     pub fn load(source: &ConfigSource, overrides: &[String]) -> Result<Self, ConfigProblems> {
-        let (name, config) = Self::read(source, overrides)?;
+        let (name, config, problems) = Self::read(source, overrides)?;
         let file = match source {
             ConfigSource::Quickstart => None,
             ConfigSource::File(path) => Some(path.clone()),
         };
-        Ok(Self { source: file, ..Self::in_range(name, config, &source.display_name())? })
+        Ok(Self { source: file, ..Self::without(problems, name, config, &source.display_name())? })
     }
 
-    /// The typed config of a source with its name, its ranges unchecked.
-    pub(super) fn read(
-        source: &ConfigSource,
-        overrides: &[String],
-    ) -> Result<(String, ExperimentConfig), ConfigProblems> {
+    /// The config of a source with its name, and everything that is wrong with its values.
+    ///
+    /// # Errors
+    /// A source that cannot be read as a config.
+    pub(super) fn read(source: &ConfigSource, overrides: &[String]) -> Result<Read, ConfigProblems> {
         let mut table = source.read()?;
         table.remove(SWEEP);
         for text in overrides {
@@ -107,42 +107,42 @@ impl Experiment {
     }
 
     fn from_table(table: Table, source_name: &str, default_name: String) -> Result<Self, ConfigProblems> {
-        let (name, config) = Self::typed(table, source_name, default_name)?;
-        Self::in_range(name, config, source_name)
+        let (name, config, problems) = Self::typed(table, source_name, default_name)?;
+        Self::without(problems, name, config, source_name)
     }
 
-    fn typed(
-        table: Table,
+    fn typed(table: Table, source_name: &str, default_name: String) -> Result<Read, ConfigProblems> {
+        let table = Value::Table(table);
+        let mut problems = check_table::<ExperimentConfig>(&table);
+        match serde_path_to_error::deserialize::<_, ExperimentConfig>(table) {
+            Ok(config) => {
+                add_new(&mut problems, config.validate());
+                Ok((config.name.clone().unwrap_or(default_name), config, problems))
+            }
+            Err(error) => {
+                // the schema's own words are better; serde knows what no schema tells, such as the form of a text
+                if problems.is_empty() {
+                    let key = error.path().to_string();
+                    problems.push(Problem::new(key, error.into_inner().to_string().trim_end()));
+                }
+                Err(ConfigProblems { source_name: source_name.to_owned(), problems })
+            }
+        }
+    }
+
+    /// A config that has no problems.
+    fn without(
+        problems: Vec<Problem>,
+        name: String,
+        config: ExperimentConfig,
         source_name: &str,
-        default_name: String,
-    ) -> Result<(String, ExperimentConfig), ConfigProblems> {
-        let in_source = |problems| ConfigProblems { source_name: source_name.to_owned(), problems };
-        let problems = check_against_schema(&Value::Table(table.clone()));
-        if !problems.is_empty() {
-            return Err(in_source(problems));
+    ) -> Result<Self, ConfigProblems> {
+        let source_name = source_name.to_owned();
+        if problems.is_empty() {
+            Ok(Self::checked(name, config, source_name))
+        } else {
+            Err(ConfigProblems { source_name, problems })
         }
-        let config: ExperimentConfig = serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
-            let path = error.path().to_string();
-            in_source(vec![ConfigProblem {
-                path,
-                message: error.into_inner().to_string().trim_end().into(),
-                hint: None,
-            }])
-        })?;
-        Ok((config.name.clone().unwrap_or(default_name), config))
-    }
-
-    fn in_range(name: String, config: ExperimentConfig, source_name: &str) -> Result<Self, ConfigProblems> {
-        let problems = Self::range_problems(&config);
-        if !problems.is_empty() {
-            return Err(ConfigProblems { source_name: source_name.to_owned(), problems });
-        }
-        Ok(Self::checked(name, config, source_name.to_owned()))
-    }
-
-    /// Everything out of range.
-    pub(super) fn range_problems(config: &ExperimentConfig) -> Vec<ConfigProblem> {
-        config.out_of_range().into_iter().map(ConfigProblem::new).collect()
     }
 
     /// A config that was found good.
@@ -151,7 +151,7 @@ impl Experiment {
     }
 
     /// Problems of this experiment's config.
-    pub(crate) fn problems(&self, problems: Vec<ConfigProblem>) -> ConfigProblems {
+    pub(crate) fn problems(&self, problems: Vec<Problem>) -> ConfigProblems {
         ConfigProblems { source_name: self.source_name.clone(), problems }
     }
 
@@ -197,6 +197,19 @@ impl Experiment {
     }
 }
 
+/// Name and config, and everything that is wrong with its values.
+type Read = (String, ExperimentConfig, Vec<Problem>);
+
+/// Adds problems of keys that have none yet: a number that is out of range is not told a second time.
+pub(super) fn add_new(problems: &mut Vec<Problem>, more: impl IntoIterator<Item = Problem>) {
+    let n_known = problems.len();
+    for problem in more {
+        if problems[..n_known].iter().all(|known| known.key != problem.key) {
+            problems.push(problem);
+        }
+    }
+}
+
 const SWEEP: &str = "sweep";
 
 /// Axes of a config's `[sweep]` table in the file's order: dotted key and its values.
@@ -204,13 +217,9 @@ const SWEEP: &str = "sweep";
 /// # Errors
 /// An unreadable file, no `[sweep]` table, or one whose leaves are not lists.
 pub fn load_sweep_axes(source: &ConfigSource) -> Result<Vec<(String, Vec<Value>)>, ConfigProblems> {
-    let problem = |path: String, message: &str| ConfigProblems {
-        source_name: source.display_name(),
-        problems: vec![ConfigProblem {
-            path,
-            message: message.into(),
-            hint: Some("write `[sweep]` with lines such as `seed = [0, 1, 2]`".into()),
-        }],
+    let problem = |key: String, message: &str| {
+        let problem = Problem::new(key, message).hint("write `[sweep]` with lines such as `seed = [0, 1, 2]`");
+        ConfigProblems { source_name: source.display_name(), problems: vec![problem] }
     };
     let table = source.read()?;
     let Some(Value::Table(sweep)) = table.get(SWEEP) else {
@@ -218,7 +227,7 @@ pub fn load_sweep_axes(source: &ConfigSource) -> Result<Vec<(String, Vec<Value>)
     };
     let mut axes = Vec::new();
     collect_axes("", sweep, &mut axes)
-        .map_err(|path| problem(format!("{SWEEP}.{path}"), "must be a list of values, not empty"))?;
+        .map_err(|path| problem(format!("{SWEEP}.{path}"), "must be a list of at least one value"))?;
     if axes.is_empty() {
         return Err(problem(SWEEP.into(), "holds no key to vary"));
     }
@@ -282,16 +291,20 @@ mod tests {
         assert!(text.contains("3 problems"), "{text}");
         assert!(text.contains("seed: expected a whole number, found the string \"x\""), "{text}");
         assert!(text.contains("did you mean `label`?"), "{text}");
-        assert!(text.contains("student.training.batch_size: must be 0 or more, found -1"), "{text}");
+        assert!(text.contains("student.training.batch_size: must be between 2 and 16777216, found -1"), "{text}");
     }
 
     #[test]
-    fn ranges_are_checked_after_types() {
+    fn ranges_and_contradictions_are_checked_too() {
         let text = problem(&["student.distillation.loss={kind=\"soft_cross_entropy\",temperature=0.0}"]);
         assert!(text.contains("student.distillation.loss.temperature: must be above 0, found 0"), "{text}");
         let text = problem(&["student.training.n_epochs=0", "student.views=0"]);
         assert!(text.contains("student.training.n_epochs: must be between 1 and 1000000, found 0"), "{text}");
         assert!(text.contains("student.views: must be between 1 and"), "{text}");
+        let text = problem(&["student.training.n_epochs=0", "clustering.coverage=99"]);
+        for expected in ["n_epochs: must be between", "clustering.coverage: must not exceed"] {
+            assert!(text.contains(expected), "{text}");
+        }
     }
 
     #[test]
@@ -309,12 +322,36 @@ mod tests {
             ("clustering.method.n_clusters=0", "clustering.method.n_clusters: must be at least 1"),
             ("clustering.predictions={kind=\"out_of_fold\",n_folds=1}", "clustering.predictions.n_folds: must be"),
             ("merge.gate={kind=\"top_n\",n=0}", "merge.gate.n: must be at least 1"),
-            ("merge.weights={kind=\"given\",specialists=-1.0}", "merge.weights.specialists: must be a number"),
-            ("data.n_classes=1", "data.n_classes: must lie between"),
-            ("data.difficulty=2.0", "data.difficulty: must lie between 0 and 1"),
-            ("data.augment={kind=\"shift\",max_pixels=100000}", "data.augment.max_pixels: must lie between"),
-            ("data={kind=\"idx\",path=\"x\",valid_fraction=2.0}", "data.valid_fraction: must lie between"),
-            ("data={kind=\"image_folder\",path=\"x\",size=[0,1]}", "data.size: must be"),
+            (
+                "merge.weights={kind=\"given\",specialists=-1.0}",
+                "merge.weights.specialists: must be at least 0, found -1",
+            ),
+            ("merge.weights={kind=\"given\",specialists=nan}", "merge.weights.specialists: must be a finite number"),
+            ("soft_targets.layout={kind=\"sparse\",k=0}", "soft_targets.layout.k: must be at least 1, found 0"),
+            (
+                "soft_targets.layout={kind=\"sparse\",temperatures=[0.0]}",
+                "soft_targets.layout.temperatures[0]: must be above 0, found 0",
+            ),
+            ("student.distillation.task_loss_weight=-0.1", "student.distillation.task_loss_weight: must be at least 0"),
+            (
+                "student.training.optimizer={kind=\"sgd\",momentum=1.0}",
+                "student.training.optimizer.momentum: must be at least 0 and below 1, found 1",
+            ),
+            (
+                "student.training.schedule={kind=\"constant\",learning_rate=1.0,warmup_epochs=1e9}",
+                "student.training.schedule.warmup_epochs: must be below n_epochs",
+            ),
+            ("data.n_classes=1", "data.n_classes: must be between 10 and 20000, found 1"),
+            ("data.difficulty=2.0", "data.difficulty: must be between 0 and 1, found 2"),
+            (
+                "data.augment={kind=\"shift\",max_pixels=100000}",
+                "data.augment.max_pixels: must be between 0 and 256, found 100000",
+            ),
+            (
+                "data={kind=\"idx\",path=\"x\",valid_fraction=2.0}",
+                "data.valid_fraction: must be above 0 and below 1, found 2",
+            ),
+            ("data={kind=\"image_folder\",path=\"x\",size=[0,1]}", "data.size[0]: must be between 1 and 4096, found 0"),
             ("data={kind=\"hub_images\"}", "data.path: missing"),
             ("data={kind=\"table\",text=\"t\",label=\"l\"}", "data.path: missing"),
             (

@@ -1,9 +1,11 @@
 //! The config of an experiment: a composition of structs that each crate owns, and its way into a checked [`Experiment`].
 //!
-//! Raw text -> TOML -> checked against the JSON schema (all unknown keys, missing keys and wrong types at once, each
-//! with its path) -> typed -> ranges checked -> [`Experiment`]. Derived values are never written back.
+//! Raw text -> TOML -> checked against the JSON schema (unknown keys, missing keys, wrong types and numbers out of range)
+//! -> typed -> checked for settings that contradict each other -> [`Experiment`]. All problems are told at once, each with
+//! its key path. Derived values are never written back.
 
 mod check;
+mod contradictions;
 mod data_fit;
 mod experiment;
 mod external;
@@ -20,6 +22,6 @@ pub use experiment::{
 };
 pub use external::{Classes, ExternalTeacherConfig, Space};
 pub use load::{ConfigSource, Experiment, QUICKSTART, load_sweep_axes};
-pub use problems::{ConfigProblem, ConfigProblems};
+pub use problems::ConfigProblems;
 pub use schema::config_schema;
 pub use soft_targets::{LayoutConfig, SoftTargetsConfig, SparseConfig};

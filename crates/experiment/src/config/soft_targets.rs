@@ -1,9 +1,9 @@
 //! How soft targets are stored.
 
-use super::StudentConfig;
+use super::{ExperimentConfig, StudentConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stillhouse_core::Temperature;
+use stillhouse_core::{Problem, Temperature};
 use stillhouse_targets::Layout;
 use stillhouse_train::DistillationLoss;
 
@@ -37,6 +37,7 @@ pub enum LayoutConfig {
 pub struct SparseConfig {
     /// Classes kept of each distribution.
     #[serde(default = "default_k")]
+    #[schemars(range(min = 1))]
     pub k: usize,
     /// Temperatures that students may have, beside 1 and that of the config's own student: one store for all of them.
     #[serde(default = "default_temperatures")]
@@ -80,19 +81,16 @@ impl SoftTargetsConfig {
             }
         }
     }
+}
 
-    /// Everything out of range: path and sentence of each.
-    pub(crate) fn out_of_range(&self, student: &StudentConfig) -> Vec<(String, String)> {
-        let LayoutConfig::Sparse(config) = &self.layout else { return Vec::new() };
-        let mut problems = Vec::new();
-        if config.k == 0 {
-            problems.push(("soft_targets.layout.k".into(), "must be at least 1, found 0".into()));
-        }
-        if needs_all_classes(student) {
+impl ExperimentConfig {
+    /// A sparse store for a loss that needs every class.
+    pub(super) fn soft_targets_problem(&self) -> Option<Problem> {
+        let is_sparse = matches!(self.soft_targets.layout, LayoutConfig::Sparse(_));
+        (is_sparse && needs_all_classes(&self.student)).then(|| {
             let text = "the loss logit_l2 needs every class, expected \"dense\" or \"auto\", found \"sparse\"";
-            problems.push(("soft_targets.layout.kind".into(), text.into()));
-        }
-        problems
+            Problem::new("soft_targets.layout.kind", text)
+        })
     }
 }
 

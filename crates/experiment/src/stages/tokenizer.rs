@@ -8,7 +8,7 @@ use crate::store::{Stage, run_stage};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use stillhouse_core::InputShape;
+use stillhouse_core::{InputShape, Problem};
 use stillhouse_models::{ModelError, Tokenizer, TokenizerConfig, TokenizerError};
 
 const TOKENIZER: &str = "tokenizer.json";
@@ -28,7 +28,7 @@ pub(crate) fn make_tokenizers(shop: &Workshop<'_>) -> Result<()> {
 /// The tokenizer that a config asks for.
 pub(super) fn tokenizer(shop: &Workshop<'_>, config: &TokenizerConfig) -> Result<Arc<Tokenizer>> {
     if !shop.train.is_text() {
-        let problem = "a tokenizer needs texts, the data has none".to_owned();
+        let problem = Problem::new("tokenizer", "needs texts, the data has none");
         return Err(model_error(ModelError::Config(vec![problem])));
     }
     let stage = tokenizer_stage(shop, config);

@@ -11,7 +11,7 @@ use crate::store::{Stage, run_stage};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use stillhouse_core::{InputShape, Seed};
+use stillhouse_core::{InputShape, Seed, in_words};
 use stillhouse_data::Split;
 use stillhouse_models::{FolderError, HeadInit, Model, ModelConfig, TokenizerConfig};
 use stillhouse_train::{
@@ -311,7 +311,7 @@ pub(crate) fn folder_error(error: FolderError) -> ExperimentError {
 pub(crate) fn model_error(error: stillhouse_models::ModelError) -> ExperimentError {
     match error {
         stillhouse_models::ModelError::Config(problems) => {
-            ExperimentError::Usage(format!("the model does not fit the data: {}", problems.join("; ")))
+            ExperimentError::Usage(format!("the model does not fit the data: {}", in_words(&problems)))
         }
         error => ExperimentError::Failed(error.into()),
     }

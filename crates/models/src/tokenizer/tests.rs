@@ -100,7 +100,7 @@ fn bad_files_and_sizes_are_named() {
     let broken = Tokenizer::load(&path).unwrap_err().to_string();
     assert!(broken.contains("tokenizer.json") && broken.contains("no tokenizer"), "{broken}");
     for (kind, size) in [("bpe", 256), ("wordpiece", 1), ("wordpiece", 1 << 30), ("unigram", 1)] {
-        assert!(config(kind, size).validate()[0].starts_with("vocabulary_size:"));
+        assert!(config(kind, size).validate()[0].to_string().starts_with("vocabulary_size:"));
     }
 }
 
