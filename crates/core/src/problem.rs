@@ -19,7 +19,7 @@ impl Problem {
         Self { key: key.into(), message: message.into(), hint: None }
     }
 
-    /// The problem that an error tells of; its line `hint: ...` is the remedy.
+    /// The problem that an error describes; its line `hint: ...` is the remedy.
     pub fn of_error(key: impl Into<String>, error: impl fmt::Display) -> Self {
         let text = error.to_string();
         match text.split_once("\nhint: ") {

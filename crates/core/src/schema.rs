@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_out_of_range_are_told_with_the_range() {
+    fn numbers_out_of_range_are_reported_with_the_range() {
         assert_eq!(problems("n = 1\nwidths = [3]\nsize = [0, 0]\nrate = 0.1"), "");
         let expected = "n: must be between 1 and 9, found 10; rate: must be above 0, found 0";
         assert_eq!(problems("n = 10\nrate = 0.0\nwidths = [1]\nsize = [1, 1]"), expected);

@@ -1,14 +1,14 @@
-//! `check`: everything that a run would refuse, as far as it is known without training.
+//! `check`: everything that a run would refuse, as far as that is known without training.
 
 use super::data_fit::DataFacts;
-use super::load::add_new;
+use super::load::Draft;
 use super::{ConfigProblems, ConfigSource, Experiment, ExperimentConfig};
 use crate::role::Section;
 use stillhouse_core::{Problem, Seed};
 use stillhouse_data::{LoadContext, NoProgress, Outline};
 use stillhouse_models::TokenizerConfig;
 
-/// A config that can run as far as it could be checked.
+/// A config without known problems.
 #[derive(Clone, Debug)]
 pub struct Checked {
     /// The experiment.
@@ -18,31 +18,30 @@ pub struct Checked {
 }
 
 impl Experiment {
-    /// Reads and checks a config as [`Experiment::load`] does, and holds it against its data: against its settings and the
-    /// headers of its files, not its examples.
+    /// Reads and checks a config as [`Experiment::load`] does, and compares it with its data: with the headers of the
+    /// files, not with the examples.
     ///
     /// # Errors
     /// All problems at once.
     pub fn check(source: &ConfigSource, overrides: &[String]) -> Result<Checked, ConfigProblems> {
-        let (name, config, mut problems) = Self::read(source, overrides)?;
-        let (outline, of_data) = outline(&config);
+        let mut draft = Draft::read(source, overrides)?;
+        let (outline, of_data) = outline(draft.config());
         // a validation split that would be empty is out of range already
         let (input, labels) = (outline.input.as_ref(), outline.labels.as_deref());
         let facts = DataFacts { input, labels, has_validation: true };
-        let of_fit = config
+        let of_fit = draft
+            .config()
             .misfits(facts)
             .unwrap_or_else(|(key, error)| vec![Problem::of_error("pretrained", error).within(key)]);
-        add_new(&mut problems, of_data);
-        add_new(&mut problems, of_fit);
-        if !problems.is_empty() {
-            return Err(ConfigProblems { source_name: source.display_name(), problems });
-        }
-        let notes = outline.notes.into_iter().chain(unchecked_models(&config)).collect();
-        Ok(Checked { experiment: Self::checked(name, config, source.display_name()), notes })
+        draft.add(of_data);
+        draft.add(of_fit);
+        let experiment = draft.checked()?;
+        let notes = outline.notes.into_iter().chain(unchecked_models(experiment.config())).collect();
+        Ok(Checked { experiment, notes })
     }
 }
 
-/// What is known of the data, and what is wrong with it.
+/// What the files' headers say, and what is wrong with them.
 fn outline(config: &ExperimentConfig) -> (Outline, Option<Problem>) {
     let unknown = || Outline { input: None, labels: None, notes: Vec::new() };
     if !config.data.validate().is_empty() {
@@ -54,7 +53,7 @@ fn outline(config: &ExperimentConfig) -> (Outline, Option<Problem>) {
     }
 }
 
-/// Networks and tokenizers that are elsewhere, or not there.
+/// Notes on networks and tokenizers that are not on this machine.
 fn unchecked_models(config: &ExperimentConfig) -> Vec<String> {
     let mut notes = Vec::new();
     for (key, model) in config.models() {

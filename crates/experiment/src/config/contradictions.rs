@@ -8,6 +8,7 @@ use stillhouse_core::Problem;
 use stillhouse_data::DataConfig;
 use stillhouse_ensemble::{Calibration, HeldOutPredictions, Soften};
 use stillhouse_models::ModelConfig;
+use stillhouse_targets::LayoutConfig;
 use stillhouse_train::DistillationLoss;
 
 const NOTHING_TO_MERGE: &str = "missing; without specialists one generalist has nothing to be merged with";
@@ -163,6 +164,15 @@ impl ExperimentConfig {
             problems.push(Problem::new("merge.calibration", text));
         }
         problems
+    }
+
+    /// A sparse store for a loss that reads every probability.
+    fn soft_targets_problem(&self) -> Option<Problem> {
+        let is_sparse = matches!(self.soft_targets.layout, LayoutConfig::Sparse(_));
+        (is_sparse && self.student.needs_all_classes()).then(|| {
+            let text = "the loss logit_l2 needs every class, expected \"dense\" or \"auto\", found \"sparse\"";
+            Problem::new("soft_targets.layout.kind", text)
+        })
     }
 
     /// Texts without labels, for the student or for the evaluation, that this config cannot use.

@@ -1,13 +1,13 @@
-//! What the data forbids: sizes that do not fit its classes or the shape of its examples.
+//! Settings that do not fit the data: its number of classes, or the shape of its examples.
 //!
-//! `check` asks with what the files' headers tell, a run with the data itself, before anything is trained.
+//! `check` knows the data by the headers of its files; a run compares again with the data itself, before any training.
 
 use super::{Classes, ExperimentConfig};
 use stillhouse_core::{ClassId, ClassSubset, InputShape, Problem};
 use stillhouse_ensemble::{ClusteringConfig, ClusteringMethod, Hierarchy};
 use stillhouse_models::{FolderError, ModelConfig};
 
-/// What is known of the data.
+/// What is known about the data.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DataFacts<'a> {
     pub input: Option<&'a InputShape>,
@@ -64,7 +64,7 @@ fn clustering_misfits(clustering: &ClusteringConfig, facts: DataFacts<'_>) -> Ve
         problems.push(Problem::new("data.valid_fraction", text).hint("set it above 0, for example 0.1"));
     }
     let Some(labels) = facts.labels else { return problems };
-    // numbers that are out of range whatever the data are told by themselves
+    // numbers that are out of range for any data are reported already
     let is_in_range = clustering.validate().is_empty();
     if let Some(error) = is_in_range.then(|| clustering.check(labels.len()).err()).flatten() {
         problems.push(Problem::of_error(error.key(), error).within("clustering"));

@@ -1,12 +1,13 @@
 //! The tables of an experiment's config.
 
-use super::{ExternalTeacherConfig, SoftTargetsConfig};
+use super::ExternalTeacherConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::Temperature;
 use stillhouse_data::{DataConfig, UnlabelledConfig};
 use stillhouse_ensemble::{ClusteringConfig, MergeConfig};
 use stillhouse_models::{ModelConfig, TextInput, TokenizerConfig};
+use stillhouse_targets::{Layout, SoftTargetsConfig};
 use stillhouse_train::{DistillationConfig, DistillationLoss, TrainingConfig};
 
 /// One experiment, from a dataset to a student.
@@ -21,21 +22,20 @@ pub struct ExperimentConfig {
     pub seed: u64,
     /// Examples and labels.
     pub data: DataConfig,
-    /// The network that knows every class. Without it, the first external teacher that knows every class stands in its
-    /// place.
+    /// The network that knows every class. Without it, the first external teacher that knows every class takes its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generalist: Option<GeneralistConfig>,
     /// Which classes go to which specialist. Without it there are no specialists: several generalists, or external
     /// teachers, are merged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clustering: Option<ClusteringConfig>,
-    /// The networks for one cluster each.
+    /// The networks that learn one cluster each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub specialists: Option<SpecialistsConfig>,
-    /// Teachers that were trained elsewhere, beside the run's own or instead of them.
+    /// Teachers that were trained elsewhere, in addition to the run's own or in place of them.
     #[serde(default, rename = "external_teacher", skip_serializing_if = "Vec::is_empty")]
     pub external_teachers: Vec<ExternalTeacherConfig>,
-    /// How all of them become one distribution.
+    /// How the predictions of all teachers are merged into one distribution.
     #[serde(default)]
     pub merge: MergeConfig,
     /// How soft targets are stored.
@@ -43,7 +43,7 @@ pub struct ExperimentConfig {
     pub soft_targets: SoftTargetsConfig,
     /// The small network that is shipped.
     pub student: StudentConfig,
-    /// What is measured beside it.
+    /// Which models are compared with it, and what the report shows.
     #[serde(default)]
     pub evaluation: EvaluationConfig,
 }
@@ -52,14 +52,15 @@ pub struct ExperimentConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GeneralistConfig {
-    /// Architecture; the specialists have the same with their own heads.
+    /// Architecture; the specialists have it too by default, each with its own head.
     pub model: ModelConfig,
-    /// How its texts become tokens; only for models of tokens.
+    /// How its texts become tokens; only for architectures that read tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<TokenizerConfig>,
     /// How it is trained.
     pub training: TrainingConfig,
-    /// Generalists that differ in their seeds alone; all of them are teachers, and specialists start from them in turn.
+    /// Number of generalists, which differ only in their seeds. All of them are teachers; specialists start from them in
+    /// turn.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = MAX_GENERALISTS))]
     pub n_models: usize,
@@ -69,7 +70,7 @@ fn one() -> usize {
     1
 }
 
-/// The networks for one cluster each.
+/// The networks that learn one cluster each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SpecialistsConfig {
@@ -85,13 +86,13 @@ pub struct SpecialistsConfig {
     /// Weights that a specialist starts from.
     #[serde(default)]
     pub init: SpecialistInit,
-    /// Which of these weights are trained.
+    /// Which weights are trained.
     #[serde(default)]
     pub body: SpecialistBody,
-    /// Where the dustbin's final bias comes from; `refit` by default.
+    /// How the dustbin's final bias is computed; `refit` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dustbin_bias: Option<DustbinBias>,
-    /// Which specialists the merge hears.
+    /// Which specialists are merged.
     #[serde(default)]
     pub keep: KeepSpecialists,
     /// How each is trained.
@@ -123,7 +124,7 @@ pub enum SpecialistInit {
     /// The generalist's (paper, sec. 5.1); of several generalists the i-th specialist takes number i mod n.
     #[default]
     Generalist,
-    /// Its own seeded ones: dearer, and more different from the generalist.
+    /// Its own random ones: more training, and predictions that differ more from the generalist's.
     Scratch,
 }
 
@@ -138,26 +139,26 @@ pub enum SpecialistBody {
     Frozen,
 }
 
-/// Where the dustbin's final bias comes from.
+/// How the dustbin's final bias is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DustbinBias {
-    /// Training, corrected by counted priors (paper, sec. 5.1).
+    /// The trained bias, corrected by counted priors (paper, sec. 5.1).
     Counted,
-    /// The same with one more shift, fitted on the validation split.
+    /// The same plus a shift that is fitted on the validation split.
     Refit,
 }
 
-/// Which specialists the merge hears.
+/// Which specialists are merged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeepSpecialists {
-    /// Every one that was trained.
+    /// Every specialist that was trained.
     #[default]
     All,
     /// Those that beat the generalist on the validation examples of their own classes.
     Helpful,
-    /// Chosen one after the other by how far each lowers the validation loss of the merge, until none does.
+    /// Added one at a time, each time the one that lowers the validation loss of the merge most, until none lowers it.
     Greedy,
 }
 
@@ -167,10 +168,10 @@ pub enum KeepSpecialists {
 pub struct StudentConfig {
     /// Architecture.
     pub model: ModelConfig,
-    /// How its texts become tokens, which may be another way than its teachers'; only for models of tokens.
+    /// How its texts become tokens, not necessarily as its teachers' do; only for architectures that read tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<TokenizerConfig>,
-    /// How it is trained; its twins on other targets are trained alike.
+    /// How it is trained; students on other targets (`evaluation.baselines`) are trained the same way.
     pub training: TrainingConfig,
     /// Loss and weights.
     #[serde(default)]
@@ -180,8 +181,8 @@ pub struct StudentConfig {
     #[serde(default = "default_views")]
     #[schemars(range(min = 1, max = MAX_VIEWS))]
     pub views: u32,
-    /// Texts without labels that it learns from beside the training examples, by what its teachers say about them. The
-    /// twin on hard labels cannot.
+    /// Texts without labels that it learns from too, by its teachers' soft targets. The student on hard labels has no use
+    /// for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transfer: Option<UnlabelledConfig>,
 }
@@ -191,8 +192,13 @@ impl StudentConfig {
     pub fn temperature(&self) -> Temperature {
         match &self.distillation.loss {
             DistillationLoss::SoftCrossEntropy(loss) => loss.temperature,
-            _ => Temperature::ONE,
+            DistillationLoss::LogitL2 => Temperature::ONE,
         }
+    }
+
+    /// Whether its loss reads every probability of a soft target, so that it cannot learn from a sparse store.
+    pub(super) fn needs_all_classes(&self) -> bool {
+        self.distillation.loss == DistillationLoss::LogitL2
     }
 }
 
@@ -200,7 +206,7 @@ fn default_views() -> u32 {
     4
 }
 
-/// What is measured beside the student.
+/// Which models are compared with the student, and what the report shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluationConfig {
@@ -210,7 +216,7 @@ pub struct EvaluationConfig {
     /// Test examples whose soft targets the report shows.
     #[serde(default = "default_n_samples")]
     pub n_samples: usize,
-    /// Texts that belong to no class: the report tells how well each model's confidence knows them from test examples.
+    /// Texts that belong to no class: the report says how well each model's confidence separates them from test examples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out_of_scope: Option<UnlabelledConfig>,
 }
@@ -219,13 +225,13 @@ pub struct EvaluationConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Baseline {
-    /// The student's twin on hard labels.
+    /// A student that is trained on hard labels.
     StudentHard,
-    /// The student's twin on the generalist's soft targets.
+    /// A student that is trained on the generalist's soft targets.
     StudentGeneralist,
-    /// Generalists that together cost as much training as generalist and specialists.
+    /// An ensemble of generalists that costs as much training as generalist and specialists.
     GeneralistEnsemble,
-    /// The student's twin on that ensemble's soft targets.
+    /// A student that is trained on that ensemble's soft targets.
     StudentGeneralistEnsemble,
 }
 
@@ -245,7 +251,7 @@ impl Default for EvaluationConfig {
 }
 
 impl EvaluationConfig {
-    /// Whether a baseline is asked for, itself or by another that needs it.
+    /// Whether a baseline is trained: it is listed, or another one that is listed needs it.
     pub fn wants(&self, baseline: Baseline) -> bool {
         let listed = |baseline| self.baselines.contains(&baseline);
         match baseline {
@@ -256,7 +262,7 @@ impl EvaluationConfig {
     }
 }
 
-/// Whether an architecture works on tokens, for which it needs a tokenizer.
+/// Whether an architecture reads tokens, for which it needs a tokenizer.
 pub(super) fn takes_tokens(model: &ModelConfig) -> bool {
     matches!(model.text_input(), Some(TextInput::Tokens { .. }))
 }
@@ -273,14 +279,20 @@ impl ExperimentConfig {
         specialists.model.as_ref().or(self.generalist.as_ref().map(|generalist| &generalist.model))
     }
 
-    /// Tokenizer of the specialists; none for models without one.
+    /// Tokenizer of the specialists; none for architectures that read no tokens.
     pub fn specialist_tokenizer(&self) -> Option<&TokenizerConfig> {
         let generalist = self.generalist.as_ref().and_then(|generalist| generalist.tokenizer.as_ref());
         let own = self.specialists.as_ref().and_then(|specialists| specialists.tokenizer.as_ref());
         own.or(generalist).filter(|_| self.specialist_model().is_some_and(takes_tokens))
     }
 
-    /// The architectures that the config names, each with its key path; one that is inherited is not named again.
+    /// The layout of a store of `n_rows` rows of soft targets for the student.
+    pub(crate) fn soft_targets_layout(&self, n_rows: usize, n_classes: usize) -> Layout {
+        let student = &self.student;
+        self.soft_targets.layout(n_rows, n_classes, student.temperature(), student.needs_all_classes())
+    }
+
+    /// The architectures that the config names, each with its key path; an inherited one is not repeated.
     pub(crate) fn models(&self) -> Vec<(&'static str, &ModelConfig)> {
         let generalist = self.generalist.as_ref().map(|generalist| ("generalist.model", &generalist.model));
         let own = self.specialists.as_ref().and_then(|specialists| specialists.model.as_ref());

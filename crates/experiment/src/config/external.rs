@@ -1,4 +1,4 @@
-//! Teachers that were trained elsewhere and are known by what they predicted.
+//! Teachers that were trained elsewhere, given by files of their predictions.
 
 use schemars::JsonSchema;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use stillhouse_core::Problem;
 
-/// A teacher that was trained by any program, known by its predictions for the data's examples.
+/// A teacher that was trained by any program, given by its predictions for the data's examples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExternalTeacherConfig {
@@ -25,10 +25,10 @@ pub struct ExternalTeacherConfig {
     /// What the numbers are.
     #[serde(default)]
     pub space: Space,
-    /// Which classes the columns stand for: "all", a list of class numbers, or a file with one class number a line.
+    /// The classes of the columns: "all", a list of class numbers, or a file with one class number a line.
     #[serde(default)]
     pub classes: Classes,
-    /// Whether the last column stands for every other class.
+    /// Whether the last column is a dustbin, the probability of all other classes together.
     #[serde(default)]
     pub dustbin: bool,
     /// Added to the dustbin's logit, in nats.
@@ -68,7 +68,7 @@ pub enum Space {
     Probs,
     /// Their natural logarithms.
     LogProbs,
-    /// Any numbers that softmax makes probabilities of.
+    /// Numbers whose softmax are the probabilities.
     Logits,
 }
 
@@ -80,7 +80,7 @@ pub enum Classes {
     All,
     /// These, in the order of the columns.
     Listed(Vec<u32>),
-    /// Those that the file lists.
+    /// The classes that the file lists.
     File(PathBuf),
 }
 

@@ -1,7 +1,7 @@
 //! The config of an experiment: a composition of structs that each crate owns, and its way into a checked [`Experiment`].
 //!
 //! Raw text -> TOML -> checked against the JSON schema (unknown keys, missing keys, wrong types and numbers out of range)
-//! -> typed -> checked for settings that contradict each other -> [`Experiment`]. All problems are told at once, each with
+//! -> typed -> checked for settings that contradict each other -> [`Experiment`]. All problems are reported at once, each with
 //! its key path. Derived values are never written back.
 
 mod check;
@@ -12,7 +12,7 @@ mod external;
 mod load;
 mod problems;
 mod schema;
-mod soft_targets;
+mod source;
 
 pub use check::Checked;
 pub(crate) use data_fit::DataFacts;
@@ -21,7 +21,7 @@ pub use experiment::{
     SpecialistHead, SpecialistInit, SpecialistsConfig, StudentConfig,
 };
 pub use external::{Classes, ExternalTeacherConfig, Space};
-pub use load::{ConfigSource, Experiment, QUICKSTART, load_sweep_axes};
+pub use load::Experiment;
 pub use problems::ConfigProblems;
 pub use schema::config_schema;
-pub use soft_targets::{LayoutConfig, SoftTargetsConfig, SparseConfig};
+pub use source::{ConfigSource, QUICKSTART, load_sweep_axes};

@@ -37,7 +37,7 @@ pub(crate) fn targets_stage(shop: &Workshop<'_>, name: &str, teacher_keys: &[Str
 /// What is kept of each distribution.
 pub(crate) fn layout(shop: &Workshop<'_>) -> Layout {
     let n_rows = shop.student_examples().len() * views(shop).len();
-    shop.config.soft_targets.layout(n_rows, shop.n_classes(), &shop.config.student)
+    shop.config.soft_targets_layout(n_rows, shop.n_classes())
 }
 
 fn views(shop: &Workshop<'_>) -> Vec<Option<ViewId>> {
