@@ -24,7 +24,7 @@ fn check_and_run_refuse_the_same_for_the_same_reason() {
     let refused = [
         (&["clustering.method.n_clusters=100000"][..], "clustering.method.n_clusters: 100000 clusters of 12 classes"),
         (&["clustering.max_classes=3"], "clustering.max_classes: 3 clusters of at most 3 classes"),
-        (&["data.valid_fraction=0.0"], "data.valid_fraction: must lie between 0 and 1"),
+        (&["data.valid_fraction=0.0"], "data.valid_fraction: must be above 0 and below 1, found 0"),
         (
             &["clustering.method={ kind = \"hierarchy\", path = \"superclasses.tsv\" }"],
             "clustering.method.path: superclasses.tsv: line 1",
@@ -56,7 +56,7 @@ fn all_problems_come_at_once_those_of_the_data_among_them() {
         ["generalist.model={ kind = \"resnet\", depth = 9 }", "clustering.method.n_clusters=13", "student.views=0"];
     let refused = check(&scratch, &sets);
     let keys: Vec<&str> = problems(&refused).iter().map(|line| line.split(':').next().unwrap()).collect();
-    assert_eq!(keys, ["generalist.model.depth", "student.views", "clustering.method.n_clusters"], "{}", refused.stderr);
+    assert_eq!(keys, ["student.views", "generalist.model.depth", "clustering.method.n_clusters"], "{}", refused.stderr);
 }
 
 #[test]

@@ -5,17 +5,17 @@
     reason = "these comments are the program's help, where brackets are what people read"
 )]
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use stillhouse_experiment::{Budget, Gate, TopN};
+use stillhouse_experiment::{Budget, Gate, MergeFormat, MergeRule, TopN};
 
 /// Columns of the help text.
 const HELP_WIDTH: usize = 80;
 
-/// Trains a generalist and many specialists on clusters of confusable classes, merges what they know, and distils it
-/// into one small student.
+/// Trains a generalist and many specialists on clusters of confusable classes, merges their predictions, and distils
+/// them into one small student.
 #[derive(Debug, Parser)]
 #[command(name = "stillhouse", version, max_term_width = HELP_WIDTH, arg_required_else_help = true)]
 #[command(
@@ -23,7 +23,7 @@ const HELP_WIDTH: usize = 80;
     stillhouse init my_images --out my.toml\n  stillhouse run my.toml --set student.training.n_epochs=30\n  \
     stillhouse predict runs/my/student picture.png\n\n\
     Exit codes: 0 done, 1 failed, 2 wrong usage or config, 3 bad data,\n\
-    130 interrupted (the same command goes on)."
+    130 interrupted (the same command resumes)."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -46,8 +46,8 @@ pub struct GlobalArguments {
     /// Threads to use [default: all cores]; results do not depend on it
     #[arg(long, global = true, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
-    /// Memory that trainings may take, for example `8GiB`: fewer of them run side by side where it is
-    /// short [default: no limit]
+    /// Memory that trainings may use, for example `8GiB`: with less of it, fewer of them run at a time
+    /// [default: no limit]
     #[arg(long, global = true, value_name = "BYTES", value_parser = memory)]
     pub memory: Option<u64>,
     /// Where to compute: cpu, or in a build with CUDA also cuda or cuda:N
@@ -70,7 +70,7 @@ pub struct GlobalArguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run an experiment, or go on with it, from the data to the report
+    /// Run an experiment from the data to the report, or resume it
     #[command(after_help = "Examples:\n  stillhouse run\n  \
         stillhouse run configs/mnist.toml --set data.path=my/mnist --set seed=1")]
     Run(RunArguments),
@@ -88,7 +88,7 @@ pub enum Command {
     /// Show how far a run is
     #[command(after_help = "Example:\n  stillhouse status runs/quickstart")]
     Status(RunDirArguments),
-    /// Write the reports of a finished run anew and show the summary
+    /// Write the reports of a finished run again and show the summary
     #[command(after_help = "Example:\n  stillhouse report runs/quickstart")]
     Report(RunDirArguments),
     /// Measure a model on the test split of any data
@@ -124,7 +124,10 @@ pub enum Command {
     /// Write a commented config for data that you have
     #[command(after_help = "Examples:\n  stillhouse init my_images --out my.toml\n  \
         stillhouse init uoft-cs/cifar100 > cifar100.toml")]
-    Init(InitArguments),
+    Init {
+        /// A folder, a table of texts, or the name of a hub repository
+        source: String,
+    },
     /// Print the JSON schema of configs, for editors
     #[command(after_help = "Example:\n  stillhouse schema > stillhouse.schema.json")]
     Schema,
@@ -132,7 +135,10 @@ pub enum Command {
     #[command(
         after_help = "Example:\n  stillhouse completions bash > ~/.local/share/bash-completion/completions/stillhouse"
     )]
-    Completions(CompletionsArguments),
+    Completions {
+        /// Shell
+        shell: Shell,
+    },
 }
 
 /// Ways to look into stores of soft targets.
@@ -141,22 +147,18 @@ pub enum TargetsCommand {
     /// Say what a store holds, how large it is and how much of the mass it keeps
     #[command(after_help = "Example:\n  \
         stillhouse targets stats runs/quickstart/stages/soft_targets-*/targets.safetensors")]
-    Stats(TargetsFileArguments),
-    /// Check a store's checksums and, with --run, that its rows are what the run's teachers say
+    Stats {
+        /// Store of soft targets
+        #[arg(value_name = "FILE")]
+        path: PathBuf,
+    },
+    /// Check a store's checksums and, with --run, compare its rows with predictions of the run's teachers
     #[command(after_help = "Example:\n  stillhouse targets verify merged.safetensors\n  \
         stillhouse targets verify targets.safetensors --run runs/quickstart")]
     Verify(VerifyArguments),
 }
 
-/// A store.
-#[derive(Debug, Args)]
-pub struct TargetsFileArguments {
-    /// Store of soft targets
-    #[arg(value_name = "FILE")]
-    pub path: PathBuf,
-}
-
-/// A store, and what it is held against.
+/// A store, and the run that it is compared with.
 #[derive(Debug, Args)]
 pub struct VerifyArguments {
     /// Store of soft targets
@@ -168,7 +170,7 @@ pub struct VerifyArguments {
     /// Folder of the run's stages, if not in the run's folder
     #[arg(long, value_name = "DIR", requires = "run_dir")]
     pub stages: Option<PathBuf>,
-    /// Rows to predict anew
+    /// Rows to predict again
     #[arg(long, value_name = "N", default_value = "256", requires = "run_dir")]
     pub rows: NonZeroUsize,
 }
@@ -197,7 +199,7 @@ pub struct RunArguments {
     /// Folder for finished stages, which several runs may share [default: stages/ in the run's folder]
     #[arg(long, value_name = "DIR")]
     pub stages: Option<PathBuf>,
-    /// Take up parallel jobs in the opposite order; the results are the same
+    /// Start parallel jobs in the opposite order; the results are the same
     #[arg(long, hide = true)]
     pub reverse_jobs: bool,
 }
@@ -207,11 +209,11 @@ pub struct RunArguments {
 pub struct PlanArguments {
     #[command(flatten)]
     pub run: RunArguments,
-    /// Training compute for teachers: FLOPs, or `5x` for that of five generalists. Says what to spend it on, from
-    /// short trainings
+    /// Training compute for teachers: FLOPs, or `5x` for that of five generalists. Compares ways to spend it by short
+    /// trainings
     #[arg(long, value_name = "FLOPS", value_parser = budget)]
     pub budget: Option<Budget>,
-    /// Share of the epochs that these trainings have
+    /// Length of these trainings as a share of the config's epochs
     #[arg(long, value_name = "SHARE", default_value = "0.25", requires = "budget", value_parser = share)]
     pub probe: f64,
 }
@@ -302,16 +304,54 @@ pub struct PredictArguments {
 pub struct MergeArguments {
     /// TOML file that lists the teachers
     pub teachers: PathBuf,
-    /// How predictions become one distribution
-    #[arg(long, default_value = "exact")]
-    #[arg(value_parser = ["exact", "em_step", "arithmetic_mean", "geometric_mean"])]
-    pub rule: String,
+    /// Merge rule
+    #[arg(long, value_enum, default_value_t)]
+    pub rule: RuleArgument,
     /// Specialists that vote: `all`, or `top_n:N` for those that know one of the N most probable classes
     #[arg(long, default_value = "all", value_parser = gate)]
     pub gate: Gate,
     /// `npy`: [N, C] probabilities in f64; `store`: soft targets for students
-    #[arg(long, default_value = "npy", value_parser = ["npy", "store"])]
-    pub format: String,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: FormatArgument,
+}
+
+/// Names of the merge rules.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum RuleArgument {
+    #[default]
+    Exact,
+    EmStep,
+    ArithmeticMean,
+    GeometricMean,
+}
+
+impl From<RuleArgument> for MergeRule {
+    fn from(rule: RuleArgument) -> Self {
+        match rule {
+            RuleArgument::Exact => Self::Exact,
+            RuleArgument::EmStep => Self::EmStep,
+            RuleArgument::ArithmeticMean => Self::ArithmeticMean,
+            RuleArgument::GeometricMean => Self::GeometricMean,
+        }
+    }
+}
+
+/// Names of the formats of merged predictions.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum FormatArgument {
+    #[default]
+    Npy,
+    Store,
+}
+
+impl From<FormatArgument> for MergeFormat {
+    fn from(format: FormatArgument) -> Self {
+        match format {
+            FormatArgument::Npy => Self::Npy,
+            FormatArgument::Store => Self::Store,
+        }
+    }
 }
 
 fn gate(text: &str) -> Result<Gate, String> {
@@ -321,18 +361,4 @@ fn gate(text: &str) -> Result<Gate, String> {
         (_, Some(n)) => Ok(Gate::TopN(TopN { n: n.get() })),
         _ => Err("expected `all` or `top_n:N` with N from 1".into()),
     }
-}
-
-/// Data to write a config for.
-#[derive(Debug, Args)]
-pub struct InitArguments {
-    /// A folder, or the name of a hub repository
-    pub source: String,
-}
-
-/// A shell.
-#[derive(Debug, Args)]
-pub struct CompletionsArguments {
-    /// Shell
-    pub shell: Shell,
 }

@@ -15,7 +15,7 @@ pub fn bars() -> &'static MultiProgress {
 /// Writes lines to standard error.
 pub fn message(text: &str) {
     let write = || {
-        // when nobody can read the messages, the work still goes on
+        // the work continues when nobody can read its messages
         let _ = writeln!(std::io::stderr().lock(), "{text}");
     };
     match BARS.get() {
@@ -27,7 +27,7 @@ pub fn message(text: &str) {
 /// Takes all bars off the screen.
 pub fn clear_bars() {
     if let Some(bars) = BARS.get() {
-        // a terminal that is gone needs no clearing
+        // a terminal that was closed needs no clearing
         let _ = bars.clear();
     }
 }

@@ -1,4 +1,4 @@
-//! Why the program did not do what it was asked for: a message on standard error and an exit code.
+//! Failures of the program: a message on standard error and an exit code.
 
 use crate::console;
 use std::io;
@@ -9,10 +9,10 @@ use stillhouse_launch::LaunchError;
 /// A failure of the program.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The experiment's own.
+    /// A failure of the experiment.
     #[error(transparent)]
     Experiment(#[from] ExperimentError),
-    /// Arguments that do not go together, or a file in the way.
+    /// Arguments that contradict each other, or a file that would be overwritten.
     #[error("{0}")]
     Usage(String),
     /// Input that the program itself reads.
@@ -66,7 +66,7 @@ impl Failure {
         }
     }
 
-    /// Tells the user.
+    /// Writes the message to standard error.
     pub fn report(&self) {
         match self {
             Self::Panicked => {}
@@ -90,7 +90,7 @@ pub fn report_panics() {
         console::message(&format!("error: this is a bug in stillhouse; please report it with the next lines\n{panic}"));
         match std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
             true => with_backtrace(panic),
-            false => console::message("  hint: RUST_BACKTRACE=1 shows how the program came there"),
+            false => console::message("  hint: RUST_BACKTRACE=1 shows where it happened"),
         }
     }));
 }

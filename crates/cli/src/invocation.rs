@@ -1,14 +1,15 @@
 //! Arguments checked into a working object.
 
 use crate::arguments::{
-    Arguments, Command, DataCommand, GlobalArguments, MergeArguments, PlanArguments, PredictArguments, TargetsCommand,
+    Arguments, Command, DataCommand, GlobalArguments, MergeArguments, PlanArguments, PredictArguments, SweepArguments,
+    TargetsCommand,
 };
 use crate::failure::Failure;
 use clap_complete::Shell;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use stillhouse_experiment::config::ConfigSource;
-use stillhouse_experiment::{Budget, MergeConfig, MergeFormat, MergeRule, RunOptions, VerifyAgainst};
+use stillhouse_experiment::{Budget, MergeConfig, MergeFormat, RunOptions, VerifyAgainst};
 
 /// What the program was asked to do.
 #[derive(Debug)]
@@ -19,7 +20,7 @@ pub struct Invocation {
     pub n_threads: NonZeroUsize,
     /// How results are written.
     pub format: Format,
-    /// How much is told on the way.
+    /// How much progress is shown.
     pub verbosity: Verbosity,
 }
 
@@ -44,7 +45,7 @@ pub enum Task {
     Completions { shell: Shell },
 }
 
-/// A config and what overrides it.
+/// A config and its overrides.
 #[derive(Debug)]
 pub struct ConfigChoice {
     /// File or built-in.
@@ -63,11 +64,11 @@ pub struct BudgetTask {
     pub probe_share: f64,
 }
 
-/// What a sweep needs beside its config.
+/// A config with a `[sweep]` table, and how its cells are run.
 #[derive(Debug)]
 pub struct SweepTask {
-    /// File with a `[sweep]` table.
-    pub path: PathBuf,
+    /// The config, and how its cells are launched.
+    pub arguments: SweepArguments,
     /// `key=value` for every cell.
     pub overrides: Vec<String>,
     /// Folder of the sweep.
@@ -76,11 +77,9 @@ pub struct SweepTask {
     pub memory_bytes: Option<u64>,
     /// Given to every cell.
     pub device: String,
-    /// Whether the commands are only printed.
-    pub dry_run: bool,
 }
 
-/// A model and what it is asked.
+/// A model and inputs to predict.
 #[derive(Debug)]
 pub struct PredictTask {
     pub model: PathBuf,
@@ -108,7 +107,7 @@ pub enum Format {
     Json,
 }
 
-/// How much is told on the way.
+/// How much progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
     /// Only errors.
@@ -169,9 +168,7 @@ fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> R
             }
         }
         Command::Check(check) => Task::Check { config: choice(check.config, overrides) },
-        Command::Sweep(sweep) => {
-            Task::Sweep(SweepTask { path: sweep.config, overrides, out, memory_bytes, device, dry_run: sweep.dry_run })
-        }
+        Command::Sweep(arguments) => Task::Sweep(SweepTask { arguments, overrides, out, memory_bytes, device }),
         Command::Status(status) => Task::Status { run_dir: status.run_dir },
         Command::Report(report) => Task::Report { run_dir: report.run_dir },
         Command::Evaluate(evaluate) => Task::Evaluate { model: evaluate.model, data: evaluate.data },
@@ -182,39 +179,32 @@ fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> R
         Command::Data { command: DataCommand::Preview(preview) } => {
             Task::Preview { config: choice(preview.config, overrides), out }
         }
-        Command::Init(init) => Task::Init { source: init.source, out },
+        Command::Init { source } => Task::Init { source, out },
         Command::Schema => Task::Schema,
         Command::Merge(merge) => Task::Merge(merge_task(merge, out)?),
-        Command::Targets { command: TargetsCommand::Stats(stats) } => Task::TargetsStats { path: stats.path },
+        Command::Targets { command: TargetsCommand::Stats { path } } => Task::TargetsStats { path },
         Command::Targets { command: TargetsCommand::Verify(verify) } => {
             let n_rows = verify.rows.get();
             let stages = verify.stages;
             let against = |run_dir| VerifyAgainst { run_dir, stages, n_rows, n_threads: n_threads.get() };
             Task::TargetsVerify { path: verify.path, against: verify.run_dir.map(against) }
         }
-        Command::Completions(completions) => Task::Completions { shell: completions.shell },
+        Command::Completions { shell } => Task::Completions { shell },
     })
 }
 
 fn merge_task(merge: MergeArguments, out: Option<PathBuf>) -> Result<MergeTask, Failure> {
     let out = out.ok_or_else(|| Failure::Usage("merge needs --out FILE, the file to write".into()))?;
-    let rule = match merge.rule.as_str() {
-        "em_step" => MergeRule::EmStep,
-        "arithmetic_mean" => MergeRule::ArithmeticMean,
-        "geometric_mean" => MergeRule::GeometricMean,
-        _ => MergeRule::Exact,
-    };
-    let format = if merge.format == "store" { MergeFormat::Store } else { MergeFormat::Npy };
-    let config = MergeConfig { rule, gate: merge.gate, ..MergeConfig::default() };
-    Ok(MergeTask { teachers: merge.teachers, out, config, format })
+    let config = MergeConfig { rule: merge.rule.into(), gate: merge.gate, ..MergeConfig::default() };
+    Ok(MergeTask { teachers: merge.teachers, out, config, format: merge.format.into() })
 }
 
 /// An option that would be ignored is a misunderstanding, so it is refused.
 fn refuse_meaningless(command: &Command, global: &GlobalArguments) -> Result<(), Failure> {
     use Command::{Check, Completions, Data, Init, Merge, Plan, Run, Schema, Sweep};
     let reads_config = matches!(command, Run(_) | Plan(_) | Check(_) | Sweep(_) | Data { .. });
-    let writes = matches!(command, Run(_) | Plan(_) | Sweep(_) | Data { .. } | Init(_) | Merge(_));
-    let has_numbers = !matches!(command, Init(_) | Schema | Completions(_));
+    let writes = matches!(command, Run(_) | Plan(_) | Sweep(_) | Data { .. } | Init { .. } | Merge(_));
+    let has_numbers = !matches!(command, Init { .. } | Schema | Completions { .. });
     let given = [
         ("--set", !global.set.is_empty(), reads_config, "it changes a config, and this command reads none"),
         ("--out", global.out.is_some(), writes, "this command writes no file of its own"),

@@ -1,17 +1,20 @@
 //! The stillhouse program: arguments, progress, exit codes. The work itself is in `stillhouse-experiment`.
 //!
-//! Raw arguments (`arguments`) are checked into a working object (`invocation`), a command (`commands`) does the work,
-//! and a failure (`failure`) becomes a message and an exit code. Data goes to standard output, everything else to
-//! standard error.
+//! Raw arguments (`arguments`) are checked into a working object (`invocation`); `execute` calls the function of
+//! `stillhouse-experiment` that does the work, and prints the result (`print`); a failure (`failure`) becomes a message and
+//! an exit code. Data goes to standard output, everything else to standard error.
 
 mod arguments;
-mod commands;
 mod console;
 mod environment;
+mod execute;
 mod failure;
 mod invocation;
+mod predict;
+mod print;
 mod progress;
 mod signals;
+mod sweep;
 mod text;
 
 use arguments::Arguments;
@@ -35,5 +38,5 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     let invocation = Invocation::check(arguments)?;
     // first of all, since libraries read these variables once, when the first thread starts
     environment::set_thread_variables(invocation.n_threads);
-    environment::on_deep_stack(move || commands::execute(&invocation))
+    environment::on_deep_stack(move || execute::execute(&invocation))
 }

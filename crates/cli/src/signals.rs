@@ -1,4 +1,4 @@
-//! Ctrl-C and its relatives: the first one asks the work to stop well, the second one ends the program at once.
+//! Ctrl-C, SIGTERM and SIGHUP: the first one asks the work to stop and save, the second one ends the program at once.
 
 use crate::console;
 use stillhouse_experiment::Interrupt;
@@ -6,17 +6,17 @@ use stillhouse_launch::StopSignal;
 
 /// Asks the work of this process to stop.
 pub static INTERRUPT: Interrupt = Interrupt::new();
-/// Asks the child processes of a sweep to stop.
-pub static CHILDREN: StopSignal = StopSignal::new();
+/// Asks the jobs of a sweep to stop.
+pub static JOBS: StopSignal = StopSignal::new();
 
 /// Exit code of a program that was stopped by SIGINT.
 pub const EXIT_INTERRUPTED: i32 = 130;
 
-/// Catches SIGINT, SIGTERM and SIGHUP. Only for commands that look at the interrupt; the others end at once anyway.
+/// Catches SIGINT, SIGTERM and SIGHUP. Only for commands that check the interrupt; the others end at once anyway.
 pub fn catch() {
     let ignores_hangup = ignores_hangup();
     if let Err(error) = ctrlc::set_handler(on_signal) {
-        // the work is safe without: a killed run goes on like an interrupted one
+        // nothing is lost without the handler: a killed run resumes as an interrupted one does
         console::message(&format!("warning: Ctrl-C will end the program at once ({error})"));
     }
     if ignores_hangup {
@@ -26,11 +26,11 @@ pub fn catch() {
 
 fn on_signal() {
     if INTERRUPT.request() {
-        CHILDREN.kill();
+        JOBS.kill();
         console::clear_bars();
         std::process::exit(EXIT_INTERRUPTED);
     }
-    CHILDREN.request();
+    JOBS.request();
     console::message("stopping after this step; the next run goes on from here;\npress Ctrl-C again to quit at once");
 }
 

@@ -1,4 +1,4 @@
-//! Numbers and sentences for people.
+//! Numbers, sentences and tables as text.
 
 /// Columns that every terminal has.
 pub const WIDTH: usize = 80;
@@ -13,19 +13,6 @@ pub fn duration(seconds: f64) -> String {
         60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
         _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
     }
-}
-
-/// `512 B`, `3.4 kB`, `120 MB`.
-pub fn bytes(n_bytes: u64) -> String {
-    let mut value = n_bytes as f64;
-    let mut units = ["B", "kB", "MB", "GB", "TB"].into_iter();
-    let mut unit = units.next().expect("five units");
-    while value >= 1000.0 {
-        let Some(larger) = units.next() else { break };
-        value /= 1000.0;
-        unit = larger;
-    }
-    if unit == "B" || value >= 100.0 { format!("{value:.0} {unit}") } else { format!("{value:.1} {unit}") }
 }
 
 /// `73.4 %`.
@@ -81,7 +68,6 @@ mod tests {
     fn quantities_are_short() {
         let durations = [0.04, 9.4, 9.96, 59.6, 185.0, 7440.0].map(duration);
         assert_eq!(durations, ["0.04 s", "9.4 s", "10 s", "1 min 00 s", "3 min 05 s", "2 h 04 min"]);
-        assert_eq!([999, 3400, 120_400_000].map(bytes), ["999 B", "3.4 kB", "120 MB"]);
         assert_eq!(percent(0.7341), "73.4 %");
     }
 

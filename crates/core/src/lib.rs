@@ -1,4 +1,5 @@
-//! The types of the problem: classes and sets of them, clusterings, examples and views, inputs, n-grams, seeds, temperatures.
+//! The types of the problem: classes and sets of them, clusterings, examples and views, inputs, n-grams, seeds, temperatures;
+//! and what is wrong with a config ([`Problem`]).
 //!
 //! All other crates use these types. So a class number of a specialist cannot be taken for a class number of the dataset,
 //! a temperature is never zero, and every random stream has a name. The notation is that of the paper (Hinton, Vinyals and
@@ -12,6 +13,8 @@ mod error;
 mod example;
 mod input;
 mod ngrams;
+mod problem;
+mod schema;
 mod seed;
 mod temperature;
 
@@ -21,5 +24,7 @@ pub use error::CoreError;
 pub use example::{ExampleId, ExampleView, ViewId};
 pub use input::{InputShape, InputSpec};
 pub use ngrams::Ngrams;
+pub use problem::{Problem, in_words};
+pub use schema::{check_table, check_values};
 pub use seed::Seed;
 pub use temperature::Temperature;

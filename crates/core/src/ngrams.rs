@@ -3,6 +3,7 @@
 //! The hash is a part of every saved model that reads such bags, so it never changes: FNV-1a over code points, kept
 //! rolling while an n-gram grows, scattered by a finalizer, and scaled to the number of buckets.
 
+use crate::Problem;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -56,18 +57,20 @@ const MAX_LEN: usize = 16;
 const BOUNDARY: u32 = ' ' as u32;
 
 impl Ngrams {
-    /// Everything out of range, one sentence each, beginning with the key.
-    pub fn problems(&self) -> Vec<String> {
+    /// Everything that is wrong with the values.
+    pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         for (key, range) in [("characters", self.characters), ("words", self.words)] {
             if let Some([shortest, longest]) = range
                 && !(1 <= shortest && shortest <= longest && longest <= MAX_LEN)
             {
-                problems.push(format!("{key}: must be [n, m] with 1 <= n <= m <= {MAX_LEN}, found {range:?}"));
+                let text = format!("must be [n, m] with 1 <= n <= m <= {MAX_LEN}, found {range:?}");
+                problems.push(Problem::new(key, text));
             }
         }
         if self.characters.is_none() && self.words.is_none() {
-            problems.push("characters: none, and words too; hint: characters = [1, 4]".into());
+            let text = "none, and no words either, expected n-grams of at least one of them";
+            problems.push(Problem::new("characters", text).hint("characters = [1, 4]"));
         }
         problems
     }
@@ -220,7 +223,7 @@ mod tests {
         let wrong = Ngrams { characters: Some([0, 4]), words: Some([3, 2]), ..Ngrams::default() };
         assert_eq!(wrong.problems().len(), 2);
         let nothing = Ngrams { characters: None, words: None, ..Ngrams::default() };
-        assert!(nothing.problems()[0].starts_with("characters: none"));
+        assert!(nothing.problems()[0].to_string().starts_with("characters: none"));
         assert!(Ngrams::default().problems().is_empty());
     }
 

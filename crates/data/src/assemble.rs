@@ -13,7 +13,7 @@ use crate::{DataError, LoadContext, UnlabelledConfig};
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use stillhouse_core::{ClassId, ExampleId, InputShape, InputSpec};
+use stillhouse_core::{ClassId, ExampleId, InputShape, InputSpec, Problem};
 
 /// Part of the training examples that becomes the test split of a source without one.
 pub(crate) const CARVED_TEST_FRACTION: f64 = 0.1;
@@ -208,7 +208,7 @@ fn read_unlabelled(
 ) -> Result<TextStore, DataError> {
     if !matches!(found.train.store, Store::Texts(_)) {
         let problem = format!("only data of texts can have {what} beside them");
-        return Err(DataError::Config(vec![problem]));
+        return Err(DataError::Config(vec![Problem::new("", problem)]));
     }
     let (texts, changes) = config.read(found.windows.as_ref(), context)?;
     found.provenance.push((what.to_owned(), format!("{} of {}", texts.n_texts(), config.path.display())));

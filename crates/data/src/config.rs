@@ -11,7 +11,7 @@ use crate::readers::table::{self, TableConfig};
 use crate::{DataError, Dataset, LoadContext, Outline};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use stillhouse_core::InputShape;
+use stillhouse_core::{InputShape, Problem, check_values};
 
 /// Where the examples come from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -34,20 +34,16 @@ pub enum DataConfig {
 }
 
 impl DataConfig {
-    /// What is wrong with the values, one message for each, beginning with the key; empty when all is well.
-    pub fn validate(&self) -> Vec<String> {
-        match self {
-            Self::Glyphs(config) => {
-                let own = config.validate();
-                if own.is_empty() { check_fraction(config.valid_fraction) } else { own }
-            }
-            Self::Idx(config) => config.validate(),
-            Self::ImageFolder(config) => config.validate(),
-            Self::HubImages(config) => config.validate(),
-            Self::Features(config) => config.validate(),
-            Self::Table(config) => config.validate(),
-            Self::HubTable(config) => config.validate(),
-        }
+    /// Everything that is wrong with the values: numbers out of range, settings that contradict each other.
+    pub fn validate(&self) -> Vec<Problem> {
+        let contradictions = match self {
+            Self::Glyphs(_) | Self::Idx(_) | Self::Features(_) => Vec::new(),
+            Self::ImageFolder(config) => config.wish().problems(),
+            Self::HubImages(config) => [config.wish().problems(), config.whereabouts().problems()].concat(),
+            Self::Table(config) => config.contradictions(),
+            Self::HubTable(config) => config.contradictions(),
+        };
+        check_values(self).into_iter().chain(contradictions).collect()
     }
 
     /// Whether training examples are augmented, so that their views differ.
@@ -62,11 +58,6 @@ impl DataConfig {
             Self::HubTable(config) => return !config.augment.is_none(),
         };
         *augment != crate::AugmentConfig::default()
-    }
-
-    /// Whether the training split may leave nothing for validation; only the generator can be told so.
-    pub fn has_no_validation(&self) -> bool {
-        matches!(self, Self::Glyphs(config) if config.valid_fraction == 0.0)
     }
 
     /// What is known of the data without reading its examples. Data that is not there gives a note.
@@ -153,13 +144,4 @@ impl DataConfig {
 /// Part of the training examples that is held out when the config does not say.
 pub(crate) fn default_valid_fraction() -> f64 {
     0.1
-}
-
-pub(crate) fn check_fraction(valid_fraction: f64) -> Vec<String> {
-    let is_fraction = valid_fraction > 0.0 && valid_fraction < 1.0;
-    if is_fraction {
-        Vec::new()
-    } else {
-        vec![format!("valid_fraction: must lie between 0 and 1, found {valid_fraction}")]
-    }
 }

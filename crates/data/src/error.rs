@@ -3,6 +3,7 @@
 use crate::hub::{HubError, HubErrorKind};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use stillhouse_core::{Problem, in_words};
 
 /// A dataset that could not be loaded or an example that could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -10,9 +11,9 @@ pub enum DataError {
     /// The user asked to stop; nothing is wrong with the data.
     #[error("interrupted while reading data")]
     Interrupted,
-    /// The settings do not fit together; each message begins with its key.
-    #[error("{}", .0.join("\n"))]
-    Config(Vec<String>),
+    /// Settings that are out of range or contradict each other.
+    #[error("{}", in_words(.0))]
+    Config(Vec<Problem>),
     /// A file or folder that cannot be opened, listed or read.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {

@@ -8,7 +8,7 @@ use crate::encoded::EncodedImages;
 use crate::store::{ImageStore, Pixels};
 use crate::{DataError, LoadContext, ProgressUnit};
 use rayon::prelude::*;
-use stillhouse_core::InputShape;
+use stillhouse_core::{InputShape, Problem};
 
 /// Sides that a config may ask for.
 pub(crate) const MAX_SIZE: usize = 4096;
@@ -22,16 +22,12 @@ pub(crate) struct Wish {
 }
 
 impl Wish {
-    /// What is wrong with the values, one message for each, beginning with the key.
-    pub(crate) fn validate(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        if let Some(size) = self.size.filter(|size| size.iter().any(|side| !(1..=MAX_SIZE).contains(side))) {
-            problems.push(format!("size: must be [height, width], each in 1..={MAX_SIZE}, found {size:?}"));
-        }
-        if let Some(channels) = self.channels.filter(|channels| ![1, 3].contains(channels)) {
-            problems.push(format!("channels: must be 1 (grey) or 3 (RGB), found {channels}"));
-        }
-        problems
+    /// What is wrong with the values; the range of the size is in the schema.
+    pub(crate) fn problems(&self) -> Vec<Problem> {
+        let channels = self.channels.filter(|channels| ![1, 3].contains(channels));
+        let problem =
+            channels.map(|found| Problem::new("channels", format!("must be 1 (grey) or 3 (RGB), found {found}")));
+        problem.into_iter().collect()
     }
 
     /// The shape of an image, where the settings alone tell it.

@@ -15,23 +15,19 @@ use std::path::Path;
 #[serde(deny_unknown_fields)]
 pub struct WindowsConfig {
     /// Characters of a window; a shorter text is one window.
+    #[schemars(range(min = 1))]
     pub length: usize,
     /// Characters from the start of one training window to the next.
+    #[schemars(range(min = 1))]
     pub train_stride: usize,
     /// Characters from the start of one validation or test window to the next; the length where it is not given, so
     /// that they do not overlap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub test_stride: Option<usize>,
 }
 
 impl WindowsConfig {
-    pub(crate) fn validate(&self) -> Vec<String> {
-        let numbers =
-            [("length", self.length), ("train_stride", self.train_stride), ("test_stride", self.test_stride())];
-        let zeros = numbers.iter().filter(|(_, value)| *value == 0);
-        zeros.map(|(key, _)| format!("windows.{key}: must be at least 1, found 0")).collect()
-    }
-
     pub(crate) fn test_stride(&self) -> usize {
         self.test_stride.unwrap_or(self.length)
     }

@@ -1,14 +1,14 @@
-//! What a run tells the world while it goes, and how it is asked to stop.
+//! The events of a run, who receives them, and how a run is asked to stop.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
 use stillhouse_train::EpochRecord;
 
 /// Something that happened in a run; also a line of `metrics.jsonl`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum RunEvent {
-    /// A stage begins; it may have `n_steps` of something to do.
+    /// A stage begins.
     StageStarted {
         /// for example `specialist_3`
         stage: String,
@@ -41,7 +41,7 @@ pub enum RunEvent {
         /// the epoch's numbers
         record: EpochRecord,
     },
-    /// A plain sentence for the user.
+    /// A sentence for the user.
     Note {
         /// the stage that says it
         stage: String,
@@ -58,7 +58,7 @@ pub trait Observer: Sync {
     fn progress(&self, stage: &str, done: u64, total: u64);
 }
 
-/// An observer that hears nothing.
+/// An observer that ignores all events.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 

@@ -1,8 +1,8 @@
-//! Launching jobs: a job is a command line with a log file, a [`Launcher`] decides where it runs.
+//! Launching jobs: a job is a command line with a log file, a [`Launcher`] starts it somewhere.
 //!
-//! [`Launcher::launch`] takes up jobs in their order, keeps going when one fails, and answers with one [`JobOutcome`]
-//! for each, in the jobs' order. A [`StopSignal`] ends everything early: running jobs are asked to stop and waited for,
-//! the others do not start.
+//! [`launch`] starts jobs in their order, keeps going when one fails, and returns one [`JobOutcome`] for each, in the
+//! jobs' order. A [`StopSignal`] ends everything early: running jobs are asked to stop and waited for, the others do not
+//! start. The signal knows jobs only as [`RunningJob`], so it works for every launcher.
 //!
 //! **Absent on purpose:** any knowledge of what the jobs do (no config, no tensor, no report), retries, and dependencies
 //! between jobs: a job that finds its inputs missing computes them or fails.
@@ -14,5 +14,6 @@ mod log_tail;
 mod stop;
 
 pub use job::{Job, JobExit, JobOutcome};
-pub use launcher::{JobEvent, LaunchError, Launched, Launcher};
+pub use launcher::{JobEvent, LaunchError, Launcher, RunningJob, command_lines, launch};
+pub use local::Local;
 pub use stop::StopSignal;

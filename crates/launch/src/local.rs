@@ -1,64 +1,61 @@
 //! Jobs as child processes of this program.
 
-use crate::job::{Job, JobExit, JobOutcome};
-use crate::launcher::JobEvent;
-use crate::log_tail::last_lines;
-use crate::stop::StopSignal;
+use crate::job::{Job, JobExit};
+use crate::launcher::{Launcher, RunningJob};
 use std::fs::File;
+use std::io;
+use std::num::NonZeroUsize;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Time between two looks at a running child.
-const POLL_INTERVAL: Duration = Duration::from_millis(20);
-
-/// Runs jobs, `n_workers` at a time, taken up in their order; outcomes in the jobs' order.
-pub(crate) fn run_jobs(
-    jobs: &[Job],
-    n_workers: usize,
-    stop: &StopSignal,
-    on_event: &(dyn Fn(JobEvent<'_>) + Sync),
-) -> Vec<JobOutcome> {
-    let next = AtomicUsize::new(0);
-    let outcomes: Vec<Mutex<Option<JobOutcome>>> = jobs.iter().map(|_| Mutex::new(None)).collect();
-    std::thread::scope(|scope| {
-        for _ in 0..n_workers.min(jobs.len()) {
-            scope.spawn(|| {
-                let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|job_idx| *job_idx < jobs.len());
-                while let Some(job_idx) = take() {
-                    let outcome = run_job(&jobs[job_idx], job_idx, stop, on_event);
-                    on_event(JobEvent::Finished { outcome: &outcome });
-                    *outcomes[job_idx].lock().expect("no holder panics") = Some(outcome);
-                }
-            });
-        }
-    });
-    let finished = outcomes.into_iter().map(|slot| slot.into_inner().expect("no holder panics"));
-    finished.map(|outcome| outcome.expect("every job was taken")).collect()
+/// Runs jobs as child processes of this program, side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Local {
+    /// Processes at a time.
+    pub n_workers: NonZeroUsize,
 }
 
-fn run_job(job: &Job, job_idx: usize, stop: &StopSignal, on_event: &(dyn Fn(JobEvent<'_>) + Sync)) -> JobOutcome {
-    let start = Instant::now();
-    let over = |exit, elapsed_s, message| JobOutcome { name: job.name.clone(), exit, elapsed_s, message };
-    match stop.spawn(job_idx, || start_child(job)) {
-        None => return over(JobExit::Cancelled, 0.0, String::new()),
-        Some(Err(error)) => return over(JobExit::NotStarted(error.to_string()), 0.0, String::new()),
-        Some(Ok(())) => on_event(JobEvent::Started { job }),
+impl Launcher for Local {
+    fn n_at_once(&self) -> NonZeroUsize {
+        self.n_workers
     }
-    let exit = loop {
-        match stop.poll(job_idx) {
-            Ok(None) => std::thread::sleep(POLL_INTERVAL),
-            Ok(Some(status)) => break JobExit::of_status(status),
-            Err(error) => break JobExit::NotStarted(format!("lost sight of the process: {error}")),
-        }
-    };
-    over(exit, start.elapsed().as_secs_f64(), last_lines(&job.log))
+
+    fn poll_interval(&self) -> Duration {
+        Duration::from_millis(20)
+    }
+
+    fn start(&self, job: &Job) -> io::Result<Box<dyn RunningJob>> {
+        Ok(Box::new(start_child(job)?))
+    }
 }
 
-fn start_child(job: &Job) -> std::io::Result<Child> {
-    let named = |error: std::io::Error| {
-        std::io::Error::new(error.kind(), format!("{}: the log cannot be written: {error}", job.log.display()))
+impl RunningJob for Child {
+    fn poll(&mut self) -> io::Result<Option<JobExit>> {
+        Ok(self.try_wait()?.map(JobExit::of_status))
+    }
+
+    #[cfg(unix)]
+    fn interrupt(&mut self) {
+        use nix::sys::signal::{Signal, kill};
+        if let Ok(process_id) = i32::try_from(self.id()) {
+            // a child that is over already needs no interrupting
+            let _ = kill(nix::unistd::Pid::from_raw(process_id), Signal::SIGINT);
+        }
+    }
+
+    /// Without signals a child cannot be asked; it is waited for.
+    #[cfg(not(unix))]
+    fn interrupt(&mut self) {}
+
+    fn kill(&mut self) {
+        // a child that is over already needs no killing
+        let _ = Self::kill(self);
+    }
+}
+
+fn start_child(job: &Job) -> io::Result<Child> {
+    let named = |error: io::Error| {
+        io::Error::new(error.kind(), format!("{}: the log cannot be written: {error}", job.log.display()))
     };
     if let Some(folder) = job.log.parent() {
         std::fs::create_dir_all(folder).map_err(named)?;
@@ -70,7 +67,7 @@ fn start_child(job: &Job) -> std::io::Result<Child> {
     command.stdin(Stdio::null()).stdout(log.try_clone().map_err(named)?).stderr(log);
     in_own_group(&mut command);
     with_default_signals(&mut command);
-    command.spawn().map_err(|error| std::io::Error::new(error.kind(), format!("{program}: {error}")))
+    command.spawn().map_err(|error| io::Error::new(error.kind(), format!("{program}: {error}")))
 }
 
 /// A terminal's Ctrl-C reaches the launching program alone, which passes it on once; a child that got it twice would

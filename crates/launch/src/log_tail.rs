@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Lines that make a message.
 const N_LINES: usize = 6;
-/// Bytes from the end of the log that are looked at.
+/// Bytes at the end of the log that are read.
 const N_BYTES: i64 = 4096;
 
 /// The last lines that are not blank; empty where there is no log.

@@ -1,7 +1,9 @@
-//! A request to stop, and the running children that it reaches.
+//! A request to stop, and the running jobs that it reaches.
 
+use crate::job::JobExit;
+use crate::launcher::RunningJob;
 use std::collections::BTreeMap;
-use std::process::{Child, ExitStatus};
+use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,33 +11,30 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug, Default)]
 pub struct StopSignal {
     requested: AtomicBool,
-    /// Children that were started and not yet waited for. A child is only waited for under this lock, so the process
-    /// id of an entry never belongs to another program.
-    children: Mutex<BTreeMap<usize, Child>>,
+    /// Jobs that were started and are not known to be over. A job is started and polled only under this lock, so a stop
+    /// reaches every job that runs, and the process id of an entry never belongs to another program.
+    running: Mutex<BTreeMap<usize, Box<dyn RunningJob>>>,
 }
 
 impl StopSignal {
     /// Nothing is requested.
     pub const fn new() -> Self {
-        Self { requested: AtomicBool::new(false), children: Mutex::new(BTreeMap::new()) }
+        Self { requested: AtomicBool::new(false), running: Mutex::new(BTreeMap::new()) }
     }
 
-    /// Asks every running job to stop (SIGINT; a job may still save its work) and lets no further one start.
+    /// Asks every running job to stop (a job may still save its work) and lets no further one start.
     pub fn request(&self) {
-        let children = self.children.lock().expect("no holder panics");
+        let mut running = self.running.lock().expect("no holder panics");
         if !self.requested.swap(true, Ordering::SeqCst) {
-            children.values().for_each(interrupt);
+            running.values_mut().for_each(|job| job.interrupt());
         }
     }
 
-    /// Ends every running job at once (SIGKILL) and lets no further one start.
+    /// Ends every running job at once and lets no further one start.
     pub fn kill(&self) {
-        let mut children = self.children.lock().expect("no holder panics");
+        let mut running = self.running.lock().expect("no holder panics");
         self.requested.store(true, Ordering::SeqCst);
-        for child in children.values_mut() {
-            // a child that is over already needs no killing
-            let _ = child.kill();
-        }
+        running.values_mut().for_each(|job| job.kill());
     }
 
     /// Whether the launch was asked to stop.
@@ -43,39 +42,26 @@ impl StopSignal {
         self.requested.load(Ordering::SeqCst)
     }
 
-    /// Starts a child and keeps it within reach; `None` once a stop is requested.
-    pub(crate) fn spawn(
+    /// Starts a job and keeps it within reach; `None` once a stop is requested.
+    pub(crate) fn start(
         &self,
         job_idx: usize,
-        start: impl FnOnce() -> std::io::Result<Child>,
-    ) -> Option<std::io::Result<()>> {
-        let mut children = self.children.lock().expect("no holder panics");
+        start: impl FnOnce() -> io::Result<Box<dyn RunningJob>>,
+    ) -> Option<io::Result<()>> {
+        let mut running = self.running.lock().expect("no holder panics");
         if self.is_requested() {
             return None;
         }
-        Some(start().map(|child| drop(children.insert(job_idx, child))))
+        Some(start().map(|job| drop(running.insert(job_idx, job))))
     }
 
-    /// The status of a child that is over.
-    pub(crate) fn poll(&self, job_idx: usize) -> std::io::Result<Option<ExitStatus>> {
-        let mut children = self.children.lock().expect("no holder panics");
-        let status = children.get_mut(&job_idx).expect("spawned before").try_wait();
-        if !matches!(status, Ok(None)) {
-            children.remove(&job_idx);
+    /// The exit of a job that is over.
+    pub(crate) fn poll(&self, job_idx: usize) -> io::Result<Option<JobExit>> {
+        let mut running = self.running.lock().expect("no holder panics");
+        let exit = running.get_mut(&job_idx).expect("started before").poll();
+        if !matches!(exit, Ok(None)) {
+            running.remove(&job_idx);
         }
-        status
+        exit
     }
 }
-
-#[cfg(unix)]
-fn interrupt(child: &Child) {
-    use nix::sys::signal::{Signal, kill};
-    if let Ok(process_id) = i32::try_from(child.id()) {
-        // a child that is over already needs no interrupting
-        let _ = kill(nix::unistd::Pid::from_raw(process_id), Signal::SIGINT);
-    }
-}
-
-/// Without signals a job cannot be asked; it is waited for.
-#[cfg(not(unix))]
-fn interrupt(_: &Child) {}

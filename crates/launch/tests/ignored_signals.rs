@@ -9,7 +9,7 @@ mod limit;
 use nix::sys::signal::{SigHandler, Signal, signal};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
-use stillhouse_launch::{Job, JobEvent, JobExit, Launched, Launcher, StopSignal};
+use stillhouse_launch::{Job, JobEvent, JobExit, Local, StopSignal, launch};
 
 /// A shell cannot trap a signal that was ignored when it started: without the default disposition this job would never
 /// learn that it is to stop.
@@ -29,21 +29,20 @@ fn jobs_can_be_stopped_although_the_launching_program_ignores_the_signals() {
     let patient = "trap 'echo saved; exit 130' INT; echo ready; while :; do sleep 0.05; done";
     let terminated = "kill -TERM $$; echo 'SIGTERM is ignored'";
     let jobs = [job("patient", patient), job("terminated", terminated)];
-    let (launcher, stop) = (Launcher::Local { n_workers: NonZeroUsize::new(2).unwrap() }, StopSignal::new());
+    let (launcher, stop) = (Local { n_workers: NonZeroUsize::new(2).unwrap() }, StopSignal::new());
     let ready = || std::fs::read_to_string(&jobs[0].log).is_ok_and(|log| log.contains("ready"));
     let is_over = AtomicBool::new(false);
     let on_event = |event: JobEvent<'_>| {
         let is_second = matches!(event, JobEvent::Finished { outcome } if outcome.name == "terminated");
         is_over.fetch_or(is_second, Ordering::SeqCst);
     };
-    let launched = std::thread::scope(|scope| {
+    let outcomes = std::thread::scope(|scope| {
         scope.spawn(|| {
             limit::wait_until("both jobs", || ready() && is_over.load(Ordering::SeqCst));
             stop.request();
         });
-        limit::within_limit("the launch", || stop.kill(), || launcher.launch(&jobs, &stop, &on_event).unwrap())
+        limit::within_limit("the launch", || stop.kill(), || launch(&launcher, &jobs, &stop, &on_event).unwrap())
     });
-    let Launched::Finished(outcomes) = launched else { panic!("{launched:?}") };
     assert_eq!((&outcomes[0].exit, outcomes[0].message.as_str()), (&JobExit::Code(130), "ready\nsaved"));
     assert_eq!(outcomes[1].exit, JobExit::Signal(Signal::SIGTERM as i32), "{}", outcomes[1].message);
 }

@@ -9,27 +9,25 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Instant;
-use stillhouse_launch::{Job, JobEvent, JobExit, JobOutcome, LaunchError, Launched, Launcher, StopSignal};
+use stillhouse_launch::{Job, JobEvent, JobExit, JobOutcome, LaunchError, Local, StopSignal, command_lines};
 
 fn job(folder: &Path, name: &str, script: &str) -> Job {
     let command = ["/bin/sh", "-c", script].map(String::from).to_vec();
     Job { name: name.into(), command, env: Vec::new(), log: folder.join(format!("logs/{name}.log")) }
 }
 
-fn local(n_workers: usize) -> Launcher {
-    Launcher::Local { n_workers: NonZeroUsize::new(n_workers).unwrap() }
+fn local(n_workers: usize) -> Local {
+    Local { n_workers: NonZeroUsize::new(n_workers).unwrap() }
 }
 
 /// A launch that is killed where it does not end.
-fn launch(launcher: Launcher, jobs: &[Job], stop: &StopSignal, on_event: &(dyn Fn(JobEvent<'_>) + Sync)) -> Launched {
-    limit::within_limit("the launch", || stop.kill(), || launcher.launch(jobs, stop, on_event).unwrap())
+fn launch(local: Local, jobs: &[Job], stop: &StopSignal, on_event: &(dyn Fn(JobEvent<'_>) + Sync)) -> Vec<JobOutcome> {
+    let launch = || stillhouse_launch::launch(&local, jobs, stop, on_event).unwrap();
+    limit::within_limit("the launch", || stop.kill(), launch)
 }
 
-fn outcomes(launcher: Launcher, jobs: &[Job], stop: &StopSignal) -> Vec<JobOutcome> {
-    match launch(launcher, jobs, stop, &|_| {}) {
-        Launched::Finished(outcomes) => outcomes,
-        Launched::CommandLines(lines) => panic!("nothing ran: {lines:?}"),
-    }
+fn outcomes(local: Local, jobs: &[Job], stop: &StopSignal) -> Vec<JobOutcome> {
+    launch(local, jobs, stop, &|_| {})
 }
 
 #[test]
@@ -126,8 +124,7 @@ fn wait_for(log: &Path, text: &str) {
 fn a_dry_run_starts_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let jobs = [job(folder.path(), "a", "touch made")];
-    let launched = Launcher::DryRun.launch(&jobs, &StopSignal::new(), &|_| {}).unwrap();
-    assert_eq!(launched, Launched::CommandLines(vec!["/bin/sh -c 'touch made'".into()]));
+    assert_eq!(command_lines(&jobs).unwrap(), ["/bin/sh -c 'touch made'"]);
     assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
 }
 
@@ -136,7 +133,7 @@ fn impossible_jobs_are_refused_before_any_starts() {
     let folder = tempfile::tempdir().unwrap();
     let good = job(folder.path(), "a", "true");
     let empty = Job { name: "b".into(), command: Vec::new(), ..good.clone() };
-    let launch = |jobs: &[Job]| local(1).launch(jobs, &StopSignal::new(), &|_| {}).unwrap_err();
+    let launch = |jobs: &[Job]| stillhouse_launch::launch(&local(1), jobs, &StopSignal::new(), &|_| {}).unwrap_err();
     assert_eq!(launch(&[good.clone(), empty]), LaunchError::EmptyCommand { name: "b".into() });
     assert_eq!(launch(&[good.clone(), good.clone()]), LaunchError::DuplicateName { name: "a".into() });
     assert!(!good.log.exists());

@@ -7,17 +7,19 @@
 //! Shapes: `B` batch, `N` tokens of all texts, `W` width.
 
 use crate::ModelError;
-use crate::config::{check_dropout, check_learning_rate_decay, check_width, one};
+use crate::config::{MAX_WIDTH, one};
 use crate::encoder::{
     Encoder, EncoderActivation, EncoderPooling, EncoderSettings, LayerNorm, NormPlace, learning_rate_factor,
 };
 use crate::input::TextInput;
 use crate::layers::{Mode, dropout};
 use crate::param::Registry;
-use crate::transformer::{EMBEDDING_STD, N_TYPICAL_TOKENS, check_heads, check_layers, check_max_len};
+use crate::pretrained::unknown_sizes;
+use crate::transformer::{EMBEDDING_STD, MAX_LAYERS, MAX_MAX_LEN, N_TYPICAL_TOKENS, frozen_problem, heads_problem};
 use candle_core::{Tensor, Var};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use stillhouse_core::Problem;
 use stillhouse_ops::{TokenRows, add, embedding, pool_tokens};
 
 /// A pretrained encoder of the BERT family, all of it trainable; texts only.
@@ -41,9 +43,11 @@ pub struct BertConfig {
     pub pooling: EncoderPooling,
     /// probability of dropping a number of the embeddings, an attention weight, or a number of what a part adds
     #[serde(default = "default_dropout")]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub dropout: f64,
     /// tokens of the longest text; longer ones are cut
     #[serde(default = "default_max_len")]
+    #[schemars(range(min = 1, max = MAX_MAX_LEN))]
     pub max_len: usize,
     /// keep the embeddings and this many of the first layers as they are; 0 keeps the embeddings alone, none trains all
     #[serde(default)]
@@ -51,6 +55,7 @@ pub struct BertConfig {
     /// each layer learns this much slower than the one above it: the last layer at this share of the head's learning
     /// rate, the one below at its square, the embeddings slowest
     #[serde(default = "one")]
+    #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     pub learning_rate_decay: f64,
 }
 
@@ -59,14 +64,19 @@ pub struct BertConfig {
 #[serde(deny_unknown_fields)]
 pub struct BertSize {
     /// rows of the table of tokens
+    #[schemars(range(min = 1))]
     pub vocabulary_size: usize,
     /// layers of attention and feed-forward part
+    #[schemars(range(min = 1, max = MAX_LAYERS))]
     pub n_layers: usize,
     /// attention heads of a layer, a divisor of the width
+    #[schemars(range(min = 1))]
     pub n_heads: usize,
     /// width of a token's vector
+    #[schemars(range(min = 1, max = MAX_WIDTH))]
     pub width: usize,
     /// units of the feed-forward part
+    #[schemars(range(min = 1, max = MAX_WIDTH))]
     pub feed_forward_width: usize,
     /// rows of the table of places
     pub n_positions: usize,
@@ -78,6 +88,7 @@ pub struct BertSize {
     /// what stands between the linear layers of the feed-forward part
     pub activation: EncoderActivation,
     /// added to the variance in each layer norm
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub norm_eps: f64,
 }
 
@@ -105,35 +116,17 @@ impl BertConfig {
         }
     }
 
-    pub(crate) fn check(&self, problems: &mut Vec<String>) {
-        check_dropout("dropout", self.dropout, problems);
-        check_max_len(self.max_len, problems);
-        check_learning_rate_decay(self.learning_rate_decay, problems);
-        problems.extend(self.origin().problem().map(Into::into));
-        if let Some(size) = &self.size {
-            self.check_size(size, problems);
-        }
-    }
-
-    fn check_size(&self, size: &BertSize, problems: &mut Vec<String>) {
-        check_layers("size.n_layers", size.n_layers, problems);
-        check_width("size.width", size.width, problems);
-        check_heads("size.n_heads", size.n_heads, size.width, problems);
-        check_width("size.feed_forward_width", size.feed_forward_width, problems);
-        if size.vocabulary_size == 0 {
-            problems.push("size.vocabulary_size: must be at least 1, found 0".into());
-        }
-        if !(size.norm_eps > 0.0 && size.norm_eps < 1.0) {
-            problems.push(format!("size.norm_eps: must be between 0 and 1, found {}", size.norm_eps));
-        }
+    pub(crate) fn contradictions(&self) -> Vec<Problem> {
+        let origin = self.origin().problem();
+        let Some(size) = &self.size else { return origin.into_iter().collect() };
         let n_positions = size.n_positions.saturating_sub(size.first_position);
-        if self.max_len > n_positions {
-            let max_len = self.max_len;
-            problems.push(format!("max_len: must be at most {n_positions}, the encoder's positions, found {max_len}"));
-        }
-        if let Some(n_frozen) = self.n_frozen_layers.filter(|n_frozen| *n_frozen > size.n_layers) {
-            problems.push(format!("n_frozen_layers: must be at most {}, found {n_frozen}", size.n_layers));
-        }
+        let too_long = (self.max_len > n_positions).then(|| {
+            let text = format!("must be at most {n_positions}, the encoder's positions, found {}", self.max_len);
+            Problem::new("max_len", text)
+        });
+        let heads = heads_problem("size.n_heads", size.n_heads, size.width);
+        let frozen = frozen_problem(self.n_frozen_layers, size.n_layers);
+        [origin, heads, too_long, frozen].into_iter().flatten().collect()
     }
 
     pub(crate) fn text_input(&self) -> TextInput {
@@ -186,13 +179,11 @@ impl Bert {
         vocabulary_size: usize,
         registry: &mut Registry,
     ) -> Result<Self, ModelError> {
-        let problem = |text: String| ModelError::Config(vec![text]);
-        let size = config.size.as_ref().ok_or_else(|| {
-            problem("the sizes of the pretrained encoder are unknown; hint: read them with BertConfig::resolved".into())
-        })?;
+        let size = config.size.as_ref().ok_or_else(unknown_sizes)?;
         if vocabulary_size > size.vocabulary_size {
             let rows = size.vocabulary_size;
-            return Err(problem(format!("the tokenizer knows {vocabulary_size} tokens, the encoder {rows}")));
+            let text = format!("the tokenizer knows {vocabulary_size} tokens, the encoder {rows}");
+            return Err(ModelError::Config(vec![Problem::new("", text)]));
         }
         let (width, n_layers) = (size.width, size.n_layers);
         let n_tokens = N_TYPICAL_TOKENS.min(config.max_len);

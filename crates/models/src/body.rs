@@ -14,7 +14,7 @@ use crate::transformer::Transformer;
 use crate::vit::Vit;
 use crate::{ModelConfig, ModelError, ModelInput};
 use candle_core::Tensor;
-use stillhouse_core::InputShape;
+use stillhouse_core::{InputShape, Problem};
 
 /// Turns inputs into the features that the head reads.
 pub(crate) enum Body {
@@ -53,7 +53,7 @@ impl Body {
                 Self::Bert(Bert::build(config, vocabulary_size, registry)?)
             }
             _ => {
-                let problem = format!("kind = \"{}\" cannot be built for {input:?}", config.kind());
+                let problem = Problem::new("kind", format!("\"{}\" cannot be built for {input:?}", config.kind()));
                 return Err(ModelError::Config(vec![problem]));
             }
         })

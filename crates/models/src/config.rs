@@ -6,7 +6,7 @@ use crate::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stillhouse_core::InputShape;
+use stillhouse_core::{InputShape, Problem, check_values};
 
 /// An architecture without its head: the caller gives the number of outputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -63,35 +63,30 @@ impl ModelConfig {
     /// is stricter.
     ///
     /// # Errors
-    /// Every problem, `key: sentence` each.
-    pub fn validate(&self, input: &InputShape) -> Result<(), Vec<String>> {
-        let problems = [input_problems(input), self.problems(), self.misfits(input)].concat();
+    /// Every problem at once.
+    pub fn validate(&self, input: &InputShape) -> Result<(), Vec<Problem>> {
+        let problems: Vec<Problem> =
+            self.problems().into_iter().chain(input_problem(input)).chain(self.misfit(input)).collect();
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
-    /// What is wrong with the values whatever the input, `key: sentence` each; empty when nothing is.
-    pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        match self {
-            Self::Mlp(config) => config.check(&mut problems),
-            Self::ConvNet(config) => config.check(&mut problems),
-            Self::ResNet(config) => config.check(&mut problems),
-            Self::NgramBag(config) => config.check(&mut problems),
-            Self::Transformer(config) => config.check(&mut problems),
-            Self::Bert(config) => config.check(&mut problems),
-            Self::Vit(config) => config.check(&mut problems),
-            Self::PretrainedResNet(config) => config.check(&mut problems),
-        }
-        problems
+    /// What is wrong with the values, whatever the input: numbers out of range, settings that contradict each other.
+    pub fn problems(&self) -> Vec<Problem> {
+        let contradictions = match self {
+            Self::Mlp(_) | Self::ConvNet(_) => Vec::new(),
+            Self::ResNet(config) => config.contradictions(),
+            Self::NgramBag(config) => config.contradictions(),
+            Self::Transformer(config) => config.contradictions(),
+            Self::Bert(config) => config.contradictions(),
+            Self::Vit(config) => config.contradictions(),
+            Self::PretrainedResNet(config) => config.contradictions(),
+        };
+        check_values(self).into_iter().chain(contradictions).collect()
     }
 
-    /// Numbers for an architecture of texts, texts for one of numbers, features for one of images, images that its
-    /// pretrained weights cannot read: `key: sentence` each.
-    pub fn misfits(&self, input: &InputShape) -> Vec<String> {
-        self.input_mismatch(input).into_iter().collect()
-    }
-
-    fn input_mismatch(&self, input: &InputShape) -> Option<String> {
+    /// Why the architecture cannot take this input: numbers for an architecture of texts, texts for one of numbers,
+    /// features for one of images, images that its pretrained weights cannot read.
+    pub fn misfit(&self, input: &InputShape) -> Option<Problem> {
         let needs_images =
             matches!(self, Self::ConvNet(_) | Self::ResNet(_) | Self::Vit(_) | Self::PretrainedResNet(_));
         let (needs, has, hint) = match (self.text_input().is_some(), *input) {
@@ -103,13 +98,14 @@ impl ModelConfig {
             (false, InputShape::Features { n_features }) if needs_images => ("images", features(n_features), "mlp"),
             _ => {
                 return match self {
-                    Self::Vit(config) => config.input_mismatch(input),
-                    Self::PretrainedResNet(config) => config.input_mismatch(input),
+                    Self::Vit(config) => config.misfit(input),
+                    Self::PretrainedResNet(config) => config.misfit(input),
                     _ => None,
                 };
             }
         };
-        Some(format!("kind: \"{}\" needs {needs}, the data has {has}; hint: kind = \"{hint}\"", self.kind()))
+        let text = format!("\"{}\" needs {needs}, the data has {has}", self.kind());
+        Some(Problem::new("kind", text).hint(format!("kind = \"{hint}\"")))
     }
 }
 
@@ -118,47 +114,19 @@ fn features(n_features: usize) -> String {
 }
 
 /// An input of no values has no first layer, and one of no tokens no table.
-fn input_problems(input: &InputShape) -> Vec<String> {
+fn input_problem(input: &InputShape) -> Option<Problem> {
     let has_values = match *input {
         InputShape::Text {} => true,
         InputShape::Tokens { vocabulary_size } => vocabulary_size > 0,
         InputShape::Image { .. } | InputShape::Features { .. } => input.n_values() > 0,
     };
-    if has_values { Vec::new() } else { vec![format!("the input has no values: {input:?}")] }
+    (!has_values).then(|| Problem::new("", format!("the input has no values: {input:?}")))
 }
 
 /// Above this a layer's weights alone would not fit into memory: a typing error, refused before the allocation fails.
-const MAX_WIDTH: usize = 65_536;
-
-/// Checks the width of a layer.
-pub(crate) fn check_width(key: &str, value: usize, problems: &mut Vec<String>) {
-    if !(1..=MAX_WIDTH).contains(&value) {
-        problems.push(format!("{key}: must be between 1 and {MAX_WIDTH}, found {value}"));
-    }
-}
-
-/// Checks each width of a list.
-pub(crate) fn check_widths(key: &str, values: &[usize], problems: &mut Vec<String>) {
-    for (index, &value) in values.iter().enumerate() {
-        check_width(&format!("{key}[{index}]"), value, problems);
-    }
-}
+pub(crate) const MAX_WIDTH: usize = 65_536;
 
 /// The default of a factor.
 pub(crate) fn one() -> f64 {
     1.0
-}
-
-/// Checks by how much lower layers learn slower.
-pub(crate) fn check_learning_rate_decay(value: f64, problems: &mut Vec<String>) {
-    if !(value > 0.0 && value <= 1.0) {
-        problems.push(format!("learning_rate_decay: must be above 0 and at most 1, found {value}"));
-    }
-}
-
-/// Checks a dropout probability.
-pub(crate) fn check_dropout(key: &str, value: f64, problems: &mut Vec<String>) {
-    if !(0.0..1.0).contains(&value) {
-        problems.push(format!("{key}: must be at least 0 and below 1, found {value}"));
-    }
 }

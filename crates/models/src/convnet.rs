@@ -3,7 +3,7 @@
 //! Shapes: `B` batch, `H`, `W` height and width, `C` channels, `F` features.
 
 use crate::ModelError;
-use crate::config::{check_dropout, check_width, check_widths};
+use crate::config::MAX_WIDTH;
 use crate::layers::{Activation, ConvNorm, Linear, Mode, Window, dropout};
 use crate::param::Registry;
 use candle_core::Tensor;
@@ -17,36 +17,24 @@ use stillhouse_ops::{flatten, max_pool2d};
 #[serde(deny_unknown_fields)]
 pub struct ConvNetConfig {
     /// channels of each stage
+    #[schemars(length(min = 1), inner(range(min = 1, max = MAX_WIDTH)))]
     pub widths: Vec<usize>,
     /// convolutions of each stage, 1 or 2
     #[serde(default = "one_conv")]
+    #[schemars(range(min = 1, max = 2))]
     pub convs_per_stage: usize,
     /// units of a fully connected layer between the last stage and the head; without it there is none
     #[serde(default)]
+    #[schemars(range(min = 1, max = MAX_WIDTH))]
     pub hidden: Option<usize>,
     /// probability of dropping a value that the head reads
     #[serde(default)]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub dropout: f64,
 }
 
 fn one_conv() -> usize {
     1
-}
-
-impl ConvNetConfig {
-    pub(crate) fn check(&self, problems: &mut Vec<String>) {
-        if self.widths.is_empty() {
-            problems.push("widths: must list at least one stage, found []".into());
-        }
-        check_widths("widths", &self.widths, problems);
-        if !(1..=2).contains(&self.convs_per_stage) {
-            problems.push(format!("convs_per_stage: must be 1 or 2, found {}", self.convs_per_stage));
-        }
-        if let Some(hidden) = self.hidden {
-            check_width("hidden", hidden, problems);
-        }
-        check_dropout("dropout", self.dropout, problems);
-    }
 }
 
 /// The stages, and the hidden layer where there is one.

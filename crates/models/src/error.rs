@@ -2,13 +2,14 @@
 
 use crate::TokenizerError;
 use std::fmt;
+use stillhouse_core::{Problem, in_words};
 
 /// A model that cannot be built, run, or filled with weights.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// A config that fails its checks.
-    #[error("the model cannot be built: {}", .0.join("; "))]
-    Config(Vec<String>),
+    #[error("the model cannot be built: {}", in_words(.0))]
+    Config(Vec<Problem>),
     /// Inputs, weights, heads or tokenizers that do not fit the model: what was found and what was expected.
     #[error("{0}")]
     Misfit(String),

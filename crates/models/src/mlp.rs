@@ -3,7 +3,7 @@
 //! Shapes: `B` batch, `F` features (an image of `H x W` pixels and `C` channels has `C * H * W` of them).
 
 use crate::ModelError;
-use crate::config::{check_dropout, check_widths};
+use crate::config::MAX_WIDTH;
 use crate::layers::{Linear, Mode, dropout};
 use crate::param::Registry;
 use candle_core::Tensor;
@@ -20,27 +20,20 @@ use stillhouse_ops::optimizer::max_norm_rows;
 #[serde(deny_unknown_fields)]
 pub struct MlpConfig {
     /// units of each hidden layer; none makes a linear classifier
+    #[schemars(inner(range(min = 1, max = MAX_WIDTH)))]
     pub widths: Vec<usize>,
     /// probability of dropping a hidden unit
     #[serde(default)]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub dropout: f64,
     /// probability of dropping an input value
     #[serde(default)]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub input_dropout: f64,
     /// largest Euclidean norm of the weights that come into a hidden unit, kept after each optimizer step
     #[serde(default)]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub max_norm: Option<f64>,
-}
-
-impl MlpConfig {
-    pub(crate) fn check(&self, problems: &mut Vec<String>) {
-        check_widths("widths", &self.widths, problems);
-        check_dropout("dropout", self.dropout, problems);
-        check_dropout("input_dropout", self.input_dropout, problems);
-        if let Some(max_norm) = self.max_norm.filter(|norm| !(norm.is_finite() && *norm > 0.0)) {
-            problems.push(format!("max_norm: must be a finite number above 0, found {max_norm}"));
-        }
-    }
 }
 
 /// Numbers that dropout gives out for one example.

@@ -4,14 +4,14 @@
 //! Shapes: `B` batch, `W` width of an embedding, `F` features.
 
 use crate::ModelError;
-use crate::config::{check_dropout, check_width, check_widths};
+use crate::config::MAX_WIDTH;
 use crate::input::TextInput;
 use crate::layers::{Linear, Mode, dropout};
 use crate::param::Registry;
 use candle_core::{Tensor, Var};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stillhouse_core::Ngrams;
+use stillhouse_core::{Ngrams, Problem};
 use stillhouse_ops::{TokenRows, embedding_bag};
 
 /// Hashed n-grams of characters and words, the mean of their embeddings, fully connected layers with ReLU; texts only.
@@ -21,17 +21,22 @@ use stillhouse_ops::{TokenRows, embedding_bag};
 #[serde(deny_unknown_fields)]
 pub struct NgramBagConfig {
     /// rows of the table; n-grams that fall on the same row share their embedding
+    #[schemars(range(min = 1, max = MAX_BUCKETS))]
     pub n_buckets: usize,
     /// width of an embedding
+    #[schemars(range(min = 1, max = MAX_WIDTH))]
     pub width: usize,
     /// units of each hidden layer; none makes a linear classifier of the mean embedding
     #[serde(default)]
+    #[schemars(inner(range(min = 1, max = MAX_WIDTH)))]
     pub hidden: Vec<usize>,
     /// probability of dropping a hidden unit
     #[serde(default)]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub dropout: f64,
     /// probability of dropping a number of the mean embedding
     #[serde(default)]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub embedding_dropout: f64,
     /// which n-grams are counted
     #[serde(default)]
@@ -45,15 +50,8 @@ impl NgramBagConfig {
         Self { n_buckets, width, hidden: Vec::new(), dropout: 0.0, embedding_dropout: 0.0, ngrams }
     }
 
-    pub(crate) fn check(&self, problems: &mut Vec<String>) {
-        if !(1..=MAX_BUCKETS).contains(&self.n_buckets) {
-            problems.push(format!("n_buckets: must be between 1 and {MAX_BUCKETS}, found {}", self.n_buckets));
-        }
-        check_width("width", self.width, problems);
-        check_widths("hidden", &self.hidden, problems);
-        check_dropout("dropout", self.dropout, problems);
-        check_dropout("embedding_dropout", self.embedding_dropout, problems);
-        problems.extend(self.ngrams.problems().into_iter().map(|problem| format!("ngrams.{problem}")));
+    pub(crate) fn contradictions(&self) -> Vec<Problem> {
+        self.ngrams.problems().into_iter().map(|problem| problem.within("ngrams")).collect()
     }
 
     pub(crate) fn text_input(&self) -> TextInput {

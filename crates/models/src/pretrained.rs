@@ -7,7 +7,7 @@ use candle_core::Tensor;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
-use stillhouse_core::InputSpec;
+use stillhouse_core::{InputSpec, Problem};
 
 /// The keys of a config that say where sizes and first weights come from.
 pub(crate) struct Origin<'a> {
@@ -24,15 +24,22 @@ impl<'a> Origin<'a> {
         Self { pretrained, repo, revision, has_size }
     }
 
-    /// What is wrong with them, `key: sentence`.
-    pub(crate) fn problem(&self) -> Option<&'static str> {
-        match (self.pretrained, self.repo, self.revision, self.has_size) {
-            (Some(_), Some(_), _, _) => Some("pretrained: a folder in place of repo; hint: keep one of them"),
-            (_, None, Some(_), _) => Some("revision: that of repo, which is missing"),
-            (None, None, None, false) => Some("pretrained: missing; give it, or repo, or size"),
-            _ => None,
-        }
+    /// What is wrong with them.
+    pub(crate) fn problem(&self) -> Option<Problem> {
+        let (key, text) = match (self.pretrained, self.repo, self.revision, self.has_size) {
+            (Some(_), Some(_), _, _) => ("pretrained", "given together with repo, expected one of them"),
+            (_, None, Some(_), _) => ("revision", "is that of repo, which is missing"),
+            (None, None, None, false) => ("pretrained", "missing; give it, or repo, or size"),
+            _ => return None,
+        };
+        Some(Problem::new(key, text))
     }
+}
+
+/// A model of published weights that is built before its sizes were read: a bug of the caller.
+pub(crate) fn unknown_sizes() -> ModelError {
+    let problem = Problem::new("size", "the sizes of the pretrained network are unknown");
+    ModelError::Config(vec![problem.hint("read them with ModelConfig::resolved")])
 }
 
 impl ModelConfig {
@@ -104,10 +111,8 @@ impl Model {
             ModelConfig::Vit(config) => config.published(folder, input, shape)?,
             ModelConfig::PretrainedResNet(config) => config.published(folder, input, shape)?,
             other => {
-                let problem = format!(
-                    "kind = \"{}\" has no pretrained weights; hint: kind = \"bert\", \"vit\" or \"pretrained_resnet\"",
-                    other.kind()
-                );
+                let problem = Problem::new("kind", format!("\"{}\" has no pretrained weights", other.kind()));
+                let problem = problem.hint("kind = \"bert\", \"vit\" or \"pretrained_resnet\"");
                 return Err(as_model(ModelError::Config(vec![problem])));
             }
         };

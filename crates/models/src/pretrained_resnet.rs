@@ -6,13 +6,14 @@
 //! Shapes: `B` batch, `H`, `W` height and width, `C` channels, `F` features.
 
 use crate::ModelError;
-use crate::config::{check_learning_rate_decay, check_width, check_widths, one};
+use crate::config::{MAX_WIDTH, one};
 use crate::layers::{Activation, ConvNorm, Mode, Shortcut, Window};
 use crate::param::Registry;
+use crate::pretrained::unknown_sizes;
 use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stillhouse_core::InputShape;
+use stillhouse_core::{InputShape, Problem};
 use stillhouse_ops::{global_average_pool, max_pool2d};
 
 /// A pretrained residual network for large images, all of it trainable; images of any size only.
@@ -34,6 +35,7 @@ pub struct PretrainedResNetConfig {
     /// each stage learns this much slower than the one above it: the last stage at this share of the head's learning rate,
     /// the one below at its square, the stem slowest
     #[serde(default = "one")]
+    #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     pub learning_rate_decay: f64,
 }
 
@@ -44,10 +46,13 @@ pub struct PretrainedResNetSize {
     /// channels of an image: 1 (grey) or 3 (RGB)
     pub channels: usize,
     /// channels of the first convolution
+    #[schemars(range(min = 1, max = MAX_WIDTH))]
     pub stem_width: usize,
     /// channels that each stage gives out
+    #[schemars(length(min = 1), inner(range(min = 1, max = MAX_WIDTH)))]
     pub widths: Vec<usize>,
     /// blocks of each stage
+    #[schemars(inner(range(min = 1, max = MAX_BLOCKS)))]
     pub depths: Vec<usize>,
     /// what the blocks are made of
     pub block: PretrainedBlock,
@@ -85,36 +90,30 @@ impl PretrainedResNetConfig {
         Self { pretrained: None, repo: None, revision: None, size, learning_rate_decay: 1.0 }
     }
 
-    pub(crate) fn check(&self, problems: &mut Vec<String>) {
-        check_learning_rate_decay(self.learning_rate_decay, problems);
-        problems.extend(self.origin().problem().map(Into::into));
-        let Some(size) = &self.size else { return };
-        check_width("size.stem_width", size.stem_width, problems);
-        check_widths("size.widths", &size.widths, problems);
-        let is_cut = |width: &usize| width.is_multiple_of(REDUCTION);
-        if size.block == PretrainedBlock::Bottleneck && !size.widths.iter().all(is_cut) {
-            problems.push(format!("size.widths: must be multiples of {REDUCTION}, found {:?}", size.widths));
-        }
-        let is_there = |depth: &usize| (1..=MAX_BLOCKS).contains(depth);
-        if size.widths.is_empty() || size.widths.len() != size.depths.len() || !size.depths.iter().all(is_there) {
-            let (widths, depths) = (&size.widths, &size.depths);
-            problems.push(format!(
-                "size.depths: must have a number between 1 and {MAX_BLOCKS} for each of size.widths = {widths:?}, found \
-                 {depths:?}"
-            ));
-        }
+    pub(crate) fn contradictions(&self) -> Vec<Problem> {
+        let origin = self.origin().problem();
+        let Some(PretrainedResNetSize { widths, depths, block, .. }) = &self.size else {
+            return origin.into_iter().collect();
+        };
+        let is_cut = *block == PretrainedBlock::Basic || widths.iter().all(|width| width.is_multiple_of(REDUCTION));
+        let uncut = (!is_cut)
+            .then(|| Problem::new("size.widths", format!("must be multiples of {REDUCTION}, found {widths:?}")));
+        let uneven = (widths.len() != depths.len()).then(|| {
+            let text = format!("must list a number for each of size.widths = {widths:?}, found {depths:?}");
+            Problem::new("size.depths", text)
+        });
+        [origin, uncut, uneven].into_iter().flatten().collect()
     }
-}
 
-impl PretrainedResNetConfig {
     /// Images of other channels than the pretrained network's.
-    pub(crate) fn input_mismatch(&self, input: &InputShape) -> Option<String> {
+    pub(crate) fn misfit(&self, input: &InputShape) -> Option<Problem> {
         let expected = self.size.as_ref()?.channels;
         match *input {
-            InputShape::Image { channels, .. } if channels != expected => Some(format!(
-                "kind: \"pretrained_resnet\" takes images of {expected} channels, found {channels}; hint: data.channels = \
-                 {expected}, where the kind of data has it"
-            )),
+            InputShape::Image { channels, .. } if channels != expected => {
+                let text = format!("\"pretrained_resnet\" takes images of {expected} channels, found {channels}");
+                let hint = format!("data.channels = {expected}, where the kind of data has it");
+                Some(Problem::new("kind", text).hint(hint))
+            }
             _ => None,
         }
     }
@@ -143,10 +142,7 @@ impl PretrainedResNet {
         image: [usize; 3],
         registry: &mut Registry,
     ) -> Result<Self, ModelError> {
-        let size = config.size.as_ref().ok_or_else(|| {
-            let problem = "the sizes of the pretrained network are unknown; hint: read them with ModelConfig::resolved";
-            ModelError::Config(vec![problem.into()])
-        })?;
+        let size = config.size.as_ref().ok_or_else(unknown_sizes)?;
         let n_stages = size.widths.len();
         let factor = |n_above: usize| config.learning_rate_decay.powf(n_above as f64);
         registry.learning_rate_factor = factor(n_stages + 1);

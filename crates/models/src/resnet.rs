@@ -3,12 +3,13 @@
 //! Shapes: `B` batch, `H`, `W` height and width, `C` channels, `F` features.
 
 use crate::ModelError;
-use crate::config::{check_width, check_widths};
+use crate::config::MAX_WIDTH;
 use crate::layers::{Activation, ConvNorm, Mode, Shortcut, Window};
 use crate::param::Registry;
 use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use stillhouse_core::Problem;
 use stillhouse_ops::global_average_pool;
 
 /// Residual network for small images: a 3x3 stem, stages of two-convolution blocks that halve the image and widen it,
@@ -20,15 +21,19 @@ use stillhouse_ops::global_average_pool;
 #[serde(deny_unknown_fields)]
 pub struct ResNetConfig {
     /// layers with weights, shortcuts not counted: 6n + 2 (8, 14, 20, 32, ...); with `widths` of s stages, 2sn + 2
+    #[schemars(range(max = MAX_DEPTH))]
     pub depth: usize,
     /// channels of the first of three stages; each further stage has twice as many; 16 where `widths` is not given
     #[serde(default)]
+    #[schemars(range(min = 1, max = MAX_WIDTH))]
     pub width: Option<usize>,
     /// channels of each stage, in place of `width`
     #[serde(default)]
+    #[schemars(length(min = 1), inner(range(min = 1, max = MAX_WIDTH)))]
     pub widths: Option<Vec<usize>>,
     /// channels of the first convolution; those of the first stage where it is not given
     #[serde(default)]
+    #[schemars(range(min = 1, max = MAX_WIDTH))]
     pub stem_width: Option<usize>,
     /// what the blocks are made of
     #[serde(default)]
@@ -63,38 +68,24 @@ impl ResNetConfig {
         Self { depth, width: Some(width), widths: None, stem_width: None, block: BlockKind::Basic }
     }
 
-    pub(crate) fn check(&self, problems: &mut Vec<String>) {
-        if self.width.is_some() && self.widths.is_some() {
-            problems.push("widths: given beside width; hint: keep one of them".into());
-        }
-        if let Some(width) = self.width {
-            check_width("width", width, problems);
-        }
-        if let Some(widths) = &self.widths {
-            check_widths("widths", widths, problems);
-        }
-        if let Some(stem_width) = self.stem_width {
-            check_width("stem_width", stem_width, problems);
-        }
-        self.check_depth(problems);
+    pub(crate) fn contradictions(&self) -> Vec<Problem> {
+        let both = (self.width.is_some() && self.widths.is_some())
+            .then(|| Problem::new("widths", "given together with width, expected one of them"));
+        both.into_iter().chain(self.depth_problem()).collect()
     }
 
-    fn check_depth(&self, problems: &mut Vec<String>) {
-        let n_stages = self.widths.as_ref().map_or(N_DEFAULT_STAGES, Vec::len);
-        if n_stages == 0 {
-            problems.push("widths: must list at least one stage, found []".into());
-            return;
-        }
-        if self.depth > MAX_DEPTH {
-            problems.push(format!("depth: must be at most {MAX_DEPTH}, found {}", self.depth));
-            return;
-        }
-        let step = CONVS_PER_BLOCK * n_stages;
-        if self.depth < step + LAYERS_OUTSIDE_BLOCKS || !(self.depth - LAYERS_OUTSIDE_BLOCKS).is_multiple_of(step) {
+    /// A depth that is no whole number of blocks for each stage. Depths and stages out of range are found by the schema.
+    fn depth_problem(&self) -> Option<Problem> {
+        let step = CONVS_PER_BLOCK * self.widths.as_ref().map_or(N_DEFAULT_STAGES, Vec::len);
+        let is_checked = step > 0 && self.depth <= MAX_DEPTH;
+        let is_whole =
+            self.depth >= step + LAYERS_OUTSIDE_BLOCKS && (self.depth - LAYERS_OUTSIDE_BLOCKS).is_multiple_of(step);
+        (is_checked && !is_whole).then(|| {
             let examples: Vec<String> =
                 (1..=N_EXAMPLES).map(|n| (step * n + LAYERS_OUTSIDE_BLOCKS).to_string()).collect();
-            problems.push(format!("depth: must be {step}n + 2 ({}, ...), found {}", examples.join(", "), self.depth));
-        }
+            let text = format!("must be {step}n + 2 ({}, ...), found {}", examples.join(", "), self.depth);
+            Problem::new("depth", text)
+        })
     }
 
     fn stage_widths(&self) -> Vec<usize> {

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use stillhouse_core::{Problem, check_values};
 
 /// Where a tokenizer comes from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -43,6 +44,7 @@ fn default_file() -> String {
 #[serde(deny_unknown_fields)]
 pub struct TokenizerTraining {
     /// Tokens of the vocabulary, at most; small data gives fewer.
+    #[schemars(range(min = MIN_VOCABULARY, max = MAX_VOCABULARY))]
     pub vocabulary_size: usize,
     /// Count upper and lower case as the same.
     #[serde(default)]
@@ -56,19 +58,14 @@ fn default_min_frequency() -> u64 {
     2
 }
 
-/// Single bytes, which `bpe` always has.
-const N_BYTES: usize = 256;
+/// The 256 single bytes, which `bpe` always has, and one token more.
+const MIN_VOCABULARY: usize = 257;
 /// A typing error beyond this.
 const MAX_VOCABULARY: usize = 1 << 22;
 
 impl TokenizerConfig {
-    /// Everything out of range, one sentence each, beginning with the key.
-    pub fn validate(&self) -> Vec<String> {
-        let Self::Bpe(training) = self else { return Vec::new() };
-        let found = training.vocabulary_size;
-        if (N_BYTES + 1..=MAX_VOCABULARY).contains(&found) {
-            return Vec::new();
-        }
-        vec![format!("vocabulary_size: must be between {} and {MAX_VOCABULARY}, found {found}", N_BYTES + 1)]
+    /// Everything that is wrong with the values.
+    pub fn validate(&self) -> Vec<Problem> {
+        check_values(self)
     }
 }

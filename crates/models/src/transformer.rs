@@ -3,7 +3,7 @@
 //! Shapes: `B` batch, `N` tokens of all texts, `W` width.
 
 use crate::ModelError;
-use crate::config::{check_dropout, check_width};
+use crate::config::MAX_WIDTH;
 use crate::encoder::{Encoder, EncoderSettings, LayerNorm, NormPlace, Unit};
 use crate::input::TextInput;
 use crate::layers::{Mode, dropout};
@@ -11,6 +11,7 @@ use crate::param::Registry;
 use candle_core::{Tensor, Var};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use stillhouse_core::Problem;
 use stillhouse_ops::{Gelu, TokenPooling, TokenRows, add, embedding, pool_tokens};
 
 /// Small transformer encoder with its norms in front (Xiong et al. 2020, arXiv:2002.04745) and the mean over all tokens
@@ -19,22 +20,28 @@ use stillhouse_ops::{Gelu, TokenPooling, TokenRows, add, embedding, pool_tokens}
 #[serde(deny_unknown_fields)]
 pub struct TransformerConfig {
     /// layers of attention and feed-forward part
+    #[schemars(range(min = 1, max = MAX_LAYERS))]
     pub n_layers: usize,
     /// attention heads of a layer, a divisor of the width
+    #[schemars(range(min = 1))]
     pub n_heads: usize,
     /// width of a token's vector
+    #[schemars(range(min = 1, max = MAX_WIDTH))]
     pub width: usize,
     /// units of the feed-forward part, in widths
     #[serde(default = "default_feed_forward")]
+    #[schemars(range(min = 1, max = MAX_WIDTH))]
     pub feed_forward: usize,
     /// probability of dropping a number of the embeddings, an attention weight, or a number of what a part adds
     #[serde(default)]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub dropout: f64,
     /// encoding of a token's position in the text
     #[serde(default)]
     pub positions: Positions,
     /// tokens of the longest text; longer ones are cut
     #[serde(default = "default_max_len")]
+    #[schemars(range(min = 1, max = MAX_MAX_LEN))]
     pub max_len: usize,
 }
 
@@ -60,7 +67,7 @@ fn default_max_len() -> usize {
 /// A typing error beyond this.
 pub(crate) const MAX_LAYERS: usize = 200;
 /// Texts of this length are a transformer's quadratic cost away from any use of this program.
-const MAX_MAX_LEN: usize = 8192;
+pub(crate) const MAX_MAX_LEN: usize = 8192;
 /// The spread of embeddings at the start (Devlin et al. 2019).
 pub(crate) const EMBEDDING_STD: f64 = 0.02;
 const NORM_EPS: f64 = 1e-5;
@@ -81,18 +88,13 @@ impl TransformerConfig {
         }
     }
 
-    pub(crate) fn check(&self, problems: &mut Vec<String>) {
-        check_layers("n_layers", self.n_layers, problems);
-        check_width("width", self.width, problems);
-        check_heads("n_heads", self.n_heads, self.width, problems);
-        check_width("feed_forward", self.feed_forward, problems);
-        check_dropout("dropout", self.dropout, problems);
-        check_max_len(self.max_len, problems);
-        if self.positions == Positions::Rotary && self.n_heads > 0 && !(self.width / self.n_heads).is_multiple_of(2) {
-            let head_width = self.width / self.n_heads;
-            problems
-                .push(format!("positions: \"rotary\" needs heads of even width, found width / n_heads = {head_width}"));
-        }
+    pub(crate) fn contradictions(&self) -> Vec<Problem> {
+        let head_width = self.width / self.n_heads.max(1);
+        let odd = (self.positions == Positions::Rotary && !head_width.is_multiple_of(2)).then(|| {
+            let text = format!("\"rotary\" needs heads of even width, found width / n_heads = {head_width}");
+            Problem::new("positions", text)
+        });
+        heads_problem("n_heads", self.n_heads, self.width).into_iter().chain(odd).collect()
     }
 
     pub(crate) fn text_input(&self) -> TextInput {
@@ -114,22 +116,16 @@ impl TransformerConfig {
     }
 }
 
-pub(crate) fn check_layers(key: &str, n_layers: usize, problems: &mut Vec<String>) {
-    if !(1..=MAX_LAYERS).contains(&n_layers) {
-        problems.push(format!("{key}: must be between 1 and {MAX_LAYERS}, found {n_layers}"));
-    }
+/// Heads that do not share the width evenly.
+pub(crate) fn heads_problem(key: &str, n_heads: usize, width: usize) -> Option<Problem> {
+    let is_uneven = n_heads > 0 && !width.is_multiple_of(n_heads);
+    is_uneven.then(|| Problem::new(key, format!("must be a divisor of width = {width}, found {n_heads}")))
 }
 
-pub(crate) fn check_heads(key: &str, n_heads: usize, width: usize, problems: &mut Vec<String>) {
-    if n_heads == 0 || !width.is_multiple_of(n_heads) {
-        problems.push(format!("{key}: must be a divisor of width = {width}, found {n_heads}"));
-    }
-}
-
-pub(crate) fn check_max_len(max_len: usize, problems: &mut Vec<String>) {
-    if !(1..=MAX_MAX_LEN).contains(&max_len) {
-        problems.push(format!("max_len: must be between 1 and {MAX_MAX_LEN}, found {max_len}"));
-    }
+/// More frozen layers than there are.
+pub(crate) fn frozen_problem(n_frozen: Option<usize>, n_layers: usize) -> Option<Problem> {
+    let n_frozen = n_frozen.filter(|n_frozen| *n_frozen > n_layers)?;
+    Some(Problem::new("n_frozen_layers", format!("must be at most {n_layers}, found {n_frozen}")))
 }
 
 /// Embeddings, layers and the last norm.

@@ -8,17 +8,18 @@
 //! Shapes: `B` images of `H x W` pixels with `C` channels, `P` patches of `S x S` pixels in each, `D` width.
 
 use crate::ModelError;
-use crate::config::{check_dropout, check_learning_rate_decay, check_width, one};
+use crate::config::{MAX_WIDTH, one};
 use crate::encoder::{
     Encoder, EncoderActivation, EncoderPooling, EncoderSettings, LayerNorm, NormPlace, learning_rate_factor,
 };
 use crate::layers::{Activation, Linear, Mode, dropout};
 use crate::param::Registry;
-use crate::transformer::{EMBEDDING_STD, check_heads, check_layers};
+use crate::pretrained::unknown_sizes;
+use crate::transformer::{EMBEDDING_STD, MAX_LAYERS, frozen_problem, heads_problem};
 use candle_core::{Tensor, Var};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stillhouse_core::InputShape;
+use stillhouse_core::{InputShape, Problem};
 use stillhouse_ops::{TokenRows, add, embedding, pool_tokens};
 
 /// A pretrained vision transformer, all of it trainable; images only.
@@ -42,12 +43,14 @@ pub struct VitConfig {
     pub pooling: EncoderPooling,
     /// probability of dropping a number of the embeddings, an attention weight, or a number of what a part adds
     #[serde(default)]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub dropout: f64,
     /// keep the embeddings and this many of the first layers as they are; 0 keeps the embeddings alone, none trains all
     #[serde(default)]
     pub n_frozen_layers: Option<usize>,
     /// each layer learns this much slower than the one above it, as in a `bert`
     #[serde(default = "one")]
+    #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     pub learning_rate_decay: f64,
 }
 
@@ -56,22 +59,29 @@ pub struct VitConfig {
 #[serde(deny_unknown_fields)]
 pub struct VitSize {
     /// height and width of an image in pixels, multiples of the patch
+    #[schemars(inner(range(min = 1)))]
     pub image: [usize; 2],
     /// channels of an image: 1 (grey) or 3 (RGB)
     pub channels: usize,
     /// height and width of a patch in pixels
+    #[schemars(range(min = 1))]
     pub patch: usize,
     /// layers of attention and feed-forward part
+    #[schemars(range(min = 1, max = MAX_LAYERS))]
     pub n_layers: usize,
     /// attention heads of a layer, a divisor of the width
+    #[schemars(range(min = 1))]
     pub n_heads: usize,
     /// width of a patch's vector
+    #[schemars(range(min = 1, max = MAX_WIDTH))]
     pub width: usize,
     /// units of the feed-forward part
+    #[schemars(range(min = 1, max = MAX_WIDTH))]
     pub feed_forward_width: usize,
     /// what stands between the linear layers of the feed-forward part
     pub activation: EncoderActivation,
     /// added to the variance in each layer norm
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub norm_eps: f64,
 }
 
@@ -94,38 +104,30 @@ impl VitConfig {
         }
     }
 
-    pub(crate) fn check(&self, problems: &mut Vec<String>) {
-        check_dropout("dropout", self.dropout, problems);
-        check_learning_rate_decay(self.learning_rate_decay, problems);
-        problems.extend(self.origin().problem().map(Into::into));
-        let Some(size) = &self.size else { return };
-        check_layers("size.n_layers", size.n_layers, problems);
-        check_width("size.width", size.width, problems);
-        check_heads("size.n_heads", size.n_heads, size.width, problems);
-        check_width("size.feed_forward_width", size.feed_forward_width, problems);
+    pub(crate) fn contradictions(&self) -> Vec<Problem> {
+        let origin = self.origin().problem();
+        let Some(size) = &self.size else { return origin.into_iter().collect() };
         let [height, width] = size.image;
-        let is_cut = |side: usize| side > 0 && side.is_multiple_of(size.patch);
-        if size.patch == 0 || !is_cut(height) || !is_cut(width) {
-            problems.push(format!("size.patch: must divide size.image = [{height}, {width}], found {}", size.patch));
-        }
-        if !(size.norm_eps > 0.0 && size.norm_eps < 1.0) {
-            problems.push(format!("size.norm_eps: must be between 0 and 1, found {}", size.norm_eps));
-        }
-        if let Some(n_frozen) = self.n_frozen_layers.filter(|n_frozen| *n_frozen > size.n_layers) {
-            problems.push(format!("n_frozen_layers: must be at most {}, found {n_frozen}", size.n_layers));
-        }
+        let is_cut = size.patch == 0 || (height.is_multiple_of(size.patch) && width.is_multiple_of(size.patch));
+        let uncut = (!is_cut).then(|| {
+            let text = format!("must divide size.image = [{height}, {width}], found {}", size.patch);
+            Problem::new("size.patch", text)
+        });
+        let heads = heads_problem("size.n_heads", size.n_heads, size.width);
+        let frozen = frozen_problem(self.n_frozen_layers, size.n_layers);
+        [origin, heads, uncut, frozen].into_iter().flatten().collect()
     }
 
     /// Images of another size than the pretrained network's places are for.
-    pub(crate) fn input_mismatch(&self, input: &InputShape) -> Option<String> {
+    pub(crate) fn misfit(&self, input: &InputShape) -> Option<Problem> {
         let size = self.size.as_ref()?;
         let ([height, width], channels) = (size.image, size.channels);
         let expected = InputShape::Image { channels, height, width };
         (*input != expected && matches!(input, InputShape::Image { .. })).then(|| {
-            format!(
-                "kind: \"vit\" takes {channels} channels of {height} x {width} pixels, found {input:?}; hint: data.size = \
-                 [{height}, {width}] and data.channels = {channels}, where the kind of data has them"
-            )
+            let text = format!("\"vit\" takes {channels} channels of {height} x {width} pixels, found {input:?}");
+            Problem::new("kind", text).hint(format!(
+                "data.size = [{height}, {width}] and data.channels = {channels}, where the kind of data has them"
+            ))
         })
     }
 
@@ -168,12 +170,7 @@ const FIRST_LAYER_DROPOUT: u64 = 1;
 impl Vit {
     /// `image` is `[height, width, channels]`; the config has passed its checks.
     pub(crate) fn build(config: &VitConfig, image: [usize; 3], registry: &mut Registry) -> Result<Self, ModelError> {
-        let problem = |text: String| ModelError::Config(vec![text]);
-        let size = config.size.as_ref().ok_or_else(|| {
-            problem(
-                "the sizes of the pretrained network are unknown; hint: read them with ModelConfig::resolved".into(),
-            )
-        })?;
+        let size = config.size.as_ref().ok_or_else(unknown_sizes)?;
         let n_channels = image[2];
         let factor = |depth: usize| {
             learning_rate_factor(config.n_frozen_layers, config.learning_rate_decay, depth, size.n_layers)

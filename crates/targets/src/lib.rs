@@ -9,6 +9,7 @@
 //!
 //! **Absent on purpose:** tensors and training; merging (see `stillhouse-ensemble`).
 
+mod config;
 mod error;
 mod frame;
 mod info;
@@ -20,6 +21,7 @@ mod sparse;
 mod stats;
 mod writer;
 
+pub use config::{LayoutConfig, SoftTargetsConfig, SparseConfig};
 pub use error::TargetsError;
 pub use info::{TargetsInfo, TeacherInfo};
 pub use layout::{Layout, SparseLayout};

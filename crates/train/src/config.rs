@@ -3,15 +3,18 @@
 use crate::{OptimizerConfig, ScheduleConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use stillhouse_core::{Problem, check_values};
 
 /// Settings of one training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingConfig {
     /// Passes over the training rows.
+    #[schemars(range(min = 1, max = MAX_EPOCHS))]
     pub n_epochs: usize,
     /// Examples a step.
     #[serde(default = "default_batch_size")]
+    #[schemars(range(min = 2, max = MAX_BATCH_SIZE))]
     pub batch_size: usize,
     /// Update rule.
     #[serde(default)]
@@ -21,6 +24,7 @@ pub struct TrainingConfig {
     pub schedule: ScheduleConfig,
     /// Largest norm of the whole gradient; larger ones are scaled down to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub clip_norm: Option<f64>,
     /// Stop before `n_epochs` when the validation loss has stopped falling; the best weights are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,6 +39,7 @@ pub struct TrainingConfig {
 #[serde(deny_unknown_fields)]
 pub struct EarlyStopping {
     /// Epochs without a lower validation loss after which training stops.
+    #[schemars(range(min = 1))]
     pub patience: usize,
 }
 
@@ -70,24 +75,10 @@ impl TrainingConfig {
         self.n_epochs * n_rows.min(self.steps_per_epoch(n_rows) * self.batch_size)
     }
 
-    /// Everything out of range, one sentence each, beginning with the key.
-    pub fn validate(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        if !(1..=MAX_EPOCHS).contains(&self.n_epochs) {
-            problems.push(format!("n_epochs: must be between 1 and {MAX_EPOCHS}, found {}", self.n_epochs));
-        }
-        if !(2..=MAX_BATCH_SIZE).contains(&self.batch_size) {
-            problems.push(format!("batch_size: must be between 2 and {MAX_BATCH_SIZE}, found {}", self.batch_size));
-        }
-        if let Some(norm) = self.clip_norm.filter(|norm| !(norm.is_finite() && *norm > 0.0)) {
-            problems.push(format!("clip_norm: must be above 0, found {norm}"));
-        }
-        if self.early_stopping.as_ref().is_some_and(|stopping| stopping.patience == 0) {
-            problems.push("early_stopping.patience: must be at least 1, found 0".into());
-        }
-        problems.extend(self.optimizer.validate().into_iter().map(|problem| format!("optimizer.{problem}")));
-        problems.extend(self.schedule.validate(self.n_epochs).into_iter().map(|problem| format!("schedule.{problem}")));
-        problems
+    /// Everything that is wrong with the values: numbers out of range, settings that contradict each other.
+    pub fn validate(&self) -> Vec<Problem> {
+        let contradictions = [self.optimizer.contradiction(), self.schedule.contradiction(self.n_epochs)];
+        check_values(self).into_iter().chain(contradictions.into_iter().flatten()).collect()
     }
 
     /// Whether the best epoch's weights are returned.

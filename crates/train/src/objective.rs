@@ -10,7 +10,7 @@ use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use stillhouse_core::{ClassId, ClassSubset, ExampleView, Temperature};
+use stillhouse_core::{ClassId, ClassSubset, ExampleView, Problem, Temperature, check_values};
 use stillhouse_data::Batch;
 use stillhouse_models::Model;
 use stillhouse_ops::loss::{self, NO_LABEL, SparseTargets};
@@ -66,9 +66,11 @@ pub struct DistillationConfig {
     pub loss: DistillationLoss,
     /// Weight of the hard-label cross entropy; 0 leaves the labels out.
     #[serde(default = "default_task_loss_weight")]
+    #[schemars(range(min = 0))]
     pub task_loss_weight: f64,
-    /// Weight of the soft-target loss.
+    /// Weight of the soft-target loss; with 0 the student would learn nothing from its teacher.
     #[serde(default = "default_distill_loss_weight")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub distill_loss_weight: f64,
 }
 
@@ -115,19 +117,9 @@ impl Default for DistillationConfig {
 }
 
 impl DistillationConfig {
-    /// Everything out of range, one sentence each, beginning with the key.
-    pub fn validate(&self) -> Vec<String> {
-        let weights = [("task_loss_weight", self.task_loss_weight), ("distill_loss_weight", self.distill_loss_weight)];
-        let mut problems: Vec<String> = weights
-            .iter()
-            .filter(|(_, weight)| !(weight.is_finite() && *weight >= 0.0))
-            .map(|(key, weight)| format!("{key}: must be 0 or more, found {weight}"))
-            .collect();
-        if self.distill_loss_weight == 0.0 {
-            problems
-                .push("distill_loss_weight: must be above 0, or the student learns nothing from its teacher".into());
-        }
-        problems
+    /// Everything out of range.
+    pub fn validate(&self) -> Vec<Problem> {
+        check_values(self)
     }
 }
 

@@ -4,6 +4,7 @@ use candle_core::Tensor;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use stillhouse_core::Problem;
 use stillhouse_models::Param;
 use stillhouse_ops::optimizer::{AdamWHyper, SgdHyper, adamw_step, adamw_step_rows, sgd_step, sgd_step_rows};
 use stillhouse_ops::{Gradient, Gradients};
@@ -26,6 +27,7 @@ pub enum OptimizerConfig {
 pub struct SgdConfig {
     /// Share of the last step that is added to the next one.
     #[serde(default = "default_momentum")]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub momentum: f64,
     /// Look ahead by one momentum step (Nesterov).
     #[serde(default)]
@@ -33,6 +35,7 @@ pub struct SgdConfig {
     /// Weights shrink by the learning rate times this in each step, outside of the momentum. A program that adds the decay to
     /// the gradient, as PyTorch does, needs `1 - momentum` times this value for the same effect.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub weight_decay: f64,
 }
 
@@ -42,15 +45,19 @@ pub struct SgdConfig {
 pub struct AdamWConfig {
     /// Decay of the gradient's running mean.
     #[serde(default = "default_beta1")]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub beta1: f64,
     /// Decay of the squared gradient's running mean.
     #[serde(default = "default_beta2")]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub beta2: f64,
     /// Added to the denominator.
     #[serde(default = "default_eps")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub eps: f64,
     /// Weights shrink by the learning rate times this in each step.
     #[serde(default = "default_adamw_decay")]
+    #[schemars(range(min = 0))]
     pub weight_decay: f64,
 }
 
@@ -87,32 +94,10 @@ impl Default for OptimizerConfig {
 }
 
 impl OptimizerConfig {
-    /// Everything out of range, one sentence each, beginning with the key.
-    pub fn validate(&self) -> Vec<String> {
-        let share = |key: &str, value: f64| {
-            (!(0.0..1.0).contains(&value)).then(|| format!("{key}: must be in 0..1, found {value}"))
-        };
-        let decay = |value: f64| {
-            (!(value.is_finite() && value >= 0.0)).then(|| format!("weight_decay: must be 0 or more, found {value}"))
-        };
-        match self {
-            Self::Sgd(config) => {
-                let lookahead = (config.nesterov && config.momentum == 0.0)
-                    .then(|| "nesterov: needs a momentum above 0".to_owned());
-                [share("momentum", config.momentum), decay(config.weight_decay), lookahead]
-                    .into_iter()
-                    .flatten()
-                    .collect()
-            }
-            Self::AdamW(config) => {
-                let eps = (!(config.eps.is_finite() && config.eps > 0.0))
-                    .then(|| format!("eps: must be above 0, found {}", config.eps));
-                [share("beta1", config.beta1), share("beta2", config.beta2), decay(config.weight_decay), eps]
-                    .into_iter()
-                    .flatten()
-                    .collect()
-            }
-        }
+    /// Settings that contradict each other; ranges are in the schema.
+    pub(crate) fn contradiction(&self) -> Option<Problem> {
+        let Self::Sgd(SgdConfig { nesterov: true, momentum: 0.0, .. }) = self else { return None };
+        Some(Problem::new("optimizer.nesterov", "needs a momentum above 0, found 0"))
     }
 }
 

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
+use stillhouse_core::Problem;
 
 /// Learning rate over the steps of a training. Warm-up rises linearly from 0 over its epochs (which may be a fraction).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,9 +24,11 @@ pub enum ScheduleConfig {
 #[serde(deny_unknown_fields)]
 pub struct ConstantSchedule {
     /// The rate.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub learning_rate: f64,
     /// Epochs of linear warm-up.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub warmup_epochs: f64,
 }
 
@@ -34,12 +37,15 @@ pub struct ConstantSchedule {
 #[serde(deny_unknown_fields)]
 pub struct CosineSchedule {
     /// Highest rate.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub peak_learning_rate: f64,
     /// Epochs of linear warm-up.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub warmup_epochs: f64,
     /// Last rate as a share of the peak.
     #[serde(default)]
+    #[schemars(range(min = 0, max = 1))]
     pub final_fraction: f64,
 }
 
@@ -48,9 +54,11 @@ pub struct CosineSchedule {
 #[serde(deny_unknown_fields)]
 pub struct OneCycleSchedule {
     /// Highest rate.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub peak_learning_rate: f64,
     /// Share of the steps in which the rate rises.
     #[serde(default = "default_rising_fraction")]
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub rising_fraction: f64,
 }
 
@@ -59,14 +67,17 @@ pub struct OneCycleSchedule {
 #[serde(deny_unknown_fields)]
 pub struct StepSchedule {
     /// First rate.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub learning_rate: f64,
     /// Epochs after which the rate is multiplied, ascending.
     pub milestones: Vec<usize>,
     /// The factor.
     #[serde(default = "default_step_factor")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub factor: f64,
     /// Epochs of linear warm-up.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub warmup_epochs: f64,
 }
 
@@ -110,37 +121,22 @@ impl ScheduleConfig {
         }
     }
 
-    /// Everything out of range, one sentence each, beginning with the key.
-    pub fn validate(&self, n_epochs: usize) -> Vec<String> {
-        let mut problems = Vec::new();
-        let (rate_key, rate, warmup_epochs) = match self {
-            Self::Constant(config) => ("learning_rate", config.learning_rate, config.warmup_epochs),
-            Self::Cosine(config) => ("peak_learning_rate", config.peak_learning_rate, config.warmup_epochs),
-            Self::OneCycle(config) => ("peak_learning_rate", config.peak_learning_rate, 0.0),
-            Self::Step(config) => ("learning_rate", config.learning_rate, config.warmup_epochs),
-        };
-        if !(rate.is_finite() && rate > 0.0) {
-            problems.push(format!("{rate_key}: must be above 0, found {rate}"));
-        }
-        if !(warmup_epochs >= 0.0 && warmup_epochs < n_epochs.max(1) as f64) {
-            problems.push(format!("warmup_epochs: must be in 0..{n_epochs} (n_epochs), found {warmup_epochs}"));
-        }
-        match self {
-            Self::Cosine(config) if !(0.0..=1.0).contains(&config.final_fraction) => {
-                problems.push(format!("final_fraction: must be in 0..=1, found {}", config.final_fraction));
-            }
-            Self::OneCycle(config) if !(config.rising_fraction > 0.0 && config.rising_fraction < 1.0) => {
-                problems.push(format!("rising_fraction: must be between 0 and 1, found {}", config.rising_fraction));
-            }
+    /// Settings that contradict each other or the number of epochs; ranges are in the schema.
+    pub(crate) fn contradiction(&self, n_epochs: usize) -> Option<Problem> {
+        let warmup_epochs = match self {
             Self::Step(config) if !config.milestones.is_sorted_by(|a, b| a < b) => {
-                problems.push(format!("milestones: must ascend, found {:?}", config.milestones));
+                let text = format!("must ascend, found {:?}", config.milestones);
+                return Some(Problem::new("schedule.milestones", text));
             }
-            Self::Step(config) if !(config.factor.is_finite() && config.factor > 0.0) => {
-                problems.push(format!("factor: must be above 0, found {}", config.factor));
-            }
-            _ => {}
-        }
-        problems
+            Self::Constant(config) => config.warmup_epochs,
+            Self::Cosine(config) => config.warmup_epochs,
+            Self::Step(config) => config.warmup_epochs,
+            Self::OneCycle(_) => 0.0,
+        };
+        (warmup_epochs >= n_epochs.max(1) as f64).then(|| {
+            let text = format!("must be below n_epochs = {n_epochs}, found {warmup_epochs}");
+            Problem::new("schedule.warmup_epochs", text)
+        })
     }
 }
 
@@ -165,10 +161,11 @@ fn interpolate_cosine(start: f64, end: f64, progress: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use stillhouse_core::{check_values, in_words};
 
     fn rates(text: &str, n_epochs: usize) -> Vec<f64> {
         let schedule: ScheduleConfig = serde_json::from_str(text).unwrap();
-        assert!(schedule.validate(n_epochs).is_empty());
+        assert_eq!(schedule.contradiction(n_epochs), None);
         (0..=100).map(|step| schedule.learning_rate(step, 100, n_epochs)).collect()
     }
 
@@ -206,9 +203,15 @@ mod tests {
 
     #[test]
     fn ranges_are_checked() {
-        let bad = |text: &str| serde_json::from_str::<ScheduleConfig>(text).unwrap().validate(3).join("; ");
+        let bad = |text: &str| {
+            let schedule: ScheduleConfig = serde_json::from_str(text).unwrap();
+            let problems: Vec<Problem> = check_values(&schedule).into_iter().chain(schedule.contradiction(3)).collect();
+            in_words(&problems)
+        };
         assert!(bad(r#"{"kind": "constant", "learning_rate": 0}"#).contains("learning_rate: must be above 0"));
-        assert!(bad(r#"{"kind": "cosine", "peak_learning_rate": 1, "warmup_epochs": 3}"#).contains("0..3"));
+        assert!(
+            bad(r#"{"kind": "cosine", "peak_learning_rate": 1, "warmup_epochs": 3}"#).contains("below n_epochs = 3")
+        );
         assert!(bad(r#"{"kind": "step", "learning_rate": 1, "milestones": [2, 1]}"#).contains("ascend"));
     }
 }

@@ -1,4 +1,4 @@
-//! Bars: one for each stage that runs; a stage that is over becomes one quiet line above them.
+//! Bars: one for each running stage; a finished stage becomes a line above them.
 
 use super::wording;
 use crate::console;
@@ -26,7 +26,7 @@ pub struct Bars {
 
 struct StageBar {
     bar: ProgressBar,
-    /// what the last epoch gave
+    /// validation accuracy after the last epoch
     result: String,
     counts_steps: bool,
 }
@@ -75,7 +75,7 @@ impl Bars {
                 self.say(Word::Done, &format!("{stage:27} {:>12}  {result}", duration(*elapsed_s)));
             }
             RunEvent::StageFailed { stage, .. } => {
-                // the reason comes as the program's error, or as a note where the run goes on
+                // the reason follows as the program's error, or as a note where the run continues
                 self.remove(stage);
                 self.say(Word::Failed, stage);
             }
@@ -103,7 +103,7 @@ impl Bars {
         if !stage.counts_steps {
             stage.counts_steps = true;
             stage.bar.set_style(style(if self.has_colours { TRAINING_IN_COLOUR } else { TRAINING }));
-            // a resumed training starts in the middle, which says nothing about its speed
+            // a resumed training starts in the middle, so its first position says nothing about its speed
             stage.bar.reset_eta();
         }
     }
@@ -123,7 +123,7 @@ impl Bars {
         self.stages.lock().expect("no holder panics").insert(stage.to_owned(), stage_bar);
     }
 
-    /// Removes a bar; what its last epoch gave.
+    /// Removes a bar; returns the result of its last epoch.
     fn remove(&self, stage: &str) -> String {
         let removed = self.stages.lock().expect("no holder panics").remove(stage);
         removed.map_or(String::new(), |stage| {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use stillhouse_launch::{JobEvent, JobExit, JobOutcome};
 
 const CELLS: &str = "{prefix:27.27} {bar:24} {pos:>4}/{len:4} {elapsed:>6}, {eta} to go";
-/// Nothing is known about the time to go before the first cell is over.
+/// Without the remaining time, which is unknown until the first cell is done.
 const FIRST_CELLS: &str = "{prefix:27.27} {bar:24} {pos:>4}/{len:4} {elapsed:>6}";
 const REDRAW_INTERVAL: Duration = Duration::from_secs(1);
 

@@ -6,10 +6,10 @@ use crate::invocation::Verbosity;
 use crate::text::duration;
 use stillhouse_experiment::RunEvent;
 
-/// Epochs of a training that are told unless all are asked for.
+/// Epochs of a training that are shown, unless --verbose shows all.
 const N_EPOCH_LINES: usize = 4;
 
-/// Tells a run line by line.
+/// Shows a run line by line.
 pub struct Lines {
     verbosity: Verbosity,
 }
@@ -28,7 +28,7 @@ impl Lines {
     fn line(&self, event: &RunEvent) -> Option<String> {
         let is_quiet = self.verbosity == Verbosity::Quiet;
         match event {
-            // the reason comes as the program's error, or as a note where the run goes on
+            // the reason follows as the program's error, or as a note where the run continues
             RunEvent::StageFailed { stage, .. } => Some(format!("{stage}: failed")),
             _ if is_quiet => None,
             RunEvent::StageStarted { stage } => Some(format!("{stage}: started")),
@@ -36,14 +36,14 @@ impl Lines {
             RunEvent::StageFinished { stage, elapsed_s } => Some(format!("{stage}: done in {}", duration(*elapsed_s))),
             RunEvent::Note { stage, text } => Some(format!("{stage}: {text}")),
             RunEvent::Epoch { stage, n_epochs, record } => (self.verbosity == Verbosity::Verbose
-                || is_told(record.epoch, *n_epochs))
+                || is_shown(record.epoch, *n_epochs))
             .then(|| format!("{stage}: {}", wording::epoch(record, *n_epochs))),
         }
     }
 }
 
 /// The last epoch, and some at equal distances before it.
-fn is_told(epoch: usize, n_epochs: usize) -> bool {
+fn is_shown(epoch: usize, n_epochs: usize) -> bool {
     epoch == n_epochs || epoch.is_multiple_of(n_epochs.div_ceil(N_EPOCH_LINES).max(1))
 }
 
@@ -52,11 +52,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn epochs_are_told_sparsely_and_the_last_one_always() {
-        let told = |n_epochs: usize| (1..=n_epochs).filter(|epoch| is_told(*epoch, n_epochs)).collect::<Vec<_>>();
-        assert_eq!(told(2), [1, 2]);
-        assert_eq!(told(10), [3, 6, 9, 10]);
-        assert_eq!(told(60), [15, 30, 45, 60]);
+    fn few_epochs_are_shown_and_the_last_one_always() {
+        let shown = |n_epochs: usize| (1..=n_epochs).filter(|epoch| is_shown(*epoch, n_epochs)).collect::<Vec<_>>();
+        assert_eq!(shown(2), [1, 2]);
+        assert_eq!(shown(10), [3, 6, 9, 10]);
+        assert_eq!(shown(60), [15, 30, 45, 60]);
     }
 
     #[test]

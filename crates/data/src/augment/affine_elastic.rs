@@ -5,8 +5,8 @@
 //!
 //! Shape letters: `H`, `W`, `C` as in the module above; `N` nodes of the grid along one side.
 
+use super::Source;
 use super::draws::Draws;
-use super::{Source, out_of_range};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::Seed;
@@ -22,22 +22,28 @@ const SPLINE_GAIN: f32 = 2.0;
 pub struct AffineElasticConfig {
     /// Largest rotation in degrees, either way.
     #[serde(default = "default_rotation_degrees")]
+    #[schemars(range(min = 0, max = 180))]
     pub rotation_degrees: f64,
     /// Largest relative change of size, for width and height independently: 0.1 is 90 % to 110 %.
     #[serde(default = "default_scale")]
+    #[schemars(range(min = 0, max = 0.9))]
     pub scale: f64,
     /// Largest horizontal shear (slant), as the move in widths per height, either way.
     #[serde(default = "default_shear")]
+    #[schemars(range(min = 0, max = 2))]
     pub shear: f64,
     /// Largest move in pixels, in each direction.
     #[serde(default = "default_shift_pixels")]
+    #[schemars(range(min = 0, max = 256))]
     pub shift_pixels: f64,
     /// Typical elastic displacement of a pixel, in pixels.
     #[serde(default = "default_elastic_strength")]
+    #[schemars(range(min = 0, max = 64))]
     pub elastic_strength: f64,
     /// Distance in pixels over which the elastic displacement changes; at least a twenty-ninth of the image's side
     /// is used.
     #[serde(default = "default_elastic_smoothness")]
+    #[schemars(range(min = 1, max = 256))]
     pub elastic_smoothness: f64,
 }
 
@@ -79,20 +85,6 @@ impl Default for AffineElasticConfig {
 }
 
 impl AffineElasticConfig {
-    pub(super) fn validate(&self) -> Vec<String> {
-        [
-            out_of_range("rotation_degrees", self.rotation_degrees, 0.0, 180.0),
-            out_of_range("scale", self.scale, 0.0, 0.9),
-            out_of_range("shear", self.shear, 0.0, 2.0),
-            out_of_range("shift_pixels", self.shift_pixels, 0.0, 256.0),
-            out_of_range("elastic_strength", self.elastic_strength, 0.0, 64.0),
-            out_of_range("elastic_smoothness", self.elastic_smoothness, 1.0, 256.0),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
-    }
-
     pub(super) fn apply(&self, source: &Source<'_>, stream: Seed, out: &mut [f32]) {
         let mut draws = Draws::new(stream);
         let map = AffineMap::draw(self, source, &mut draws);

@@ -1,14 +1,14 @@
 //! Crop and flip: a window of the image's size out of the zero-padded image, perhaps mirrored.
 
+use super::Source;
 use super::draws::Draws;
 use super::shift::draw_move;
-use super::{Source, out_of_range};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::Seed;
 
 /// The widest padding that makes sense for any image this program reads.
-const MAX_PADDING: f64 = 256.0;
+const MAX_PADDING: usize = 256;
 
 /// A random crop of the padded image, mirrored left to right half of the time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -16,6 +16,7 @@ const MAX_PADDING: f64 = 256.0;
 pub struct CropFlipConfig {
     /// Zero pixels added on every side before cropping to the original size.
     #[serde(default = "default_padding")]
+    #[schemars(range(max = MAX_PADDING))]
     pub padding: usize,
     /// Whether half of the views are mirrored left to right. Not for characters and digits.
     #[serde(default = "default_flip")]
@@ -37,10 +38,6 @@ impl Default for CropFlipConfig {
 }
 
 impl CropFlipConfig {
-    pub(super) fn validate(&self) -> Vec<String> {
-        out_of_range("padding", self.padding as f64, 0.0, MAX_PADDING).into_iter().collect()
-    }
-
     pub(super) fn apply(&self, source: &Source<'_>, stream: Seed, out: &mut [f32]) {
         let mut draws = Draws::new(stream);
         // a crop at offset `o` of the image padded by `p` is the image moved by `p - o`

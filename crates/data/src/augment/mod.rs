@@ -48,16 +48,6 @@ impl AugmentConfig {
         matches!(self, Self::None {})
     }
 
-    /// What is wrong with the values, one message for each, naming the key; empty when all is well.
-    pub fn validate(&self) -> Vec<String> {
-        match self {
-            Self::None {} => Vec::new(),
-            Self::Shift(config) => config.validate(),
-            Self::CropFlip(config) => config.validate(),
-            Self::AffineElastic(config) => config.validate(),
-        }
-    }
-
     /// Writes the view that `stream` stands for: `pixels` and `out` are `[H, W, C]`, `out` in `0..=255`.
     ///
     /// No memory is allocated. Where a map reaches beyond the image it reads 0.
@@ -120,12 +110,6 @@ fn copy_values(pixels: &[u8], out: &mut [f32]) {
     for (value, &pixel) in out.iter_mut().zip(pixels) {
         *value = f32::from(pixel);
     }
-}
-
-/// A message for a number outside its range, or nothing.
-fn out_of_range(key: &str, value: f64, low: f64, high: f64) -> Option<String> {
-    let inside = value >= low && value <= high;
-    (!inside).then(|| format!("augment.{key}: must lie between {low} and {high}, found {value}"))
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Shift: the image moved by whole pixels.
 
+use super::Source;
 use super::draws::Draws;
-use super::{Source, out_of_range};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::Seed;
 
 /// The largest move that makes sense for any image this program reads.
-const MAX_SHIFT: f64 = 256.0;
+const MAX_SHIFT: usize = 256;
 
 /// Moved by a whole number of pixels in each direction, uniform over the square.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -15,6 +15,7 @@ const MAX_SHIFT: f64 = 256.0;
 pub struct ShiftConfig {
     /// Largest move in pixels, in each direction; the paper's MNIST experiments jitter by 2.
     #[serde(default = "default_max_pixels")]
+    #[schemars(range(max = MAX_SHIFT))]
     pub max_pixels: usize,
 }
 
@@ -29,10 +30,6 @@ impl Default for ShiftConfig {
 }
 
 impl ShiftConfig {
-    pub(super) fn validate(&self) -> Vec<String> {
-        out_of_range("max_pixels", self.max_pixels as f64, 0.0, MAX_SHIFT).into_iter().collect()
-    }
-
     pub(super) fn apply(&self, source: &Source<'_>, stream: Seed, out: &mut [f32]) {
         let mut draws = Draws::new(stream);
         let (dx, dy) = (draw_move(&mut draws, self.max_pixels), draw_move(&mut draws, self.max_pixels));

@@ -1,7 +1,6 @@
 //! Views of texts: one random rendering of a text, a pure function of the text and one seed.
 
 use super::draws::Draws;
-use super::out_of_range;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -27,13 +26,16 @@ pub struct TextViewsConfig {
     pub shift: usize,
     /// Characters of a piece that is taken from a random place; shorter texts stay whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub window: Option<usize>,
     /// Probability that a word (between spaces) is left out; one word always stays.
     #[serde(default)]
+    #[schemars(range(min = 0, max = 1))]
     pub word_dropout: f64,
     /// Probability that a character is left out, doubled, exchanged with the next one, or replaced by another one of the
     /// same text.
     #[serde(default)]
+    #[schemars(range(min = 0, max = 1))]
     pub character_noise: f64,
 }
 
@@ -47,22 +49,6 @@ impl TextAugmentConfig {
     /// Whether every view of a text is the text itself.
     pub fn is_none(&self) -> bool {
         matches!(self, Self::None {})
-    }
-
-    /// What is wrong with the values, one message for each, naming the key; empty when all is well.
-    pub fn validate(&self) -> Vec<String> {
-        let Self::Text(views) = self else { return Vec::new() };
-        let mut problems: Vec<String> = [
-            out_of_range("word_dropout", views.word_dropout, 0.0, 1.0),
-            out_of_range("character_noise", views.character_noise, 0.0, 1.0),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        if views.window == Some(0) {
-            problems.push("augment.window: must be at least 1, found 0".to_owned());
-        }
-        problems
     }
 
     /// The view that `stream` stands for, of the example that is these bytes of a text.
@@ -220,9 +206,8 @@ mod tests {
 
     #[test]
     fn values_out_of_range_are_named() {
-        let problems = views(0, Some(0), 1.5, -0.1).validate().join("\n");
-        for key in ["augment.word_dropout", "augment.character_noise", "augment.window"] {
-            assert!(problems.contains(key), "{problems}");
-        }
+        let problems = stillhouse_core::check_values(&views(0, Some(0), 1.5, -0.1));
+        let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
+        assert_eq!(keys, ["window", "word_dropout", "character_noise"]);
     }
 }

@@ -4,10 +4,12 @@ use super::GlyphGenerator;
 use crate::augment::AugmentConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stillhouse_core::Seed;
+use stillhouse_core::{Problem, Seed, check_values};
 
-/// Fewest and most classes of an alphabet.
-pub(super) const N_CLASSES: std::ops::RangeInclusive<usize> = 10..=20_000;
+/// Fewest classes of an alphabet.
+const MIN_CLASSES: usize = 10;
+/// Most classes of an alphabet.
+pub(super) const MAX_CLASSES: usize = 20_000;
 /// Test examples are numbered from here on, beyond any training set.
 pub(super) const FIRST_TEST_INDEX: u64 = 1 << 32;
 
@@ -18,21 +20,26 @@ pub(super) const FIRST_TEST_INDEX: u64 = 1 << 32;
 pub struct GlyphsConfig {
     /// Number of classes, 10 to 20000. A smaller alphabet is the beginning of a larger one.
     #[serde(default = "default_n_classes")]
+    #[schemars(range(min = MIN_CLASSES, max = MAX_CLASSES))]
     pub n_classes: usize,
     /// Training examples of each class, before validation examples are taken from them.
     #[serde(default = "default_train_per_class")]
+    #[schemars(range(min = 1, max = FIRST_TEST_INDEX - 1))]
     pub train_per_class: usize,
     /// Test examples of each class, by writers of their own.
     #[serde(default = "default_test_per_class")]
+    #[schemars(range(min = 1, max = FIRST_TEST_INDEX - 1))]
     pub test_per_class: usize,
     /// How much handwriting varies: 0 almost not at all, 0.5 like careful people, 1 hard for people to read.
     #[serde(default = "default_difficulty")]
+    #[schemars(range(min = 0, max = 1))]
     pub difficulty: f64,
     /// Seed of the alphabet and its examples; independent of the run's seed.
     #[serde(default)]
     pub seed: u64,
     /// Part of the training examples that becomes the validation split, stratified by class.
     #[serde(default = "default_valid_fraction")]
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub valid_fraction: f64,
     /// How training images are varied from view to view.
     #[serde(default)]
@@ -74,33 +81,9 @@ impl Default for GlyphsConfig {
 }
 
 impl GlyphsConfig {
-    /// What is wrong with the values, one message for each, naming the key; empty when all is well.
-    pub fn validate(&self) -> Vec<String> {
-        let mut messages = Vec::new();
-        let mut require = |holds: bool, message: String| {
-            if !holds {
-                messages.push(message);
-            }
-        };
-        let (least, most) = (N_CLASSES.start(), N_CLASSES.end());
-        let n_classes = self.n_classes;
-        require(
-            N_CLASSES.contains(&n_classes),
-            format!("n_classes: must lie between {least} and {most}, found {n_classes}"),
-        );
-        for (key, per_class) in [("train_per_class", self.train_per_class), ("test_per_class", self.test_per_class)] {
-            let fits = per_class >= 1 && (per_class as u64) < FIRST_TEST_INDEX;
-            require(fits, format!("{key}: must be at least 1 and below 2^32, found {per_class}"));
-        }
-        let difficulty = self.difficulty;
-        require((0.0..=1.0).contains(&difficulty), format!("difficulty: must lie between 0 and 1, found {difficulty}"));
-        let fraction = self.valid_fraction;
-        require(
-            (0.0..1.0).contains(&fraction),
-            format!("valid_fraction: must be at least 0 and below 1, found {fraction}"),
-        );
-        messages.extend(self.augment.validate());
-        messages
+    /// Everything out of range.
+    pub fn validate(&self) -> Vec<Problem> {
+        check_values(self)
     }
 
     /// The generator of this alphabet.

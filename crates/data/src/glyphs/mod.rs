@@ -54,7 +54,7 @@ impl GlyphGenerator {
     /// # Panics
     /// If there are more classes than the configuration allows, 20000: the caller validates.
     pub fn new(n_classes: usize, difficulty: f64, seed: Seed) -> Self {
-        assert!(n_classes <= *config::N_CLASSES.end(), "{n_classes} classes are more than a configuration allows");
+        assert!(n_classes <= config::MAX_CLASSES, "{n_classes} classes are more than a configuration allows");
         Self {
             alphabet: Alphabet::new(n_classes, seed),
             difficulty: difficulty.clamp(0.0, 1.0) as f32,

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::collections::{BTreeMap, HashSet};
+use stillhouse_core::in_words;
 
 fn classes(generator: &GlyphGenerator) -> impl Iterator<Item = ClassId> + use<> {
     (0..generator.n_classes() as u32).map(ClassId)
@@ -146,7 +147,7 @@ fn bad_values_are_all_named_at_once() {
         valid_fraction: 1.0,
         ..GlyphsConfig::default()
     };
-    let messages = config.validate().join("\n");
+    let messages = in_words(&config.validate());
     for key in ["n_classes", "train_per_class", "test_per_class", "difficulty", "valid_fraction"] {
         assert!(messages.contains(&format!("{key}: must")), "{messages}");
     }

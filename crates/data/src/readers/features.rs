@@ -5,7 +5,7 @@
 use super::matrix::{read_labels, read_matrix, read_n_features};
 use crate::assemble::{Found, Part, Views, assemble};
 use crate::augment::AugmentConfig;
-use crate::config::{check_fraction, default_valid_fraction};
+use crate::config::default_valid_fraction;
 use crate::labels::{LabelColumn, Numbering, read_names};
 use crate::outline::Outline;
 use crate::store::{FeatureStore, Store};
@@ -31,13 +31,8 @@ pub struct FeaturesConfig {
     pub label_names: Option<PathBuf>,
     /// Part of each class's training examples that is held out for validation.
     #[serde(default = "default_valid_fraction")]
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub valid_fraction: f64,
-}
-
-impl FeaturesConfig {
-    pub(crate) fn validate(&self) -> Vec<String> {
-        check_fraction(self.valid_fraction)
-    }
 }
 
 pub(crate) fn load(config: &FeaturesConfig, context: &LoadContext) -> Result<Dataset, DataError> {

@@ -4,10 +4,10 @@ use super::parquet_source::{Source, Whereabouts, join};
 use super::parquet_table::ParquetTable;
 use crate::assemble::{Found, Part, Views, assemble};
 use crate::augment::AugmentConfig;
-use crate::config::{check_fraction, default_valid_fraction};
+use crate::config::default_valid_fraction;
 use crate::encoded::{Cells, EncodedImages};
 use crate::hub::Hub;
-use crate::images::{self, MemoryBudget, Wish};
+use crate::images::{self, MAX_SIZE, MemoryBudget, Wish};
 use crate::labels::{LabelColumn, Numbering, RawLabels};
 use crate::outline::Outline;
 use crate::places::Places;
@@ -42,12 +42,14 @@ pub struct HubImagesConfig {
     /// `[height, width]` that every image is resized to (stretched where the aspect ratio differs); without it all
     /// images must have one size.
     #[serde(default)]
+    #[schemars(inner(range(min = 1, max = MAX_SIZE)))]
     pub size: Option<[usize; 2]>,
     /// 1 (grey) or 3 (RGB); without it grey if all images are.
     #[serde(default)]
     pub channels: Option<usize>,
     /// Part of each class's training examples that is held out for validation where the source has none.
     #[serde(default = "default_valid_fraction")]
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub valid_fraction: f64,
     /// How training images are varied from view to view.
     #[serde(default)]
@@ -59,7 +61,7 @@ fn default_label() -> String {
 }
 
 impl HubImagesConfig {
-    fn whereabouts(&self) -> Whereabouts<'_> {
+    pub(crate) fn whereabouts(&self) -> Whereabouts<'_> {
         Whereabouts {
             repo: self.repo.as_deref(),
             path: self.path.as_deref(),
@@ -70,11 +72,6 @@ impl HubImagesConfig {
 
     pub(crate) fn wish(&self) -> Wish {
         Wish { size: self.size, channels: self.channels }
-    }
-
-    pub(crate) fn validate(&self) -> Vec<String> {
-        let own = [check_fraction(self.valid_fraction), self.wish().validate(), self.augment.validate()].concat();
-        [own, self.whereabouts().validate()].concat()
     }
 }
 

@@ -2,10 +2,12 @@
 
 use super::parquet_source::{Source, Whereabouts, join};
 use super::parquet_table::ParquetTable;
-use super::table::{Changes, ColumnName, TextRules, check_texts, default_label, default_text, explain, max_characters};
+use super::table::{
+    Changes, ColumnName, TextRules, default_label, default_text, explain, max_characters, shift_problem,
+};
 use crate::assemble::{Found, Part, Views, assemble};
 use crate::augment::TextAugmentConfig;
-use crate::config::{check_fraction, default_valid_fraction};
+use crate::config::default_valid_fraction;
 use crate::hub::Hub;
 use crate::labels::{LabelColumn, Numbering, RawLabels};
 use crate::outline::Outline;
@@ -16,7 +18,7 @@ use crate::windows::WindowsConfig;
 use crate::{DataError, Dataset, LoadContext};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use stillhouse_core::InputShape;
+use stillhouse_core::{InputShape, Problem};
 
 /// Parquet files with a text column and a label column. Give `repo` or `path`; a `path` wins, so that any config can be
 /// pointed at local files with `--set data.path=FOLDER`.
@@ -46,12 +48,14 @@ pub struct HubTableConfig {
     pub skip_empty: bool,
     /// Characters that are kept of a longer text; 10000 by default, and all of them where texts are cut into windows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub max_characters: Option<usize>,
     /// Cuts each text into several examples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub windows: Option<WindowsConfig>,
     /// Part of each class's training texts that is held out for validation where the source has none.
     #[serde(default = "default_valid_fraction")]
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub valid_fraction: f64,
     /// How training texts are varied from view to view.
     #[serde(default)]
@@ -73,9 +77,9 @@ impl HubTableConfig {
         TextRules { max_characters, skip_empty: self.skip_empty }
     }
 
-    pub(crate) fn validate(&self) -> Vec<String> {
-        let texts = check_texts(self.windows.as_ref(), &self.augment, self.max_characters);
-        [check_fraction(self.valid_fraction), texts, self.whereabouts().validate()].concat()
+    pub(crate) fn contradictions(&self) -> Vec<Problem> {
+        let shift = shift_problem(self.windows.as_ref(), &self.augment);
+        shift.into_iter().chain(self.whereabouts().problems()).collect()
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::assemble::{Found, Part, Views, assemble};
 use crate::augment::AugmentConfig;
-use crate::config::{check_fraction, default_valid_fraction};
+use crate::config::default_valid_fraction;
 use crate::decode::Target;
 use crate::digest::digest_all;
 use crate::labels::{LabelColumn, Numbering, RawLabels, read_names};
@@ -37,16 +37,11 @@ pub struct IdxConfig {
     pub transpose: bool,
     /// Part of each class's training examples that is held out for validation.
     #[serde(default = "default_valid_fraction")]
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub valid_fraction: f64,
     /// How training images are varied from view to view.
     #[serde(default)]
     pub augment: AugmentConfig,
-}
-
-impl IdxConfig {
-    pub(crate) fn validate(&self) -> Vec<String> {
-        [check_fraction(self.valid_fraction), self.augment.validate()].concat()
-    }
 }
 
 pub(crate) fn load(config: &IdxConfig, context: &LoadContext) -> Result<Dataset, DataError> {

@@ -2,10 +2,10 @@
 
 use crate::assemble::{Found, Part, Views, assemble};
 use crate::augment::AugmentConfig;
-use crate::config::{check_fraction, default_valid_fraction};
+use crate::config::default_valid_fraction;
 use crate::decode::{Target, read_header};
 use crate::encoded::EncodedImages;
-use crate::images::{self, MemoryBudget, Wish};
+use crate::images::{self, MAX_SIZE, MemoryBudget, Wish};
 use crate::outline::Outline;
 use crate::store::Store;
 use crate::{DataError, Dataset, LoadContext};
@@ -23,12 +23,14 @@ pub struct ImageFolderConfig {
     /// `[height, width]` that every image is resized to (stretched where the aspect ratio differs); without it all
     /// images must have one size.
     #[serde(default)]
+    #[schemars(inner(range(min = 1, max = MAX_SIZE)))]
     pub size: Option<[usize; 2]>,
     /// 1 (grey) or 3 (RGB).
     #[serde(default = "default_channels")]
     pub channels: usize,
     /// Part of each class's training examples that is held out for validation where there is no `valid` folder.
     #[serde(default = "default_valid_fraction")]
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub valid_fraction: f64,
     /// How training images are varied from view to view.
     #[serde(default)]
@@ -42,10 +44,6 @@ fn default_channels() -> usize {
 impl ImageFolderConfig {
     pub(crate) fn wish(&self) -> Wish {
         Wish { size: self.size, channels: Some(self.channels) }
-    }
-
-    pub(crate) fn validate(&self) -> Vec<String> {
-        [check_fraction(self.valid_fraction), self.wish().validate(), self.augment.validate()].concat()
     }
 }
 

@@ -7,6 +7,7 @@ use crate::labels::{LabelColumn, Numbering, RawLabels};
 use crate::places::Places;
 use crate::{DataError, LoadContext};
 use std::path::{Path, PathBuf};
+use stillhouse_core::Problem;
 
 /// What a config says about the place of parquet files; a folder wins over a repository.
 pub(crate) struct Whereabouts<'a> {
@@ -17,14 +18,14 @@ pub(crate) struct Whereabouts<'a> {
 }
 
 impl Whereabouts<'_> {
-    /// What is wrong with the values, one message for each, beginning with the key.
-    pub(crate) fn validate(&self) -> Vec<String> {
+    /// What is wrong with the values.
+    pub(crate) fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if self.repo.is_none() && self.path.is_none() {
-            problems.push("path: missing; path or repo says where the parquet files are".to_owned());
+            problems.push(Problem::new("path", "missing; path or repo says where the parquet files are"));
         }
         if self.revision.is_some() && self.repo.is_none() {
-            problems.push("revision: only makes sense with repo".to_owned());
+            problems.push(Problem::new("revision", "is that of repo, which is missing"));
         }
         problems
     }

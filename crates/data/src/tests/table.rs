@@ -5,7 +5,7 @@ use crate::{DataProgress, Dataset, LoadContext, Split, UnlabelledConfig};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use stillhouse_core::{ClassId, Seed, ViewId};
+use stillhouse_core::{ClassId, Seed, ViewId, in_words};
 use tempfile::{TempDir, tempdir};
 
 /// A folder with one file.
@@ -120,7 +120,7 @@ fn texts_without_labels_can_be_one_list_of_several() {
     let refused = all.read(None, &LoadContext::quiet(Seed(0))).unwrap_err().to_string();
     assert_contains(&refused, &["all.json", "several lists", "list = \"oos\""]);
     let lines: UnlabelledConfig = serde_json::from_value(json!({ "path": "a.jsonl", "list": "oos" })).unwrap();
-    assert_eq!(lines.validate(), ["list: only a .json file has lists"]);
+    assert_eq!(in_words(&lines.validate()), "list: only a .json file has lists");
 }
 
 fn with(mut config: Value, key: &str, value: Value) -> Value {
@@ -363,16 +363,16 @@ fn views_are_functions_of_seed_example_and_view() {
 
 #[test]
 fn values_that_make_no_sense_are_named() {
-    let problems = |value: Value| config(value).validate().join("\n");
+    let problems = |value: Value| in_words(&config(value).validate());
     let path = json!({"kind": "table", "path": "a.csv"});
     assert_contains(&problems(json!({"kind": "table"})), &["path: missing"]);
-    assert_contains(&problems(with(path.clone(), "train", json!("b.csv"))), &["a single file instead"]);
-    assert_contains(&problems(with(path.clone(), "test", json!("b.csv"))), &["no valid or test"]);
+    assert_contains(&problems(with(path.clone(), "train", json!("b.csv"))), &["a single file in place of"]);
+    assert_contains(&problems(with(path.clone(), "test", json!("b.csv"))), &["no valid and no test"]);
     assert_contains(&problems(json!({"kind": "table", "train": "a.csv", "split": "s"})), &["given as path"]);
     assert_contains(&problems(with(path.clone(), "delimiter", json!("é"))), &["delimiter: must be"]);
     assert_contains(&problems(with(path.clone(), "max_characters", json!(0))), &["max_characters"]);
     let zero = json!({"length": 0, "train_stride": 1});
-    assert_contains(&problems(with(path.clone(), "windows", zero)), &["windows.length", "windows.test_stride"]);
+    assert_contains(&problems(with(path.clone(), "windows", zero)), &["windows.length"]);
     assert_contains(
         &problems(with(path, "augment", json!({"kind": "text", "shift": 2}))),
         &["augment.shift", "windows"],

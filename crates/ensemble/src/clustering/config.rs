@@ -6,6 +6,7 @@ use crate::error::EnsembleError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use stillhouse_core::{Problem, check_values};
 
 /// Which classes each specialist is to learn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,9 +23,11 @@ pub struct ClusteringConfig {
     /// Most classes in one cluster. Without it a cluster of a partition may hold all classes but one, and one of
     /// overlapping clusters (`coverage` above 1) twice an even share.
     #[serde(default)]
+    #[schemars(range(min = 2))]
     pub max_classes: Option<usize>,
     /// In how many clusters every class must be, at least; above 1 the clusters overlap.
     #[serde(default = "default_coverage")]
+    #[schemars(range(min = 1))]
     pub coverage: usize,
 }
 
@@ -45,6 +48,7 @@ pub enum HeldOutPredictions {
 #[serde(deny_unknown_fields)]
 pub struct Folds {
     /// Parts of the training split, from 2, and networks that are trained.
+    #[schemars(range(min = 2, max = MAX_FOLDS))]
     pub n_folds: usize,
 }
 
@@ -90,6 +94,7 @@ pub struct ClusterCount {
     /// Number of clusters; a cluster of one class is merged into another, so there may be fewer. Without it,
     /// as many as `max_classes` and `coverage` make necessary.
     #[serde(default)]
+    #[schemars(range(min = 1))]
     pub n_clusters: Option<usize>,
 }
 
@@ -102,33 +107,19 @@ pub struct HierarchyConfig {
 }
 
 impl ClusteringConfig {
-    /// What is wrong with the values whatever the dataset, `key: sentence` each; empty when nothing is.
-    pub fn validate(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        if self.coverage == 0 {
-            problems.push("coverage: must be at least 1, found 0".into());
-        }
-        if let HeldOutPredictions::OutOfFold(Folds { n_folds }) = self.predictions
-            && !(2..=MAX_FOLDS).contains(&n_folds)
-        {
-            problems.push(format!("predictions.n_folds: must be between 2 and {MAX_FOLDS}, found {n_folds}"));
-        }
-        if let Some(max_classes @ 0..=1) = self.max_classes {
-            problems.push(format!("max_classes: must be at least 2, found {max_classes}"));
-        }
-        let Some(count) = self.method.count() else { return problems };
-        match count.n_clusters {
-            Some(0) => problems.push("method.n_clusters: must be at least 1, found 0".into()),
-            Some(n_clusters) if n_clusters < self.coverage => problems.push(format!(
-                "coverage: must not exceed method.n_clusters, found {} above {n_clusters}",
-                self.coverage
-            )),
-            None if self.max_classes.is_none() => {
-                problems.push("method.n_clusters: missing; set it, or max_classes".into());
+    /// What is wrong with the values, whatever the dataset.
+    pub fn validate(&self) -> Vec<Problem> {
+        let contradiction = self.method.count().and_then(|count| match count.n_clusters {
+            Some(n_clusters @ 1..) if n_clusters < self.coverage => {
+                let text = format!("must not exceed method.n_clusters, found {} above {n_clusters}", self.coverage);
+                Some(Problem::new("coverage", text))
             }
-            _ => {}
-        }
-        problems
+            None if self.max_classes.is_none() => {
+                Some(Problem::new("method.n_clusters", "missing; set it, or max_classes"))
+            }
+            _ => None,
+        });
+        check_values(self).into_iter().chain(contradiction).collect()
     }
 
     /// Whether so many classes can be clustered in this way, as far as the numbers tell before there is an affinity.
@@ -234,6 +225,7 @@ mod tests {
         let found = config(r#"{"method": {"kind": "random", "n_clusters": 0}, "coverage": 0, "max_classes": 1}"#);
         assert_eq!(found.len(), 3, "{found:?}");
         let found = config(r#"{"method": {"kind": "random", "n_clusters": 2}, "coverage": 3}"#);
-        assert_eq!(found, ["coverage: must not exceed method.n_clusters, found 3 above 2"]);
+        let expected = Problem::new("coverage", "must not exceed method.n_clusters, found 3 above 2");
+        assert_eq!(found, [expected]);
     }
 }

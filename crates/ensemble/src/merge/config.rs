@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use stillhouse_core::{Problem, check_values};
 
 /// How the predictions of all teachers become one distribution.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -61,6 +62,7 @@ impl Default for TeacherWeights {
 #[serde(deny_unknown_fields)]
 pub struct GivenWeights {
     /// Weight of each specialist, a generalist's being 1.
+    #[schemars(range(min = 0))]
     pub specialists: f64,
 }
 
@@ -113,23 +115,15 @@ impl Default for Gate {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TopN {
-    /// How many of the generalist's most probable classes open the gate, at least 1.
+    /// How many of the generalist's most probable classes open the gate.
+    #[schemars(range(min = 1))]
     pub n: usize,
 }
 
 impl MergeConfig {
-    /// What is wrong with the values, `key: sentence` each; empty when nothing is.
-    pub fn validate(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        if let Gate::TopN(TopN { n: 0 }) = self.gate {
-            problems.push("gate.n: must be at least 1, found 0".into());
-        }
-        if let TeacherWeights::Given(GivenWeights { specialists }) = self.weights
-            && (!specialists.is_finite() || specialists < 0.0)
-        {
-            problems.push(format!("weights.specialists: must be a number of at least 0, found {specialists}"));
-        }
-        problems
+    /// What is wrong with the values.
+    pub fn validate(&self) -> Vec<Problem> {
+        check_values(self)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::observer::{Interrupt, Observer};
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;
-use stillhouse_core::{ClassId, InputSpec, Seed};
+use stillhouse_core::{ClassId, InputSpec, Seed, in_words};
 use stillhouse_data::{DataConfig, DataProgress, Dataset, LoadContext, Split};
 use stillhouse_models::{Model, ModelCard, load_model};
 use stillhouse_train::{Device, evaluate, predict_proba, predict_values};
@@ -87,7 +87,7 @@ fn parse_data(pairs: &[String]) -> Result<DataConfig> {
         .map_err(|error: toml::de::Error| ExperimentError::Usage(format!("--data: {}", error.message())))?;
     match config.validate().as_slice() {
         [] => Ok(config),
-        problems => Err(ExperimentError::Usage(format!("--data: {}", problems.join("; ")))),
+        problems => Err(ExperimentError::Usage(format!("--data: {}", in_words(problems)))),
     }
 }
 

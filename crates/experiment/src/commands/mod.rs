@@ -3,10 +3,6 @@
 pub(crate) mod budget;
 pub(crate) mod evaluate;
 pub(crate) mod init;
-mod init_compose;
-mod init_features;
-mod init_sizes;
-mod init_texts;
 pub(crate) mod merge;
 pub(crate) mod plan;
 pub(crate) mod predict;

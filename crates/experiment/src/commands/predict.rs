@@ -1,4 +1,4 @@
-//! `predict`: a model folder and an input are enough.
+//! `predict`: the most probable classes of an input, by the model of a folder.
 
 use crate::error::{ExperimentError, Result, file_error};
 use serde::Serialize;
@@ -8,16 +8,16 @@ use stillhouse_data::{decode_image_for, features_for};
 use stillhouse_models::{Model, ModelCard, load_model};
 use stillhouse_train::{Device, predict_texts, predict_values};
 
-/// A loaded model that answers.
+/// A loaded model that predicts classes of inputs.
 pub struct Predictor {
     model: Model,
     card: ModelCard,
 }
 
-/// The answer for one input.
+/// The most probable classes of one input.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Prediction {
-    /// the file, or the numbers or the text as they were given
+    /// the file, the numbers or the text, as given
     pub input: String,
     /// most probable classes, descending
     pub top: Vec<(String, f64)>,

@@ -1,5 +1,4 @@
-//! `data preview`: a page with examples of each class of the training split, so that one can look at what is to be
-//! learned.
+//! `data preview`: a page with examples of each class of the training split.
 
 use crate::config::Experiment;
 use crate::context::RunContext;
@@ -16,20 +15,22 @@ use std::path::{Path, PathBuf};
 use stillhouse_core::ViewId;
 use stillhouse_data::Dataset;
 
-/// Images and texts of each class.
+/// Images of each class.
 const N_IMAGES: usize = 12;
+/// Texts of each class.
 const N_TEXTS: usize = 4;
 /// Views of each text, where texts are augmented.
 const N_VIEWS: u32 = 3;
-/// Classes on one page, of images and of texts.
+/// Most classes on a page of images.
 const MAX_IMAGE_CLASSES: usize = 100;
+/// Most classes on a page of texts.
 const MAX_TEXT_CLASSES: usize = 500;
 /// Characters of a text that are shown.
 const SHOWN_CHARACTERS: usize = 300;
 
 const TEMPLATE: &str = include_str!("preview.html.j2");
 
-/// What the template places.
+/// The values of the template.
 #[derive(Serialize)]
 struct Page {
     style_sheet: &'static str,

@@ -2,10 +2,10 @@
 
 use crate::error::{ExperimentError, Result};
 use crate::files::read_json;
+use crate::observer::RunEvent;
 use crate::report::Report;
 use crate::run_dir::{Manifest, is_locked};
 use serde::Serialize;
-use serde_json::Value as Json;
 use std::path::Path;
 
 /// How far a run is.
@@ -17,7 +17,7 @@ pub struct RunStatus {
     pub state: String,
     /// stages in the order in which they first began
     pub stages: Vec<StageStatus>,
-    /// of the report, once there is one
+    /// warnings of the report; empty before there is one
     pub warnings: Vec<String>,
 }
 
@@ -29,19 +29,19 @@ pub struct StageStatus {
     /// `running`, `done`, `failed` or `stopped`
     pub state: String,
     /// complete epochs; 0 for stages that do not train
-    pub n_epochs_done: u64,
+    pub n_epochs_done: usize,
     /// epochs of the training; 0 for stages that do not train
-    pub n_epochs: u64,
+    pub n_epochs: usize,
     /// validation accuracy after the last complete epoch
     pub valid_top1: Option<f64>,
     /// wall time of the stage once it is done
     pub elapsed_s: f64,
 }
 
-/// Reads how far a run is; works beside a running one.
+/// Reads how far a run is, also while it runs.
 ///
 /// # Errors
-/// A folder without a run.
+/// A folder without a run, a manifest or a report that cannot be read.
 pub fn status(run_dir: &Path) -> Result<RunStatus> {
     let manifest = run_dir.join("manifest.json");
     if !manifest.is_file() {
@@ -69,38 +69,44 @@ pub fn status(run_dir: &Path) -> Result<RunStatus> {
     Ok(RunStatus { name: manifest.name, state: state.into(), stages, warnings })
 }
 
-/// Folds the events; a line that was cut off by a kill is passed over.
+/// The stages as the events leave them; a line that was cut off by a kill is skipped.
 fn stages_of(log: &str) -> Vec<StageStatus> {
     let mut stages: Vec<StageStatus> = Vec::new();
-    for event in log.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok()) {
-        let (Some(kind), Some(name)) = (event["event"].as_str(), event["stage"].as_str()) else { continue };
-        if kind == "note" {
-            continue;
-        }
-        let position = stages.iter().position(|stage| stage.name == name).unwrap_or_else(|| {
-            stages.push(StageStatus { name: name.to_owned(), ..StageStatus::default() });
+    for event in log.lines().filter_map(|line| serde_json::from_str::<RunEvent>(line).ok()) {
+        let name = match &event {
+            RunEvent::Note { .. } => continue,
+            RunEvent::StageStarted { stage }
+            | RunEvent::StageCached { stage }
+            | RunEvent::StageFinished { stage, .. }
+            | RunEvent::StageFailed { stage, .. }
+            | RunEvent::Epoch { stage, .. } => stage,
+        };
+        let position = stages.iter().position(|stage| stage.name == *name).unwrap_or_else(|| {
+            stages.push(StageStatus { name: name.clone(), ..StageStatus::default() });
             stages.len() - 1
         });
-        apply(&mut stages[position], kind, &event);
+        stages[position].apply(&event);
     }
     stages
 }
 
-fn apply(stage: &mut StageStatus, kind: &str, event: &Json) {
-    match kind {
-        "stage_started" => stage.state = "running".into(),
-        "stage_cached" => stage.state = "done".into(),
-        "stage_failed" => stage.state = "failed".into(),
-        "stage_finished" => {
-            stage.state = "done".into();
-            stage.elapsed_s = event["elapsed_s"].as_f64().unwrap_or(0.0);
+impl StageStatus {
+    fn apply(&mut self, event: &RunEvent) {
+        match event {
+            RunEvent::Note { .. } => {}
+            RunEvent::StageStarted { .. } => self.state = "running".into(),
+            RunEvent::StageCached { .. } => self.state = "done".into(),
+            RunEvent::StageFailed { .. } => self.state = "failed".into(),
+            RunEvent::StageFinished { elapsed_s, .. } => {
+                self.state = "done".into();
+                self.elapsed_s = *elapsed_s;
+            }
+            RunEvent::Epoch { n_epochs, record, .. } => {
+                self.n_epochs = *n_epochs;
+                self.n_epochs_done = record.epoch;
+                self.valid_top1 = record.valid_top1;
+            }
         }
-        "epoch" => {
-            stage.n_epochs = event["n_epochs"].as_u64().unwrap_or(0);
-            stage.n_epochs_done = event["record"]["epoch"].as_u64().unwrap_or(0);
-            stage.valid_top1 = event["record"]["valid_top1"].as_f64();
-        }
-        _ => {}
     }
 }
 
@@ -109,10 +115,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_fold_into_states() {
+    fn events_become_states() {
         let log = concat!(
             "{\"event\": \"stage_started\", \"stage\": \"generalist\"}\n",
-            "{\"event\": \"epoch\", \"stage\": \"generalist\", \"n_epochs\": 3, \"record\": {\"epoch\": 2, \"valid_top1\": 0.5}}\n",
+            "{\"event\": \"epoch\", \"stage\": \"generalist\", \"n_epochs\": 3, ",
+            "\"record\": {\"epoch\": 2, \"train_loss\": 1.0, \"valid_top1\": 0.5, \"learning_rate\": 0.1}}\n",
             "{\"event\": \"stage_finished\", \"stage\": \"data\", \"elapsed_s\": 1.5}\n",
             "{\"event\": \"stage_fin",
         );

@@ -1,4 +1,4 @@
-//! `sweep`: the cells of a grid, and what came out of them.
+//! `sweep`: the cells of a grid, and the summary of their reports.
 
 use crate::config::{ConfigProblems, ConfigSource, Experiment, load_sweep_axes};
 use crate::error::Result;
@@ -31,7 +31,7 @@ pub struct SweepCellSpec {
 }
 
 /// Reads a sweep and lists its cells, the last axis varying fastest. Cells are not checked here: one that cannot run is
-/// reported as a failed cell beside the others.
+/// reported as a failed cell.
 ///
 /// # Errors
 /// An unreadable file, no `[sweep]` table, or a base config that cannot run.
@@ -67,10 +67,10 @@ fn cell(index: usize, axes: Vec<(String, String)>) -> SweepCellSpec {
 /// Characters of a value in a folder's name.
 const MAX_VALUE_LEN: usize = 24;
 
-/// What [`collect_sweep`] writes.
+/// The files that [`collect_sweep`] writes.
 const SUMMARIES: [&str; 3] = ["summary.csv", "sweep.md", "sweep.html"];
 
-/// Refuses a folder in which the summaries would take the place of what the sweep reads.
+/// Refuses a folder in which the summaries would overwrite what the sweep reads.
 ///
 /// # Errors
 /// The first such file; a base config that cannot run.

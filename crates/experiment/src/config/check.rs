@@ -1,13 +1,14 @@
-//! `check`: everything that a run would refuse, as far as it is known without training.
+//! `check`: everything that a run would refuse, as far as that is known without training.
 
 use super::data_fit::DataFacts;
-use super::{ConfigProblem, ConfigProblems, ConfigSource, Experiment, ExperimentConfig};
+use super::load::Draft;
+use super::{ConfigProblems, ConfigSource, Experiment, ExperimentConfig};
 use crate::role::Section;
-use stillhouse_core::Seed;
+use stillhouse_core::{Problem, Seed};
 use stillhouse_data::{LoadContext, NoProgress, Outline};
 use stillhouse_models::TokenizerConfig;
 
-/// A config that can run as far as it could be checked.
+/// A config without known problems.
 #[derive(Clone, Debug)]
 pub struct Checked {
     /// The experiment.
@@ -17,51 +18,42 @@ pub struct Checked {
 }
 
 impl Experiment {
-    /// Reads and checks a config as [`Experiment::load`] does, and holds it against its data: against its settings and the
-    /// headers of its files, not its examples.
+    /// Reads and checks a config as [`Experiment::load`] does, and compares it with its data: with the headers of the
+    /// files, not with the examples.
     ///
     /// # Errors
     /// All problems at once.
     pub fn check(source: &ConfigSource, overrides: &[String]) -> Result<Checked, ConfigProblems> {
-        let (name, config) = Self::read(source, overrides)?;
-        let mut problems = Self::range_problems(&config);
-        let (outline, of_data) = outline(&config);
-        // sizes that are out of range anyway are not told a second time
-        let is_new = |problem: &ConfigProblem, known: &[ConfigProblem]| known.iter().all(|k| k.path != problem.path);
-        let facts = DataFacts {
-            input: outline.input.as_ref(),
-            labels: outline.labels.as_deref(),
-            has_validation: !config.data.has_no_validation(),
-        };
-        let of_fit = config
+        let mut draft = Draft::read(source, overrides)?;
+        let (outline, of_data) = outline(draft.config());
+        // a validation split that would be empty is out of range already
+        let (input, labels) = (outline.input.as_ref(), outline.labels.as_deref());
+        let facts = DataFacts { input, labels, has_validation: true };
+        let of_fit = draft
+            .config()
             .misfits(facts)
-            .unwrap_or_else(|(key, error)| vec![ConfigProblem::new((format!("{key}.pretrained"), error.to_string()))]);
-        for problem in of_data.into_iter().chain(of_fit) {
-            if is_new(&problem, &problems) {
-                problems.push(problem);
-            }
-        }
-        if !problems.is_empty() {
-            return Err(ConfigProblems { source_name: source.display_name(), problems });
-        }
-        let notes = outline.notes.into_iter().chain(unchecked_models(&config)).collect();
-        Ok(Checked { experiment: Self::checked(name, config, source.display_name()), notes })
+            .unwrap_or_else(|(key, error)| vec![Problem::of_error("pretrained", error).within(key)]);
+        draft.add(of_data);
+        draft.add(of_fit);
+        let experiment = draft.checked()?;
+        let notes = outline.notes.into_iter().chain(unchecked_models(experiment.config())).collect();
+        Ok(Checked { experiment, notes })
     }
 }
 
-/// What is known of the data, and what is wrong with it.
-fn outline(config: &ExperimentConfig) -> (Outline, Vec<ConfigProblem>) {
+/// What the files' headers say, and what is wrong with them.
+fn outline(config: &ExperimentConfig) -> (Outline, Option<Problem>) {
     let unknown = || Outline { input: None, labels: None, notes: Vec::new() };
     if !config.data.validate().is_empty() {
-        return (unknown(), Vec::new());
+        return (unknown(), None);
     }
     match config.data.outline(&LoadContext::new(Seed(config.seed), &NoProgress)) {
-        Ok(outline) => (outline, Vec::new()),
-        Err(error) => (unknown(), vec![ConfigProblem::new(("data".into(), error.to_string()))]),
+        Ok(outline) => (outline, None),
+        Err(error) => (unknown(), Some(Problem::of_error("data", error))),
     }
 }
 
-/// Networks and tokenizers that are elsewhere, or not there.
+/// Notes on networks and tokenizers that are not on this machine.
 fn unchecked_models(config: &ExperimentConfig) -> Vec<String> {
     let mut notes = Vec::new();
     for (key, model) in config.models() {

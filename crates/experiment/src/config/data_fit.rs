@@ -1,14 +1,13 @@
-//! What the data forbids: sizes that do not fit its classes or the shape of its examples.
+//! Settings that do not fit the data: its number of classes, or the shape of its examples.
 //!
-//! `check` asks with what the files' headers tell, a run with the data itself, before anything is trained.
+//! `check` knows the data by the headers of its files; a run compares again with the data itself, before any training.
 
-use super::experiment::split_key;
-use super::{Classes, ConfigProblem, ExperimentConfig};
-use stillhouse_core::{ClassId, ClassSubset, InputShape};
+use super::{Classes, ExperimentConfig};
+use stillhouse_core::{ClassId, ClassSubset, InputShape, Problem};
 use stillhouse_ensemble::{ClusteringConfig, ClusteringMethod, Hierarchy};
 use stillhouse_models::{FolderError, ModelConfig};
 
-/// What is known of the data.
+/// What is known about the data.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DataFacts<'a> {
     pub input: Option<&'a InputShape>,
@@ -21,11 +20,11 @@ impl ExperimentConfig {
     ///
     /// # Errors
     /// A folder of published weights whose sizes cannot be read, with the key path of its model.
-    pub(crate) fn misfits(&self, facts: DataFacts<'_>) -> Result<Vec<ConfigProblem>, (&'static str, Box<FolderError>)> {
+    pub(crate) fn misfits(&self, facts: DataFacts<'_>) -> Result<Vec<Problem>, (&'static str, Box<FolderError>)> {
         let mut problems = Vec::new();
         for (key, model) in self.models() {
             let found = model_misfits(model, facts.input).map_err(|error| (key, Box::new(error)))?;
-            problems.extend(found.iter().map(|text| ConfigProblem::new(split_key(key, text))));
+            problems.extend(found.into_iter().map(|problem| problem.within(key)));
         }
         if let Some(clustering) = &self.clustering {
             problems.extend(clustering_misfits(clustering, facts));
@@ -37,40 +36,38 @@ impl ExperimentConfig {
     }
 
     /// External teachers of classes that the data does not have.
-    fn external_misfits(&self, n_classes: usize) -> Vec<ConfigProblem> {
+    fn external_misfits(&self, n_classes: usize) -> Vec<Problem> {
         let misfit = |(idx, classes): (usize, &Classes)| {
             let Classes::Listed(classes) = classes else { return None };
             let subset = ClassSubset::new(n_classes, classes.iter().copied().map(ClassId));
             let text = subset.err()?.to_string();
-            Some(ConfigProblem::new((format!("external_teacher[{idx}].classes"), text)))
+            Some(Problem::new(format!("external_teacher[{idx}].classes"), text))
         };
         self.external_teachers.iter().map(|teacher| &teacher.classes).enumerate().filter_map(misfit).collect()
     }
 }
 
-/// What is wrong with a model for such examples; with the sizes of its published network, where it names a folder that is
+/// What is wrong with a model for such examples, checked with the sizes of its published network, where it names a folder that is
 /// there.
-fn model_misfits(model: &ModelConfig, input: Option<&InputShape>) -> Result<Vec<String>, FolderError> {
+fn model_misfits(model: &ModelConfig, input: Option<&InputShape>) -> Result<Vec<Problem>, FolderError> {
     let is_there = model.pretrained().is_none_or(|folder| folder.exists());
     let resolved = if is_there { model.resolved()? } else { std::borrow::Cow::Borrowed(model) };
     let known = model.problems();
     let of_sizes = resolved.problems().into_iter().filter(|problem| !known.contains(problem));
-    Ok(of_sizes.chain(input.into_iter().flat_map(|input| resolved.misfits(input))).collect())
+    Ok(of_sizes.chain(input.and_then(|input| resolved.misfit(input))).collect())
 }
 
-fn clustering_misfits(clustering: &ClusteringConfig, facts: DataFacts<'_>) -> Vec<ConfigProblem> {
+fn clustering_misfits(clustering: &ClusteringConfig, facts: DataFacts<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     if !facts.has_validation {
         let text = "the validation split is empty, but clusters are made from the generalist's confusions on it";
-        let hint = Some("set it above 0, for example 0.1".to_owned());
-        problems.push(ConfigProblem { path: "data.valid_fraction".into(), message: text.into(), hint });
+        problems.push(Problem::new("data.valid_fraction", text).hint("set it above 0, for example 0.1"));
     }
     let Some(labels) = facts.labels else { return problems };
-    // numbers that are out of range whatever the data are told by themselves
+    // numbers that are out of range for any data are reported already
     let is_in_range = clustering.validate().is_empty();
     if let Some(error) = is_in_range.then(|| clustering.check(labels.len()).err()).flatten() {
-        let key = if error.key().is_empty() { String::new() } else { format!(".{}", error.key()) };
-        problems.push(ConfigProblem::new((format!("clustering{key}"), error.to_string())));
+        problems.push(Problem::of_error(error.key(), error).within("clustering"));
     }
     if let ClusteringMethod::Hierarchy(hierarchy) = &clustering.method {
         let path = &hierarchy.path;
@@ -78,7 +75,7 @@ fn clustering_misfits(clustering: &ClusteringConfig, facts: DataFacts<'_>) -> Ve
             Ok(text) => Hierarchy::parse(&text, labels).err().map(|error| format!("{}: {error}", path.display())),
             Err(error) => Some(format!("{} cannot be read ({error})", path.display())),
         };
-        problems.extend(text.map(|text| ConfigProblem::new(("clustering.method.path".into(), text))));
+        problems.extend(text.map(|text| Problem::new("clustering.method.path", text)));
     }
     problems
 }

@@ -1,57 +1,10 @@
-//! From a file, or the embedded quickstart, and `--set` overrides to a checked experiment.
+//! From a config's source to a checked [`Experiment`].
 
-use super::schema::check_against_schema;
-use super::{ConfigProblem, ConfigProblems, ExperimentConfig};
+use super::source::override_keys;
+use super::{ConfigProblems, ConfigSource, ExperimentConfig};
 use std::path::{Path, PathBuf};
+use stillhouse_core::{Problem, check_table};
 use toml::{Table, Value};
-
-/// The config that runs without any file: 200 languages, the whole pipeline.
-pub const QUICKSTART: &str = include_str!("../../../../configs/quickstart.toml");
-
-/// Where a config comes from.
-#[derive(Clone, Debug)]
-pub enum ConfigSource {
-    /// The embedded quickstart.
-    Quickstart,
-    /// A TOML file.
-    File(PathBuf),
-}
-
-impl ConfigSource {
-    /// For messages.
-    pub fn display_name(&self) -> String {
-        match self {
-            Self::Quickstart => "built-in quickstart".into(),
-            Self::File(path) => path.display().to_string(),
-        }
-    }
-
-    /// Default name of the experiment.
-    fn stem(&self) -> String {
-        match self {
-            Self::Quickstart => "quickstart".into(),
-            Self::File(path) => path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy().into_owned()),
-        }
-    }
-
-    fn read(&self) -> Result<Table, ConfigProblems> {
-        let text = match self {
-            Self::Quickstart => QUICKSTART.to_owned(),
-            Self::File(path) => std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?,
-        };
-        text.parse().map_err(|error: toml::de::Error| {
-            ConfigProblems::whole(&self.display_name(), format!("not valid TOML\n{}", error.to_string().trim_end()))
-        })
-    }
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> ConfigProblems {
-    let mut problems = ConfigProblems::whole(&path.display().to_string(), format!("cannot be read ({error})"));
-    if error.kind() == std::io::ErrorKind::NotFound {
-        problems.problems[0].hint = Some("`stillhouse init` writes a commented config".into());
-    }
-    problems
-}
 
 /// A config that was checked: it can run.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,32 +18,13 @@ pub struct Experiment {
 }
 
 impl Experiment {
-    /// Reads, overrides and checks a config. A `[sweep]` table is left aside.
+    /// Reads, overrides and checks a config. A `[sweep]` table is ignored.
     ///
     /// # Errors
     /// All problems at once: unreadable or invalid TOML, unknown keys (with the nearest known one), missing keys, wrong
-    /// types, values out of range.
+    /// types, values out of range, settings that contradict each other.
     pub fn load(source: &ConfigSource, overrides: &[String]) -> Result<Self, ConfigProblems> {
-        let (name, config) = Self::read(source, overrides)?;
-        let file = match source {
-            ConfigSource::Quickstart => None,
-            ConfigSource::File(path) => Some(path.clone()),
-        };
-        Ok(Self { source: file, ..Self::in_range(name, config, &source.display_name())? })
-    }
-
-    /// The typed config of a source with its name, its ranges unchecked.
-    pub(super) fn read(
-        source: &ConfigSource,
-        overrides: &[String],
-    ) -> Result<(String, ExperimentConfig), ConfigProblems> {
-        let mut table = source.read()?;
-        table.remove(SWEEP);
-        for text in overrides {
-            apply_override(&mut table, text)
-                .map_err(|message| ConfigProblems::whole(&format!("--set {text}"), message))?;
-        }
-        Self::typed(table, &source.display_name(), source.stem())
+        Draft::read(source, overrides)?.checked()
     }
 
     /// The same experiment with other values of some keys, `a.b=c` each.
@@ -99,59 +33,13 @@ impl Experiment {
     /// As [`Experiment::load`].
     pub fn with_overrides(&self, overrides: &[String]) -> Result<Self, ConfigProblems> {
         let mut table: Table = self.to_toml().parse().expect("a config that was just written");
-        for text in overrides {
-            apply_override(&mut table, text).map_err(|message| ConfigProblems::whole(text, message))?;
-        }
-        let experiment = Self::from_table(table, &self.source_name, self.name.clone())?;
-        Ok(Self { source: self.source.clone(), ..experiment })
-    }
-
-    fn from_table(table: Table, source_name: &str, default_name: String) -> Result<Self, ConfigProblems> {
-        let (name, config) = Self::typed(table, source_name, default_name)?;
-        Self::in_range(name, config, source_name)
-    }
-
-    fn typed(
-        table: Table,
-        source_name: &str,
-        default_name: String,
-    ) -> Result<(String, ExperimentConfig), ConfigProblems> {
-        let in_source = |problems| ConfigProblems { source_name: source_name.to_owned(), problems };
-        let problems = check_against_schema(&Value::Table(table.clone()));
-        if !problems.is_empty() {
-            return Err(in_source(problems));
-        }
-        let config: ExperimentConfig = serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
-            let path = error.path().to_string();
-            in_source(vec![ConfigProblem {
-                path,
-                message: error.into_inner().to_string().trim_end().into(),
-                hint: None,
-            }])
-        })?;
-        Ok((config.name.clone().unwrap_or(default_name), config))
-    }
-
-    fn in_range(name: String, config: ExperimentConfig, source_name: &str) -> Result<Self, ConfigProblems> {
-        let problems = Self::range_problems(&config);
-        if !problems.is_empty() {
-            return Err(ConfigProblems { source_name: source_name.to_owned(), problems });
-        }
-        Ok(Self::checked(name, config, source_name.to_owned()))
-    }
-
-    /// Everything out of range.
-    pub(super) fn range_problems(config: &ExperimentConfig) -> Vec<ConfigProblem> {
-        config.out_of_range().into_iter().map(ConfigProblem::new).collect()
-    }
-
-    /// A config that was found good.
-    pub(super) fn checked(name: String, config: ExperimentConfig, source_name: String) -> Self {
-        Self { name, source: None, config, source_name }
+        override_keys(&mut table, overrides)?;
+        let draft = Draft::of_table(table, self.name.clone(), self.source_name.clone())?;
+        Ok(Self { source: self.source.clone(), ..draft.checked()? })
     }
 
     /// Problems of this experiment's config.
-    pub(crate) fn problems(&self, problems: Vec<ConfigProblem>) -> ConfigProblems {
+    pub(crate) fn problems(&self, problems: Vec<Problem>) -> ConfigProblems {
         ConfigProblems { source_name: self.source_name.clone(), problems }
     }
 
@@ -185,7 +73,7 @@ impl Experiment {
         texts
     }
 
-    /// The same under its name with another config, which is not checked again.
+    /// An experiment of the same name with another config, which is not checked.
     pub(crate) fn with_config(&self, config: ExperimentConfig) -> Self {
         Self { name: self.name.clone(), source: self.source.clone(), config, source_name: self.source_name.clone() }
     }
@@ -197,63 +85,70 @@ impl Experiment {
     }
 }
 
-const SWEEP: &str = "sweep";
-
-/// Axes of a config's `[sweep]` table in the file's order: dotted key and its values.
-///
-/// # Errors
-/// An unreadable file, no `[sweep]` table, or one whose leaves are not lists.
-pub fn load_sweep_axes(source: &ConfigSource) -> Result<Vec<(String, Vec<Value>)>, ConfigProblems> {
-    let problem = |path: String, message: &str| ConfigProblems {
-        source_name: source.display_name(),
-        problems: vec![ConfigProblem {
-            path,
-            message: message.into(),
-            hint: Some("write `[sweep]` with lines such as `seed = [0, 1, 2]`".into()),
-        }],
-    };
-    let table = source.read()?;
-    let Some(Value::Table(sweep)) = table.get(SWEEP) else {
-        return Err(problem(SWEEP.into(), "a sweep needs a [sweep] table"));
-    };
-    let mut axes = Vec::new();
-    collect_axes("", sweep, &mut axes)
-        .map_err(|path| problem(format!("{SWEEP}.{path}"), "must be a list of values, not empty"))?;
-    if axes.is_empty() {
-        return Err(problem(SWEEP.into(), "holds no key to vary"));
-    }
-    Ok(axes)
+/// An experiment that may have problems.
+pub(super) struct Draft {
+    experiment: Experiment,
+    problems: Vec<Problem>,
 }
 
-fn collect_axes(prefix: &str, table: &Table, axes: &mut Vec<(String, Vec<Value>)>) -> Result<(), String> {
-    for (key, value) in table {
-        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-        match value {
-            Value::Table(inner) => collect_axes(&path, inner, axes)?,
-            Value::Array(values) if !values.is_empty() => axes.push((path, values.clone())),
-            _ => return Err(path),
+impl Draft {
+    /// Reads a config and checks its values.
+    ///
+    /// # Errors
+    /// A source that cannot be read as a config, with all problems that are found anyway.
+    pub(super) fn read(source: &ConfigSource, overrides: &[String]) -> Result<Self, ConfigProblems> {
+        let table = source.table(overrides)?;
+        let mut draft = Self::of_table(table, source.stem(), source.display_name())?;
+        if let ConfigSource::File(path) = source {
+            draft.experiment.source = Some(path.clone());
+        }
+        Ok(draft)
+    }
+
+    fn of_table(table: Table, default_name: String, source_name: String) -> Result<Self, ConfigProblems> {
+        let table = Value::Table(table);
+        let mut problems = check_table::<ExperimentConfig>(&table);
+        match serde_path_to_error::deserialize::<_, ExperimentConfig>(table) {
+            Ok(config) => {
+                let contradictions = config.validate();
+                let name = config.name.clone().unwrap_or(default_name);
+                let mut draft = Self { experiment: Experiment { name, source: None, config, source_name }, problems };
+                draft.add(contradictions);
+                Ok(draft)
+            }
+            Err(error) => {
+                // the checker's messages are better; serde also finds what no schema says, such as the form of a string
+                if problems.is_empty() {
+                    let key = error.path().to_string();
+                    problems.push(Problem::new(key, error.into_inner().to_string().trim_end()));
+                }
+                Err(ConfigProblems { source_name, problems })
+            }
         }
     }
-    Ok(())
-}
 
-/// Applies one `a.b=c`; the value is TOML where it parses as such, otherwise a plain string.
-fn apply_override(table: &mut Table, text: &str) -> Result<(), String> {
-    let (path, value) = text.split_once('=').ok_or("must have the form a.b=value")?;
-    let parsed = format!("value = {value}").parse::<Table>().ok().and_then(|mut parsed| parsed.remove("value"));
-    let value = parsed.unwrap_or_else(|| Value::String(value.to_owned()));
-    let keys: Vec<&str> = path.trim().split('.').collect();
-    if keys.iter().any(|key| key.is_empty()) {
-        return Err(format!("`{path}` is not a key path"));
+    pub(super) fn config(&self) -> &ExperimentConfig {
+        &self.experiment.config
     }
-    let (last, parents) = keys.split_last().ok_or("must have the form a.b=value")?;
-    let mut place = table;
-    for key in parents {
-        let entry = place.entry(*key).or_insert_with(|| Value::Table(Table::new()));
-        place = entry.as_table_mut().ok_or_else(|| format!("`{key}` in `{path}` holds a value, not a table"))?;
+
+    /// Adds problems of keys that have none yet, so that a number out of range is reported once.
+    pub(super) fn add(&mut self, more: impl IntoIterator<Item = Problem>) {
+        let n_known = self.problems.len();
+        for problem in more {
+            if self.problems[..n_known].iter().all(|known| known.key != problem.key) {
+                self.problems.push(problem);
+            }
+        }
     }
-    place.insert((*last).to_owned(), value);
-    Ok(())
+
+    /// The experiment, if it has no problems.
+    ///
+    /// # Errors
+    /// All problems at once.
+    pub(super) fn checked(self) -> Result<Experiment, ConfigProblems> {
+        let Self { experiment, problems } = self;
+        if problems.is_empty() { Ok(experiment) } else { Err(experiment.problems(problems)) }
+    }
 }
 
 #[cfg(test)]
@@ -282,16 +177,20 @@ mod tests {
         assert!(text.contains("3 problems"), "{text}");
         assert!(text.contains("seed: expected a whole number, found the string \"x\""), "{text}");
         assert!(text.contains("did you mean `label`?"), "{text}");
-        assert!(text.contains("student.training.batch_size: must be 0 or more, found -1"), "{text}");
+        assert!(text.contains("student.training.batch_size: must be between 2 and 16777216, found -1"), "{text}");
     }
 
     #[test]
-    fn ranges_are_checked_after_types() {
+    fn ranges_and_contradictions_are_checked_too() {
         let text = problem(&["student.distillation.loss={kind=\"soft_cross_entropy\",temperature=0.0}"]);
         assert!(text.contains("student.distillation.loss.temperature: must be above 0, found 0"), "{text}");
         let text = problem(&["student.training.n_epochs=0", "student.views=0"]);
         assert!(text.contains("student.training.n_epochs: must be between 1 and 1000000, found 0"), "{text}");
         assert!(text.contains("student.views: must be between 1 and"), "{text}");
+        let text = problem(&["student.training.n_epochs=0", "clustering.coverage=99"]);
+        for expected in ["n_epochs: must be between", "clustering.coverage: must not exceed"] {
+            assert!(text.contains(expected), "{text}");
+        }
     }
 
     #[test]
@@ -309,12 +208,36 @@ mod tests {
             ("clustering.method.n_clusters=0", "clustering.method.n_clusters: must be at least 1"),
             ("clustering.predictions={kind=\"out_of_fold\",n_folds=1}", "clustering.predictions.n_folds: must be"),
             ("merge.gate={kind=\"top_n\",n=0}", "merge.gate.n: must be at least 1"),
-            ("merge.weights={kind=\"given\",specialists=-1.0}", "merge.weights.specialists: must be a number"),
-            ("data.n_classes=1", "data.n_classes: must lie between"),
-            ("data.difficulty=2.0", "data.difficulty: must lie between 0 and 1"),
-            ("data.augment={kind=\"shift\",max_pixels=100000}", "data.augment.max_pixels: must lie between"),
-            ("data={kind=\"idx\",path=\"x\",valid_fraction=2.0}", "data.valid_fraction: must lie between"),
-            ("data={kind=\"image_folder\",path=\"x\",size=[0,1]}", "data.size: must be"),
+            (
+                "merge.weights={kind=\"given\",specialists=-1.0}",
+                "merge.weights.specialists: must be at least 0, found -1",
+            ),
+            ("merge.weights={kind=\"given\",specialists=nan}", "merge.weights.specialists: must be a finite number"),
+            ("soft_targets.layout={kind=\"sparse\",k=0}", "soft_targets.layout.k: must be at least 1, found 0"),
+            (
+                "soft_targets.layout={kind=\"sparse\",temperatures=[0.0]}",
+                "soft_targets.layout.temperatures[0]: must be above 0, found 0",
+            ),
+            ("student.distillation.task_loss_weight=-0.1", "student.distillation.task_loss_weight: must be at least 0"),
+            (
+                "student.training.optimizer={kind=\"sgd\",momentum=1.0}",
+                "student.training.optimizer.momentum: must be at least 0 and below 1, found 1",
+            ),
+            (
+                "student.training.schedule={kind=\"constant\",learning_rate=1.0,warmup_epochs=1e9}",
+                "student.training.schedule.warmup_epochs: must be below n_epochs",
+            ),
+            ("data.n_classes=1", "data.n_classes: must be between 10 and 20000, found 1"),
+            ("data.difficulty=2.0", "data.difficulty: must be between 0 and 1, found 2"),
+            (
+                "data.augment={kind=\"shift\",max_pixels=100000}",
+                "data.augment.max_pixels: must be between 0 and 256, found 100000",
+            ),
+            (
+                "data={kind=\"idx\",path=\"x\",valid_fraction=2.0}",
+                "data.valid_fraction: must be above 0 and below 1, found 2",
+            ),
+            ("data={kind=\"image_folder\",path=\"x\",size=[0,1]}", "data.size[0]: must be between 1 and 4096, found 0"),
             ("data={kind=\"hub_images\"}", "data.path: missing"),
             ("data={kind=\"table\",text=\"t\",label=\"l\"}", "data.path: missing"),
             (
@@ -327,6 +250,24 @@ mod tests {
             let source = ConfigSource::File(glyphs.into());
             let found = Experiment::load(&source, &[text.to_owned()]).unwrap_err().to_string();
             assert!(found.lines().any(|line| line.trim_start().starts_with(expected)), "{text}: {found}");
+        }
+    }
+
+    #[test]
+    fn settings_that_contradict_each_other_are_named() {
+        let logit = "student.distillation.loss={kind=\"logit_l2\"}";
+        let refused: [(&[&str], &str); 4] = [
+            (&["soft_targets.layout.kind=sparse", logit], "soft_targets.layout.kind: the loss logit_l2 needs"),
+            (&["merge.soften=before_merge", logit], "merge.soften: before_merge applies"),
+            (&["specialists.body=frozen", "specialists.init=scratch"], "specialists.body: a frozen body"),
+            (
+                &["student.training.optimizer={kind=\"sgd\",momentum=0.0,nesterov=true}"],
+                "student.training.optimizer.nest",
+            ),
+        ];
+        for (overrides, expected) in refused {
+            let found = problem(overrides);
+            assert!(found.contains(expected), "{overrides:?}: {found}");
         }
     }
 
@@ -350,7 +291,7 @@ mod tests {
     fn a_resolved_config_resolves_to_itself() {
         let experiment = with_overrides(&["seed=3"]).unwrap();
         let table: Table = experiment.to_toml().parse().unwrap();
-        let again = Experiment::from_table(table, "again", "other".into()).unwrap();
+        let again = Draft::of_table(table, "other".into(), "again".into()).unwrap().checked().unwrap();
         assert_eq!(again.to_toml(), experiment.to_toml());
     }
 }

@@ -1,15 +1,17 @@
 //! The config of an experiment: a composition of structs that each crate owns, and its way into a checked [`Experiment`].
 //!
-//! Raw text -> TOML -> checked against the JSON schema (all unknown keys, missing keys and wrong types at once, each
-//! with its path) -> typed -> ranges checked -> [`Experiment`]. Derived values are never written back.
+//! Raw text -> TOML -> checked against the JSON schema (unknown keys, missing keys, wrong types and numbers out of range)
+//! -> typed -> checked for settings that contradict each other -> [`Experiment`]. All problems are reported at once, each with
+//! its key path. Derived values are never written back.
 
 mod check;
+mod contradictions;
 mod data_fit;
 mod experiment;
 mod load;
 mod problems;
 mod schema;
-mod soft_targets;
+mod source;
 
 pub use crate::external::{Classes, ExternalTeacherConfig, Space};
 pub use check::Checked;
@@ -18,7 +20,7 @@ pub use experiment::{
     Baseline, DustbinBias, EvaluationConfig, ExperimentConfig, GeneralistConfig, KeepSpecialists, SpecialistBody,
     SpecialistHead, SpecialistInit, SpecialistsConfig, StudentConfig,
 };
-pub use load::{ConfigSource, Experiment, QUICKSTART, load_sweep_axes};
-pub use problems::{ConfigProblem, ConfigProblems};
+pub use load::Experiment;
+pub use problems::ConfigProblems;
 pub use schema::config_schema;
-pub use soft_targets::{LayoutConfig, SoftTargetsConfig, SparseConfig};
+pub use source::{ConfigSource, QUICKSTART, load_sweep_axes};

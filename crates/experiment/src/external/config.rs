@@ -1,12 +1,13 @@
-//! Teachers that were trained elsewhere and are known by what they predicted.
+//! Teachers that were trained elsewhere, given by files of their predictions.
 
 use schemars::JsonSchema;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use std::path::PathBuf;
+use stillhouse_core::Problem;
 
-/// A teacher that was trained by any program, known by its predictions for the data's examples.
+/// A teacher that was trained by any program, given by its predictions for the data's examples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExternalTeacherConfig {
@@ -24,10 +25,10 @@ pub struct ExternalTeacherConfig {
     /// What the numbers are.
     #[serde(default)]
     pub space: Space,
-    /// Which classes the columns stand for: "all", a list of class numbers, or a file with one class number a line.
+    /// The classes of the columns: "all", a list of class numbers, or a file with one class number a line.
     #[serde(default)]
     pub classes: Classes,
-    /// Whether the last column stands for every other class.
+    /// Whether the last column is a dustbin, the probability of all other classes together.
     #[serde(default)]
     pub dustbin: bool,
     /// Added to the dustbin's logit, in nats.
@@ -35,6 +36,7 @@ pub struct ExternalTeacherConfig {
     pub dustbin_bias: f64,
     /// Its weight in the merge, a generalist's being 1.
     #[serde(default = "one")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub weight: f64,
 }
 
@@ -43,20 +45,15 @@ fn one() -> f64 {
 }
 
 impl ExternalTeacherConfig {
-    /// Everything out of range, one sentence each, beginning with the key.
-    pub(crate) fn out_of_range(&self) -> Vec<String> {
+    /// Settings that contradict each other; ranges are in the schema.
+    pub(crate) fn contradictions(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if self.name.is_empty() || self.name.contains(['/', '\\']) {
-            problems.push(format!("name: must be a plain word, found \"{}\"", self.name));
-        }
-        if !(self.weight.is_finite() && self.weight > 0.0) {
-            problems.push(format!("weight: must be a number above 0, found {}", self.weight));
-        }
-        if !self.dustbin_bias.is_finite() {
-            problems.push(format!("dustbin_bias: must be a number, found {}", self.dustbin_bias));
+            problems.push(Problem::new("name", format!("must be a plain word, found \"{}\"", self.name)));
         }
         if self.dustbin && self.classes == Classes::All {
-            problems.push("dustbin: a teacher of every class has no others that a dustbin could stand for".into());
+            let text = "a teacher of every class has no other classes for a dustbin, expected false";
+            problems.push(Problem::new("dustbin", text));
         }
         problems
     }
@@ -71,7 +68,7 @@ pub enum Space {
     Probs,
     /// Their natural logarithms.
     LogProbs,
-    /// Any numbers that softmax makes probabilities of.
+    /// Numbers whose softmax are the probabilities.
     Logits,
 }
 
@@ -83,7 +80,7 @@ pub enum Classes {
     All,
     /// These, in the order of the columns.
     Listed(Vec<u32>),
-    /// Those that the file lists.
+    /// The classes that the file lists.
     File(PathBuf),
 }
 

@@ -2,7 +2,7 @@
 
 use crate::error::{ExperimentError, Result};
 use crate::session::Session;
-use stillhouse_core::{InputShape, Seed};
+use stillhouse_core::{InputShape, Seed, in_words};
 use stillhouse_models::{FolderError, Model, ModelConfig};
 
 /// A network with weights drawn from the seed; without a seed, of zeros. Its sizes are those of the pretrained encoder that
@@ -30,7 +30,7 @@ pub(crate) fn folder_error(error: FolderError) -> ExperimentError {
 pub(crate) fn model_error(error: stillhouse_models::ModelError) -> ExperimentError {
     match error {
         stillhouse_models::ModelError::Config(problems) => {
-            ExperimentError::Usage(format!("the model does not fit the data: {}", problems.join("; ")))
+            ExperimentError::Usage(format!("the model does not fit the data: {}", in_words(&problems)))
         }
         error => ExperimentError::Failed(error.into()),
     }

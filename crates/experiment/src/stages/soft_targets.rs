@@ -41,7 +41,7 @@ fn targets_stage(session: &Session<'_>, wanted: &Wanted<'_>) -> Stage {
 /// What is kept of each distribution.
 fn layout(session: &Session<'_>) -> Layout {
     let n_rows = session.data.student_examples().len() * views(session).len();
-    session.config.soft_targets.layout(n_rows, session.data.n_classes(), &session.config.student)
+    session.config.soft_targets_layout(n_rows, session.data.n_classes())
 }
 
 fn views(session: &Session<'_>) -> Vec<Option<ViewId>> {

@@ -9,7 +9,7 @@ use crate::stage::Stage;
 use crate::store::run_stage;
 use std::path::Path;
 use std::sync::Arc;
-use stillhouse_core::InputShape;
+use stillhouse_core::{InputShape, Problem};
 use stillhouse_models::{ModelError, Tokenizer, TokenizerConfig, TokenizerError};
 
 /// Raised when tokenizers are trained in another way.
@@ -36,7 +36,7 @@ pub(crate) fn make_tokenizers(session: &Session<'_>) -> Result<()> {
 /// The tokenizer that a config asks for.
 pub(crate) fn tokenizer(session: &Session<'_>, config: &TokenizerConfig) -> Result<Arc<Tokenizer>> {
     if !session.data.train.is_text() {
-        let problem = "a tokenizer needs texts, the data has none".to_owned();
+        let problem = Problem::new("tokenizer", "needs texts, the data has none");
         return Err(model_error(ModelError::Config(vec![problem])));
     }
     let stage = tokenizer_stage(session, config);

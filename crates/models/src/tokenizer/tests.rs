@@ -122,7 +122,7 @@ fn bad_files_and_sizes_are_named() {
     let broken = Tokenizer::load(&path).unwrap_err().to_string();
     assert!(broken.contains("tokenizer.json") && broken.contains("no tokenizer"), "{broken}");
     for size in [256, 1 << 30] {
-        assert!(config(size).validate()[0].starts_with("vocabulary_size:"));
+        assert!(config(size).validate()[0].to_string().starts_with("vocabulary_size:"));
     }
 }
 

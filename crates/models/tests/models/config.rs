@@ -1,7 +1,7 @@
 //! Configs as people write them.
 
 use crate::cases::{FEATURES, IMAGE, TEXT, bag, mlp, resnet};
-use stillhouse_core::{InputShape, Ngrams};
+use stillhouse_core::{InputShape, Ngrams, in_words};
 use stillhouse_models::{BlockKind, ConvNetConfig, MlpConfig, ModelConfig, NgramBagConfig, ResNetConfig};
 
 fn parsed(json: &str) -> Result<ModelConfig, String> {
@@ -9,7 +9,7 @@ fn parsed(json: &str) -> Result<ModelConfig, String> {
 }
 
 fn problems(config: &ModelConfig, input: &InputShape) -> String {
-    config.validate(input).err().unwrap_or_default().join("; ")
+    in_words(&config.validate(input).err().unwrap_or_default())
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn a_depth_that_no_net_has_is_named() {
     assert_eq!(problems(&resnet(21, 16), &IMAGE), "depth: must be 6n + 2 (8, 14, 20, ...), found 21");
     assert_eq!(problems(&resnet(2, 16), &IMAGE), "depth: must be 6n + 2 (8, 14, 20, ...), found 2");
     assert_eq!(problems(&resnet(0, 16), &IMAGE), "depth: must be 6n + 2 (8, 14, 20, ...), found 0");
-    assert_eq!(problems(&resnet(6_000_002, 16), &IMAGE), "depth: must be at most 2000, found 6000002");
+    assert_eq!(problems(&resnet(6_000_002, 16), &IMAGE), "depth: must be between 0 and 2000, found 6000002");
     let four =
         ResNetConfig { depth: 20, width: None, widths: Some(vec![4; 4]), stem_width: None, block: BlockKind::Basic };
     assert_eq!(problems(&ModelConfig::ResNet(four), &IMAGE), "depth: must be 8n + 2 (10, 18, 26, ...), found 20");
@@ -59,17 +59,17 @@ fn all_problems_are_told_at_once_each_by_its_key() {
     let config =
         ModelConfig::Mlp(MlpConfig { widths: vec![8, 0], dropout: 1.0, input_dropout: f64::NAN, max_norm: Some(0.0) });
     let problems = config.validate(&FEATURES).unwrap_err();
-    let keys: Vec<&str> = problems.iter().map(|problem| problem.split(": ").next().unwrap()).collect();
+    let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(keys, ["widths[1]", "dropout", "input_dropout", "max_norm"]);
     let config = ConvNetConfig { widths: vec![], convs_per_stage: 3, hidden: Some(0), dropout: -0.1 };
     let problems = ModelConfig::ConvNet(config).validate(&IMAGE).unwrap_err();
-    let keys: Vec<&str> = problems.iter().map(|problem| problem.split(": ").next().unwrap()).collect();
+    let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(keys, ["widths", "convs_per_stage", "hidden", "dropout"]);
     let ngrams = Ngrams { words: Some([2, 1]), ..Ngrams::default() };
     let config =
         NgramBagConfig { hidden: vec![0], dropout: 1.0, embedding_dropout: -1.0, ngrams, ..NgramBagConfig::new(0, 0) };
     let problems = ModelConfig::NgramBag(config).validate(&TEXT).unwrap_err();
-    let keys: Vec<&str> = problems.iter().map(|problem| problem.split(": ").next().unwrap()).collect();
+    let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(keys, ["n_buckets", "width", "hidden[0]", "dropout", "embedding_dropout", "ngrams.words"]);
     let config =
         ResNetConfig { depth: 8, width: Some(0), widths: Some(vec![]), stem_width: Some(0), block: BlockKind::Basic };

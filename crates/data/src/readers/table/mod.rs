@@ -20,12 +20,13 @@ use self::row::{Columns, Visit};
 use super::split_name::SplitName;
 use crate::assemble::{Found, Part, Views, assemble};
 use crate::augment::TextAugmentConfig;
-use crate::config::{check_fraction, default_valid_fraction};
+use crate::config::default_valid_fraction;
 use crate::store::Store;
 use crate::windows::WindowsConfig;
 use crate::{DataError, Dataset, LoadContext, ProgressUnit};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use stillhouse_core::Problem;
 
 /// Texts and labels in files: `.csv`, `.tsv`, `.jsonl` or `.json`, each also with `.gz` behind it. Give one file for each
 /// split, or a single `path`. `builtin:languages/train.tsv`, `.../unlabelled.tsv` and `.../test.tsv` are tables inside the
@@ -69,12 +70,14 @@ pub struct TableConfig {
     pub skip_empty: bool,
     /// Characters that are kept of a longer text; 10000 by default, and all of them where texts are cut into windows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub max_characters: Option<usize>,
     /// Cuts each text into several examples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub windows: Option<WindowsConfig>,
     /// Part of each class's training texts that is held out for validation where there are none.
     #[serde(default = "default_valid_fraction")]
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub valid_fraction: f64,
     /// How training texts are varied from view to view.
     #[serde(default)]
@@ -101,22 +104,11 @@ pub(crate) fn max_characters(limit: Option<usize>, windows: Option<&WindowsConfi
     limit.or(windows.is_none().then_some(MAX_CHARACTERS))
 }
 
-/// What is wrong with the values that every table of texts has.
-pub(crate) fn check_texts(
-    windows: Option<&WindowsConfig>,
-    augment: &TextAugmentConfig,
-    max_characters: Option<usize>,
-) -> Vec<String> {
-    let mut problems = [windows.map(WindowsConfig::validate).unwrap_or_default(), augment.validate()].concat();
-    if let (TextAugmentConfig::Text(views), None) = (augment, windows)
-        && views.shift > 0
-    {
-        problems.push("augment.shift: moves windows of a text; give windows too, or augment.window instead".to_owned());
-    }
-    if max_characters == Some(0) {
-        problems.push("max_characters: must be at least 1, found 0".to_owned());
-    }
-    problems
+/// Views that move windows, of texts that are not cut into windows.
+pub(crate) fn shift_problem(windows: Option<&WindowsConfig>, augment: &TextAugmentConfig) -> Option<Problem> {
+    let (TextAugmentConfig::Text(views), None) = (augment, windows) else { return None };
+    let text = "moves the windows of a text; set windows too, or augment.window instead";
+    (views.shift > 0).then(|| Problem::new("augment.shift", text))
 }
 
 impl TableConfig {
@@ -125,28 +117,28 @@ impl TableConfig {
         TextRules { max_characters, skip_empty: self.skip_empty }
     }
 
-    pub(crate) fn validate(&self) -> Vec<String> {
-        let mut problems = check_fraction(self.valid_fraction);
-        problems.extend(check_texts(self.windows.as_ref(), &self.augment, self.max_characters));
-        match (&self.path, &self.train) {
-            (None, None) => problems.push("path: missing; path or train says where the texts are".to_owned()),
+    pub(crate) fn contradictions(&self) -> Vec<Problem> {
+        let place = match (&self.path, &self.train) {
+            (None, None) => Some(("path", "missing; path or train says where the texts are")),
             (Some(_), Some(_)) => {
-                problems.push("path: a single file instead of train, valid and test; give one of the two".to_owned());
+                Some(("path", "a single file in place of train, valid and test, expected one of the two"))
             }
             (Some(_), None) if self.valid.is_some() || self.test.is_some() => {
-                problems.push("path: a single file, which has no valid or test beside it".to_owned());
+                Some(("path", "a single file, expected no valid and no test with it"))
             }
             (None, Some(_)) if self.split.is_some() => {
-                problems.push("split: tells the rows of a single file apart, which is given as path".to_owned());
+                Some(("split", "tells the rows of a single file apart, which is given as path"))
             }
-            _ => {}
-        }
-        if let Some(delimiter) =
-            self.delimiter.filter(|delimiter| !delimiter.is_ascii() || "\r\n\"".contains(*delimiter))
-        {
-            problems.push(format!("delimiter: must be an ASCII character that ends no line, found {delimiter:?}"));
-        }
-        problems
+            _ => None,
+        };
+        let is_usable = |delimiter: char| delimiter.is_ascii() && !"\r\n\"".contains(delimiter);
+        let delimiter = self.delimiter.filter(|delimiter| !is_usable(*delimiter)).map(|delimiter| {
+            let text = format!("must be an ASCII character that ends no line, found {delimiter:?}");
+            Problem::new("delimiter", text)
+        });
+        let place = place.map(|(key, text)| Problem::new(key, text));
+        let shift = shift_problem(self.windows.as_ref(), &self.augment);
+        [shift, place, delimiter].into_iter().flatten().collect()
     }
 
     /// Reads all rows of a file.

@@ -6,6 +6,7 @@ use crate::windows::WindowsConfig;
 use crate::{DataError, LoadContext, TextAugmentConfig};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use stillhouse_core::{Problem, check_values};
 
 /// A file of texts without labels, in a format of `[data] kind = "table"`. They are cut into windows as the texts beside
 /// them are: a student's as training texts, those of no class as test texts.
@@ -35,6 +36,7 @@ pub struct UnlabelledConfig {
     /// Characters that are kept of a longer text; 10000 by default, and all of them where texts are cut into windows. It
     /// should be the `max_characters` of `[data]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub max_characters: Option<usize>,
 }
 
@@ -60,12 +62,13 @@ impl UnlabelledConfig {
         }
     }
 
-    /// What is wrong with the values, one message for each, beginning with the key.
-    pub fn validate(&self) -> Vec<String> {
-        let mut problems = self.as_table().validate();
+    /// Everything that is wrong with the values.
+    pub fn validate(&self) -> Vec<Problem> {
+        let mut problems = check_values(self);
+        problems.extend(self.as_table().contradictions());
         let name = self.path.to_string_lossy();
         if self.list.is_some() && !name.trim_end_matches(".gz").ends_with(".json") {
-            problems.push("list: only a .json file has lists".to_owned());
+            problems.push(Problem::new("list", "only a .json file has lists"));
         }
         problems
     }

@@ -1,21 +1,11 @@
-//! `status`: how far a run is.
+//! How far a run is.
 
-use crate::console;
-use crate::failure::Failure;
-use crate::invocation::Format;
 use crate::text::{WIDTH, duration, percent, table, wrapped};
 use std::path::Path;
 use stillhouse_experiment::RunStatus;
 
-pub fn status(run_dir: &Path, format: Format) -> Result<(), Failure> {
-    let status = stillhouse_experiment::status(run_dir)?;
-    match format {
-        Format::Json => console::print_json(&serde_json::to_value(&status).unwrap_or_default()),
-        Format::Text => console::print(&in_words(&status, run_dir)),
-    }
-}
-
-fn in_words(status: &RunStatus, run_dir: &Path) -> String {
+/// The stages of a run with their states, and its warnings.
+pub fn status(status: &RunStatus, run_dir: &Path) -> String {
     let mut rows = vec![["stage", "state", "epochs", "valid", "time"].map(str::to_owned).to_vec()];
     rows.extend(status.stages.iter().map(|stage| {
         let epochs =

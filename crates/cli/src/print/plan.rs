@@ -1,43 +1,11 @@
-//! `plan`: what a run would do and cost.
+//! What a run would do and cost.
 
-use super::load;
-use crate::console;
-use crate::failure::Failure;
-use crate::invocation::{BudgetTask, ConfigChoice, Format, Invocation};
-use crate::progress::Progress;
-use crate::signals::{self, INTERRUPT};
-use crate::text::{WIDTH, bytes, count, duration, table, wrapped};
-use stillhouse_experiment::{BudgetCandidate, BudgetPlan, Plan, PlannedStage, RunOptions};
+use crate::text::{WIDTH, count, duration, table, wrapped};
+use indicatif::DecimalBytes;
+use stillhouse_experiment::{BudgetCandidate, BudgetPlan, Plan, PlannedStage};
 
-pub fn plan(config: &ConfigChoice, options: &RunOptions, invocation: &Invocation) -> Result<(), Failure> {
-    let experiment = load(config)?;
-    signals::catch();
-    let progress = Progress::new(invocation.verbosity);
-    let plan = stillhouse_experiment::plan(&experiment, options, &progress, &INTERRUPT);
-    progress.close();
-    let plan = plan?;
-    match invocation.format {
-        Format::Json => console::print_json(&serde_json::to_value(&plan).unwrap_or_default()),
-        Format::Text => console::print(&in_words(&plan)),
-    }
-}
-
-/// Candidates for a budget of training compute.
-pub fn budget(task: &BudgetTask, invocation: &Invocation) -> Result<(), Failure> {
-    let experiment = load(&task.config)?;
-    signals::catch();
-    let progress = Progress::new(invocation.verbosity);
-    let BudgetTask { options, budget, probe_share, .. } = task;
-    let plan = stillhouse_experiment::plan_budget(&experiment, options, *budget, *probe_share, &progress, &INTERRUPT);
-    progress.close();
-    let plan = plan?;
-    match invocation.format {
-        Format::Json => console::print_json(&serde_json::to_value(&plan).unwrap_or_default()),
-        Format::Text => console::print(&budget_in_words(&plan)),
-    }
-}
-
-fn budget_in_words(plan: &BudgetPlan) -> String {
+/// Candidates for a budget of training compute, the best first.
+pub fn budget(plan: &BudgetPlan) -> String {
     let header = ["generalists", "specialists", "coverage", "FLOPs", "of budget", "probe top-1 %"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     let row = |candidate: &BudgetCandidate| {
@@ -68,8 +36,8 @@ fn budget_in_words(plan: &BudgetPlan) -> String {
         best.settings.iter().for_each(|setting| text += &format!("  --set {setting}\n"));
         let noise = (best.probe_valid_top1 * (1.0 - best.probe_valid_top1) / plan.n_valid.max(1) as f64).sqrt();
         let caution = format!(
-            "one standard error of these accuracies is {:.1} points, and short trainings favour what learns fast: \
-             candidates that are close are equal",
+            "the standard error of these accuracies is {:.1} points, and short trainings favour networks that learn fast: \
+             treat close candidates as equal",
             100.0 * noise
         );
         text += &format!("{}\n", wrapped("note: ", &caution, WIDTH));
@@ -80,7 +48,8 @@ fn budget_in_words(plan: &BudgetPlan) -> String {
     text
 }
 
-fn in_words(plan: &Plan) -> String {
+/// The stages of a run, and what is still to be done.
+pub fn plan(plan: &Plan) -> String {
     let mut rows = vec![["stage", "state", "time", "disk"].map(str::to_owned).to_vec()];
     rows.extend(plan.stages.iter().map(row));
     let to_do = plan.stages.iter().filter(|stage| !stage.cached);
@@ -92,8 +61,8 @@ fn in_words(plan: &Plan) -> String {
         "{} to do, about {} of computing, {} more on disk, about {} of memory",
         count(n_to_do, "stage"),
         duration(seconds),
-        bytes(disk_bytes),
-        bytes(plan.memory_bytes),
+        DecimalBytes(disk_bytes),
+        DecimalBytes(plan.memory_bytes),
     );
     text += &format!("\n{}\n", wrapped("", &totals, WIDTH));
     for note in &plan.notes {
@@ -105,5 +74,5 @@ fn in_words(plan: &Plan) -> String {
 fn row(stage: &PlannedStage) -> Vec<String> {
     let state = if stage.cached { "cached" } else { "to do" };
     let time = stage.estimated_seconds.filter(|_| !stage.cached).map_or(String::new(), duration);
-    vec![stage.name.clone(), state.to_owned(), time, bytes(stage.disk_bytes)]
+    vec![stage.name.clone(), state.to_owned(), time, DecimalBytes(stage.disk_bytes).to_string()]
 }

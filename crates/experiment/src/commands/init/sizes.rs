@@ -1,27 +1,28 @@
-//! How much training `init` writes: epochs, batch sizes, views and clusters from the numbers of examples and classes.
+//! Epochs, batch sizes, views and clusters of the config that `init` writes, from the numbers of examples and classes.
 //!
-//! What decides whether a network learns is the number of optimizer steps, not of epochs: 15 epochs over 600 examples in
-//! batches of 128 are 60 steps, and after these a network has hardly begun.
+//! Whether a network learns depends on the number of optimizer steps, not of epochs: 15 epochs over 600 examples in
+//! batches of 128 are 60 steps, far too few.
 
-/// Fewest optimizer steps of each training, and of a network of images that knows many classes: 30 classes of 20 images have
-/// 90.3 after 1036 steps and 95.1 after 2220.
+/// Fewest optimizer steps of each training.
 const MIN_STEPS: usize = 1000;
+/// Fewest optimizer steps of a network of images with so many classes that they are clustered. On 30 classes of 20 images
+/// the accuracy is 90.3 % after 1036 steps and 95.1 % after 2220.
 const MIN_STEPS_OF_IMAGES: usize = 2200;
-/// Steps after which more epochs would cost more than they bring.
+/// Steps after which further epochs cost more than they gain.
 const MAX_STEPS: usize = 5000;
 /// A batch is at most this part of the training examples.
 const BATCHES_PER_EPOCH: usize = 20;
 const MAX_BATCH: usize = 128;
-/// Batch normalisation needs a few examples, even where a twentieth of the data is less.
+/// Batch normalisation needs a few examples, even where a twentieth of the data is fewer.
 const MIN_BATCH: usize = 4;
 /// Examples that are assumed where they cannot be counted without a download.
 const ASSUMED_EXAMPLES: usize = 10_000;
-/// Few and large clusters do best; about a dozen classes each.
+/// Few and large clusters work best.
 const CLASSES_PER_CLUSTER: usize = 12;
 const MAX_CLUSTERS: usize = 20;
-/// Fewer classes would be a single cluster; several generalists are merged instead.
+/// Fewer classes would be one cluster; several generalists are merged instead.
 const MIN_CLASSES_FOR_SPECIALISTS: usize = 12;
-/// Views of examples that all teachers predict, at most, beyond the first few of each example.
+/// Predictions for soft targets that are cheap; up to this number an example has more than `FEW_VIEWS` views.
 const CHEAP_PREDICTIONS: usize = 400_000;
 const FEW_VIEWS: usize = 4;
 
@@ -30,7 +31,7 @@ const FEW_VIEWS: usize = 4;
 pub(super) enum InputKind {
     Images,
     Texts,
-    /// not augmented: one view is all that there is
+    /// not augmented, so there is one view
     Features,
 }
 
@@ -51,10 +52,10 @@ pub(super) struct Sizes {
     pub(super) views: usize,
 }
 
-/// The sizes for a training split of so many examples; `None` is for numbers that are not known.
+/// The sizes for a training split of so many examples; `None` where a number is not known.
 pub(super) fn sizes(n_examples: Option<usize>, n_classes: Option<usize>, kind: InputKind) -> Sizes {
     let n_examples = n_examples.unwrap_or(ASSUMED_EXAMPLES).max(1);
-    // a student on soft targets goes on learning for longer than its teachers; n-grams of texts take as long to fit
+    // a student on soft targets keeps learning for longer than its teachers; so do networks of n-grams
     let (generalist_epochs, student_epochs) = match kind {
         InputKind::Images => (15, 20),
         InputKind::Texts => (30, 30),
@@ -67,7 +68,8 @@ pub(super) fn sizes(n_examples: Option<usize>, n_classes: Option<usize>, kind: I
     Sizes {
         generalist: training(n_examples, generalist_epochs, min_steps),
         specialists: n_clusters(n_classes).map(|n_clusters| {
-            // its own classes and as many other examples, 2/n; half of that, because clusters differ in size
+            // a specialist sees its own classes and as many other examples, 2/n of the data; half of that, because
+            // clusters differ in size
             (n_clusters, training(n_examples / n_clusters, 6, MIN_STEPS))
         }),
         student,

@@ -1,7 +1,7 @@
 //! `init` for tables of texts.
 
-use super::init_compose::{Recipe, quoted as toml_string};
-use super::init_sizes::{InputKind, sizes};
+use super::compose::{Recipe, quoted as toml_string};
+use super::sizes::{InputKind, sizes};
 use crate::error::Result;
 use std::path::{Path, PathBuf};
 use stillhouse_core::Seed;
@@ -18,7 +18,10 @@ pub(super) struct RecognisedTable {
 
 const ENDINGS: [&str; 5] = ["csv", "tsv", "jsonl", "ndjson", "json"];
 
-/// Recognises a file of texts, or a folder with `train.csv` or the like.
+/// Recognises a table of texts, or a folder with `train.csv` (or another usual name and format).
+///
+/// # Errors
+/// A table that cannot be read.
 pub(super) fn recognise_table(path: &Path) -> Result<Option<RecognisedTable>> {
     let quoted = |path: &Path| toml_string(&path.display().to_string());
     if path.is_dir() {
@@ -55,6 +58,7 @@ fn has_known_ending(path: &Path) -> bool {
     ENDINGS.contains(&ending.as_str())
 }
 
+/// The config for a table of texts.
 pub(super) fn recipe_for_texts(table: &RecognisedTable) -> Recipe {
     let RecognisedTable { files, place, guess, has_valid } = table;
     let TableGuess { text, label, has_names, n_labels, mean_characters } = guess;
@@ -73,7 +77,7 @@ text = {text}                          # column of the texts
 label = {label}                        # column of the labels{header}{valid}
 augment = {{ kind = "text", word_dropout = 0.1, character_noise = 0.02 }}"#
     );
-    // the guess looked at the first rows alone; where the table cannot be read whole, they must do
+    // the guess is from the first rows; it is used where the whole table cannot be read
     let (n_training, n_classes) = count(&data).unzip();
     let n_classes = n_classes.unwrap_or(*n_labels);
     Recipe {
@@ -89,13 +93,13 @@ augment = {{ kind = "text", word_dropout = 0.1, character_noise = 0.02 }}"#
     }
 }
 
-/// A pretrained encoder is better on most texts; it needs the hub once, and more time.
+/// Comment lines that offer a pretrained encoder: better on most texts, but slower, and downloaded once.
 const PRETRAINED: &str = r#"# A pretrained encoder (from the hub, 90 MB) is better on most texts, and slower; with it, n_epochs = 5 and learning rates of 3e-4:
 # model = { kind = "bert", repo = "sentence-transformers/all-MiniLM-L6-v2", max_len = 64, learning_rate_decay = 0.9 }
 # tokenizer = { kind = "hub", repo = "sentence-transformers/all-MiniLM-L6-v2" }
 "#;
 
-/// Training examples and classes of a table.
+/// Numbers of training examples and of classes.
 fn count(data: &str) -> Option<(usize, usize)> {
     let config: DataConfig = toml::from_str(data).ok()?;
     let dataset = config.load(&LoadContext::quiet(Seed(0))).ok()?;

@@ -1,7 +1,7 @@
 //! `init` for matrices of features.
 
-use super::init_compose::{Recipe, quoted};
-use super::init_sizes::{InputKind, sizes};
+use super::compose::{Recipe, quoted};
+use super::sizes::{InputKind, sizes};
 use crate::error::{ExperimentError, Result};
 use std::path::{Path, PathBuf};
 use stillhouse_core::Seed;
@@ -17,7 +17,7 @@ pub(super) struct RecognisedFeatures {
 const MATRIX_ENDINGS: [&str; 2] = ["npy", "safetensors"];
 const LABEL_ENDINGS: [&str; 2] = ["npy", "txt"];
 
-/// Recognises a folder with `train_features.npy`, `train.npy`, `X_train.npy` or another usual name, and the labels in the same folder.
+/// Recognises a folder with `train_features.npy`, `train.npy`, `X_train.npy` or another usual name, and its labels.
 ///
 /// # Errors
 /// A training matrix without its labels or without a test matrix.
@@ -39,10 +39,10 @@ pub(super) fn recognise_features(folder: &Path) -> Result<Option<RecognisedFeatu
         ))
     };
     let train_labels =
-        labels("train").ok_or_else(|| missing("labels of it", "train_labels.npy or train_labels.txt"))?;
+        labels("train").ok_or_else(|| missing("labels for it", "train_labels.npy or train_labels.txt"))?;
     let test = matrix("test").ok_or_else(|| missing("test matrix", "test_features.npy"))?;
     let test_labels =
-        labels("test").ok_or_else(|| missing("labels of the test matrix", "test_labels.npy or test_labels.txt"))?;
+        labels("test").ok_or_else(|| missing("labels for the test matrix", "test_labels.npy or test_labels.txt"))?;
     let files = [("train", train), ("train_labels", train_labels), ("test", test), ("test_labels", test_labels)];
     let line = |(key, file): (&str, PathBuf)| format!("{key} = {}\n", quoted(&file.display().to_string()));
     let data = format!("kind = \"features\"\n{}", files.map(line).concat());
@@ -54,6 +54,8 @@ fn find(folder: &Path, stems: &[String], endings: &[&str]) -> Option<PathBuf> {
     names.into_iter().find(|file| file.is_file())
 }
 
+/// The config for features.
+///
 /// # Errors
 /// Files that cannot be read as features.
 pub(super) fn recipe_for_features(found: &RecognisedFeatures) -> Result<Recipe> {

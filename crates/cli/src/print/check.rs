@@ -1,8 +1,5 @@
-//! `check`: whether a config can run, and what it says.
+//! What a checked config says, and what is wrong with it.
 
-use crate::console;
-use crate::failure::Failure;
-use crate::invocation::{ConfigChoice, Format};
 use crate::text::{WIDTH, wrapped};
 use serde_json::{Map, Value as Json, json};
 use stillhouse_experiment::config::{Checked, ConfigProblems, Experiment};
@@ -26,44 +23,33 @@ const ESSENTIALS: [&str; 14] = [
 ];
 const NAME_COLUMNS: usize = 28;
 
-pub fn check(config: &ConfigChoice, format: Format) -> Result<(), Failure> {
-    let checked = Experiment::check(&config.source, &config.overrides);
-    match (format, checked) {
-        (Format::Json, Err(problems)) => {
-            console::print_json(&problems_as_json(&problems))?;
-            Err(problems.into())
-        }
-        (Format::Text, Err(problems)) => Err(problems.into()),
-        (Format::Json, Ok(Checked { experiment, notes })) => {
-            let (source, config) = (config.source.display_name(), config_as_json(&experiment));
-            console::print_json(
-                &json!({ "ok": true, "name": experiment.name(), "source": source, "config": config, "notes": notes }),
-            )
-        }
-        (Format::Text, Ok(Checked { experiment, notes })) => {
-            let mut text = format!("ok: {} ({})\n", experiment.name(), config.source.display_name());
-            let whole = config_as_json(&experiment);
-            for path in ESSENTIALS {
-                let Some(value) = path.split('.').try_fold(&whole, |value, key| value.get(key)) else { continue };
-                text += &wrapped(&format!("  {path:<NAME_COLUMNS$}"), &in_words(value), WIDTH);
-                text.push('\n');
-            }
-            console::print(&text)?;
-            for note in notes {
-                console::message(&format!("note: {note}"));
-            }
-            Ok(())
-        }
+/// The essential keys of a config that can run.
+pub fn checked(checked: &Checked, source: &str) -> String {
+    let mut text = format!("ok: {} ({source})\n", checked.experiment.name());
+    let config = config_as_json(&checked.experiment);
+    for path in ESSENTIALS {
+        let Some(value) = path.split('.').try_fold(&config, |value, key| value.get(key)) else { continue };
+        text += &wrapped(&format!("  {path:<NAME_COLUMNS$}"), &in_words(value), WIDTH);
+        text.push('\n');
     }
+    text
+}
+
+/// A config that can run.
+pub fn checked_as_json(checked: &Checked, source: &str) -> Json {
+    let Checked { experiment, notes } = checked;
+    let config = config_as_json(experiment);
+    json!({ "ok": true, "name": experiment.name(), "source": source, "config": config, "notes": notes })
 }
 
 fn config_as_json(experiment: &Experiment) -> Json {
     serde_json::to_value(experiment.config()).unwrap_or_default()
 }
 
-fn problems_as_json(problems: &ConfigProblems) -> Json {
+/// Everything that is wrong with a config.
+pub fn problems_as_json(problems: &ConfigProblems) -> Json {
     let each = problems.problems.iter();
-    let each = each.map(|problem| json!({ "path": problem.path, "message": problem.message, "hint": problem.hint }));
+    let each = each.map(|problem| json!({ "path": problem.key, "message": problem.message, "hint": problem.hint }));
     json!({ "ok": false, "source": problems.source_name, "problems": each.collect::<Vec<_>>() })
 }
 

@@ -9,7 +9,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use stillhouse_experiment::{Prediction, Predictor};
 
-/// Texts that are predicted together, side by side on all threads.
+/// Texts that are predicted together, on all threads.
 const LINES_AT_ONCE: usize = 2048;
 
 /// The most probable classes of inputs from the command line, or of a stream of texts.
@@ -25,7 +25,7 @@ pub fn predict(task: &PredictTask, format: Format) -> Result<(), Failure> {
     }
 }
 
-/// Predicts texts, one a line, and writes each answer as a line; memory holds only a piece of them.
+/// Predicts texts, one a line, and writes each prediction as a line; only `LINES_AT_ONCE` of them are in memory.
 fn predict_lines(predictor: &Predictor, path: Option<&Path>, top_k: usize, format: Format) -> Result<(), Failure> {
     let path = path.filter(|path| *path != Path::new("-"));
     let name = path.map_or("standard input".to_owned(), |path| path.display().to_string());
@@ -51,7 +51,7 @@ fn predict_lines(predictor: &Predictor, path: Option<&Path>, top_k: usize, forma
     }
 }
 
-/// One answer a line.
+/// One prediction a line.
 fn print_lines(predictions: &[Prediction], format: Format) -> Result<(), Failure> {
     let as_json = |prediction: &Prediction| format!("{}\n", serde_json::to_value(prediction).unwrap_or_default());
     match format {

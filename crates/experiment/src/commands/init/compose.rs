@@ -1,6 +1,6 @@
 //! The text of the config that `init` writes, the same for every kind of data.
 
-use super::init_sizes::{Sizes, TrainingSize};
+use super::sizes::{Sizes, TrainingSize};
 
 /// What differs between kinds of data.
 pub(super) struct Recipe {
@@ -9,7 +9,7 @@ pub(super) struct Recipe {
     /// lines of the `[data]` table
     pub(super) data: String,
     pub(super) generalist: String,
-    /// comment lines that offer a pretrained network; may be empty
+    /// comment lines that offer a pretrained network; empty where there is none
     pub(super) pretrained: String,
     pub(super) student: String,
     pub(super) optimizer: &'static str,
@@ -24,11 +24,12 @@ pub(super) fn quoted(text: &str) -> String {
     serde_json::to_string(text).expect("a string is JSON").replace('\u{7f}', "\\u007F")
 }
 
-/// The text without line breaks and other control characters, for a comment.
+/// A text for a comment, without line breaks and other control characters.
 fn in_comment(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
 
+/// The text of the config.
 pub(super) fn compose(recipe: &Recipe) -> String {
     let Recipe { about, data, generalist, pretrained, student, temperature, sizes, .. } = recipe;
     let about = in_comment(about);
@@ -86,7 +87,7 @@ views = {views}                             # views of each example for which so
     )
 }
 
-/// A training table. The learning rate follows the root of the batch size, as the noise of the gradient does.
+/// A training table. The learning rate is scaled by the root of the batch size, as the noise of the gradient is.
 fn training(recipe: &Recipe, size: TrainingSize, share: f64) -> String {
     const BATCH_OF_PEAK: f64 = 128.0;
     let peak = recipe.peak_learning_rate * share * (size.batch_size as f64 / BATCH_OF_PEAK).sqrt();

@@ -1,0 +1,188 @@
+//! Carries an invocation out: calls `stillhouse-experiment`, and prints what it returns.
+
+use crate::arguments::Arguments;
+use crate::console;
+use crate::failure::Failure;
+use crate::invocation::{BudgetTask, ConfigChoice, Format, Invocation, MergeTask, Task, Verbosity};
+use crate::progress::Progress;
+use crate::signals::{self, INTERRUPT};
+use crate::{predict, print, sweep};
+use clap::CommandFactory;
+use clap_complete::Shell;
+use serde::Serialize;
+use serde_json::json;
+use std::io;
+use std::path::Path;
+use stillhouse_experiment::config::{ConfigProblems, ConfigSource, Experiment, config_schema};
+use stillhouse_experiment::{ExperimentError, RunOptions, RunOutcome};
+
+/// Does what was asked for.
+pub fn execute(invocation: &Invocation) -> Result<(), Failure> {
+    match &invocation.task {
+        Task::Run { config, options } => run(config, options, invocation),
+        Task::Report { run_dir } => show_run(&stillhouse_experiment::render_report(run_dir)?, invocation),
+        Task::Plan { config, options } => {
+            let experiment = load(config)?;
+            let plan = with_progress(invocation, |progress| {
+                stillhouse_experiment::plan(&experiment, options, progress, &INTERRUPT)
+            })?;
+            show(&plan, || print::plan(&plan), invocation)
+        }
+        Task::Budget(BudgetTask { config, options, budget, probe_share }) => {
+            let experiment = load(config)?;
+            let plan = with_progress(invocation, |progress| {
+                stillhouse_experiment::plan_budget(&experiment, options, *budget, *probe_share, progress, &INTERRUPT)
+            })?;
+            show(&plan, || print::budget(&plan), invocation)
+        }
+        Task::Check { config } => check(config, invocation.format),
+        Task::Sweep(task) => sweep::sweep(task, invocation),
+        Task::Status { run_dir } => {
+            let status = stillhouse_experiment::status(run_dir)?;
+            show(&status, || print::status(&status, run_dir), invocation)
+        }
+        Task::Evaluate { model, data } => {
+            let outcome = with_progress(invocation, |progress| {
+                stillhouse_experiment::evaluate_model(model, data, progress, &INTERRUPT)
+            })?;
+            show(&outcome, || format!("{outcome}\n"), invocation)
+        }
+        Task::Predict(task) => predict::predict(task, invocation.format),
+        Task::Preview { config, out } => {
+            let experiment = load(config)?;
+            let path = with_progress(invocation, |progress| {
+                stillhouse_experiment::preview(&experiment, out.as_deref(), progress, &INTERRUPT)
+            })?;
+            show(&json!({ "html": path }), || format!("{}\n", path.display()), invocation)
+        }
+        Task::Merge(MergeTask { teachers, out, config, format }) => {
+            let outcome = with_progress(invocation, |progress| {
+                stillhouse_experiment::merge_teachers(teachers, out, config, *format, progress, &INTERRUPT)
+            })?;
+            show(&outcome, || format!("{outcome}\n"), invocation)
+        }
+        Task::TargetsStats { path } => {
+            let summary = stillhouse_experiment::targets_stats(path)?;
+            show(&summary, || format!("{summary}\n"), invocation)
+        }
+        Task::TargetsVerify { path, against } => {
+            let verified = with_progress(invocation, |progress| {
+                stillhouse_experiment::verify_targets(path, against.as_ref(), progress, &INTERRUPT)
+            })?;
+            show(&verified, || format!("{verified}\n"), invocation)
+        }
+        Task::Init { source, out } => init(source, out.as_deref()),
+        Task::Schema => console::print_json(&config_schema()),
+        Task::Completions { shell } => completions(*shell),
+    }
+}
+
+fn load(config: &ConfigChoice) -> Result<Experiment, ConfigProblems> {
+    Experiment::load(&config.source, &config.overrides)
+}
+
+/// Runs work that shows its progress and looks at the interrupt.
+fn with_progress<T>(
+    invocation: &Invocation,
+    work: impl FnOnce(&Progress) -> Result<T, ExperimentError>,
+) -> Result<T, ExperimentError> {
+    signals::catch();
+    let progress = Progress::new(invocation.verbosity);
+    let result = work(&progress);
+    progress.close();
+    result
+}
+
+/// Prints a result as JSON or as text, whichever was asked for.
+fn show<T: Serialize>(result: &T, text: impl FnOnce() -> String, invocation: &Invocation) -> Result<(), Failure> {
+    match invocation.format {
+        Format::Json => console::print_json(&serde_json::to_value(result).unwrap_or_default()),
+        Format::Text => console::print(&text()),
+    }
+}
+
+fn run(config: &ConfigChoice, options: &RunOptions, invocation: &Invocation) -> Result<(), Failure> {
+    let experiment = load(config)?;
+    let outcome =
+        with_progress(invocation, |progress| stillhouse_experiment::run(&experiment, options, progress, &INTERRUPT))?;
+    if invocation.verbosity > Verbosity::Quiet {
+        // between the progress and the summary
+        console::message("");
+    }
+    show_run(&outcome, invocation)?;
+    match (invocation.format, invocation.verbosity) {
+        (Format::Json, _) | (_, Verbosity::Quiet) => Ok(()),
+        _ => console::print(&next_steps(&config.source, &outcome.run_dir.join("student"))),
+    }
+}
+
+/// The summary of a finished run, and where its files are.
+fn show_run(outcome: &RunOutcome, invocation: &Invocation) -> Result<(), Failure> {
+    match (invocation.format, invocation.verbosity) {
+        (Format::Json, _) => console::print(&format!("{}\n", outcome.report.to_json().trim_end())),
+        (Format::Text, Verbosity::Quiet) => Ok(()),
+        (Format::Text, _) => {
+            let (page, student) = (outcome.run_dir.join("report.html"), outcome.run_dir.join("student"));
+            let summary = outcome.summary.trim_end();
+            console::print(&format!("{summary}\n\nreport   {}\nstudent  {}/\n", page.display(), student.display()))
+        }
+    }
+}
+
+/// What to type next: the student of the quickstart can be tried on any sentence.
+fn next_steps(source: &ConfigSource, student: &Path) -> String {
+    let program = std::env::args().next().unwrap_or_else(|| "stillhouse".into());
+    let predict = format!("  {program} predict {}", student.display());
+    match source {
+        ConfigSource::Quickstart => format!(
+            "\nnext, ask the student for the language of a few words, or begin with data of your own:\n\
+             {predict} \\\n    \"Alle Menschen sind frei\" \"todos los seres humanos\"\n  {program} init FOLDER_OR_TABLE > mine.toml\n"
+        ),
+        ConfigSource::File(_) => format!("\nnext, ask the student:\n{predict} INPUT\n"),
+    }
+}
+
+fn check(config: &ConfigChoice, format: Format) -> Result<(), Failure> {
+    let checked = Experiment::check(&config.source, &config.overrides);
+    let source = config.source.display_name();
+    match (format, checked) {
+        (Format::Json, Err(problems)) => {
+            console::print_json(&print::problems_as_json(&problems))?;
+            Err(problems.into())
+        }
+        (Format::Text, Err(problems)) => Err(problems.into()),
+        (Format::Json, Ok(checked)) => console::print_json(&print::checked_as_json(&checked, &source)),
+        (Format::Text, Ok(checked)) => {
+            console::print(&print::checked(&checked, &source))?;
+            checked.notes.iter().for_each(|note| console::message(&format!("note: {note}")));
+            Ok(())
+        }
+    }
+}
+
+fn init(source: &str, out: Option<&Path>) -> Result<(), Failure> {
+    let Some(path) = out else { return console::print(&stillhouse_experiment::init_config(source)?) };
+    if path.exists() {
+        return Err(exists(path));
+    }
+    let config = stillhouse_experiment::init_config(source)?;
+    stillhouse_experiment::write_absent(path, config.as_bytes()).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => exists(path),
+        _ => Failure::Write { path: path.display().to_string(), error },
+    })?;
+    let path = path.display();
+    let hint = format!("`stillhouse check {path}` checks it, `stillhouse run {path}` runs it");
+    console::message(&format!("wrote {path}\n  hint: {hint}"));
+    Ok(())
+}
+
+fn exists(path: &Path) -> Failure {
+    let path = path.display();
+    Failure::Usage(format!("{path}: exists already\n  hint: give another file with --out, or remove this one"))
+}
+
+fn completions(shell: Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "stillhouse", &mut script);
+    console::print(&String::from_utf8_lossy(&script))
+}

@@ -1,0 +1,202 @@
+//! Settings of a config that contradict each other. Ranges of single numbers are in the schema (`check_table`).
+
+use super::experiment::takes_tokens;
+use super::{
+    Classes, DustbinBias, ExperimentConfig, SpecialistBody, SpecialistHead, SpecialistInit, SpecialistsConfig,
+};
+use stillhouse_core::Problem;
+use stillhouse_data::DataConfig;
+use stillhouse_ensemble::{Calibration, HeldOutPredictions, Soften};
+use stillhouse_models::ModelConfig;
+use stillhouse_targets::LayoutConfig;
+use stillhouse_train::DistillationLoss;
+
+const NOTHING_TO_MERGE: &str = "missing; without specialists one generalist has nothing to be merged with";
+
+impl ExperimentConfig {
+    /// Everything that is wrong with the values, each with its key path.
+    pub(super) fn validate(&self) -> Vec<Problem> {
+        let mut problems = self.problems_of_tables();
+        problems.extend(self.missing_tables());
+        problems.extend(self.tokenizer_problems());
+        problems.extend(self.specialists.iter().flat_map(|specialists| self.specialist_problems(specialists)));
+        problems.extend(self.clustering_problem());
+        problems.extend(self.external_problems());
+        problems.extend(self.merge_problems());
+        problems.extend(self.soft_targets_problem());
+        problems.extend(self.unlabelled_problems());
+        if self.name.as_ref().is_some_and(|name| name.is_empty() || name.contains(['/', '\\'])) {
+            problems.push(Problem::new("name", "must be a plain folder name"));
+        }
+        problems
+    }
+
+    /// What each table finds wrong with itself.
+    fn problems_of_tables(&self) -> Vec<Problem> {
+        let (generalist, specialists) = (self.generalist.as_ref(), self.specialists.as_ref());
+        let mut tables = vec![
+            ("data", self.data.validate()),
+            ("merge", self.merge.validate()),
+            ("student.training", self.student.training.validate()),
+            ("student.distillation", self.student.distillation.validate()),
+        ];
+        tables.extend(generalist.map(|generalist| ("generalist.training", generalist.training.validate())));
+        tables.extend(self.clustering.as_ref().map(|clustering| ("clustering", clustering.validate())));
+        tables.extend(specialists.map(|specialists| ("specialists.training", specialists.training.validate())));
+        tables.extend(self.models().into_iter().map(|(key, model)| (key, model.problems())));
+        let within = |(table, found): (&'static str, Vec<Problem>)| found.into_iter().map(move |p| p.within(table));
+        tables.into_iter().flat_map(within).collect()
+    }
+
+    /// Tables that this combination of teachers needs.
+    fn missing_tables(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let has_complete = self.external_teachers.iter().any(|teacher| teacher.classes == Classes::All);
+        if self.generalist.is_none() && !has_complete {
+            let text = "missing; or an [[external_teacher]] that knows every class";
+            problems.push(Problem::new("generalist", text));
+        }
+        match (&self.clustering, &self.specialists) {
+            (None, None) if self.external_teachers.is_empty() && self.n_generalists() < 2 => {
+                problems.extend(["clustering", "specialists"].map(|table| Problem::new(table, NOTHING_TO_MERGE)));
+            }
+            (None, Some(_)) => {
+                problems.push(Problem::new("clustering", "missing; the specialists need clusters of classes"));
+            }
+            (Some(_), None) => problems.push(Problem::new("specialists", "missing; the clusters are for specialists")),
+            _ => {}
+        }
+        problems
+    }
+
+    /// Tokenizers that are out of range, missing, or of no use.
+    fn tokenizer_problems(&self) -> Vec<Problem> {
+        let (generalist, specialists) = (self.generalist.as_ref(), self.specialists.as_ref());
+        let of_generalist = generalist.and_then(|generalist| generalist.tokenizer.as_ref());
+        let of_specialists = specialists.and_then(|specialists| specialists.tokenizer.as_ref());
+        // model, its own tokenizer, the one that it inherits
+        let roles = [
+            ("generalist.tokenizer", generalist.map(|generalist| &generalist.model), of_generalist, None),
+            ("specialists.tokenizer", specialists.and(self.specialist_model()), of_specialists, of_generalist),
+            ("student.tokenizer", Some(&self.student.model), self.student.tokenizer.as_ref(), None),
+        ];
+        let mut problems = Vec::new();
+        for (key, model, own, inherited) in roles {
+            let needs_one = model.is_some_and(takes_tokens);
+            if needs_one && own.or(inherited).is_none() {
+                let problem = Problem::new(key, "missing; the model takes tokens");
+                problems.push(problem.hint("tokenizer = { kind = \"bpe\", vocabulary_size = 4000 }"));
+            }
+            if own.is_some() && !needs_one {
+                problems.push(Problem::new(key, "the model takes no tokens, expected none"));
+            }
+            problems.extend(own.iter().flat_map(|own| own.validate()).map(|problem| problem.within(key)));
+        }
+        problems
+    }
+
+    /// What these specialists need and do not have.
+    fn specialist_problems(&self, specialists: &SpecialistsConfig) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut problem = |key: &str, text: &str| problems.push(Problem::new(key, text).within("specialists"));
+        let is_full = specialists.head == SpecialistHead::FullSoftmax;
+        if specialists.body == SpecialistBody::Frozen && specialists.init == SpecialistInit::Scratch {
+            problem("body", "a frozen body is the generalist's, expected `init = \"generalist\"`, found \"scratch\"");
+        }
+        if is_full && specialists.dustbin_bias == Some(DustbinBias::Refit) {
+            problem("dustbin_bias", "a full_softmax head has no dustbin to refit, expected \"counted\"");
+        }
+        if self.generalist.is_none() && specialists.model.is_none() {
+            problem("model", "missing; there is no generalist whose architecture it could be");
+        }
+        let has_own_model = specialists.model.is_some() || specialists.tokenizer.is_some();
+        if specialists.init == SpecialistInit::Generalist && (self.generalist.is_none() || has_own_model) {
+            problem("init", "there is no generalist of the same architecture to start from, expected \"scratch\"");
+        }
+        let of_generalist = self.generalist.as_ref().map(|generalist| generalist.model.text_input());
+        let of_specialist = self.specialist_model().map(ModelConfig::text_input);
+        if is_full && of_generalist.is_some() && of_generalist != of_specialist {
+            problem("model", "a full_softmax head learns from a generalist that reads the same n-grams or tokens");
+        }
+        if is_full && self.generalist.is_none() {
+            problem("head", "a full_softmax head learns from a generalist of this run, expected \"dustbin\"");
+        }
+        problems
+    }
+
+    fn clustering_problem(&self) -> Option<Problem> {
+        let clustering = self.clustering.as_ref()?;
+        let needs_generalist = matches!(clustering.predictions, HeldOutPredictions::OutOfFold(_));
+        (needs_generalist && self.generalist.is_none()).then(|| {
+            let text = "out_of_fold trains the generalist on folds, expected a [generalist] or \"validation\"";
+            Problem::new("clustering.predictions", text)
+        })
+    }
+
+    fn external_problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (idx, teacher) in self.external_teachers.iter().enumerate() {
+            let table = format!("external_teacher[{idx}]");
+            problems.extend(teacher.contradictions().into_iter().map(|problem| problem.within(&table)));
+            if self.external_teachers[..idx].iter().any(|other| other.name == teacher.name) {
+                let text = format!("\"{}\" is the name of an earlier one", teacher.name);
+                problems.push(Problem::new("name", text).within(&table));
+            }
+        }
+        if !self.external_teachers.is_empty() && self.data.is_augmented() {
+            let text = "external teachers predicted no augmented views, expected none";
+            problems.push(Problem::new("data.augment", text));
+        }
+        problems
+    }
+
+    fn merge_problems(&self) -> Vec<Problem> {
+        if self.merge.soften != Soften::BeforeMerge {
+            return Vec::new();
+        }
+        let mut problems = Vec::new();
+        if !matches!(self.student.distillation.loss, DistillationLoss::SoftCrossEntropy(_)) {
+            let text = "before_merge applies the temperature of the loss soft_cross_entropy, found another loss";
+            problems.push(Problem::new("merge.soften", text));
+        }
+        if self.merge.calibration != Calibration::None {
+            let text = "is fitted to predictions at T = 1, expected none with soften = \"before_merge\"";
+            problems.push(Problem::new("merge.calibration", text));
+        }
+        problems
+    }
+
+    /// A sparse store for a loss that reads every probability.
+    fn soft_targets_problem(&self) -> Option<Problem> {
+        let is_sparse = matches!(self.soft_targets.layout, LayoutConfig::Sparse(_));
+        (is_sparse && self.student.needs_all_classes()).then(|| {
+            let text = "the loss logit_l2 needs every class, expected \"dense\" or \"auto\", found \"sparse\"";
+            Problem::new("soft_targets.layout.kind", text)
+        })
+    }
+
+    /// Texts without labels, for the student or for the evaluation, that this config cannot use.
+    fn unlabelled_problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if let (Some(transfer), Some(out_of_scope)) = (&self.student.transfer, &self.evaluation.out_of_scope)
+            && (&transfer.path, &transfer.list) == (&out_of_scope.path, &out_of_scope.list)
+        {
+            let text = "the same texts as student.transfer, expected texts that no model was trained on";
+            problems.push(Problem::new("evaluation.out_of_scope", text));
+        }
+        let tables =
+            [("student.transfer", &self.student.transfer), ("evaluation.out_of_scope", &self.evaluation.out_of_scope)];
+        for (table, config) in tables {
+            let Some(config) = config else { continue };
+            problems.extend(config.validate().into_iter().map(|problem| problem.within(table)));
+            if !matches!(self.data, DataConfig::Table(_) | DataConfig::HubTable(_)) {
+                problems.push(Problem::new(table, "needs data of texts, of the kinds table and hub_table"));
+            }
+            if !self.external_teachers.is_empty() {
+                problems
+                    .push(Problem::new(table, "external teachers predicted nothing for these texts, expected none"));
+            }
+        }
+        problems
+    }
+}
