@@ -1,10 +1,10 @@
-//! Experiments: config, stages, pipeline, run directory, sweep, report.
+//! Experiments: config, stages, pipeline, run directory, sweep.
 //!
 //! Start with `pipeline.rs`: it is the whole method on one page. Each line of it is a *stage* (`stages/`), whose
 //! artifact is kept under a key that hashes everything it depends on (`store.rs`); resuming, sharing a generalist
 //! across a sweep and splitting work over processes are that one rule. [`run()`] puts a run directory around it.
 //!
-//! **Absent on purpose:** terminals and argument parsing (the program's), tensors (below [`stillhouse_train`]), and any
+//! **Absent on purpose:** terminals and argument parsing (the program's), pages and tables ([`report`]), tensors (below [`stillhouse_train`]), and any
 //! way to the test split but through the evaluation stage.
 
 mod commands;
@@ -24,15 +24,15 @@ mod pictures;
 mod pipeline;
 mod planning;
 mod pretrained;
-pub mod report;
-pub mod role;
 mod run;
 mod run_dir;
 mod session;
 mod stage;
 mod stages;
-pub mod statistics;
 mod store;
+
+pub use stillhouse_report as report;
+pub(crate) use stillhouse_report::{role, statistics};
 
 pub use commands::budget::{Budget, BudgetCandidate, BudgetPlan, plan_budget};
 pub use commands::evaluate::{EvaluateOutcome, evaluate_model};

@@ -9,8 +9,7 @@ use crate::observer::{Interrupt, Observer};
 use crate::options::RunOptions;
 use crate::outputs::check_preview_output;
 use crate::pictures::png_of;
-use crate::report::{Picture, picture, render, shortened, style_sheet};
-use serde::Serialize;
+use crate::report::{PreviewClass, PreviewExample, preview_page, shortened};
 use std::path::{Path, PathBuf};
 use stillhouse_core::ViewId;
 use stillhouse_data::Dataset;
@@ -27,32 +26,6 @@ const MAX_IMAGE_CLASSES: usize = 100;
 const MAX_TEXT_CLASSES: usize = 500;
 /// Characters of a text that are shown.
 const SHOWN_CHARACTERS: usize = 300;
-
-const TEMPLATE: &str = include_str!("preview.html.j2");
-
-/// The values of the template.
-#[derive(Serialize)]
-struct Page {
-    style_sheet: &'static str,
-    title: String,
-    about: String,
-    classes: Vec<ClassExamples>,
-    n_more: usize,
-}
-
-#[derive(Serialize)]
-struct ClassExamples {
-    label: String,
-    pictures: Vec<Picture>,
-    texts: Vec<ExampleText>,
-}
-
-#[derive(Serialize)]
-struct ExampleText {
-    text: String,
-    /// the views that differ from the text
-    views: Vec<String>,
-}
 
 /// Writes a page with examples of each class; returns its path, by default `<name>-preview.html` in the current folder.
 ///
@@ -73,33 +46,22 @@ pub fn preview(
     let scratch = tempfile::tempdir().map_err(|error| ExperimentError::Failed(error.into()))?;
     let context = RunContext::new(scratch.path(), &RunOptions::quiet(), observer, interrupt)?;
     let page = page(&load_data(experiment, &context)?)?;
-    write_whole(&path, render(TEMPLATE, &page).as_bytes())?;
+    write_whole(&path, page.as_bytes())?;
     Ok(path)
 }
 
-fn page(dataset: &Dataset) -> Result<Page> {
+fn page(dataset: &Dataset) -> Result<String> {
     let is_text = dataset.train.is_text();
     let (n_examples, max_classes) = if is_text { (N_TEXTS, MAX_TEXT_CLASSES) } else { (N_IMAGES, MAX_IMAGE_CLASSES) };
     let rows_of_class = first_rows(dataset, n_examples);
     let mut classes = Vec::new();
     for (label, rows) in dataset.labels.iter().zip(rows_of_class).take(max_classes) {
-        let (mut pictures, mut texts) = (Vec::new(), Vec::new());
-        for row in rows {
-            if is_text {
-                texts.push(example_text(dataset, row));
-            } else {
-                pictures.push(example_picture(dataset, row)?);
-            }
-        }
-        classes.push(ClassExamples { label: label.clone(), pictures, texts });
+        let example = |row| if is_text { Ok(example_text(dataset, row)) } else { example_picture(dataset, row) };
+        let examples = rows.into_iter().map(example).collect::<Result<_>>()?;
+        classes.push(PreviewClass { label: label.clone(), examples });
     }
-    Ok(Page {
-        style_sheet: style_sheet(),
-        title: format!("Preview of {}", dataset.name),
-        about: dataset.describe(),
-        classes,
-        n_more: dataset.n_classes().saturating_sub(max_classes),
-    })
+    let n_more = dataset.n_classes().saturating_sub(max_classes);
+    Ok(preview_page(format!("Preview of {}", dataset.name), dataset.describe(), &classes, n_more))
 }
 
 /// The first training rows of each class.
@@ -114,16 +76,18 @@ fn first_rows(dataset: &Dataset, n_rows: usize) -> Vec<Vec<usize>> {
     rows_of_class
 }
 
-fn example_picture(dataset: &Dataset, row: usize) -> Result<Picture> {
+fn example_picture(dataset: &Dataset, row: usize) -> Result<PreviewExample> {
     let png = png_of(&dataset.train, row)?;
-    picture(png.as_deref()).ok_or_else(|| {
-        ExperimentError::Usage(format!("{}: features have no pictures; preview is for images and texts", dataset.name))
-    })
+    if png.is_none() {
+        let text = format!("{}: features have no pictures; preview is for images and texts", dataset.name);
+        return Err(ExperimentError::Usage(text));
+    }
+    Ok(PreviewExample { png, ..PreviewExample::default() })
 }
 
-fn example_text(dataset: &Dataset, row: usize) -> ExampleText {
+fn example_text(dataset: &Dataset, row: usize) -> PreviewExample {
     let text = dataset.train.read_text(row, None);
     let views = (0..N_VIEWS).map(|view| dataset.train.read_text(row, Some(ViewId(view))));
     let views = views.filter(|view| *view != text).map(|view| shortened(&view, SHOWN_CHARACTERS)).collect();
-    ExampleText { text: shortened(&text, SHOWN_CHARACTERS), views }
+    PreviewExample { text: Some(shortened(&text, SHOWN_CHARACTERS)), views, ..PreviewExample::default() }
 }

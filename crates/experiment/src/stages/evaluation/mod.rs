@@ -206,7 +206,7 @@ impl Evaluation<'_> {
         let subsets = self.models.teachers.specialists.specialists.iter().map(|specialist| &specialist.subset);
         let cluster_galleries = cluster_galleries(self.session, subsets)?;
         let next_steps = crate::report::next_steps(&report, &curves, &lengths);
-        let report = Report { warnings, next_steps, ..report }.sanitised();
+        let report = Report { warnings, next_steps, ..report }.with_non_finite_named();
         Ok(Evaluated { report, curves, cluster_galleries, soft_target_samples: samples })
     }
 

@@ -1,0 +1,174 @@
+//! The figures of a run: accuracies at a glance, comparisons, what accuracy costs, what each specialist gains.
+
+use crate::chart::plot::{Axes, Plot, Point};
+use crate::chart::rows::{ChartRow, RowChart};
+use crate::chart::scale::Scale;
+use crate::chart::{Chart, Figure};
+use crate::contract::{ClusterReport, ModelReport, PortfolioPoint, Report};
+use crate::document::{Mark, verdict_class};
+use crate::format::{counted, milliseconds, percent, points, si, truncated};
+use crate::role::{Role, colour, title};
+use crate::statistics::{Comparison, wilson_interval};
+
+/// Numbers along the axis of a chart of rows.
+const N_TICKS: usize = 8;
+/// Clusters in the chart of gains.
+const N_CLUSTERS_CHARTED: usize = 60;
+/// Classes named under a row of the chart.
+const N_CLASSES_HINTED: usize = 3;
+
+/// Test accuracies with their own intervals.
+pub(crate) fn accuracies(report: &Report) -> Figure {
+    let models = report.main_models();
+    let interval = |model: &ModelReport| wilson_interval(model.top1, report.dataset.n_test);
+    let scale = Scale::shares(models.iter().flat_map(|model| interval(model)), N_TICKS);
+    let row = |model: &&ModelReport| {
+        let [from, to] = interval(model);
+        let class = colour(&model.name);
+        ChartRow {
+            label: title(&model.name),
+            value: percent(model.top1),
+            value_class: if Role::of_name(&model.name) == Some(Role::Student) { "strong" } else { "" },
+            lines: vec![(from, to, format!("interval {class}"))],
+            marks: vec![(model.top1, Mark::of_model(&model.name), class)],
+            ..ChartRow::default()
+        }
+    };
+    let axis_title = "test top-1 accuracy in %, with its own 95 % interval";
+    Figure::new(Chart::Rows(RowChart::new(&scale, None, axis_title, models.iter().map(row).collect())))
+}
+
+/// Paired differences with their intervals, a forest plot.
+pub(crate) fn comparisons(report: &Report) -> Figure {
+    let ends = report.comparisons.iter().flat_map(|comparison| comparison.ci95).map(|end| end * 100.0);
+    let scale = Scale::linear(ends.chain([0.0]), N_TICKS);
+    let row = |comparison: &Comparison| {
+        let class = verdict_class(comparison.verdict);
+        let [from, to] = comparison.ci95.map(|end| end * 100.0);
+        ChartRow {
+            label: title(&comparison.a),
+            detail: format!("against: {}", title(&comparison.b)),
+            value: format!("{}  {}", points(comparison.delta), comparison.verdict),
+            value_class: class,
+            lines: vec![(from, to, format!("interval {class}"))],
+            marks: vec![(comparison.delta * 100.0, Mark::Dot, class)],
+        }
+    };
+    let axis_title = "difference of test top-1 in points, with 95 % interval";
+    let rows = report.comparisons.iter().map(row).collect();
+    Figure { class: "compact", ..Figure::new(Chart::Rows(RowChart::new(&scale, Some(0.0), axis_title, rows))) }
+}
+
+/// Accuracy over size; nothing where there is only one model.
+pub(crate) fn sizes(report: &Report) -> Option<Figure> {
+    let models = report.main_models().into_iter().filter(|model| !model.is_external());
+    let points = models.map(|model| {
+        let (name, size) = (title(&model.name), model.n_parameters as f64);
+        Point {
+            x: size,
+            y: model.top1,
+            mark: Mark::of_model(&model.name),
+            class: colour(&model.name).to_owned(),
+            tooltip: format!("{name}: {} parameters, {} %", si(size), percent(model.top1)),
+            label: match model.latency_ms_p50 {
+                Some(latency) => format!("{name}, {}", milliseconds(latency)),
+                None => name,
+            },
+        }
+    });
+    let points: Vec<Point> = points.collect();
+    (points.len() > 1).then(|| Figure {
+        caption: "Test top-1 in % over size".into(),
+        label: "test top-1 accuracy of each model over its number of parameters".into(),
+        ..scatter(260.0, "parameters (logarithmic)", points)
+    })
+}
+
+/// Accuracy over training compute of ever more teachers; nothing where there is only one kind of them.
+pub(crate) fn portfolio(report: &Report) -> Option<Figure> {
+    let points = &report.portfolio;
+    if !points.iter().any(|point| point.n_specialists > 0) || points.iter().any(|point| point.train_flops <= 0.0) {
+        return None;
+    }
+    let drawn = points.iter().map(|point| {
+        let label = match point.n_specialists {
+            0 => counted(point.n_generalists as usize, "generalist"),
+            n => format!("with {}", counted(n as usize, "specialist")),
+        };
+        let valid = format!(", validation {} %", percent(point.valid_top1));
+        let placed = teachers_point(point, point.train_flops, point.top1, label);
+        Point { tooltip: placed.tooltip.clone() + &valid, ..placed }
+    });
+    let note = "Rings: plain ensembles of ever more generalists. Squares: the merge of the run’s generalists with ever more \
+                specialists, those first that gain most on validation examples.";
+    Some(Figure {
+        caption: "What the teachers’ training buys: test top-1 in % over compute".into(),
+        label: "test top-1 accuracy of ever more teachers over the compute of their training".into(),
+        note: note.into(),
+        ..scatter(280.0, COMPUTE, drawn.collect())
+    })
+}
+
+/// Title of the axis of compute.
+pub(crate) const COMPUTE: &str = "floating-point operations of all trainings (logarithmic)";
+
+/// A set of teachers in a chart of compute: a square with specialists, a ring without.
+pub(crate) fn teachers_point(teachers: &PortfolioPoint, train_flops: f64, top1: f64, label: String) -> Point {
+    let (mark, role) = match teachers.n_specialists {
+        0 => (Mark::Ring, Role::PlainEnsemble),
+        _ => (Mark::Square, Role::MergedEnsemble),
+    };
+    let tooltip = format!("{label}: {} FLOPs, test {} %", si(train_flops), percent(top1));
+    Point { x: train_flops, y: top1, mark, class: role.colour().to_owned(), label, tooltip }
+}
+
+/// Labelled points of accuracies over a logarithmic axis.
+pub(crate) fn scatter(height: f64, x_title: &'static str, points: Vec<Point>) -> Figure {
+    let x = Scale::log(points.iter().map(|point| point.x));
+    let y = Scale::shares(points.iter().map(|point| point.y), 5);
+    let mut plot = Plot::new(Axes { height, x, y, x_title, x_is_numbered: true });
+    plot.labelled_points(points);
+    Figure::new(Chart::Plot(plot))
+}
+
+/// Conditional accuracy from generalist to specialist, the largest gain first.
+pub(crate) fn gains(report: &Report) -> Figure {
+    let mut clusters: Vec<(usize, &ClusterReport)> = report.clusters.iter().enumerate().collect();
+    clusters.sort_by(|(_, a), (_, b)| b.specialist_gain.total_cmp(&a.specialist_gain));
+    let (shown, n_more) = truncated(&clusters, N_CLUSTERS_CHARTED);
+    let ends = |cluster: &ClusterReport| [cluster.generalist_conditional_top1, cluster.specialist_conditional_top1];
+    let scale = Scale::shares(shown.iter().flat_map(|(_, cluster)| ends(cluster)), N_TICKS);
+    let rows = shown.iter().map(|(index, cluster)| gain_row(*index, cluster)).collect();
+    let legend = [(Mark::Ring, Role::Generalist, "generalist"), (Mark::Dot, Role::MergedEnsemble, "specialist")];
+    Figure {
+        caption: "From generalist to specialist on examples of the cluster, predictions restricted to its classes"
+            .into(),
+        class: "compact",
+        legend: legend.map(|(mark, role, text)| (mark.classes(role.colour()), text.to_owned())).to_vec(),
+        note: if n_more > 0 { format!("and {n_more} more clusters with smaller gains") } else { String::new() },
+        ..Figure::new(Chart::Rows(RowChart::new(&scale, None, "top-1 in % on the cluster’s own classes", rows)))
+    }
+}
+
+fn gain_row(index: usize, cluster: &ClusterReport) -> ChartRow {
+    let (from, to) = (cluster.generalist_conditional_top1, cluster.specialist_conditional_top1);
+    let (hinted, n_more) = truncated(&cluster.classes, N_CLASSES_HINTED);
+    let rest = if n_more > 0 { ", …" } else { "" };
+    let class = if to >= from { "beats" } else { "worse" };
+    ChartRow {
+        label: format!("Cluster {index}"),
+        detail: format!("{}: {}{rest}", counted_classes(cluster), hinted.join(", ")),
+        value: points(cluster.specialist_gain),
+        value_class: if cluster.helps { "" } else { "muted" },
+        lines: vec![(from, to, format!("dumbbell {class}"))],
+        marks: vec![(from, Mark::Ring, Role::Generalist.colour()), (to, Mark::Dot, Role::MergedEnsemble.colour())],
+    }
+}
+
+/// `1 class`, `4 classes`.
+pub(crate) fn counted_classes(cluster: &ClusterReport) -> String {
+    match cluster.classes.len() {
+        1 => "1 class".into(),
+        n => format!("{n} classes"),
+    }
+}

@@ -1,0 +1,65 @@
+//! Reports: what a run measured, for programs (`report.json`), for people (`report.md`, `report.html`, a summary in the
+//! terminal) and over many runs ([`sweep`]).
+//!
+//! [`contract`] is `report.json`, [`role`] names its models, [`statistics`] makes its verdicts. `tables.rs` has every
+//! table of a run and `figures.rs` every figure; `run.rs` puts them into the sections of a document, and each output
+//! lays out that document: `html.rs`, `markdown.rs`, `terminal.rs`, `csv.rs`.
+//!
+//! Data in, text out: nothing here reads or writes files, and nothing recomputes a measurement.
+//!
+//! **Absent on purpose:** references to other files or to the network in the HTML, and scripts. A page can be mailed,
+//! archived and printed, and reads the same in ten years.
+
+mod chart;
+pub mod contract;
+mod csv;
+mod curves;
+mod document;
+mod figures;
+mod findings;
+#[cfg(test)]
+mod fixture;
+pub mod format;
+mod html;
+mod markdown;
+mod next_steps;
+mod numbers;
+mod page;
+mod preview;
+pub mod role;
+mod run;
+mod samples;
+pub mod statistics;
+pub mod sweep;
+mod tables;
+mod terminal;
+mod text;
+
+pub use contract::{
+    ClusterReport, ConditionalReport, CoverageRow, DatasetReport, DustbinReport, FORMAT_VERSION, ModelReport,
+    OutOfScopeReport, OutOfScopeRow, PortfolioPoint, Report, ReportError,
+};
+pub use findings::{headline, supporting_sentences, warnings};
+pub use format::counted;
+pub use next_steps::{TrainingLength, few_steps, next_steps};
+pub use page::{Curve, EpochPoint, Gallery, ReportPage, SoftTargetRow, SoftTargetSample, Tile};
+pub use preview::{PreviewClass, PreviewExample, preview_page};
+pub use text::shortened;
+
+/// `report.html`. A [`ReportPage`] of any content makes a page; parts that it lacks are left out.
+pub fn html_page(page: &ReportPage<'_>) -> String {
+    html::render(run::document(page))
+}
+
+/// `report.md`.
+pub fn markdown(report: &Report) -> String {
+    markdown::render(&run::document(&ReportPage::of(report)))
+}
+
+/// A short summary for the terminal.
+pub fn terminal_summary(report: &Report) -> String {
+    terminal::render(&run::document(&ReportPage::of(report)))
+}
+
+#[cfg(test)]
+mod tests;

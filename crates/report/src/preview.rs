@@ -1,0 +1,47 @@
+//! The page of `data preview`: examples of each class.
+
+use crate::document::{Document, Example, Part, Section};
+use crate::html::{self, picture};
+
+/// Examples of one class.
+#[derive(Clone, Debug)]
+pub struct PreviewClass {
+    /// its label
+    pub label: String,
+    /// may be empty
+    pub examples: Vec<PreviewExample>,
+}
+
+/// One example: a picture or a text.
+#[derive(Clone, Debug, Default)]
+pub struct PreviewExample {
+    /// the image as a PNG file
+    pub png: Option<Vec<u8>>,
+    /// the text
+    pub text: Option<String>,
+    /// what augmentation makes of the text
+    pub views: Vec<String>,
+}
+
+/// The whole page as text; `n_more` classes are not in it.
+pub fn preview_page(title: String, about: String, classes: &[PreviewClass], n_more: usize) -> String {
+    let mut sections: Vec<Section> = classes.iter().map(section).collect();
+    if n_more > 0 {
+        sections.push(Section { lead: format!("and {n_more} more classes"), ..Section::default() });
+    }
+    html::render(Document { kicker: "stillhouse preview", title, facts: vec![about], sections, ..Document::default() })
+}
+
+fn section(class: &PreviewClass) -> Section {
+    let example = |example: &PreviewExample| Example {
+        label: String::new(),
+        picture: picture(example.png.as_deref()),
+        text: example.text.clone(),
+        views: example.views.clone(),
+    };
+    let part = match class.examples.is_empty() {
+        true => Part::Caption("no training example".into()),
+        false => Part::Examples(class.examples.iter().map(example).collect()),
+    };
+    Section { title: class.label.clone(), parts: vec![part], ..Section::default() }
+}

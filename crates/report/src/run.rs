@@ -1,0 +1,231 @@
+//! A run as a document: which figures and tables stand where, and what is said about them.
+
+use crate::contract::{ClusterReport, Report};
+use crate::curves::panels;
+use crate::document::{Card, Document, Example, Part, Section, Table};
+use crate::figures::{self, counted_classes};
+use crate::findings::{headline, supporting_sentences};
+use crate::format::{duration, fixed, integer, percent, points, truncated, whole_percent};
+use crate::page::{Gallery, ReportPage};
+use crate::samples::samples;
+use crate::tables;
+
+/// Clusters described with classes and pictures.
+const N_CARDS: usize = 30;
+/// Classes listed per cluster.
+const N_CLASSES_LISTED: usize = 24;
+/// Pictures per cluster.
+const N_EXAMPLES: usize = 12;
+
+/// The document of a run; parts that the page lacks are left out.
+pub(crate) fn document(page: &ReportPage<'_>) -> Document {
+    let report = page.report;
+    let sections = vec![
+        results(report),
+        costs(report),
+        comparisons(report),
+        soft_targets(page),
+        clusters(page),
+        dustbins(report),
+        conditional(report),
+        out_of_scope(report),
+        coverage(report),
+        training(page),
+        next_steps(report),
+        making(page),
+    ];
+    Document {
+        kicker: "stillhouse report",
+        title: report.name.clone(),
+        facts: facts(report),
+        headline: headline(report),
+        supporting: supporting_sentences(report),
+        warnings: report.warnings.clone(),
+        sections: sections.into_iter().flatten().collect(),
+    }
+}
+
+fn facts(report: &Report) -> Vec<String> {
+    let dataset = &report.dataset;
+    let [n_train, n_valid, n_test] = [dataset.n_train, dataset.n_valid, dataset.n_test].map(integer);
+    vec![
+        dataset.name.clone(),
+        format!("{} classes", integer(dataset.n_classes)),
+        format!("{n_train} training, {n_valid} validation, {n_test} test examples"),
+        format!("seed {}", report.seed),
+        format!("{} of training", duration(report.total_train_seconds)),
+    ]
+}
+
+/// A section; none without parts.
+fn section(id: &'static str, link: &'static str, title: &str, lead: &str, parts: Vec<Part>) -> Option<Section> {
+    let section = Section { id, link, title: title.into(), lead: lead.into(), parts };
+    (!section.parts.is_empty()).then_some(section)
+}
+
+/// The tables that have rows.
+fn filled(tables: impl IntoIterator<Item = Table>) -> impl Iterator<Item = Part> {
+    tables.into_iter().filter(|table| table.rows().next().is_some()).map(Part::Table)
+}
+
+fn results(report: &Report) -> Option<Section> {
+    let caption = "Bold: best of its block. After the last epoch: validation accuracy. Verdicts at the 5\u{a0}% level, with the \
+                   difference in points.";
+    let figure = Part::Figures(vec![figures::accuracies(report)]);
+    let table = Part::Table(tables::results(report));
+    let parts = vec![figure, table, Part::Caption(caption.into())];
+    let parts = if report.main_models().is_empty() { Vec::new() } else { parts };
+    section("results", "Results", "Results", "On the test split, which nothing was chosen by.", parts)
+}
+
+fn costs(report: &Report) -> Option<Section> {
+    let figures = [figures::sizes(report), figures::portfolio(report)]
+        .into_iter()
+        .flatten()
+        .map(|figure| Part::Figures(vec![figure]));
+    let tables = filled([tables::costs(report), tables::portfolio(report), tables::specialist_costs(report)]);
+    section("costs", "Costs", "What it costs", "", figures.chain(tables).collect())
+}
+
+fn comparisons(report: &Report) -> Option<Section> {
+    let lead = "Two models on the same test examples. A verdict needs both: McNemar’s mid-p below 0.05, and a 95\u{a0}% \
+                interval (Tango’s score interval) without 0.";
+    let figure = (!report.comparisons.is_empty()).then(|| Part::Figures(vec![figures::comparisons(report)]));
+    let parts = figure.into_iter().chain(filled([tables::comparisons(report)])).collect();
+    section("comparisons", "Comparisons", "Comparisons", lead, parts)
+}
+
+fn soft_targets(page: &ReportPage<'_>) -> Option<Section> {
+    let lead = "Test examples and what the models believe of them, in %. A higher temperature brings out what the teacher \
+                thinks of the wrong classes. Bars are relative to the longest of their column; a class beyond the recorded \
+                ones has a dot.";
+    let samples = samples(&page.soft_target_samples);
+    let parts = vec![Part::Samples(samples), Part::Caption("Marked: the true class.".into())];
+    let parts = if page.soft_target_samples.is_empty() { Vec::new() } else { parts };
+    section("soft-targets", "Soft targets", "What a teacher knows beyond the label", lead, parts)
+}
+
+fn clusters(page: &ReportPage<'_>) -> Option<Section> {
+    let report = page.report;
+    let (shown, n_more) = truncated(&report.clusters, N_CARDS);
+    let gallery = |index| page.cluster_galleries.iter().find(|gallery| gallery.cluster_idx == index);
+    let cards = shown.iter().enumerate().map(|(index, cluster)| card(index, cluster, gallery(index)));
+    let more = (n_more > 0).then(|| Part::Caption(format!("and {n_more} more clusters, in report.json")));
+    let parts = [
+        Part::Pairs("bounds", bounds(report)),
+        Part::Figures(vec![figures::gains(report)]),
+        Part::Cards(cards.collect()),
+    ];
+    let parts = parts.into_iter().chain(more).chain(filled([tables::clusters(report)]));
+    let parts = if report.clusters.is_empty() { Vec::new() } else { parts.collect() };
+    section("clusters", "Clusters", "Clusters and their specialists", "", parts)
+}
+
+/// What could be won, known before any specialist was trained: a number and what it means.
+fn bounds(report: &Report) -> Vec<(String, String)> {
+    let nats = |entropy| format!("{}\u{a0}nats", fixed(entropy, 3));
+    let agreement = |agreement| fixed(agreement, 2);
+    let bounds = [
+        (
+            report.oracle_bound.map(whole_percent),
+            "of the generalist’s errors confuse two classes of one cluster: no specialist can correct the others",
+        ),
+        (
+            report.confusion_mass_inside.map(whole_percent),
+            "of the affinity between different classes lies inside clusters",
+        ),
+        (
+            report.cluster_stability.map(agreement),
+            "agreement of the clusters with those of another seed: 1 if they are the same, 0 as by chance",
+        ),
+        (report.soft_target_entropy.map(nats), "mean entropy of the merged targets at temperature 1; a label has 0"),
+    ];
+    bounds.into_iter().filter_map(|(value, meaning)| Some((value?, meaning.to_owned()))).collect()
+}
+
+fn card(index: usize, cluster: &ClusterReport, gallery: Option<&Gallery>) -> Card {
+    let (labels, n_more) = truncated(&cluster.classes, N_CLASSES_LISTED);
+    let (gain, examples) = (points(cluster.specialist_gain), gallery.map_or(&[][..], |gallery| &gallery.tiles));
+    let mut facts = format!(
+        "{} · {} validation examples · {} → {} % · oracle {}",
+        counted_classes(cluster),
+        integer(cluster.n_valid),
+        percent(cluster.generalist_conditional_top1),
+        percent(cluster.specialist_conditional_top1),
+        points(cluster.oracle_gain),
+    );
+    if let Some(effect) = cluster.left_out_effect {
+        facts += &format!(" · adds {} to the merge", points(effect));
+    }
+    if !cluster.is_heard {
+        facts += " · not merged";
+    }
+    Card {
+        title: format!("Cluster {index}"),
+        value: if cluster.helps { (gain, "beats") } else { (gain + ", does not help", "same") },
+        facts,
+        examples: examples.iter().take(N_EXAMPLES).map(Example::from).collect(),
+        labels: labels.to_vec(),
+        n_more,
+    }
+}
+
+fn dustbins(report: &Report) -> Option<Section> {
+    let lead = "A dustbin is a specialist’s output for every class that is not its own. On the validation split, in %.";
+    section("dustbins", "Dustbins", "Specialists in the merge", lead, filled([tables::dustbins(report)]).collect())
+}
+
+fn conditional(report: &Report) -> Option<Section> {
+    let lead = "Test top-1 in %. Conditional: examples of a specialist’s classes, predictions restricted to these, over all \
+                specialists (Hinton, Vinyals and Dean 2015, Table\u{a0}3).";
+    section("conditional", "Inside", "Inside the clusters", lead, filled([tables::conditional(report)]).collect())
+}
+
+fn out_of_scope(report: &Report) -> Option<Section> {
+    let lead = format!(
+        "Area under the ROC curve of the confidence, softened with the temperature T: {} test examples against {} of no \
+         class. 1 is perfect, 0.5 is chance.",
+        integer(report.dataset.n_test),
+        integer(report.out_of_scope.as_ref()?.n_examples)
+    );
+    section("out-of-scope", "No class", "Examples of no class", &lead, filled([tables::out_of_scope(report)]).collect())
+}
+
+fn coverage(report: &Report) -> Option<Section> {
+    let lead = "Test examples by how many specialists cover their true class: the merged ensemble against the generalist \
+                (Hinton, Vinyals and Dean 2015, Table\u{a0}4).";
+    section("coverage", "Coverage", "Gain by number of specialists", lead, filled([tables::coverage(report)]).collect())
+}
+
+fn training(page: &ReportPage<'_>) -> Option<Section> {
+    let panels = panels(&page.curves);
+    let parts = if panels.is_empty() { Vec::new() } else { vec![Part::Panels(panels)] };
+    section("training", "Training", "Training", "", parts)
+}
+
+fn next_steps(report: &Report) -> Option<Section> {
+    let steps = report.next_steps.clone();
+    section("next", "", "What to try next", "", if steps.is_empty() { Vec::new() } else { vec![Part::List(steps)] })
+}
+
+fn making(page: &ReportPage<'_>) -> Option<Section> {
+    let notes = page.report.notes.iter().cloned().map(Part::Text);
+    let mut parts: Vec<Part> = notes.chain([Part::Pairs("provenance", provenance(page))]).collect();
+    if !page.config_toml.is_empty() {
+        parts.push(Part::Source("Resolved config", page.config_toml.clone()));
+    }
+    section("making", "How it was made", "How it was made", "", parts)
+}
+
+/// The caller's pairs, then what the report itself knows of its making.
+fn provenance(page: &ReportPage<'_>) -> Vec<(String, String)> {
+    let report = page.report;
+    let own = [
+        ("data fingerprint".to_owned(), report.dataset.fingerprint.clone()),
+        ("seed".to_owned(), report.seed.to_string()),
+        ("training, all models".to_owned(), duration(report.total_train_seconds)),
+        ("wall clock".to_owned(), duration(report.wall_seconds)),
+    ];
+    let is_new = |name: &str| !page.provenance.iter().any(|(known, _)| known == name);
+    page.provenance.iter().cloned().chain(own.into_iter().filter(|(name, _)| is_new(name))).collect()
+}

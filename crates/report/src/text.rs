@@ -1,0 +1,45 @@
+//! Paragraphs of plain text.
+
+/// Columns of a terminal that nobody has widened.
+pub(crate) const TERMINAL_WIDTH: usize = 80;
+
+/// The text up to a number of characters.
+pub fn shortened(text: &str, n_characters: usize) -> String {
+    match text.char_indices().nth(n_characters) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Lines of at most `width` characters; the first begins with `first`, the others are indented as far.
+pub(crate) fn wrapped(first: &str, text: &str, width: usize) -> String {
+    let indent = " ".repeat(first.chars().count());
+    let mut lines = vec![first.to_owned()];
+    let mut is_fresh = true;
+    for word in text.split_whitespace() {
+        let line = lines.last().map_or(0, |line| line.chars().count());
+        if !is_fresh && line + 1 + word.chars().count() > width {
+            lines.push(indent.clone());
+            is_fresh = true;
+        }
+        if let Some(line) = lines.last_mut() {
+            if !is_fresh {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        is_fresh = false;
+    }
+    lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paragraphs_keep_their_width() {
+        let text = wrapped("  - ", "one two three four five six", 14);
+        assert_eq!(text, "  - one two\n    three four\n    five six\n");
+    }
+}
