@@ -121,6 +121,19 @@ impl DistillationConfig {
     pub fn validate(&self) -> Vec<Problem> {
         check_values(self)
     }
+
+    /// The temperature that softens the soft targets; none for a loss without one.
+    pub fn temperature(&self) -> Option<Temperature> {
+        match &self.loss {
+            DistillationLoss::SoftCrossEntropy(loss) => Some(loss.temperature),
+            DistillationLoss::LogitL2 => None,
+        }
+    }
+
+    /// Whether the loss reads every probability of a soft target, so that a student cannot learn from a sparse store.
+    pub fn needs_all_classes(&self) -> bool {
+        self.loss == DistillationLoss::LogitL2
+    }
 }
 
 /// Smallest teacher probability whose logarithm serves as a logit.

@@ -9,7 +9,6 @@ use stillhouse_data::DataConfig;
 use stillhouse_ensemble::{Calibration, HeldOutPredictions, Soften};
 use stillhouse_models::ModelConfig;
 use stillhouse_targets::LayoutConfig;
-use stillhouse_train::DistillationLoss;
 
 const NOTHING_TO_MERGE: &str = "missing; without specialists one generalist has nothing to be merged with";
 
@@ -155,8 +154,8 @@ impl ExperimentConfig {
             return Vec::new();
         }
         let mut problems = Vec::new();
-        if !matches!(self.student.distillation.loss, DistillationLoss::SoftCrossEntropy(_)) {
-            let text = "before_merge applies the temperature of the loss soft_cross_entropy, found another loss";
+        if self.student.distillation.temperature().is_none() {
+            let text = "before_merge applies the temperature of the student's loss, found a loss without one";
             problems.push(Problem::new("merge.soften", text));
         }
         if self.merge.calibration != Calibration::None {
@@ -169,8 +168,8 @@ impl ExperimentConfig {
     /// A sparse store for a loss that reads every probability.
     fn soft_targets_problem(&self) -> Option<Problem> {
         let is_sparse = matches!(self.soft_targets.layout, LayoutConfig::Sparse(_));
-        (is_sparse && self.student.needs_all_classes()).then(|| {
-            let text = "the loss logit_l2 needs every class, expected \"dense\" or \"auto\", found \"sparse\"";
+        (is_sparse && self.student.distillation.needs_all_classes()).then(|| {
+            let text = "the student's loss needs every class, expected \"dense\" or \"auto\", found \"sparse\"";
             Problem::new("soft_targets.layout.kind", text)
         })
     }

@@ -8,7 +8,7 @@ use stillhouse_data::{DataConfig, UnlabelledConfig};
 use stillhouse_ensemble::{ClusteringConfig, MergeConfig};
 use stillhouse_models::{ModelConfig, TextInput, TokenizerConfig};
 use stillhouse_targets::{Layout, SoftTargetsConfig};
-use stillhouse_train::{DistillationConfig, DistillationLoss, TrainingConfig};
+use stillhouse_train::{DistillationConfig, TrainingConfig};
 
 /// One experiment, from a dataset to a student.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -190,15 +190,7 @@ pub struct StudentConfig {
 impl StudentConfig {
     /// The temperature of its soft targets; 1 for a loss without one.
     pub fn temperature(&self) -> Temperature {
-        match &self.distillation.loss {
-            DistillationLoss::SoftCrossEntropy(loss) => loss.temperature,
-            DistillationLoss::LogitL2 => Temperature::ONE,
-        }
-    }
-
-    /// Whether its loss reads every probability of a soft target, so that it cannot learn from a sparse store.
-    pub(super) fn needs_all_classes(&self) -> bool {
-        self.distillation.loss == DistillationLoss::LogitL2
+        self.distillation.temperature().unwrap_or(Temperature::ONE)
     }
 }
 
@@ -289,7 +281,7 @@ impl ExperimentConfig {
     /// The layout of a store of `n_rows` rows of soft targets for the student.
     pub(crate) fn soft_targets_layout(&self, n_rows: usize, n_classes: usize) -> Layout {
         let student = &self.student;
-        self.soft_targets.layout(n_rows, n_classes, student.temperature(), student.needs_all_classes())
+        self.soft_targets.layout(n_rows, n_classes, student.temperature(), student.distillation.needs_all_classes())
     }
 
     /// The architectures that the config names, each with its key path; an inherited one is not repeated.

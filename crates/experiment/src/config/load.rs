@@ -257,7 +257,7 @@ mod tests {
     fn settings_that_contradict_each_other_are_named() {
         let logit = "student.distillation.loss={kind=\"logit_l2\"}";
         let refused: [(&[&str], &str); 4] = [
-            (&["soft_targets.layout.kind=sparse", logit], "soft_targets.layout.kind: the loss logit_l2 needs"),
+            (&["soft_targets.layout.kind=sparse", logit], "soft_targets.layout.kind: the student's loss needs"),
             (&["merge.soften=before_merge", logit], "merge.soften: before_merge applies"),
             (&["specialists.body=frozen", "specialists.init=scratch"], "specialists.body: a frozen body"),
             (
