@@ -122,11 +122,11 @@ fn bounds(report: &Report) -> Vec<(String, String)> {
     let bounds = [
         (
             report.oracle_bound.map(whole_percent),
-            "of the generalist’s errors confuse two classes of one cluster: no specialist can correct the others",
+            "share of the generalist’s errors between two classes of one cluster; no specialist can correct the others",
         ),
         (
             report.confusion_mass_inside.map(whole_percent),
-            "of the affinity between different classes lies inside clusters",
+            "share of the affinity between different classes that lies inside clusters",
         ),
         (
             report.cluster_stability.map(agreement),
