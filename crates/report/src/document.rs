@@ -49,6 +49,14 @@ pub(crate) struct Section {
     pub(crate) parts: Vec<Part>,
 }
 
+impl Section {
+    /// A section; none without parts.
+    pub(crate) fn of(id: &'static str, link: &'static str, title: &str, lead: &str, parts: Vec<Part>) -> Option<Self> {
+        let section = Self { id, link, title: title.into(), lead: lead.into(), parts };
+        (!section.parts.is_empty()).then_some(section)
+    }
+}
+
 /// Something in a section. Only the page shows figures and cards.
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", content = "value", rename_all = "snake_case")]
@@ -233,20 +241,14 @@ pub(crate) fn verdict_class(verdict: Verdict) -> &'static str {
 pub(crate) struct Field<'a, T> {
     column: Column,
     cell: Box<dyn Fn(&T) -> Cell + 'a>,
-    /// whether the highest or the lowest number of a block is its best
-    best: Option<Best>,
-}
-
-#[derive(Clone, Copy)]
-enum Best {
-    Highest,
-    Lowest,
+    /// the better of two numbers, where a block has a best one
+    better: Option<fn(f64, f64) -> f64>,
 }
 
 /// A column of cells.
 pub(crate) fn cells<'a, T>(title: impl Into<String>, cell: impl Fn(&T) -> Cell + 'a) -> Field<'a, T> {
     let column = Column { title: title.into(), is_text: true, outputs: &[Terminal, Markdown, Html] };
-    Field { column, cell: Box::new(cell), best: None }
+    Field { column, cell: Box::new(cell), better: None }
 }
 
 /// A column of texts.
@@ -260,19 +262,19 @@ pub(crate) fn numbers<'a, T>(
     format: impl Fn(f64) -> String + 'a,
     value: impl Fn(&T) -> Option<f64> + 'a,
 ) -> Field<'a, T> {
-    cells(title, move |item| Cell::number(value(item), &format)).to_the_right()
+    cells(title, move |item| Cell::number(value(item), &format)).right_aligned()
 }
 
 impl<T> Field<'_, T> {
     pub(crate) fn highest_is_best(self) -> Self {
-        Self { best: Some(Best::Highest), ..self }
+        Self { better: Some(f64::max), ..self }
     }
 
     pub(crate) fn lowest_is_best(self) -> Self {
-        Self { best: Some(Best::Lowest), ..self }
+        Self { better: Some(f64::min), ..self }
     }
 
-    pub(crate) fn to_the_right(mut self) -> Self {
+    pub(crate) fn right_aligned(mut self) -> Self {
         self.column.is_text = false;
         self
     }
@@ -283,16 +285,10 @@ impl<T> Field<'_, T> {
         self
     }
 
-    /// The position of the best cell of a column, where there are several to choose from.
-    fn best_of(&self, cells: &[Cell]) -> impl Fn(&Cell) -> bool + use<T> {
-        let best = self.best.filter(|_| cells.len() > 1);
+    /// The best number of a column, where there are several to choose from.
+    fn best_of(&self, cells: &[Cell]) -> Option<f64> {
         let values = cells.iter().filter_map(|cell| cell.value).filter(|value| value.is_finite());
-        let value = match best {
-            Some(Best::Highest) => values.reduce(f64::max),
-            Some(Best::Lowest) => values.reduce(f64::min),
-            None => None,
-        };
-        move |cell| value.is_some() && cell.value == value
+        self.better.filter(|_| cells.len() > 1).and_then(|better| values.reduce(better))
     }
 }
 
@@ -365,9 +361,9 @@ fn rows<T>(fields: &[Field<'_, T>], items: &[T]) -> Vec<Row> {
     let mut rows: Vec<Row> = items.iter().map(|_| Row { is_chosen: false, cells: Vec::new() }).collect();
     for field in fields {
         let cells: Vec<Cell> = items.iter().map(|item| (field.cell)(item)).collect();
-        let is_best = field.best_of(&cells);
+        let best = field.best_of(&cells);
         for (row, mut cell) in rows.iter_mut().zip(cells) {
-            if is_best(&cell) {
+            if best.is_some() && cell.value == best {
                 cell.class = "best".to_owned();
             }
             row.cells.push(cell);

@@ -128,7 +128,7 @@ pub(crate) fn scatter(height: f64, x_title: &'static str, points: Vec<Point>) ->
     let y = Scale::shares(points.iter().map(|point| point.y), 5);
     let mut plot = Plot::new(Axes { height, x, y, x_title, x_is_numbered: true });
     plot.labelled_points(points);
-    Figure::new(Chart::Plot(plot))
+    Figure::new(Chart::Plot(Box::new(plot)))
 }
 
 /// Conditional accuracy from generalist to specialist, the largest gain first.

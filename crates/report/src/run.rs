@@ -57,25 +57,19 @@ fn facts(report: &Report) -> Vec<String> {
     ]
 }
 
-/// A section; none without parts.
-fn section(id: &'static str, link: &'static str, title: &str, lead: &str, parts: Vec<Part>) -> Option<Section> {
-    let section = Section { id, link, title: title.into(), lead: lead.into(), parts };
-    (!section.parts.is_empty()).then_some(section)
-}
-
 /// The tables that have rows.
 fn filled(tables: impl IntoIterator<Item = Table>) -> impl Iterator<Item = Part> {
     tables.into_iter().filter(|table| table.rows().next().is_some()).map(Part::Table)
 }
 
 fn results(report: &Report) -> Option<Section> {
-    let caption = "Bold: best of its block. After the last epoch: validation accuracy. Verdicts at the 5\u{a0}% level, with the \
-                   difference in points.";
+    let caption = "Last epoch: validation accuracy after it. Verdicts at the 5\u{a0}% level, with the difference in points. Bold: \
+                   best of its block.";
     let figure = Part::Figures(vec![figures::accuracies(report)]);
     let table = Part::Table(tables::results(report));
     let parts = vec![figure, table, Part::Caption(caption.into())];
     let parts = if report.main_models().is_empty() { Vec::new() } else { parts };
-    section("results", "Results", "Results", "On the test split, which nothing was chosen by.", parts)
+    Section::of("results", "Results", "Results", "On the test split, which nothing was chosen by.", parts)
 }
 
 fn costs(report: &Report) -> Option<Section> {
@@ -84,7 +78,7 @@ fn costs(report: &Report) -> Option<Section> {
         .flatten()
         .map(|figure| Part::Figures(vec![figure]));
     let tables = filled([tables::costs(report), tables::portfolio(report), tables::specialist_costs(report)]);
-    section("costs", "Costs", "What it costs", "", figures.chain(tables).collect())
+    Section::of("costs", "Costs", "What it costs", "", figures.chain(tables).collect())
 }
 
 fn comparisons(report: &Report) -> Option<Section> {
@@ -92,7 +86,7 @@ fn comparisons(report: &Report) -> Option<Section> {
                 interval (Tango’s score interval) without 0.";
     let figure = (!report.comparisons.is_empty()).then(|| Part::Figures(vec![figures::comparisons(report)]));
     let parts = figure.into_iter().chain(filled([tables::comparisons(report)])).collect();
-    section("comparisons", "Comparisons", "Comparisons", lead, parts)
+    Section::of("comparisons", "Comparisons", "Comparisons", lead, parts)
 }
 
 fn soft_targets(page: &ReportPage<'_>) -> Option<Section> {
@@ -102,7 +96,7 @@ fn soft_targets(page: &ReportPage<'_>) -> Option<Section> {
     let samples = samples(&page.soft_target_samples);
     let parts = vec![Part::Samples(samples), Part::Caption("Marked: the true class.".into())];
     let parts = if page.soft_target_samples.is_empty() { Vec::new() } else { parts };
-    section("soft-targets", "Soft targets", "What a teacher knows beyond the label", lead, parts)
+    Section::of("soft-targets", "Soft targets", "What a teacher knows beyond the label", lead, parts)
 }
 
 fn clusters(page: &ReportPage<'_>) -> Option<Section> {
@@ -118,7 +112,7 @@ fn clusters(page: &ReportPage<'_>) -> Option<Section> {
     ];
     let parts = parts.into_iter().chain(more).chain(filled([tables::clusters(report)]));
     let parts = if report.clusters.is_empty() { Vec::new() } else { parts.collect() };
-    section("clusters", "Clusters", "Clusters and their specialists", "", parts)
+    Section::of("clusters", "Clusters", "Clusters and their specialists", "", parts)
 }
 
 /// What could be won, known before any specialist was trained: a number and what it means.
@@ -128,11 +122,11 @@ fn bounds(report: &Report) -> Vec<(String, String)> {
     let bounds = [
         (
             report.oracle_bound.map(whole_percent),
-            "of the generalist’s errors confuse two classes of one cluster: no specialist can correct the others",
+            "share of the generalist’s errors between two classes of one cluster; no specialist can correct the others",
         ),
         (
             report.confusion_mass_inside.map(whole_percent),
-            "of the affinity between different classes lies inside clusters",
+            "share of the affinity between different classes that lies inside clusters",
         ),
         (
             report.cluster_stability.map(agreement),
@@ -172,13 +166,13 @@ fn card(index: usize, cluster: &ClusterReport, gallery: Option<&Gallery>) -> Car
 
 fn dustbins(report: &Report) -> Option<Section> {
     let lead = "A dustbin is a specialist’s output for every class that is not its own. On the validation split, in %.";
-    section("dustbins", "Dustbins", "Specialists in the merge", lead, filled([tables::dustbins(report)]).collect())
+    Section::of("dustbins", "Dustbins", "Specialists in the merge", lead, filled([tables::dustbins(report)]).collect())
 }
 
 fn conditional(report: &Report) -> Option<Section> {
     let lead = "Test top-1 in %. Conditional: examples of a specialist’s classes, predictions restricted to these, over all \
                 specialists (Hinton, Vinyals and Dean 2015, Table\u{a0}3).";
-    section("conditional", "Inside", "Inside the clusters", lead, filled([tables::conditional(report)]).collect())
+    Section::of("conditional", "Inside", "Inside the clusters", lead, filled([tables::conditional(report)]).collect())
 }
 
 fn out_of_scope(report: &Report) -> Option<Section> {
@@ -188,24 +182,36 @@ fn out_of_scope(report: &Report) -> Option<Section> {
         integer(report.dataset.n_test),
         integer(report.out_of_scope.as_ref()?.n_examples)
     );
-    section("out-of-scope", "No class", "Examples of no class", &lead, filled([tables::out_of_scope(report)]).collect())
+    Section::of(
+        "out-of-scope",
+        "No class",
+        "Examples of no class",
+        &lead,
+        filled([tables::out_of_scope(report)]).collect(),
+    )
 }
 
 fn coverage(report: &Report) -> Option<Section> {
     let lead = "Test examples by how many specialists cover their true class: the merged ensemble against the generalist \
                 (Hinton, Vinyals and Dean 2015, Table\u{a0}4).";
-    section("coverage", "Coverage", "Gain by number of specialists", lead, filled([tables::coverage(report)]).collect())
+    Section::of(
+        "coverage",
+        "Coverage",
+        "Gain by number of specialists",
+        lead,
+        filled([tables::coverage(report)]).collect(),
+    )
 }
 
 fn training(page: &ReportPage<'_>) -> Option<Section> {
     let panels = panels(&page.curves);
     let parts = if panels.is_empty() { Vec::new() } else { vec![Part::Panels(panels)] };
-    section("training", "Training", "Training", "", parts)
+    Section::of("training", "Training", "Training", "", parts)
 }
 
 fn next_steps(report: &Report) -> Option<Section> {
     let steps = report.next_steps.clone();
-    section("next", "", "What to try next", "", if steps.is_empty() { Vec::new() } else { vec![Part::List(steps)] })
+    Section::of("next", "", "What to try next", "", if steps.is_empty() { Vec::new() } else { vec![Part::List(steps)] })
 }
 
 fn making(page: &ReportPage<'_>) -> Option<Section> {
@@ -214,7 +220,7 @@ fn making(page: &ReportPage<'_>) -> Option<Section> {
     if !page.config_toml.is_empty() {
         parts.push(Part::Source("Resolved config", page.config_toml.clone()));
     }
-    section("making", "How it was made", "How it was made", "", parts)
+    Section::of("making", "How it was made", "How it was made", "", parts)
 }
 
 /// The caller's pairs, then what the report itself knows of its making.

@@ -121,7 +121,7 @@ pub(crate) fn comparisons(report: &Report) -> Table {
         texts("Model", |comparison: &Comparison| title(&comparison.a)),
         texts("against", |comparison: &Comparison| title(&comparison.b)),
         numbers("Points", points, |comparison: &Comparison| Some(comparison.delta)),
-        texts("95\u{a0}% interval", |comparison: &Comparison| points_interval(comparison.ci95)).to_the_right(),
+        texts("95\u{a0}% interval", |comparison: &Comparison| points_interval(comparison.ci95)).right_aligned(),
         numbers("p", p_value, |comparison: &Comparison| Some(comparison.p_value)),
         cells("Verdict", |comparison: &Comparison| Cell::verdict(Some(comparison.verdict), None)),
     ];

@@ -3,6 +3,7 @@
 use super::contract::*;
 use super::fixture::{HOSTILE_LABEL, comparison, model, page, report};
 use super::page::*;
+use super::{PreviewClass, PreviewExample, preview_page};
 use super::{headline, html_page, markdown, supporting_sentences, terminal_summary, warnings};
 use crate::role::Role;
 
@@ -288,6 +289,40 @@ fn only_a_student_that_still_climbs_is_told_to_train_longer() {
     assert!(warnings(&quiet, &curve(|share| 0.5 * share))[0].contains("still improving"));
     assert!(warnings(&quiet, &curve(|share| 0.6 * (1.0 - (-9.0 * share).exp()))).is_empty());
     assert!(warnings(&quiet, &[Curve { model: Role::Student.name(), epochs: vec![] }]).is_empty());
+}
+
+#[test]
+fn the_best_of_a_block_is_marked_where_there_is_a_choice() {
+    let best = |report: &Report| html_page(&page(report)).matches("class=\"best\"").count();
+    let two_blocks = report();
+    assert_eq!(best(&two_blocks), 2 * 4);
+    let lonely = Report { models: vec![model(Role::Generalist, 0.5, 10, 1.0)], ..report() };
+    assert_eq!(best(&lonely), 0);
+}
+
+#[test]
+fn outputs_show_their_own_columns() {
+    let report = report();
+    let (html, text, terminal) = (html_page(&page(&report)), markdown(&report), terminal_summary(&report));
+    for (column, shown) in [("Params", [true, true, true]), ("… last epoch", [true, false, false])] {
+        assert_eq!([&html, &text, &terminal].map(|output| output.contains(column)), shown, "{column}");
+    }
+    assert!(html.contains("The specialists, one by one") && !text.contains("Specialist 7"));
+}
+
+#[test]
+fn a_preview_shows_pictures_and_texts() {
+    let png = page(&report()).cluster_galleries[0].tiles[0].png.clone();
+    let pictures = vec![PreviewExample { png, ..PreviewExample::default() }];
+    let texts = vec![PreviewExample { text: Some("one <b>".into()), views: vec!["two".into()], png: None }];
+    let class = |label: &str, examples| PreviewClass { label: label.into(), examples };
+    let classes = [class("cat", pictures), class(HOSTILE_LABEL, texts), class("none", vec![])];
+    let html = preview_page("Preview of pets".into(), "3 classes".into(), &classes, 2);
+    assert_self_contained(&html);
+    assert_closed(&html);
+    for part in ["data:image/png", "<q>one &lt;b&gt;</q>", ">two</q>", "no training example", "and 2 more classes"] {
+        assert!(html.contains(part), "{part}");
+    }
 }
 
 #[test]

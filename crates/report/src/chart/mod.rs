@@ -43,7 +43,7 @@ impl Figure {
 #[serde(tag = "kind", content = "value", rename_all = "snake_case")]
 pub(crate) enum Chart {
     Rows(rows::RowChart),
-    Plot(plot::Plot),
+    Plot(Box<plot::Plot>),
 }
 
 /// A line and a number on an axis.

@@ -105,7 +105,7 @@ impl Plot {
             height: axes.height,
             bottom: BOTTOMS[room],
             x_ticks,
-            y_ticks: axes.y.ticks(|tick| axes.pixel(tick)),
+            y_ticks: axes.y.ticks(|tick| rounded(axes.pixel(tick))),
             x_title: axes.x_title,
             curves: Vec::new(),
             intervals: Vec::new(),
@@ -132,7 +132,8 @@ impl Plot {
     pub(crate) fn point_with_interval(&mut self, point: Point, shift: f64, [low, high]: [f64; 2]) {
         let x = rounded(self.axes.x.percent(point.x) + 100.0 * shift);
         if low.is_finite() && high.is_finite() && low < high {
-            self.intervals.push((x, self.axes.pixel(low), self.axes.pixel(high), point.class.clone()));
+            let [low, high] = [low, high].map(|end| rounded(self.axes.pixel(end)));
+            self.intervals.push((x, low, high, point.class.clone()));
         }
         if point.y.is_finite() {
             let label_y = self.axes.pixel(point.y);
@@ -153,14 +154,14 @@ impl Plot {
     fn placed(&self, point: Point, label_y: f64) -> PlacedMark {
         let Point { x, y, mark, class, label, tooltip } = point;
         let x = rounded(self.axes.x.percent(x));
-        let (y, label_is_left) = (self.axes.pixel(y), x > LABEL_TURNS_AT);
+        let (y, label_y, label_is_left) = (rounded(self.axes.pixel(y)), rounded(label_y), x > LABEL_TURNS_AT);
         PlacedMark { x, y, radius: 5, mark, class, tooltip, label, label_y, label_is_left }
     }
 }
 
 impl Axes {
     fn pixel(&self, value: f64) -> f64 {
-        rounded((1.0 - self.y.position(value)) * self.height)
+        (1.0 - self.y.position(value)) * self.height
     }
 
     /// Labels stand at their points' height unless another is in the way; then as near to it as there is room.

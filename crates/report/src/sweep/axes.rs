@@ -48,24 +48,24 @@ pub(super) fn along_axis(key: &str, settings: &Settings) -> Option<Figure> {
     let subject = settings.subject.title();
     let name = |curve: &AxisCurve<'_>| Some(settings.written(&curve.rest, " = ")).filter(|name| !name.is_empty());
     let mut series: Vec<Series> = Vec::new();
+    series.extend(shown.iter().enumerate().map(|(index, curve)| {
+        let name = name(curve).unwrap_or_else(|| subject.clone().into_owned());
+        (curve.summaries(|setting| setting.test), name, format!("c{index}"))
+    }));
     // with one curve there is room for what it is compared with
     if let [curve] = shown
         && curve.points.iter().all(|(_, setting)| setting.twin.is_some())
     {
         series.push((curve.summaries(|setting| setting.twin), TWIN.title().into_owned(), TWIN.colour().to_owned()));
     }
-    series.extend(shown.iter().enumerate().map(|(index, curve)| {
-        let name = name(curve).unwrap_or_else(|| subject.clone().into_owned());
-        (curve.summaries(|setting| setting.test), name, format!("c{index}"))
-    }));
-    let legend = series.iter().rev().map(|(_, name, class)| (Mark::Dot.classes(class), name.clone()));
+    let legend = series.iter().map(|(_, name, class)| (Mark::Dot.classes(class), name.clone()));
     let more = format!("and {n_more} more combinations of the other axes with lower validation accuracy, in the table");
     Some(Figure {
         caption: format!("Test top-1 in % along {key}"),
         label: format!("test top-1 of {} along {key}", settings.subject.name()),
         legend: if series.len() > 1 { legend.collect() } else { Vec::new() },
         note: if n_more > 0 { more } else { String::new() },
-        ..Figure::new(Chart::Plot(plot(&series, x)))
+        ..Figure::new(Chart::Plot(Box::new(plot(&series, x))))
     })
 }
 

@@ -64,39 +64,21 @@ fn document(name: &str, cells: &[SweepCell]) -> Document {
         format!("{} of {n_cells} failed; what they would have shown is missing here.", failures.len())
     });
     let axes: Vec<_> = settings.keys.iter().filter_map(|key| along_axis(key, &settings)).collect();
-    let compute = figures::compute(cells, &settings).map(|figure| Part::Figures(vec![figure]));
-    let overview = [Part::Figures(vec![figures::settings(&settings)])].into_iter().chain(compute);
+    let compute = figures::compute(cells, &settings);
+    let figures =
+        std::iter::once(figures::settings(&settings)).chain(compute).map(|figure| Part::Figures(vec![figure]));
+    let overview = figures.chain([Part::Table(tables::settings(&settings))]);
     let lead = format!(
         "{}. Cells that differ only in the seed are one setting: means, with Student’s t interval where there are several \
          seeds. The best is chosen by validation; the test column shows what that choice is worth.",
         settings.subject.title()
     );
+    let axes = if axes.is_empty() { Vec::new() } else { vec![Part::Figures(axes)] };
+    let failed = if failures.is_empty() { Vec::new() } else { vec![Part::Pairs("provenance failures", failures)] };
     let sections = [
-        Section {
-            id: "settings",
-            link: "Settings",
-            title: "Settings".into(),
-            lead,
-            parts: if cells.is_empty() {
-                Vec::new()
-            } else {
-                overview.chain([Part::Table(tables::settings(&settings))]).collect()
-            },
-        },
-        Section {
-            id: "axes",
-            link: "Along the axes",
-            title: "Along the axes".into(),
-            parts: if axes.is_empty() { Vec::new() } else { vec![Part::Figures(axes)] },
-            ..Section::default()
-        },
-        Section {
-            id: "failed",
-            link: "Failed cells",
-            title: "Failed cells".into(),
-            parts: if failures.is_empty() { Vec::new() } else { vec![Part::Pairs("provenance failures", failures)] },
-            ..Section::default()
-        },
+        Section::of("settings", "Settings", "Settings", &lead, overview.filter(|_| !cells.is_empty()).collect()),
+        Section::of("axes", "Along the axes", "Along the axes", "", axes),
+        Section::of("failed", "Failed cells", "Failed cells", "", failed),
     ];
     Document {
         kicker: "stillhouse sweep",
@@ -104,7 +86,7 @@ fn document(name: &str, cells: &[SweepCell]) -> Document {
         facts: vec![counted(settings.settings.len(), "setting"), counted(cells.len(), "run")],
         headline: headline(&settings),
         warnings: warning.into_iter().collect(),
-        sections: sections.into_iter().filter(|section| !section.parts.is_empty()).collect(),
+        sections: sections.into_iter().flatten().collect(),
         ..Document::default()
     }
 }

@@ -3,7 +3,7 @@
 use super::settings::{Setting, Settings};
 use super::{SweepCell, axis_keys, plain_value, short_key};
 use crate::contract::{ModelReport, Report};
-use crate::document::{Cell, Field, Html, Markdown, Table, cells, numbers, texts};
+use crate::document::{Cell, Field, Html, Markdown, Table, Terminal, cells, numbers, texts};
 use crate::format::{DASH, percent, points, whole_percent};
 use crate::role::rank;
 use crate::statistics::SeedSummary;
@@ -30,7 +30,7 @@ pub(super) fn settings(settings: &Settings) -> Table {
     let kept = |setting: &Setting| setting.gain_kept.map(|kept| kept.mean);
     let mut fields: Vec<Field<'_, Setting>> = settings.keys.iter().map(key).collect();
     fields.extend([
-        cells("Seeds", seeds).to_the_right().only_in(&[Markdown, Html]),
+        cells("Seeds", seeds).right_aligned().only_in(&[Markdown, Html]),
         summaries("Valid. %", |setting| setting.valid).only_in(&[Markdown, Html]),
         summaries("Test %", |setting| setting.test),
         summaries("Hard labels %", |setting| setting.twin).only_in(&[Html]),
@@ -38,9 +38,10 @@ pub(super) fn settings(settings: &Settings) -> Table {
         numbers("Gain", points, gain),
         numbers("Kept", whole_percent, kept).only_in(&[Markdown, Html]),
         cells("Verdict", |setting: &Setting| Cell::verdict(setting.gain.and_then(|(_, verdict)| verdict), None)),
-        texts("", |setting: &Setting| if setting.is_best { "best".into() } else { String::new() }),
+        texts("", |setting: &Setting| if setting.is_best { "best".into() } else { String::new() })
+            .only_in(&[Terminal, Markdown]),
     ]);
-    let note = "Best: by validation. ± half of the 95\u{a0}% interval of the mean. Gain: points over hard labels at the same \
+    let note = "Marked: best by validation. ± half of the 95\u{a0}% interval of the mean. Gain: points over hard labels at the same \
                 seed; the verdict is a paired t test over seeds, or, for one seed, McNemar’s on the test examples. Kept: share \
                 of the ensemble’s gain over hard labels that the student keeps.";
     let mut table = Table::new("Settings", fields, &settings.settings).with_note(note);
@@ -55,7 +56,7 @@ fn summaries<'a>(title: &str, summary: fn(&Setting) -> Option<SeedSummary>) -> F
         value: summary(setting).map(|summary| summary.mean),
         ..Cell::text(summary_text(summary(setting)))
     };
-    cells(title, cell).to_the_right()
+    cells(title, cell).right_aligned()
 }
 
 /// `60.42`, with its interval where there are several seeds.
