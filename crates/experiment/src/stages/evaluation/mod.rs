@@ -1,49 +1,38 @@
 //! Evaluates every model on every test example, once. Only this stage opens the test split.
 
 mod cost_curve;
+mod models;
 mod out_of_scope;
+mod remarks;
 mod samples;
 mod scores;
+mod specialists;
 
+use self::models::curve;
 use self::out_of_scope::{Confidences, confidences};
+use self::remarks::unmet_merges;
 use self::samples::{cluster_galleries, soft_target_samples};
-use self::scores::{ModelScores, SplitScores, Wants, members};
-use crate::config::{SpecialistHead, SpecialistsConfig};
-use crate::error::{ExperimentError, Result};
+pub(crate) use self::scores::Models;
+use self::scores::{AllScores, Evaluation, ModelScores, SplitScores, TestScores, Wants, members, of_role};
+use crate::config::SpecialistHead;
+use crate::error::Result;
 use crate::files::{read_json, write_json};
-use crate::networks::artifacts::{Clustered, Specialist, SpecialistCheck, StoredTargets, Trained};
-use crate::networks::ensemble::Ensemble;
-use crate::networks::member::Member;
+use crate::networks::artifacts::StoredTargets;
 use crate::networks::predictions::visit_predictions;
 use crate::networks::teacher::{Complete, Teacher};
 use crate::networks::teachers::Teachers;
 use crate::planning::Work;
-use crate::report::counted;
-use crate::report::{
-    ClusterReport, ConditionalReport, CoverageRow, Curve, DatasetReport, DustbinReport, EpochPoint, FORMAT_VERSION,
-    Gallery, ModelReport, OutOfScopeReport, OutOfScopeRow, PortfolioPoint, Report, SoftTargetSample, TrainingLength,
-};
-use crate::role::{Role, Section};
+use crate::report::{Curve, DatasetReport, FORMAT_VERSION, Gallery, Report, SoftTargetSample};
+use crate::role::Role;
 use crate::session::Session;
 use crate::stage::Stage;
-use crate::stages::student::Students;
 use crate::statistics::{compare, gain_kept};
 use crate::store::run_stage;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use std::time::Instant;
-use stillhouse_core::{ClassClustering, ClassSubset, Temperature};
-use stillhouse_data::{SealedTest, Split};
-use stillhouse_ensemble::{Calibration, TeacherWeights, coverage_table};
+use stillhouse_data::SealedTest;
 use stillhouse_targets::SoftTargets;
-use stillhouse_train::{Metrics, PredictionRecord, Sampler, TrainingConfig, agreement, metrics_of};
-
-/// Everything that was trained.
-pub(crate) struct Models<'a> {
-    pub teachers: &'a Teachers,
-    pub ensemble: &'a Ensemble<'a>,
-    pub students: &'a Students,
-}
+use stillhouse_train::{PredictionRecord, agreement, metrics_of};
 
 /// What the evaluation measured and what the page shows of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -92,62 +81,6 @@ pub(crate) fn evaluate(
         write_json(&folder.join(EVALUATION), &evaluated)
     };
     run_stage(session.context, &stage, || unreachable!("no plan"), produce, load)
-}
-
-impl<'a> Models<'a> {
-    fn all_trained(&self) -> Vec<&'a Trained> {
-        let Teachers { generalists, specialists, ensemble_members, .. } = self.teachers;
-        let specialists = specialists.specialists.iter().map(|specialist| &specialist.trained);
-        let students = std::iter::once(&self.students.student).chain(&self.students.twins);
-        generalists.iter().chain(specialists).chain(students).chain(ensemble_members).collect()
-    }
-
-    /// All models that predict every class.
-    fn complete(&self, session: &'a Session<'_>) -> Vec<(Role, Teacher<'a>)> {
-        let student = |trained: &'a Trained| (trained.role, Teacher::Single(Member::Network(trained)));
-        let mut complete = vec![
-            (Role::Generalist, Teacher::Single(self.teachers.generalist(session))),
-            (Role::MergedEnsemble, Teacher::Merged(self.ensemble)),
-            student(&self.students.student),
-        ];
-        complete.extend(self.students.twins.iter().map(student));
-        complete.extend(self.teachers.plain_ensemble().map(|teacher| (Role::PlainEnsemble, teacher)));
-        complete
-    }
-}
-
-struct Evaluation<'a> {
-    session: &'a Session<'a>,
-    models: &'a Models<'a>,
-    clustered: Option<&'a Clustered>,
-    test: &'a Split,
-    /// Out-of-scope examples.
-    out_of_scope: Option<&'a Split>,
-}
-
-/// Scores of one model on the test split.
-struct TestScores {
-    role: Role,
-    records: Vec<PredictionRecord>,
-    correct: Vec<bool>,
-    /// On the examples of each specialist's classes, with the prediction restricted to them; none without examples.
-    conditional_top1: Vec<Option<f64>>,
-    out_of_scope: Option<OutOfScopeRow>,
-    report: ModelReport,
-}
-
-/// Scores of all models on the test split.
-struct AllScores {
-    /// In the order of the complete models.
-    on_test: Vec<TestScores>,
-    /// Of each specialist, on the test and on the validation examples of its own classes.
-    own: Vec<[Metrics; 2]>,
-    /// What the merge loses in top-1 without each specialist that is merged, and the examples that this was measured on.
-    leave_one_out: Vec<f64>,
-    n_left_out: usize,
-    cost_curve: Vec<PortfolioPoint>,
-    /// Test examples whose merge did not meet its solver's tolerance.
-    n_unmet: usize,
 }
 
 impl Evaluation<'_> {
@@ -210,73 +143,6 @@ impl Evaluation<'_> {
         Ok(Evaluated { report, curves, cluster_galleries, soft_target_samples: samples })
     }
 
-    /// Epochs and optimizer steps of each role in the config; of the specialists, those of the smallest.
-    fn training_lengths(&self) -> Vec<TrainingLength> {
-        let config = self.session.config;
-        let length = |section, training: &TrainingConfig, n_rows| TrainingLength {
-            section,
-            n_epochs: training.n_epochs as u64,
-            n_steps: (training.n_epochs * training.steps_per_epoch(n_rows)) as u64,
-        };
-        let n_train = self.session.data.train.len();
-        let n_student = self.session.data.transfer.as_ref().map_or(n_train, |transfer| transfer.split.len());
-        let generalist = config.generalist.as_ref().map(|c| length(Section::Generalist, &c.training, n_train));
-        let epoch_len =
-            |subset: &ClassSubset| Sampler::half_and_half(&self.session.data.train, subset).epoch_len(n_train);
-        let smallest = self.models.teachers.specialists.specialists.iter().map(|s| epoch_len(&s.subset)).min();
-        let specialists = config
-            .specialists
-            .as_ref()
-            .zip(smallest)
-            .map(|(c, n_rows)| length(Section::Specialists, &c.training, n_rows));
-        let student = length(Section::Student, &config.student.training, n_student);
-        [generalist, specialists, Some(student)].into_iter().flatten().collect()
-    }
-
-    /// A sentence for each specialist that is missing, since its clusters' numbers are missing too.
-    fn failed_specialists(&self) -> Vec<String> {
-        let is_there = |cluster_idx: &usize| {
-            self.models.teachers.specialists.specialists.iter().any(|s| s.cluster_idx == *cluster_idx)
-        };
-        let n_clusters = self.clustered.map_or(0, |clustered| clustered.clustering.clusters().len());
-        let failed = (0..n_clusters).filter(|cluster_idx| !is_there(cluster_idx));
-        failed.map(|idx| format!("Specialist {idx} failed and is left out of everything below.")).collect()
-    }
-
-    /// A fit of the merge that found no best value.
-    fn extreme_fit(&self) -> Option<String> {
-        let is_fitted = self.session.config.merge.calibration == Calibration::Temperature
-            || self.session.config.merge.weights == TeacherWeights::Fitted {};
-        (is_fitted && self.models.teachers.specialists.fitted.is_extreme()).then(|| {
-            "A temperature or weight of the merge was fitted to the end of its range: the validation split is too small \
-             or too easy to tell."
-                .to_owned()
-        })
-    }
-
-    /// What the numbers of teachers from elsewhere leave out.
-    fn notes(&self) -> Vec<String> {
-        let names: Vec<&str> = self.session.external.iter().map(|external| external.name.as_str()).collect();
-        let text = format!(
-            "Size, training cost and latency of external teachers are not known and are counted as nothing: {}.",
-            names.join(", ")
-        );
-        let of_external = (!names.is_empty()).then_some(text);
-        let of_transfer = self.session.data.transfer.as_ref().map(|transfer| {
-            format!(
-                "Students on soft targets also saw {} texts without labels, in as many more steps; the twin on hard labels \
-                 cannot, so that its distance is not that of the targets alone.",
-                transfer.n_unlabelled
-            )
-        });
-        let temperature = self.models.teachers.specialists.fitted.temperature;
-        let of_calibration = (temperature != Temperature::ONE).then(|| {
-            format!("The merged logits are divided by {:.3}, fitted on the validation split.", temperature.get())
-        });
-        let warnings = self.session.context.warnings();
-        of_external.into_iter().chain(of_transfer).chain(of_calibration).chain(warnings).collect()
-    }
-
     /// Scores of all models on the test and the validation split; every network predicts each example once.
     fn predict_all(&self, complete: &Complete<'_>) -> Result<AllScores> {
         let (session, models) = (self.session, self.models);
@@ -324,149 +190,7 @@ impl Evaluation<'_> {
         };
         complete.iter().zip(on_test).enumerate().map(of_model).collect()
     }
-
-    /// The report of a model that predicts every class, but its agreement with the others.
-    fn report_of(&self, role: Role, teacher: &Teacher<'_>, on_test: &Metrics, valid_top1: f64) -> Result<ModelReport> {
-        let members = teacher.members();
-        let networks: Vec<&Trained> = members.iter().filter_map(Member::network).collect();
-        let is_measurable = networks.len() == members.len();
-        let latency_ms = if is_measurable { Some(self.latency_ms(teacher)?) } else { None };
-        let report = ModelReport {
-            latency_ms_p50: latency_ms.map(|[p50, _]| p50),
-            latency_ms_p95: latency_ms.map(|[_, p95]| p95),
-            ..model_report(role, &networks, on_test, valid_top1)
-        };
-        // the merged ensemble would not be there without its clusters
-        let of_clusters =
-            self.clustered.filter(|_| role == Role::MergedEnsemble).map_or(0.0, |clustered| clustered.train_flops);
-        Ok(ModelReport { train_flops: report.train_flops + of_clusters, ..report })
-    }
-
-    /// Median and 95th percentile of the milliseconds of one example, after warm-up, in this thread pool.
-    fn latency_ms(&self, teacher: &Teacher<'_>) -> Result<[f64; 2]> {
-        let one = self.session.data.valid.select(&[0]);
-        let mut times_ms = Vec::with_capacity(N_LATENCY_RUNS);
-        for run in 0..N_LATENCY_WARMUPS + N_LATENCY_RUNS {
-            let start = Instant::now();
-            teacher.predict(self.session, &one)?;
-            if run >= N_LATENCY_WARMUPS {
-                times_ms.push(start.elapsed().as_secs_f64() * 1e3);
-            }
-        }
-        times_ms.sort_by(f64::total_cmp);
-        Ok([50, 95].map(|percent| times_ms[N_LATENCY_RUNS * percent / 100]))
-    }
-
-    /// What each specialist is worth on its own classes, predictions restricted to them.
-    fn clusters(
-        &self,
-        on_test: &[TestScores],
-        own: &[[Metrics; 2]],
-        (leave_one_out, n_left_out): (&[f64], usize),
-    ) -> (Vec<ClusterReport>, Vec<ModelReport>) {
-        let generalist = of_role(on_test, Role::Generalist);
-        let checked = &self.models.teachers.specialists;
-        let diagnoses = self.clustered.map_or(&[][..], |clustered| &clustered.diagnosis.clusters);
-        let report = |(idx, specialist): (usize, &Specialist)| {
-            let [own, on_valid] = &own[idx];
-            let generalist_top1 = generalist.conditional_top1[idx].unwrap_or(0.0);
-            let merged_as = checked.kept.iter().position(|kept| *kept == idx);
-            let cluster = ClusterReport {
-                classes: specialist
-                    .subset
-                    .members()
-                    .iter()
-                    .map(|class| self.session.data.labels[class.index()].clone())
-                    .collect(),
-                oracle_gain: diagnoses[specialist.cluster_idx].oracle_gain,
-                generalist_conditional_top1: generalist_top1,
-                specialist_conditional_top1: own.top1,
-                specialist_gain: own.top1 - generalist_top1,
-                n_valid: checked.checks[idx].n_own as u64,
-                helps: own.top1 > generalist_top1,
-                is_heard: merged_as.is_some(),
-                left_out_effect: merged_as.map(|position| leave_one_out[position]),
-                n_left_out: n_left_out as u64,
-            };
-            (cluster, model_report(specialist.trained.role, &[&specialist.trained], own, on_valid.top1))
-        };
-        checked.specialists.iter().enumerate().map(report).unzip()
-    }
-
-    /// The paper's Table 3; none without specialists that have test examples.
-    fn conditional_table(&self, on_test: &[TestScores], clusters: &[ClusterReport]) -> Option<ConditionalReport> {
-        let (generalist, ensemble) = (of_role(on_test, Role::Generalist), of_role(on_test, Role::MergedEnsemble));
-        let (mut n_examples, mut by_generalist, mut by_ensemble) = (0, 0.0, 0.0);
-        let specialists = self.models.teachers.specialists.specialists.iter().zip(clusters);
-        for ((specialist, cluster), by_merge) in specialists.zip(&ensemble.conditional_top1) {
-            let subset = &specialist.subset;
-            let n_own = self.test.labels().iter().filter(|class| subset.contains(**class)).count();
-            n_examples += n_own;
-            by_generalist += n_own as f64 * cluster.generalist_conditional_top1;
-            by_ensemble += n_own as f64 * by_merge.unwrap_or(0.0);
-        }
-        (n_examples > 0).then(|| ConditionalReport {
-            n_examples: n_examples as u64,
-            generalist_conditional_top1: by_generalist / n_examples as f64,
-            ensemble_conditional_top1: by_ensemble / n_examples as f64,
-            generalist_top1: generalist.report.top1,
-            ensemble_top1: ensemble.report.top1,
-        })
-    }
-
-    fn out_of_scope_table(&self, on_test: &[TestScores]) -> Option<OutOfScopeReport> {
-        Some(OutOfScopeReport {
-            n_examples: self.out_of_scope?.len() as u64,
-            temperatures: out_of_scope::TEMPERATURES.to_vec(),
-            rows: on_test.iter().filter_map(|model| model.out_of_scope.clone()).collect(),
-        })
-    }
-
-    /// Each specialist's dustbin on the validation split.
-    fn dustbins(&self) -> Vec<Option<DustbinReport>> {
-        let config = self.session.config.specialists.as_ref();
-        let uses_refit = config.is_some_and(SpecialistsConfig::refits_dustbins);
-        let report = |check: &SpecialistCheck| {
-            check.dustbin.map(|dustbin| DustbinReport {
-                observed: dustbin.counted.observed,
-                uncorrected: dustbin.uncorrected.predicted,
-                uncorrected_ece: dustbin.uncorrected.ece,
-                counted: dustbin.counted.predicted,
-                counted_ece: dustbin.counted.ece,
-                refit: dustbin.refit.predicted,
-                refit_ece: dustbin.refit.ece,
-                refit_shift: dustbin.refit_shift,
-                uses_refit,
-            })
-        };
-        self.models.teachers.specialists.checks.iter().map(report).collect()
-    }
-
-    /// The paper's Table 4: by the number of specialists that cover the true class.
-    fn coverage(&self, on_test: &[TestScores]) -> Result<Vec<CoverageRow>> {
-        let trained: Vec<_> =
-            self.models.teachers.specialists.specialists.iter().map(|specialist| specialist.subset.clone()).collect();
-        if trained.is_empty() {
-            return Ok(Vec::new());
-        }
-        let trained = ClassClustering::new(trained).map_err(|error| ExperimentError::Failed(error.into()))?;
-        let (generalist, ensemble) = (of_role(on_test, Role::Generalist), of_role(on_test, Role::MergedEnsemble));
-        Ok(coverage_table(self.test.labels(), &generalist.correct, &ensemble.correct, &trained)
-            .into_iter()
-            .map(|row| CoverageRow {
-                covering: row.covering as u64,
-                n_examples: row.n_examples as u64,
-                delta_correct: row.delta_correct,
-                relative_gain: row.relative_gain,
-            })
-            .collect())
-    }
 }
-
-/// Runs before the clock counts: caches fill, buffers grow.
-const N_LATENCY_WARMUPS: usize = 10;
-const N_LATENCY_RUNS: usize = 50;
-const BYTES_PER_PARAMETER: u64 = 4;
 
 /// Pairs of models whose difference is tested.
 const COMPARED: [(Role, Role); 11] = [
@@ -483,56 +207,8 @@ const COMPARED: [(Role, Role); 11] = [
     (Role::TwinOnPlainEnsemble, Role::TwinOnLabels),
 ];
 
-/// A sentence on merges that are not exact.
-fn unmet_merges(n_unmet: usize) -> Option<String> {
-    let text = "The solver of the merge did not meet its tolerance on";
-    (n_unmet > 0).then(|| format!("{text} {}.", counted(n_unmet, "test example")))
-}
-
 fn comparisons(on_test: &[TestScores]) -> Vec<crate::statistics::Comparison> {
     let find = |role: Role| on_test.iter().find(|model| model.role == role);
     let pairs = COMPARED.iter().filter_map(|(a, b)| Some((find(*a)?, find(*b)?)));
     pairs.map(|(a, b)| compare(&a.role.name(), &a.correct, &b.role.name(), &b.correct)).collect()
-}
-
-fn of_role(on_test: &[TestScores], role: Role) -> &TestScores {
-    on_test
-        .iter()
-        .find(|model| model.role == role)
-        .expect("generalist, ensemble, student and hard twin are always there")
-}
-
-fn model_report(role: Role, members: &[&Trained], metrics: &Metrics, valid_top1: f64) -> ModelReport {
-    let n_parameters: u64 = members.iter().map(|trained| trained.model.n_parameters() as u64).sum();
-    let only = (members.len() == 1).then(|| &members[0].fit);
-    ModelReport {
-        name: role.name(),
-        n_parameters,
-        bytes: n_parameters * BYTES_PER_PARAMETER,
-        top1: metrics.top1,
-        top5: metrics.top5,
-        nll: metrics.nll,
-        ece: metrics.ece,
-        valid_top1,
-        train_seconds: members.iter().map(|trained| trained.fit.train_seconds).sum(),
-        train_flops: members.iter().map(|trained| trained.fit.train_flops).sum(),
-        latency_ms_p50: None,
-        latency_ms_p95: None,
-        role: role.group(),
-        agreement: None,
-        last_epoch_valid_top1: only.and_then(|fit| fit.history.epochs.last()?.valid_top1),
-        best_epoch: only.and_then(|fit| fit.history.best_epoch).map(|epoch| epoch as u64),
-        n_epochs: only.map(|fit| fit.history.epochs.len() as u64),
-    }
-}
-
-fn curve(trained: &Trained) -> Curve {
-    let point = |record: &stillhouse_train::EpochRecord| EpochPoint {
-        epoch: record.epoch as u64,
-        train_loss: record.train_loss,
-        valid_loss: record.valid_loss,
-        valid_top1: record.valid_top1,
-        learning_rate: record.learning_rate,
-    };
-    Curve { model: trained.stage.name().to_owned(), epochs: trained.fit.history.epochs.iter().map(point).collect() }
 }

@@ -6,15 +6,21 @@ use super::cost_curve::CostCurve;
 use super::out_of_scope::Confidences;
 use crate::error::Result;
 use crate::networks::artifacts::Specialist;
+use crate::networks::artifacts::{Clustered, Trained};
+use crate::networks::ensemble::Ensemble;
 use crate::networks::member::Member;
 use crate::networks::predictions::{Predictions, distinct};
-use crate::networks::teacher::Complete;
+use crate::networks::teacher::{Complete, Teacher};
 use crate::networks::teachers::Teachers;
+use crate::report::{ModelReport, OutOfScopeRow, PortfolioPoint};
+use crate::role::Role;
 use crate::session::Session;
+use crate::stages::student::Students;
 use std::ops::Range;
 use stillhouse_core::ClassId;
 use stillhouse_data::Split;
 use stillhouse_ensemble::ConditionalTop1;
+use stillhouse_train::Metrics;
 use stillhouse_train::PredictionRecord;
 
 /// Scores of all models.
@@ -112,4 +118,74 @@ fn restricted(specialist: &Specialist, probs: &[f32], label: ClassId) -> Option<
 pub(super) fn members<'a>(complete: &Complete<'a>, specialists: &'a [Specialist]) -> Vec<Member<'a>> {
     let of_complete = complete.iter().flat_map(|(_, teacher)| teacher.members());
     distinct(of_complete.chain(specialists.iter().map(|specialist| Member::Network(&specialist.trained))))
+}
+
+/// Everything that was trained.
+pub(crate) struct Models<'a> {
+    pub teachers: &'a Teachers,
+    pub ensemble: &'a Ensemble<'a>,
+    pub students: &'a Students,
+}
+
+impl<'a> Models<'a> {
+    pub fn all_trained(&self) -> Vec<&'a Trained> {
+        let Teachers { generalists, specialists, ensemble_members, .. } = self.teachers;
+        let specialists = specialists.specialists.iter().map(|specialist| &specialist.trained);
+        let students = std::iter::once(&self.students.student).chain(&self.students.twins);
+        generalists.iter().chain(specialists).chain(students).chain(ensemble_members).collect()
+    }
+
+    /// All models that predict every class.
+    pub fn complete(&self, session: &'a Session<'_>) -> Vec<(Role, Teacher<'a>)> {
+        let student = |trained: &'a Trained| (trained.role, Teacher::Single(Member::Network(trained)));
+        let mut complete = vec![
+            (Role::Generalist, Teacher::Single(self.teachers.generalist(session))),
+            (Role::MergedEnsemble, Teacher::Merged(self.ensemble)),
+            student(&self.students.student),
+        ];
+        complete.extend(self.students.twins.iter().map(student));
+        complete.extend(self.teachers.plain_ensemble().map(|teacher| (Role::PlainEnsemble, teacher)));
+        complete
+    }
+}
+
+pub(super) struct Evaluation<'a> {
+    pub session: &'a Session<'a>,
+    pub models: &'a Models<'a>,
+    pub clustered: Option<&'a Clustered>,
+    pub test: &'a Split,
+    /// Out-of-scope examples.
+    pub out_of_scope: Option<&'a Split>,
+}
+
+/// Scores of one model on the test split.
+pub(super) struct TestScores {
+    pub role: Role,
+    pub records: Vec<PredictionRecord>,
+    pub correct: Vec<bool>,
+    /// On the examples of each specialist's classes, with the prediction restricted to them; none without examples.
+    pub conditional_top1: Vec<Option<f64>>,
+    pub out_of_scope: Option<OutOfScopeRow>,
+    pub report: ModelReport,
+}
+
+/// Scores of all models on the test split.
+pub(super) struct AllScores {
+    /// In the order of the complete models.
+    pub on_test: Vec<TestScores>,
+    /// Of each specialist, on the test and on the validation examples of its own classes.
+    pub own: Vec<[Metrics; 2]>,
+    /// What the merge loses in top-1 without each specialist that is merged, and the examples that this was measured on.
+    pub leave_one_out: Vec<f64>,
+    pub n_left_out: usize,
+    pub cost_curve: Vec<PortfolioPoint>,
+    /// Test examples whose merge did not meet its solver's tolerance.
+    pub n_unmet: usize,
+}
+
+pub(super) fn of_role(on_test: &[TestScores], role: Role) -> &TestScores {
+    on_test
+        .iter()
+        .find(|model| model.role == role)
+        .expect("generalist, ensemble, student and hard twin are always there")
 }

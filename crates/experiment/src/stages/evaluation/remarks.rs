@@ -1,0 +1,83 @@
+//! Sentences of the report about how the run went, and the lengths of its trainings.
+
+use super::scores::Evaluation;
+use crate::report::{TrainingLength, counted};
+use crate::role::Section;
+use stillhouse_core::{ClassSubset, Temperature};
+use stillhouse_ensemble::{Calibration, TeacherWeights};
+use stillhouse_train::{Sampler, TrainingConfig};
+
+impl Evaluation<'_> {
+    /// Epochs and optimizer steps of each role in the config; of the specialists, those of the smallest.
+    pub(super) fn training_lengths(&self) -> Vec<TrainingLength> {
+        let config = self.session.config;
+        let length = |section, training: &TrainingConfig, n_rows| TrainingLength {
+            section,
+            n_epochs: training.n_epochs as u64,
+            n_steps: (training.n_epochs * training.steps_per_epoch(n_rows)) as u64,
+        };
+        let n_train = self.session.data.train.len();
+        let n_student = self.session.data.transfer.as_ref().map_or(n_train, |transfer| transfer.split.len());
+        let generalist = config.generalist.as_ref().map(|c| length(Section::Generalist, &c.training, n_train));
+        let epoch_len =
+            |subset: &ClassSubset| Sampler::half_and_half(&self.session.data.train, subset).epoch_len(n_train);
+        let smallest = self.models.teachers.specialists.specialists.iter().map(|s| epoch_len(&s.subset)).min();
+        let specialists = config
+            .specialists
+            .as_ref()
+            .zip(smallest)
+            .map(|(c, n_rows)| length(Section::Specialists, &c.training, n_rows));
+        let student = length(Section::Student, &config.student.training, n_student);
+        [generalist, specialists, Some(student)].into_iter().flatten().collect()
+    }
+
+    /// A sentence for each specialist that is missing, since its clusters' numbers are missing too.
+    pub(super) fn failed_specialists(&self) -> Vec<String> {
+        let is_there = |cluster_idx: &usize| {
+            self.models.teachers.specialists.specialists.iter().any(|s| s.cluster_idx == *cluster_idx)
+        };
+        let n_clusters = self.clustered.map_or(0, |clustered| clustered.clustering.clusters().len());
+        let failed = (0..n_clusters).filter(|cluster_idx| !is_there(cluster_idx));
+        failed.map(|idx| format!("Specialist {idx} failed and is left out of everything below.")).collect()
+    }
+
+    /// A fit of the merge that found no best value.
+    pub(super) fn extreme_fit(&self) -> Option<String> {
+        let is_fitted = self.session.config.merge.calibration == Calibration::Temperature
+            || self.session.config.merge.weights == TeacherWeights::Fitted {};
+        (is_fitted && self.models.teachers.specialists.fitted.is_extreme()).then(|| {
+            "A temperature or weight of the merge was fitted to the end of its range: the validation split is too small \
+             or too easy to tell."
+                .to_owned()
+        })
+    }
+
+    /// What the numbers of teachers from elsewhere leave out.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let names: Vec<&str> = self.session.external.iter().map(|external| external.name.as_str()).collect();
+        let text = format!(
+            "Size, training cost and latency of external teachers are not known and are counted as nothing: {}.",
+            names.join(", ")
+        );
+        let of_external = (!names.is_empty()).then_some(text);
+        let of_transfer = self.session.data.transfer.as_ref().map(|transfer| {
+            format!(
+                "Students on soft targets also saw {} texts without labels, in as many more steps; the twin on hard labels \
+                 cannot, so that its distance is not that of the targets alone.",
+                transfer.n_unlabelled
+            )
+        });
+        let temperature = self.models.teachers.specialists.fitted.temperature;
+        let of_calibration = (temperature != Temperature::ONE).then(|| {
+            format!("The merged logits are divided by {:.3}, fitted on the validation split.", temperature.get())
+        });
+        let warnings = self.session.context.warnings();
+        of_external.into_iter().chain(of_transfer).chain(of_calibration).chain(warnings).collect()
+    }
+}
+
+/// A sentence on merges that are not exact.
+pub(super) fn unmet_merges(n_unmet: usize) -> Option<String> {
+    let text = "The solver of the merge did not meet its tolerance on";
+    (n_unmet > 0).then(|| format!("{text} {}.", counted(n_unmet, "test example")))
+}
