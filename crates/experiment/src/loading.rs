@@ -34,7 +34,7 @@ pub(crate) fn load_data(experiment: &Experiment, context: &RunContext<'_>) -> Re
     Ok(dataset)
 }
 
-/// Loads the data, and fetches from the hub what the config names beside it.
+/// Loads the data, and fetches from the hub what else the config names.
 pub(crate) fn load(experiment: &Experiment, context: &RunContext<'_>) -> Result<(Experiment, Dataset)> {
     let mut dataset = load_data(experiment, context)?;
     let (experiment, commits) = fetch_pretrained(experiment, context)?;

@@ -1,7 +1,7 @@
 //! One plan for the threads of the machine: which jobs run side by side, and how many threads each of them has.
 //!
 //! A job runs in a rayon pool of its own share of the threads, and operations take their parallelism from the pool that
-//! they run in. As jobs run out, those that are left get wider pools: a job that does its work in pieces ([`Share::run`])
+//! they run in. As jobs run out, the remaining ones get wider pools: a job that does its work in pieces ([`Share::run`])
 //! moves at the next piece. At no time do the shares add up to more than the threads. Operations give the same bits for
 //! any number of threads, so none of this shows in the results.
 
@@ -105,7 +105,7 @@ impl Drop for Share<'_> {
 
 /// Who holds how many of the threads.
 ///
-/// Held threads and one for each job that is still to run beside them never exceed all threads. The number of jobs that
+/// Held threads and one more for each waiting job never exceed all threads. The number of jobs that
 /// run at a time only falls, so a share never shrinks.
 struct Ledger {
     n_threads: usize,

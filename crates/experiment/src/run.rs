@@ -33,7 +33,7 @@ pub(crate) const CONFIG: &str = "config.toml";
 const REPORT: &str = "report.json";
 const PAGE: &str = "page.json";
 const STUDENT: &str = "student";
-/// Files of a run's folder, beside the config.
+/// Files of a run's folder, apart from the config.
 const OUTPUTS: [&str; 6] = [MANIFEST, METRICS, PAGE, REPORT_MD, REPORT_HTML, REPORT];
 const REPORT_MD: &str = "report.md";
 const REPORT_HTML: &str = "report.html";

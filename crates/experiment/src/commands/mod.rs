@@ -1,4 +1,4 @@
-//! The program's commands beside `run`: each reads a config or a finished run and answers one question.
+//! The program's commands other than `run`: each reads a config or a finished run and answers one question.
 
 pub(crate) mod budget;
 pub(crate) mod evaluate;

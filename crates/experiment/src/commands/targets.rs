@@ -265,7 +265,8 @@ impl Check<'_> {
         let row = |position: usize| {
             let key = keys[position];
             row_of.get(&key.example).map(|row| (key, *row)).ok_or_else(|| {
-                let what = format!("example {} is none of those that the run's student learns from", key.example.0);
+                let what =
+                    format!("example {} is not among the examples that the run's student learns from", key.example.0);
                 file_error(self.targets.path(), "soft targets", what)
             })
         };

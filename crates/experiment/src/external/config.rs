@@ -13,8 +13,8 @@ use stillhouse_core::Problem;
 pub struct ExternalTeacherConfig {
     /// Its name in the report.
     pub name: String,
-    /// Predictions for the training examples, in their order in the data's source and with those that become validation
-    /// or test examples: `[N, C]`, `[N, L + 1]` with a dustbin, or `[N, L]`; `.npy` or `.safetensors`, f32 or f64.
+    /// Predictions for the training examples, in their order in the data's source, including the ones that become
+    /// validation or test examples: `[N, C]`, `[N, L + 1]` with a dustbin, or `[N, L]`; `.npy` or `.safetensors`, f32 or f64.
     pub train: PathBuf,
     /// The same for the data's own validation split; only where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -23,10 +23,10 @@ pub(crate) struct ExternalTeacher {
     /// What the numbers are.
     #[serde(default)]
     pub space: Space,
-    /// Which classes the columns stand for.
+    /// The classes of the columns.
     #[serde(default)]
     pub classes: Classes,
-    /// Whether the last column stands for every other class.
+    /// Whether the last column is a dustbin, the probability of all other classes together.
     #[serde(default)]
     pub dustbin: bool,
     /// Added to the dustbin's logit, in nats.
@@ -73,7 +73,7 @@ impl Predictions {
     fn check_shape(&self) -> Result<()> {
         let n_columns = self.rows.n_columns();
         let (Some(columns), dustbin) = (&self.columns, self.teacher.dustbin) else {
-            let what = "a teacher of every class has no other classes that a dustbin could stand for";
+            let what = "a teacher of every class has no other classes for a dustbin";
             return if self.teacher.dustbin { Err(self.error(what)) } else { Ok(()) };
         };
         let expected = columns.len() + usize::from(dustbin);

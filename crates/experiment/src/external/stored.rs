@@ -22,7 +22,7 @@ use stillhouse_targets::{Layout, SoftTargets, TargetsInfo, TargetsWriter};
 const CODE_VERSION: u32 = 8;
 const PREDICTIONS: &str = "predictions.safetensors";
 
-/// Reads the predictions of all external teachers, or finds those that were read before.
+/// Reads the predictions of all external teachers, or finds predictions that were read before.
 pub(crate) fn read_external_teachers(session: &Session<'_>, test: &SealedTest) -> Result<Vec<External>> {
     let sources: BTreeMap<Source, usize> =
         [session.data.train.source(), session.data.valid.source(), test.source()].into_iter().collect();
@@ -60,7 +60,7 @@ fn open(
     let file = Predictions::open(&ExternalTeacher::of_config(config, path_of(config, source)?), Path::new(""))?;
     if file.n_rows() != n_examples {
         let what = match source {
-            Source::Train => "training examples, those that become validation or test examples among them",
+            Source::Train => "training examples, including the ones that become validation or test examples",
             Source::Valid => "validation examples",
             Source::Test => "test examples",
         };

@@ -81,7 +81,7 @@ pub(crate) struct CheckedSpecialists {
     pub stage: Stage,
     pub specialists: Vec<Specialist>,
     pub checks: Vec<SpecialistCheck>,
-    /// Positions of those that are merged.
+    /// Positions of the specialists that are merged.
     pub kept: Vec<usize>,
     pub fitted: FittedMerge,
 }

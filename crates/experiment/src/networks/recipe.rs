@@ -84,7 +84,7 @@ pub(crate) struct Recipe<'a> {
     fold: Option<(usize, usize)>,
     pub goal: Goal<'a>,
     pub sampler: Sampler,
-    /// What raises the odds of the dustbin from those that training showed to those of the data, in nats.
+    /// Added to the dustbin's logit, in nats: it turns the odds of training back into the odds of the data.
     prior_shift: f64,
 }
 
@@ -196,7 +196,7 @@ impl<'a> Recipe<'a> {
             start: Option<&'a Stage>,
             is_frozen: bool,
             cluster: Option<&'a ClassSubset>,
-            /// what is matched beside the labels
+            /// the source of soft targets
             teacher: Option<&'a Stage>,
             loss: Option<&'a DistillationConfig>,
             prior_shift: f64,
@@ -319,8 +319,8 @@ impl<'a> Recipe<'a> {
     }
 }
 
-/// What raises a specialist's dustbin from the odds that its training shows to the odds of the training split, both
-/// counted, in nats.
+/// Shift of a specialist's dustbin logit, in nats, that turns the odds of its training back into the odds of the training
+/// split (paper, sec. 5.1). Both odds are counted.
 pub(crate) fn prior_shift(train: &Split, cluster: &ClassSubset) -> Result<f64> {
     let n_own = train.labels().iter().filter(|class| cluster.contains(**class)).count();
     let special_prior = n_own as f64 / train.len() as f64;

@@ -13,7 +13,7 @@ pub(crate) struct Teachers {
     pub generalists: Vec<Trained>,
     pub clustered: Option<Clustered>,
     pub specialists: CheckedSpecialists,
-    /// Members of the plain ensemble beside the generalists; empty without that baseline.
+    /// Members of the plain ensemble in addition to the generalists; empty without that baseline.
     pub ensemble_members: Vec<Trained>,
 }
 

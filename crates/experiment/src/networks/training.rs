@@ -118,7 +118,7 @@ fn train_flops(recipe: &Recipe<'_>, model: &Model) -> f64 {
     (FORWARD_PASSES_PER_STEP * trained + recipe.teacher_flops_per_example()) * n_examples + of_body
 }
 
-/// A network of the recipe's architecture, all weights zero or those that it starts from.
+/// A network of the recipe's architecture, with the weights that it starts from, or zeros.
 fn blank(session: &Session<'_>, recipe: &Recipe<'_>) -> Result<Model> {
     build(session, recipe, None)
 }

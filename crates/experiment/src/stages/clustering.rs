@@ -57,7 +57,7 @@ fn clustering_stage(session: &Session<'_>, generalists: &[Trained]) -> Result<St
     Ok(Stage::new("clustering", CODE_VERSION, None, &inputs))
 }
 
-/// Clusters of equal size, in place of those that are not known yet.
+/// Clusters of equal size, for a plan made before the clusters are known.
 fn equal_clusters(session: &Session<'_>, config: &ClusteringConfig, train_flops: f64) -> Result<Clustered> {
     let n_classes = session.data.n_classes();
     let n_clusters = config.n_clusters(n_classes).unwrap_or(UNKNOWN_N_CLUSTERS);

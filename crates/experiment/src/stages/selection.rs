@@ -78,7 +78,7 @@ fn keep(session: &Session<'_>) -> KeepSpecialists {
     session.config.specialists.as_ref().map(|config| config.keep).unwrap_or_default()
 }
 
-/// The choice that needs no predictions of the merge: all specialists or those that beat the generalist, and given weights.
+/// The choice that needs no predictions of the merge: all specialists or the ones that beat the generalist, and given weights.
 fn without_predictions(session: &Session<'_>, checks: &[SpecialistCheck]) -> Selection {
     let helps = |idx: &usize| checks[*idx].specialist_top1 > checks[*idx].generalist_top1;
     let kept = match keep(session) {

@@ -60,7 +60,7 @@ fn store_of(student: Role) -> &'static str {
     }
 }
 
-/// Writes the soft targets of several teachers for all examples that a student learns from, or opens those that were written
+/// Writes the soft targets of several teachers for all examples that a student learns from, or opens stores that were written
 /// before; in the order of `wanted`. One pass over the examples serves all stores that are still to be written.
 pub(crate) fn store_soft_targets(session: &Session<'_>, wanted: &[Wanted<'_>]) -> Result<Vec<StoredTargets>> {
     let stages: Vec<Stage> = wanted.iter().map(|wanted| targets_stage(session, wanted)).collect();

@@ -118,7 +118,7 @@ fn check_all(
 /// Counts over the predictions of one specialist and of the generalist that it is compared with.
 #[derive(Default)]
 struct Counts {
-    /// Examples of its own classes, and those that are right with predictions restricted to them.
+    /// Examples of its own classes, and how many of them each is right on with predictions restricted to these classes.
     n_own: usize,
     n_right_generalist: usize,
     n_right_specialist: usize,

@@ -109,7 +109,7 @@ impl<'a> CostCurve<'a> {
     }
 }
 
-/// Cost and top-1 of every point but those that leave one specialist out, on both splits.
+/// Cost and top-1 of every point of the curve on both splits; merges without one specialist are no points.
 pub(super) fn points(
     teachers: &Teachers,
     clustered: Option<&Clustered>,

@@ -48,7 +48,7 @@ pub(super) fn cluster_galleries<'a>(
     clusters.take(N_GALLERIES).enumerate().map(gallery).collect()
 }
 
-/// Test examples about which the merged teacher is in doubt, with its softened distributions beside the generalist's and
+/// Test examples about which the merged teacher is in doubt, with its softened distributions, the generalist's and
 /// the student's. `merged` are the records of all test examples, `teachers` the ensemble, the generalist and the student.
 pub(super) fn soft_target_samples(
     session: &Session<'_>,
