@@ -12,7 +12,8 @@ pub struct ExampleId(pub u64);
 #[serde(transparent)]
 pub struct ViewId(pub u32);
 
-/// The key of a soft target: an example, augmented (`Some`) or as it is (`None`). Teacher and student must see the same one.
+/// The key of a soft target: an example, augmented (`Some`) or as it is (`None`). Teacher and student must see the same
+/// one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ExampleView {
     /// the example

@@ -1,9 +1,9 @@
-//! The types of the problem: classes and sets of them, clusterings, examples and views, inputs, n-grams, seeds, temperatures;
-//! and what is wrong with a config ([`Problem`]).
+//! The types of the problem: classes and sets of them, clusterings, examples and views, inputs, n-grams, seeds,
+//! temperatures; and what is wrong with a config ([`Problem`]).
 //!
-//! All other crates use these types. So a class number of a specialist cannot be taken for a class number of the dataset,
-//! a temperature is never zero, and every random stream has a name. The notation is that of the paper (Hinton, Vinyals and
-//! Dean 2015, arXiv:1503.02531).
+//! All other crates use these types. So a class number of a specialist cannot be taken for a class number of the
+//! dataset, a temperature is never zero, and every random stream has a name. The notation is that of the paper (Hinton,
+//! Vinyals and Dean 2015, arXiv:1503.02531).
 //!
 //! **Absent on purpose:** tensors, files, threads, clocks.
 

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// Which n-grams of a text are counted.
 ///
-/// A run of whitespace counts as one boundary mark, and n-grams of characters run across it, so that beginnings and ends
-/// of words, and pairs of words, are n-grams like all others.
+/// A run of whitespace counts as one boundary mark, and n-grams of characters run across it, so that beginnings and
+/// ends of words, and pairs of words, are n-grams like all others.
 ///
 /// ```
 /// use stillhouse_core::Ngrams;
@@ -33,7 +33,7 @@ pub struct Ngrams {
     /// count upper and lower case as the same
     #[serde(default)]
     pub lowercase: bool,
-    /// put a boundary mark before and behind the text; false where texts are windows that begin and end inside of words
+    /// put a boundary mark before and after the text; false where texts are windows that begin and end inside of words
     #[serde(default = "default_marked_ends")]
     pub marked_ends: bool,
 }
@@ -75,8 +75,8 @@ impl Ngrams {
         problems
     }
 
-    /// Appends the bucket, below `n_buckets`, of every n-gram of `text`: those of characters by their place, then those
-    /// of words. An n-gram that occurs twice is there twice.
+    /// Appends the bucket, below `n_buckets`, of every n-gram of `text`: those of characters by their position, then
+    /// those of words. An n-gram that occurs twice is appended twice.
     ///
     /// # Panics
     /// If `n_buckets` is 0 or above `u32::MAX`.

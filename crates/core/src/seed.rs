@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// The root of a tree of random streams.
 ///
-/// A stream is identified by name and index, never by the order in which streams are drawn, so the same config gives the
-/// same numbers for any number of threads and in any schedule.
+/// A stream is identified by name and index, never by the order in which streams are drawn, so the same config gives
+/// the same numbers for any number of threads and in any schedule.
 ///
 /// ```
 /// use stillhouse_core::Seed;

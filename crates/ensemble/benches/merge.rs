@@ -1,5 +1,5 @@
-//! Time of one merge against Adam on the logits (what the paper's gradient descent would be today), and against one pass
-//! over the example's probabilities.
+//! Time of one merge against Adam on the logits (what the paper's gradient descent would be today), and against one
+//! pass over the example's probabilities.
 //!
 //! ```text
 //! cargo bench -p stillhouse-ensemble --bench merge                      # every shape

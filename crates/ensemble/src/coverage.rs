@@ -53,7 +53,7 @@ fn row(covering: usize, [n_examples, before, after]: [usize; 3]) -> CoverageRow 
 #[derive(Clone, Debug)]
 pub struct ConditionalTop1<'a> {
     subsets: Vec<&'a ClassSubset>,
-    /// For each class the subsets that hold it, and its place there.
+    /// For each class the subsets that hold it, and its position there.
     places: Vec<Vec<(usize, usize)>>,
     /// For each subset the examples of its classes, and how many of them are right.
     counts: Vec<(usize, usize)>,
@@ -77,14 +77,12 @@ impl<'a> ConditionalTop1<'a> {
     pub fn push(&mut self, row: &[f32], label: ClassId) {
         for (subset_idx, place) in &self.places[label.index()] {
             let members = self.subsets[*subset_idx].members();
-            let is_higher = |other: usize, class: &ClassId| {
-                let (other, own) = (row[members[other].index()], row[class.index()]);
-                own > other
-            };
-            let best = members
-                .iter()
-                .enumerate()
-                .fold(0, |best, (idx, class)| if is_higher(best, class) { idx } else { best });
+            let mut best = 0;
+            for (position, class) in members.iter().enumerate() {
+                if row[class.index()] > row[members[best].index()] {
+                    best = position;
+                }
+            }
             let (n_examples, n_correct) = &mut self.counts[*subset_idx];
             *n_examples += 1;
             *n_correct += usize::from(best == *place);

@@ -1,7 +1,7 @@
 //! The error of this crate.
 
-/// Why predictions, affinities, hierarchies, clusterings or teachers are refused. The message says what was found and what
-/// was expected; teachers are counted from 0, in the order in which they were given.
+/// Why predictions, affinities, hierarchies, clusterings or teachers are refused. The message says what was found and
+/// what was expected; teachers are counted from 0, in the order in which they were given.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct EnsembleError {

@@ -9,7 +9,7 @@ use crate::coverage::ConditionalTop1;
 use crate::error::EnsembleError;
 use crate::predictions::{Predictions, no_predictions};
 use serde::{Deserialize, Serialize};
-use stillhouse_core::{ClassClustering, ClassId, ClassSubset};
+use stillhouse_core::{ClassClustering, ClassId};
 
 /// Below this off-diagonal mass predictions are called nearly one-hot.
 const ONE_HOT: f64 = 0.01;
@@ -94,8 +94,8 @@ pub fn diagnose(
     diagnoser.finish(off_diagonal_mass)
 }
 
-/// Diagnoses a clustering on held-out predictions that come in pieces: memory grows with the classes and the errors, not
-/// with their product.
+/// Diagnoses a clustering on held-out predictions that come in pieces: memory grows with the classes and the errors,
+/// not with their product.
 pub struct Diagnoser<'a> {
     clustering: &'a ClassClustering,
     neighbours: Neighbours<'a>,
@@ -151,9 +151,8 @@ impl<'a> Diagnoser<'a> {
         let n_classes = self.clustering.n_classes();
         let clusters = self.clusters();
         let n_errors = self.errors.len();
-        let n_inside =
-            self.errors.iter().filter(|(label, decision)| self.clustering.share_a_cluster(*label, *decision));
-        let n_inside = n_inside.count();
+        let inside = self.errors.iter().filter(|(label, decision)| self.clustering.share_a_cluster(*label, *decision));
+        let n_inside = inside.count();
         let sizes: usize = self.clustering.clusters().iter().map(|cluster| cluster.len()).sum();
         let mut diagnosis = Diagnosis {
             n_examples: self.n_examples,
@@ -176,17 +175,17 @@ impl<'a> Diagnoser<'a> {
 
     fn clusters(&self) -> Vec<ClusterDiagnosis> {
         let counts = self.conditional.n_examples().into_iter().zip(self.conditional.finish());
-        let diagnose_one = |(cluster, (n_examples, top1)): (&ClassSubset, (usize, Option<f64>))| {
-            let is_inside =
-                |(label, decision): &&(ClassId, ClassId)| cluster.contains(*label) && cluster.contains(*decision);
-            ClusterDiagnosis {
+        let mut diagnoses = Vec::with_capacity(self.clustering.clusters().len());
+        for (cluster, (n_examples, generalist_conditional_top1)) in self.clustering.clusters().iter().zip(counts) {
+            let inside = self.errors.iter().filter(|error| cluster.contains(error.0) && cluster.contains(error.1));
+            diagnoses.push(ClusterDiagnosis {
                 n_classes: cluster.len(),
                 n_examples,
-                oracle_gain: share(self.errors.iter().filter(is_inside).count(), self.n_examples),
-                generalist_conditional_top1: top1,
-            }
-        };
-        self.clustering.clusters().iter().zip(counts).map(diagnose_one).collect()
+                oracle_gain: share(inside.count(), self.n_examples),
+                generalist_conditional_top1,
+            });
+        }
+        diagnoses
     }
 }
 
@@ -221,8 +220,8 @@ impl<'a> Neighbours<'a> {
     /// Share of all pairs of classes that share a cluster: what random clusters of these sizes would keep.
     fn share_of_pairs(&mut self) -> f64 {
         let n_classes = self.clustering.n_classes();
-        let n_beside = |class: usize| self.of(ClassId(class as u32)).len().saturating_sub(1);
-        let n_ordered: usize = (0..n_classes).map(n_beside).sum();
+        let n_neighbours = |class: usize| self.of(ClassId(class as u32)).len().saturating_sub(1);
+        let n_ordered: usize = (0..n_classes).map(n_neighbours).sum();
         share(n_ordered, n_classes * n_classes.saturating_sub(1))
     }
 }

@@ -92,8 +92,8 @@ impl Case {
             .sum()
     }
 
-    /// Expectation maximisation on single classes, without dustbins: `q_i <- a_i / (w_full + sum_{c: i in S_c} w_c / Q_c)`,
-    /// normalised, until no probability moves.
+    /// Expectation maximisation on single classes, without dustbins: `q_i <- a_i / (w_full + sum_{c: i in S_c} w_c /
+    /// Q_c)`, normalised, until no probability moves.
     fn em(&self) -> Vec<f64> {
         let is_inside = |scope: &TeacherScope, class| scope.subset().is_none_or(|set| set.contains(ClassId(class)));
         let inside = |scope: &TeacherScope| -> Vec<f64> {

@@ -1,8 +1,9 @@
-//! Encoders of the BERT family (Devlin et al. 2019, arXiv:1810.04805), trainable, usually started from published weights.
+//! Encoders of the BERT family (Devlin et al. 2019, arXiv:1810.04805), trainable, usually started from published
+//! weights.
 //!
-//! A config in a file of the user names no sizes: [`BertConfig::resolved`] reads them from the folder with the weights, and
-//! [`Model::load_pretrained`](crate::Model::load_pretrained) the weights themselves. The resolved config is what a model
-//! folder keeps, so a saved model does not need the published one.
+//! A config in a file of the user names no sizes: [`BertConfig::resolved`] reads them from the folder with the weights,
+//! and [`Model::load_pretrained`](crate::Model::load_pretrained) the weights themselves. The resolved config is what a
+//! model folder keeps, so a saved model does not need the published one.
 //!
 //! Shapes: `B` batch, `N` tokens of all texts, `W` width.
 
@@ -78,7 +79,7 @@ pub struct BertSize {
     /// units of the feed-forward part
     #[schemars(range(min = 1, max = MAX_WIDTH))]
     pub feed_forward_width: usize,
-    /// rows of the table of places
+    /// rows of the table of positions
     pub n_positions: usize,
     /// the row of a text's first token; from there on no text can be longer than the table
     #[serde(default)]

@@ -1,8 +1,8 @@
 //! Published encoders of the BERT family: sizes and names.
 //!
-//! Names are those of the transformers library, with or without the prefix of the family, and with the scale and shift of
-//! a norm called `weight` and `bias` or, as they were at first, `gamma` and `beta`. RoBERTa and XLM-RoBERTa are BERT with
-//! the first places of their table unused; DistilBERT has names of its own and no token types.
+//! Names are those of the transformers library, with or without the prefix of the family, and with the scale and shift
+//! of a norm called `weight` and `bias` or, as they were at first, `gamma` and `beta`. RoBERTa and XLM-RoBERTa are BERT
+//! with the first positions of their table unused; DistilBERT has names of its own and no token types.
 
 use crate::folder::CONFIG;
 use crate::pretrained::Origin;

@@ -58,9 +58,9 @@ impl ModelConfig {
         }
     }
 
-    /// Checks the values, and that the architecture can take this input. A dataset's `InputShape::Text {}` fits
-    /// every text architecture, since a config is checked before there is a tokenizer; [`Model::new`](crate::Model::new)
-    /// is stricter.
+    /// Checks the values, and that the architecture can take this input. A dataset's `InputShape::Text {}` fits every
+    /// text architecture, since a config is checked before there is a tokenizer; [`Model::new`](crate::Model::new) is
+    /// stricter.
     ///
     /// # Errors
     /// Every problem at once.

@@ -1,5 +1,5 @@
-//! The layer of a transformer encoder (Vaswani et al. 2017, arXiv:1706.03762), which all architectures of tokens or patches
-//! share, and the settings that their configs have in common.
+//! The layer of a transformer encoder (Vaswani et al. 2017, arXiv:1706.03762), which all architectures of tokens or
+//! patches share, and the settings that their configs have in common.
 //!
 //! Shapes: `N` tokens of all texts of a batch, `W` width, `H` heads, `U` units of the feed-forward part.
 
@@ -16,7 +16,7 @@ use stillhouse_ops::{AttentionConfig, Gelu, TokenPooling, TokenRows, add, gelu, 
 pub(crate) enum NormPlace {
     /// in front of the part, so that the residual stream itself is never normalised (Xiong et al. 2020)
     Before,
-    /// behind the sum of input and part, as in BERT
+    /// after the sum of input and part, as in BERT
     After,
 }
 
@@ -98,8 +98,8 @@ impl EncoderSettings {
         2 * n_tokens * n_tokens * (self.width * self.n_layers) as u64
     }
 
-    /// Numbers that are kept for the backward pass in addition to the outputs of linear layers: those of two norms, a sum,
-    /// the activation, and the attention weights.
+    /// Numbers that are kept for the backward pass in addition to the outputs of linear layers: those of two norms, a
+    /// sum, the activation, and the attention weights.
     fn n_activations(&self, n_tokens: u64) -> u64 {
         let of_token = (3 * self.width + self.feed_forward_width) as u64;
         self.n_layers as u64 * n_tokens * (of_token + self.n_heads as u64 * n_tokens)

@@ -1,9 +1,9 @@
 //! A batch as a model takes it: numbers, bags of hashed n-grams, or rows of tokens.
 //!
-//! [`ModelConfig::text_input`] gives the form in which an architecture takes texts. For [`TextInput::Ngrams`] the model is
-//! built for `InputShape::Text {}`, and [`TextInput::hash`] hashes each text. For [`TextInput::Tokens`] the caller has a
-//! tokenizer: the model is built for `InputShape::Tokens { vocabulary_size }`, and each text is cut into at most `max_len`
-//! tokens.
+//! [`ModelConfig::text_input`] gives the form in which an architecture takes texts. For [`TextInput::Ngrams`] the model
+//! is built for `InputShape::Text {}`, and [`TextInput::hash`] hashes each text. For [`TextInput::Tokens`] the caller
+//! has a tokenizer: the model is built for `InputShape::Tokens { vocabulary_size }`, and each text is cut into at most
+//! `max_len` tokens.
 //!
 //! Shapes: `B` batch, `H`, `W` height and width, `C` channels, `F` features.
 

@@ -1,7 +1,7 @@
 //! Layers that own variables: linear, and convolution with batch norm.
 //!
-//! Shapes: `B` batch, `H`, `W` height and width, `C` input channels, `O` output units or channels, `I` input units; kernels
-//! of `kh` rows and `kw` columns.
+//! Shapes: `B` batch, `H`, `W` height and width, `C` input channels, `O` output units or channels, `I` input units;
+//! kernels of `kh` rows and `kw` columns.
 
 use crate::ModelError;
 use crate::param::Registry;
@@ -169,9 +169,9 @@ impl ConvNorm {
 
     /// The last axis of the weight's `shape` is that of the outputs, each of which is computed from all others.
     ///
-    /// Under batch norm the scale of the first weights changes no output, only how much a step of training changes their
-    /// direction. `1 / (3 I)`, as in
-    /// PyTorch, learns faster than the `2 / I` of nets without it (`experiments/LOG.md`, "Initial weights").
+    /// Under batch norm the scale of the first weights changes no output, only how much a step of training changes
+    /// their direction. `1 / (3 I)`, as in PyTorch, learns faster than the `2 / I` of nets without it
+    /// (`experiments/LOG.md`, "Initial weights").
     fn of_weight(
         name: &str,
         [height, width, _]: [usize; 3],

@@ -20,8 +20,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Everything is `f32`. Images are `[B, H, W, C]`, features `[B, F]`, texts one of the forms of [`ModelInput`]. Convolution
-//! weights are stored as `[kh, kw, C, O]` and linear weights as `[O, I]`.
+//! Everything is `f32`. Images are `[B, H, W, C]`, features `[B, F]`, texts one of the forms of [`ModelInput`].
+//! Convolution weights are stored as `[kh, kw, C, O]` and linear weights as `[O, I]`.
 //!
 //! **Absent on purpose:** losses, optimizers and data.
 

@@ -209,8 +209,8 @@ impl Model {
         self.flops_per_example() - FLOPS_PER_MULTIPLY_ADD * (self.n_features() * self.n_outputs) as u64
     }
 
-    /// Scales down incoming weights beyond the config's `max_norm`; to be called after each optimizer step. Does nothing
-    /// for an architecture or a config without one.
+    /// Scales down incoming weights beyond the config's `max_norm`; to be called after each optimizer step. Does
+    /// nothing for an architecture or a config without one.
     ///
     /// # Errors
     /// A failing tensor operation.

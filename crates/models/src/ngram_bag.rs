@@ -1,5 +1,5 @@
-//! Text classifier in the manner of fastText (Joulin et al. 2017, arXiv:1607.01759): the mean of the embeddings of hashed
-//! n-grams, then fully connected layers. Its cost is linear in the length of a text, and it needs no tokenizer.
+//! Text classifier in the manner of fastText (Joulin et al. 2017, arXiv:1607.01759): the mean of the embeddings of
+//! hashed n-grams, then fully connected layers. Its cost is linear in the length of a text, and it needs no tokenizer.
 //!
 //! Shapes: `B` batch, `W` width of an embedding, `F` features.
 

@@ -90,8 +90,8 @@ impl<'a> Registry<'a> {
         })
     }
 
-    /// A table of `R` embeddings of width `W`, `[R, W]`. It has no weight decay: a row that no batch reads for long would fade
-    /// away.
+    /// A table of `R` embeddings of width `W`, `[R, W]`. It has no weight decay: a row that no batch reads for long
+    /// would fade away.
     pub(crate) fn table(&mut self, name: String, n_rows: usize, width: usize, std: f64) -> Result<Var, ModelError> {
         let values = self.initial_normal(&name, &[n_rows, width], std)?;
         self.param(name, &values, false)

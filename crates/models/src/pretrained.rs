@@ -95,13 +95,13 @@ impl ModelConfig {
 }
 
 impl Model {
-    /// Fills the body with the published weights of `folder`; the head stays as it is. Tensors that the
-    /// body does not have, such as poolers and the heads of pretraining, are ignored. The first layer of a network of images
-    /// is changed so that it takes images with the normalisation of `input` in place of that of pretraining.
+    /// Fills the body with the published weights of `folder`; the head stays as it is. Tensors that the body does not
+    /// have, such as poolers and the heads of pretraining, are ignored. The first layer of a network of images is
+    /// changed so that it takes images with the normalisation of `input` in place of that of pretraining.
     ///
     /// # Errors
-    /// A model of an architecture without published weights, files that are missing or damaged, and missing or misshapen
-    /// tensors, all named.
+    /// A model of an architecture without published weights, files that are missing or damaged, and missing or
+    /// misshapen tensors, all named.
     pub fn load_pretrained(&self, folder: &Path, input: &InputSpec) -> Result<(), FolderError> {
         let as_model = FolderError::model(folder);
         let mut state: BTreeMap<String, Tensor> = self.state_dict().map_err(&as_model)?.into_iter().collect();

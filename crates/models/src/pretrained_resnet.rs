@@ -1,7 +1,8 @@
 //! Residual networks for large images (He et al. 2015, arXiv:1512.03385, section 4.1), trainable, usually started from
 //! published weights: ResNet-18, -34, -50, -101 and -152.
 //!
-//! As with [`BertConfig`](crate::BertConfig), a config in a file of the user names a folder or a repository and no sizes.
+//! As with [`BertConfig`](crate::BertConfig), a config in a file of the user names a folder or a repository and no
+//! sizes.
 //!
 //! Shapes: `B` batch, `H`, `W` height and width, `C` channels, `F` features.
 
@@ -32,8 +33,8 @@ pub struct PretrainedResNetConfig {
     /// the sizes; taken from `pretrained` where they are not given
     #[serde(default)]
     pub size: Option<PretrainedResNetSize>,
-    /// each stage learns this much slower than the one above it: the last stage at this share of the head's learning rate,
-    /// the one below at its square, the stem slowest
+    /// each stage learns this much slower than the one above it: the last stage at this share of the head's learning
+    /// rate, the one below at its square, the stem slowest
     #[serde(default = "one")]
     #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     pub learning_rate_decay: f64,
@@ -132,7 +133,7 @@ struct Block {
 }
 
 const STEM: Window = Window { kernel: 7, stride: 2 };
-/// The max pool behind the stem.
+/// The max pool after the stem.
 const POOL: Window = Window { kernel: 3, stride: 2 };
 
 impl PretrainedResNet {

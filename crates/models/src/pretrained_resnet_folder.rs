@@ -134,7 +134,7 @@ enum Names {
     Timm,
 }
 
-/// A convolution and the batch norm behind it, by their published names.
+/// A convolution and the batch norm after it, by their published names.
 struct Layer {
     convolution: String,
     norm: String,

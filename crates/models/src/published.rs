@@ -45,8 +45,8 @@ pub(crate) fn read_json<T: DeserializeOwned>(folder: &Path, file: &str) -> Resul
     serde_json::from_slice(&bytes).map_err(|error| FolderError::config(&folder.join(file), &error))
 }
 
-/// The keys that tell the two kinds of `config.json` apart: `model_type` is in the transformers library's, `architecture`
-/// in timm's.
+/// The keys that tell the two kinds of `config.json` apart: `model_type` is in the transformers library's,
+/// `architecture` in timm's.
 #[derive(Deserialize)]
 struct Family {
     model_type: Option<String>,

@@ -1,5 +1,5 @@
-//! Tokenizers: read from a `tokenizer.json` of any model, or trained on texts by byte pair encoding, to the same file in
-//! every run.
+//! Tokenizers: read from a `tokenizer.json` of any model, or trained on texts by byte pair encoding, to the same file
+//! in every run.
 
 mod merges;
 
@@ -57,8 +57,8 @@ impl Tokenizer {
         Self::from_json(&bytes).map_err(|error| TokenizerError(format!("{path_name}: {error}")))
     }
 
-    /// Reads the content of a `tokenizer.json`. Its settings of padding and truncation are ignored: padding is never needed,
-    /// and the model's config has the number of tokens. Dropout of merges is switched off, see
+    /// Reads the content of a `tokenizer.json`. Its settings of padding and truncation are ignored: padding is never
+    /// needed, and the model's config has the number of tokens. Dropout of merges is switched off, see
     /// [`Tokenizer::removed_dropout`].
     ///
     /// # Errors
@@ -80,8 +80,8 @@ impl Tokenizer {
         Self { inner, vocabulary_size, removed_dropout: None }
     }
 
-    /// The dropout of merges in the file, which was switched off. The library draws it from the machine's random numbers, so
-    /// the same text would have other tokens each time, and the same run another student.
+    /// The dropout of merges in the file, which was switched off. The library draws it from the machine's random
+    /// numbers, so the same text would have other tokens each time, and the same run another student.
     pub fn removed_dropout(&self) -> Option<f32> {
         self.removed_dropout
     }

@@ -16,8 +16,8 @@ pub enum TokenizerConfig {
     },
     /// A `tokenizer.json` of a model repository of the hub.
     Hub(HubTokenizer),
-    /// Byte pair encoding on bytes (Sennrich et al. 2016, arXiv:1508.07909), which can express every text, trained on the
-    /// training split.
+    /// Byte pair encoding on bytes (Sennrich et al. 2016, arXiv:1508.07909), which can express every text, trained on
+    /// the training split.
     Bpe(TokenizerTraining),
 }
 

@@ -49,10 +49,10 @@ pub struct TransformerConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Positions {
-    /// a vector for each place, learned and added to the token's
+    /// a vector for each position, learned and added to the token's
     #[default]
     Learned,
-    /// queries and keys turn with their place (Su et al. 2021, arXiv:2104.09864)
+    /// queries and keys turn with their position (Su et al. 2021, arXiv:2104.09864)
     Rotary,
 }
 
@@ -132,7 +132,7 @@ pub(crate) fn frozen_problem(n_frozen: Option<usize>, n_layers: usize) -> Option
 pub(crate) struct Transformer {
     /// `[vocabulary, W]`
     table: Var,
-    /// `[max_len, W]`, where places are learned
+    /// `[max_len, W]`, where positions are learned
     places: Option<Var>,
     encoder: Encoder,
     norm: LayerNorm,

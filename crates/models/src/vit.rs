@@ -1,9 +1,10 @@
 //! Vision transformers (Dosovitskiy et al. 2021, arXiv:2010.11929), trainable, usually started from published weights.
 //!
-//! As with [`BertConfig`](crate::BertConfig), a config in a file of the user names a folder or a repository and no sizes.
+//! As with [`BertConfig`](crate::BertConfig), a config in a file of the user names a folder or a repository and no
+//! sizes.
 //!
-//! The class token is held as the place vector of a patch of zeros in front of the others: its first vector is a sum of
-//! parameters in either form, and so every token of the model is a patch.
+//! The class token is stored as the position vector of a patch of zeros in front of the others: its first vector is a
+//! sum of parameters in either form, and so every token of the model is a patch.
 //!
 //! Shapes: `B` images of `H x W` pixels with `C` channels, `P` patches of `S x S` pixels in each, `D` width.
 
@@ -118,8 +119,8 @@ impl VitConfig {
         [origin, heads, uncut, frozen].into_iter().flatten().collect()
     }
 
-    /// Images of another size than the pretrained network's places are for.
-    pub(crate) fn misfit(&self, input: &InputShape) -> Option<Problem> {
+    /// Images of another size than the pretrained network's positions are for.
+    pub(crate) fn input_mismatch(&self, input: &InputShape) -> Option<Problem> {
         let size = self.size.as_ref()?;
         let ([height, width], channels) = (size.image, size.channels);
         let expected = InputShape::Image { channels, height, width };
@@ -186,7 +187,7 @@ impl Vit {
             Encoder::build("layers", config.settings(size), n_tokens as u64, |layer| factor(layer + 1), registry)?;
         registry.learning_rate_factor = 1.0;
         let norm = LayerNorm::build("norm", size.width, size.norm_eps, registry)?;
-        // the patches themselves, their sum with the places, the last norm
+        // the patches themselves, their sum with the positions, the last norm
         registry.n_activations += (n_tokens * (n_values + 2 * size.width)) as u64;
         registry.n_tokens = 1;
         Ok(Self { patches, places, encoder, norm, config: config.clone(), size: size.clone() })
@@ -223,7 +224,7 @@ impl Vit {
         Ok(Tensor::cat(&[&zeros, &patches], 1)?.reshape((n_images * (1 + n_rows * n_columns), n_values))?)
     }
 
-    /// The places of all tokens of a batch.
+    /// The positions of all tokens of a batch.
     fn rows(&self, n_images: usize) -> Result<TokenRows, ModelError> {
         let n_tokens = 1 + self.size.n_patches() as u32;
         let starts = (0..=n_images as u32).map(|image| image * n_tokens).collect();

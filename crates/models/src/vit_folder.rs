@@ -193,7 +193,7 @@ const TIMM_NAMES: Names = Names {
 };
 
 impl Names {
-    /// The linear layer of patches and the places, of which the first holds the class token (see the module `vit`).
+    /// The linear layer of patches and the positions, of which the first holds the class token (see the module `vit`).
     fn embeddings(&self, size: &VitSize, renormalise: &Renormalise) -> Vec<Part> {
         let (patch, width, n_tokens) = (size.patch, size.width, 1 + size.n_patches());
         let kernel = (format!("{}.weight", self.patches), vec![width, size.channels, patch, patch]);
@@ -221,7 +221,7 @@ impl Names {
     }
 }
 
-/// The class token and what the layer of patches adds to a patch of zeros go into the first place.
+/// The class token and what the layer of patches adds to a patch of zeros go into the first position.
 fn places_of(tensors: &[Tensor], renormalise: &Renormalise) -> TensorResult<Tensor> {
     let [kernel, bias, class_token, places] = tensors else { unreachable!("the four sources of the places") };
     let bias = (bias + renormalise.shift(kernel)?)?;

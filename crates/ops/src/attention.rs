@@ -22,7 +22,7 @@ const NAME: &str = "self_attention";
 pub struct AttentionConfig {
     /// number of heads, a divisor of the width
     pub n_heads: usize,
-    /// queries and keys are rotated by their place in the text (Su et al. 2021); an even width of a head
+    /// queries and keys are rotated by their position in the text (Su et al. 2021); an even width of a head
     pub rotary: bool,
     /// probability of dropping an attention weight, and the key of the mask; none in evaluation
     pub dropout: Option<(f64, DropoutKey)>,
@@ -30,13 +30,13 @@ pub struct AttentionConfig {
 
 /// `softmax(Q K^T / sqrt(D)) V` for every head of every text, `[N, W]`.
 ///
-/// A row of `projections [N, 3 W]` is the query, the key and the value of one token, each of `H` heads of `D`. `rows` gives
-/// the tokens of each text, and a token attends to the tokens of its own text only. The attention weights are computed again
-/// in the backward pass: nothing of size `L x L` is kept.
+/// A row of `projections [N, 3 W]` is the query, the key and the value of one token, each of `H` heads of `D`. `rows`
+/// gives the tokens of each text, and a token attends to the tokens of its own text only. The attention weights are
+/// computed again in the backward pass: nothing of size `L x L` is kept.
 ///
 /// # Errors
-/// Projections that are not `[N, 3 W]`, a `W` that is no multiple of the number of heads, an odd width of a rotated head,
-/// or a dropout probability that is not at least 0 and below 1.
+/// Projections that are not `[N, 3 W]`, a `W` that is no multiple of the number of heads, an odd width of a rotated
+/// head, or a dropout probability that is not at least 0 and below 1.
 pub fn self_attention(projections: &Tensor, rows: &TokenRows, config: AttentionConfig) -> Result<Tensor> {
     let (n_tokens, triple) = expect_matrix(NAME, "projections", projections)?;
     expect_shape(NAME, "projections", projections, &[rows.ids().len(), triple])?;

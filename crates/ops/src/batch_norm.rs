@@ -1,4 +1,4 @@
-//! Batch normalisation over all axes but the last (Ioffe and Szegedy 2015), with an optional rectifier behind it.
+//! Batch normalisation over all axes but the last (Ioffe and Szegedy 2015), followed by an optional rectifier.
 //!
 //! Shapes: `C` channels, `M` positions (the product of all other axes).
 
@@ -23,8 +23,8 @@ const NAME: &str = "batch_norm";
 /// `gamma (input - mean) / sqrt(var + eps) + beta` with the statistics of this batch, rectified if `fuse_relu`.
 ///
 /// Takes `input [.., C]`, `gamma [C]`, `beta [C]`; returns the output `[.., C]`, the batch mean `[C]` and the batch
-/// variance `[C]`. The variance is the biased one, divided by `M`, as it is used here; a running
-/// variance as PyTorch keeps it is larger by the factor `M / (M - 1)`. Mean and variance are outside of the graph; the backward through
+/// variance `[C]`. The variance is the biased one, divided by `M`, as it is used here; a running variance as PyTorch
+/// keeps it is larger by the factor `M / (M - 1)`. Mean and variance are outside of the graph; the backward through
 /// them is part of the operation.
 ///
 /// # Errors
@@ -44,13 +44,13 @@ pub fn batch_norm_train(
     let input = input.contiguous()?;
     let moments = with_element!(input.dtype(), NAME, T => Ok(moments(&Elements::<T>::of(&input)?, n_channels)))?;
     let [mean, var] = moments.tensors(&input)?;
-    let result = normalise_batch(&input, moments, gamma, beta, eps, Behind { residual: None, relu: fuse_relu })?;
+    let result = normalise_batch(&input, moments, gamma, beta, eps, Epilogue { residual: None, relu: fuse_relu })?;
     Ok((result, mean, var))
 }
 
 /// The operations that follow a normalisation in the same pass.
 #[derive(Clone, Copy)]
-pub(crate) struct Behind<'a> {
+pub(crate) struct Epilogue<'a> {
     /// Added before the rectifier; of the shape of the input.
     pub(crate) residual: Option<&'a Tensor>,
     pub(crate) relu: bool,
@@ -63,10 +63,10 @@ pub(crate) fn normalise_batch(
     gamma: &Tensor,
     beta: &Tensor,
     eps: f64,
-    behind: Behind<'_>,
+    epilogue: Epilogue<'_>,
 ) -> Result<Tensor> {
-    let op = BatchNorm { moments: Arc::new(moments), eps, relu: behind.relu, of_batch: true };
-    op.apply(input, gamma, beta, behind.residual)
+    let op = BatchNorm { moments: Arc::new(moments), eps, relu: epilogue.relu, of_batch: true };
+    op.apply(input, gamma, beta, epilogue.residual)
 }
 
 /// Batch normalisation with given statistics `[C]`, which are constants; it has a backward too.
@@ -154,7 +154,7 @@ impl BatchNorm {
         apply_any(NAME, &inputs, result, move |inputs, result, grad| self.backward_with_residual(inputs, result, grad))
     }
 
-    /// The gradient behind the rectifier is that of the sum, and so of the residual as it is.
+    /// The gradient of the rectifier's input is that of a sum, so it is the residual's gradient too.
     fn backward_with_residual(&self, inputs: &[Tensor], result: &Tensor, grad: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let [input, gamma, beta, residual] = inputs else { return Err(Error::msg("internal: four inputs")) };
         let mut grad = grad.contiguous()?;

@@ -101,7 +101,7 @@ impl<T: Element> WithSimd for Normalise<'_, T> {
 pub(crate) struct Upstream<'a, T> {
     pub(crate) grad: &'a [T],
     pub(crate) input: &'a [T],
-    /// A rectifier is behind the normalisation: what it let through is computed again.
+    /// A rectifier follows the normalisation; which elements it passed is computed again.
     pub(crate) relu: bool,
     pub(crate) channels: &'a Channels<T>,
 }
@@ -112,7 +112,7 @@ impl<T: Element> Upstream<'_, T> {
         Self { grad: &self.grad[start..start + len], input: &self.input[start..start + len], ..*self }
     }
 
-    /// The gradient behind the rectifier, and the input, at a range of elements.
+    /// The gradient of the rectifier's input, and the input of the normalisation, at a range of elements.
     #[inline(always)]
     fn load<S: Simd>(&self, simd: S, channel: usize, range: Range<usize>) -> (T::Vector<S>, T::Vector<S>) {
         let grad = T::load(simd, &self.grad[range.clone()]);

@@ -75,7 +75,7 @@ pub(crate) fn whole_vectors<T: Element>(values: impl IntoIterator<Item = f64>) -
     values
 }
 
-/// The numbers at a channel and those behind it.
+/// The vector of numbers from a channel on.
 #[inline(always)]
 pub(crate) fn at_channel<T: Lanes, S: Simd>(simd: S, values: &[T], channel: usize) -> T::Vector<S> {
     T::load(simd, &values[channel..channel + T::count::<S>()])

@@ -76,7 +76,7 @@ fn surrounded(input: &Tensor, padding: usize) -> Result<Tensor> {
     Ok(surrounded)
 }
 
-/// For every place in the kernel the pixels `[N, H', W', C]` that lie under it.
+/// For every position in the kernel the pixels `[N, H', W', C]` that lie under it.
 fn windows(input: &Tensor, kernel: [usize; 2], stride: usize, out: [usize; 2]) -> Result<Vec<Tensor>> {
     let places = |start: usize, len: usize| {
         let places: Vec<u32> = (0..len).map(|i| (start + i * stride) as u32).collect();
@@ -230,7 +230,7 @@ pub(crate) fn self_attention(projections: &Tensor, attention: &Attention) -> Res
     let (rows, width) = (&attention.rows, attention.width());
     let texts: Vec<usize> = (0..rows.n_rows()).filter(|row| !rows.range(*row).is_empty()).collect();
     let (n_texts, len, n_heads, head_width) = (texts.len(), rows.longest(), attention.n_heads, attention.head_width);
-    // texts are padded to the longest one: place `N` is a row of zeros
+    // texts are padded to the longest one: position `N` is a row of zeros
     let n_tokens = rows.ids().len();
     let mut padded = vec![n_tokens as u32; n_texts * len];
     let mut token_places = Vec::with_capacity(n_tokens);
@@ -260,7 +260,7 @@ pub(crate) fn self_attention(projections: &Tensor, attention: &Attention) -> Res
     mixed.reshape((n_texts * len, width))?.index_select(&Tensor::new(token_places, device)?, 0)
 }
 
-/// Added to the logits of places behind a text's end, whose attention weights are zero then.
+/// Added to the logits of positions behind a text's end, whose attention weights are zero then.
 const PADDING_LOGIT: f64 = -1e30;
 
 /// The dropout factors of padded texts, `[texts, H, L, L]`.
@@ -279,7 +279,7 @@ fn attention_mask(attention: &Attention, mask: &Mask, texts: &[usize]) -> Vec<f6
     factors
 }
 
-/// Queries or keys `[.., L, D]` turned by their places, where the attention is rotary.
+/// Queries or keys `[.., L, D]` turned by their positions, where the attention is rotary.
 fn turned(vectors: &Tensor, attention: &Attention) -> Result<Tensor> {
     let Some(rotary) = &attention.rotary else { return Ok(vectors.clone()) };
     let (_, len, head_width) = vectors.dims3()?;

@@ -1,19 +1,19 @@
-//! A convolution with everything that usually stands behind it: batch norm, the addition of a residual, the rectifier.
+//! A convolution with everything that usually follows it: batch norm, the addition of a residual, the rectifier.
 //!
 //! Shapes: as in [`conv2d`](crate::conv2d); `O` output channels.
 
 use candle_core::{Error, Result, Tensor};
 
 use crate::arithmetic::add;
-use crate::batch_norm::{Behind, batch_norm_eval, normalise_batch};
+use crate::batch_norm::{Epilogue, batch_norm_eval, normalise_batch};
 use crate::conv2d::{Conv2dSize, MomentsCell, convolve};
 use crate::shape::{expect_positive, expect_same_kind, expect_shape};
 use crate::{composite, relu};
 
 const NAME: &str = "conv_norm";
 
-/// `relu(batch_norm(conv(input)) + residual)`, in as few passes over memory as there can be: the batch's moments are taken
-/// while the convolution's output is in the cache, and one pass normalises, adds and rectifies.
+/// `relu(batch_norm(conv(input)) + residual)`, in as few passes over memory as there can be: the batch's moments are
+/// taken while the convolution's output is in the cache, and one pass normalises, adds and rectifies.
 #[derive(Clone, Copy, Debug)]
 pub struct ConvNorm<'a> {
     /// `[kh, kw, C, O]`; or `[kh, kw, C]` for a depthwise convolution, with `O = C`
@@ -28,7 +28,7 @@ pub struct ConvNorm<'a> {
     pub beta: &'a Tensor,
     /// added to the variance
     pub eps: f64,
-    /// added behind the norm; of the shape of the output
+    /// added after the norm; of the shape of the output
     pub residual: Option<&'a Tensor>,
     /// cuts off what is below zero at the end
     pub relu: bool,
@@ -53,8 +53,8 @@ impl ConvNorm<'_> {
         let hidden = convolve(input, self.weight, size, Some(cell.clone()))?;
         let moments = cell.get().ok_or_else(|| Error::msg("internal: a convolution without moments"))?.clone();
         let [mean, var] = moments.tensors(&hidden)?;
-        let behind = Behind { residual: self.residual, relu: self.relu };
-        Ok((normalise_batch(&hidden, moments, self.gamma, self.beta, self.eps, behind)?, mean, var))
+        let epilogue = Epilogue { residual: self.residual, relu: self.relu };
+        Ok((normalise_batch(&hidden, moments, self.gamma, self.beta, self.eps, epilogue)?, mean, var))
     }
 
     /// The output `[N, H', W', O]` with given statistics `[O]`, as [`batch_norm_eval`].

@@ -1,5 +1,5 @@
-//! The two element types of the CPU operations: `f32` to train in; and in the tests of this crate `f64`, to check gradients
-//! by finite differences. The program would take a minute longer to build with both.
+//! The two element types of the CPU operations: `f32` to train in; and in the tests of this crate `f64`, to check
+//! gradients by finite differences. The program would take a minute longer to build with both.
 
 use candle_core::WithDType;
 
@@ -66,7 +66,8 @@ pub(crate) fn value_or_zero<T: Element>(keep: bool, value: T) -> T {
     if keep { value } else { T::ZERO }
 }
 
-/// Runs `$body` with the type `$t` bound to the element type of `$dtype`; any other type is an error of operation `$op`.
+/// Runs `$body` with the type `$t` bound to the element type of `$dtype`; any other type is an error of operation
+/// `$op`.
 macro_rules! with_element {
     ($dtype:expr, $op:expr, $t:ident => $body:expr) => {
         match $dtype {

@@ -117,7 +117,8 @@ impl RowGradient {
     }
 }
 
-/// The gradients of the variables that a loss depends on. Each lies in memory of its own, so it may be changed in place.
+/// The gradients of the variables that a loss depends on. Each lies in memory of its own, so it may be changed in
+/// place.
 #[derive(Debug)]
 pub struct Gradients(HashMap<TensorId, Gradient>);
 

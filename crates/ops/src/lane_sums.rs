@@ -2,8 +2,8 @@
 
 use crate::element::Element;
 
-/// Number of partial sums: two of the widest vectors of `f32`. It is part of the arithmetic: with another number of lanes,
-/// sums have other bits.
+/// Number of partial sums: two of the widest vectors of `f32`. It is part of the arithmetic: with another number of
+/// lanes, sums have other bits.
 const N_LANES: usize = 32;
 
 /// The sum of `term` over a slice.

@@ -2,11 +2,11 @@
 //!
 //! candle supplies tensors; this crate supplies the operations that training spends its time in, each one fused, with
 //! its own backward: [`linear`], [`conv2d`], [`depthwise_conv2d`], [`batch_norm_train`], [`ConvNorm`] for a convolution
-//! with all that follows it, [`relu`], [`dropout`], pooling, those of texts, and the losses of distillation in [`loss`].
-//! [`record`] records them and computes gradients without candle's graph. [`optimizer`] steps parameters in place, [`init`]
-//! fills them from a seed, and [`gradient_coverage`] lists the variables that a loss does not reach.
+//! with all that follows it, [`relu`], [`dropout`], pooling, those of texts, and the losses of distillation in
+//! [`loss`]. [`record`] records them and computes gradients without candle's graph. [`optimizer`] steps parameters in
+//! place, [`init`] fills them from a seed, and [`gradient_coverage`] lists the variables that a loss does not reach.
 //!
-//! **Texts** are [`TokenRows`]: ids of all texts one behind the other, without padding. [`embedding`], [`embedding_bag`],
+//! **Texts** are [`TokenRows`]: ids of all texts one after the other, without padding. [`embedding`], [`embedding_bag`],
 //! [`self_attention`], [`layer_norm`], [`gelu`] and [`pool_tokens`] work on them. The gradient of a table is a
 //! [`RowGradient`] of the rows that were read, and the steps in [`optimizer`] touch these rows alone.
 //!

@@ -1,6 +1,7 @@
 //! Fully connected layers, with what usually follows them.
 //!
-//! Shapes: `B` examples (any number of axes), `I` inputs, `O` outputs; weights are `[O, I]`, one row for each output unit.
+//! Shapes: `B` examples (any number of axes), `I` inputs, `O` outputs; weights are `[O, I]`, one row for each output
+//! unit.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
@@ -50,7 +51,7 @@ pub fn linear_relu_dropout(
 
 struct Linear {
     relu: bool,
-    /// Only behind a rectifier: the backward reads from its output which elements were dropped.
+    /// Only after a rectifier: the backward reads from its output which elements were dropped.
     mask: Option<Mask>,
 }
 

@@ -1,8 +1,8 @@
 //! Matrix products: a safe interface to the `gemm` crate, whose matrices are slices with strides.
 //!
-//! The destination is row-major and is cut into pieces, one for each of this crate's threads. The threads of `gemm` itself
-//! share their packed blocks and wait for each other, which costs more than packing twice when a batch has some hundred
-//! rows.
+//! The destination is row-major and is cut into pieces, one for each of this crate's threads. The threads of `gemm`
+//! itself share their packed blocks and wait for each other, which costs more than packing twice when a batch has some
+//! hundred rows.
 //!
 //! Shapes: `M` rows and `N` columns of the destination, `K` terms of each sum.
 
@@ -79,7 +79,7 @@ pub(crate) fn product<T: Element>(left: Matrix<'_, T>, right: Matrix<'_, T>) -> 
             true => (piece.start * n_columns, left.rows(&piece), right),
             false => (piece.start, left, right.columns(&piece)),
         };
-        // SAFETY: the pieces are disjoint rows or columns of a row-major matrix for which there is room behind the
+        // SAFETY: the pieces are disjoint rows or columns of a row-major matrix for which memory is reserved at the
         // pointer, and the inner sizes are equal.
         unsafe { run(destination.at(offset), n_columns, left, right) }
     };
@@ -98,8 +98,8 @@ pub(crate) fn product<T: Element>(left: Matrix<'_, T>, right: Matrix<'_, T>) -> 
 const MIN_SHARED_WORK: usize = 1 << 20;
 /// Pieces begin at multiples of this, the longest vector, so that only the last one has an odd edge.
 const PIECE_UNIT: usize = 16;
-/// Units of the smallest piece. The library sums in another order where both sides are at most 64, or the whole has at most
-/// 256 elements. A piece must not be so small where the whole product is not, or its sums would have other bits.
+/// Units of the smallest piece. The library sums in another order where both sides are at most 64, or the whole has at
+/// most 256 elements. A piece must not be so small where the whole product is not, or its sums would have other bits.
 const MIN_PIECE: usize = 5;
 /// The shorter side from which on pieces are cut, for the same reason.
 const MIN_SHORT_SIDE: usize = 4;
@@ -120,10 +120,10 @@ fn pieces(side: usize, short_side: usize, depth: usize) -> Vec<Range<usize>> {
     (0..n_pieces).map(|nth| start(nth)..start(nth + 1)).collect()
 }
 
-/// A destination that threads write to at disjoint places.
+/// A destination that threads write to at disjoint positions.
 struct Shared<T>(*mut T);
 
-// SAFETY: the callers of `at` write to disjoint places only.
+// SAFETY: the callers of `at` write to disjoint positions only.
 unsafe impl<T: Send> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
@@ -138,8 +138,8 @@ impl<T> Shared<T> {
 /// Sets `destination [M, N]`, whose rows start every `row_stride` elements, to `left [M, K] right [K, N]`.
 ///
 /// # Safety
-/// There is room for such a matrix behind `destination`, and no other thread reads or writes its elements. The inner sizes are
-/// equal.
+/// `destination` points to memory for such a matrix, and no other thread reads or writes its elements. The inner sizes
+/// are equal.
 unsafe fn run<T: Element>(destination: *mut T, row_stride: usize, left: Matrix<'_, T>, right: Matrix<'_, T>) {
     let (m, k, n) = (left.n_rows, left.n_columns, right.n_columns);
     if k == 0 {

@@ -1,7 +1,7 @@
 //! Chunks of a fixed size, spread over the rayon pool that the caller runs in.
 //!
-//! The cut depends on the sizes of the tensors only, and sums over chunks are taken in the order of the chunks, so every
-//! result has the same bits for any number of threads.
+//! The cut depends on the sizes of the tensors only, and sums over chunks are taken in the order of the chunks, so
+//! every result has the same bits for any number of threads.
 
 use std::mem::MaybeUninit;
 
@@ -9,7 +9,8 @@ use rayon::prelude::*;
 
 use crate::vector::{at_full_width, inlined};
 
-/// Elements of one chunk of an elementwise pass: large enough to hide the cost of a task, small enough for the L2 cache.
+/// Elements of one chunk of an elementwise pass: large enough to hide the cost of a task, small enough for the L2
+/// cache.
 pub(crate) const CHUNK: usize = 16 * 1024;
 
 /// True where tasks would only cost: one thread, or one chunk.
@@ -49,7 +50,7 @@ pub(crate) fn map_chunks_mut<T: Send, R: Send>(
     values.par_chunks_mut(chunk_len).enumerate().map(work).collect()
 }
 
-/// Calls `work(index, part)` for parts of `values` of the given lengths, one behind the other.
+/// Calls `work(index, part)` for parts of `values` of the given lengths, one after the other.
 pub(crate) fn for_each_part<T: Send>(
     values: &mut [T],
     lengths: impl Iterator<Item = usize>,

@@ -1,6 +1,7 @@
 //! Pooling of images `[N, H, W, C]`; windows that do not fit at the lower and right border are left out.
 //!
-//! Shapes: `N` images of `H` rows, `W` columns and `C` channels; `H' = (H + 2 padding - kernel) / stride + 1`, `W'` likewise.
+//! Shapes: `N` images of `H` rows, `W` columns and `C` channels; `H' = (H + 2 padding - kernel) / stride + 1`, `W'`
+//! likewise.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
@@ -13,12 +14,12 @@ use crate::storage::{Elements, output, slice, tensor};
 use crate::tape::{apply1, reshape};
 use crate::vector::inlined;
 
-/// The largest element of every `kernel x kernel` window, `[N, H', W', C]`; the gradient goes to the first of equals. The
-/// image is surrounded by `padding` rows and columns on each side that are never the largest.
+/// The largest element of every `kernel x kernel` window, `[N, H', W', C]`; the gradient goes to the first of equals.
+/// The image is surrounded by `padding` rows and columns on each side that are never the largest.
 ///
 /// # Errors
-/// An input that is no image, a stride or kernel of 0, a kernel that is larger than the padded image, or a padding of more
-/// than half the kernel.
+/// An input that is no image, a stride or kernel of 0, a kernel that is larger than the padded image, or a padding of
+/// more than half the kernel.
 pub fn max_pool2d(input: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
     pool(input, Pooling::Max, [kernel, kernel], stride, padding)
 }

@@ -1,5 +1,5 @@
 //! Rotary position embedding (Su et al. 2021, arXiv:2104.09864): a query and a key turn by angles that grow with their
-//! places, so that their product depends on the distance alone.
+//! positions, so that their product depends on the distance alone.
 //!
 //! Shapes: `L` tokens of a text, `D` width of a head.
 
@@ -8,7 +8,7 @@ use crate::element::Element;
 /// Slowest period, in tokens, over `2 pi`.
 const BASE: f64 = 10_000.0;
 
-/// Cosines and sines of all places, `[places, D / 2]` each.
+/// Cosines and sines of all positions, `[positions, D / 2]` each.
 pub(crate) struct Rotary {
     pub(crate) cosines: Vec<f64>,
     pub(crate) sines: Vec<f64>,
@@ -28,7 +28,7 @@ impl Rotary {
         }
     }
 
-    /// Turns each row of `vectors [L, D]` by the angle of its place; element `i` pairs with `i + D / 2`.
+    /// Turns each row of `vectors [L, D]` by the angle of its position; element `i` pairs with `i + D / 2`.
     pub(crate) fn turn<T: Element>(&self, vectors: &mut [T]) {
         self.turn_by(vectors, 1.0);
     }

@@ -1,4 +1,4 @@
-//! Which places of a list of row numbers name the same row: the order in which gradients of table rows are summed.
+//! Groups positions of a list of row numbers by row: the order in which gradients of table rows are summed.
 //!
 //! Shapes: `R` rows of a table, `W` its width.
 
@@ -6,11 +6,11 @@ use crate::element::Element;
 use crate::parallel::{for_each_chunk, rows_per_chunk};
 use crate::vector::inlined;
 
-/// Places of a list, grouped by the row that they name. Rows ascend, and places ascend within a row, so that sums taken
+/// Positions of a list, grouped by the row that they name. Rows ascend, and positions ascend within a row, so that sums
 /// in this order have the same bits for any number of threads.
 pub(crate) struct RowGroups {
     rows: Vec<u32>,
-    /// Where the places of each row start, and the number of places at the end.
+    /// Where the positions of each row start, and the number of positions at the end.
     starts: Vec<u32>,
     places: Vec<u32>,
 }
@@ -19,7 +19,7 @@ const DIGIT_BITS: u32 = 11;
 const N_DIGITS: usize = 1 << DIGIT_BITS;
 
 impl RowGroups {
-    /// Groups the places `0..rows.len()` of a list of row numbers.
+    /// Groups the positions `0..rows.len()` of a list of row numbers.
     pub(crate) fn of(row_of_place: &[u32]) -> Self {
         let (sorted, places) = sort_places(row_of_place);
         let (mut rows, mut starts) = (Vec::new(), Vec::new());
@@ -33,12 +33,12 @@ impl RowGroups {
         Self { rows, starts, places }
     }
 
-    /// The places that name the `index`-th of the rows.
+    /// The positions that name the `index`-th of the rows.
     fn places(&self, index: usize) -> &[u32] {
         &self.places[self.starts[index] as usize..self.starts[index + 1] as usize]
     }
 
-    /// One sum of `width` numbers for each of the rows: `add(place, sum)` for all places of a row, in order.
+    /// One sum of `width` numbers for each of the rows: `add(position, sum)` for all positions of a row, in order.
     pub(crate) fn sums<T: Element>(&self, width: usize, add: impl Fn(usize, &mut [T]) + Send + Sync) -> Vec<T> {
         let mut sums = vec![T::ZERO; self.rows.len() * width];
         for_each_chunk(
@@ -61,7 +61,7 @@ impl RowGroups {
     }
 }
 
-/// Row numbers in ascending order and the place of each, by a radix sort, which keeps the order of equal ones.
+/// Row numbers in ascending order and the position of each, by a radix sort, which keeps the order of equal ones.
 fn sort_places(row_of_place: &[u32]) -> (Vec<u32>, Vec<u32>) {
     let mut pairs: Vec<(u32, u32)> = row_of_place.iter().copied().zip(0..).collect();
     let mut sorted = vec![(0, 0); pairs.len()];

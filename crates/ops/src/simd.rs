@@ -1,4 +1,4 @@
-//! Vectors of the widest kind that the machine has, behind one trait for `f32` and `f64`.
+//! Vectors of the widest kind that the machine has, with one trait for `f32` and `f64`.
 //!
 //! The workspace is compiled for any x86-64, where plain loops get four lanes. A [`WithSimd`] job is compiled once for
 //! each instruction set, and [`run`] takes the one that fits. Whatever a job calls has to be `#[inline(always)]`, or it

@@ -2,11 +2,11 @@
 //!
 //! candle's own `backward` fills a tensor with zeros and adds to it for every edge of its graph, and keeps all saved
 //! tensors until it ends. Here the first gradient of a tensor is moved, further ones are added to it in place, and an
-//! operation's saved tensors are dropped as soon as it has been walked over. Nothing here is recursive, so a graph may be as
-//! deep as memory allows.
+//! operation's saved tensors are dropped as soon as it has been walked over. Nothing here is recursive, so a graph may
+//! be as deep as memory allows.
 //!
-//! Without an open recording, the operations of this crate are part of candle's graph as usual: that is the reference in
-//! the tests, and the path of other devices.
+//! Without an open recording, the operations of this crate are part of candle's graph as usual: that is the reference
+//! in the tests, and the path of other devices.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -63,8 +63,8 @@ struct Node {
 ///
 /// candle's own operations are not recorded. One that reads a recorded tensor is noticed by the next operation of this
 /// crate, or by [`Tape::backward`], and is an error, so that no gradient is lost silently; [`scale`](crate::scale),
-/// [`add`](crate::add) and [`reshape`](crate::reshape) stand in for the usual ones. Tensors that `work` returns look like
-/// variables to candle; [`Tensor::detach`] ends that.
+/// [`add`](crate::add) and [`reshape`](crate::reshape) stand in for the usual ones. Tensors that `work` returns look
+/// like variables to candle; [`Tensor::detach`] ends that.
 ///
 /// ```
 /// use candle_core::{Device, Error, Tensor, Var};
@@ -118,8 +118,8 @@ impl Drop for Recording {
 impl Tape {
     /// The gradients of all variables that `loss` depends on.
     ///
-    /// A loss that candle tracks, of tensors that are not on the CPU, is walked back by candle. An untracked loss depends
-    /// on no variable, and there are no gradients.
+    /// A loss that candle tracks, of tensors that are not on the CPU, is walked back by candle. An untracked loss
+    /// depends on no variable, and there are no gradients.
     ///
     /// # Errors
     /// A loss that was computed from recorded tensors by an operation of candle, or a failing operation.
@@ -231,7 +231,8 @@ impl Pending {
         Ok(self.sums.remove(&id))
     }
 
-    /// The gradients that are left are those of variables. The caller may change them in place, for example to clip them.
+    /// The gradients that are left are those of variables. The caller may change them in place, for example to clip
+    /// them.
     fn finish(mut self) -> Result<Gradients> {
         // a table that was also used as a whole has a gradient in full
         let in_full: Vec<TensorId> = self.rows.keys().filter(|id| self.sums.contains_key(id)).copied().collect();
@@ -308,8 +309,8 @@ pub(crate) fn apply_to_table(op: impl TableOp + Send + Sync + 'static, table: &T
     Ok(push(vec![table.clone()], output, Walk::Table(Box::new(backward))))
 }
 
-/// The given rows of a table `[R, W]`, ascending and each once, by candle's operations. A recording keeps the gradient of
-/// these rows alone, as it does on the CPU.
+/// The given rows of a table `[R, W]`, ascending and each once, by candle's operations. A recording keeps the gradient
+/// of these rows alone, as it does on the CPU.
 pub(crate) fn select_rows(table: &Tensor, rows: Vec<u32>) -> Result<Tensor> {
     let places = Tensor::new(rows.as_slice(), table.device())?;
     let is_open = OPEN.with_borrow(Option::is_some);
@@ -321,8 +322,8 @@ pub(crate) fn select_rows(table: &Tensor, rows: Vec<u32>) -> Result<Tensor> {
     Ok(values)
 }
 
-/// Takes an output that is computed already, of any number of inputs: recorded where a recording is open. Off the record
-/// it is no part of any graph, so that none of the inputs may be tracked then.
+/// Takes an output that is computed already, of any number of inputs: recorded where a recording is open. Off the
+/// record it is no part of any graph, so that none of the inputs may be tracked then.
 pub(crate) fn apply_any(
     name: &str,
     inputs: &[&Tensor],
@@ -390,7 +391,8 @@ fn with_open<R>(change: impl FnOnce(&mut Tape) -> R) -> Option<R> {
     OPEN.with_borrow_mut(|open| open.as_mut().map(change))
 }
 
-/// A tensor that looks like a variable, so that operations compute its gradient and candle's own ones betray themselves.
+/// A tensor that looks like a variable, so that operations compute its gradient and candle's own ones betray
+/// themselves.
 fn variable((storage, shape): (CpuStorage, Shape)) -> Result<Tensor> {
     let variable = match storage {
         CpuStorage::F32(values) => Var::from_vec(values, shape, &Device::Cpu)?,

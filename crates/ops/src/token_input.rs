@@ -1,8 +1,8 @@
-//! Texts as numbers: rows of ids of different lengths, one behind the other and without padding.
+//! Texts as numbers: rows of ids of different lengths, one after the other and without padding.
 //!
-//! Operations on tokens work on all `N` of a batch as one matrix `[N, ..]`; attention and pooling take the tokens of one
-//! row at a time. So no arithmetic is spent on padding, there is no mask, and a text's result does not depend on the other
-//! texts of its batch.
+//! Operations on tokens work on all `N` of a batch as one matrix `[N, ..]`; attention and pooling take the tokens of
+//! one row at a time. So no arithmetic is spent on padding, there is no mask, and a text's result does not depend on
+//! the other texts of its batch.
 //!
 //! Shapes: `B` rows, `N` ids of all rows.
 
@@ -89,7 +89,7 @@ impl TokenRows {
         self.longest
     }
 
-    /// For each id its place in its row, `[N]`.
+    /// For each id its position in its row, `[N]`.
     pub fn positions(&self) -> Vec<u32> {
         (0..self.n_rows()).flat_map(|row| 0..self.range(row).len() as u32).collect()
     }

@@ -2,15 +2,15 @@
 
 use crate::element::Element;
 
-/// Partial sums of a reduction: one AVX-512 vector of `f32`. It is part of the arithmetic: with another number of lanes,
-/// sums have other bits.
+/// Partial sums of a reduction: one AVX-512 vector of `f32`. It is part of the arithmetic: with another number of
+/// lanes, sums have other bits.
 const LANES: usize = 16;
 
 /// Runs `work` compiled for the widest vectors that the processor has (AVX-512, AVX2, or the target's baseline).
 ///
-/// The bits are the same in each: nothing is reordered and no multiplication is fused with an addition. `work` has to be
-/// [`inlined`], and functions that it calls `#[inline(always)]`, or they stay at the baseline. The same holds for `for_each`
-/// with a long body: a `for` loop is part of its function, an iterator's method may not be.
+/// The bits are the same in each: nothing is reordered and no multiplication is fused with an addition. `work` has to
+/// be [`inlined`], and functions that it calls `#[inline(always)]`, or they stay at the baseline. The same holds for
+/// `for_each` with a long body: a `for` loop is part of its function, an iterator's method may not be.
 #[inline(always)]
 pub(crate) fn at_full_width<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
@@ -19,8 +19,8 @@ pub(crate) fn at_full_width<R>(work: impl FnOnce() -> R) -> R {
 /// Rows between the one that is being read and the one that is prefetched.
 pub(crate) const PREFETCH_DISTANCE: usize = 8;
 
-/// Prefetches a row of a table that will be read soon. Rows that a text names lie apart from each other: without the hint,
-/// a pass over them mostly waits for memory.
+/// Prefetches a row of a table that will be read soon. Rows that a text names lie apart from each other: without the
+/// hint, a pass over them mostly waits for memory.
 #[inline(always)]
 pub(crate) fn prefetch<T>(row: &[T]) {
     #[cfg(target_arch = "x86_64")]
@@ -33,7 +33,8 @@ pub(crate) fn prefetch<T>(row: &[T]) {
     let _ = row;
 }
 
-/// A closure that is compiled into every function that calls it, with the vectors of that function: see [`at_full_width`].
+/// A closure that is compiled into every function that calls it, with the vectors of that function: see
+/// [`at_full_width`].
 macro_rules! inlined {
     ($($closure:tt)*) => {{
         #[inline(always)]
@@ -79,8 +80,9 @@ pub(crate) fn largest<T: Element>(values: &[T]) -> T {
 
 /// `e^x` for `f32` within 2 units in the last place, without branches and calls, so that loops over it vectorise.
 ///
-/// Results below `1.2e-38` are zero, results that are too large are infinite. The argument is split as `x = n ln 2 + r` with
-/// `|r| <= ln 2 / 2` (Cody and Waite 1980), and `e^r` is the minimax polynomial of the Cephes library (Moshier 1989).
+/// Results below `1.2e-38` are zero, results that are too large are infinite. The argument is split as `x = n ln 2 + r`
+/// with `|r| <= ln 2 / 2` (Cody and Waite 1980), and `e^r` is the minimax polynomial of the Cephes library (Moshier
+/// 1989).
 #[inline(always)]
 pub(crate) fn exp_f32(x: f32) -> f32 {
     /// Above it `f32` holds whole numbers only: adding it rounds, and leaves the rounded number in the low bits.

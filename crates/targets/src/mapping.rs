@@ -6,9 +6,9 @@ use std::fs::File;
 /// Maps a file into memory: its pages are read when they are touched, and shared by all programs that read it.
 pub(crate) fn map_file(file: &File) -> std::io::Result<Mmap> {
     // SAFETY: a slice over a mapping is sound as long as no program changes or cuts the file meanwhile. Stores are written
-    // under another name and renamed, so the file behind an open mapping stays as it is; an unfinished one is mapped
+    // under another name and renamed, so the file of an open mapping stays as it is; an unfinished one is mapped
     // only under the writer's own lock. Numbers are read as bytes, so no content can break an invariant of a type, and
-    // all places come from the file's length as it is checked against the mapping's own.
+    // all positions come from the file's length as it is checked against the mapping's own.
     unsafe { Mmap::map(file) }
 }
 

@@ -4,7 +4,8 @@
 
 use stillhouse_core::Temperature;
 
-/// Writes `p_i^(1/T) / sum_j p_j^(1/T)` to `out`: the softmax of `log p / T`, computed in log space in double precision.
+/// Writes `p_i^(1/T) / sum_j p_j^(1/T)` to `out`: the softmax of `log p / T`, computed in log space in double
+/// precision.
 ///
 /// A class with probability exactly 0 keeps exactly 0 at every temperature: teachers end in a softmax, so a zero is a
 /// probability below the smallest single-precision number (1e-45), and any floor above that would turn into noise (a

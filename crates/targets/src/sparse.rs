@@ -4,8 +4,8 @@
 //!
 //! A kept probability is stored as its logarithm below the row's largest one, in fixed point: 65534 equal steps over
 //! the row's own range, so that a row over 16 nats has them to within 0.012 % each, down to the smallest number in
-//! single precision; half precision would have 0.05 % and nothing below 6e-8. The mass of the classes that are not
-//! kept is stored as it is for every declared temperature `T`: `tail_T = sum_tail p_i^(1/T) / sum_all p_i^(1/T)`, summed
+//! single precision; half precision would have 0.05 % and nothing below 6e-8. The mass of the classes that are not kept
+//! is stored as it is for every declared temperature `T`: `tail_T = sum_tail p_i^(1/T) / sum_all p_i^(1/T)`, summed
 //! over the whole row in double precision before anything is dropped. So the k + 1 buckets of the softened row have the
 //! mass that they have in the dense one, which no softening of a truncated row could give back: at high temperatures
 //! most of the mass is in the tail.
@@ -22,7 +22,7 @@ const ZERO: u16 = u16::MAX;
 pub(crate) struct Encoder {
     bits: Vec<u32>,
     kept: Vec<u32>,
-    /// Powers of the kept probabilities, and of all others with zeros in the places of the kept.
+    /// Powers of the kept probabilities, and of all others with zeros in the positions of the kept.
     powers_of_kept: Vec<f64>,
     powers_of_tail: Vec<f64>,
 }

@@ -71,8 +71,10 @@ impl TargetsWriter {
         let io = |source| TargetsError::Io { path: partial.clone(), source };
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&partial);
         let mut file = open.map_err(io)?;
-        let busy = || format!("{}: is being written by another program", partial.display());
-        file.try_lock().map_err(|_| TargetsError::Invalid(busy()))?;
+        if file.try_lock().is_err() {
+            let path = partial.display();
+            return Err(TargetsError::Invalid(format!("{path}: is being written by another program")));
+        }
         let frame = Frame::new(&info, keys.len());
         let is_known = is_resumable && has_header(&mut file, &frame).map_err(io)?;
         if !is_known {

@@ -3,8 +3,8 @@
 //! Shuffles, views and dropout masks are functions of the seed, the epoch and the step, so their state is two
 //! numbers; weights, running statistics, the optimizer's moments and the best weights so far are tensors.
 //!
-//! The header holds the BLAKE3 hash of the whole file, computed with zeros in place of the hash's own digits. A bit that
-//! flips on the disk is therefore found; otherwise training would go on with it and give another model.
+//! The header holds the BLAKE3 hash of the whole file, computed with zeros in place of the hash's own digits. A bit
+//! that flips on the disk is therefore found; otherwise training would go on with it and give another model.
 
 use crate::{History, TrainError};
 use candle_core::{Device, Tensor};

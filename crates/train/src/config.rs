@@ -64,8 +64,8 @@ const MAX_EPOCHS: usize = 1_000_000;
 const MAX_BATCH_SIZE: usize = 1 << 24;
 
 impl TrainingConfig {
-    /// Optimizer steps of each epoch over `n_rows` rows. An incomplete last batch is left out, so that every step weighs
-    /// its examples alike.
+    /// Optimizer steps of each epoch over `n_rows` rows. An incomplete last batch is left out, so that every step
+    /// weighs its examples alike.
     pub fn steps_per_epoch(&self, n_rows: usize) -> usize {
         (n_rows / self.batch_size).max(1)
     }

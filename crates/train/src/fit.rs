@@ -1,8 +1,8 @@
 //! The training loop of generalist, specialists and student.
 //!
-//! An epoch draws its rows from the [`Sampler`], a step computes the [`Objective`]'s loss, walks back over the tape, clips,
-//! and updates the parameters. Checkpoints are written between steps; the random state is a function of seed, epoch and
-//! step, so a resumed training has the same bits as an undisturbed one.
+//! An epoch draws its rows from the [`Sampler`], a step computes the [`Objective`]'s loss, walks back over the tape,
+//! clips, and updates the parameters. Checkpoints are written between steps; the random state is a function of seed,
+//! epoch and step, so a resumed training has the same bits as an undisturbed one.
 
 use crate::checkpoint::{self, Found, Progress, checkpoint_error};
 use crate::inputs::{model_input, text_encoder};
@@ -68,12 +68,12 @@ pub const BATCHES_IN_FLIGHT: usize = N_PREFETCH + 2;
 
 /// Trains a model in place; resumes from the job's checkpoint if there is one.
 ///
-/// Runs in the caller's rayon pool, or where the monitor moves its epochs ([`Monitor::run_epoch`]). The final weights depend
-/// on the job and the model's initial weights alone, not on threads, and not on interruptions.
+/// Runs in the caller's rayon pool, or where the monitor moves its epochs ([`Monitor::run_epoch`]). The final weights
+/// depend on the job and the model's initial weights alone, not on threads, and not on interruptions.
 ///
 /// # Errors
-/// [`TrainError::Interrupted`] when the monitor is interrupted, after writing the checkpoint; a diverging loss; examples,
-/// targets or checkpoints that cannot be read or written.
+/// [`TrainError::Interrupted`] when the monitor is interrupted, after writing the checkpoint; a diverging loss;
+/// examples, targets or checkpoints that cannot be read or written.
 pub fn fit(model: &Model, job: &FitJob<'_>, monitor: &dyn Monitor) -> Result<FitSummary, TrainError> {
     let mut training = Training::start(model, job, monitor)?;
     while !training.is_finished() {
@@ -204,8 +204,8 @@ impl<'a> Training<'a> {
         Ok(in_order(&mut gradients, params)?)
     }
 
-    /// Measures how often the soft targets' most probable class is the label: a store that is misaligned with the data would
-    /// match by chance only.
+    /// Measures how often the soft targets' most probable class is the label: a store that is misaligned with the data
+    /// would match by chance only.
     fn report_first_batch(&self, batch: &Batch, monitor: &dyn Monitor) {
         if let Some((share, n)) = self.job.objective.target_label_agreement(batch) {
             monitor.note(&format!("soft targets name the label of {:.0} % of the first {n} examples", 100.0 * share));

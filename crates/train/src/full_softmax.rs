@@ -12,8 +12,8 @@ use stillhouse_data::Batch;
 use stillhouse_models::Model;
 use stillhouse_ops::loss;
 
-/// Mean cross entropy of logits `[B, C]` with these targets at `T = 1`. The generalist predicts on the inputs of the batch
-/// themselves, augmentation included.
+/// Mean cross entropy of logits `[B, C]` with these targets at `T = 1`. The generalist predicts on the inputs of the
+/// batch themselves, augmentation included.
 pub(crate) fn full_softmax_loss(
     logits: &Tensor,
     batch: &Batch,

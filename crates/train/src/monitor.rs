@@ -27,8 +27,8 @@ pub trait Monitor: Sync {
     }
     /// Whether to write a checkpoint and stop.
     fn is_interrupted(&self) -> bool;
-    /// Runs an epoch, once, in the rayon pool of its choice: the caller's, unless an implementation has more threads that
-    /// have become free since the last epoch.
+    /// Runs an epoch, once, in the rayon pool of its choice: the caller's, unless an implementation has more threads
+    /// that have become free since the last epoch.
     fn run_epoch(&self, epoch: &mut (dyn FnMut() + Send)) {
         epoch();
     }

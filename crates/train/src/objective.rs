@@ -142,7 +142,7 @@ const PROB_FLOOR: f32 = 1e-12;
 /// The loss of one batch, and its unweighted parts for the record.
 #[derive(Debug)]
 pub struct LossParts {
-    /// Scalar with a graph behind it.
+    /// The loss, a scalar that the backward pass starts from.
     pub total: Tensor,
     /// Hard-label part, to which examples without a label add nothing.
     pub task: Option<f64>,
@@ -169,8 +169,8 @@ impl Objective {
         }
     }
 
-    /// Share of a batch's soft targets whose most probable class is the label, and how many have one; none for hard labels
-    /// and batches without labels.
+    /// Share of a batch's soft targets whose most probable class is the label, and how many have one; none for hard
+    /// labels and batches without labels.
     pub fn target_label_agreement(&self, batch: &Batch) -> Option<(f64, usize)> {
         let Self::Distillation { targets, .. } = self else { return None };
         let matches = |(example, label): (&ExampleView, &ClassId)| targets.top_class(*example) == Some(*label);

@@ -32,8 +32,8 @@ pub struct SgdConfig {
     /// Look ahead by one momentum step (Nesterov).
     #[serde(default)]
     pub nesterov: bool,
-    /// Weights shrink by the learning rate times this in each step, outside of the momentum. A program that adds the decay to
-    /// the gradient, as PyTorch does, needs `1 - momentum` times this value for the same effect.
+    /// Weights shrink by the learning rate times this in each step, outside of the momentum. A program that adds the
+    /// decay to the gradient, as PyTorch does, needs `1 - momentum` times this value for the same effect.
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub weight_decay: f64,

@@ -64,9 +64,9 @@ pub fn predict_features(model: &Model, split: &Split, view: Option<ViewId>) -> R
     Ok(batches.concat())
 }
 
-/// Probabilities of several models, each as [`predict_proba`] gives them. Each batch is read, augmented and encoded once for
-/// all models that take the same input; models with the same body, where `body_of[i]` is the first model with the body of
-/// model `i`, share one pass of it.
+/// Probabilities of several models, each as [`predict_proba`] gives them. Each batch is read, augmented and encoded
+/// once for all models that take the same input; models with the same body, where `body_of[i]` is the first model with
+/// the body of model `i`, share one pass of it.
 ///
 /// # Errors
 /// As [`predict_proba`].
@@ -96,8 +96,7 @@ pub fn predict_together(
         Ok(probs)
     };
     let batches: Vec<_> = rows.par_chunks(PREDICTION_BATCH).map(batch).collect::<Result<_, _>>()?;
-    let of_model = |model: usize| batches.iter().flat_map(|batch| &batch[model]).copied().collect();
-    Ok((0..models.len()).map(of_model).collect())
+    Ok((0..models.len()).map(|model| batches.iter().flat_map(|batch| &batch[model]).copied().collect()).collect())
 }
 
 /// Groups of models that read the same input, each divided into groups of models with the same body.

@@ -13,9 +13,9 @@ use stillhouse_ops::{DropoutKey, loss::cross_entropy, record};
 const N_WARMUP_STEPS: usize = 2;
 const N_MEASURED_STEPS: usize = 3;
 
-/// Seconds for forward, backward and update of one example in the caller's pool: the median of a few steps on examples of
-/// the split, spread over it, or on made-up ones where the model does not read the split (a head alone) or cannot yet (its
-/// tokenizer is not trained). The steps change the model's weights: give a model that is not needed any more.
+/// Seconds for forward, backward and update of one example in the caller's pool: the median of a few steps on examples
+/// of the split, spread over it, or on made-up ones where the model does not read the split (a head alone) or cannot
+/// yet (its tokenizer is not trained). The steps change the model's weights: give a model that is not needed any more.
 ///
 /// # Errors
 /// A failing tensor operation, or examples that cannot be read.

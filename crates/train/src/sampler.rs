@@ -77,7 +77,8 @@ impl Sampler {
         rows
     }
 
-    /// Share of the rows of an epoch that are the specialist's own, the training share of the prior correction; 1 for all rows.
+    /// Share of the rows of an epoch that are the specialist's own, the training share of the prior correction; 1 for
+    /// all rows.
     pub fn own_share(&self) -> f64 {
         match self {
             Self::All => 1.0,
@@ -86,11 +87,11 @@ impl Sampler {
     }
 }
 
-/// Moves a uniform random draw without replacement to the first `n` places (Fisher and Yates).
+/// Moves a uniform random draw without replacement to the first `n` positions (Fisher and Yates).
 fn partial_shuffle(rows: &mut [usize], n: usize, rng: &mut ChaCha8Rng) {
     for place in 0..n.min(rows.len().saturating_sub(1)) {
         let n_left = (rows.len() - place) as u64;
-        // 64 random bits onto at most 2^40 places: the bias of the multiplication is below 2^-24
+        // 64 random bits onto at most 2^40 positions: the bias of the multiplication is below 2^-24
         let drawn = ((u128::from(rng.next_u64()) * u128::from(n_left)) >> 64) as usize;
         rows.swap(place, place + drawn);
     }

@@ -26,8 +26,9 @@ impl Hierarchy {
         let mut position: BTreeMap<&str, usize> = BTreeMap::new();
         for (index, line) in text.lines().enumerate().filter(|(_, line)| carries_data(line)) {
             let (class, superclass) = fields(index + 1, line)?;
-            let unknown = || bad_file(format!("line {}: {class:?} is not a class of the dataset", index + 1));
-            let class_number = *number.get(class).ok_or_else(unknown)?;
+            let Some(&class_number) = number.get(class) else {
+                return Err(bad_file(format!("line {}: {class:?} is not a class of the dataset", index + 1)));
+            };
             let at = *position.entry(superclass).or_insert_with(|| {
                 superclasses.push((superclass.into(), Vec::new()));
                 superclasses.len() - 1

@@ -9,8 +9,8 @@
 //!
 //! No centroid is computed, so an iteration takes `N^2` operations for any K and D, and all restarts share the matrix.
 //!
-//! Defined behaviour in corner cases: on ties the lower cluster and the earlier run win; an empty cluster gets the point
-//! that is farthest from its own centroid, unless all points lie on their centroids.
+//! Defined behaviour in corner cases: on ties the lower cluster and the earlier run win; an empty cluster gets the
+//! point that is farthest from its own centroid, unless all points lie on their centroids.
 
 use super::similarity::{dot, uniform};
 use rand_chacha::ChaCha8Rng;

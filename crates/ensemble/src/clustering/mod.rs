@@ -96,9 +96,10 @@ pub fn cluster_classes(
 fn to_clustering(n_classes: usize, mut clusters: Vec<Vec<usize>>) -> ClassClustering {
     clusters.iter_mut().for_each(|cluster| cluster.sort_unstable());
     clusters.sort_unstable();
-    let subset = |cluster: &Vec<usize>| {
-        let classes = cluster.iter().map(|class| ClassId(*class as u32));
-        ClassSubset::new(n_classes, classes).expect("clusters hold distinct classes of the dataset")
-    };
-    ClassClustering::new(clusters.iter().map(subset).collect()).expect("at least one cluster, all of one dataset")
+    let mut subsets = Vec::with_capacity(clusters.len());
+    for cluster in clusters {
+        let classes = cluster.into_iter().map(|class| ClassId(class as u32));
+        subsets.push(ClassSubset::new(n_classes, classes).expect("clusters hold distinct classes of the dataset"));
+    }
+    ClassClustering::new(subsets).expect("at least one cluster, all of one dataset")
 }

@@ -1,12 +1,15 @@
-//! On-line K-means on the columns of the prediction covariance (the paper's form, section 5.2): one pass over a stream of
-//! predictions, memory `O(C K)`, no matrix of all pairs.
+//! On-line K-means on the columns of the prediction covariance (the paper's form, section 5.2): one pass over a stream
+//! of predictions, memory `O(C K)`, no matrix of all pairs.
 //!
 //! N examples, C classes, K clusters, `p` a prediction. Cluster `k`'s centroid is the mean column of its members, and
-//! entry `i` of that column is the covariance of `p_i` with `s_k`, the members' mean of `p_j`: numbers that a stream can
-//! average. As in the batch form, probabilities are divided by the root of a class's own confusion, `E[p_i (1 - p_i)]`,
-//! so that frequent classes do not draw everything to them, and a class's covariance with itself is left out. After each
-//! batch of examples every class moves to the cluster whose members it varies with most; a cluster takes at most twice an
-//! even share. The first batch starts the clusters with its most confused pairs.
+//! entry `i` of that column is the covariance of `p_i` with `s_k`, the members' mean of `p_j`: numbers that a stream
+//! can average. As in the batch form, probabilities are divided by the root of a class's own confusion, `E[p_i (1 -
+//! p_i)]`, so that frequent classes do not draw everything to them, and a class's covariance with itself is left out.
+//! After each batch of examples every class moves to the cluster with whose members it has the largest mean covariance;
+//! a cluster takes at most twice an even share. The first batch starts the clusters with its most confused pairs.
+//!
+//! It shares no steps with [`k_means`](super::k_means): there are no points whose distances could be computed, so it
+//! maximises covariance under a limit of size, once for each batch, without seeds and restarts.
 
 use super::config::ClusteringConfig;
 use super::constraints::{self, Limits};

@@ -55,8 +55,8 @@ fn pairs(similarity: &Similarity) -> Vec<(usize, usize)> {
     pairs.into_iter().map(|(_, a, b)| (a, b)).collect()
 }
 
-/// Joins the two clusters with the largest mean similarity until `n_clusters` are left, from single classes to `n_clusters`, none
-/// larger than allowed. Where sizes forbid every further join, the smallest clusters are dissolved.
+/// Joins the two clusters with the largest mean similarity until `n_clusters` are left, from single classes to
+/// `n_clusters`, none larger than allowed. Where sizes forbid every further join, the smallest clusters are dissolved.
 pub(super) fn agglomerate(similarity: &Similarity, n_clusters: usize, limits: &Limits) -> Vec<Vec<usize>> {
     let n_classes = similarity.n_classes();
     let mut clusters: Vec<Vec<usize>> = (0..n_classes).map(|class| vec![class]).collect();

@@ -1,7 +1,9 @@
 //! Affinity with the classes' own scales divided out.
 //!
-//! C classes, D dimensions of a vector. The raw covariance of a class that is often predicted is larger with everything, and its variance, on
-//! the diagonal, larger still. On raw columns K-means therefore sorts classes by how often they are predicted. Here
+//! C classes, D dimensions of a vector.
+//!
+//! The raw covariance of a class that is often predicted is larger with every other class, and its variance, on the
+//! diagonal, larger still. On raw columns K-means therefore sorts classes by how often they are predicted. Here
 //!
 //! ```text
 //! S_ij = max(A_ij, 0) / sqrt(g_i g_j),   g_i = sum over j != i of max(A_ij, 0)

@@ -1,8 +1,8 @@
 //! Spectral clustering: K-means on the first eigenvectors of the normalised Laplacian (Ng, Jordan and Weiss 2002).
 //!
 //! C classes, K clusters. [`Similarity`] is the affinity with degrees divided out, `D^-1/2 A D^-1/2`, so the smallest
-//! eigenvectors of the Laplacian are the largest of the similarity without its diagonal. Each class becomes a row of the
-//! first K of them, scaled to unit length.
+//! eigenvectors of the Laplacian are the largest of the similarity without its diagonal. Each class becomes a row of
+//! the first K of them, scaled to unit length.
 
 use super::columns;
 use super::k_means::{MAX_RESTARTS, Points, Start};
@@ -14,8 +14,8 @@ use stillhouse_core::Seed;
 const ISOLATED: f64 = 1e-9;
 /// Iterations of the eigensolver; it usually takes two or three for each class.
 const MAX_SWEEPS: usize = 1_000_000;
-/// K-means restarts as often as so many multiplications allow, `C K^2` for each restart, but at least 3 times. Published
-/// clusterings depend on the number of restarts.
+/// K-means restarts as often as so many multiplications allow, `C K^2` for each restart, but at least 3 times.
+/// Published clusterings depend on the number of restarts.
 const RESTART_WORK: usize = 1 << 28;
 const MIN_RESTARTS: usize = 3;
 

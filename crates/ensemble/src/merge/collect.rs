@@ -25,7 +25,8 @@ pub(super) struct Collected<'a, P> {
     total: f64,
 }
 
-/// Where `a` of the classes in no set is stored. There can be thousands of them, so they are read as seldom as possible.
+/// Where `a` of the classes in no set is stored. There can be thousands of them, so they are read as seldom as
+/// possible.
 enum Rest<'a, P> {
     /// A single full teacher's row and its factor.
     Row(&'a [P], f64),
@@ -37,8 +38,8 @@ enum Rest<'a, P> {
 const CANCELS: f64 = 1e-3;
 
 impl<'a, P: Copy + Into<f64>> Collected<'a, P> {
-    /// Sums the rows of the teachers that vote, each times its factor. `out` `[C]` is the buffer of the merged row: where
-    /// several full teachers vote, it holds `a` of the classes in no set until [`Collected::spread`].
+    /// Sums the rows of the teachers that vote, each times its factor. `out` `[C]` is the buffer of the merged row:
+    /// where several full teachers vote, it holds `a` of the classes in no set until [`Collected::spread`].
     ///
     /// # Errors
     /// A dustbin that has mass although the teacher's set holds every class: `Q_m` is 0 whatever `q`, and its logarithm
@@ -71,11 +72,11 @@ impl<'a, P: Copy + Into<f64>> Collected<'a, P> {
             dustbins.push(dustbin);
             conditional.push(if has_dustbin { 0.0 } else { factor * sum });
         }
-        let of_group = |group: usize| match groups.range(group) {
-            range if range.is_empty() => rest_mass,
-            range => short_sum(&listed_mass[range]),
-        };
-        let mut mass: Vec<f64> = (0..groups.len()).map(of_group).collect();
+        let mut mass = Vec::with_capacity(groups.len());
+        for group in 0..groups.len() {
+            let range = groups.range(group);
+            mass.push(if range.is_empty() { rest_mass } else { short_sum(&listed_mass[range]) });
+        }
         let rest = raise_empty_groups(&groups, &mut mass, &mut listed_mass, rest, out);
         let total = mass.iter().sum::<f64>() + dustbins.iter().sum::<f64>();
         Ok(Self { groups, rest, listed_mass, mass, dustbins, conditional, total })

@@ -14,8 +14,8 @@
 //! divisor is the same within a signature group, so the reduction to groups holds. Without dustbins every term is
 //! linear or a logarithm of a sum of exponentials: convex in `u`, with one minimum (the setting of "Unifying
 //! heterogeneous classifiers with distillation", Vongkulbhisal et al. 2019). With dustbins and conditional teachers
-//! together it is convex neither in `u` nor in `q`; the result is then a stationary point, reached downhill from one step
-//! of expectation maximisation.
+//! together it is convex neither in `u` nor in `q`; the result is then a stationary point, reached downhill from one
+//! step of expectation maximisation.
 //!
 //! Newton's method on `u`, in groups, with EM steps where it does not go downhill. The second derivative is a diagonal
 //! and one rank for each teacher, so by the Woodbury identity a step solves a system of `M + 1` unknowns.
@@ -104,12 +104,12 @@ impl Point {
         let full_weight = problem.full_weight();
         let divisor = |group: usize| -> f64 {
             let outside = &problem.groups.outside()[group * n_sets..][..n_sets];
-            let of_set = |set: usize| match problem.conditional[set] {
+            let terms = (0..n_sets).map(|set| match problem.conditional[set] {
                 weight if weight > 0.0 => (1.0 - outside[set]) * weight / seen[set],
                 _ if problem.dustbins[set] > 0.0 => -outside[set] * problem.dustbins[set] / seen[set],
                 _ => 0.0,
-            };
-            full_weight + (0..n_sets).map(of_set).sum::<f64>()
+            });
+            full_weight + terms.sum::<f64>()
         };
         let divisors: Vec<f64> = (0..probs.len()).map(divisor).collect();
         let gradient = (0..probs.len()).map(|group| probs[group] * divisors[group] - problem.mass[group]).collect();

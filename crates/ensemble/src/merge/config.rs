@@ -25,8 +25,8 @@ pub struct MergeConfig {
     pub calibration: Calibration,
 }
 
-/// Calibration of the merged distribution. Where most specialists cannot tell an example's class, the merged distribution
-/// is much too flat.
+/// Calibration of the merged distribution. Where most specialists cannot tell an example's class, the merged
+/// distribution is much too flat.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Calibration {
@@ -38,8 +38,8 @@ pub enum Calibration {
     Temperature,
 }
 
-/// Weight of a specialist relative to a generalist. All specialists have the same weight: fitting one for each would fit
-/// the noise of the validation split.
+/// Weight of a specialist relative to a generalist. All specialists have the same weight: fitting one for each would
+/// fit the noise of the validation split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum TeacherWeights {

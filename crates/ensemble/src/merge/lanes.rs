@@ -1,9 +1,9 @@
 //! Arithmetic on the same number of several examples: one lane each.
 //!
-//! No operation mixes lanes; only [`Lanes::any_less`] reads all of them, and it decides what is computed in addition, not
-//! what a lane holds. So an example has the same bits alone and with others. Everything is inlined into the kernel that is
-//! compiled for the processor's vectors, which is why loops are `for` loops: an iterator's method may stay a function of
-//! its own.
+//! No operation mixes lanes; only [`Lanes::any_less`] reads all of them, and it decides what is computed in addition,
+//! not what a lane holds. So an example has the same bits alone and with others. Everything is inlined into the kernel
+//! that is compiled for the processor's vectors, which is why loops are `for` loops: an iterator's method may stay a
+//! function of its own.
 
 #![expect(clippy::needless_range_loop, reason = "a lane is an index into several arrays")]
 

@@ -14,8 +14,8 @@ const ROWS: usize = 4;
 ///
 /// `b` is treated as one more row of the matrix: once the factorisation `H = L L'` is done, it holds `L^-1 b`, and only
 /// the back substitution is left. A pivot that has lost all its digits to rounding is replaced by a huge one, as
-/// interior-point codes do (Wright 1999, SIAM Journal on Optimization 9): its unknown does not change in this step, and the
-/// direction remains one of descent.
+/// interior-point codes do (Wright 1999, SIAM Journal on Optimization 9): its unknown does not change in this step, and
+/// the direction remains one of descent.
 #[inline(always)]
 pub(super) fn solve_in_place(system: &mut [Lanes], n: usize) {
     for column in 0..n {

@@ -1,6 +1,6 @@
-//! The two plain rules, for comparison: the arithmetic mean of the teachers' distributions (the linear opinion pool) and
-//! the geometric one (the logarithmic pool; Genest and Zidek 1986). A dustbin's mass, and the classes that a teacher has no
-//! output for, are filled in with the generalists' proportions.
+//! The two plain rules, for comparison: the arithmetic mean of the teachers' distributions (the linear opinion pool)
+//! and the geometric one (the logarithmic pool; Genest and Zidek 1986). A dustbin's mass, and the classes that a
+//! teacher has no output for, are filled in with the generalists' proportions.
 //!
 //! C classes.
 

@@ -85,8 +85,8 @@ pub(super) struct Vote<'a, P> {
 }
 
 impl Merger {
-    /// Prepares the merge of teachers with these scopes and weights. Only ratios of weights matter: two teachers of half
-    /// the weight are one of the whole.
+    /// Prepares the merge of teachers with these scopes and weights. Only ratios of weights matter: two teachers of
+    /// half the weight are one of the whole.
     ///
     /// # Errors
     /// Bad weights, subsets of other datasets, a class that no teacher has, conditional teachers whose sets are not
@@ -102,8 +102,8 @@ impl Merger {
         Ok(Self { n_classes, scopes, weights: weights.to_vec(), config: config.clone(), groups })
     }
 
-    /// How many examples to give [`Merger::merge_rows`] at once: many keep the solver's lanes busy, and with many classes
-    /// fewer bound the memory.
+    /// How many examples to give [`Merger::merge_rows`] at once: many keep the solver's lanes busy, and with many
+    /// classes fewer bound the memory.
     pub fn rows_at_once(&self) -> usize {
         (PROBS_AT_ONCE / self.n_classes).clamp(LANES, MAX_ROWS_AT_ONCE)
     }
@@ -151,10 +151,7 @@ impl Merger {
                 collected.push(example.map_err(|error| (row, error))?);
             }
         }
-        let solutions = match is_mean {
-            true => vec![in_closed_form; rows.len()],
-            false => self.solve(&collected),
-        };
+        let solutions = if is_mean { vec![in_closed_form; rows.len()] } else { self.solve(&collected) };
         for ((example, solution), out) in collected.iter().zip(&solutions).zip(out.chunks_exact_mut(self.n_classes)) {
             example.spread(&solution.probs, out);
         }
@@ -190,10 +187,8 @@ impl Merger {
         if got != expected {
             return Err(EnsembleError::new(format!("rows of {got} teachers, expected {expected}")));
         }
-        let check = |(teacher, (row, scope)): (usize, (&&[P], &TeacherScope))| {
-            checked_sum(teacher, row, scope.n_outputs(self.n_classes))
-        };
-        rows.iter().zip(&self.scopes).enumerate().map(check).collect()
+        let rows = rows.iter().zip(&self.scopes).enumerate();
+        rows.map(|(teacher, (row, scope))| checked_sum(teacher, row, scope.n_outputs(self.n_classes))).collect()
     }
 
     fn active<P: Copy + Into<f64>>(&self, rows: &[&[P]], sums: &[f64]) -> Vec<usize> {
@@ -226,14 +221,14 @@ impl Merger {
             (rows[vote.teacher], sums[vote.teacher]) = (vote.row, vote.sum);
         }
         let generalist = self.generalist(&rows, &sums);
-        let as_vote = |vote: &Vote<'_, P>| {
+        let mut distributions: Vec<means::Vote<'_>> = Vec::with_capacity(votes.len());
+        for vote in votes {
             let probs = vote.row.iter().map(|prob| (*prob).into() / vote.sum).collect();
-            (&self.scopes[vote.teacher], probs, vote.factor * vote.sum)
-        };
-        let votes: Vec<means::Vote<'_>> = votes.iter().map(as_vote).collect();
+            distributions.push((&self.scopes[vote.teacher], probs, vote.factor * vote.sum));
+        }
         let probs = match self.config.rule {
-            MergeRule::GeometricMean => means::geometric(&generalist, &votes),
-            _ => means::arithmetic(&generalist, &votes),
+            MergeRule::GeometricMean => means::geometric(&generalist, &distributions),
+            _ => means::arithmetic(&generalist, &distributions),
         };
         let total: f64 = probs.iter().sum();
         out.iter_mut().zip(probs).for_each(|(out, prob)| *out = prob / total);

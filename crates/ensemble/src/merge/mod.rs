@@ -1,7 +1,7 @@
 //! One distribution that agrees best with a generalist and its specialists (paper, section 5.4, equation 5).
 //!
-//! C classes, M partial teachers (specialists with a dustbin, or conditional ones), G signature groups; `S_m` the classes of
-//! teacher `m`, `p_m` its probabilities, `d_m` its dustbin, `w_m` its weight; `p_g`, `w_0` the generalist's.
+//! C classes, M partial teachers (specialists with a dustbin, or conditional ones), G signature groups; `S_m` the
+//! classes of teacher `m`, `p_m` its probabilities, `d_m` its dustbin, `w_m` its weight; `p_g`, `w_0` the generalist's.
 //!
 //! ```text
 //! minimise over q:   w_0 KL(p_g || q) + sum_m w_m KL(p_m || q_m)
@@ -30,9 +30,9 @@
 //! | any; rule `em_step` | [`em`] | one step of expectation maximisation, an approximation |
 //! | any; rules of means | [`means`] | arithmetic or geometric mean, without equation 5 |
 //!
-//! The other files prepare an example and finish it: [`check`] refuses teachers that cannot be merged, [`gate`] chooses the
-//! specialists that vote, [`row`] checks and scales single rows, [`collect`] sums the rows by signature group and spreads
-//! the solution over the classes again, [`problem`] is what the solvers share.
+//! The other files prepare an example and finish it: [`check`] refuses teachers that cannot be merged, [`gate`] chooses
+//! the specialists that vote, [`row`] checks and scales single rows, [`collect`] sums the rows by signature group and
+//! spreads the solution over the classes again, [`problem`] is what the solvers share.
 
 mod check;
 mod collect;

@@ -9,16 +9,17 @@
 //! ```
 //!
 //! All unknowns are positive, and each Newton step solves one `[M, M]` system, however many classes there are. Working
-//! with both sides avoids the cancellation in `A_k / (1 - (B r)_k)` that extreme dustbins bring to a purely dual method.
+//! with both sides avoids the cancellation in `A_k / (1 - (B r)_k)` that extreme dustbins bring to a purely dual
+//! method.
 //!
-//! Newton's method is tried first, from `r = D`: four or five steps are usual. Where teachers contradict each other, its
-//! steps can get stuck at the border of the positive region, with tiny products far from their targets. Such an example
-//! takes a *detour*: the targets become `max(target, mu)` with `mu` falling from 1, as in interior-point methods (target
-//! following, Jansen, Roos, Terlaky and Vial 1996). A detour takes 10 to 30 steps as a rule, 50 in the worst of ten thousand
-//! cases (`experiments/merge_speed`).
+//! Newton's method is tried first, from `r = D`: four or five steps are usual. Where teachers contradict each other,
+//! its steps can get stuck at the border of the positive region, with tiny products far from their targets. Such an
+//! example takes a *detour*: the targets become `max(target, mu)` with `mu` falling from 1, as in interior-point
+//! methods (target following, Jansen, Roos, Terlaky and Vial 1996). A detour takes 10 to 30 steps as a rule, 50 in the
+//! worst of ten thousand cases (`experiments/merge_speed`).
 //!
-//! Examples are solved in [lanes](super::lanes), each as if it were alone; a lane whose example is solved takes the next
-//! one. With 54 specialists and 443 classes an example takes 44 us in lanes and took 151 us alone.
+//! Examples are solved in [lanes](super::lanes), each as if it were alone; a lane whose example is solved takes the
+//! next one. With 54 specialists and 443 classes an example takes 44 us in lanes and took 151 us alone.
 
 #![expect(clippy::needless_range_loop, reason = "a lane is an index into several arrays")]
 
@@ -154,8 +155,8 @@ impl<'a> Solver<'a> {
         }
     }
 
-    /// Takes the results of lanes whose example is solved, and gives these lanes the next examples; returns whether there
-    /// is work left.
+    /// Takes the results of lanes whose example is solved, and gives these lanes the next examples; returns whether
+    /// there is work left.
     #[inline(always)]
     fn hand_out_work(&mut self) -> bool {
         let mut detours = [false; LANES];
@@ -318,8 +319,8 @@ impl<'a> System<'a> {
         }
     }
 
-    /// The start of plain Newton steps: `r = D` leaves every divisor positive, as masses and dustbins sum to 1, and with
-    /// `y = A / s` half the equations are met.
+    /// The start of plain Newton steps: `r = D` leaves every divisor positive, as masses and dustbins sum to 1, and
+    /// with `y = A / s` half the equations are met.
     #[inline(always)]
     fn direct_start(&self) -> State {
         let ratios = self.dustbins.clone();
@@ -361,8 +362,8 @@ impl<'a> System<'a> {
         divisors
     }
 
-    /// `B' y`, `[M]`: the sum over all groups less the groups inside. Where that difference would cancel, in lanes whose
-    /// `reference` is small compared with `whole`, the few groups outside are summed instead.
+    /// `B' y`, `[M]`: the sum over all groups less the groups inside. Where that difference would cancel, in lanes
+    /// whose `reference` is small compared with `whole`, the few groups outside are summed instead.
     #[inline(always)]
     fn sum_over_groups(&self, values: &[Lanes], reference: Option<&[Lanes]>, whole: Lanes) -> Vec<Lanes> {
         let mut sums = vec![sum(values); self.n_sets()];

@@ -2,8 +2,8 @@
 //!
 //! G groups: one for each set `m`, with mass `A_m` and probability `y_m`, and the classes in no set, with mass `A_0`.
 //!
-//! The optimality condition of [`merge`](super) reads `y_m (1 - sum_{n != m} D_n / Q_n) = A_m` with `Q_m = 1 - y_m`. Let
-//! `t = 1 - sum_n D_n / Q_n` be the divisor of the classes in no set; then each `y_m` follows from `t` alone:
+//! The optimality condition of [`merge`](super) reads `y_m (1 - sum_{n != m} D_n / Q_n) = A_m` with `Q_m = 1 - y_m`.
+//! Let `t = 1 - sum_n D_n / Q_n` be the divisor of the classes in no set; then each `y_m` follows from `t` alone:
 //!
 //! ```text
 //! y_m (t + D_m / (1 - y_m)) = A_m,        A_0 / t + sum_m y_m(t) = 1

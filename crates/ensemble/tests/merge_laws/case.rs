@@ -214,8 +214,8 @@ impl Case {
         (0..self.n_classes()).map(error).fold(0.0, f64::max)
     }
 
-    /// Whether two distributions are the same minimum up to rounding. Teachers that contradict each other with masses of
-    /// 1e-12 leave directions in which the objective hardly rises, so the objective is compared far more strictly.
+    /// Whether two distributions are the same minimum up to rounding. Teachers that contradict each other with masses
+    /// of 1e-12 leave directions in which the objective hardly rises, so the objective is compared far more strictly.
     pub fn equally_good(&self, a: &[f64], b: &[f64]) -> bool {
         (self.objective(a) - self.objective(b)).abs() < 1e-12 && close(a, b, 1e-5)
     }

@@ -1,9 +1,9 @@
-//! Training of byte pair encoding (Sennrich et al. 2016): the most frequent pair of adjacent pieces is merged into one piece,
-//! until the vocabulary is full.
+//! Training of byte pair encoding (Sennrich et al. 2016): the most frequent pair of adjacent pieces is merged into one
+//! piece, until the vocabulary is full.
 //!
-//! The trainers of the `tokenizers` crate number tokens and break ties by the order of hash maps, which is random in each
-//! process. This one gives the same pieces in every run; of equally frequent pairs, the one with the lower numbers is
-//! merged first.
+//! The trainers of the `tokenizers` crate number tokens and break ties by the order of hash maps, which is random in
+//! each process. This one gives the same pieces in every run; of equally frequent pairs, the one with the lower numbers
+//! is merged first.
 
 use crate::TokenizerTraining;
 use std::cmp::Reverse;

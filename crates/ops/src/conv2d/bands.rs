@@ -1,5 +1,5 @@
-//! Cuts a batch of images into bands: some rows of one image, or some whole images. Each band is a contiguous piece of the
-//! output, and small enough that what is computed on the way stays in the cache.
+//! Cuts a batch of images into bands: some rows of one image, or some whole images. Each band is a contiguous piece of
+//! the output, and small enough that what is computed on the way stays in the cache.
 //!
 //! Shapes: as in [`conv2d`](super): `N` images of `H` rows, `W` columns and `C` channels; `O` output channels.
 
@@ -22,7 +22,8 @@ impl Band {
     }
 }
 
-/// Bands of about `rows_per_band` of the `n_rows` rows of each image; cuts inside of an image lie at multiples of `step`.
+/// Bands of about `rows_per_band` of the `n_rows` rows of each image; cuts inside of an image lie at multiples of
+/// `step`.
 pub(super) fn bands(batch: usize, n_rows: usize, rows_per_band: usize, step: usize) -> Vec<Band> {
     if n_rows == 0 {
         return Vec::new();
@@ -42,8 +43,8 @@ pub(super) fn bands(batch: usize, n_rows: usize, rows_per_band: usize, step: usi
     (0..batch).flat_map(of_image).collect()
 }
 
-/// A new vector with rows of `row_len` elements for all bands, and what `work(scratch, band, piece)` returns for each band
-/// and its piece of the vector, in the order of the bands.
+/// A new vector with rows of `row_len` elements for all bands, and what `work(scratch, band, piece)` returns for each
+/// band and its piece of the vector, in the order of the bands.
 pub(super) fn map_bands<T: Copy + Default + Send, C: Default, R: Send>(
     bands: &[Band],
     row_len: usize,

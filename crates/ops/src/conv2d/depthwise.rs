@@ -1,7 +1,7 @@
 //! Depthwise convolution: every channel has a kernel of its own.
 //!
-//! Shapes: `N` images `[H, W, C]`, weight `[kh, kw, C]`. The innermost axis is the channel, so a tap is one multiply-add of
-//! a row of channels.
+//! Shapes: `N` images `[H, W, C]`, weight `[kh, kw, C]`. The innermost axis is the channel, so a tap is one
+//! multiply-add of a row of channels.
 
 // blocks of registers are indexed by row and column, as in the formulas
 #![allow(clippy::needless_range_loop)]

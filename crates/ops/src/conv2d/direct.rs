@@ -1,5 +1,5 @@
-//! Convolution by matrix products whose left side are the image rows themselves: the forward pass and the gradient of the
-//! input, for every kernel, stride and padding.
+//! Convolution by matrix products whose left side are the image rows themselves: the forward pass and the gradient of
+//! the input, for every kernel, stride and padding.
 //!
 //! Shapes: as in [`conv2d`](super): `N` images of `H` rows, `W` columns and `C` channels; `O` output channels.
 

@@ -5,8 +5,8 @@
 //!
 //! A *phase* is a kernel of stride `source_step` that computes every `target_step`-th row and column of the target. The
 //! forward pass is one phase with `target_step` 1. In the gradient of the input with stride `s`, the pixels fall into
-//! `s^2` phases by their place in the lattice; each sees its own taps of the kernel, so that nothing is computed for zeros
-//! between the pixels, and every element is written once.
+//! `s^2` phases by their position in the lattice; each has its own taps of the kernel, so that nothing is computed for
+//! zeros between the pixels, and every element is written once.
 
 use pulp::{Simd, WithSimd};
 
@@ -88,9 +88,9 @@ impl<K> Pass<K> {
 impl<K> Phase<K> {
     /// The phase of the input pixels `first + i stride`.
     ///
-    /// Tap `k` of an output pixel `o` reads the input pixel `o stride + k - padding`. So with `k = remainder + m stride`,
-    /// where `remainder` is that of `first + padding`, the outputs that read pixel `i` are
-    /// `i + (first + padding) / stride - m`: a convolution with the taps in reverse order.
+    /// Tap `k` of an output pixel `o` reads the input pixel `o stride + k - padding`. So with `k = remainder + m
+    /// stride`, where `remainder` is that of `first + padding`, the outputs that read pixel `i` are `i + (first +
+    /// padding) / stride - m`: a convolution with the taps in reverse order.
     fn of_input_grad(first: [usize; 2], size: &Conv2dSize, kernel: impl Fn(&[usize]) -> K) -> Self {
         let axis = |first: usize, len: usize, kernel: usize| {
             let offset = first + size.padding;

@@ -42,8 +42,8 @@ pub fn conv2d(input: &Tensor, weight: &Tensor, stride: usize, padding: usize) ->
     convolve(input, weight, Conv2dSize::dense(input, weight, stride, padding)?, None)
 }
 
-/// Cross-correlation of each channel of `input [N, H, W, C]` with a kernel of its own, `weight [kh, kw, C]`: an output of
-/// shape `[N, H', W', C]`.
+/// Cross-correlation of each channel of `input [N, H, W, C]` with a kernel of its own, `weight [kh, kw, C]`: an output
+/// of shape `[N, H', W', C]`.
 ///
 /// # Errors
 /// As [`conv2d`].

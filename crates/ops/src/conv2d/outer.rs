@@ -10,7 +10,8 @@ use pulp::Simd;
 
 use crate::simd::Lanes;
 
-/// Row `k` of `left` is `left[left_starts[k]..][..n_rows]`, row `k` of `right` is `right[k * n_columns..][..n_columns]`.
+/// Row `k` of `left` is `left[left_starts[k]..][..n_rows]`, row `k` of `right` is `right[k *
+/// n_columns..][..n_columns]`.
 #[derive(Clone, Copy)]
 pub(crate) struct OuterProducts<'a, T> {
     pub(crate) left: &'a [T],

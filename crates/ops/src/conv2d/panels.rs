@@ -1,7 +1,7 @@
 //! Matrix products with a packed right-hand side, whose left-hand side lies in pieces: the kernel of all convolutions.
 //!
-//! Shapes: `left [M, K]`, `right [K, N]`. A row of `left` is made of *segments* of equal length, each a contiguous piece
-//! of one slice: the rows under a kernel in an image, or the row of a plain matrix. So no patch is ever copied.
+//! Shapes: `left [M, K]`, `right [K, N]`. A row of `left` is made of *segments* of equal length, each a contiguous
+//! piece of one slice: the rows under a kernel in an image, or the row of a plain matrix. So no patch is ever copied.
 
 // blocks of registers are indexed by row and column, as in the formulas
 #![allow(clippy::needless_range_loop)]
@@ -17,7 +17,8 @@ pub(crate) const fn panel_vectors<S: Simd>() -> usize {
     if S::REGISTER_COUNT >= 32 { 4 } else { 2 }
 }
 
-/// `right`, cut into panels of some vectors of columns, each `[K, columns]` in itself; the last is filled up with zeros.
+/// `right`, cut into panels of some vectors of columns, each `[K, columns]` in itself; the last is filled up with
+/// zeros.
 pub(crate) struct Panels<T> {
     data: Scratch<T>,
     depth: usize,
@@ -77,7 +78,8 @@ impl<T: Lanes> Panels<T> {
     }
 }
 
-/// The left-hand side: row `r` is the concatenation of `source[row_starts[r] + segment..][..segment_len]` over `segments`.
+/// The left-hand side: row `r` is the concatenation of `source[row_starts[r] + segment..][..segment_len]` over
+/// `segments`.
 #[derive(Clone, Copy)]
 pub(crate) struct Left<'a, T> {
     pub(crate) source: &'a [T],

@@ -27,8 +27,8 @@ impl Window {
         }
     }
 
-    /// The windows `[images, height, width, C]` of all images of a band; the images themselves where nothing is added or
-    /// left out between them. `size` is that of an image, `[H, W, C]`.
+    /// The windows `[images, height, width, C]` of all images of a band; the images themselves where nothing is added
+    /// or left out between them. `size` is that of an image, `[H, W, C]`.
     pub(super) fn of_band<'a, T: Lanes>(
         &self,
         images: &'a [T],

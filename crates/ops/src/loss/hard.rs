@@ -21,7 +21,8 @@ pub const NO_LABEL: u32 = u32::MAX;
 /// The gradient of the logits is `(softmax(z) - onehot(label)) / B`, and zero without a label.
 ///
 /// # Errors
-/// Logits that are no matrix, another number of labels than rows, or a label that is neither below `C` nor [`NO_LABEL`].
+/// Logits that are no matrix, another number of labels than rows, or a label that is neither below `C` nor
+/// [`NO_LABEL`].
 pub fn cross_entropy(logits: &Tensor, labels: &[u32]) -> Result<Tensor> {
     let op = BatchMean::new(logits, CrossEntropy { labels: labels.into() })?;
     let (n_rows, n_classes) = logits.dims2()?;

@@ -11,7 +11,8 @@ use crate::shape::{expect_same_kind, expect_shape};
 use crate::tape::apply2;
 use crate::vector::sum_pairs;
 
-/// `mean_b(1 / (2 C) sum_i (z_bi - v_bi)^2)` for logits `z [B, C]` and a teacher's logits `v [B, C]`, both of zero mean.
+/// `mean_b(1 / (2 C) sum_i (z_bi - v_bi)^2)` for logits `z [B, C]` and a teacher's logits `v [B, C]`, both of zero
+/// mean.
 ///
 /// The mean over the classes is subtracted from each row of both first, because adding a number to all logits changes
 /// no prediction. Hinton, Vinyals and Dean 2015, section 2.1, equation 4: this is what soft targets become when the

@@ -27,8 +27,9 @@ pub struct AdamWHyper {
     pub step: u64,
 }
 
-/// One step of AdamW, in place, along `g = gradient_scale grad`: `m = beta1 m + (1 - beta1) g`, `v = beta2 v + (1 - beta2) g^2`,
-/// `param -= learning_rate (m^ / (sqrt(v^) + eps) + weight_decay param)` with `m^ = m / (1 - beta1^step)`, `v^` likewise.
+/// One step of AdamW, in place, along `g = gradient_scale grad`: `m = beta1 m + (1 - beta1) g`, `v = beta2 v + (1 -
+/// beta2) g^2`, `param -= learning_rate (m^ / (sqrt(v^) + eps) + weight_decay param)` with `m^ = m / (1 - beta1^step)`,
+/// `v^` likewise.
 ///
 /// `moments [2, ..]` holds `m` and `v`, each of the parameter's shape, and starts at zero.
 ///

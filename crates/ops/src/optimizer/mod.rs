@@ -1,7 +1,7 @@
 //! Optimizer steps that change parameters in place, each in one pass over memory, in parallel over fixed chunks.
 //!
-//! The state (velocity, moments) belongs to the caller, as plain tensors. So a checkpoint can hold it, and a resumed run
-//! continues with the same bits.
+//! The state (velocity, moments) belongs to the caller, as plain tensors. So a checkpoint can hold it, and a resumed
+//! run continues with the same bits.
 
 mod adamw;
 mod clip;

@@ -17,9 +17,9 @@ use crate::vector::{PREFETCH_DISTANCE, at_full_width, inlined, prefetch};
 
 /// One step of stochastic gradient descent for the rows that have a gradient, in place.
 ///
-/// It is [`sgd_step`](super::sgd_step) on these rows and their velocities. All other rows stay as they are: they neither
-/// coast on along their velocity nor decay. So it equals the step with the gradient in full where the momentum and the
-/// weight decay are 0, or where every row has a gradient.
+/// It is [`sgd_step`](super::sgd_step) on these rows and their velocities. All other rows stay as they are: they
+/// neither coast on along their velocity nor decay. So it equals the step with the gradient in full where the momentum
+/// and the weight decay are 0, or where every row has a gradient.
 ///
 /// # Errors
 /// As [`sgd_step`](super::sgd_step), and a gradient of another table.
@@ -34,9 +34,9 @@ pub fn sgd_step_rows(param: &Var, grad: &RowGradient, velocity: Option<&Tensor>,
 
 /// One step of AdamW for the rows that have a gradient, in place.
 ///
-/// It is [`adamw_step`](super::adamw_step) on these rows and their moments, with the number of the step as it is for all
-/// parameters (as in PyTorch's `SparseAdam`). All other rows and their moments stay as they are: they neither coast on
-/// nor decay. So it equals the step with the gradient in full where every row has had a gradient in every step.
+/// It is [`adamw_step`](super::adamw_step) on these rows and their moments, with the number of the step as it is for
+/// all parameters (as in PyTorch's `SparseAdam`). All other rows and their moments stay as they are: they neither coast
+/// on nor decay. So it equals the step with the gradient in full where every row has had a gradient in every step.
 ///
 /// # Errors
 /// As [`adamw_step`](super::adamw_step), and a gradient of another table.

@@ -22,10 +22,11 @@ pub struct SgdHyper {
     pub gradient_scale: f64,
 }
 
-/// `velocity = momentum velocity + gradient_scale grad; param -= learning_rate (velocity + weight_decay param)`, in place.
+/// `velocity = momentum velocity + gradient_scale grad; param -= learning_rate (velocity + weight_decay param)`, in
+/// place.
 ///
-/// With `nesterov`, the step goes along `grad + momentum velocity` with the new velocity. `velocity` has the shape of the
-/// parameter and starts at zero; without it the momentum must be 0.
+/// With `nesterov`, the step goes along `grad + momentum velocity` with the new velocity. `velocity` has the shape of
+/// the parameter and starts at zero; without it the momentum must be 0.
 ///
 /// # Errors
 /// Shapes, dtypes or devices that do not fit, tensors that share memory, or a momentum without a velocity.

@@ -29,9 +29,9 @@ fn relative_distance(a: &Tensor, b: &Tensor) -> f64 {
     distance(a, b) / (1.0 + values(b).iter().map(|value| value.abs()).fold(0.0, f64::max))
 }
 
-/// In double precision a few rounding errors of sums of at most some hundred terms, and of the GPU's own `exp`, `tanh` and
-/// `erf`, are left. In single precision the sums have up to 70 000 terms, in another order; it is the tolerance of the CPU
-/// operations against their composites.
+/// In double precision a few rounding errors of sums of at most some hundred terms, and of the GPU's own `exp`, `tanh`
+/// and `erf`, are left. In single precision the sums have up to 70 000 terms, in another order; it is the tolerance of
+/// the CPU operations against their composites.
 #[test]
 fn operations_and_gradients_agree_with_the_cpu() {
     let device = gpu();

@@ -56,7 +56,8 @@ fn composites_agree() {
     }
 }
 
-/// Random numbers are never zero; the inputs of a rectifier are: in empty texts, and under the black background of images.
+/// Random numbers are never zero; the inputs of a rectifier are: in empty texts, and under the black background of
+/// images.
 #[test]
 fn the_rectifier_has_no_gradient_at_zero_and_keeps_nan() {
     let on_device = |input: &Tensor| composite::relu(input);

@@ -1,5 +1,5 @@
-//! The forward pass in tiles. The gradient of the input is a forward pass too: the output's gradient is convolved with the
-//! mirrored kernel.
+//! The forward pass in tiles. The gradient of the input is a forward pass too: the output's gradient is convolved with
+//! the mirrored kernel.
 //!
 //! Shapes: as in [`winograd`](super).
 

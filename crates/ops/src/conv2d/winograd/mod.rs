@@ -1,9 +1,9 @@
-//! Convolution with 3x3 kernels and stride 1 by the minimal filtering algorithm: a tile of 4x4 outputs takes 36 products
-//! for each pair of channels in place of 144. See `transform` for the algorithm along one direction.
+//! Convolution with 3x3 kernels and stride 1 by the minimal filtering algorithm: a tile of 4x4 outputs takes 36
+//! products for each pair of channels in place of 144. See `transform` for the algorithm along one direction.
 //!
-//! Shapes: `N` images `[H, W, C]`, weight `[3, 3, C, O]`, `t` tiles in a band, 36 points. At each point, the transformed
-//! inputs `[t, C]` meet the transformed weight `[C, O]` in a matrix product, and in the backward of the weight the
-//! transformed gradients `[t, O]`.
+//! Shapes: `N` images `[H, W, C]`, weight `[3, 3, C, O]`, `t` tiles in a band, 36 points. At each point, the
+//! transformed inputs `[t, C]` meet the transformed weight `[C, O]` in a matrix product, and in the backward of the
+//! weight the transformed gradients `[t, O]`.
 //!
 //! In `f32` the root mean square of the error is about 1e-6 of the output's, times the square root of `C / 16`.
 

@@ -1,7 +1,7 @@
 //! Images to the values at the 36 points of their tiles, and back.
 //!
-//! Shapes: `t` tiles in a band, `stride` channels in memory (a whole number of vectors); values at points `[36, t, stride]`,
-//! with a gap between the points.
+//! Shapes: `t` tiles in a band, `stride` channels in memory (a whole number of vectors); values at points `[36, t,
+//! stride]`, with a gap between the points.
 
 // blocks of registers are indexed by row and column, as in the formulas
 #![allow(clippy::needless_range_loop)]
@@ -65,8 +65,9 @@ impl<'a> Tiles<'a> {
         }
     }
 
-    /// Elements from one point to the next: a vector more than needed, since the points of one tile would otherwise often
-    /// lie at a multiple of 4096 bytes from each other, where all of them compete for the same few lines of the cache.
+    /// Elements from one point to the next: a vector more than needed, since the points of one tile would otherwise
+    /// often lie at a multiple of 4096 bytes from each other, where all of them compete for the same few lines of the
+    /// cache.
     #[inline(always)]
     pub(super) fn point_len<T: Lanes, S: Simd>(&self, stride: usize) -> usize {
         self.count() * stride + T::count::<S>()
