@@ -198,7 +198,7 @@ mod tests {
         let refused = [
             ("generalist.model={kind=\"resnet\",depth=9}", "generalist.model.depth: must be 6n + 2"),
             ("student.model={kind=\"mlp\",widths=[8,0]}", "student.model.widths[1]: must be"),
-            ("student.model={kind=\"bert\",revision=\"main\"}", "student.model.revision: that of repo"),
+            ("student.model={kind=\"bert\",revision=\"main\"}", "student.model.revision: is that of repo"),
             ("generalist.n_models=1000000000", "generalist.n_models: must be between 1 and 1000"),
             ("generalist.training.n_epochs=9223372036854775807", "generalist.training.n_epochs: must be between"),
             ("student.training.batch_size=9223372036854775807", "student.training.batch_size: must be between"),

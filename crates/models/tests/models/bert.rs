@@ -187,7 +187,7 @@ fn other_families_and_models_are_refused() {
             .unwrap_err()
             .to_string()
     };
-    assert!(build(&written(), input).contains("sizes of the pretrained encoder are unknown"));
+    assert!(build(&written(), input).contains("sizes of the pretrained network are unknown"));
     let resolved = written().resolved(&fixture()).unwrap();
     let problem = build(&resolved, InputShape::Tokens { vocabulary_size: 13 });
     assert!(problem.contains("the tokenizer knows 13 tokens, the encoder 12"), "{problem}");
