@@ -98,7 +98,7 @@ impl ModelConfig {
             (false, InputShape::Features { n_features }) if needs_images => ("images", features(n_features), "mlp"),
             _ => {
                 return match self {
-                    Self::Vit(config) => config.misfit(input),
+                    Self::Vit(config) => config.input_mismatch(input),
                     Self::PretrainedResNet(config) => config.misfit(input),
                     _ => None,
                 };
