@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use toml::Table;
 
 /// Each crate and all crates of this workspace that it uses.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("core", &[]),
     ("ensemble", &["core"]),
     ("targets", &["core"]),
-    ("data", &["core"]),
+    ("glyphs", &["core"]),
+    ("data", &["core", "glyphs"]),
     ("ops", &[]),
     ("models", &["core", "ops"]),
     ("train", &["core", "data", "models", "ops", "targets"]),

@@ -8,6 +8,7 @@
 
 mod class;
 mod clustering;
+mod draws;
 mod example;
 mod input;
 mod ngrams;
@@ -16,6 +17,7 @@ mod temperature;
 
 pub use class::{ClassId, ClassSubset, LocalClass, SubsetError};
 pub use clustering::{ClassClustering, ClusteringError};
+pub use draws::{Draws, bell_of};
 pub use example::{ExampleId, ExampleView, ViewId};
 pub use input::{InputShape, InputSpec};
 pub use ngrams::Ngrams;

@@ -1,8 +1,7 @@
 //! The `[data]` section: which source, and where it lies.
 
-use crate::glyphs::GlyphsConfig;
 use crate::readers::features::{self, FeaturesConfig};
-use crate::readers::glyphs;
+use crate::readers::glyphs::{self, GlyphsConfig};
 use crate::readers::hub_images::{self, HubImagesConfig};
 use crate::readers::hub_table::{self, HubTableConfig};
 use crate::readers::idx::{self, IdxConfig};

@@ -1,6 +1,6 @@
 //! Datasets: what examples there are, how they are split, and how one becomes numbers.
 //!
-//! A [`DataConfig`] is loaded into a [`Dataset`], whatever its source: the built-in generator, `idx` files, a folder of
+//! A [`DataConfig`] is loaded into a [`Dataset`], whatever its source: the generator of glyphs, `idx` files, a folder of
 //! images, parquet files (local or from a hub), matrices of features, or tables of texts. A dataset holds a training split, a
 //! validation split and a sealed test split. A [`Split`] reads single examples, augmented if a view is asked for; a
 //! [`Loader`] turns a plan of rows and views into batches, ahead of time. Everything is a pure function of the content
@@ -18,7 +18,6 @@ mod decode;
 mod digest;
 mod encoded;
 mod error;
-pub mod glyphs;
 pub mod hub;
 mod images;
 mod inputs;
@@ -44,7 +43,6 @@ pub use augment::{AugmentConfig, TextAugmentConfig, TextViewsConfig};
 pub use config::DataConfig;
 pub use dataset::{Dataset, OutOfScope, SealedTest, Transfer};
 pub use error::{DataError, Invalid};
-pub use glyphs::GlyphsConfig;
 pub use inputs::{IdRows, Inputs, TextEncoder};
 pub use loader::{Batch, Loader};
 pub use matrix_rows::{MatrixRows, MatrixWriter};
@@ -52,6 +50,7 @@ pub use outline::Outline;
 pub use predict::{decode_image_for, features_for, read_features_for};
 pub use progress::{DataProgress, LoadContext, NoProgress, ProgressUnit};
 pub use readers::features::FeaturesConfig;
+pub use readers::glyphs::GlyphsConfig;
 pub use readers::hub_images::HubImagesConfig;
 pub use readers::hub_table::HubTableConfig;
 pub use readers::idx::IdxConfig;

@@ -5,11 +5,11 @@
 use crate::DataError;
 use crate::decode::Target;
 use crate::encoded::EncodedImages;
-use crate::glyphs::GlyphGenerator;
 use crate::texts::TextStore;
 use std::borrow::Cow;
 use std::sync::Arc;
 use stillhouse_core::ClassId;
+use stillhouse_glyphs::GlyphGenerator;
 
 /// An image ready to be shown: `[height, width, channels]` bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]

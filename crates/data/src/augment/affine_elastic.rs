@@ -5,11 +5,10 @@
 //!
 //! Shape letters: `H`, `W`, `C` as in the module above; `N` nodes of the grid along one side.
 
-use super::draws::Draws;
 use super::{Source, out_of_range};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stillhouse_core::Seed;
+use stillhouse_core::{Draws, Seed};
 
 /// Most nodes of the displacement grid along one side: 8 KiB of stack, spacing 8 pixels in an image of 224.
 const MAX_NODES: usize = 32;
@@ -185,7 +184,7 @@ fn displacement(row: &[[f32; 2]; MAX_NODES], x: usize, density: f32) -> [f32; 2]
 }
 
 /// The uniform cubic B-spline's four weights at `t` in `0..1` between the second and the third node.
-pub(crate) fn spline_weights(t: f32) -> [f32; 4] {
+fn spline_weights(t: f32) -> [f32; 4] {
     let (t2, t3) = (t * t, t * t * t);
     let rest = 1.0 - t;
     [rest * rest * rest, 3.0 * t3 - 6.0 * t2 + 4.0, -3.0 * t3 + 3.0 * t2 + 3.0 * t + 1.0, t3].map(|weight| weight / 6.0)

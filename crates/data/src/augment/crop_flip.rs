@@ -1,11 +1,10 @@
 //! Crop and flip: a window of the image's size out of the zero-padded image, perhaps mirrored.
 
-use super::draws::Draws;
 use super::shift::draw_move;
 use super::{Source, out_of_range};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stillhouse_core::Seed;
+use stillhouse_core::{Draws, Seed};
 
 /// The widest padding that makes sense for any image this program reads.
 const MAX_PADDING: f64 = 256.0;

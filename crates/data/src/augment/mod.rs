@@ -7,12 +7,10 @@
 
 mod affine_elastic;
 mod crop_flip;
-pub(crate) mod draws;
 mod shift;
 mod text;
 
 pub use affine_elastic::AffineElasticConfig;
-pub(crate) use affine_elastic::spline_weights;
 pub use crop_flip::CropFlipConfig;
 pub use shift::ShiftConfig;
 pub use text::{TextAugmentConfig, TextViewsConfig};

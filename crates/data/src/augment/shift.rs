@@ -1,10 +1,9 @@
 //! Shift: the image moved by whole pixels.
 
-use super::draws::Draws;
 use super::{Source, out_of_range};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stillhouse_core::Seed;
+use stillhouse_core::{Draws, Seed};
 
 /// The largest move that makes sense for any image this program reads.
 const MAX_SHIFT: f64 = 256.0;

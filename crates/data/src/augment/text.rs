@@ -1,11 +1,10 @@
 //! Views of texts: one random rendering of a text, a pure function of the text and one seed.
 
-use super::draws::Draws;
 use super::out_of_range;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
-use stillhouse_core::Seed;
+use stillhouse_core::{Draws, Seed};
 
 /// How training texts are varied from view to view.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,7 +1,7 @@
 //! The generator as a dataset.
 
 use super::{config, load};
-use crate::LoadContext;
+use crate::{DataConfig, LoadContext};
 use serde_json::json;
 use stillhouse_core::Seed;
 
@@ -48,4 +48,25 @@ fn nothing_held_out_is_refused() {
     let mut config = glyphs();
     config["valid_fraction"] = json!(0.0);
     assert!(load(config).unwrap_err().to_string().starts_with("valid_fraction: must lie"));
+}
+
+#[test]
+fn training_examples_never_reach_the_numbers_of_test_examples() {
+    let mut values = glyphs();
+    values["train_per_class"] = json!(u32::MAX);
+    assert!(config(values.clone()).validate().is_empty());
+    values["train_per_class"] = json!(1u64 << 32);
+    assert!(config(values).validate()[0].starts_with("train_per_class: must be"));
+}
+
+#[test]
+fn bad_values_are_all_named_at_once() {
+    let values = json!({
+        "kind": "glyphs", "n_classes": 9, "train_per_class": 0, "test_per_class": 0, "difficulty": 1.5, "valid_fraction": 1.0
+    });
+    let messages = config(values).validate().join("\n");
+    for key in ["n_classes", "train_per_class", "test_per_class", "difficulty", "valid_fraction"] {
+        assert!(messages.contains(&format!("{key}: must")), "{messages}");
+    }
+    assert!(serde_json::from_value::<DataConfig>(json!({"kind": "glyphs", "classes": 9})).is_err());
 }

@@ -2,8 +2,8 @@
 //!
 //! Notation as in [`parse_strokes`]: a point is two digits (column, row), `-` a straight span, `~` a smooth one.
 
-use super::layout::Cell;
-use super::stroke::{Point, Stroke, parse_strokes};
+use crate::layout::Cell;
+use crate::stroke::{Point, Stroke, parse_strokes};
 
 /// Grid coordinate of the far edge.
 const GRID: f32 = 8.0;

@@ -3,24 +3,23 @@
 //! Class `i` is the same in an alphabet of any size: families are numbered in order, and the choice of each depends
 //! only on the seed and on the families before it.
 
-use super::distinct::{Gallery, Thumbnail};
-use super::layout::{Composition, MAX_PARTS};
-use super::radicals::Inventory;
-use super::stroke::Stroke;
-use super::variant;
-use crate::augment::draws::Draws;
+use crate::distinct::{Gallery, Thumbnail};
+use crate::layout::{Composition, MAX_PARTS};
+use crate::radicals::Inventory;
+use crate::stroke::Stroke;
+use crate::variant;
 use std::collections::HashSet;
-use stillhouse_core::Seed;
+use stillhouse_core::{Draws, Seed};
 
 /// Classes in the smallest and in the largest family. The last family of an alphabet may be cut short.
-pub(super) const FAMILY_SIZES: std::ops::RangeInclusive<usize> = 4..=8;
+pub(crate) const FAMILY_SIZES: std::ops::RangeInclusive<usize> = 4..=8;
 /// Strokes of a family's composition: variants of a single one would be too hard to tell apart.
 const LEAST_STROKES: usize = 2;
 /// Changes tried before a composition is given up.
 const MAX_PROPOSALS: usize = 60;
 
 /// The designs of all classes.
-pub(super) struct Alphabet {
+pub(crate) struct Alphabet {
     strokes: Vec<Stroke>,
     classes: Vec<Class>,
     families: Vec<Family>,
@@ -37,7 +36,7 @@ struct Family {
 }
 
 impl Alphabet {
-    pub(super) fn new(n_classes: usize, seed: Seed) -> Self {
+    pub(crate) fn new(n_classes: usize, seed: Seed) -> Self {
         let mut alphabet = Self { strokes: Vec::new(), classes: Vec::with_capacity(n_classes), families: Vec::new() };
         let mut designer = Designer::new(seed);
         while alphabet.classes.len() < n_classes {
@@ -54,21 +53,21 @@ impl Alphabet {
         alphabet
     }
 
-    pub(super) fn n_classes(&self) -> usize {
+    pub(crate) fn n_classes(&self) -> usize {
         self.classes.len()
     }
 
     /// The strokes of a class in the unit square.
-    pub(super) fn strokes(&self, class: usize) -> &[Stroke] {
+    pub(crate) fn strokes(&self, class: usize) -> &[Stroke] {
         &self.strokes[self.classes[class].strokes.clone()]
     }
 
-    pub(super) fn family(&self, class: usize) -> usize {
+    pub(crate) fn family(&self, class: usize) -> usize {
         self.classes[class].family
     }
 
     /// The syllables of the family and the place in it, as in `ka-no.2`.
-    pub(super) fn label(&self, class: usize) -> String {
+    pub(crate) fn label(&self, class: usize) -> String {
         let family = &self.families[self.family(class)];
         format!("{}.{}", family.name(), class - family.first_class + 1)
     }

@@ -3,8 +3,8 @@
 //! Lengths are in units of the glyph's side. A proposal may be useless (too close to another class); the alphabet
 //! decides.
 
-use super::stroke::{Point, Stroke};
-use crate::augment::draws::Draws;
+use crate::stroke::{Point, Stroke};
+use stillhouse_core::Draws;
 
 /// Shortest and longest half of a bar drawn across a stroke.
 const CROSS_HALF_LENGTH: (f32, f32) = (0.13, 0.17);

@@ -1,8 +1,8 @@
 //! Layouts: where in the unit square the radicals of a class stand.
 
-use super::radicals::Inventory;
-use super::stroke::{Point, Stroke};
-use crate::augment::draws::Draws;
+use crate::radicals::Inventory;
+use crate::stroke::{Point, Stroke};
+use stillhouse_core::Draws;
 
 /// A part of the unit square.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -3,8 +3,8 @@
 //! The search is exact, and cheap: thumbnails whose total ink, or whose ink in 16 blocks, already differs by the
 //! margin are never compared pixel by pixel.
 
-use super::raster::{Canvas, Segment};
-use super::stroke::{Point, Stroke};
+use crate::raster::{Canvas, Segment};
+use crate::stroke::{Point, Stroke};
 
 /// Pixels along a side of a thumbnail: half of a glyph's.
 const SIDE: usize = 14;

@@ -1,4 +1,4 @@
-//! The built-in generator: stroke-drawn characters, 28 by 28 pixels, grey, ink 255 on 0.
+//! A generator of handwriting: stroke-drawn characters, 28 by 28 pixels, grey, ink 255 on 0.
 //!
 //! A class is a composition of radicals (small stroke sets) in a layout: side by side, stacked, framed. The classes of
 //! a **family** share composition and layout and differ in one stroke, added, removed, moved or reshaped, so that an
@@ -8,23 +8,24 @@
 //! An example is a pure function of (seed, class, index): example `index` of every class comes from the same writer,
 //! and training and test examples have different writers. Nothing is stored; examples are unlimited.
 //!
+//! **Absent on purpose:** files, splits and augmentation; `stillhouse-data` makes a dataset of the examples.
+//!
 //! Shape letters: pictures are `[28, 28]`, row by row.
 
 mod alphabet;
-mod config;
 mod distinct;
 mod hand;
 mod layout;
 mod radicals;
-pub(crate) mod raster;
-pub(crate) mod stroke;
+mod raster;
+mod stroke;
 mod variant;
-
-pub use config::GlyphsConfig;
 
 use alphabet::Alphabet;
 use stillhouse_core::{ClassId, Seed};
 
+/// Most classes of an alphabet.
+pub const MAX_CLASSES: usize = 20_000;
 /// Pixels along a side of a glyph's picture.
 pub const SIDE: usize = 28;
 /// Pixels of a glyph's picture.
@@ -34,7 +35,7 @@ pub const PIXELS: usize = SIDE * SIDE;
 ///
 /// ```
 /// use stillhouse_core::{ClassId, Seed};
-/// use stillhouse_data::glyphs::GlyphGenerator;
+/// use stillhouse_glyphs::GlyphGenerator;
 /// let generator = GlyphGenerator::new(10, 0.5, Seed(0));
 /// let mut pixels = [0; 784];
 /// generator.render(ClassId(3), 17, &mut pixels);
@@ -52,9 +53,9 @@ impl GlyphGenerator {
     /// A difficulty outside `0..=1` counts as the nearer end.
     ///
     /// # Panics
-    /// If there are more classes than the configuration allows, 20000: the caller validates.
+    /// If there are more than [`MAX_CLASSES`].
     pub fn new(n_classes: usize, difficulty: f64, seed: Seed) -> Self {
-        assert!(n_classes <= *config::N_CLASSES.end(), "{n_classes} classes are more than a configuration allows");
+        assert!(n_classes <= MAX_CLASSES, "{n_classes} classes, expected at most {MAX_CLASSES}");
         Self {
             alphabet: Alphabet::new(n_classes, seed),
             difficulty: difficulty.clamp(0.0, 1.0) as f32,

@@ -130,31 +130,6 @@ fn glyphs_fill_their_picture() {
 }
 
 #[test]
-fn training_and_test_examples_never_meet() {
-    let config = GlyphsConfig { train_per_class: u32::MAX as usize, ..GlyphsConfig::default() };
-    assert!(config.validate().is_empty());
-    assert!(GlyphsConfig::train_index(config.train_per_class - 1) < GlyphsConfig::test_index(0));
-}
-
-#[test]
-fn bad_values_are_all_named_at_once() {
-    let config = GlyphsConfig {
-        n_classes: 9,
-        train_per_class: 0,
-        test_per_class: 0,
-        difficulty: f64::NAN,
-        valid_fraction: 1.0,
-        ..GlyphsConfig::default()
-    };
-    let messages = config.validate().join("\n");
-    for key in ["n_classes", "train_per_class", "test_per_class", "difficulty", "valid_fraction"] {
-        assert!(messages.contains(&format!("{key}: must")), "{messages}");
-    }
-    assert!(serde_json::from_str::<GlyphsConfig>(r#"{"classes": 9}"#).is_err());
-    assert_eq!(serde_json::from_str::<GlyphsConfig>("{}").unwrap(), GlyphsConfig::default());
-}
-
-#[test]
 fn the_alphabet_is_frozen() {
     // a changed alphabet would change every result measured on glyphs
     let generator = GlyphGenerator::new(2000, 0.5, Seed(0));

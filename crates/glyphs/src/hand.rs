@@ -4,12 +4,10 @@
 //! example adds its own accidents. All amounts grow linearly with the difficulty, and the same random numbers are
 //! drawn for every difficulty, so an example only becomes more of what it is.
 
-use super::raster::{Canvas, Segment};
-use super::stroke::{MAX_PATH, Path, Point, STEPS_PER_SPAN, Stroke};
-use super::{PIXELS, SIDE};
-use crate::augment::draws::{Draws, bell_of};
-use crate::augment::spline_weights;
-use stillhouse_core::Seed;
+use crate::raster::{Canvas, Segment};
+use crate::stroke::{MAX_PATH, Path, Point, STEPS_PER_SPAN, Stroke};
+use crate::{PIXELS, SIDE};
+use stillhouse_core::{Draws, Seed, bell_of};
 
 /// Pixels that the unit square of a design takes, in the middle of the picture.
 const BOX: f32 = 22.0;
@@ -58,7 +56,7 @@ const BLOT_RADIUS: (f32, f32) = (1.2, 2.2);
 const NOISE: f32 = 0.10;
 
 /// Draws a class as designed, with the nominal pen: `out` is `[28, 28]`, ink 255 on 0.
-pub(super) fn render_clean(strokes: &[Stroke], out: &mut [u8]) {
+pub(crate) fn render_clean(strokes: &[Stroke], out: &mut [u8]) {
     let mut canvas = Canvas::<SIDE, SIDE>::new();
     for stroke in strokes {
         let path = stroke.path(0.0);
@@ -73,7 +71,7 @@ pub(super) fn render_clean(strokes: &[Stroke], out: &mut [u8]) {
 }
 
 /// Draws one example of a class: `out` is `[28, 28]`, ink on 0.
-pub(super) fn render(strokes: &[Stroke], writer: Seed, example: Seed, difficulty: f32, out: &mut [u8]) {
+pub(crate) fn render(strokes: &[Stroke], writer: Seed, example: Seed, difficulty: f32, out: &mut [u8]) {
     let amount = LEAST_AMOUNT + (1.0 - LEAST_AMOUNT) * difficulty;
     let mut draws = Draws::new(example);
     let habits = Habits::draw(amount, &mut Draws::new(writer));
@@ -205,6 +203,13 @@ fn spline_interval(coordinate: f32) -> (usize, [f32; 4]) {
     let position = (coordinate * DENSITY).clamp(0.0, (NODES - 3) as f32);
     let first = (position as usize).min(NODES - 4);
     (first, spline_weights(position - first as f32))
+}
+
+/// The uniform cubic B-spline's four weights at `t` in `0..1` between the second and the third node.
+fn spline_weights(t: f32) -> [f32; 4] {
+    let (t2, t3) = (t * t, t * t * t);
+    let rest = 1.0 - t;
+    [rest * rest * rest, 3.0 * t3 - 6.0 * t2 + 4.0, -3.0 * t3 + 3.0 * t2 + 3.0 * t + 1.0, t3].map(|weight| weight / 6.0)
 }
 
 /// Bends each span of a path into an arc.

@@ -1,6 +1,6 @@
 //! The canvas: anti-aliased ink from the distance of each pixel to a tapered line, over the line's own box only.
 
-use super::stroke::Point;
+use crate::stroke::Point;
 
 /// A grey picture of fixed size on the stack; ink in `0..=1`, the darkest stroke wins.
 pub(crate) struct Canvas<const WIDTH: usize, const HEIGHT: usize> {
