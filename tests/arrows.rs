@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 use toml::Table;
 
 /// Each crate and all crates of this workspace that it uses.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("core", &[]),
+    ("files", &[]),
     ("ensemble", &["core"]),
-    ("targets", &["core"]),
+    ("targets", &["core", "files"]),
     ("glyphs", &["core"]),
-    ("data", &["core", "glyphs"]),
+    ("data", &["core", "files", "glyphs"]),
     ("ops", &[]),
-    ("models", &["core", "ops"]),
-    ("train", &["core", "data", "models", "ops", "targets"]),
-    ("experiment", &["core", "data", "ensemble", "models", "targets", "train"]),
+    ("models", &["core", "files", "ops"]),
+    ("train", &["core", "data", "files", "models", "ops", "targets"]),
+    ("experiment", &["core", "data", "ensemble", "files", "models", "targets", "train"]),
     ("launch", &[]),
     ("cli", &["experiment", "launch"]),
 ];

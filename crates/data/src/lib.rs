@@ -25,7 +25,6 @@ mod jpeg;
 mod labels;
 mod loader;
 mod matrix_rows;
-pub mod new_file;
 mod outline;
 mod places;
 mod predict;

@@ -2,7 +2,8 @@
 
 use crate::{FORMAT_VERSION, ModelError};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use stillhouse_files::PathError;
 
 /// A model folder that cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -83,4 +84,14 @@ pub enum FolderError {
     /// Weights that cannot be read back from the device, or bytes that cannot be laid out.
     #[error("the weights cannot be written: {0}")]
     Encode(String),
+}
+
+impl From<PathError> for FolderError {
+    fn from(PathError { path, source }: PathError) -> Self {
+        Self::Io { path, source }
+    }
+}
+
+pub(crate) fn io_error(path: &Path, source: io::Error) -> FolderError {
+    FolderError::Io { path: path.to_owned(), source }
 }

@@ -1,7 +1,7 @@
 //! A published network on disk, as hubs have it: `config.json`, and `model.safetensors` in one file or in shards.
 
 use crate::folder::{CONFIG, WEIGHTS, read_file};
-use crate::place::io_error;
+use crate::folder_error::io_error;
 use crate::{FolderError, StateMismatch};
 use candle_core::{DType, Device, Result as TensorResult, Tensor};
 use serde::Deserialize;

@@ -102,12 +102,9 @@ struct IdxFolder {
 
 impl IdxFolder {
     fn open(path: &Path) -> Result<Self, DataError> {
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(path).map_err(DataError::io(path, "list"))? {
-            let entry = entry.map_err(DataError::io(path, "list"))?;
-            names.extend(entry.file_name().into_string());
-        }
-        names.sort();
+        let entries = stillhouse_files::entries(path).map_err(DataError::io(path, "list"))?;
+        let name = |path: PathBuf| path.file_name()?.to_str().map(str::to_owned);
+        let names = entries.into_iter().filter_map(name).collect();
         Ok(Self { path: path.to_owned(), names })
     }
 

@@ -170,14 +170,8 @@ pub fn image_sizes(files: &[PathBuf]) -> Vec<[usize; 2]> {
 
 /// Entries in the order of their names, without hidden ones.
 fn list_visible(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(DataError::io(folder, "list"))? {
-        let entry = entry.map_err(DataError::io(folder, "list"))?;
-        if !entry.file_name().to_string_lossy().starts_with('.') {
-            paths.push(entry.path());
-        }
-    }
-    paths.sort();
+    let mut paths = stillhouse_files::entries(folder).map_err(DataError::io(folder, "list"))?;
+    paths.retain(|path| path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.')));
     Ok(paths)
 }
 

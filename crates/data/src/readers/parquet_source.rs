@@ -56,8 +56,8 @@ impl Source {
     }
 
     pub(crate) fn local(path: &Path, whereabouts: &Whereabouts<'_>) -> Result<Self, DataError> {
-        let mut files = Vec::new();
-        list_recursively(path, path, &mut files)?;
+        let files =
+            stillhouse_files::names_below(path).map_err(|error| DataError::io(&error.path, "list")(error.source))?;
         let chosen = choose(&files, whereabouts.subset).map_err(|refusal| refused(path, refusal))?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let provenance = vec![("folder".to_owned(), path.display().to_string()), files_used(&chosen)];
@@ -113,18 +113,6 @@ fn refused(path: &Path, refusal: Refusal) -> DataError {
         Some(hint) => error.hint(hint),
         None => error,
     }
-}
-
-fn list_recursively(root: &Path, folder: &Path, files: &mut Vec<String>) -> Result<(), DataError> {
-    for entry in std::fs::read_dir(folder).map_err(DataError::io(folder, "list"))? {
-        let path = entry.map_err(DataError::io(folder, "list"))?.path();
-        if path.is_dir() {
-            list_recursively(root, &path, files)?;
-        } else if let Some(name) = path.strip_prefix(root).ok().and_then(|path| path.to_str()) {
-            files.push(name.replace('\\', "/"));
-        }
-    }
-    Ok(())
 }
 
 /// The labels of one file behind those of the files before.

@@ -101,15 +101,12 @@ fn image_files(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let list =
-        || -> std::io::Result<Vec<PathBuf>> { std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect() };
-    let mut files = list().map_err(|error| file_error(path, "cannot be listed", error))?;
+    let mut files = stillhouse_files::entries(path).map_err(|error| file_error(path, "cannot be listed", error))?;
     let is_image = |path: &PathBuf| {
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
         ending.is_some_and(|ending| IMAGE_ENDINGS.contains(&ending.as_str()))
     };
     files.retain(is_image);
-    files.sort();
     if files.is_empty() {
         return Err(file_error(path, "no images", format!("expected files ending in {}", IMAGE_ENDINGS.join(", "))));
     }

@@ -1,4 +1,4 @@
-//! The one writer of the program's files.
+//! A file that is written under a temporary name and renamed into its place.
 //!
 //! * A regular file appears whole or not at all: another name first, then a rename.
 //! * It has the permissions that any new file of the user has (the umask decides), also under its first name.
@@ -87,6 +87,25 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let file = NewFile::create(path)?;
     file.writer()?.write_all(bytes)?;
     file.keep()
+}
+
+/// Writes a file that does not exist yet, whole or not at all.
+///
+/// # Errors
+/// [`ErrorKind::AlreadyExists`], and those of [`write_whole`].
+pub fn write_absent(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = NewFile::create(path)?;
+    file.writer()?.write_all(bytes)?;
+    file.keep_if_absent()
+}
+
+/// Ends a file that was written piece by piece under a name of the caller's: syncs it and renames it into place.
+///
+/// # Errors
+/// A full disk, a place that cannot be written.
+pub fn put_in_place(file: &File, partial: &Path, place: &Path) -> io::Result<()> {
+    file.sync_all()?;
+    std::fs::rename(partial, place)
 }
 
 /// Whether a path leads to something that is neither a regular file nor a folder.
@@ -245,8 +264,8 @@ mod tests {
     fn what_is_there_already_can_be_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        NewFile::create(&path).unwrap().keep_if_absent().unwrap();
-        let error = NewFile::create(&path).unwrap().keep_if_absent().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+        write_absent(&path, b"first").unwrap();
+        assert_eq!(write_absent(&path, b"second").unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"first");
     }
 }
