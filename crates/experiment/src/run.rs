@@ -17,7 +17,7 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use stillhouse_core::{InputSpec, Seed};
-use stillhouse_data::{DataProgress, Dataset, LoadContext, ProgressUnit};
+use stillhouse_data::{DataProgress, Dataset, LoadContext, ProgressUnit, UnlabelledFiles};
 use stillhouse_models::{ModelCard, save_model};
 use stillhouse_train::Device;
 
@@ -228,10 +228,12 @@ pub(crate) fn load_data(experiment: &Experiment, context: &RunContext<'_>) -> Re
     let progress = LoadProgress::new(context);
     let memory_limit_bytes = available_memory_bytes().map(|available| available / EXAMPLES_SHARE_OF_MEMORY);
     let seed = Seed(config.seed).derive(DATA, 0);
-    let transfer = config.student.transfer.as_ref();
-    let out_of_scope = config.evaluation.out_of_scope.as_ref();
-    let wanted = LoadContext { memory_limit_bytes, transfer, out_of_scope, ..LoadContext::new(seed, &progress) };
-    let dataset = config.data.load(&wanted)?;
+    let unlabelled = UnlabelledFiles {
+        transfer: config.student.transfer.as_ref(),
+        out_of_scope: config.evaluation.out_of_scope.as_ref(),
+    };
+    let wanted = LoadContext { memory_limit_bytes, ..LoadContext::new(seed, &progress) };
+    let dataset = config.data.load_with(&unlabelled, &wanted)?;
     context.note(DATA, dataset.describe());
     context.event(&RunEvent::StageFinished { stage: DATA.into(), elapsed_s: start.elapsed().as_secs_f64() });
     Ok(dataset)

@@ -447,8 +447,8 @@ impl ExperimentConfig {
         for (table, config) in tables {
             let Some(config) = config else { continue };
             problems.extend(config.validate().iter().map(|text| split_key(table, text)));
-            if !matches!(self.data, DataConfig::Table(_) | DataConfig::HubTable(_)) {
-                problems.push((table.into(), "needs data of texts, of the kinds table and hub_table".into()));
+            if !self.data.is_text() {
+                problems.push((table.into(), "needs data of texts, of the kind table".into()));
             }
             if !self.external_teachers.is_empty() {
                 let text = "external teachers have not seen these texts, expected none";

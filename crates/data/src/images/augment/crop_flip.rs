@@ -1,7 +1,8 @@
 //! Crop and flip: a window of the image's size out of the zero-padded image, perhaps mirrored.
 
 use super::shift::draw_move;
-use super::{Source, out_of_range};
+use super::source::Source;
+use crate::settings::check_augment;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::{Draws, Seed};
@@ -37,7 +38,7 @@ impl Default for CropFlipConfig {
 
 impl CropFlipConfig {
     pub(super) fn validate(&self) -> Vec<String> {
-        out_of_range("padding", self.padding as f64, 0.0, MAX_PADDING).into_iter().collect()
+        check_augment("padding", self.padding as f64, 0.0, MAX_PADDING).into_iter().collect()
     }
 
     pub(super) fn apply(&self, source: &Source<'_>, stream: Seed, out: &mut [f32]) {

@@ -2,10 +2,11 @@
 //!
 //! Shapes: `H` height, `W` width, `C` channels; one image is `[H, W, C]` bytes.
 
-use crate::decode::{Header, Target};
-use crate::digest::RowDigest;
-use crate::encoded::EncodedImages;
-use crate::store::{ImageStore, Pixels};
+use super::augment::AugmentConfig;
+use super::decode::{Header, Target};
+use super::digest::RowDigest;
+use super::encoded::EncodedImages;
+use super::examples::{ImageExamples, Pixels};
 use crate::{DataError, LoadContext, ProgressUnit};
 use rayon::prelude::*;
 use stillhouse_core::InputShape;
@@ -41,7 +42,7 @@ impl Wish {
     }
 
     /// What every image of the sources becomes. All headers are read, so that images of different sizes are found.
-    pub(crate) fn resolve(&self, sources: &[&EncodedImages], context: &LoadContext) -> Result<Target, DataError> {
+    pub(crate) fn resolve(&self, sources: &[&EncodedImages], context: &LoadContext<'_>) -> Result<Target, DataError> {
         if let (Some([height, width]), Some(channels)) = (self.size, self.channels) {
             return Ok(Target { height, width, channels });
         }
@@ -58,7 +59,7 @@ impl Wish {
     }
 }
 
-fn read_headers(source: &EncodedImages, context: &LoadContext) -> Result<Vec<Header>, DataError> {
+fn read_headers(source: &EncodedImages, context: &LoadContext<'_>) -> Result<Vec<Header>, DataError> {
     let headers: Vec<Result<Header, DataError>> = (0..source.len())
         .into_par_iter()
         .map(|row| {
@@ -87,19 +88,22 @@ fn common_size(sources: &[&EncodedImages], headers: &[Vec<Header>]) -> Result<[u
     .hint(format!("give one size for all images, for example size = [{}, {}]", first.height, first.width)))
 }
 
-/// Memory that decoded pixels may still take.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct MemoryBudget {
+/// The load of all images of a dataset, which share one limit of memory and one augmentation.
+pub(crate) struct Loading<'a> {
+    context: &'a LoadContext<'a>,
+    pub(crate) augment: &'a AugmentConfig,
+    /// Bytes that decoded pixels may still take.
     left: Option<u64>,
 }
 
-impl MemoryBudget {
-    pub(crate) fn new(context: &LoadContext) -> Self {
-        Self { left: context.memory_limit_bytes }
+impl<'a> Loading<'a> {
+    pub(crate) fn new(augment: &'a AugmentConfig, context: &'a LoadContext<'a>) -> Self {
+        Self { context, augment, left: context.memory_limit_bytes }
     }
 
-    /// Whether so many bytes fit; they count as used from then on.
-    pub(crate) fn take(&mut self, n_bytes: u64) -> bool {
+    /// Whether so many bytes fit into memory; they count as used from then on.
+    pub(crate) fn take(&mut self, n_bytes: usize) -> bool {
+        let n_bytes = n_bytes as u64;
         match &mut self.left {
             None => true,
             Some(left) if n_bytes <= *left => {
@@ -109,35 +113,44 @@ impl MemoryBudget {
             Some(_) => false,
         }
     }
-}
 
-/// Decodes every image of a source in parallel. The first damaged one, in row order, is the error.
-pub(crate) fn load(
-    source: EncodedImages,
-    target: Target,
-    what: &str,
-    budget: &mut MemoryBudget,
-    context: &LoadContext,
-) -> Result<(ImageStore, Vec<RowDigest>), DataError> {
-    let n_bytes = target.n_bytes();
-    let stays = budget.take((source.len() * n_bytes) as u64);
-    context.progress.start(&format!("decoding {what}"), Some(source.len() as u64), ProgressUnit::Examples);
-    let decode = |row: usize| -> Result<(Vec<u8>, RowDigest), DataError> {
-        context.check_interrupted()?;
-        let pixels = source.decode(row, &target)?;
-        context.progress.advance(1);
-        let digest = RowDigest::new(&pixels, target.channels);
-        Ok((pixels, digest))
-    };
-    let mut resident = vec![0u8; if stays { source.len() * n_bytes } else { 0 }];
-    let digests: Vec<Result<RowDigest, DataError>> = if stays {
-        let rows = resident.par_chunks_exact_mut(n_bytes).enumerate();
-        rows.map(|(row, out)| decode(row).map(|(pixels, digest)| (out.copy_from_slice(&pixels), digest).1)).collect()
-    } else {
-        (0..source.len()).into_par_iter().map(|row| decode(row).map(|(_, digest)| digest)).collect()
-    };
-    context.progress.finish();
-    let digests = digests.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let pixels = if stays { Pixels::Resident(resident) } else { Pixels::Encoded(source) };
-    Ok((ImageStore { target, pixels }, digests))
+    /// Decodes every image of a source in parallel; `what` names them for the progress.
+    ///
+    /// # Errors
+    /// The first damaged image, in row order; an interruption.
+    pub(crate) fn decode(
+        &mut self,
+        source: EncodedImages,
+        target: Target,
+        what: &str,
+    ) -> Result<ImageExamples, DataError> {
+        let n_bytes = target.n_bytes();
+        let stays = self.take(source.len() * n_bytes);
+        let context = self.context;
+        context.progress.start(&format!("decoding {what}"), Some(source.len() as u64), ProgressUnit::Examples);
+        let decode = |row: usize| -> Result<(Vec<u8>, RowDigest), DataError> {
+            context.check_interrupted()?;
+            let pixels = source.decode(row, &target)?;
+            context.progress.advance(1);
+            let digest = RowDigest::new(&pixels, target.channels);
+            Ok((pixels, digest))
+        };
+        let mut resident = vec![0u8; if stays { source.len() * n_bytes } else { 0 }];
+        let digests: Vec<Result<RowDigest, DataError>> = if stays {
+            let rows = resident.par_chunks_exact_mut(n_bytes).enumerate();
+            let copy = |(row, out): (usize, &mut [u8])| {
+                decode(row).map(|(pixels, digest)| {
+                    out.copy_from_slice(&pixels);
+                    digest
+                })
+            };
+            rows.map(copy).collect()
+        } else {
+            (0..source.len()).into_par_iter().map(|row| decode(row).map(|(_, digest)| digest)).collect()
+        };
+        context.progress.finish();
+        let digests = digests.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let pixels = if stays { Pixels::Resident(resident) } else { Pixels::Encoded(source) };
+        Ok(ImageExamples { target, pixels, digests, augment: self.augment.clone() })
+    }
 }

@@ -1,6 +1,6 @@
 //! Which parquet files of a folder or repository belong to which split.
 
-use super::split_name::SplitName;
+use crate::readers::split_name::SplitName;
 use std::collections::BTreeSet;
 
 /// Files by split, each list sorted.

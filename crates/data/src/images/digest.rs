@@ -2,6 +2,8 @@
 //!
 //! Shapes: one image is `[H, W, C]` bytes, `C` channels.
 
+use super::decode::PIXEL_MAX;
+use crate::modality::deviation;
 use rayon::prelude::*;
 
 /// Channels that an image can have at most.
@@ -44,7 +46,7 @@ pub(crate) fn channel_statistics<'a>(
     digests: impl Iterator<Item = &'a RowDigest>,
     channels: usize,
 ) -> (Vec<f32>, Vec<f32>) {
-    let full_scale = f64::from(crate::split::PIXEL_MAX);
+    let full_scale = f64::from(PIXEL_MAX);
     let mut n_pixels = 0u64;
     let mut totals = [(0u64, 0u64); MAX_CHANNELS];
     for digest in digests {
@@ -61,12 +63,6 @@ pub(crate) fn channel_statistics<'a>(
         (mean / full_scale, deviation(variance.sqrt() / full_scale))
     });
     statistics.map(|(mean, std)| (mean as f32, std as f32)).unzip()
-}
-
-/// A deviation that can be divided by. Below the threshold a channel is constant up to rounding.
-pub(crate) fn deviation(std: f64) -> f64 {
-    const CONSTANT_BELOW: f64 = 1e-6;
-    if std < CONSTANT_BELOW { 1.0 } else { std }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Images in their files' own encoding: paths, or bytes taken out of a table.
 
+use super::decode::{self, Header, Target};
 use crate::DataError;
-use crate::decode::{self, Header, Target};
 use crate::places::Places;
 use std::borrow::Cow;
 use std::fs::File;

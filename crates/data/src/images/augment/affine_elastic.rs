@@ -5,7 +5,8 @@
 //!
 //! Shape letters: `H`, `W`, `C` as in the module above; `N` nodes of the grid along one side.
 
-use super::{Source, out_of_range};
+use super::source::Source;
+use crate::settings::check_augment;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::{Draws, Seed};
@@ -80,12 +81,12 @@ impl Default for AffineElasticConfig {
 impl AffineElasticConfig {
     pub(super) fn validate(&self) -> Vec<String> {
         [
-            out_of_range("rotation_degrees", self.rotation_degrees, 0.0, 180.0),
-            out_of_range("scale", self.scale, 0.0, 0.9),
-            out_of_range("shear", self.shear, 0.0, 2.0),
-            out_of_range("shift_pixels", self.shift_pixels, 0.0, 256.0),
-            out_of_range("elastic_strength", self.elastic_strength, 0.0, 64.0),
-            out_of_range("elastic_smoothness", self.elastic_smoothness, 1.0, 256.0),
+            check_augment("rotation_degrees", self.rotation_degrees, 0.0, 180.0),
+            check_augment("scale", self.scale, 0.0, 0.9),
+            check_augment("shear", self.shear, 0.0, 2.0),
+            check_augment("shift_pixels", self.shift_pixels, 0.0, 256.0),
+            check_augment("elastic_strength", self.elastic_strength, 0.0, 64.0),
+            check_augment("elastic_smoothness", self.elastic_smoothness, 1.0, 256.0),
         ]
         .into_iter()
         .flatten()

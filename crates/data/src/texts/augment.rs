@@ -1,6 +1,6 @@
 //! Views of texts: one random rendering of a text, a pure function of the text and one seed.
 
-use super::out_of_range;
+use crate::settings::check_augment;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -52,8 +52,8 @@ impl TextAugmentConfig {
     pub fn validate(&self) -> Vec<String> {
         let Self::Text(views) = self else { return Vec::new() };
         let mut problems: Vec<String> = [
-            out_of_range("word_dropout", views.word_dropout, 0.0, 1.0),
-            out_of_range("character_noise", views.character_noise, 0.0, 1.0),
+            check_augment("word_dropout", views.word_dropout, 0.0, 1.0),
+            check_augment("character_noise", views.character_noise, 0.0, 1.0),
         ]
         .into_iter()
         .flatten()

@@ -8,13 +8,13 @@
 mod affine_elastic;
 mod crop_flip;
 mod shift;
-mod text;
+mod source;
 
 pub use affine_elastic::AffineElasticConfig;
 pub use crop_flip::CropFlipConfig;
 pub use shift::ShiftConfig;
-pub use text::{TextAugmentConfig, TextViewsConfig};
 
+use self::source::{Source, copy_values};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::Seed;
@@ -73,57 +73,6 @@ impl AugmentConfig {
             Self::AffineElastic(config) => config.apply(&source, stream, out),
         }
     }
-}
-
-/// The image that a view is made from, `[H, W, C]`.
-struct Source<'a> {
-    pixels: &'a [u8],
-    height: usize,
-    width: usize,
-    channels: usize,
-}
-
-impl Source<'_> {
-    /// Writes the image moved right by `dx` and down by `dy` pixels, 0 where nothing is.
-    fn write_shifted(&self, dx: isize, dy: isize, out: &mut [f32]) {
-        let row_len = self.width * self.channels;
-        if row_len == 0 {
-            return;
-        }
-        let columns = overlap(self.width, dx);
-        for (y, out_row) in out.chunks_exact_mut(row_len).enumerate() {
-            let source_y = y as isize - dy;
-            if source_y < 0 || source_y >= self.height as isize || columns.is_empty() {
-                out_row.fill(0.0);
-                continue;
-            }
-            let (start, end) = (columns.start * self.channels, columns.end * self.channels);
-            let source_start = source_y as usize * row_len + (columns.start as isize - dx) as usize * self.channels;
-            out_row[..start].fill(0.0);
-            out_row[end..].fill(0.0);
-            copy_values(&self.pixels[source_start..source_start + end - start], &mut out_row[start..end]);
-        }
-    }
-}
-
-/// The positions of `0..len` that a move by `delta` still fills with source positions.
-fn overlap(len: usize, delta: isize) -> std::ops::Range<usize> {
-    let len = len as isize;
-    let start = delta.clamp(0, len);
-    let end = (len + delta).clamp(start, len);
-    start as usize..end as usize
-}
-
-fn copy_values(pixels: &[u8], out: &mut [f32]) {
-    for (value, &pixel) in out.iter_mut().zip(pixels) {
-        *value = f32::from(pixel);
-    }
-}
-
-/// A message for a number outside its range, or nothing.
-fn out_of_range(key: &str, value: f64, low: f64, high: f64) -> Option<String> {
-    let inside = value >= low && value <= high;
-    (!inside).then(|| format!("augment.{key}: must lie between {low} and {high}, found {value}"))
 }
 
 #[cfg(test)]

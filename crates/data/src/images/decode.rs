@@ -1,10 +1,12 @@
 //! From the bytes of an image file to `[height, width, channels]` pixels.
 
-use crate::jpeg::check_is_whole;
+use super::jpeg::check_is_whole;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use std::io::{BufRead, Cursor, Seek};
 
+/// Largest value of a stored pixel; a pixel is scaled to `0..=1` before it is normalised.
+pub(crate) const PIXEL_MAX: f32 = 255.0;
 /// Longest side that is accepted; a damaged header must not make the program ask for all memory.
 const MAX_SIDE: u32 = 1 << 14;
 

@@ -1,6 +1,7 @@
 //! Shift: the image moved by whole pixels.
 
-use super::{Source, out_of_range};
+use super::source::Source;
+use crate::settings::check_augment;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::{Draws, Seed};
@@ -29,7 +30,7 @@ impl Default for ShiftConfig {
 
 impl ShiftConfig {
     pub(super) fn validate(&self) -> Vec<String> {
-        out_of_range("max_pixels", self.max_pixels as f64, 0.0, MAX_SHIFT).into_iter().collect()
+        check_augment("max_pixels", self.max_pixels as f64, 0.0, MAX_SHIFT).into_iter().collect()
     }
 
     pub(super) fn apply(&self, source: &Source<'_>, stream: Seed, out: &mut [f32]) {

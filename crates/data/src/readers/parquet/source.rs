@@ -1,7 +1,7 @@
-//! Where parquet files are, in a folder or on a hub, and how labels of several files are joined.
+//! The place of parquet files, in a folder or on a hub, and the labels of several files.
 
-use super::parquet_files::{ParquetFiles, Refusal, choose};
-use super::parquet_table::ParquetTable;
+use super::files::{ParquetFiles, Refusal, choose};
+use super::table::ParquetTable;
 use crate::hub::{Hub, RepoKind};
 use crate::labels::{LabelColumn, Numbering, RawLabels};
 use crate::places::Places;
@@ -31,7 +31,7 @@ impl Whereabouts<'_> {
 }
 
 /// Parquet files on this machine, by split.
-pub(crate) struct Source {
+pub(crate) struct ParquetSource {
     pub(crate) name: String,
     pub(crate) path: PathBuf,
     train: Vec<PathBuf>,
@@ -40,9 +40,9 @@ pub(crate) struct Source {
     pub(crate) provenance: Vec<(String, String)>,
 }
 
-impl Source {
+impl ParquetSource {
     /// Chooses the files of a folder, or of a repository, which are downloaded.
-    pub(crate) fn find(whereabouts: &Whereabouts<'_>, hub: &Hub, context: &LoadContext) -> Result<Self, DataError> {
+    pub(crate) fn find(whereabouts: &Whereabouts<'_>, hub: &Hub, context: &LoadContext<'_>) -> Result<Self, DataError> {
         match whereabouts.path {
             Some(path) => Self::local(path, whereabouts),
             None => Self::fetch(hub, whereabouts.repo.unwrap_or_default(), whereabouts, context),
@@ -64,7 +64,12 @@ impl Source {
         Self::new(name.unwrap_or_else(|| "parquet".to_owned()), path, &chosen, provenance, |file| Ok(path.join(file)))
     }
 
-    fn fetch(hub: &Hub, repo: &str, whereabouts: &Whereabouts<'_>, context: &LoadContext) -> Result<Self, DataError> {
+    fn fetch(
+        hub: &Hub,
+        repo: &str,
+        whereabouts: &Whereabouts<'_>,
+        context: &LoadContext<'_>,
+    ) -> Result<Self, DataError> {
         let snapshot = hub.snapshot(RepoKind::Dataset, repo, whereabouts.revision, context.progress)?;
         let path = Path::new(repo);
         let chosen = choose(snapshot.files(), whereabouts.subset).map_err(|refusal| refused(path, refusal))?;
@@ -77,17 +82,22 @@ impl Source {
         Self::new(repo.to_owned(), path, &chosen, provenance, |file| Ok(snapshot.download(file, context.progress)?))
     }
 
-    /// The classes that the training files speak of; columns beside the labels are not read.
-    pub(crate) fn class_names(&self, column: &str, context: &LoadContext) -> Result<Vec<String>, DataError> {
-        let (mut labels, mut names, mut places) = (None, None, Places::new("row", 0));
-        for path in &self.train {
-            let table = ParquetTable::open(path)?;
-            places.begin_file(path, labels.as_ref().map_or(0, RawLabels::len));
-            names = names.or_else(|| table.class_names(column));
-            labels = Some(join(labels, table.read_labels(column, context)?, path)?);
-        }
-        let labels = labels.expect("a source has training files");
-        Ok(Numbering::new(&LabelColumn { labels, places }, names)?.names().to_vec())
+    /// Files that the config names one by one.
+    pub(crate) fn of_files(train: &Path, valid: Option<&Path>, test: Option<&Path>) -> Self {
+        let folder = train.parent().and_then(Path::file_name).or(train.file_stem());
+        let name = folder.map_or_else(|| "parquet".to_owned(), |name| name.to_string_lossy().into_owned());
+        let list = |path: Option<&Path>| path.map(Path::to_owned).into_iter().collect::<Vec<_>>();
+        let (train_files, valid, test) = (list(Some(train)), list(valid), list(test));
+        let used = [&train_files[..], &valid, &test].concat();
+        let used: Vec<String> = used.iter().map(|path| path.display().to_string()).collect();
+        let provenance = vec![("files".to_owned(), used.join(", "))];
+        Self { name, path: train.to_owned(), train: train_files, valid, test, provenance }
+    }
+
+    /// The classes of the training files; columns beside the labels are not read.
+    pub(crate) fn class_names(&self, column: &str, context: &LoadContext<'_>) -> Result<Vec<String>, DataError> {
+        let read = read_labelled(&self.train, column, "example", context, |_, _, n_labels| Ok(n_labels))?;
+        Ok(Numbering::new(&read.labels, read.names)?.names().to_vec())
     }
 
     fn new(
@@ -115,8 +125,44 @@ fn refused(path: &Path, refusal: Refusal) -> DataError {
     }
 }
 
+/// The labels of some files.
+pub(crate) struct ReadLabels {
+    pub(crate) labels: LabelColumn,
+    /// The names of the classes, where the writer noted them.
+    pub(crate) names: Option<Vec<String>>,
+}
+
+/// Reads the labels of the files of one split. `read` reads the examples of a file, which messages call `noun`, and returns
+/// how many there are; it is told the number of the file's labels.
+///
+/// # Errors
+/// Files that are damaged or have other columns, or another number of examples than of labels; those of `read`.
+pub(crate) fn read_labelled(
+    files: &[PathBuf],
+    column: &str,
+    noun: &str,
+    context: &LoadContext<'_>,
+    mut read: impl FnMut(&ParquetTable, &Path, usize) -> Result<usize, DataError>,
+) -> Result<ReadLabels, DataError> {
+    let (mut labels, mut names, mut places) = (None, None, Places::new("row", 0));
+    for path in files {
+        let table = ParquetTable::open(path)?;
+        places.begin_file(path, labels.as_ref().map_or(0, RawLabels::len));
+        let more = table.read_labels(column, context)?;
+        let n_examples = read(&table, path, more.len())?;
+        if n_examples != more.len() {
+            let found = format!("{n_examples} {noun}s and {} labels", more.len());
+            return Err(DataError::invalid(path, found, format!("as many labels as {noun}s")));
+        }
+        names = names.or_else(|| table.class_names(column));
+        labels = Some(join(labels, more, path)?);
+    }
+    let labels = labels.expect("there is at least one file in a split that is read");
+    Ok(ReadLabels { labels: LabelColumn { labels, places }, names })
+}
+
 /// The labels of one file behind those of the files before.
-pub(crate) fn join(labels: Option<RawLabels>, more: RawLabels, path: &Path) -> Result<RawLabels, DataError> {
+fn join(labels: Option<RawLabels>, more: RawLabels, path: &Path) -> Result<RawLabels, DataError> {
     match (labels, more) {
         (None, more) => Ok(more),
         (Some(RawLabels::Numbers(all)), RawLabels::Numbers(more)) => Ok(RawLabels::Numbers([all, more].concat())),

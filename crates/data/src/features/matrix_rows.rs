@@ -3,8 +3,8 @@
 //! Shapes: `[N, W]`, row by row, in `.npy` or (reading only) safetensors files; numbers are `f32` or `f64` in the file
 //! and `f64` in memory.
 
+use super::matrix::{broken, extension, scalar, shape_error, type_error, unknown_extension};
 use crate::DataError;
-use crate::readers::matrix::{broken, extension, scalar, shape_error, type_error, unknown_extension};
 use npyz::{NpyFile, NpyWriter, Order, TypeChar, WriterBuilder};
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;

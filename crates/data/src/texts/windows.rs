@@ -1,9 +1,7 @@
 //! Texts cut into windows of characters: how a dataset of long texts becomes one of many short ones.
 
+use super::store::{TextStore, Window};
 use crate::DataError;
-use crate::assemble::{Part, Rows};
-use crate::store::Store;
-use crate::texts::{TextStore, Window};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -32,8 +30,13 @@ impl WindowsConfig {
         zeros.map(|(key, _)| format!("windows.{key}: must be at least 1, found 0")).collect()
     }
 
-    pub(crate) fn test_stride(&self) -> usize {
+    fn test_stride(&self) -> usize {
         self.test_stride.unwrap_or(self.length)
+    }
+
+    /// Characters from the start of one window to the next, in training texts or in others.
+    pub(crate) fn stride(&self, is_train: bool) -> usize {
+        if is_train { self.train_stride } else { self.test_stride() }
     }
 
     /// The windows of a text as ranges of its bytes: whole ones, from the start on.
@@ -54,40 +57,17 @@ pub(crate) fn cut_all(config: &WindowsConfig, stride: usize, texts: TextStore) -
     texts.with_windows(windows)
 }
 
-/// The parts of a dataset whose texts are to be cut.
-pub(crate) struct Parts<'a> {
-    pub(crate) train: &'a mut Part,
-    pub(crate) valid: Option<&'a mut Part>,
-    pub(crate) test: Option<&'a mut Part>,
-}
-
-/// Cuts the texts of all parts, and makes rows of texts into rows of windows.
-pub(crate) fn cut(config: &WindowsConfig, parts: Parts<'_>, rows: &mut Rows, path: &Path) -> Result<(), DataError> {
-    let mut is_train = vec![false; parts.train.classes.len()];
-    rows.train.iter().for_each(|&row| is_train[row as usize] = true);
-    let stride = |text: usize| if is_train[text] { config.train_stride } else { config.test_stride() };
-    let of_train = cut_part(config, parts.train, stride, path)?;
-    let cut_own = |part: Option<&mut Part>| part.map(|part| cut_part(config, part, |_| config.test_stride(), path));
-    let of_valid = cut_own(parts.valid).transpose()?;
-    let of_test = cut_own(parts.test).transpose()?;
-    let windows_of = |texts: &[u32], ranges: &[Range<u32>]| -> Vec<u32> {
-        texts.iter().flat_map(|&text| ranges[text as usize].clone()).collect()
-    };
-    rows.train = windows_of(&rows.train, &of_train);
-    rows.valid = windows_of(&rows.valid, of_valid.as_ref().unwrap_or(&of_train));
-    rows.test = windows_of(&rows.test, of_test.as_ref().unwrap_or(&of_train));
-    Ok(())
-}
-
-/// The rows that each text becomes.
-fn cut_part(
+/// Cuts texts, each with a stride of its own; returns the rows of each text's windows too.
+///
+/// # Errors
+/// More windows than can be numbered; `path` is for the message alone.
+pub(crate) fn cut(
     config: &WindowsConfig,
-    part: &mut Part,
     stride: impl Fn(usize) -> usize,
+    texts: TextStore,
     path: &Path,
-) -> Result<Vec<Range<u32>>, DataError> {
-    let Store::Texts(texts) = &mut part.store else { unreachable!("only readers of texts ask for windows") };
-    let (mut windows, mut classes, mut rows) = (Vec::new(), Vec::new(), Vec::with_capacity(texts.n_texts()));
+) -> Result<(TextStore, Vec<Range<u32>>), DataError> {
+    let (mut windows, mut rows) = (Vec::new(), Vec::with_capacity(texts.n_texts()));
     for text in 0..texts.n_texts() {
         let first = windows.len() as u32;
         windows.extend(config.ranges(texts.text(text), stride(text)).iter().map(|range| Window::new(text, range)));
@@ -95,12 +75,9 @@ fn cut_part(
             let found = format!("more than {} windows in one split", u32::MAX);
             return Err(DataError::invalid(path, found, "fewer").hint("make the strides longer"));
         }
-        classes.resize(windows.len(), part.classes[text]);
         rows.push(first..windows.len() as u32);
     }
-    *texts = std::mem::take(texts).with_windows(windows);
-    part.classes = classes;
-    Ok(rows)
+    Ok((texts.with_windows(windows), rows))
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! Texts in parquet files.
 
 use super::{assert_contains, load, refusal};
+use crate::assemble::assemble;
 use crate::hub::test_server::{COMMIT, Server};
 use crate::hub::{Hub, HubOptions};
-use crate::readers::hub_table;
-use crate::{HubTableConfig, LoadContext};
+use crate::readers::table::parquet::read_from;
+use crate::unlabelled::Unlabelled;
+use crate::{LoadContext, TableConfig};
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
@@ -45,7 +47,7 @@ fn names_of_classes_come_from_the_metadata() {
     let folder = tempdir().unwrap();
     write_texts(&folder.path().join("train.parquet"), &TEXTS, &LABELS, &["odd", "even"]);
     write_texts(&folder.path().join("test.parquet"), &TEXTS[..2], &LABELS[..2], &["odd", "even"]);
-    let dataset = load(json!({"kind": "hub_table", "path": folder.path()})).unwrap();
+    let dataset = load(json!({"kind": "table", "path": folder.path()})).unwrap();
     assert_eq!(dataset.labels, ["odd", "even"]);
     assert_eq!((dataset.train.len(), dataset.valid.len()), (4, 2));
     let test = dataset.test.unseal();
@@ -57,7 +59,7 @@ fn empty_texts_take_their_labels_along() {
     let folder = tempdir().unwrap();
     let texts: [&[u8]; 6] = [b"a", b"", b"c", b"d", b"e", b"f"];
     write_texts(&folder.path().join("train.parquet"), &texts, &LABELS, &["odd", "even"]);
-    let config = json!({"kind": "hub_table", "path": folder.path()});
+    let config = json!({"kind": "table", "path": folder.path()});
     assert_contains(&refusal(config.clone()), &["train.parquet", "an empty text in row 1", "skip_empty"]);
     let mut skipping = config;
     skipping["skip_empty"] = json!(true);
@@ -75,7 +77,7 @@ fn what_is_no_text_is_refused() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("train.parquet");
     write_texts(&path, &[b"a", b"\xff", b"c", b"d", b"e", b"f"], &LABELS, &["odd", "even"]);
-    let config = json!({"kind": "hub_table", "path": folder.path()});
+    let config = json!({"kind": "table", "path": folder.path()});
     assert_contains(&refusal(config.clone()), &["no UTF-8 in row 1"]);
     let mut other = config;
     other["text"] = json!("label");
@@ -91,9 +93,38 @@ fn a_repository_is_the_same_dataset_as_its_files() {
     write_texts(&path, &TEXTS, &LABELS, &["odd", "even"]);
     let server = Server::start(&[("data/train.parquet", std::fs::read(&path).unwrap())]);
     let options = HubOptions { n_attempts: 1, ..HubOptions::new(&server.endpoint, home.path()) };
-    let config: HubTableConfig = serde_json::from_value(json!({"repo": "owner/name"})).unwrap();
-    let online = hub_table::load_from(&config, &Hub::new(options), &LoadContext::quiet(Seed(0))).unwrap();
-    let local = load(json!({"kind": "hub_table", "path": folder.path()})).unwrap();
+    let config: TableConfig = serde_json::from_value(json!({"repo": "owner/name"})).unwrap();
+    let context = LoadContext::quiet(Seed(0));
+    let found = read_from(&config, &Hub::new(options), &context).unwrap();
+    let online = assemble(found, Unlabelled::default(), &context).unwrap();
+    let local = load(json!({"kind": "table", "path": folder.path()})).unwrap();
     assert_eq!(online.fingerprint, local.fingerprint);
     assert!(online.provenance.contains(&("commit".to_owned(), COMMIT.to_owned())));
+}
+
+#[test]
+fn files_may_be_named_one_by_one() {
+    let folder = tempdir().unwrap();
+    let (train, test) = (folder.path().join("train.parquet"), folder.path().join("test.parquet"));
+    write_texts(&train, &TEXTS, &LABELS, &["odd", "even"]);
+    write_texts(&test, &TEXTS[..2], &LABELS[..2], &["odd", "even"]);
+    let of_folder = load(json!({"kind": "table", "path": folder.path()})).unwrap();
+    let of_files = load(json!({"kind": "table", "train": train, "test": test})).unwrap();
+    assert_eq!(of_files.fingerprint, of_folder.fingerprint);
+    let whole = load(json!({"kind": "table", "path": train})).unwrap();
+    assert_eq!(whole.train.len() + whole.valid.len() + whole.test.len(), TEXTS.len());
+    let with_split = json!({"kind": "table", "path": train, "split": "part"});
+    assert_contains(&refusal(with_split), &["split: only for files of text"]);
+}
+
+#[test]
+fn the_place_of_a_repository_is_checked() {
+    let problems = |value: serde_json::Value| {
+        let config: TableConfig = serde_json::from_value(value).unwrap();
+        crate::DataConfig::Table(config).validate().join("\n")
+    };
+    assert_contains(&problems(json!({})), &["path: missing", "repo"]);
+    assert_contains(&problems(json!({"train": "a.csv", "repo": "owner/name"})), &["repo: holds all splits"]);
+    assert_contains(&problems(json!({"path": "a.csv", "revision": "main"})), &["revision: only makes sense with repo"]);
+    assert_eq!(problems(json!({"path": "a.csv", "repo": "owner/name", "revision": "main"})), "");
 }

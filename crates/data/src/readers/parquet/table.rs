@@ -45,7 +45,7 @@ impl ParquetTable {
     pub(crate) fn read_images(
         &self,
         column: &str,
-        context: &LoadContext,
+        context: &LoadContext<'_>,
         mut take: impl FnMut(&[u8]) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         let leaf = self.leaves().find(|(_, parts)| parts[0] == column && parts[1..] == ["bytes"]);
@@ -58,7 +58,7 @@ impl ParquetTable {
     pub(crate) fn read_texts(
         &self,
         column: &str,
-        context: &LoadContext,
+        context: &LoadContext<'_>,
         mut take: impl FnMut(&[u8]) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         let Some((leaf, parts)) = self.leaves().find(|(_, parts)| parts[0] == column) else {
@@ -73,7 +73,7 @@ impl ParquetTable {
     }
 
     /// The labels of a column of whole numbers or of names.
-    pub(crate) fn read_labels(&self, column: &str, context: &LoadContext) -> Result<RawLabels, DataError> {
+    pub(crate) fn read_labels(&self, column: &str, context: &LoadContext<'_>) -> Result<RawLabels, DataError> {
         let Some((leaf, parts)) = self.leaves().find(|(_, parts)| parts[0] == column) else {
             return Err(self.no_such_column(column, "label"));
         };
@@ -138,7 +138,7 @@ impl ParquetTable {
         &self,
         leaf: usize,
         column: &str,
-        context: &LoadContext,
+        context: &LoadContext<'_>,
         mut visit: impl FnMut(&T::T) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         let broken = |error: ParquetError| broken(&self.path, &error);
