@@ -9,6 +9,7 @@
 
 mod class;
 mod clustering;
+mod draws;
 mod error;
 mod example;
 mod input;
@@ -20,6 +21,7 @@ mod temperature;
 
 pub use class::{ClassId, ClassSubset, LocalClass};
 pub use clustering::ClassClustering;
+pub use draws::{Draws, bell_of};
 pub use error::CoreError;
 pub use example::{ExampleId, ExampleView, ViewId};
 pub use input::{InputShape, InputSpec};

@@ -14,7 +14,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 use stillhouse_core::Seed;
-use stillhouse_data::{DataConfig, LoadContext, NoProgress, Split};
+use stillhouse_data::{DataConfig, LoadContext, NoProgress, Preview, Split};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -35,7 +35,7 @@ fn export(split: &Split, folder: &Path, name: &str) -> Result<(), Box<dyn Error>
         .writer(BufWriter::new(File::create(folder.join(format!("{name}.npy")))?))
         .begin_nd()?;
     for row in 0..split.len() {
-        let image = split.raw_image(row)?.ok_or("expected images, found features")?;
+        let Preview::Picture(image) = split.preview(row, None)? else { return Err("expected images".into()) };
         images.extend(image.pixels)?;
     }
     images.finish()?;

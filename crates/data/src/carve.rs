@@ -1,7 +1,6 @@
 //! Taking a seeded, stratified part out of the training examples.
 
-use crate::augment::draws::Draws;
-use stillhouse_core::{ClassId, Seed};
+use stillhouse_core::{ClassId, Draws, Seed};
 
 /// Two disjoint lists of rows in ascending order.
 #[derive(Clone, Debug, PartialEq, Eq)]

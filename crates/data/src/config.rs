@@ -1,16 +1,20 @@
-//! The `[data]` section: which source, and where it lies.
+//! The `[data]` section: which kind of data, and where it lies.
 
-use crate::glyphs::GlyphsConfig;
-use crate::readers::features::{self, FeaturesConfig};
-use crate::readers::glyphs;
-use crate::readers::hub_images::{self, HubImagesConfig};
-use crate::readers::hub_table::{self, HubTableConfig};
-use crate::readers::idx::{self, IdxConfig};
-use crate::readers::image_folder::{self, ImageFolderConfig};
-use crate::readers::table::{self, TableConfig};
-use crate::{DataError, Dataset, LoadContext, Outline};
+use crate::assemble::assemble;
+use crate::dataset::Dataset;
+use crate::found::Found;
+use crate::outline::Outline;
+use crate::readers::DataKind;
+use crate::readers::features::FeaturesConfig;
+use crate::readers::glyphs::GlyphsConfig;
+use crate::readers::hub_images::HubImagesConfig;
+use crate::readers::idx::IdxConfig;
+use crate::readers::image_folder::ImageFolderConfig;
+use crate::readers::table::{TableConfig, UnlabelledConfig, builtin};
+use crate::unlabelled::{Unlabelled, UnlabelledTexts};
+use crate::{DataError, LoadContext};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use stillhouse_core::{InputShape, Problem, check_values};
 
 /// Where the examples come from.
@@ -27,96 +31,67 @@ pub enum DataConfig {
     HubImages(HubImagesConfig),
     /// Matrices of numbers, for example embeddings made elsewhere.
     Features(FeaturesConfig),
-    /// Texts and labels in CSV, TSV or JSON files.
+    /// Texts and labels in CSV, TSV, JSON or parquet files, local or from a hub.
     Table(TableConfig),
-    /// Parquet files with texts, local or from a hub.
-    HubTable(HubTableConfig),
+}
+
+/// Texts without labels to read beside a dataset's own examples, which must be texts then.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UnlabelledFiles<'a> {
+    /// texts for a student
+    pub transfer: Option<&'a UnlabelledConfig>,
+    /// texts of no class, for the evaluation
+    pub out_of_scope: Option<&'a UnlabelledConfig>,
 }
 
 impl DataConfig {
+    fn kind(&self) -> &dyn DataKind {
+        match self {
+            Self::Glyphs(config) => config,
+            Self::Idx(config) => config,
+            Self::ImageFolder(config) => config,
+            Self::HubImages(config) => config,
+            Self::Features(config) => config,
+            Self::Table(config) => config,
+        }
+    }
+
     /// Everything that is wrong with the values: numbers out of range, settings that contradict each other.
     pub fn validate(&self) -> Vec<Problem> {
-        let contradictions = match self {
-            Self::Glyphs(_) | Self::Idx(_) | Self::Features(_) => Vec::new(),
-            Self::ImageFolder(config) => config.wish().problems(),
-            Self::HubImages(config) => [config.wish().problems(), config.whereabouts().problems()].concat(),
-            Self::Table(config) => config.contradictions(),
-            Self::HubTable(config) => config.contradictions(),
-        };
-        check_values(self).into_iter().chain(contradictions).collect()
+        check_values(self).into_iter().chain(self.kind().contradictions()).collect()
     }
 
     /// Whether training examples are augmented, so that their views differ.
     pub fn is_augmented(&self) -> bool {
-        let augment = match self {
-            Self::Glyphs(config) => &config.augment,
-            Self::Idx(config) => &config.augment,
-            Self::ImageFolder(config) => &config.augment,
-            Self::HubImages(config) => &config.augment,
-            Self::Features(_) => return false,
-            Self::Table(config) => return !config.augment.is_none(),
-            Self::HubTable(config) => return !config.augment.is_none(),
-        };
-        *augment != crate::AugmentConfig::default()
+        self.kind().is_augmented()
+    }
+
+    /// Whether the examples are texts.
+    pub fn is_text(&self) -> bool {
+        self.kind().given_input() == Some(InputShape::Text {})
     }
 
     /// What is known of the data without reading its examples. Data that is not there gives a note.
     ///
     /// # Errors
     /// Files that are there and that [`DataConfig::load`] refuses.
-    pub fn outline(&self, context: &LoadContext) -> Result<Outline, DataError> {
+    pub fn outline(&self, context: &LoadContext<'_>) -> Result<Outline, DataError> {
+        let kind = self.kind();
         let (in_program, in_files): (Vec<&Path>, Vec<&Path>) =
-            self.paths().into_iter().partition(|path| table::builtin::dataset_name(path).is_some());
+            kind.paths().into_iter().partition(|path| builtin::dataset_name(path).is_some());
         for path in in_program {
-            table::builtin::open(path)?;
+            builtin::open(path)?;
         }
         if let Some(absent) = in_files.into_iter().find(|path| !path.exists()) {
             let note = format!(
                 "data: {} is not there, so its classes and the shape of its examples are unknown",
                 absent.display()
             );
-            return Ok(Outline { input: self.given_input(), labels: None, notes: vec![note] });
+            return Ok(Outline { input: kind.given_input(), labels: None, notes: vec![note] });
         }
-        let mut outline = match self {
-            Self::Glyphs(config) => glyphs::outline(config),
-            Self::Idx(config) => idx::outline(config)?,
-            Self::ImageFolder(config) => image_folder::outline(config, context)?,
-            Self::HubImages(config) => hub_images::outline(config, context)?,
-            Self::Features(config) => features::outline(config)?,
-            Self::Table(_) => Outline { input: self.given_input(), labels: None, notes: Vec::new() },
-            Self::HubTable(config) => hub_table::outline(config, context)?,
-        };
+        let mut outline = kind.outline(context)?;
         outline.note_what_is_unknown();
         Ok(outline)
-    }
-
-    /// The shape of an example, where the settings alone tell it.
-    fn given_input(&self) -> Option<InputShape> {
-        match self {
-            Self::Glyphs(config) => glyphs::outline(config).input,
-            Self::ImageFolder(config) => config.wish().given(),
-            Self::HubImages(config) => config.wish().given(),
-            Self::Idx(_) | Self::Features(_) => None,
-            Self::Table(_) | Self::HubTable(_) => Some(InputShape::Text {}),
-        }
-    }
-
-    /// Files and folders that the data is read from.
-    fn paths(&self) -> Vec<&Path> {
-        let paths: Vec<Option<&PathBuf>> = match self {
-            Self::Glyphs(_) => Vec::new(),
-            Self::Idx(config) => vec![Some(&config.path)],
-            Self::ImageFolder(config) => vec![Some(&config.path)],
-            Self::HubImages(config) => vec![config.path.as_ref()],
-            Self::HubTable(config) => vec![config.path.as_ref()],
-            Self::Features(config) => {
-                [&config.train, &config.train_labels, &config.test, &config.test_labels].map(Some).to_vec()
-            }
-            Self::Table(config) => {
-                [&config.path, &config.train, &config.valid, &config.test].map(Option::as_ref).to_vec()
-            }
-        };
-        paths.into_iter().flatten().map(PathBuf::as_path).collect()
     }
 
     /// Reads, checks and splits the data. Every file is decoded once, so that a damaged one is found here.
@@ -124,24 +99,40 @@ impl DataConfig {
     /// # Errors
     /// Values that [`DataConfig::validate`] refuses, files that are absent, damaged or do not fit together, a hub
     /// that does not deliver, or an interruption.
-    pub fn load(&self, context: &LoadContext) -> Result<Dataset, DataError> {
+    pub fn load(&self, context: &LoadContext<'_>) -> Result<Dataset, DataError> {
+        self.load_with(&UnlabelledFiles::default(), context)
+    }
+
+    /// [`DataConfig::load`] with texts without labels, which change no other example.
+    ///
+    /// # Errors
+    /// As [`DataConfig::load`], for all files; examples that are no texts.
+    pub fn load_with(&self, unlabelled: &UnlabelledFiles<'_>, context: &LoadContext<'_>) -> Result<Dataset, DataError> {
         let problems = self.validate();
         if !problems.is_empty() {
             return Err(DataError::Config(problems));
         }
-        match self {
-            Self::Glyphs(config) => glyphs::load(config, context),
-            Self::Idx(config) => idx::load(config, context),
-            Self::ImageFolder(config) => image_folder::load(config, context),
-            Self::HubImages(config) => hub_images::load(config, context),
-            Self::Features(config) => features::load(config, context),
-            Self::Table(config) => table::load(config, context),
-            Self::HubTable(config) => hub_table::load(config, context),
-        }
+        let found = self.kind().read(context)?;
+        let read = |config: Option<&UnlabelledConfig>, split: &str, what: &str| {
+            config.map(|config| read_unlabelled(&found, config, [split, what], context)).transpose()
+        };
+        let unlabelled = Unlabelled {
+            transfer: read(unlabelled.transfer, "transfer", "texts without labels")?,
+            out_of_scope: read(unlabelled.out_of_scope, "out of scope", "texts of no class")?,
+        };
+        assemble(found, unlabelled, context)
     }
 }
 
-/// Part of the training examples that is held out when the config does not say.
-pub(crate) fn default_valid_fraction() -> f64 {
-    0.1
+fn read_unlabelled(
+    found: &Found,
+    config: &UnlabelledConfig,
+    [split, what]: [&str; 2],
+    context: &LoadContext<'_>,
+) -> Result<UnlabelledTexts, DataError> {
+    let Some(texts) = found.train.store.texts() else {
+        let problem = Problem::new("", format!("only data of texts can have {what} beside them"));
+        return Err(DataError::Config(vec![problem]));
+    };
+    config.read(texts.windows.as_ref(), [split, what], context)
 }

@@ -1,7 +1,7 @@
 //! A loaded dataset: its classes, its splits, and the name of its content.
 
-use crate::Split;
-use crate::assemble::Source;
+use crate::source::Source;
+use crate::split::Split;
 use stillhouse_core::{InputShape, InputSpec};
 
 /// Everything that a run needs to know about its data.

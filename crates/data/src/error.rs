@@ -1,8 +1,7 @@
 //! What can be wrong with data, said so that the reader of the message knows what to do next.
 
-use crate::hub::{HubError, HubErrorKind};
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::error::Error;
+use std::path::Path;
 use stillhouse_core::{Problem, in_words};
 
 /// A dataset that could not be loaded or an example that could not be read.
@@ -14,54 +13,15 @@ pub enum DataError {
     /// Settings that are out of range or contradict each other.
     #[error("{}", in_words(.0))]
     Config(Vec<Problem>),
-    /// A file or folder that cannot be opened, listed or read.
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        /// the file or folder
-        path: PathBuf,
-        /// what was tried, for example `read`
-        action: &'static str,
-        /// the system's answer
-        source: std::io::Error,
+    /// Files that are absent or damaged, content that is not what it has to be, a hub that does not deliver.
+    #[error("{message}")]
+    Failed {
+        /// where, what was found, what was expected, and what to do about it; it names the cause
+        message: String,
+        /// the system's or another library's answer
+        source: Option<Box<dyn Error + Send + Sync>>,
     },
-    /// Content that is not what it has to be.
-    #[error(transparent)]
-    Invalid(Box<Invalid>),
-    /// The hub did not deliver.
-    #[error(transparent)]
-    Hub(Box<HubError>),
 }
-
-impl From<HubError> for DataError {
-    fn from(error: HubError) -> Self {
-        match error.kind {
-            HubErrorKind::Interrupted => Self::Interrupted,
-            _ => Self::Hub(Box::new(error)),
-        }
-    }
-}
-
-/// Content that is not what it has to be: where, found, expected, remedy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invalid {
-    /// the file or folder
-    pub path: PathBuf,
-    /// what was found, with its place inside the file
-    pub found: String,
-    /// what would have been right
-    pub expected: String,
-    /// what to do about it, where that is known
-    pub hint: Option<String>,
-}
-
-impl fmt::Display for Invalid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: found {}, expected {}", self.path.display(), self.found, self.expected)?;
-        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "\nhint: {hint}"))
-    }
-}
-
-impl std::error::Error for Invalid {}
 
 impl DataError {
     /// Whether the user asked to stop, so that the program ends with its own exit code.
@@ -74,25 +34,27 @@ impl DataError {
         matches!(self, Self::Config(_))
     }
 
-    pub(crate) fn invalid(path: &Path, found: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self::Invalid(Box::new(Invalid {
-            path: path.to_owned(),
-            found: found.into(),
-            expected: expected.into(),
-            hint: None,
-        }))
+    /// Content that is not what it has to be.
+    pub(crate) fn invalid(path: &Path, found: impl AsRef<str>, expected: impl AsRef<str>) -> Self {
+        let (found, expected) = (found.as_ref(), expected.as_ref());
+        Self::Failed { message: format!("{}: found {found}, expected {expected}", path.display()), source: None }
     }
 
-    /// The same error with a remedy; errors that name their own keep it.
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        if let Self::Invalid(invalid) = &mut self {
-            invalid.hint = Some(hint.into());
+    /// The same error with a remedy.
+    pub(crate) fn hint(mut self, hint: impl AsRef<str>) -> Self {
+        if let Self::Failed { message, .. } = &mut self {
+            message.push_str("\nhint: ");
+            message.push_str(hint.as_ref());
         }
         self
     }
 
+    /// A file or folder that cannot be opened, listed or read; `action` is what was tried, for example `read`.
     pub(crate) fn io(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io { path, action, source }
+        move |source| Self::Failed {
+            message: format!("cannot {action} {}: {source}", path.display()),
+            source: Some(Box::new(source)),
+        }
     }
 }

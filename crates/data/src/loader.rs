@@ -2,8 +2,9 @@
 //!
 //! Shapes: `B` examples of a batch; numbers are `[B, H, W, C]` or `[B, F]`, one example after the other.
 
+use crate::DataError;
 use crate::inputs::{Inputs, TextEncoder};
-use crate::{DataError, Split};
+use crate::split::Split;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};

@@ -1,6 +1,6 @@
 //! How loading tells what it does, and learns that it should stop.
 
-use crate::{DataError, UnlabelledConfig};
+use crate::DataError;
 use stillhouse_core::Seed;
 
 /// What a number of steps counts.
@@ -53,16 +53,12 @@ pub struct LoadContext<'a> {
     pub progress: &'a dyn DataProgress,
     /// how many bytes of decoded pixels may stay in memory; without a limit all of them do
     pub memory_limit_bytes: Option<u64>,
-    /// texts without labels to read beside the dataset's own
-    pub transfer: Option<&'a UnlabelledConfig>,
-    /// texts of no class, for the evaluation
-    pub out_of_scope: Option<&'a UnlabelledConfig>,
 }
 
 impl<'a> LoadContext<'a> {
-    /// A context without a memory limit and with nothing beside the dataset's own examples.
+    /// A context without a memory limit.
     pub fn new(seed: Seed, progress: &'a dyn DataProgress) -> Self {
-        Self { seed, progress, memory_limit_bytes: None, transfer: None, out_of_scope: None }
+        Self { seed, progress, memory_limit_bytes: None }
     }
 
     /// A context that nobody listens to.

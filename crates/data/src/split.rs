@@ -4,29 +4,27 @@
 //! texts.
 
 use crate::DataError;
-use crate::assemble::{Source, Views};
-use crate::augment::AugmentConfig;
-use crate::inputs::{IdRows, Inputs, TextEncoder};
-use crate::store::{FeatureStore, RawImage, Store};
+use crate::features::FeatureExamples;
+use crate::inputs::{Inputs, TextEncoder};
+use crate::modality::{Modality, View, Wanted};
+use crate::preview::Preview;
+use crate::source::Source;
+use crate::store::Store;
 use std::borrow::Cow;
 use std::sync::Arc;
 use stillhouse_core::{ClassId, ExampleId, InputShape, InputSpec, Seed, ViewId};
-
-/// Largest value of a stored pixel; a pixel is scaled to `0..=1` before it is normalised.
-pub(crate) const PIXEL_MAX: f32 = 255.0;
 
 /// All examples of one source (a file of training data, say), whatever splits they are in.
 pub(crate) struct Pool {
     pub(crate) store: Store,
     pub(crate) classes: Vec<ClassId>,
-    /// Name of row 0; pools of one dataset keep so far apart that their examples never share a name.
-    pub(crate) first_id: u64,
+    /// Names the examples: those of other sources never have the same names.
+    pub(crate) source: Source,
 }
 
 /// What turns stored values into model inputs.
 pub(crate) struct Reading {
     pub(crate) input: InputSpec,
-    pub(crate) views: Views,
     pub(crate) seed: Seed,
 }
 
@@ -90,7 +88,7 @@ impl Split {
     /// # Panics
     /// If the row is not below [`Split::len`].
     pub fn example_id(&self, row: usize) -> ExampleId {
-        ExampleId(self.pool.first_id + u64::from(self.rows[row]))
+        self.pool.source.example(self.rows[row] as usize)
     }
 
     /// The whole that an example is a piece of: windows of one text share a number, other examples have their own. What
@@ -99,29 +97,18 @@ impl Split {
     /// # Panics
     /// If the row is not below [`Split::len`].
     pub fn whole(&self, row: usize) -> u64 {
-        let stored_row = self.rows[row] as usize;
-        let within = match &self.pool.store {
-            Store::Texts(texts) => texts.text_of(stored_row),
-            Store::Images(_) | Store::Features(_) => stored_row,
-        };
-        self.pool.first_id + within as u64
+        self.pool.source.example(self.modality().whole(self.rows[row] as usize)).0
     }
 
     /// The source that the examples come from, and how many it has in all, whatever splits they are in.
     pub fn source(&self) -> (Source, usize) {
-        let (source, _) = Source::of(ExampleId(self.pool.first_id));
-        (source, self.pool.classes.len())
+        (self.pool.source, self.pool.classes.len())
     }
 
     /// Bytes that all examples of the source take in memory, or would take if images were not read from their files.
     pub fn source_bytes(&self) -> u64 {
-        let n_labels = self.pool.classes.len() as u64;
-        let of_examples = match &self.pool.store {
-            Store::Texts(texts) => texts.bytes() as u64,
-            Store::Features(features) => size_of_val(&features.values[..]) as u64,
-            Store::Images(_) => n_labels * self.input().shape.n_values() as u64,
-        };
-        of_examples + n_labels * size_of::<ClassId>() as u64
+        let classes = &self.pool.classes[..];
+        self.modality().n_bytes(classes.len()) + size_of_val(classes) as u64
     }
 
     /// The examples at the given rows, in the given order.
@@ -141,19 +128,19 @@ impl Split {
     pub fn with_features(&self, values: Vec<f32>, n_features: usize) -> Self {
         assert_eq!(values.len(), self.len() * n_features, "one row of features for each example");
         let classes = self.labels.to_vec();
-        let store = Store::Features(FeatureStore { values, n_features });
+        let store = Store::Features(FeatureExamples { values, n_features });
         let input = InputSpec {
             shape: InputShape::Features { n_features },
             mean: vec![0.0; n_features],
             std: vec![1.0; n_features],
         };
-        let reading = Reading { input, views: Views::Images(AugmentConfig::default()), seed: self.reading.seed };
+        let reading = Reading { input, seed: self.reading.seed };
         let rows: Vec<u32> = (0..self.len() as u32).collect();
-        Self::new(Arc::new(Pool { store, classes, first_id: 0 }), Arc::new(reading), &rows, self.n_classes)
+        Self::new(Arc::new(Pool { store, classes, source: Source::Train }), Arc::new(reading), &rows, self.n_classes)
     }
 
-    /// Writes one example, `(x / 255 - mean) / std` for images and `(x - mean) / std` for features; with a view, the
-    /// image is augmented first, as a pure function of the dataset's seed, the example and the view.
+    /// Writes one example as numbers, `(x / 255 - mean) / std` for images and `(x - mean) / std` for features; with a view,
+    /// it is augmented first, as a pure function of the dataset's seed, the example and the view.
     ///
     /// # Errors
     /// A file that has changed or vanished since the load. Examples in memory never fail.
@@ -162,25 +149,12 @@ impl Split {
     /// If the row is not below [`Split::len`], `out` is not as long as one example, or the examples are texts.
     pub fn read(&self, row: usize, view: Option<ViewId>, out: &mut [f32]) -> Result<(), DataError> {
         assert_eq!(out.len(), self.input().shape.n_values(), "one example");
-        let stored_row = self.rows[row] as usize;
-        match &self.pool.store {
-            Store::Texts(_) => panic!("texts are read by `read_text`"),
-            Store::Features(features) => out.copy_from_slice(features.row(stored_row)),
-            Store::Images(images) => {
-                let pixels = images.pixels(stored_row)?;
-                match view {
-                    Some(view) => self.augment(&pixels, self.example_id(row), view, out),
-                    None => pixels.iter().zip(out.iter_mut()).for_each(|(&pixel, value)| *value = f32::from(pixel)),
-                }
-            }
-        }
-        normalise(self.input(), out);
-        Ok(())
+        self.modality().read(self.wanted(row, view), self.input(), out)
     }
 
     /// Whether the examples are texts, to be read by [`Split::read_text`].
     pub fn is_text(&self) -> bool {
-        matches!(self.pool.store, Store::Texts(_))
+        self.pool.store.texts().is_some()
     }
 
     /// One example of a split of texts; with a view, a pure function of the dataset's seed, the example and the view.
@@ -188,16 +162,7 @@ impl Split {
     /// # Panics
     /// If the row is not below [`Split::len`], or the examples are no texts.
     pub fn read_text(&self, row: usize, view: Option<ViewId>) -> Cow<'_, str> {
-        let (Store::Texts(texts), Views::Texts(augment)) = (&self.pool.store, &self.reading.views) else {
-            panic!("only texts are read as texts")
-        };
-        let (text, example) = texts.surroundings(self.rows[row] as usize);
-        match view {
-            Some(view) if !augment.is_none() => {
-                Cow::Owned(augment.apply(text, example, self.stream(self.example_id(row), view)))
-            }
-            _ => Cow::Borrowed(&text[example]),
-        }
+        self.pool.store.texts().expect("only texts are read as texts").text(self.wanted(row, view))
     }
 
     /// The inputs of some rows and views: numbers as [`Split::read`] writes them, or the ids that `encoder` makes of texts.
@@ -208,67 +173,32 @@ impl Split {
     /// # Panics
     /// If a row is not below [`Split::len`], or texts come without an encoder.
     pub fn inputs(&self, plan: &[(usize, Option<ViewId>)], encoder: Option<&TextEncoder>) -> Result<Inputs, DataError> {
-        if self.is_text() {
-            let encoder = encoder.expect("texts are read with an encoder");
-            let mut ids = IdRows::default();
-            plan.iter().try_for_each(|&(row, view)| ids.push(&self.read_text(row, view), encoder))?;
-            return Ok(Inputs::Ids(ids));
-        }
-        let n_values = self.input().shape.n_values();
-        let mut values = vec![0.0; plan.len() * n_values];
-        for (&(row, view), out) in plan.iter().zip(values.chunks_exact_mut(n_values)) {
-            self.read(row, view, out)?;
-        }
-        Ok(Inputs::Values(values))
+        let batch: Vec<Wanted> = plan.iter().map(|&(row, view)| self.wanted(row, view)).collect();
+        self.modality().read_batch(&batch, self.input(), encoder)
     }
 
-    /// An image as it is stored: decoded and resized, neither augmented nor normalised; `None` for features and texts.
+    /// An example as people look at it: an image as it is stored, decoded and resized, or a text or one of its views.
     ///
     /// # Errors
     /// As [`Split::read`].
     ///
     /// # Panics
     /// If the row is not below [`Split::len`].
-    pub fn raw_image(&self, row: usize) -> Result<Option<RawImage>, DataError> {
-        match &self.pool.store {
-            Store::Features(_) | Store::Texts(_) => Ok(None),
-            Store::Images(images) => images.raw(self.rows[row] as usize).map(Some),
-        }
+    pub fn preview(&self, row: usize, view: Option<ViewId>) -> Result<Preview, DataError> {
+        self.modality().preview(self.wanted(row, view))
     }
 
     /// Whether reading an example costs more than copying it, so that several threads are worth their while.
     pub(crate) fn is_slow_to_read(&self) -> bool {
-        let augmented = !self.reading.views.is_none();
-        match &self.pool.store {
-            Store::Features(_) => false,
-            Store::Texts(_) => true,
-            Store::Images(images) => augmented || !images.is_resident(),
-        }
+        self.modality().is_slow_to_read()
     }
 
-    fn augment(&self, pixels: &[u8], example: ExampleId, view: ViewId, out: &mut [f32]) {
-        let InputShape::Image { channels, height, width } = self.input().shape else {
-            unreachable!("an image store comes with an image shape")
-        };
-        let Views::Images(augment) = &self.reading.views else { unreachable!("views of images come with images") };
-        augment.apply(pixels, height, width, channels, self.stream(example, view), out);
+    fn modality(&self) -> &dyn Modality {
+        self.pool.store.modality()
     }
 
-    fn stream(&self, example: ExampleId, view: ViewId) -> Seed {
-        self.reading.seed.derive("augment", example.0).derive("view", u64::from(view.0))
-    }
-}
-
-/// Applies the constants of the spec in place; image values come as `0..=255`.
-pub(crate) fn normalise(input: &InputSpec, values: &mut [f32]) {
-    let full_scale = match input.shape {
-        InputShape::Image { .. } => PIXEL_MAX,
-        InputShape::Features { .. } => 1.0,
-        InputShape::Text {} | InputShape::Tokens { .. } => return,
-    };
-    for example in values.chunks_exact_mut(input.shape.n_channels()) {
-        for ((value, mean), std) in example.iter_mut().zip(&input.mean).zip(&input.std) {
-            *value = (*value / full_scale - mean) / std;
-        }
+    fn wanted(&self, row: usize, view: Option<ViewId>) -> Wanted {
+        let (seed, example) = (self.reading.seed, self.example_id(row));
+        Wanted { row: self.rows[row] as usize, view: view.map(|view| View { seed, example, view }) }
     }
 }

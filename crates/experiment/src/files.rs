@@ -3,23 +3,12 @@
 use crate::error::{ExperimentError, Result, file_error, system_error};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::io::Write;
 use std::path::Path;
-use stillhouse_data::new_file::{self, NewFile, is_same_file};
+use stillhouse_files::is_same_file;
 
 /// Writes a file, whole or not at all.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    new_file::write_whole(path, bytes).map_err(|error| system_error(path, "cannot be written", &error))
-}
-
-/// Writes a file that does not exist yet, whole or not at all.
-///
-/// # Errors
-/// [`std::io::ErrorKind::AlreadyExists`], or what the system says.
-pub fn write_absent(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let file = NewFile::create(path)?;
-    file.writer()?.write_all(bytes)?;
-    file.keep_if_absent()
+    stillhouse_files::write_whole(path, bytes).map_err(|error| system_error(path, "cannot be written", &error))
 }
 
 /// Refuses an output that would take the place of something that the command reads.
@@ -44,12 +33,10 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     serde_json::from_str(&text).map_err(|error| file_error(path, "is not what this version writes", error))
 }
 
-/// Makes the entries of a folder durable; a no-op where folders cannot be opened.
+/// Makes the entries of a folder durable, where the file system can.
 pub(crate) fn sync_folder(path: &Path) {
-    if let Ok(folder) = std::fs::File::open(path) {
-        // best effort: some file systems refuse to sync a folder, and the rename itself stays atomic
-        let _ = folder.sync_all();
-    }
+    // best effort: some file systems refuse to sync a folder, and the rename itself stays atomic
+    let _ = stillhouse_files::sync_folder(path);
 }
 
 #[cfg(test)]
@@ -67,14 +54,5 @@ mod tests {
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains("hint:"), "{error}");
         assert!(check("absent").is_ok() && check("other").is_ok());
-    }
-
-    #[test]
-    fn a_file_that_exists_is_not_written_as_an_absent_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        write_absent(&path, b"first").unwrap();
-        assert_eq!(write_absent(&path, b"second").unwrap_err().kind(), std::io::ErrorKind::AlreadyExists);
-        assert_eq!(std::fs::read(&path).unwrap(), b"first");
     }
 }

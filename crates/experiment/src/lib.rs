@@ -47,9 +47,9 @@ pub use commands::targets::{
     Recomputed, TargetsSummary, TargetsVerified, VerifyAgainst, targets_stats, verify_targets,
 };
 pub use error::{ExperimentError, Result};
-pub use files::write_absent;
 pub use observer::{Interrupt, Observer, RunEvent, Silent};
 pub use options::RunOptions;
 pub use run::{RunOutcome, render_report, run};
 pub use stillhouse_ensemble::{Gate, MergeConfig, MergeRule, TopN};
+pub use stillhouse_files::write_absent;
 pub use stillhouse_train::{EpochRecord, keep_freed_memory};

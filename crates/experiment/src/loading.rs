@@ -14,7 +14,7 @@ use crate::session::Session;
 use std::sync::Arc;
 use std::time::Instant;
 use stillhouse_core::Seed;
-use stillhouse_data::{DataProgress, Dataset, LoadContext, ProgressUnit, SealedTest};
+use stillhouse_data::{DataProgress, Dataset, LoadContext, ProgressUnit, SealedTest, UnlabelledFiles};
 use stillhouse_train::Device;
 
 /// Loads the data of an experiment, with its progress shown as the stage `data`.
@@ -25,10 +25,12 @@ pub(crate) fn load_data(experiment: &Experiment, context: &RunContext<'_>) -> Re
     let progress = LoadProgress::new(context);
     let memory_limit_bytes = available_memory_bytes().map(|available| available / EXAMPLES_SHARE_OF_MEMORY);
     let seed = Seed(config.seed).derive(DATA, 0);
-    let transfer = config.student.transfer.as_ref();
-    let out_of_scope = config.evaluation.out_of_scope.as_ref();
-    let wanted = LoadContext { memory_limit_bytes, transfer, out_of_scope, ..LoadContext::new(seed, &progress) };
-    let dataset = config.data.load(&wanted)?;
+    let unlabelled = UnlabelledFiles {
+        transfer: config.student.transfer.as_ref(),
+        out_of_scope: config.evaluation.out_of_scope.as_ref(),
+    };
+    let wanted = LoadContext { memory_limit_bytes, ..LoadContext::new(seed, &progress) };
+    let dataset = config.data.load_with(&unlabelled, &wanted)?;
     context.note(DATA, dataset.describe());
     context.event(&RunEvent::StageFinished { stage: DATA.into(), elapsed_s: start.elapsed().as_secs_f64() });
     Ok(dataset)

@@ -4,7 +4,7 @@ use crate::config::Experiment;
 use crate::error::{ExperimentError, Result, system_error};
 use crate::files::check_output;
 use std::path::{Path, PathBuf};
-use stillhouse_data::new_file::is_same_file;
+use stillhouse_files::is_same_file;
 
 /// Refuses a folder in which files of these names would take the place of what an experiment reads: its config, and the
 /// files that the config names.

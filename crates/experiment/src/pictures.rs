@@ -1,11 +1,11 @@
 //! Example images as PNG files, for pages.
 
 use crate::error::{ExperimentError, Result};
-use stillhouse_data::{RawImage, Split};
+use stillhouse_data::{Preview, RawImage, Split};
 
 /// The image of an example; none where examples are not images.
 pub(crate) fn png_of(split: &Split, row: usize) -> Result<Option<Vec<u8>>> {
-    split.raw_image(row)?.map(|image| encode_png(&image)).transpose()
+    if let Preview::Picture(image) = split.preview(row, None)? { encode_png(&image).map(Some) } else { Ok(None) }
 }
 
 fn encode_png(image: &RawImage) -> Result<Vec<u8>> {

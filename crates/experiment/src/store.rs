@@ -154,18 +154,11 @@ fn seal(store: &Path, stage: &Stage, partial: &Path) -> Result<()> {
 /// Hashes of every file in a folder but the seal and hidden ones, with their paths relative to it.
 fn checksums(folder: &Path) -> Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
-    let mut pending = vec![folder.to_owned()];
-    while let Some(current) = pending.pop() {
-        let unreadable = |error| system_error(&current, "cannot be read", &error);
-        for entry in fs::read_dir(&current).map_err(unreadable)? {
-            let path = entry.map_err(unreadable)?.path();
-            if path.is_dir() {
-                pending.push(path);
-            } else if path.file_name().is_some_and(|name| name != SEAL) {
-                let name = path.strip_prefix(folder).expect("below the folder").to_string_lossy().into_owned();
-                files.insert(name, hash_file(&path)?);
-            }
-        }
+    let found = stillhouse_files::files_below(folder)
+        .map_err(|error| system_error(&error.path, "cannot be read", &error.source))?;
+    for path in found.into_iter().filter(|path| path.file_name().is_some_and(|name| name != SEAL)) {
+        let name = path.strip_prefix(folder).expect("below the folder").to_string_lossy().into_owned();
+        files.insert(name, hash_file(&path)?);
     }
     Ok(files)
 }

@@ -7,12 +7,10 @@
 //! | `labels.txt` | one label a line, in the order of the outputs |
 //! | `README.md` | the card, for people |
 //!
-//! A folder appears whole or not at all: it is written under a temporary name beside its place and renamed. Where an
-//! older folder is replaced, that one is first moved aside as `.<name>.replaced`; if the program is killed between the
-//! two renames, [`load_model`] reads the older folder from there, and the next [`save_model`] removes it.
+//! A folder appears whole or not at all (`stillhouse-files`). Where an older folder is replaced and the program is killed
+//! meanwhile, [`load_model`] reads the older folder.
 
 use crate::card::{card_text, check_card, labels_text};
-use crate::place::{Place, io_error, readable_folder, sync_folder, write_file};
 use crate::{FolderError, Model, ModelCard, ModelConfig, Tokenizer};
 use candle_core::{Device, Tensor};
 use safetensors::tensor::TensorView;
@@ -22,6 +20,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use stillhouse_core::{InputShape, InputSpec};
+use stillhouse_files::{NewFolder, readable_folder};
 
 /// Version of the folder's layout, in `config.json`.
 pub const FORMAT_VERSION: u32 = 1;
@@ -50,20 +49,29 @@ struct ConfigFile {
 pub fn save_model(folder: &Path, model: &Model, card: &ModelCard) -> Result<(), FolderError> {
     check_card(card, model)?;
     check_tokenizer(folder, model)?;
-    let place = Place::of(folder)?;
-    place.recover()?;
-    place.check_free()?;
-    let staging = place.staging()?;
-    write_file(staging.path(), WEIGHTS, &weights_bytes(model)?)?;
-    write_file(staging.path(), CONFIG, &config_bytes(model, card)?)?;
-    write_file(staging.path(), LABELS, labels_text(&card.labels).as_bytes())?;
+    if folder.file_name().is_none() {
+        return Err(FolderError::Unnamed(folder.to_owned()));
+    }
+    let new = NewFolder::create(folder)?;
+    check_free(folder)?;
+    new.write(WEIGHTS, &weights_bytes(model)?)?;
+    new.write(CONFIG, &config_bytes(model, card)?)?;
+    new.write(LABELS, labels_text(&card.labels).as_bytes())?;
     if let Some(tokenizer) = model.tokenizer() {
         let json = tokenizer.to_json().map_err(FolderError::encode)?;
-        write_file(staging.path(), TOKENIZER, json.as_bytes())?;
+        new.write(TOKENIZER, json.as_bytes())?;
     }
-    write_file(staging.path(), README, card_text(card, model).as_bytes())?;
-    sync_folder(staging.path())?;
-    place.replace_by(staging)
+    new.write(README, card_text(card, model).as_bytes())?;
+    Ok(new.keep()?)
+}
+
+/// Refuses to replace anything but a model folder or an empty folder.
+fn check_free(folder: &Path) -> Result<(), FolderError> {
+    let is_empty_folder = || fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+    if !folder.exists() || folder.join(CONFIG).is_file() || is_empty_folder() {
+        return Ok(());
+    }
+    Err(FolderError::Occupied(folder.to_owned()))
 }
 
 /// A folder without the tokenizer that the model needs could not be read back.
@@ -80,7 +88,7 @@ fn check_tokenizer(folder: &Path, model: &Model) -> Result<(), FolderError> {
 /// # Errors
 /// Missing or damaged files, another format version, or files that do not fit together.
 pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), FolderError> {
-    let folder = &readable_folder(folder)?;
+    let folder = &readable_folder(folder);
     let config = read_config(folder)?;
     let labels = read_labels(folder)?;
     if labels.len() != config.n_outputs {
@@ -144,7 +152,7 @@ pub(crate) fn read_file(folder: &Path, file: &str) -> Result<Vec<u8>, FolderErro
         io::ErrorKind::NotFound => {
             FolderError::Invalid(format!("{} is not a model folder: it has no {file}", folder.display()))
         }
-        _ => io_error(&path, source),
+        _ => FolderError::Io { path, source },
     })
 }
 

@@ -3,6 +3,7 @@
 use crate::ModelError;
 use std::io;
 use std::path::{Path, PathBuf};
+use stillhouse_files::PathError;
 
 /// A model folder that cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -51,4 +52,14 @@ impl FolderError {
     pub(crate) fn encode(problem: impl std::fmt::Display) -> Self {
         Self::Invalid(format!("the weights cannot be written: {problem}"))
     }
+}
+
+impl From<PathError> for FolderError {
+    fn from(PathError { path, source }: PathError) -> Self {
+        Self::Io { path, source }
+    }
+}
+
+pub(crate) fn io_error(path: &Path, source: io::Error) -> FolderError {
+    FolderError::Io { path: path.to_owned(), source }
 }

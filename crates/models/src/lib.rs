@@ -43,7 +43,6 @@ mod model;
 mod ngram_bag;
 mod normalisation;
 mod param;
-mod place;
 mod pretrained;
 mod pretrained_resnet;
 mod pretrained_resnet_folder;

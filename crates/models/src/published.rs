@@ -3,7 +3,7 @@
 use crate::FolderError;
 use crate::error::StateMismatch;
 use crate::folder::{CONFIG, WEIGHTS, read_file};
-use crate::place::io_error;
+use crate::folder_error::io_error;
 use candle_core::{DType, Device, Result as TensorResult, Tensor};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

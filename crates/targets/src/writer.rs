@@ -15,6 +15,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use stillhouse_core::{ExampleView, ViewId};
+use stillhouse_files::put_in_place;
 
 /// How far a row's sum may be from 1: more than single-precision rounding over 20000 classes, less than a mistake.
 const SUM_TOLERANCE: f64 = 1e-3;
@@ -210,7 +211,7 @@ impl TargetsWriter {
         let place = self.frame.checksum_bytes(self.n_chunks()).start as u64;
         let file = &mut state.file;
         let sealed = file.seek(SeekFrom::Start(place)).and_then(|_| file.write_all(seal.as_bytes()));
-        let kept = sealed.and_then(|()| file.sync_all()).and_then(|()| std::fs::rename(&self.partial, &self.path));
+        let kept = sealed.and_then(|()| put_in_place(file, &self.partial, &self.path));
         kept.map_err(|source| TargetsError::Io { path: self.path.clone(), source })?;
         state.is_finished = true;
         Ok(())

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
-use stillhouse_data::new_file::write_whole;
+use stillhouse_files::write_whole;
 
 /// Layout of the file; another number is refused.
 const FORMAT_VERSION: u32 = 2;

@@ -3,7 +3,7 @@
 use crate::TrainError;
 use crate::checkpoint::checkpoint_error;
 use std::path::Path;
-use stillhouse_data::new_file::write_whole;
+use stillhouse_files::write_whole;
 use stillhouse_models::Model;
 
 /// Writes parameters and running statistics as safetensors; the same numbers give the same bytes.

@@ -3,7 +3,6 @@
 //! so that offline a file that was never fetched is told from one that the repository does not have.
 
 use super::error::HubErrorKind;
-use crate::new_file;
 use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 use std::fs::File;
 use std::path::{Component, Path, PathBuf};
@@ -38,10 +37,7 @@ impl RepoCache {
     /// are there.
     pub(super) fn files(&self, commit: &str) -> Option<Vec<String>> {
         self.listing(commit).or_else(|| {
-            let root = self.repo.pointer_path(commit);
-            let mut files = Vec::new();
-            list_recursively(&root, &root, &mut files).ok()?;
-            files.sort();
+            let files = stillhouse_files::names_below(&self.repo.pointer_path(commit)).ok()?;
             Some(files).filter(|files| !files.is_empty())
         })
     }
@@ -128,20 +124,8 @@ fn link(_target: &Path, blob: &Path, pointer: &Path) -> std::io::Result<()> {
     std::fs::hard_link(blob, pointer)
 }
 
-fn list_recursively(root: &Path, folder: &Path, files: &mut Vec<String>) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            list_recursively(root, &path, files)?;
-        } else if let Some(name) = path.strip_prefix(root).ok().and_then(|path| path.to_str()) {
-            files.push(name.replace('\\', "/"));
-        }
-    }
-    Ok(())
-}
-
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), HubErrorKind> {
-    new_file::write_whole(path, bytes).map_err(cache_error(path))
+    stillhouse_files::write_whole(path, bytes).map_err(cache_error(path))
 }
 
 /// Opens a file that is being filled, to go on behind what it holds.

@@ -1,5 +1,6 @@
 //! What can go wrong between here and a hub: always with the repository, the file and the endpoint.
 
+use crate::DataError;
 use std::fmt;
 
 /// A file or list of files that the hub did not deliver.
@@ -110,6 +111,15 @@ impl fmt::Display for HubError {
         }
         write!(f, "hub repository `{}` at {}: {}", self.repo, self.endpoint, self.kind)?;
         self.kind.hint().map_or(Ok(()), |hint| write!(f, "\nhint: {hint}"))
+    }
+}
+
+impl From<HubError> for DataError {
+    fn from(error: HubError) -> Self {
+        match error.kind {
+            HubErrorKind::Interrupted => Self::Interrupted,
+            _ => Self::Failed { message: error.to_string(), source: Some(Box::new(error)) },
+        }
     }
 }
 

@@ -2,14 +2,14 @@
 //!
 //! Shapes: `N` examples, `F` features; a matrix is `[N, F]`.
 
-use super::matrix::{read_labels, read_matrix, read_n_features};
-use crate::assemble::{Found, Part, Views, assemble};
-use crate::augment::AugmentConfig;
-use crate::config::default_valid_fraction;
+use super::kind::DataKind;
+use crate::features::{FeatureExamples, read_labels, read_matrix, read_n_features};
+use crate::found::{Found, Part};
 use crate::labels::{LabelColumn, Numbering, read_names};
 use crate::outline::Outline;
-use crate::store::{FeatureStore, Store};
-use crate::{DataError, Dataset, LoadContext, ProgressUnit};
+use crate::settings::default_valid_fraction;
+use crate::store::Store;
+use crate::{DataError, LoadContext, ProgressUnit};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use stillhouse_core::InputShape;
@@ -35,53 +35,66 @@ pub struct FeaturesConfig {
     pub valid_fraction: f64,
 }
 
-pub(crate) fn load(config: &FeaturesConfig, context: &LoadContext) -> Result<Dataset, DataError> {
-    let train = read_split(&config.train, &config.train_labels, "training", context)?;
-    let test = read_split(&config.test, &config.test_labels, "test", context)?;
-    if train.0.n_features != test.0.n_features {
-        return Err(DataError::invalid(
-            &config.test,
-            format!("{} features", test.0.n_features),
-            format!("{}, as in {}", train.0.n_features, config.train.display()),
-        ));
+impl DataKind for FeaturesConfig {
+    fn is_augmented(&self) -> bool {
+        false
     }
-    let names = config.label_names.as_deref().map(read_names).transpose()?;
-    let numbering = Numbering::new(&train.1, names)?;
-    let part = |(store, labels): (FeatureStore, LabelColumn)| -> Result<Part, DataError> {
-        Ok(Part { classes: numbering.classes(&labels)?, store: Store::Features(store), digests: Vec::new() })
-    };
-    let name = config.train.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    let found = Found {
-        name: name.unwrap_or_else(|| "features".to_owned()),
-        path: config.train.clone(),
-        labels: numbering.names().to_vec(),
-        train: part(train)?,
-        valid: None,
-        test: Some(part(test)?),
-        provenance: vec![
-            ("training features".to_owned(), config.train.display().to_string()),
-            ("test features".to_owned(), config.test.display().to_string()),
-        ],
-        salt: String::new(),
-        windows: None,
-    };
-    assemble(found, config.valid_fraction, Views::Images(AugmentConfig::default()), context)
-}
 
-/// What the header of the training matrix and the training labels tell.
-pub(crate) fn outline(config: &FeaturesConfig) -> Result<Outline, DataError> {
-    let n_features = read_n_features(&config.train)?;
-    let names = config.label_names.as_deref().map(read_names).transpose()?;
-    let numbering = Numbering::new(&read_labels(&config.train_labels)?, names)?;
-    Ok(Outline::whole(InputShape::Features { n_features }, numbering.names().to_vec()))
+    fn paths(&self) -> Vec<&Path> {
+        [&self.train, &self.train_labels, &self.test, &self.test_labels].map(PathBuf::as_path).to_vec()
+    }
+
+    fn given_input(&self) -> Option<InputShape> {
+        None
+    }
+
+    /// The header of the training matrix and the training labels are read.
+    fn outline(&self, _context: &LoadContext<'_>) -> Result<Outline, DataError> {
+        let n_features = read_n_features(&self.train)?;
+        let names = self.label_names.as_deref().map(read_names).transpose()?;
+        let numbering = Numbering::new(&read_labels(&self.train_labels)?, names)?;
+        Ok(Outline::whole(InputShape::Features { n_features }, numbering.names().to_vec()))
+    }
+
+    fn read(&self, context: &LoadContext<'_>) -> Result<Found, DataError> {
+        let train = read_split(&self.train, &self.train_labels, "training", context)?;
+        let test = read_split(&self.test, &self.test_labels, "test", context)?;
+        if train.0.n_features != test.0.n_features {
+            return Err(DataError::invalid(
+                &self.test,
+                format!("{} features", test.0.n_features),
+                format!("{}, as in {}", train.0.n_features, self.train.display()),
+            ));
+        }
+        let names = self.label_names.as_deref().map(read_names).transpose()?;
+        let numbering = Numbering::new(&train.1, names)?;
+        let part = |(examples, labels): (FeatureExamples, LabelColumn)| -> Result<Part, DataError> {
+            Ok(Part { classes: numbering.classes(&labels)?, store: Store::Features(examples) })
+        };
+        let name = self.train.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        Ok(Found {
+            name: name.unwrap_or_else(|| "features".to_owned()),
+            path: self.train.clone(),
+            labels: numbering.names().to_vec(),
+            train: part(train)?,
+            valid: None,
+            test: Some(part(test)?),
+            valid_fraction: self.valid_fraction,
+            provenance: vec![
+                ("training features".to_owned(), self.train.display().to_string()),
+                ("test features".to_owned(), self.test.display().to_string()),
+            ],
+            salt: String::new(),
+        })
+    }
 }
 
 fn read_split(
     matrix_path: &Path,
     labels_path: &Path,
     what: &str,
-    context: &LoadContext,
-) -> Result<(FeatureStore, LabelColumn), DataError> {
+    context: &LoadContext<'_>,
+) -> Result<(FeatureExamples, LabelColumn), DataError> {
     context.check_interrupted()?;
     let size = std::fs::metadata(matrix_path).map(|data| data.len()).ok();
     context.progress.start(&format!("reading {what} features"), size, ProgressUnit::Bytes);
@@ -96,5 +109,5 @@ fn read_split(
             format!("{}, one for each row of {}", matrix.n_rows(), matrix_path.display()),
         ));
     }
-    Ok((FeatureStore { values: matrix.values, n_features: matrix.n_features }, labels))
+    Ok((FeatureExamples { values: matrix.values, n_features: matrix.n_features }, labels))
 }

@@ -1,51 +1,147 @@
-//! The built-in generator as a dataset.
+//! The generator of glyphs as a dataset.
 
-use crate::assemble::{Found, Part, Views, assemble};
-use crate::decode::Target;
-use crate::digest::{RowDigest, digest_all};
-use crate::glyphs::{GlyphsConfig, SIDE};
-use crate::images::MemoryBudget;
+use super::kind::DataKind;
+use crate::found::{Found, Part};
+use crate::images::{AugmentConfig, ImageExamples, Loading, Pixels, Target, digest_all};
 use crate::outline::Outline;
-use crate::store::{DrawnGlyphs, ImageStore, Pixels, Store};
-use crate::{DataError, Dataset, LoadContext, ProgressUnit};
+use crate::settings::default_valid_fraction;
+use crate::store::Store;
+use crate::{DataError, LoadContext, ProgressUnit};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
 use std::sync::Arc;
-use stillhouse_core::{ClassId, InputShape};
+use stillhouse_core::{ClassId, InputShape, Seed};
+use stillhouse_glyphs::{GlyphGenerator, MAX_CLASSES, SIDE};
 
 /// Glyphs that are hashed and measured; they hold all classes alike, and drawing is a pure function of the rest.
 const N_MEASURED: usize = 20_000;
 /// Glyphs drawn between two looks at the interruption.
 const CHUNK: usize = 1_024;
 
-pub(crate) fn load(config: &GlyphsConfig, context: &LoadContext) -> Result<Dataset, DataError> {
-    let mut budget = MemoryBudget::new(context);
-    let generator = Arc::new(config.generator());
-    let mut part = |per_class: usize, first_index: u64, what: &str| {
-        let glyphs = DrawnGlyphs { generator: generator.clone(), n_classes: config.n_classes, first_index };
-        draw(glyphs, per_class * config.n_classes, what, &mut budget, context)
-    };
-    let train = part(config.train_per_class, GlyphsConfig::train_index(0), "drawing training glyphs")?;
-    let test = part(config.test_per_class, GlyphsConfig::test_index(0), "drawing test glyphs")?;
-    let classes = || (0..config.n_classes as u32).map(ClassId);
-    let found = Found {
-        name: format!("glyphs-{}", config.n_classes),
-        path: "glyphs".into(),
-        labels: classes().map(|class| generator.label(class)).collect(),
-        train,
-        valid: None,
-        test: Some(test),
-        provenance: vec![("generator".to_owned(), format!("glyphs, seed {}", config.seed))],
-        salt: format!("glyphs {} {} {:?}", config.n_classes, config.seed, config.difficulty),
-        windows: None,
-    };
-    assemble(found, config.valid_fraction, Views::Images(config.augment.clone()), context)
+/// Fewest classes of an alphabet.
+const MIN_CLASSES: usize = 10;
+/// Test examples are numbered from here on, beyond any training set, so that no writer is in both.
+const FIRST_TEST_INDEX: u64 = 1 << 32;
+
+/// Stroke-drawn characters made by this program: any number of classes in families of confusable ones, 28 by 28,
+/// grey.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GlyphsConfig {
+    /// Number of classes, 10 to 20000. A smaller alphabet is the beginning of a larger one.
+    #[serde(default = "default_n_classes")]
+    #[schemars(range(min = MIN_CLASSES, max = MAX_CLASSES))]
+    pub n_classes: usize,
+    /// Training examples of each class, before validation examples are taken from them.
+    #[serde(default = "default_train_per_class")]
+    #[schemars(range(min = 1, max = FIRST_TEST_INDEX - 1))]
+    pub train_per_class: usize,
+    /// Test examples of each class, by writers of their own.
+    #[serde(default = "default_test_per_class")]
+    #[schemars(range(min = 1, max = FIRST_TEST_INDEX - 1))]
+    pub test_per_class: usize,
+    /// How much handwriting varies: 0 almost not at all, 0.5 like careful people, 1 hard for people to read.
+    #[serde(default = "default_difficulty")]
+    #[schemars(range(min = 0, max = 1))]
+    pub difficulty: f64,
+    /// Seed of the alphabet and its examples; independent of the run's seed.
+    #[serde(default)]
+    pub seed: u64,
+    /// Part of the training examples that becomes the validation split, stratified by class.
+    #[serde(default = "default_valid_fraction")]
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+    pub valid_fraction: f64,
+    /// How training images are varied from view to view.
+    #[serde(default)]
+    pub augment: AugmentConfig,
 }
 
-/// Everything is known from the settings.
-pub(crate) fn outline(config: &GlyphsConfig) -> Outline {
-    let generator = config.generator();
-    let labels = (0..config.n_classes as u32).map(|class| generator.label(ClassId(class))).collect();
-    Outline::whole(InputShape::Image { channels: 1, height: SIDE, width: SIDE }, labels)
+fn default_n_classes() -> usize {
+    100
+}
+
+fn default_train_per_class() -> usize {
+    60
+}
+
+fn default_test_per_class() -> usize {
+    20
+}
+
+fn default_difficulty() -> f64 {
+    0.5
+}
+
+impl GlyphsConfig {
+    fn generator(&self) -> GlyphGenerator {
+        GlyphGenerator::new(self.n_classes, self.difficulty, Seed(self.seed))
+    }
+
+    fn classes(&self) -> impl Iterator<Item = ClassId> {
+        (0..self.n_classes as u32).map(ClassId)
+    }
+}
+
+impl DataKind for GlyphsConfig {
+    fn is_augmented(&self) -> bool {
+        !self.augment.is_none()
+    }
+
+    fn paths(&self) -> Vec<&Path> {
+        Vec::new()
+    }
+
+    fn given_input(&self) -> Option<InputShape> {
+        Some(InputShape::Image { channels: 1, height: SIDE, width: SIDE })
+    }
+
+    /// Everything is known from the settings.
+    fn outline(&self, _context: &LoadContext<'_>) -> Result<Outline, DataError> {
+        let generator = self.generator();
+        let labels = self.classes().map(|class| generator.label(class)).collect();
+        Ok(Outline { input: self.given_input(), labels: Some(labels), notes: Vec::new() })
+    }
+
+    fn read(&self, context: &LoadContext<'_>) -> Result<Found, DataError> {
+        let mut loading = Loading::new(&self.augment, context);
+        let generator = Arc::new(self.generator());
+        let mut part = |per_class: usize, first_index: u64, what: &str| {
+            let glyphs = DrawnGlyphs { generator: generator.clone(), n_classes: self.n_classes, first_index };
+            draw(glyphs, per_class * self.n_classes, what, &mut loading, context)
+        };
+        let train = part(self.train_per_class, 0, "drawing training glyphs")?;
+        let test = part(self.test_per_class, FIRST_TEST_INDEX, "drawing test glyphs")?;
+        Ok(Found {
+            name: format!("glyphs-{}", self.n_classes),
+            path: "glyphs".into(),
+            labels: self.classes().map(|class| generator.label(class)).collect(),
+            train,
+            valid: None,
+            test: Some(test),
+            valid_fraction: self.valid_fraction,
+            provenance: vec![("generator".to_owned(), format!("glyphs, seed {}", self.seed))],
+            salt: format!("glyphs {} {} {:?}", self.n_classes, self.seed, self.difficulty),
+        })
+    }
+}
+
+/// Glyphs that are drawn when they are asked for; rows run through the classes first.
+struct DrawnGlyphs {
+    generator: Arc<GlyphGenerator>,
+    n_classes: usize,
+    first_index: u64,
+}
+
+impl DrawnGlyphs {
+    /// The class of a row: neighbours differ, so that any stretch of rows holds all classes alike.
+    fn class(&self, row: usize) -> ClassId {
+        ClassId((row % self.n_classes) as u32)
+    }
+
+    fn draw(&self, row: usize, out: &mut [u8]) {
+        self.generator.render(self.class(row), self.first_index + (row / self.n_classes) as u64, out);
+    }
 }
 
 /// Draws all glyphs now where they fit into memory; otherwise each when it is asked for.
@@ -53,13 +149,13 @@ fn draw(
     glyphs: DrawnGlyphs,
     n_rows: usize,
     what: &str,
-    budget: &mut MemoryBudget,
-    context: &LoadContext,
+    loading: &mut Loading<'_>,
+    context: &LoadContext<'_>,
 ) -> Result<Part, DataError> {
     let target = Target { height: SIDE, width: SIDE, channels: 1 };
     let n_bytes = target.n_bytes();
     let classes = (0..n_rows).map(|row| glyphs.class(row)).collect();
-    let stays = budget.take((n_rows * n_bytes) as u64);
+    let stays = loading.take(n_rows * n_bytes);
     let n_drawn = if stays { n_rows } else { n_rows.min(N_MEASURED) };
     context.progress.start(what, Some(n_drawn as u64), ProgressUnit::Examples);
     let mut pixels = vec![0; n_drawn * n_bytes];
@@ -73,7 +169,9 @@ fn draw(
     })?;
     context.progress.finish();
     let n_measured = n_drawn.min(N_MEASURED);
-    let digests: Vec<RowDigest> = digest_all(&pixels[..n_measured * n_bytes], n_bytes, 1);
-    let pixels = if stays { Pixels::Resident(pixels) } else { Pixels::Drawn(glyphs) };
-    Ok(Part { store: Store::Images(ImageStore { target, pixels }), classes, digests })
+    let digests = digest_all(&pixels[..n_measured * n_bytes], n_bytes, 1);
+    let pixels =
+        if stays { Pixels::Resident(pixels) } else { Pixels::Drawn(Box::new(move |row, out| glyphs.draw(row, out))) };
+    let examples = ImageExamples { target, pixels, digests, augment: loading.augment.clone() };
+    Ok(Part { store: Store::Images(examples), classes })
 }

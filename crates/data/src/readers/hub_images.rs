@@ -1,20 +1,18 @@
 //! Images in parquet files: a struct column with encoded images and a label column, local or from a hub.
 
-use super::parquet_source::{Source, Whereabouts, join};
-use super::parquet_table::ParquetTable;
-use crate::assemble::{Found, Part, Views, assemble};
-use crate::augment::AugmentConfig;
-use crate::config::default_valid_fraction;
-use crate::encoded::{Cells, EncodedImages};
+use super::kind::DataKind;
+use super::parquet::{ParquetSource, ParquetTable, Whereabouts, read_labelled};
+use crate::found::{Found, Part};
 use crate::hub::Hub;
-use crate::images::{self, MAX_SIZE, MemoryBudget, Wish};
-use crate::labels::{LabelColumn, Numbering, RawLabels};
+use crate::images::{AugmentConfig, Cells, EncodedImages, Loading, MAX_SIZE, Wish};
+use crate::labels::Numbering;
 use crate::outline::Outline;
-use crate::places::Places;
+use crate::settings::default_valid_fraction;
 use crate::store::Store;
-use crate::{DataError, Dataset, LoadContext};
+use crate::{DataError, LoadContext};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use stillhouse_core::{InputShape, Problem};
 
 /// Parquet files with an image column and a label column. Give `repo` or `path`; a `path` wins, so that
 /// any config can be pointed at local files with `--set data.path=FOLDER`.
@@ -61,7 +59,7 @@ fn default_label() -> String {
 }
 
 impl HubImagesConfig {
-    pub(crate) fn whereabouts(&self) -> Whereabouts<'_> {
+    fn whereabouts(&self) -> Whereabouts<'_> {
         Whereabouts {
             repo: self.repo.as_deref(),
             path: self.path.as_deref(),
@@ -70,93 +68,83 @@ impl HubImagesConfig {
         }
     }
 
-    pub(crate) fn wish(&self) -> Wish {
+    fn wish(&self) -> Wish {
         Wish { size: self.size, channels: self.channels }
     }
-}
 
-pub(crate) fn load(config: &HubImagesConfig, context: &LoadContext) -> Result<Dataset, DataError> {
-    load_from(config, &Hub::from_env(), context)
-}
-
-/// What the label column of local training files and the settings tell; none for files that are still to be fetched.
-pub(crate) fn outline(config: &HubImagesConfig, context: &LoadContext) -> Result<Outline, DataError> {
-    let input = config.wish().given();
-    let labels = match &config.path {
-        Some(path) => Some(Source::local(path, &config.whereabouts())?.class_names(&config.label, context)?),
-        None => None,
-    };
-    Ok(Outline { input, labels, notes: Vec::new() })
-}
-
-/// As [`load`], with a hub of one's own.
-pub(crate) fn load_from(config: &HubImagesConfig, hub: &Hub, context: &LoadContext) -> Result<Dataset, DataError> {
-    let source = Source::find(&config.whereabouts(), hub, context)?;
-    let mut splits = Vec::new();
-    for (split, files) in source.splits() {
-        splits.push((split, read_tables(files, config, context)?));
-    }
-    let train = &splits[0].1;
-    let numbering = Numbering::new(&train.labels, train.names.clone())?;
-    let sources: Vec<&EncodedImages> = splits.iter().map(|(_, tables)| &tables.images).collect();
-    let target = config.wish().resolve(&sources, context)?;
-    let mut budget = MemoryBudget::new(context);
-    let mut parts = Vec::new();
-    for (split, tables) in splits {
-        let classes = numbering.classes(&tables.labels)?;
-        let what = format!("the {split} images");
-        let (store, digests) = images::load(tables.images, target, &what, &mut budget, context)?;
-        parts.push((split, Part { store: Store::Images(store), classes, digests }));
-    }
-    let mut part = |name: &str| {
-        let index = parts.iter().position(|(split, _)| *split == name)?;
-        Some(parts.swap_remove(index).1)
-    };
-    let found = Found {
-        name: source.name,
-        path: source.path,
-        labels: numbering.names().to_vec(),
-        train: part("train").expect("the training files were chosen above"),
-        valid: part("valid"),
-        test: part("test"),
-        provenance: source.provenance,
-        salt: String::new(),
-        windows: None,
-    };
-    assemble(found, config.valid_fraction, Views::Images(config.augment.clone()), context)
-}
-
-/// The images and labels of one split.
-struct Tables {
-    images: EncodedImages,
-    labels: LabelColumn,
-    names: Option<Vec<String>>,
-}
-
-fn read_tables(files: &[PathBuf], config: &HubImagesConfig, context: &LoadContext) -> Result<Tables, DataError> {
-    let mut cells = Cells::new();
-    let mut places = Places::new("row", 0);
-    let mut labels: Option<RawLabels> = None;
-    let mut names = None;
-    for path in files {
-        let table = ParquetTable::open(path)?;
-        places.begin_file(path, cells.len());
-        cells.begin_table(path);
-        let more = table.read_labels(&config.label, context)?;
-        let image = find_image_column(&table, path, config)?;
-        let n_before = cells.len();
-        table.read_images(&image, context, |bytes| {
-            cells.push(bytes, context.memory_limit_bytes).map_err(DataError::io(path, "keep a temporary copy of"))
-        })?;
-        if cells.len() - n_before != more.len() {
-            let found = format!("{} images and {} labels", cells.len() - n_before, more.len());
-            return Err(DataError::invalid(path, found, "as many labels as images"));
+    /// Reads the examples, with a hub of the caller's.
+    pub(crate) fn read_from(&self, hub: &Hub, context: &LoadContext<'_>) -> Result<Found, DataError> {
+        let source = ParquetSource::find(&self.whereabouts(), hub, context)?;
+        let mut splits = Vec::new();
+        for (split, files) in source.splits() {
+            let mut cells = Cells::new();
+            let labels = read_labelled(files, &self.label, "image", context, |table, path, _| {
+                let n_before = cells.len();
+                cells.begin_table(path);
+                table.read_images(&find_image_column(table, path, self)?, context, |bytes| {
+                    cells
+                        .push(bytes, context.memory_limit_bytes)
+                        .map_err(DataError::io(path, "keep a temporary copy of"))
+                })?;
+                Ok(cells.len() - n_before)
+            })?;
+            splits.push((split, EncodedImages::Cells(cells), labels));
         }
-        names = names.or_else(|| table.class_names(&config.label));
-        labels = Some(join(labels, more, path)?);
+        let train = &splits[0].2;
+        let numbering = Numbering::new(&train.labels, train.names.clone())?;
+        let target = self.wish().resolve(&splits.iter().map(|(_, images, _)| images).collect::<Vec<_>>(), context)?;
+        let mut loading = Loading::new(&self.augment, context);
+        let mut parts = Vec::new();
+        for (split, images, labels) in splits {
+            let classes = numbering.classes(&labels.labels)?;
+            let examples = loading.decode(images, target, &format!("the {split} images"))?;
+            parts.push((split, Part { store: Store::Images(examples), classes }));
+        }
+        let mut part = |name: &str| {
+            let index = parts.iter().position(|(split, _)| *split == name)?;
+            Some(parts.swap_remove(index).1)
+        };
+        Ok(Found {
+            name: source.name,
+            path: source.path,
+            labels: numbering.names().to_vec(),
+            train: part("train").expect("a source has training files"),
+            valid: part("valid"),
+            test: part("test"),
+            valid_fraction: self.valid_fraction,
+            provenance: source.provenance,
+            salt: String::new(),
+        })
     }
-    let labels = labels.expect("there is at least one file in a split that is read");
-    Ok(Tables { images: EncodedImages::Cells(cells), labels: LabelColumn { labels, places }, names })
+}
+
+impl DataKind for HubImagesConfig {
+    fn contradictions(&self) -> Vec<Problem> {
+        [self.wish().problems(), self.whereabouts().problems()].concat()
+    }
+
+    fn is_augmented(&self) -> bool {
+        !self.augment.is_none()
+    }
+
+    fn paths(&self) -> Vec<&Path> {
+        self.path.as_deref().into_iter().collect()
+    }
+
+    fn given_input(&self) -> Option<InputShape> {
+        self.wish().given()
+    }
+
+    /// The label column of local training files is read; of files that are still to be fetched, nothing is known.
+    fn outline(&self, context: &LoadContext<'_>) -> Result<Outline, DataError> {
+        let names = |path| ParquetSource::local(path, &self.whereabouts())?.class_names(&self.label, context);
+        let labels = self.path.as_deref().map(names).transpose()?;
+        Ok(Outline { input: self.given_input(), labels, notes: Vec::new() })
+    }
+
+    fn read(&self, context: &LoadContext<'_>) -> Result<Found, DataError> {
+        self.read_from(&Hub::from_env(), context)
+    }
 }
 
 fn find_image_column(table: &ParquetTable, path: &Path, config: &HubImagesConfig) -> Result<String, DataError> {

@@ -3,16 +3,15 @@
 //! Layout: a big-endian header (magic, number of items, then height and width for images), then one byte per value.
 //! Shapes: `N` images, `H` height, `W` width; images are `[N, H, W]`.
 
-use crate::assemble::{Found, Part, Views, assemble};
-use crate::augment::AugmentConfig;
-use crate::config::default_valid_fraction;
-use crate::decode::Target;
-use crate::digest::digest_all;
+use super::kind::DataKind;
+use crate::found::{Found, Part};
+use crate::images::{AugmentConfig, ImageExamples, Pixels, Target, digest_all};
 use crate::labels::{LabelColumn, Numbering, RawLabels, read_names};
 use crate::outline::Outline;
 use crate::places::Places;
-use crate::store::{ImageStore, Pixels, Store};
-use crate::{DataError, Dataset, LoadContext, ProgressUnit};
+use crate::settings::default_valid_fraction;
+use crate::store::Store;
+use crate::{DataError, LoadContext, ProgressUnit};
 use flate2::read::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
@@ -44,49 +43,63 @@ pub struct IdxConfig {
     pub augment: AugmentConfig,
 }
 
-pub(crate) fn load(config: &IdxConfig, context: &LoadContext) -> Result<Dataset, DataError> {
-    let folder = IdxFolder::open(&config.path)?;
-    let (train_images, train_labels) = folder.read("train", &["train"], config, context)?;
-    let (test_images, test_labels) = folder.read("test", &["t10k", "test"], config, context)?;
-    if (train_images.height, train_images.width) != (test_images.height, test_images.width) {
-        return Err(DataError::invalid(
-            &test_images.path,
-            format!("images of {} x {} pixels", test_images.height, test_images.width),
-            format!("{} x {}, as in the training images", train_images.height, train_images.width),
-        ));
+impl DataKind for IdxConfig {
+    fn is_augmented(&self) -> bool {
+        !self.augment.is_none()
     }
-    let names = config.label_names.as_deref().map(read_names).transpose()?;
-    let numbering = Numbering::new(&train_labels, names)?;
-    let part = |images: IdxImages, labels: &LabelColumn| -> Result<Part, DataError> {
-        Ok(images.into_part(numbering.classes(labels)?))
-    };
-    let found = Found {
-        name: folder.name(),
-        path: config.path.clone(),
-        labels: numbering.names().to_vec(),
-        provenance: vec![
-            ("training images".to_owned(), train_images.path.display().to_string()),
-            ("test images".to_owned(), test_images.path.display().to_string()),
-        ],
-        train: part(train_images, &train_labels)?,
-        valid: None,
-        test: Some(part(test_images, &test_labels)?),
-        salt: String::new(),
-        windows: None,
-    };
-    assemble(found, config.valid_fraction, Views::Images(config.augment.clone()), context)
-}
 
-/// What the header of the training images and the training labels tell.
-pub(crate) fn outline(config: &IdxConfig) -> Result<Outline, DataError> {
-    let folder = IdxFolder::open(&config.path)?;
-    let images = folder.find(&["train"], "images", 3)?;
-    let dims = read_dims(&images, &read_head(&images, header_len(IMAGES_MAGIC))?, IMAGES_MAGIC, "images")?;
-    let (height, width) = if config.transpose { (dims[2], dims[1]) } else { (dims[1], dims[2]) };
-    let labels = read_labels(&folder.find(&["train"], "labels", 1)?)?;
-    let names = config.label_names.as_deref().map(read_names).transpose()?;
-    let shape = InputShape::Image { channels: 1, height, width };
-    Ok(Outline::whole(shape, Numbering::new(&labels, names)?.names().to_vec()))
+    fn paths(&self) -> Vec<&Path> {
+        vec![&self.path]
+    }
+
+    fn given_input(&self) -> Option<InputShape> {
+        None
+    }
+
+    /// The header of the training images and the training labels are read.
+    fn outline(&self, _context: &LoadContext<'_>) -> Result<Outline, DataError> {
+        let folder = IdxFolder::open(&self.path)?;
+        let images = folder.find(&["train"], "images", 3)?;
+        let dims = read_dims(&images, &read_head(&images, header_len(IMAGES_MAGIC))?, IMAGES_MAGIC, "images")?;
+        let (height, width) = if self.transpose { (dims[2], dims[1]) } else { (dims[1], dims[2]) };
+        let labels = read_labels(&folder.find(&["train"], "labels", 1)?)?;
+        let names = self.label_names.as_deref().map(read_names).transpose()?;
+        let shape = InputShape::Image { channels: 1, height, width };
+        Ok(Outline::whole(shape, Numbering::new(&labels, names)?.names().to_vec()))
+    }
+
+    fn read(&self, context: &LoadContext<'_>) -> Result<Found, DataError> {
+        let folder = IdxFolder::open(&self.path)?;
+        let (train_images, train_labels) = folder.read("train", &["train"], self, context)?;
+        let (test_images, test_labels) = folder.read("test", &["t10k", "test"], self, context)?;
+        if (train_images.height, train_images.width) != (test_images.height, test_images.width) {
+            return Err(DataError::invalid(
+                &test_images.path,
+                format!("images of {} x {} pixels", test_images.height, test_images.width),
+                format!("{} x {}, as in the training images", train_images.height, train_images.width),
+            ));
+        }
+        let names = self.label_names.as_deref().map(read_names).transpose()?;
+        let numbering = Numbering::new(&train_labels, names)?;
+        let part = |images: IdxImages, labels: &LabelColumn| -> Result<Part, DataError> {
+            let classes = numbering.classes(labels)?;
+            Ok(Part { store: Store::Images(images.into_examples(self.augment.clone())), classes })
+        };
+        Ok(Found {
+            name: folder.name(),
+            path: self.path.clone(),
+            labels: numbering.names().to_vec(),
+            provenance: vec![
+                ("training images".to_owned(), train_images.path.display().to_string()),
+                ("test images".to_owned(), test_images.path.display().to_string()),
+            ],
+            train: part(train_images, &train_labels)?,
+            valid: None,
+            test: Some(part(test_images, &test_labels)?),
+            valid_fraction: self.valid_fraction,
+            salt: String::new(),
+        })
+    }
 }
 
 /// The files of a folder, by name.
@@ -97,12 +110,9 @@ struct IdxFolder {
 
 impl IdxFolder {
     fn open(path: &Path) -> Result<Self, DataError> {
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(path).map_err(DataError::io(path, "list"))? {
-            let entry = entry.map_err(DataError::io(path, "list"))?;
-            names.extend(entry.file_name().into_string());
-        }
-        names.sort();
+        let entries = stillhouse_files::entries(path).map_err(DataError::io(path, "list"))?;
+        let name = |path: PathBuf| path.file_name()?.to_str().map(str::to_owned);
+        let names = entries.into_iter().filter_map(name).collect();
         Ok(Self { path: path.to_owned(), names })
     }
 
@@ -115,7 +125,7 @@ impl IdxFolder {
         split: &str,
         prefixes: &[&str],
         config: &IdxConfig,
-        context: &LoadContext,
+        context: &LoadContext<'_>,
     ) -> Result<(IdxImages, LabelColumn), DataError> {
         context.check_interrupted()?;
         let images_path = self.find(prefixes, "images", 3)?;
@@ -200,11 +210,10 @@ impl IdxImages {
         (self.height, self.width) = (width, height);
     }
 
-    fn into_part(self, classes: Vec<stillhouse_core::ClassId>) -> Part {
+    fn into_examples(self, augment: AugmentConfig) -> ImageExamples {
         let target = Target { height: self.height, width: self.width, channels: 1 };
         let digests = digest_all(&self.pixels, target.n_bytes(), target.channels);
-        let store = Store::Images(ImageStore { target, pixels: Pixels::Resident(self.pixels) });
-        Part { store, classes, digests }
+        ImageExamples { target, pixels: Pixels::Resident(self.pixels), digests, augment }
     }
 }
 

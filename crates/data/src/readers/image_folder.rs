@@ -1,17 +1,15 @@
 //! A folder of image files: `train/<class>/*`, optionally `valid/<class>/*` and `test/<class>/*`.
 
-use crate::assemble::{Found, Part, Views, assemble};
-use crate::augment::AugmentConfig;
-use crate::config::default_valid_fraction;
-use crate::decode::{Target, read_header};
-use crate::encoded::EncodedImages;
-use crate::images::{self, MAX_SIZE, MemoryBudget, Wish};
+use super::kind::DataKind;
+use crate::found::{Found, Part};
+use crate::images::{AugmentConfig, EncodedImages, Loading, MAX_SIZE, Target, Wish, read_header};
 use crate::outline::Outline;
+use crate::settings::default_valid_fraction;
 use crate::store::Store;
-use crate::{DataError, Dataset, LoadContext};
+use crate::{DataError, LoadContext};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use stillhouse_core::{ClassId, InputShape};
+use stillhouse_core::{ClassId, InputShape, Problem};
 
 /// A folder of image files, one folder per class. The class is named by its folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -42,44 +40,61 @@ fn default_channels() -> usize {
 }
 
 impl ImageFolderConfig {
-    pub(crate) fn wish(&self) -> Wish {
+    fn wish(&self) -> Wish {
         Wish { size: self.size, channels: Some(self.channels) }
     }
 }
 
-pub(crate) fn load(config: &ImageFolderConfig, context: &LoadContext) -> Result<Dataset, DataError> {
-    let (names, splits) = list_splits(config)?;
-    let target = resolve(config, &splits, context)?;
-    let mut budget = MemoryBudget::new(context);
-    let mut parts = Vec::new();
-    for Listed { split, classes, images, .. } in splits {
-        let (store, digests) = images::load(images, target, &format!("the {split} images"), &mut budget, context)?;
-        parts.push((split, Part { store: Store::Images(store), classes, digests }));
+impl DataKind for ImageFolderConfig {
+    fn contradictions(&self) -> Vec<Problem> {
+        self.wish().problems()
     }
-    let mut part = |name: &str| {
-        let index = parts.iter().position(|(split, _)| *split == name)?;
-        Some(parts.swap_remove(index).1)
-    };
-    let name = config.path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let found = Found {
-        name: name.unwrap_or_else(|| "image_folder".to_owned()),
-        path: config.path.clone(),
-        labels: names,
-        train: part("train").expect("the training split was listed above"),
-        valid: part("valid"),
-        test: part("test"),
-        provenance: vec![("folder".to_owned(), config.path.display().to_string())],
-        salt: String::new(),
-        windows: None,
-    };
-    assemble(found, config.valid_fraction, Views::Images(config.augment.clone()), context)
-}
 
-/// What the names of the folders and the headers of the images tell.
-pub(crate) fn outline(config: &ImageFolderConfig, context: &LoadContext) -> Result<Outline, DataError> {
-    let (names, splits) = list_splits(config)?;
-    let Target { height, width, channels } = resolve(config, &splits, context)?;
-    Ok(Outline::whole(InputShape::Image { channels, height, width }, names))
+    fn is_augmented(&self) -> bool {
+        !self.augment.is_none()
+    }
+
+    fn paths(&self) -> Vec<&Path> {
+        vec![&self.path]
+    }
+
+    fn given_input(&self) -> Option<InputShape> {
+        self.wish().given()
+    }
+
+    /// The names of the folders and the headers of the images are read.
+    fn outline(&self, context: &LoadContext<'_>) -> Result<Outline, DataError> {
+        let (names, splits) = list_splits(self)?;
+        let Target { height, width, channels } = resolve(self, &splits, context)?;
+        Ok(Outline::whole(InputShape::Image { channels, height, width }, names))
+    }
+
+    fn read(&self, context: &LoadContext<'_>) -> Result<Found, DataError> {
+        let (names, splits) = list_splits(self)?;
+        let target = resolve(self, &splits, context)?;
+        let mut loading = Loading::new(&self.augment, context);
+        let mut parts = Vec::new();
+        for Listed { split, classes, images, .. } in splits {
+            let examples = loading.decode(images, target, &format!("the {split} images"))?;
+            parts.push((split, Part { store: Store::Images(examples), classes }));
+        }
+        let mut part = |name: &str| {
+            let index = parts.iter().position(|(split, _)| *split == name)?;
+            Some(parts.swap_remove(index).1)
+        };
+        let name = self.path.file_name().map(|name| name.to_string_lossy().into_owned());
+        Ok(Found {
+            name: name.unwrap_or_else(|| "image_folder".to_owned()),
+            path: self.path.clone(),
+            labels: names,
+            train: part("train").expect("the training split was listed above"),
+            valid: part("valid"),
+            test: part("test"),
+            valid_fraction: self.valid_fraction,
+            provenance: vec![("folder".to_owned(), self.path.display().to_string())],
+            salt: String::new(),
+        })
+    }
 }
 
 /// The names of the classes, and the splits that there are, the training split first.
@@ -95,7 +110,7 @@ fn list_splits(config: &ImageFolderConfig) -> Result<(Vec<String>, Vec<Listed>),
     Ok((names, [Some(train), valid, test].into_iter().flatten().collect()))
 }
 
-fn resolve(config: &ImageFolderConfig, splits: &[Listed], context: &LoadContext) -> Result<Target, DataError> {
+fn resolve(config: &ImageFolderConfig, splits: &[Listed], context: &LoadContext<'_>) -> Result<Target, DataError> {
     config.wish().resolve(&splits.iter().map(|split| &split.images).collect::<Vec<_>>(), context)
 }
 
@@ -168,14 +183,8 @@ pub fn image_sizes(files: &[PathBuf]) -> Vec<[usize; 2]> {
 
 /// Entries in the order of their names, without hidden ones.
 fn list_visible(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(DataError::io(folder, "list"))? {
-        let entry = entry.map_err(DataError::io(folder, "list"))?;
-        if !entry.file_name().to_string_lossy().starts_with('.') {
-            paths.push(entry.path());
-        }
-    }
-    paths.sort();
+    let mut paths = stillhouse_files::entries(folder).map_err(DataError::io(folder, "list"))?;
+    paths.retain(|path| path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.')));
     Ok(paths)
 }
 

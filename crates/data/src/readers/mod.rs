@@ -1,14 +1,13 @@
-//! One reader for each kind of source. Each finds its examples and leaves the rest to `assemble`.
+//! Kinds of files, each with its settings and its way to examples and labels.
 
 pub(crate) mod features;
 pub(crate) mod glyphs;
 pub(crate) mod hub_images;
-pub(crate) mod hub_table;
 pub(crate) mod idx;
 pub(crate) mod image_folder;
-pub(crate) mod matrix;
-mod parquet_files;
-mod parquet_source;
-mod parquet_table;
+mod kind;
+mod parquet;
 mod split_name;
 pub(crate) mod table;
+
+pub(crate) use kind::DataKind;

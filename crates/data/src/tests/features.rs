@@ -73,7 +73,7 @@ fn features_are_standardised_and_have_no_image() {
         sums.iter_mut().zip(out).for_each(|(sum, value)| *sum += value);
     }
     assert!(sums.iter().all(|sum| sum.abs() < 1e-4), "{sums:?}");
-    assert!(dataset.train.raw_image(0).unwrap().is_none());
+    assert_eq!(dataset.train.preview(0, None).unwrap(), crate::Preview::Nothing);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! The generator as a dataset.
 
-use super::{config, load};
-use crate::LoadContext;
+use super::{config, load, raw_image};
+use crate::{DataConfig, LoadContext};
 use serde_json::json;
-use stillhouse_core::Seed;
+use stillhouse_core::{Seed, in_words};
 
 fn glyphs() -> serde_json::Value {
     json!({"kind": "glyphs", "n_classes": 12, "train_per_class": 10, "test_per_class": 3})
@@ -29,7 +29,7 @@ fn drawing_ahead_or_on_demand_is_the_same() {
     assert_eq!(ahead.fingerprint, on_demand.fingerprint);
     assert_eq!(ahead.input, on_demand.input);
     for row in 0..ahead.valid.len() {
-        assert_eq!(ahead.valid.raw_image(row).unwrap(), on_demand.valid.raw_image(row).unwrap());
+        assert_eq!(raw_image(&ahead.valid, row), raw_image(&on_demand.valid, row));
     }
 }
 
@@ -47,5 +47,26 @@ fn every_key_that_changes_an_example_changes_the_fingerprint() {
 fn nothing_held_out_is_refused() {
     let mut config = glyphs();
     config["valid_fraction"] = json!(0.0);
-    assert!(load(config).unwrap_err().to_string().starts_with("valid_fraction: must lie"));
+    assert!(load(config).unwrap_err().to_string().starts_with("valid_fraction: must"));
+}
+
+#[test]
+fn training_examples_never_reach_the_numbers_of_test_examples() {
+    let mut values = glyphs();
+    values["train_per_class"] = json!(u32::MAX);
+    assert!(config(values.clone()).validate().is_empty());
+    values["train_per_class"] = json!(1u64 << 32);
+    assert!(config(values).validate()[0].key == "train_per_class");
+}
+
+#[test]
+fn bad_values_are_all_named_at_once() {
+    let values = json!({
+        "kind": "glyphs", "n_classes": 9, "train_per_class": 0, "test_per_class": 0, "difficulty": 1.5, "valid_fraction": 1.0
+    });
+    let messages = in_words(&config(values).validate());
+    for key in ["n_classes", "train_per_class", "test_per_class", "difficulty", "valid_fraction"] {
+        assert!(messages.contains(&format!("{key}: must")), "{messages}");
+    }
+    assert!(serde_json::from_value::<DataConfig>(json!({"kind": "glyphs", "classes": 9})).is_err());
 }

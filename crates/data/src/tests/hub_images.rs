@@ -1,11 +1,12 @@
 //! Parquet files, whole and damaged.
 
 use super::files::{Column, png, write_parquet, write_parquet_folder};
-use super::{assert_contains, config, load, refusal};
+use super::{assert_contains, config, load, raw_image, refusal};
+use crate::assemble::assemble;
 use crate::hub::test_server::{COMMIT, Manners, Server};
 use crate::hub::{Hub, HubOptions};
-use crate::readers::hub_images;
-use crate::{DataError, HubImagesConfig, LoadContext};
+use crate::unlabelled::Unlabelled;
+use crate::{HubImagesConfig, LoadContext};
 use serde_json::json;
 use std::path::Path;
 use stillhouse_core::{ClassId, InputShape, Seed};
@@ -30,7 +31,7 @@ fn names_of_classes_come_from_the_metadata() {
     let test = dataset.test.unseal();
     assert_eq!(test.labels()[..4], [0, 1, 2, 0].map(ClassId));
     let expected = image::load_from_memory(&png(5 * 5 + 90)).unwrap().into_rgb8().into_raw();
-    assert_eq!(test.raw_image(5).unwrap().unwrap().pixels, expected);
+    assert_eq!(raw_image(&test, 5).pixels, expected);
 }
 
 #[test]
@@ -68,7 +69,7 @@ fn what_does_not_fit_into_memory_is_decoded_again_to_the_same_bits() {
     let (resident, spooled) = (load(None), load(Some(500)));
     assert_eq!(resident.fingerprint, spooled.fingerprint);
     for row in 0..resident.train.len() {
-        assert_eq!(resident.train.raw_image(row).unwrap(), spooled.train.raw_image(row).unwrap());
+        assert_eq!(raw_image(&resident.train, row), raw_image(&spooled.train, row));
     }
 }
 
@@ -139,13 +140,14 @@ fn a_repository_is_the_same_dataset_as_its_files() {
     let load_from = |offline: bool, revision: Option<&str>| {
         let options = HubOptions { offline, n_attempts: 1, ..HubOptions::new(&server.endpoint, home.path()) };
         let config = HubImagesConfig { revision: revision.map(str::to_owned), ..repository.clone() };
-        hub_images::load_from(&config, &Hub::new(options), &LoadContext::quiet(Seed(0)))
+        let context = LoadContext::quiet(Seed(0));
+        assemble(config.read_from(&Hub::new(options), &context)?, Unlabelled::default(), &context)
     };
     let online = load_from(false, None).unwrap();
     assert_eq!(online.fingerprint, load(tables(folder.path())).unwrap().fingerprint);
     assert!(online.provenance.contains(&("commit".to_owned(), COMMIT.to_owned())));
     server.behave(Manners { status: Some(500), ..Manners::default() });
-    assert!(matches!(load_from(false, None).unwrap_err(), DataError::Hub(_)));
+    assert_contains(&load_from(false, None).unwrap_err().to_string(), &["hub repository `owner/name`", "status 500"]);
     for revision in [None, Some(COMMIT)] {
         assert_eq!(load_from(true, revision).unwrap().fingerprint, online.fingerprint);
     }

@@ -1,7 +1,7 @@
 //! `idx` folders, whole and damaged.
 
 use super::files::{header, write_idx, write_idx_file};
-use super::{assert_contains, load, refusal};
+use super::{assert_contains, load, raw_image, refusal};
 use serde_json::json;
 use std::path::Path;
 use stillhouse_core::InputShape;
@@ -30,7 +30,7 @@ fn pixels_come_back_normalised() {
     write_idx(folder.path(), 40, false);
     let dataset = load(idx(folder.path())).unwrap();
     let test = dataset.test.unseal();
-    let raw = test.raw_image(2).unwrap().unwrap();
+    let raw = raw_image(&test, 2);
     assert_eq!((raw.height, raw.width, raw.channels), (4, 3, 1));
     assert_eq!(raw.pixels, (24..36).map(|i| (i * 7 + 100) as u8).collect::<Vec<_>>());
     let mut values = vec![0.0; 12];
@@ -68,7 +68,7 @@ fn emnist_names_and_orientation() {
     config["transpose"] = json!(true);
     let dataset = load(config).unwrap();
     assert_eq!(dataset.labels, ["1", "2"]);
-    let raw = dataset.test.unseal().raw_image(0).unwrap().unwrap();
+    let raw = raw_image(&dataset.test.unseal(), 0);
     assert_eq!((raw.height, raw.width), (3, 2));
     assert_eq!(raw.pixels, [0, 3, 1, 4, 2, 5]);
 }

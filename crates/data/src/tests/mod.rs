@@ -2,17 +2,17 @@
 
 mod features;
 mod files;
+mod given;
 mod glyphs;
 mod hub_images;
-mod hub_table;
 mod idx;
 mod image_folder;
 mod loader;
-mod predict;
+mod parquet_table;
 mod splits;
 mod table;
 
-use crate::{DataConfig, DataError, Dataset, LoadContext};
+use crate::{DataConfig, DataError, Dataset, LoadContext, Preview, RawImage, Split};
 use stillhouse_core::Seed;
 
 /// A config written as in a config file, in JSON.
@@ -22,6 +22,14 @@ fn config(value: serde_json::Value) -> DataConfig {
 
 fn load(value: serde_json::Value) -> Result<Dataset, DataError> {
     config(value).load(&LoadContext::quiet(Seed(0)))
+}
+
+/// The stored pixels of an image.
+fn raw_image(split: &Split, row: usize) -> RawImage {
+    match split.preview(row, None).unwrap() {
+        Preview::Picture(image) => image,
+        other => panic!("an image is shown as {other:?}"),
+    }
 }
 
 /// The message of a load that has to fail.

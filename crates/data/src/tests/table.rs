@@ -1,7 +1,7 @@
 //! Tables of texts: what is read, what is refused and how.
 
 use super::{assert_contains, config, load, refusal};
-use crate::{DataProgress, Dataset, LoadContext, Split, UnlabelledConfig};
+use crate::{DataProgress, Dataset, LoadContext, Split, UnlabelledConfig, UnlabelledFiles};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -37,6 +37,10 @@ fn carved(path: &Path) -> Value {
     json!({"kind": "table", "path": path, "valid_fraction": 0.3})
 }
 
+fn load_with(data: Value, transfer: Option<&UnlabelledConfig>, out_of_scope: Option<&UnlabelledConfig>) -> Dataset {
+    config(data).load_with(&UnlabelledFiles { transfer, out_of_scope }, &LoadContext::quiet(Seed(0))).unwrap()
+}
+
 #[test]
 fn texts_without_labels_and_of_no_class_change_nothing_else() {
     let folder = tempdir().unwrap();
@@ -58,8 +62,7 @@ fn texts_without_labels_and_of_no_class_change_nothing_else() {
         let transfer = serde_json::from_value(json!({ "path": more, "text": "words" })).unwrap();
         let none = serde_json::from_value(json!({ "path": other })).unwrap();
         let (transfer, out_of_scope) = (Some(&transfer), Some(&none));
-        let context = LoadContext { transfer, out_of_scope, ..LoadContext::quiet(Seed(0)) };
-        let (plain, with) = (load(data.clone()).unwrap(), config(data.clone()).load(&context).unwrap());
+        let (plain, with) = (load(data.clone()).unwrap(), load_with(data.clone(), transfer, out_of_scope));
         let transfer = with.transfer.as_ref().unwrap();
         assert_eq!((&plain.fingerprint, texts_of(&plain.train)), (&with.fingerprint, texts_of(&with.train)));
         let unlabelled: &[&str] = if is_cut { &["123", "456", "aba"] } else { &["123456", "abab"] };
@@ -94,8 +97,7 @@ fn texts_of_both_kinds_stand_behind_a_table_that_all_splits_are_carved_from() {
     };
     let (transfer, none) = (beside("more.csv", "text\na\nb\n"), beside("none.csv", "text\nb\nc\n"));
     let (transfer, out_of_scope) = (Some(&transfer), Some(&none));
-    let context = LoadContext { transfer, out_of_scope, ..LoadContext::quiet(Seed(0)) };
-    let (plain, with) = (load(carved(&path)).unwrap(), config(carved(&path)).load(&context).unwrap());
+    let (plain, with) = (load(carved(&path)).unwrap(), load_with(carved(&path), transfer, out_of_scope));
     assert_eq!(with.fingerprint, plain.fingerprint);
     assert_eq!(texts_of(&with.transfer.as_ref().unwrap().split)[with.train.len()..], ["a", "b"]);
     let both = with.provenance.iter().find(|(what, _)| what == "texts of no class that are texts without labels");
@@ -111,13 +113,13 @@ fn texts_without_labels_can_be_one_list_of_several() {
     let read = |list: &str| {
         let config: UnlabelledConfig =
             serde_json::from_value(json!({ "path": path, "text": 1, "list": list })).unwrap();
-        config.read(None, &LoadContext::quiet(Seed(0)))
+        config.read(None, ["", ""], &LoadContext::quiet(Seed(0)))
     };
-    let (texts, _) = read("oos").unwrap();
+    let texts = read("oos").unwrap().texts;
     assert_eq!([0, 1].map(|text| texts.text(text)), ["b", "c"]);
-    assert_contains(&read("ood").unwrap_err().to_string(), &["all.json", "no text", "`ood`"]);
+    assert_contains(&read("ood").err().unwrap().to_string(), &["all.json", "no text", "`ood`"]);
     let all: UnlabelledConfig = serde_json::from_value(json!({ "path": path, "text": 1 })).unwrap();
-    let refused = all.read(None, &LoadContext::quiet(Seed(0))).unwrap_err().to_string();
+    let refused = all.read(None, ["", ""], &LoadContext::quiet(Seed(0))).err().unwrap().to_string();
     assert_contains(&refused, &["all.json", "several lists", "list = \"oos\""]);
     let lines: UnlabelledConfig = serde_json::from_value(json!({ "path": "a.jsonl", "list": "oos" })).unwrap();
     assert_eq!(in_words(&lines.validate()), "list: only a .json file has lists");

@@ -11,8 +11,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use stillhouse_core::{ExampleId, ExampleView};
 use stillhouse_data::MatrixWriter;
-use stillhouse_data::new_file::{NewFile, follow_links, is_special};
 use stillhouse_ensemble::{MergeConfig, MergeScratch, MergeStats, Merger};
+use stillhouse_files::{NewFile, follow_links, is_special};
 use stillhouse_targets::{Layout, TargetsInfo, TargetsWriter, TeacherInfo};
 
 /// Numbers of all teachers' rows that are in memory at once.

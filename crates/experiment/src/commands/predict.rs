@@ -2,9 +2,8 @@
 
 use crate::error::{ExperimentError, Result, file_error};
 use serde::Serialize;
-use std::path::{Path, PathBuf};
-use stillhouse_core::InputShape;
-use stillhouse_data::{decode_image_for, features_for};
+use std::path::Path;
+use stillhouse_data::{GivenContent, given_examples};
 use stillhouse_models::{Model, ModelCard, load_model};
 use stillhouse_train::{Device, predict_texts, predict_values};
 
@@ -44,13 +43,15 @@ impl Predictor {
     /// # Errors
     /// An input of another kind or size than the model takes, or a file that cannot be read.
     pub fn predict(&self, input: &str, top_k: usize) -> Result<Vec<Prediction>> {
-        match self.card.input.shape {
-            InputShape::Image { .. } => {
-                image_files(Path::new(input))?.iter().map(|path| self.image(path, top_k)).collect()
-            }
-            InputShape::Features { .. } => Ok(vec![self.features(input, top_k)?]),
-            InputShape::Text {} | InputShape::Tokens { .. } => self.predict_texts(&[input], top_k),
-        }
+        let examples = given_examples(&self.card.input, input)?.map(|example| {
+            let example = example?;
+            let probs = match example.content {
+                GivenContent::Values(values) => predict_values(&self.model, values, 1)?,
+                GivenContent::Text(text) => predict_texts(&self.model, &[&text])?,
+            };
+            Ok(self.answer(example.name, &probs, top_k))
+        });
+        examples.collect()
     }
 
     /// Whether inputs are texts.
@@ -68,24 +69,6 @@ impl Predictor {
         Ok(texts.iter().zip(rows).map(|(text, probs)| self.answer((*text).to_owned(), probs, top_k)).collect())
     }
 
-    fn image(&self, path: &Path, top_k: usize) -> Result<Prediction> {
-        let bytes = std::fs::read(path).map_err(|error| file_error(path, "cannot be read", error))?;
-        let values = decode_image_for(&self.card.input, path, &bytes)?;
-        let probs = predict_values(&self.model, values, 1)?;
-        Ok(self.answer(path.display().to_string(), &probs, top_k))
-    }
-
-    fn features(&self, text: &str, top_k: usize) -> Result<Prediction> {
-        let words: Vec<&str> = text.split([',', ' ', '\t']).filter(|word| !word.is_empty()).collect();
-        let values: Result<Vec<f32>, _> = words.iter().map(|word| word.parse::<f32>()).collect();
-        let values = values.map_err(|_| {
-            ExperimentError::BadData(anyhow::anyhow!("\"{text}\" is not a row of numbers, which this model takes"))
-        })?;
-        let values = features_for(&self.card.input, Path::new("INPUT"), &values)?;
-        let probs = predict_values(&self.model, values, 1)?;
-        Ok(self.answer(text.to_owned(), &probs, top_k))
-    }
-
     fn answer(&self, input: String, probs: &[f32], top_k: usize) -> Prediction {
         let mut classes: Vec<usize> = (0..probs.len()).collect();
         classes.sort_by(|a, b| probs[*b].total_cmp(&probs[*a]).then(a.cmp(b)));
@@ -93,25 +76,4 @@ impl Predictor {
             classes.into_iter().take(top_k).map(|class| (self.card.labels[class].clone(), f64::from(probs[class])));
         Prediction { input, top: top.collect() }
     }
-}
-
-const IMAGE_ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
-
-fn image_files(path: &Path) -> Result<Vec<PathBuf>> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let list =
-        || -> std::io::Result<Vec<PathBuf>> { std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect() };
-    let mut files = list().map_err(|error| file_error(path, "cannot be listed", error))?;
-    let is_image = |path: &PathBuf| {
-        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
-        ending.is_some_and(|ending| IMAGE_ENDINGS.contains(&ending.as_str()))
-    };
-    files.retain(is_image);
-    files.sort();
-    if files.is_empty() {
-        return Err(file_error(path, "no images", format!("expected files ending in {}", IMAGE_ENDINGS.join(", "))));
-    }
-    Ok(files)
 }

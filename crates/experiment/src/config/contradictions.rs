@@ -5,7 +5,6 @@ use super::{
     Classes, DustbinBias, ExperimentConfig, SpecialistBody, SpecialistHead, SpecialistInit, SpecialistsConfig,
 };
 use stillhouse_core::Problem;
-use stillhouse_data::DataConfig;
 use stillhouse_ensemble::{Calibration, HeldOutPredictions, Soften};
 use stillhouse_models::ModelConfig;
 use stillhouse_targets::LayoutConfig;
@@ -188,8 +187,8 @@ impl ExperimentConfig {
         for (table, config) in tables {
             let Some(config) = config else { continue };
             problems.extend(config.validate().into_iter().map(|problem| problem.within(table)));
-            if !matches!(self.data, DataConfig::Table(_) | DataConfig::HubTable(_)) {
-                problems.push(Problem::new(table, "needs data of texts, of the kinds table and hub_table"));
+            if !self.data.is_text() {
+                problems.push(Problem::new(table, "needs data of texts, of the kind table"));
             }
             if !self.external_teachers.is_empty() {
                 problems

@@ -276,6 +276,9 @@ mod tests {
         let text = problem(&["student.model.kind=\"resnt\""]);
         assert!(text.contains("student.model.kind: unknown kind \"resnt\""), "{text}");
         assert!(text.contains("did you mean `resnet`?"), "{text}");
+        // the kind of earlier versions
+        let text = problem(&["data={kind=\"hub_table\", repo=\"owner/name\"}"]);
+        assert!(text.contains("unknown kind \"hub_table\"") && text.contains("did you mean `table`?"), "{text}");
     }
 
     #[test]

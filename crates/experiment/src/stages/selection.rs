@@ -47,7 +47,7 @@ pub(crate) fn select_teachers(
     let (keep, merge) = (keep(session), &session.config.merge);
     let simple = without_predictions(session, checks);
     let chooses = keep != KeepSpecialists::All || merge.weights == TeacherWeights::Fitted {};
-    if !(chooses && !specialists.is_empty()) && merge.calibration != Calibration::Temperature {
+    if (!chooses || specialists.is_empty()) && merge.calibration != Calibration::Temperature {
         return Ok((simple, checked));
     }
     let stage = Stage::new("selection", CODE_VERSION, None, &(checked, keep, merge));

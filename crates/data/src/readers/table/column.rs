@@ -26,6 +26,16 @@ impl ColumnName {
     }
 }
 
+/// The column of the texts, where the config does not say.
+pub(crate) fn default_text() -> ColumnName {
+    ColumnName::new("text")
+}
+
+/// The column of the labels, where the config does not say.
+pub(crate) fn default_label() -> ColumnName {
+    ColumnName::new("label")
+}
+
 impl fmt::Display for ColumnName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -27,7 +27,7 @@ pub(crate) fn visit_rows(
     path: &Path,
     dialect: Dialect,
     columns: &Columns<'_>,
-    context: &LoadContext,
+    context: &LoadContext<'_>,
     visit: &mut Visit<'_>,
 ) -> Result<(), DataError> {
     let last_byte = Rc::new(Cell::new(0));

@@ -2,54 +2,10 @@
 
 use super::row::{Place, Row};
 use crate::DataError;
-use crate::texts::{MAX_TEXT_BYTES, TextStore};
+use crate::texts::{Changes, TextRules, TextStore};
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use stillhouse_core::ClassId;
-
-/// What is done with texts that are no good as examples.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TextRules {
-    /// Characters that are kept of a longer text.
-    pub(crate) max_characters: Option<usize>,
-    /// Whether rows without a text are left out; they are an error otherwise.
-    pub(crate) skip_empty: bool,
-}
-
-/// How often the rules changed something.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Changes {
-    pub(crate) n_skipped: usize,
-    pub(crate) n_shortened: usize,
-}
-
-impl TextRules {
-    /// What becomes of a text; nothing for one that is to be skipped. `place` says where it is.
-    pub(crate) fn apply<'t>(
-        &self,
-        text: &'t str,
-        path: &Path,
-        place: impl Fn() -> String,
-        changes: &mut Changes,
-    ) -> Result<Option<&'t str>, DataError> {
-        if text.trim().is_empty() {
-            if !self.skip_empty {
-                return Err(DataError::invalid(path, format!("an empty text in {}", place()), "a text in every row")
-                    .hint("remove the row, or skip_empty = true leaves such rows out"));
-            }
-            changes.n_skipped += 1;
-            return Ok(None);
-        }
-        let end = self.max_characters.and_then(|limit| text.char_indices().nth(limit));
-        let kept = end.map_or(text, |(end, _)| &text[..end]);
-        changes.n_shortened += usize::from(kept.len() < text.len());
-        if kept.len() > MAX_TEXT_BYTES {
-            let found = format!("a text of {} bytes in {}", kept.len(), place());
-            return Err(DataError::invalid(path, found, format!("at most {MAX_TEXT_BYTES}")));
-        }
-        Ok(Some(kept))
-    }
-}
 
 /// Texts and the numbers of their labels, which count the distinct ones in the order of their first appearance.
 #[derive(Default)]

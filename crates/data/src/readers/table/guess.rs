@@ -2,6 +2,7 @@
 
 use super::row::open;
 use crate::DataError;
+use crate::readers::split_name::SplitName;
 use csv::{ReaderBuilder, StringRecord};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -93,7 +94,7 @@ fn first_items(path: &Path) -> Result<Vec<Value>, DataError> {
         Some(Value::Array(rows)) => Some(rows),
         Some(Value::Object(lists)) => {
             let named = |(key, value): (String, Value)| match value {
-                Value::Array(rows) => Some((super::SplitName::of_word(&key).is_none(), rows)),
+                Value::Array(rows) => Some((SplitName::of_word(&key).is_none(), rows)),
                 _ => None,
             };
             lists.into_iter().filter_map(named).min_by_key(|(is_other, _)| *is_other).map(|(_, rows)| rows)

@@ -17,7 +17,7 @@ const LINES_AT_ONCE: u64 = 4096;
 pub(crate) fn visit_lines(
     path: &Path,
     columns: &Columns<'_>,
-    context: &LoadContext,
+    context: &LoadContext<'_>,
     visit: &mut Visit<'_>,
 ) -> Result<(), DataError> {
     let mut input = open(path)?;

@@ -1,9 +1,11 @@
 //! Texts without labels: for a student to learn what its teachers say about them, or of no class at all.
 
-use super::{Changes, ColumnName, TableConfig, default_text, max_characters, yes};
-use crate::texts::TextStore;
-use crate::windows::WindowsConfig;
-use crate::{DataError, LoadContext, TextAugmentConfig};
+use super::column::{ColumnName, default_text};
+use super::format::{TableFormat, delimiter_problem, yes};
+use super::row::Columns;
+use crate::texts::{Changes, TextRules, TextStore, WindowsConfig, max_characters, note_changes};
+use crate::unlabelled::UnlabelledTexts;
+use crate::{DataError, LoadContext};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use stillhouse_core::{Problem, check_values};
@@ -41,31 +43,10 @@ pub struct UnlabelledConfig {
 }
 
 impl UnlabelledConfig {
-    /// The same file as a table, for the readers of tables; its texts stand for the labels that it does not need.
-    fn as_table(&self) -> TableConfig {
-        TableConfig {
-            train: None,
-            valid: None,
-            test: None,
-            path: Some(self.path.clone()),
-            text: self.text.clone(),
-            label: self.text.clone(),
-            split: None,
-            header: self.header,
-            delimiter: self.delimiter,
-            quotes: self.quotes,
-            skip_empty: self.skip_empty,
-            max_characters: self.max_characters,
-            windows: None,
-            valid_fraction: crate::config::default_valid_fraction(),
-            augment: TextAugmentConfig::default(),
-        }
-    }
-
     /// Everything that is wrong with the values.
     pub fn validate(&self) -> Vec<Problem> {
         let mut problems = check_values(self);
-        problems.extend(self.as_table().contradictions());
+        problems.extend(delimiter_problem(self.delimiter));
         let name = self.path.to_string_lossy();
         if self.list.is_some() && !name.trim_end_matches(".gz").ends_with(".json") {
             problems.push(Problem::new("list", "only a .json file has lists"));
@@ -73,18 +54,24 @@ impl UnlabelledConfig {
         problems
     }
 
-    /// Whole texts, and how many were changed or left out.
+    /// Whole texts, to be cut as the dataset's own texts are. `split` and `what` name them in the provenance.
+    ///
+    /// # Errors
+    /// A file that is absent, damaged, of another format or without a text; an interruption.
     pub(crate) fn read(
         &self,
         windows: Option<&WindowsConfig>,
-        context: &LoadContext,
-    ) -> Result<(TextStore, Changes), DataError> {
-        let table = self.as_table();
-        let mut rules = table.rules();
-        rules.max_characters = max_characters(self.max_characters, windows);
+        [split, what]: [&str; 2],
+        context: &LoadContext<'_>,
+    ) -> Result<UnlabelledTexts, DataError> {
+        let max_characters = max_characters(self.max_characters, windows);
+        let rules = TextRules { max_characters, skip_empty: self.skip_empty };
+        // there is no label, so the text is read in its place
+        let columns = Columns { text: &self.text, label: &self.text, split: None };
+        let format = TableFormat { columns, header: self.header, delimiter: self.delimiter, quotes: self.quotes };
         let (mut texts, mut changes) = (TextStore::default(), Changes::default());
         let path = &self.path;
-        table.visit(path, context, &mut |row| {
+        format.visit(path, context, &mut |row| {
             match (row.split, self.list.as_deref()) {
                 (Some(list), None) => {
                     let found = format!("several lists, `{list}` among them");
@@ -107,6 +94,8 @@ impl UnlabelledConfig {
             return Err(DataError::invalid(path, "no text", expected));
         }
         texts.shrink();
-        Ok((texts, changes))
+        let mut notes = vec![(what.to_owned(), format!("{} of {}", texts.n_texts(), path.display()))];
+        note_changes(split, changes, &mut notes);
+        Ok(UnlabelledTexts { texts, path: path.clone(), notes })
     }
 }

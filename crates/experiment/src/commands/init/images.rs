@@ -112,11 +112,7 @@ fn has_parquet(path: &Path) -> Result<bool> {
 }
 
 fn entries(path: &Path) -> Result<Vec<PathBuf>> {
-    let list =
-        || -> std::io::Result<Vec<PathBuf>> { std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect() };
-    let mut entries = list().map_err(|error| crate::error::file_error(path, "cannot be listed", error))?;
-    entries.sort();
-    Ok(entries)
+    stillhouse_files::entries(path).map_err(|error| crate::error::file_error(path, "cannot be listed", error))
 }
 
 fn file_name(path: &Path) -> String {

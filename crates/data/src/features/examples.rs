@@ -1,0 +1,82 @@
+//! Rows of a matrix as a modality.
+//!
+//! Shapes: `N` examples, `F` features; the matrix is `[N, F]`.
+
+use crate::DataError;
+use crate::modality::{Modality, Wanted, deviation, normalise};
+use crate::preview::Preview;
+use stillhouse_core::{InputShape, InputSpec};
+
+/// A matrix `[N, F]`, row by row.
+pub(crate) struct FeatureExamples {
+    pub(crate) values: Vec<f32>,
+    pub(crate) n_features: usize,
+}
+
+impl FeatureExamples {
+    fn row(&self, row: usize) -> &[f32] {
+        &self.values[row * self.n_features..][..self.n_features]
+    }
+}
+
+impl Modality for FeatureExamples {
+    fn noun(&self) -> &'static str {
+        "row"
+    }
+
+    /// Two passes in `f64`, in row order.
+    fn measure(&self, rows: &[u32]) -> InputSpec {
+        let n_features = self.n_features;
+        let n_rows = rows.len() as f64;
+        let mut mean = vec![0.0f64; n_features];
+        for &row in rows {
+            mean.iter_mut().zip(self.row(row as usize)).for_each(|(sum, &value)| *sum += f64::from(value));
+        }
+        mean.iter_mut().for_each(|sum| *sum /= n_rows);
+        let mut variance = vec![0.0f64; n_features];
+        for &row in rows {
+            for ((sum, mean), &value) in variance.iter_mut().zip(&mean).zip(self.row(row as usize)) {
+                *sum += (f64::from(value) - mean).powi(2);
+            }
+        }
+        InputSpec {
+            shape: InputShape::Features { n_features },
+            mean: mean.iter().map(|&mean| mean as f32).collect(),
+            std: variance.iter().map(|sum| deviation((sum / n_rows).sqrt()) as f32).collect(),
+        }
+    }
+
+    fn hash_into(&self, hasher: &mut blake3::Hasher) {
+        hasher.update(&(self.n_features as u64).to_le_bytes());
+        for row in self.values.chunks_exact(self.n_features) {
+            hasher.update(&row.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>());
+        }
+    }
+
+    fn views(&self) -> Option<String> {
+        None
+    }
+
+    /// Equal rows of measurements are no sign of a mistake, so they are not looked for.
+    fn contents(&self, _rows: &[u32]) -> Option<Vec<&[u8]>> {
+        None
+    }
+
+    fn n_bytes(&self, _n_examples: usize) -> u64 {
+        size_of_val(&self.values[..]) as u64
+    }
+
+    fn is_slow_to_read(&self) -> bool {
+        false
+    }
+
+    fn read(&self, wanted: Wanted, input: &InputSpec, out: &mut [f32]) -> Result<(), DataError> {
+        out.copy_from_slice(self.row(wanted.row));
+        normalise(input, 1.0, out);
+        Ok(())
+    }
+
+    fn preview(&self, _wanted: Wanted) -> Result<Preview, DataError> {
+        Ok(Preview::Nothing)
+    }
+}

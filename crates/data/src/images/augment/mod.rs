@@ -1,0 +1,69 @@
+//! Augmentation: one random rendering of an image, a pure function of the pixels and one seed.
+//!
+//! The caller derives the seed from (run seed, example, view), so that teachers and student see the *same* view, in
+//! any order and on any number of threads. Images come in as bytes and leave as `f32` on the same scale, `0..=255`.
+//!
+//! Shape letters: `H` height, `W` width, `C` channels (1 or 3); images are `[H, W, C]`, row by row.
+
+mod affine_elastic;
+mod crop_flip;
+mod shift;
+mod source;
+
+pub use affine_elastic::AffineElasticConfig;
+pub use crop_flip::CropFlipConfig;
+pub use shift::ShiftConfig;
+
+use self::source::{Source, copy_values};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use stillhouse_core::Seed;
+
+/// How training images are varied from view to view.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum AugmentConfig {
+    /// Images as they are.
+    None {},
+    /// Moved by a few pixels; what comes in at the border is 0.
+    Shift(ShiftConfig),
+    /// A random crop of the padded image, mirrored half of the time: the usual recipe for CIFAR.
+    CropFlip(CropFlipConfig),
+    /// A random affine map with a smooth random displacement on top: the usual recipe for handwriting
+    /// (Simard, Steinkraus and Platt 2003).
+    AffineElastic(AffineElasticConfig),
+}
+
+impl Default for AugmentConfig {
+    fn default() -> Self {
+        Self::None {}
+    }
+}
+
+impl AugmentConfig {
+    /// Whether every view of an image is the image itself.
+    pub fn is_none(&self) -> bool {
+        matches!(self, Self::None {})
+    }
+
+    /// Writes the view that `stream` stands for: `pixels` and `out` are `[H, W, C]`, `out` in `0..=255`.
+    ///
+    /// No memory is allocated. Where a map reaches beyond the image it reads 0.
+    ///
+    /// # Panics
+    /// If the length of `pixels` or `out` is not `height * width * channels`: a bug of the caller.
+    pub fn apply(&self, pixels: &[u8], height: usize, width: usize, channels: usize, stream: Seed, out: &mut [f32]) {
+        assert_eq!(pixels.len(), height * width * channels, "pixels must be [height, width, channels]");
+        assert_eq!(out.len(), pixels.len(), "out must have the shape of pixels");
+        let source = Source { pixels, height, width, channels };
+        match self {
+            Self::None {} => copy_values(pixels, out),
+            Self::Shift(config) => config.apply(&source, stream, out),
+            Self::CropFlip(config) => config.apply(&source, stream, out),
+            Self::AffineElastic(config) => config.apply(&source, stream, out),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

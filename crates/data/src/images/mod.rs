@@ -1,0 +1,28 @@
+//! Images: decoded, resized, augmented, and batched as `[B, H, W, C]`.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `decode.rs`, `jpeg.rs` | from the bytes of a file to pixels |
+//! | `encoded.rs` | images that stay in their files or in cells of a table |
+//! | `load.rs` | all images of a source, decoded once |
+//! | `digest.rs` | hashes and sums for the fingerprint and the normalisation |
+//! | `examples.rs` | the modality |
+//! | `augment/` | views |
+//! | `given.rs` | image files that a model is to predict |
+
+mod augment;
+mod decode;
+mod digest;
+mod encoded;
+mod examples;
+mod given;
+mod jpeg;
+mod load;
+
+pub use augment::{AffineElasticConfig, AugmentConfig, CropFlipConfig, ShiftConfig};
+pub(crate) use decode::{Target, read_header};
+pub(crate) use digest::digest_all;
+pub(crate) use encoded::{Cells, EncodedImages};
+pub(crate) use examples::{ImageExamples, Pixels};
+pub(crate) use given::given_images;
+pub(crate) use load::{Loading, MAX_SIZE, Wish};

@@ -1,0 +1,36 @@
+//! What each kind of data has to say of itself.
+
+use crate::found::Found;
+use crate::outline::Outline;
+use crate::{DataError, LoadContext};
+use std::path::Path;
+use stillhouse_core::{InputShape, Problem};
+
+/// A kind of data with its settings.
+pub(crate) trait DataKind {
+    /// Settings that contradict each other. Ranges are not among them: the schema has them.
+    fn contradictions(&self) -> Vec<Problem> {
+        Vec::new()
+    }
+
+    /// Whether training examples are augmented, so that their views differ.
+    fn is_augmented(&self) -> bool;
+
+    /// Files and folders that the data is read from.
+    fn paths(&self) -> Vec<&Path>;
+
+    /// The shape of an example, where the settings alone tell it.
+    fn given_input(&self) -> Option<InputShape>;
+
+    /// What settings, names of files and their headers tell.
+    ///
+    /// # Errors
+    /// Files that [`DataKind::read`] refuses.
+    fn outline(&self, context: &LoadContext<'_>) -> Result<Outline, DataError>;
+
+    /// Reads and checks all examples and labels.
+    ///
+    /// # Errors
+    /// Files that are absent, damaged or do not fit together; a hub that does not deliver; an interruption.
+    fn read(&self, context: &LoadContext<'_>) -> Result<Found, DataError>;
+}

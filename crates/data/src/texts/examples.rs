@@ -1,0 +1,110 @@
+//! Texts as a modality: an example is a text, or a window of one.
+
+use super::augment::TextAugmentConfig;
+use super::store::TextStore;
+use super::windows::{self, WindowsConfig};
+use crate::DataError;
+use crate::inputs::{IdRows, Inputs, TextEncoder};
+use crate::modality::{Modality, Wanted};
+use crate::preview::Preview;
+use std::borrow::Cow;
+use std::ops::Range;
+use std::path::Path;
+use stillhouse_core::{InputShape, InputSpec};
+
+/// Texts, how they are cut once they are split, and how they are varied.
+pub(crate) struct TextExamples {
+    pub(crate) texts: TextStore,
+    pub(crate) windows: Option<WindowsConfig>,
+    pub(crate) augment: TextAugmentConfig,
+}
+
+impl TextExamples {
+    /// One example or a view of it.
+    pub(crate) fn text(&self, wanted: Wanted) -> Cow<'_, str> {
+        let (text, example) = self.texts.surroundings(wanted.row);
+        match wanted.view {
+            Some(view) if !self.augment.is_none() => Cow::Owned(self.augment.apply(text, example, view.stream())),
+            _ => Cow::Borrowed(&text[example]),
+        }
+    }
+
+    /// The whole text that an example is cut out of.
+    pub(crate) fn whole_text(&self, row: usize) -> &str {
+        self.texts.text(self.texts.text_of(row))
+    }
+
+    /// Further texts, cut as these training or test texts are.
+    pub(crate) fn cut_alike(&self, texts: TextStore, is_train: bool) -> TextStore {
+        match &self.windows {
+            Some(config) => windows::cut_all(config, config.stride(is_train), texts),
+            None => texts,
+        }
+    }
+}
+
+impl Modality for TextExamples {
+    fn noun(&self) -> &'static str {
+        "text"
+    }
+
+    fn measure(&self, _rows: &[u32]) -> InputSpec {
+        InputSpec { shape: InputShape::Text {}, mean: Vec::new(), std: Vec::new() }
+    }
+
+    fn hash_into(&self, hasher: &mut blake3::Hasher) {
+        self.texts.hash_into(hasher);
+    }
+
+    fn views(&self) -> Option<String> {
+        (!self.augment.is_none()).then(|| format!("{:?}", self.augment))
+    }
+
+    fn contents(&self, rows: &[u32]) -> Option<Vec<&[u8]>> {
+        Some(rows.iter().map(|&row| self.whole_text(row as usize).as_bytes()).collect())
+    }
+
+    fn n_bytes(&self, _n_examples: usize) -> u64 {
+        self.texts.bytes() as u64
+    }
+
+    fn is_slow_to_read(&self) -> bool {
+        true
+    }
+
+    fn read(&self, _wanted: Wanted, _input: &InputSpec, _out: &mut [f32]) -> Result<(), DataError> {
+        panic!("texts are no numbers until they are encoded")
+    }
+
+    /// The ids that the encoder makes of the texts.
+    ///
+    /// # Panics
+    /// Without an encoder.
+    fn read_batch(
+        &self,
+        batch: &[Wanted],
+        _input: &InputSpec,
+        encoder: Option<&TextEncoder>,
+    ) -> Result<Inputs, DataError> {
+        let encoder = encoder.expect("texts are read with an encoder");
+        let mut ids = IdRows::default();
+        batch.iter().try_for_each(|wanted| ids.push(&self.text(*wanted), encoder))?;
+        Ok(Inputs::Ids(ids))
+    }
+
+    fn preview(&self, wanted: Wanted) -> Result<Preview, DataError> {
+        Ok(Preview::Text(self.text(wanted).into_owned()))
+    }
+
+    fn whole(&self, row: usize) -> usize {
+        self.texts.text_of(row)
+    }
+
+    fn cut(&mut self, is_train: &dyn Fn(usize) -> bool, path: &Path) -> Result<Option<Vec<Range<u32>>>, DataError> {
+        let Some(config) = &self.windows else { return Ok(None) };
+        let stride = |text| config.stride(is_train(text));
+        let (texts, rows) = windows::cut(config, stride, std::mem::take(&mut self.texts), path)?;
+        self.texts = texts;
+        Ok(Some(rows))
+    }
+}

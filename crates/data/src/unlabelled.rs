@@ -1,0 +1,65 @@
+//! Texts without a label, which follow the labelled ones of their part: for a student to learn what its teachers predict for
+//! them, or of no class at all, to see whether a model's confidence tells.
+
+use crate::DataError;
+use crate::found::Found;
+use crate::source::Source;
+use crate::texts::TextStore;
+use std::collections::HashSet;
+use std::path::PathBuf;
+use stillhouse_core::ClassId;
+
+/// Texts without a label, as they were read.
+pub(crate) struct UnlabelledTexts {
+    pub(crate) texts: TextStore,
+    pub(crate) path: PathBuf,
+    /// What was read and what was changed, for the provenance.
+    pub(crate) notes: Vec<(String, String)>,
+}
+
+/// Both kinds of texts without a label.
+#[derive(Default)]
+pub(crate) struct Unlabelled {
+    /// Texts for a student.
+    pub(crate) transfer: Option<UnlabelledTexts>,
+    /// Texts of no class.
+    pub(crate) out_of_scope: Option<UnlabelledTexts>,
+}
+
+/// Rows without a label in a part.
+pub(crate) struct UnlabelledRows {
+    pub(crate) rows: Vec<u32>,
+    pub(crate) fingerprint: String,
+}
+
+/// Notes how many of the `texts` are texts of these rows of a split's part.
+pub(crate) fn note_twins(found: &mut Found, split: Source, rows: &[u32], texts: &TextStore, what: &str) {
+    let Some(of_split) = found.part(split).store.texts() else { return };
+    let of_split: HashSet<&str> = rows.iter().map(|&row| of_split.whole_text(row as usize)).collect();
+    let n_twins = (0..texts.n_texts()).filter(|&text| of_split.contains(texts.text(text))).count();
+    if n_twins > 0 {
+        found.provenance.push((what.to_owned(), n_twins.to_string()));
+    }
+}
+
+/// Puts texts behind those of the part that a split comes from, so that they change no other example.
+///
+/// # Errors
+/// More examples than can be numbered.
+pub(crate) fn append(found: &mut Found, split: Source, extra: UnlabelledTexts) -> Result<UnlabelledRows, DataError> {
+    let part = found.part_mut(split);
+    let examples = part.store.texts_mut().expect("texts without labels are read beside texts alone");
+    let texts = examples.cut_alike(extra.texts, split == Source::Train);
+    let mut hasher = blake3::Hasher::new();
+    texts.hash_into(&mut hasher);
+    let (n_before, n_all) = (examples.texts.len(), examples.texts.len() + texts.len());
+    if n_all > u32::MAX as usize {
+        let text = format!("{n_all} examples with those that have no label");
+        return Err(DataError::invalid(&extra.path, text, format!("at most {}", u32::MAX)));
+    }
+    examples.texts.append(texts);
+    part.classes.reserve_exact(n_all - n_before);
+    part.classes.resize(n_all, ClassId::UNKNOWN);
+    let rows = (n_before as u32..n_all as u32).collect();
+    Ok(UnlabelledRows { rows, fingerprint: hasher.finalize().to_hex().to_string() })
+}
