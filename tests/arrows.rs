@@ -112,7 +112,6 @@ fn imports_inside_data_run_one_way() {
 }
 
 #[test]
-#[ignore = "crates/experiment is being rewritten"]
 fn imports_inside_experiment_run_one_way() {
     assert_eq!(circles_in("experiment"), Vec::<Vec<String>>::new());
 }

@@ -4,17 +4,18 @@
 use crate::config::{DataFacts, Experiment};
 use crate::context::RunContext;
 use crate::error::Result;
-use crate::external::read_external_teachers;
-use crate::memory;
+use crate::load_progress::{DATA, LoadProgress};
+use crate::networks::memory;
 use crate::networks::network::folder_error;
 use crate::observer::RunEvent;
 use crate::pretrained::fetch_pretrained;
 use crate::report::DatasetReport;
 use crate::session::Session;
+use crate::stages::external::read_external_teachers;
 use std::sync::Arc;
 use std::time::Instant;
 use stillhouse_core::Seed;
-use stillhouse_data::{DataProgress, Dataset, LoadContext, ProgressUnit, SealedTest, UnlabelledFiles};
+use stillhouse_data::{Dataset, LoadContext, SealedTest, UnlabelledFiles};
 use stillhouse_train::Device;
 
 /// Loads the data of an experiment, with its progress shown as the stage `data`.
@@ -99,7 +100,6 @@ pub(crate) fn summarise(dataset: &Dataset) -> DatasetReport {
     }
 }
 
-const DATA: &str = "data";
 /// Decoded examples stay in memory up to this fraction of what is free; beyond it they are decoded on demand.
 const EXAMPLES_SHARE_OF_MEMORY: u64 = 2;
 
@@ -109,37 +109,4 @@ fn available_memory_bytes() -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
     Some(kib * 1024)
-}
-
-/// Carries a load's progress to the run's observer.
-pub(crate) struct LoadProgress<'a> {
-    context: &'a RunContext<'a>,
-    /// done and total of the current piece
-    counter: std::sync::Mutex<(u64, u64)>,
-}
-
-impl<'a> LoadProgress<'a> {
-    pub fn new(context: &'a RunContext<'a>) -> Self {
-        Self { context, counter: Default::default() }
-    }
-}
-
-impl DataProgress for LoadProgress<'_> {
-    fn start(&self, _what: &str, total: Option<u64>, _unit: ProgressUnit) {
-        *self.counter.lock().expect("no holder panics") = (0, total.unwrap_or(0));
-    }
-
-    fn advance(&self, amount: u64) {
-        let mut counter = self.counter.lock().expect("no holder panics");
-        counter.0 += amount;
-        self.context.progress(DATA, counter.0, counter.1);
-    }
-
-    fn message(&self, text: &str) {
-        self.context.note(DATA, text);
-    }
-
-    fn is_interrupted(&self) -> bool {
-        self.context.check_interrupt().is_err()
-    }
 }

@@ -16,7 +16,7 @@ use crate::stages::merged::check_merged;
 use crate::stages::soft_targets::store_soft_targets;
 use crate::stages::specialists::train_specialists;
 use crate::stages::student::train_students;
-use crate::stages::tokenizer::make_tokenizers;
+use crate::stages::tokenizers::make_tokenizers;
 use crate::stages::validation::check_specialists;
 use stillhouse_data::SealedTest;
 

@@ -4,7 +4,7 @@
 use crate::config::{Experiment, ExperimentConfig};
 use crate::context::RunContext;
 use crate::error::{ExperimentError, Result};
-use crate::loading::LoadProgress;
+use crate::load_progress::LoadProgress;
 use std::path::PathBuf;
 use stillhouse_data::DataError;
 use stillhouse_data::hub::{Hub, HubError, RepoKind, Snapshot};

@@ -4,8 +4,6 @@
 use crate::config::ExperimentConfig;
 use crate::context::RunContext;
 use crate::external::External;
-use crate::networks::artifacts::Trained;
-use crate::networks::member::Member;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use stillhouse_core::Seed;
@@ -30,21 +28,6 @@ impl Session<'_> {
     /// Whether examples are augmented in training.
     pub fn is_augmented(&self) -> bool {
         self.config.data.is_augmented()
-    }
-
-    /// Members of a teacher that know every class: these generalists, then the external teachers of every class.
-    pub fn complete_members<'m>(&'m self, generalists: &'m [Trained]) -> Vec<Member<'m>> {
-        let external = self.external.iter().filter(|external| external.is_complete());
-        generalists.iter().map(Member::Network).chain(external.map(Member::External)).collect()
-    }
-
-    /// The generalist that the specialist of a cluster is compared with: the generalists in turn; without any, the first
-    /// external teacher of every class.
-    pub fn generalist_for<'m>(&'m self, generalists: &'m [Trained], cluster_idx: usize) -> Member<'m> {
-        match generalists {
-            [] => self.complete_members(&[])[0],
-            _ => Member::Network(&generalists[cluster_idx % generalists.len()]),
-        }
     }
 
     /// Views of a training on hard labels: a new one in each epoch.

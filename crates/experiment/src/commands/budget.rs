@@ -6,6 +6,7 @@ use crate::error::{ExperimentError, Result};
 use crate::loading::{load, open_session};
 use crate::networks::artifacts::Trained;
 use crate::networks::ensemble::Ensemble;
+use crate::networks::member::complete_members;
 use crate::networks::teacher::Teacher;
 use crate::observer::{Interrupt, Observer};
 use crate::options::RunOptions;
@@ -188,7 +189,7 @@ impl<'a> Probes<'a> {
         let generalists = train_generalists(&session)?;
         self.count(generalists.iter());
         for n in 1..=n_generalists {
-            let teacher = Teacher::Mean(session.complete_members(&generalists[..n]));
+            let teacher = Teacher::Mean(complete_members(&session, &generalists[..n]));
             let settings = vec![format!("generalist.n_models={n}")];
             self.candidate(&session, &teacher, n, (0, 0), self.plan.generalist_flops * n as f64, settings)?;
         }

@@ -4,7 +4,7 @@ use crate::config::Experiment;
 use crate::context::RunContext;
 use crate::error::{ExperimentError, Result};
 use crate::loading::{load, open_session, summarise};
-use crate::memory;
+use crate::networks::memory;
 use crate::networks::network::model_error;
 use crate::observer::{Interrupt, Observer};
 use crate::options::RunOptions;

@@ -4,7 +4,7 @@
 
 use crate::error::Result;
 use crate::networks::artifacts::Trained;
-use crate::networks::member::Member;
+use crate::networks::member::{Member, complete_members};
 use crate::networks::recipe::Recipe;
 use crate::networks::teacher::Teacher;
 use crate::networks::training::train_side_by_side;
@@ -61,7 +61,7 @@ pub(crate) struct HeldOut<'a> {
 impl<'a> HeldOut<'a> {
     /// The mean of all members that know every class, on the validation split.
     pub fn validation(session: &'a Session<'a>, generalists: &'a [Trained]) -> Result<Self> {
-        let teacher = Teacher::Mean(session.complete_members(generalists));
+        let teacher = Teacher::Mean(complete_members(session, generalists));
         Self::new(session, vec![(teacher, session.data.valid.clone())])
     }
 

@@ -2,6 +2,7 @@
 
 use crate::external::External;
 use crate::networks::artifacts::Trained;
+use crate::session::Session;
 use crate::stage::Stage;
 
 /// One source of predictions in a teacher.
@@ -43,5 +44,24 @@ impl<'a> Member<'a> {
             Self::Network(trained) => Some(trained),
             Self::External(_) => None,
         }
+    }
+}
+
+/// All members that know every class: the generalists, then the external teachers of every class.
+pub(crate) fn complete_members<'m>(session: &'m Session<'_>, generalists: &'m [Trained]) -> Vec<Member<'m>> {
+    let external = session.external.iter().filter(|external| external.is_complete());
+    generalists.iter().map(Member::Network).chain(external.map(Member::External)).collect()
+}
+
+/// The generalist that the specialist of a cluster is compared with: the generalists in turn; without any, the first
+/// external teacher of every class.
+pub(crate) fn generalist_for<'m>(
+    session: &'m Session<'_>,
+    generalists: &'m [Trained],
+    cluster_idx: usize,
+) -> Member<'m> {
+    match generalists {
+        [] => complete_members(session, &[])[0],
+        _ => Member::Network(&generalists[cluster_idx % generalists.len()]),
     }
 }

@@ -7,12 +7,12 @@
 
 use crate::config::{SpecialistBody, SpecialistHead, SpecialistInit};
 use crate::error::{ExperimentError, Result};
-use crate::memory::MemoryNeed;
 use crate::networks::artifacts::{Clustered, StoredTargets, Trained};
+use crate::networks::memory::MemoryNeed;
+use crate::networks::tokenizer::tokenizer_stage;
 use crate::role::Role;
 use crate::session::Session;
 use crate::stage::Stage;
-use crate::stages::tokenizer::tokenizer_stage;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

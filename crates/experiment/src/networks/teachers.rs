@@ -3,7 +3,7 @@
 use crate::config::Baseline;
 use crate::networks::artifacts::{CheckedSpecialists, Clustered, Trained};
 use crate::networks::ensemble::Ensemble;
-use crate::networks::member::Member;
+use crate::networks::member::{Member, generalist_for};
 use crate::networks::teacher::Teacher;
 use crate::role::Role;
 use crate::session::Session;
@@ -20,7 +20,7 @@ pub(crate) struct Teachers {
 impl Teachers {
     /// The first generalist; without one, the first external teacher that knows every class.
     pub fn generalist<'a>(&'a self, session: &'a Session<'_>) -> Member<'a> {
-        session.generalist_for(&self.generalists, 0)
+        generalist_for(session, &self.generalists, 0)
     }
 
     /// The plain ensemble that costs as much as the merged one, if it was asked for.

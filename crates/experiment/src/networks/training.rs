@@ -2,15 +2,15 @@
 
 use crate::error::Result;
 use crate::files::{read_json, write_json};
-use crate::memory;
 use crate::networks::artifacts::Trained;
+use crate::networks::memory;
 use crate::networks::network::{folder_error, model_error, new_model};
 use crate::networks::recipe::{Frozen, Recipe};
+use crate::networks::tokenizer::{planned_input, tokenizer};
 use crate::parallel::Share;
 use crate::planning::{FrozenBody, PlannedTraining, TrainingGroup, Work};
 use crate::session::Session;
 use crate::stage::Stage;
-use crate::stages::tokenizer::{planned_input, tokenizer};
 use crate::store::run_stage;
 use std::path::Path;
 use std::sync::Arc;

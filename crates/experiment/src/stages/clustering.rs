@@ -4,7 +4,7 @@ use crate::error::{ExperimentError, Result, file_error};
 use crate::files::{read_json, write_json};
 use crate::networks::artifacts::{Clustered, Trained};
 use crate::networks::held_out::{Fold, HeldOut, train_folds};
-use crate::networks::member::Member;
+use crate::networks::member::{Member, complete_members};
 use crate::planning::Work;
 use crate::session::Session;
 use crate::stage::Stage;
@@ -33,7 +33,7 @@ pub(crate) fn cluster_classes(session: &Session<'_>, generalists: &[Trained]) ->
     };
     let load = |folder: &Path| read_json(&folder.join(CLUSTERING));
     let plan = || {
-        let members = session.complete_members(generalists);
+        let members = complete_members(session, generalists);
         let clustered = match stage.artifact(session.context.stages_dir()) {
             Some(folder) => load(&folder)?,
             None => {
@@ -51,7 +51,7 @@ pub(crate) fn cluster_classes(session: &Session<'_>, generalists: &[Trained]) ->
 /// The stage that clusters by these generalists' confusions.
 fn clustering_stage(session: &Session<'_>, generalists: &[Trained]) -> Result<Stage> {
     let hierarchy = read_hierarchy(session)?;
-    let members = session.complete_members(generalists);
+    let members = complete_members(session, generalists);
     let stages: Vec<&Stage> = members.iter().map(Member::stage).collect();
     let inputs = (stages, &session.config.clustering, clustering_seed(session), &hierarchy);
     Ok(Stage::new("clustering", CODE_VERSION, None, &inputs))

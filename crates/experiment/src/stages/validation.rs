@@ -7,7 +7,7 @@ use crate::config::{KeepSpecialists, SpecialistHead, SpecialistsConfig};
 use crate::error::Result;
 use crate::files::{read_json, write_json};
 use crate::networks::artifacts::{CheckedSpecialists, DustbinCheck, Specialist, SpecialistCheck, Trained};
-use crate::networks::member::Member;
+use crate::networks::member::{Member, generalist_for};
 use crate::networks::network::model_error;
 use crate::networks::predictions::{distinct, visit_predictions};
 use crate::planning::Work;
@@ -97,7 +97,7 @@ fn check_all(
     specialists: &[Specialist],
 ) -> Result<Vec<SpecialistCheck>> {
     let valid = &session.data.valid;
-    let generalist_for = |specialist: &Specialist| session.generalist_for(generalists, specialist.cluster_idx);
+    let generalist_for = |specialist: &Specialist| generalist_for(session, generalists, specialist.cluster_idx);
     let networks = specialists.iter().map(|specialist| Member::Network(&specialist.trained));
     let members = distinct(specialists.iter().map(generalist_for).chain(networks));
     let mut counts: Vec<Counts> = specialists.iter().map(|_| Counts::default()).collect();

@@ -3,7 +3,6 @@
 use crate::error::{ExperimentError, Result};
 use crate::files::write_whole;
 use crate::networks::network::model_error;
-use crate::planning::Work;
 use crate::session::Session;
 use crate::stage::Stage;
 use crate::store::run_stage;
@@ -15,23 +14,6 @@ use stillhouse_models::{ModelError, Tokenizer, TokenizerConfig, TokenizerError};
 /// Raised when tokenizers are trained in another way.
 const CODE_VERSION: u32 = 8;
 const TOKENIZER: &str = "tokenizer.json";
-
-/// Makes every tokenizer that the config asks for, so that no training has to wait for one.
-pub(crate) fn make_tokenizers(session: &Session<'_>) -> Result<()> {
-    let config = session.config;
-    let of_generalist = config.generalist.as_ref().and_then(|generalist| generalist.tokenizer.as_ref());
-    let wanted = [of_generalist, config.specialist_tokenizer(), config.student.tokenizer.as_ref()];
-    for config in wanted.into_iter().flatten() {
-        match session.context.plan() {
-            Some(recorder) => {
-                let stage = tokenizer_stage(session, config);
-                recorder.step(&stage, stage.is_done(session.context.stages_dir()), Work::Other);
-            }
-            None => drop(tokenizer(session, config)?),
-        }
-    }
-    Ok(())
-}
 
 /// The tokenizer that a config asks for.
 pub(crate) fn tokenizer(session: &Session<'_>, config: &TokenizerConfig) -> Result<Arc<Tokenizer>> {

@@ -3,10 +3,10 @@
 //!
 //! N examples of a source, C classes, L classes of one teacher.
 
-use super::config::ExternalTeacherConfig;
-use super::file::{ExternalTeacher, Predictions};
-use super::teacher::External;
 use crate::error::{ExperimentError, Result, file_error, store_error};
+use crate::external::External;
+use crate::external::ExternalTeacherConfig;
+use crate::external::{ExternalTeacher, Predictions};
 use crate::planning::Work;
 use crate::session::Session;
 use crate::stage::Stage;

@@ -6,9 +6,9 @@
 
 use crate::error::{ExperimentError, Result};
 use crate::networks::network::new_model;
+use crate::networks::tokenizer::planned_input;
 use crate::role::Section;
 use crate::session::Session;
-use crate::stages::tokenizer::planned_input;
 use std::fmt;
 use stillhouse_data::SealedTest;
 use stillhouse_models::{Model, ModelConfig, TokenizerConfig};
