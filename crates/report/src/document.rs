@@ -69,7 +69,6 @@ pub(crate) enum Part {
     List(Vec<String>),
     /// names and values; the first field is the CSS class of the list
     Pairs(&'static str, Vec<(String, String)>),
-    Examples(Vec<Example>),
     Cards(Vec<Card>),
     Samples(Vec<crate::samples::Sample>),
     Panels(Vec<crate::curves::Panel>),
@@ -94,8 +93,8 @@ impl From<&Tile> for Example {
     }
 }
 
-/// A cluster: how much it gains, examples, labels.
-#[derive(Debug, Serialize)]
+/// A cluster or a class: how much it gains, examples, labels.
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Card {
     pub(crate) title: String,
     /// beside the title, and its CSS class

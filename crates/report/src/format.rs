@@ -13,12 +13,12 @@ pub(crate) fn percent(share: f64) -> String {
 
 /// A share as whole percent: `0.706` is `71 %`.
 pub(crate) fn whole_percent(share: f64) -> String {
-    if share.is_finite() { format!("{}\u{a0}%", with_minus(format!("{:.0}", share * 100.0))) } else { DASH.into() }
+    written(share * 100.0, 0, false, "\u{a0}%")
 }
 
 /// A difference of accuracies in points with its sign: `0.0231` is `+2.31`.
 pub(crate) fn points(delta: f64) -> String {
-    if delta.is_finite() { with_minus(format!("{:+.2}", nonzero_sign(delta * 100.0, 2))) } else { DASH.into() }
+    written(delta * 100.0, 2, true, "")
 }
 
 /// An interval of differences in points.
@@ -28,24 +28,27 @@ pub(crate) fn points_interval(ci95: [f64; 2]) -> String {
 
 /// A relative change in percent with its sign: `0.044` is `+4.4 %`.
 pub(crate) fn relative_percent(share: f64) -> String {
-    if share.is_finite() {
-        format!("{}\u{a0}%", with_minus(format!("{:+.1}", nonzero_sign(share * 100.0, 1))))
-    } else {
-        DASH.into()
-    }
+    written(share * 100.0, 1, true, "\u{a0}%")
 }
 
 /// A count with its sign: `-12` is `−12`.
 pub(crate) fn signed(value: f64) -> String {
-    with_minus(format!("{value:+.0}"))
+    written(value, 0, true, "")
 }
 
 /// A number with a fixed count of decimals.
 pub fn fixed(value: f64, n_decimals: usize) -> String {
-    if value.is_finite() {
-        with_minus(format!("{:.n_decimals$}", nonzero_sign(value, n_decimals)))
-    } else {
-        DASH.into()
+    written(value, n_decimals, false, "")
+}
+
+/// Zero has no minus, not even one that rounding would leave as `-0.00`.
+fn written(value: f64, n_decimals: usize, is_signed: bool, unit: &str) -> String {
+    let is_zero = value.abs() < 0.5 * 10f64.powi(-(n_decimals as i32));
+    let value = if is_zero { 0.0 } else { value };
+    match (value.is_finite(), is_signed) {
+        (false, _) => DASH.into(),
+        (true, false) => with_minus(format!("{value:.n_decimals$}{unit}")),
+        (true, true) => with_minus(format!("{value:+.n_decimals$}{unit}")),
     }
 }
 
@@ -159,11 +162,6 @@ pub(crate) fn ascii(text: &str) -> String {
         other => other,
     };
     text.replace('±', "+-").chars().map(plain).collect()
-}
-
-/// Zero instead of a negative number that would print as `-0.00`.
-fn nonzero_sign(value: f64, n_decimals: usize) -> f64 {
-    if value.abs() < 0.5 * 10f64.powi(-(n_decimals as i32)) { 0.0 } else { value }
 }
 
 fn with_minus(text: String) -> String {

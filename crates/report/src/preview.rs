@@ -1,6 +1,6 @@
 //! The page of `data preview`: examples of each class.
 
-use crate::document::{Document, Example, Part, Section};
+use crate::document::{Card, Document, Example, Part, Section};
 use crate::html::{self, picture};
 
 /// Examples of one class.
@@ -25,23 +25,23 @@ pub struct PreviewExample {
 
 /// The whole page as text; `n_more` classes are not in it.
 pub fn preview_page(title: String, about: String, classes: &[PreviewClass], n_more: usize) -> String {
-    let mut sections: Vec<Section> = classes.iter().map(section).collect();
-    if n_more > 0 {
-        sections.push(Section { lead: format!("and {n_more} more classes"), ..Section::default() });
-    }
+    let more = (n_more > 0).then(|| Part::Caption(format!("and {n_more} more classes")));
+    let parts = std::iter::once(Part::Cards(classes.iter().map(card).collect())).chain(more).collect();
+    let sections = vec![Section { parts, ..Section::default() }];
     html::render(Document { kicker: "stillhouse preview", title, facts: vec![about], sections, ..Document::default() })
 }
 
-fn section(class: &PreviewClass) -> Section {
+fn card(class: &PreviewClass) -> Card {
     let example = |example: &PreviewExample| Example {
         label: String::new(),
         picture: picture(example.png.as_deref()),
         text: example.text.clone(),
         views: example.views.clone(),
     };
-    let part = match class.examples.is_empty() {
-        true => Part::Caption("no training example".into()),
-        false => Part::Examples(class.examples.iter().map(example).collect()),
-    };
-    Section { title: class.label.clone(), parts: vec![part], ..Section::default() }
+    Card {
+        title: class.label.clone(),
+        facts: if class.examples.is_empty() { "no training example".into() } else { String::new() },
+        examples: class.examples.iter().map(example).collect(),
+        ..Card::default()
+    }
 }
