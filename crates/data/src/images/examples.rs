@@ -26,9 +26,11 @@ pub(crate) enum Pixels {
     /// `[N, H, W, C]`
     Resident(Vec<u8>),
     Encoded(EncodedImages),
-    /// Writes the image of a row, a pure function of the row.
-    Drawn(Box<dyn Fn(usize, &mut [u8]) + Send + Sync>),
+    Drawn(Box<DrawImage>),
 }
+
+/// Writes the image of a row, a pure function of the row.
+pub(crate) type DrawImage = dyn Fn(usize, &mut [u8]) + Send + Sync;
 
 impl ImageExamples {
     fn pixels(&self, row: usize) -> Result<Cow<'_, [u8]>, DataError> {

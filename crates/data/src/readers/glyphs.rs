@@ -16,7 +16,7 @@ use stillhouse_glyphs::{GlyphGenerator, MAX_CLASSES, SIDE};
 
 /// Glyphs that are hashed and measured; they hold all classes alike, and drawing is a pure function of the rest.
 const N_MEASURED: usize = 20_000;
-/// Glyphs drawn between two looks at the interruption.
+/// Glyphs drawn between two checks for an interruption.
 const CHUNK: usize = 1_024;
 
 /// Fewest classes of an alphabet.

@@ -4,7 +4,7 @@ use super::kind::DataKind;
 use super::parquet::{ParquetSource, ParquetTable, Whereabouts, read_labelled};
 use crate::found::{Found, Part};
 use crate::hub::Hub;
-use crate::images::{AugmentConfig, Cells, EncodedImages, Loading, Wish};
+use crate::images::{AugmentConfig, Cells, EncodedImages, Loading, TargetSettings};
 use crate::labels::Numbering;
 use crate::outline::Outline;
 use crate::settings::{check_fraction, default_valid_fraction};
@@ -66,8 +66,8 @@ impl HubImagesConfig {
         }
     }
 
-    fn wish(&self) -> Wish {
-        Wish { size: self.size, channels: self.channels }
+    fn target_settings(&self) -> TargetSettings {
+        TargetSettings { size: self.size, channels: self.channels }
     }
 
     /// Reads the examples, with a hub of the caller's.
@@ -90,7 +90,8 @@ impl HubImagesConfig {
         }
         let train = &splits[0].2;
         let numbering = Numbering::new(&train.labels, train.names.clone())?;
-        let target = self.wish().resolve(&splits.iter().map(|(_, images, _)| images).collect::<Vec<_>>(), context)?;
+        let target =
+            self.target_settings().resolve(&splits.iter().map(|(_, images, _)| images).collect::<Vec<_>>(), context)?;
         let mut loading = Loading::new(&self.augment, context);
         let mut parts = Vec::new();
         for (split, images, labels) in splits {
@@ -118,7 +119,8 @@ impl HubImagesConfig {
 
 impl DataKind for HubImagesConfig {
     fn validate(&self) -> Vec<String> {
-        let own = [check_fraction(self.valid_fraction), self.wish().validate(), self.augment.validate()].concat();
+        let own =
+            [check_fraction(self.valid_fraction), self.target_settings().validate(), self.augment.validate()].concat();
         [own, self.whereabouts().validate()].concat()
     }
 
@@ -131,7 +133,7 @@ impl DataKind for HubImagesConfig {
     }
 
     fn given_input(&self) -> Option<InputShape> {
-        self.wish().given()
+        self.target_settings().given()
     }
 
     /// The label column of local training files is read; of files that are still to be fetched, nothing is known.

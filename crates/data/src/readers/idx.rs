@@ -152,7 +152,7 @@ impl IdxFolder {
         Ok((images, labels))
     }
 
-    /// The one file of a split; the plain one where it also lies there gzipped.
+    /// The one file of a split; the plain one where there is a gzipped one too.
     fn find(&self, prefixes: &[&str], what: &str, n_dims: usize) -> Result<PathBuf, DataError> {
         let is_wanted = |name: &str| {
             let plain = name.strip_suffix(".gz").unwrap_or(name);

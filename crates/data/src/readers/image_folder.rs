@@ -2,7 +2,7 @@
 
 use super::kind::DataKind;
 use crate::found::{Found, Part};
-use crate::images::{AugmentConfig, EncodedImages, Loading, Target, Wish, read_header};
+use crate::images::{AugmentConfig, EncodedImages, Loading, Target, TargetSettings, read_header};
 use crate::outline::Outline;
 use crate::settings::{check_fraction, default_valid_fraction};
 use crate::store::Store;
@@ -38,14 +38,14 @@ fn default_channels() -> usize {
 }
 
 impl ImageFolderConfig {
-    fn wish(&self) -> Wish {
-        Wish { size: self.size, channels: Some(self.channels) }
+    fn target_settings(&self) -> TargetSettings {
+        TargetSettings { size: self.size, channels: Some(self.channels) }
     }
 }
 
 impl DataKind for ImageFolderConfig {
     fn validate(&self) -> Vec<String> {
-        [check_fraction(self.valid_fraction), self.wish().validate(), self.augment.validate()].concat()
+        [check_fraction(self.valid_fraction), self.target_settings().validate(), self.augment.validate()].concat()
     }
 
     fn is_augmented(&self) -> bool {
@@ -57,7 +57,7 @@ impl DataKind for ImageFolderConfig {
     }
 
     fn given_input(&self) -> Option<InputShape> {
-        self.wish().given()
+        self.target_settings().given()
     }
 
     /// The names of the folders and the headers of the images are read.
@@ -109,7 +109,7 @@ fn list_splits(config: &ImageFolderConfig) -> Result<(Vec<String>, Vec<Listed>),
 }
 
 fn resolve(config: &ImageFolderConfig, splits: &[Listed], context: &LoadContext<'_>) -> Result<Target, DataError> {
-    config.wish().resolve(&splits.iter().map(|split| &split.images).collect::<Vec<_>>(), context)
+    config.target_settings().resolve(&splits.iter().map(|split| &split.images).collect::<Vec<_>>(), context)
 }
 
 /// The files of one split.

@@ -1,4 +1,4 @@
-//! What each kind of data has to say of itself.
+//! The interface of a kind of data.
 
 use crate::found::Found;
 use crate::outline::Outline;
@@ -17,10 +17,10 @@ pub(crate) trait DataKind {
     /// Files and folders that the data is read from.
     fn paths(&self) -> Vec<&Path>;
 
-    /// The shape of an example, where the settings alone tell it.
+    /// The shape of an example, where the settings fix it.
     fn given_input(&self) -> Option<InputShape>;
 
-    /// What settings, names of files and their headers tell.
+    /// Shape and classes as far as settings, names of files and their headers show them.
     ///
     /// # Errors
     /// Files that [`DataKind::read`] refuses.
