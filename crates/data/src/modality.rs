@@ -48,10 +48,14 @@ pub(crate) trait Modality: Send + Sync {
     fn hash_into(&self, hasher: &mut blake3::Hasher);
 
     /// What views depend on besides the seed, for the fingerprint; nothing where every view is the example itself.
-    fn views(&self) -> Option<String>;
+    fn views(&self) -> Option<String> {
+        None
+    }
 
     /// The content of each example, or its hash, to find equal ones; nothing where that is not known of all examples.
-    fn contents(&self, rows: &[u32]) -> Option<Vec<&[u8]>>;
+    fn contents(&self, _rows: &[u32]) -> Option<Vec<&[u8]>> {
+        None
+    }
 
     /// Bytes that so many examples (all of them) take in memory, or would take if they were not read from their files.
     fn n_bytes(&self, n_examples: usize) -> u64;

@@ -39,16 +39,8 @@ impl DataKind for FeaturesConfig {
         check_fraction(self.valid_fraction)
     }
 
-    fn is_augmented(&self) -> bool {
-        false
-    }
-
     fn paths(&self) -> Vec<&Path> {
         [&self.train, &self.train_labels, &self.test, &self.test_labels].map(PathBuf::as_path).to_vec()
-    }
-
-    fn given_input(&self) -> Option<InputShape> {
-        None
     }
 
     /// The header of the training matrix and the training labels are read.

@@ -9,7 +9,6 @@ use crate::store::Store;
 use crate::{DataError, LoadContext, ProgressUnit};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 use std::sync::Arc;
 use stillhouse_core::{ClassId, InputShape, Seed};
 use stillhouse_glyphs::{GlyphGenerator, MAX_CLASSES, SIDE};
@@ -104,10 +103,6 @@ impl DataKind for GlyphsConfig {
 
     fn is_augmented(&self) -> bool {
         !self.augment.is_none()
-    }
-
-    fn paths(&self) -> Vec<&Path> {
-        Vec::new()
     }
 
     fn given_input(&self) -> Option<InputShape> {

@@ -2,7 +2,7 @@
 
 use super::kind::DataKind;
 use super::parquet::{ParquetSource, ParquetTable, Whereabouts, read_labelled};
-use crate::found::{Found, Part};
+use crate::found::{Found, Part, by_split};
 use crate::hub::Hub;
 use crate::images::{AugmentConfig, Cells, EncodedImages, Loading, TargetSettings};
 use crate::labels::Numbering;
@@ -99,17 +99,14 @@ impl HubImagesConfig {
             let examples = loading.decode(images, target, &format!("the {split} images"))?;
             parts.push((split, Part { store: Store::Images(examples), classes }));
         }
-        let mut part = |name: &str| {
-            let index = parts.iter().position(|(split, _)| *split == name)?;
-            Some(parts.swap_remove(index).1)
-        };
+        let [train, valid, test] = by_split(parts);
         Ok(Found {
             name: source.name,
             path: source.path,
             labels: numbering.names().to_vec(),
-            train: part("train").expect("a source has training files"),
-            valid: part("valid"),
-            test: part("test"),
+            train: train.expect("a source has training files"),
+            valid,
+            test,
             valid_fraction: self.valid_fraction,
             provenance: source.provenance,
             salt: String::new(),

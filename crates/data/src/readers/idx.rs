@@ -55,10 +55,6 @@ impl DataKind for IdxConfig {
         vec![&self.path]
     }
 
-    fn given_input(&self) -> Option<InputShape> {
-        None
-    }
-
     /// The header of the training images and the training labels are read.
     fn outline(&self, _context: &LoadContext<'_>) -> Result<Outline, DataError> {
         let folder = IdxFolder::open(&self.path)?;

@@ -1,7 +1,7 @@
 //! A folder of image files: `train/<class>/*`, optionally `valid/<class>/*` and `test/<class>/*`.
 
 use super::kind::DataKind;
-use crate::found::{Found, Part};
+use crate::found::{Found, Part, by_split};
 use crate::images::{AugmentConfig, EncodedImages, Loading, Target, TargetSettings, read_header};
 use crate::outline::Outline;
 use crate::settings::{check_fraction, default_valid_fraction};
@@ -76,18 +76,15 @@ impl DataKind for ImageFolderConfig {
             let examples = loading.decode(images, target, &format!("the {split} images"))?;
             parts.push((split, Part { store: Store::Images(examples), classes }));
         }
-        let mut part = |name: &str| {
-            let index = parts.iter().position(|(split, _)| *split == name)?;
-            Some(parts.swap_remove(index).1)
-        };
+        let [train, valid, test] = by_split(parts);
         let name = self.path.file_name().map(|name| name.to_string_lossy().into_owned());
         Ok(Found {
             name: name.unwrap_or_else(|| "image_folder".to_owned()),
             path: self.path.clone(),
             labels: names,
-            train: part("train").expect("the training split was listed above"),
-            valid: part("valid"),
-            test: part("test"),
+            train: train.expect("the training split was listed above"),
+            valid,
+            test,
             valid_fraction: self.valid_fraction,
             provenance: vec![("folder".to_owned(), self.path.display().to_string())],
             salt: String::new(),

@@ -12,13 +12,19 @@ pub(crate) trait DataKind {
     fn validate(&self) -> Vec<String>;
 
     /// Whether training examples are augmented, so that their views differ.
-    fn is_augmented(&self) -> bool;
+    fn is_augmented(&self) -> bool {
+        false
+    }
 
     /// Files and folders that the data is read from.
-    fn paths(&self) -> Vec<&Path>;
+    fn paths(&self) -> Vec<&Path> {
+        Vec::new()
+    }
 
     /// The shape of an example, where the settings fix it.
-    fn given_input(&self) -> Option<InputShape>;
+    fn given_input(&self) -> Option<InputShape> {
+        None
+    }
 
     /// Shape and classes as far as settings, names of files and their headers show them.
     ///

@@ -135,18 +135,16 @@ fn hub_images(place: &str, about: &str) -> Recognised {
 }
 
 fn has_parquet(path: &Path) -> Result<bool> {
-    for entry in entries(path)? {
-        let found =
-            if entry.is_dir() { has_parquet(&entry)? } else { entry.extension().is_some_and(|e| e == "parquet") };
-        if found {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let files = stillhouse_files::files_below(path).map_err(|error| unlisted(&error.path, error.source))?;
+    Ok(files.iter().any(|file| file.extension().is_some_and(|ending| ending == "parquet")))
 }
 
 fn entries(path: &Path) -> Result<Vec<PathBuf>> {
-    stillhouse_files::entries(path).map_err(|error| crate::error::file_error(path, "cannot be listed", error))
+    stillhouse_files::entries(path).map_err(|error| unlisted(path, error))
+}
+
+fn unlisted(path: &Path, error: std::io::Error) -> ExperimentError {
+    crate::error::file_error(path, "cannot be listed", error)
 }
 
 fn file_name(path: &Path) -> String {
