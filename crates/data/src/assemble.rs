@@ -5,7 +5,7 @@ use crate::dataset::{Dataset, OutOfScope, SealedTest, Transfer};
 use crate::found::{Found, Part};
 use crate::source::Source;
 use crate::split::{Pool, Reading, Split};
-use crate::unlabelled::{Unlabelled, UnlabelledRows, UnlabelledTexts, append, note_twins};
+use crate::unlabelled::{Unlabelled, UnlabelledRows, UnlabelledTexts, append, note_duplicates};
 use crate::{DataError, LoadContext};
 use std::collections::HashSet;
 use std::ops::Range;
@@ -68,7 +68,7 @@ pub(crate) fn assemble(
 fn append_transfer(found: &mut Found, rows: &Rows, texts: UnlabelledTexts) -> Result<UnlabelledRows, DataError> {
     found.provenance.extend(texts.notes.iter().cloned());
     for (split, rows, name) in [(Source::Valid, &rows.valid, "validation"), (Source::Test, &rows.test, "test")] {
-        note_twins(found, split, rows, &texts.texts, &format!("texts without labels that are {name} texts"));
+        note_duplicates(found, split, rows, &texts.texts, &format!("texts without labels that are {name} texts"));
     }
     append(found, Source::Train, texts)
 }
@@ -83,11 +83,11 @@ fn append_out_of_scope(
     found.provenance.extend(texts.notes.iter().cloned());
     let splits = [(Source::Train, &rows.train), (Source::Valid, &rows.valid), (Source::Test, &rows.test)];
     for ((split, rows), name) in splits.into_iter().zip(["training", "validation", "test"]) {
-        note_twins(found, split, rows, &texts.texts, &format!("texts of no class that are {name} texts"));
+        note_duplicates(found, split, rows, &texts.texts, &format!("texts of no class that are {name} texts"));
     }
     if let Some(transfer) = transfer {
         let what = "texts of no class that are texts without labels";
-        note_twins(found, Source::Train, &transfer.rows, &texts.texts, what);
+        note_duplicates(found, Source::Train, &transfer.rows, &texts.texts, what);
     }
     append(found, Source::Test, texts)
 }
@@ -144,15 +144,15 @@ impl Rows {
         let test = origin(found.test.is_some(), CARVED_TEST_FRACTION);
         found.provenance.push(("validation split".to_owned(), valid));
         found.provenance.push(("test split".to_owned(), test));
-        if let Some(n_twins) = self.n_test_twins(found).filter(|n_twins| *n_twins > 0) {
+        if let Some(n_duplicates) = self.n_test_duplicates(found).filter(|n_duplicates| *n_duplicates > 0) {
             let noun = found.train.store.modality().noun();
-            let text = format!("{n_twins} of {} are identical to a training {noun}", self.test.len());
+            let text = format!("{n_duplicates} of {} are identical to a training {noun}", self.test.len());
             found.provenance.push((format!("test {noun}s seen in training"), text));
         }
     }
 
     /// Test examples with the content of a training example, where contents are known.
-    fn n_test_twins(&self, found: &Found) -> Option<usize> {
+    fn n_test_duplicates(&self, found: &Found) -> Option<usize> {
         let train = found.train.store.modality().contents(&self.train)?;
         let test = found.part(Source::Test).store.modality().contents(&self.test)?;
         let train: HashSet<&[u8]> = train.into_iter().collect();

@@ -1,4 +1,4 @@
-//! The `[data]` section: which kind of data, and where it lies.
+//! The `[data]` section: the kind of data and its place.
 
 use crate::assemble::assemble;
 use crate::dataset::Dataset;
@@ -35,7 +35,7 @@ pub enum DataConfig {
     Table(TableConfig),
 }
 
-/// Texts without labels to read beside a dataset's own examples, which must be texts then.
+/// Texts without labels to read in addition to a dataset's own examples, which must be texts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UnlabelledFiles<'a> {
     /// texts for a student

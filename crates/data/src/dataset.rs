@@ -19,7 +19,7 @@ pub struct Dataset {
     pub valid: Split,
     /// examples for the evaluation alone
     pub test: SealedTest,
-    /// what a student may see beside the training examples
+    /// what a student may see besides the training examples
     pub transfer: Option<Transfer>,
     /// hash over content, labels, the split and everything else that changes an example; not over paths
     pub fingerprint: String,
@@ -38,15 +38,14 @@ pub struct Transfer {
     pub fingerprint: String,
 }
 
-/// The test split and the examples of no class, closed. Only sizes and names can be seen; whoever opens them has to own
-/// them, and there is only one.
+/// The test split and the out-of-scope examples, sealed: readable once, by value. Only sizes and names can be seen before.
 #[derive(Debug)]
 pub struct SealedTest {
     split: Split,
     out_of_scope: Option<OutOfScope>,
 }
 
-/// Examples that belong to no class, to see whether a model's confidence tells.
+/// Examples of no class, which show whether a model's confidence is lower on them.
 #[derive(Debug)]
 pub struct OutOfScope {
     /// the examples, of [`ClassId::UNKNOWN`](stillhouse_core::ClassId::UNKNOWN)

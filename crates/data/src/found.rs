@@ -29,6 +29,15 @@ pub(crate) struct Found {
     pub(crate) salt: String,
 }
 
+/// The training, validation and test parts among parts with the names of their splits: `train`, `valid`, `test`.
+pub(crate) fn by_split(parts: Vec<(&str, Part)>) -> [Option<Part>; 3] {
+    let mut found = [None, None, None];
+    for (split, part) in parts {
+        found[["train", "valid", "test"].iter().position(|name| *name == split).expect("a split")] = Some(part);
+    }
+    found
+}
+
 impl Part {
     /// Cuts wholes into examples (see `Modality::cut`); each example has the class of its whole.
     pub(crate) fn cut(

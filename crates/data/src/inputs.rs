@@ -1,4 +1,4 @@
-//! What a batch holds of its examples: numbers, or ids that stand for texts.
+//! What a batch holds of its examples: numbers, or the ids of texts.
 //!
 //! Shapes: `B` examples, `H`, `W` height and width, `C` channels, `F` features.
 

@@ -43,7 +43,7 @@ enum Spelling {
 }
 
 impl Numbering {
-    /// The classes that the training labels speak of. Without names, numbers must run from 0 or 1 without a gap, so
+    /// The classes of the training labels. Without names, numbers must run from 0 or 1 without a gap, so
     /// that a damaged label does not become a class of its own; distinct names are sorted.
     pub(crate) fn new(train: &LabelColumn, names: Option<Vec<String>>) -> Result<Self, DataError> {
         match (&train.labels, names) {

@@ -1,5 +1,5 @@
-//! What a modality (images, texts, features) has to say of its examples: how they are measured and hashed, how one is read,
-//! augmented and put into a batch, and how it is shown.
+//! The interface of a modality (images, texts, features): how examples are measured and hashed, how one is read, augmented
+//! and put into a batch, and how it is shown.
 //!
 //! Each modality is a folder of this crate; `store.rs` lists them.
 //!
@@ -47,11 +47,15 @@ pub(crate) trait Modality: Send + Sync {
     /// Adds everything that examples depend on to a hash.
     fn hash_into(&self, hasher: &mut blake3::Hasher);
 
-    /// What views depend on beside the seed, for the fingerprint; nothing where every view is the example itself.
-    fn views(&self) -> Option<String>;
+    /// What views depend on besides the seed, for the fingerprint; nothing where every view is the example itself.
+    fn views(&self) -> Option<String> {
+        None
+    }
 
     /// The content of each example, or its hash, to find equal ones; nothing where that is not known of all examples.
-    fn contents(&self, rows: &[u32]) -> Option<Vec<&[u8]>>;
+    fn contents(&self, _rows: &[u32]) -> Option<Vec<&[u8]>> {
+        None
+    }
 
     /// Bytes that so many examples (all of them) take in memory, or would take if they were not read from their files.
     fn n_bytes(&self, n_examples: usize) -> u64;
@@ -97,7 +101,7 @@ pub(crate) trait Modality: Send + Sync {
         row
     }
 
-    /// Cuts each whole into the examples that it becomes, once wholes are divided into splits; `is_train` tells of a whole
+    /// Cuts each whole into the examples that it becomes, once wholes are divided into splits; `is_train` says of a whole
     /// whether it is for training. Returns the rows of each whole's examples, or nothing where an example is a whole.
     ///
     /// # Errors

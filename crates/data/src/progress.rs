@@ -1,4 +1,4 @@
-//! How loading tells what it does, and learns that it should stop.
+//! Progress and interruption of a load.
 
 use crate::DataError;
 use stillhouse_core::Seed;
@@ -12,7 +12,7 @@ pub enum ProgressUnit {
     Examples,
 }
 
-/// Listens to a load. All methods do nothing by default; they may be called from several threads.
+/// Receives the progress of a load. All methods do nothing by default; they may be called from several threads.
 pub trait DataProgress: Sync {
     /// A piece of work begins, for example a download; the total is given where it is known.
     fn start(&self, what: &str, total: Option<u64>, unit: ProgressUnit) {
@@ -44,12 +44,12 @@ pub struct NoProgress;
 
 impl DataProgress for NoProgress {}
 
-/// What a load needs beside its config.
+/// What a load needs besides its config.
 #[derive(Clone, Copy)]
 pub struct LoadContext<'a> {
     /// root of the split, of the generator and of every augmented view
     pub seed: Seed,
-    /// who listens
+    /// where progress is reported
     pub progress: &'a dyn DataProgress,
     /// how many bytes of decoded pixels may stay in memory; without a limit all of them do
     pub memory_limit_bytes: Option<u64>,
@@ -61,7 +61,7 @@ impl<'a> LoadContext<'a> {
         Self { seed, progress, memory_limit_bytes: None }
     }
 
-    /// A context that nobody listens to.
+    /// A context without progress.
     pub fn quiet(seed: Seed) -> LoadContext<'static> {
         LoadContext::new(seed, &NoProgress)
     }

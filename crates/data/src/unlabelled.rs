@@ -1,5 +1,5 @@
-//! Texts without a label, which follow the labelled ones of their part: for a student to learn what its teachers predict for
-//! them, or of no class at all, to see whether a model's confidence tells.
+//! Texts without a label, stored behind the labelled texts of their part. Two kinds: texts that a student learns from its
+//! teachers' predictions, and texts of no class, which show whether a model's confidence is lower on them.
 
 use crate::DataError;
 use crate::found::Found;
@@ -33,12 +33,12 @@ pub(crate) struct UnlabelledRows {
 }
 
 /// Notes how many of the `texts` are texts of these rows of a split's part.
-pub(crate) fn note_twins(found: &mut Found, split: Source, rows: &[u32], texts: &TextStore, what: &str) {
+pub(crate) fn note_duplicates(found: &mut Found, split: Source, rows: &[u32], texts: &TextStore, what: &str) {
     let Some(of_split) = found.part(split).store.texts() else { return };
     let of_split: HashSet<&str> = rows.iter().map(|&row| of_split.whole_text(row as usize)).collect();
-    let n_twins = (0..texts.n_texts()).filter(|&text| of_split.contains(texts.text(text))).count();
-    if n_twins > 0 {
-        found.provenance.push((what.to_owned(), n_twins.to_string()));
+    let n_duplicates = (0..texts.n_texts()).filter(|&text| of_split.contains(texts.text(text))).count();
+    if n_duplicates > 0 {
+        found.provenance.push((what.to_owned(), n_duplicates.to_string()));
     }
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn note_twins(found: &mut Found, split: Source, rows: &[u32], texts: 
 /// More examples than can be numbered.
 pub(crate) fn append(found: &mut Found, split: Source, extra: UnlabelledTexts) -> Result<UnlabelledRows, DataError> {
     let part = found.part_mut(split);
-    let examples = part.store.texts_mut().expect("texts without labels are read beside texts alone");
+    let examples = part.store.texts_mut().expect("texts without labels are read only for data of texts");
     let texts = examples.cut_alike(extra.texts, split == Source::Train);
     let mut hasher = blake3::Hasher::new();
     texts.hash_into(&mut hasher);

@@ -30,7 +30,7 @@ pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>, PathError> {
 }
 
 /// The names of the files in a folder and in all folders below it, relative to it and with `/` between their parts, in the
-/// order of [`files_below`]; without those that are not UTF-8.
+/// order of [`files_below`]; without names that are not UTF-8.
 ///
 /// # Errors
 /// As [`files_below`].

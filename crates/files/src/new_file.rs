@@ -3,7 +3,7 @@
 //! * A regular file appears whole or not at all: another name first, then a rename.
 //! * It has the permissions that any new file of the user has (the umask decides), also under its first name.
 //! * A link is followed: what it points to is written, and the link stays.
-//! * A pipe or a device is written into. A rename would put a file in its place: whoever runs as root would lose
+//! * A pipe or a device is written into. A rename would put a file in its place: a program that runs as root would replace
 //!   `/dev/null`.
 
 use std::fs::File;
@@ -64,7 +64,7 @@ impl NewFile {
         }
     }
 
-    /// [`NewFile::keep`] where nothing stands in the place yet.
+    /// [`NewFile::keep`] where nothing is in the place yet.
     ///
     /// # Errors
     /// [`ErrorKind::AlreadyExists`], and those of [`NewFile::keep`].

@@ -140,7 +140,7 @@ const DENSITY: f32 = (NODES - 3) as f32 / SIDE as f32;
 /// Brings a spline through white noise back to a deviation of about 1.
 const SPLINE_GAIN: f32 = 2.0;
 
-/// How the paper lies on one occasion: an affine map and an elastic field over it.
+/// The position of the paper on one occasion: an affine map and an elastic field over it.
 struct Sheet {
     matrix: [[f32; 2]; 2],
     offset: Point,

@@ -1,4 +1,4 @@
-//! Layouts: where in the unit square the radicals of a class stand.
+//! Layouts: where in the unit square the radicals of a class are.
 
 use crate::radicals::Inventory;
 use crate::stroke::{Point, Stroke};

@@ -38,7 +38,7 @@ pub(crate) fn fills_its_square(strokes: &[Stroke]) -> bool {
     extent(|point| point.x) >= LEAST_EXTENT && extent(|point| point.y) >= LEAST_EXTENT
 }
 
-/// The kinds of change, those that stay visible in hasty writing more often.
+/// The kinds of change; a change that stays visible in hasty writing is drawn more often.
 const CHANGES: [Change; 12] = [
     Change::CrossBar,
     Change::CrossBar,

@@ -53,15 +53,6 @@ impl Modality for FeatureExamples {
         }
     }
 
-    fn views(&self) -> Option<String> {
-        None
-    }
-
-    /// Equal rows of measurements are no sign of a mistake, so they are not looked for.
-    fn contents(&self, _rows: &[u32]) -> Option<Vec<&[u8]>> {
-        None
-    }
-
     fn n_bytes(&self, _n_examples: usize) -> u64 {
         size_of_val(&self.values[..]) as u64
     }

@@ -1,6 +1,6 @@
 //! The cache on disk, in the layout that the hub's own clients share: `blobs`, `snapshots/<commit>/<file>` pointing
-//! into them, `refs/<revision>` holding a commit. One folder of ours stands beside them: `listings/<commit>.json`,
-//! so that offline a file that was never fetched is told from one that the repository does not have.
+//! into them, `refs/<revision>` holding a commit. One folder is our own: `listings/<commit>.json`,
+//! so that offline a file that was never fetched differs from one that the repository does not have.
 
 use super::error::HubErrorKind;
 use hf_hub::{Cache, CacheRepo, Repo, RepoType};
@@ -24,7 +24,7 @@ impl RepoCache {
         Self { repo: Cache::new(cache_dir.to_owned()).repo(repo), folder }
     }
 
-    /// The commit that a revision stood for when it was last asked about.
+    /// The commit of a revision when the hub was last asked.
     pub(super) fn commit(&self, revision: &str) -> Option<String> {
         if is_commit(revision) {
             return Some(revision.to_owned());
@@ -48,7 +48,7 @@ impl RepoCache {
         serde_json::from_slice(&listing).ok()
     }
 
-    /// Notes what a revision stands for and which files it has.
+    /// Records the commit of a revision and its files.
     pub(super) fn remember(&self, revision: &str, commit: &str, files: &[String]) -> Result<(), HubErrorKind> {
         let listing = serde_json::to_vec(files).expect("a list of strings is JSON");
         write_whole(&self.listing_path(commit), &listing)?;

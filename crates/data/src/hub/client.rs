@@ -68,7 +68,7 @@ impl Client {
         answer.body_mut().read_json().map_err(|error| self.without_login(from_ureq(&error)))
     }
 
-    /// Tag and length of the file at a path. The tag is what the hub says before it redirects to where the content lies.
+    /// Tag and length of the file at a path. The tag is that of the hub's answer, before it redirects to the content.
     pub(super) fn head(&self, path: &str) -> Result<FileHead, HubErrorKind> {
         let mut before_leaving = None;
         let answer = self.get(path, &[("Range", "bytes=0-0")], |redirect| {

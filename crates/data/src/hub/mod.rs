@@ -25,7 +25,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 use transfer::Request;
 
-/// The revision of a repository that is not told otherwise.
+/// The revision where the config names none.
 const DEFAULT_REVISION: &str = "main";
 /// How often a pause or a wait looks whether the user wants to stop.
 const POLL: Duration = Duration::from_millis(50);
@@ -49,7 +49,7 @@ impl RepoKind {
         }
     }
 
-    /// The part of an address that stands before the repository's name, among descriptions and among files.
+    /// The part of an address before the repository's name, for descriptions (`api`) and for files.
     fn api_prefix(self) -> &'static str {
         match self {
             Self::Dataset => "datasets",
@@ -240,7 +240,7 @@ impl Snapshot<'_> {
             progress.finish();
             std::fs::rename(&part_path, &blob).map_err(cache::cache_error(&blob))?;
         } else {
-            // Somebody else has finished it meanwhile; what this process has opened is of no use.
+            // another process has finished the download meanwhile
             std::fs::remove_file(&part_path).ok();
         }
         self.cache.point(&self.commit, file, &blob)
@@ -307,7 +307,7 @@ fn is_repo_name(repo: &str) -> bool {
     repo.split('/').count() <= 2 && repo.split('/').all(is_word)
 }
 
-/// Writes a path so that it can stand in an address.
+/// Encodes a path for an address.
 fn percent_encode(file: &str) -> String {
     let mut encoded = String::with_capacity(file.len());
     for byte in file.bytes() {

@@ -11,7 +11,7 @@ const N_ATTEMPTS: usize = 5;
 /// Settings of a hub client.
 #[derive(Clone, Debug)]
 pub struct HubOptions {
-    /// address of the hub, without a slash at the end and without a login; it may stand in reports
+    /// address of the hub, without a slash at the end and without a login, so that it can be shown in reports
     pub endpoint: String,
     /// `user:password` of an address such as `http://user:password@host`
     pub login: Option<String>,

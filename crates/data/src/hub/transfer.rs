@@ -34,7 +34,7 @@ pub(super) fn fetch(
 ) -> Result<(), HubErrorKind> {
     let mut start = part.metadata().map_err(cache_error(request.part))?.len();
     if start > request.size {
-        // What lies there is not the beginning of this file.
+        // what is there is not the beginning of this file
         part.set_len(0).map_err(cache_error(request.part))?;
         start = 0;
     }

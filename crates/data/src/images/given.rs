@@ -1,4 +1,6 @@
 //! Image files that a model is to predict.
+//!
+//! Shapes: `H` height, `W` width, `C` channels.
 
 use super::decode::{PIXEL_MAX, Target, decode};
 use crate::DataError;

@@ -45,13 +45,13 @@ fn cut_off(bytes: &[u8]) -> String {
 
 /// The next marker that is none of a scan's own, and the position behind it.
 fn next_marker(bytes: &[u8], start: usize) -> Option<(u8, usize)> {
-    // 0 stands behind an 0xFF that is data, and 0xFF fills gaps
+    // 0xFF is followed by 0 where it is data, and by 0xFF in a gap
     let is_marker = |byte: u8| !matches!(byte, 0 | 0x01 | 0xFF | 0xD0..=0xD7);
     let found = bytes.get(start..)?.windows(2).position(|pair| pair[0] == 0xFF && is_marker(pair[1]))?;
     Some((bytes[start + found + 1], start + found + 2))
 }
 
-/// What stands between a marker's length and the next marker or scan.
+/// The bytes from a marker's length to the next marker or scan.
 fn segment(bytes: &[u8], after_marker: usize) -> Option<&[u8]> {
     let length = bytes.get(after_marker..after_marker + 2)?;
     let length = usize::from(u16::from_be_bytes([length[0], length[1]]));

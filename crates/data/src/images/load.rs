@@ -16,13 +16,13 @@ pub(crate) const MAX_SIZE: usize = 4096;
 
 /// Size and channels as the config asks for them; what it leaves open is taken from the images.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wish {
+pub(crate) struct TargetSettings {
     /// `[height, width]`
     pub(crate) size: Option<[usize; 2]>,
     pub(crate) channels: Option<usize>,
 }
 
-impl Wish {
+impl TargetSettings {
     /// What is wrong with the values; the range of the size is in the schema.
     pub(crate) fn problems(&self) -> Vec<Problem> {
         let channels = self.channels.filter(|channels| ![1, 3].contains(channels));
@@ -31,7 +31,7 @@ impl Wish {
         problem.into_iter().collect()
     }
 
-    /// The shape of an image, where the settings alone tell it.
+    /// The shape of an image, where the settings fix it.
     pub(crate) fn given(&self) -> Option<InputShape> {
         let ([height, width], channels) = (self.size?, self.channels?);
         Some(InputShape::Image { channels, height, width })

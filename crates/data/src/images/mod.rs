@@ -25,4 +25,4 @@ pub(crate) use digest::digest_all;
 pub(crate) use encoded::{Cells, EncodedImages};
 pub(crate) use examples::{ImageExamples, Pixels};
 pub(crate) use given::given_images;
-pub(crate) use load::{Loading, MAX_SIZE, Wish};
+pub(crate) use load::{Loading, MAX_SIZE, TargetSettings};

@@ -44,10 +44,6 @@ impl DataKind for FeaturesConfig {
         [&self.train, &self.train_labels, &self.test, &self.test_labels].map(PathBuf::as_path).to_vec()
     }
 
-    fn given_input(&self) -> Option<InputShape> {
-        None
-    }
-
     /// The header of the training matrix and the training labels are read.
     fn outline(&self, _context: &LoadContext<'_>) -> Result<Outline, DataError> {
         let n_features = read_n_features(&self.train)?;

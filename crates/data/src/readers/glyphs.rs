@@ -9,14 +9,13 @@ use crate::store::Store;
 use crate::{DataError, LoadContext, ProgressUnit};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 use std::sync::Arc;
 use stillhouse_core::{ClassId, InputShape, Seed};
 use stillhouse_glyphs::{GlyphGenerator, MAX_CLASSES, SIDE};
 
 /// Glyphs that are hashed and measured; they hold all classes alike, and drawing is a pure function of the rest.
 const N_MEASURED: usize = 20_000;
-/// Glyphs drawn between two looks at the interruption.
+/// Glyphs drawn between two checks for an interruption.
 const CHUNK: usize = 1_024;
 
 /// Fewest classes of an alphabet.
@@ -86,10 +85,6 @@ impl GlyphsConfig {
 impl DataKind for GlyphsConfig {
     fn is_augmented(&self) -> bool {
         !self.augment.is_none()
-    }
-
-    fn paths(&self) -> Vec<&Path> {
-        Vec::new()
     }
 
     fn given_input(&self) -> Option<InputShape> {

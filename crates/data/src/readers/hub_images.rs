@@ -2,9 +2,9 @@
 
 use super::kind::DataKind;
 use super::parquet::{ParquetSource, ParquetTable, Whereabouts, read_labelled};
-use crate::found::{Found, Part};
+use crate::found::{Found, Part, by_split};
 use crate::hub::Hub;
-use crate::images::{AugmentConfig, Cells, EncodedImages, Loading, MAX_SIZE, Wish};
+use crate::images::{AugmentConfig, Cells, EncodedImages, Loading, MAX_SIZE, TargetSettings};
 use crate::labels::Numbering;
 use crate::outline::Outline;
 use crate::settings::default_valid_fraction;
@@ -68,8 +68,8 @@ impl HubImagesConfig {
         }
     }
 
-    fn wish(&self) -> Wish {
-        Wish { size: self.size, channels: self.channels }
+    fn target_settings(&self) -> TargetSettings {
+        TargetSettings { size: self.size, channels: self.channels }
     }
 
     /// Reads the examples, with a hub of the caller's.
@@ -92,7 +92,8 @@ impl HubImagesConfig {
         }
         let train = &splits[0].2;
         let numbering = Numbering::new(&train.labels, train.names.clone())?;
-        let target = self.wish().resolve(&splits.iter().map(|(_, images, _)| images).collect::<Vec<_>>(), context)?;
+        let target =
+            self.target_settings().resolve(&splits.iter().map(|(_, images, _)| images).collect::<Vec<_>>(), context)?;
         let mut loading = Loading::new(&self.augment, context);
         let mut parts = Vec::new();
         for (split, images, labels) in splits {
@@ -100,17 +101,14 @@ impl HubImagesConfig {
             let examples = loading.decode(images, target, &format!("the {split} images"))?;
             parts.push((split, Part { store: Store::Images(examples), classes }));
         }
-        let mut part = |name: &str| {
-            let index = parts.iter().position(|(split, _)| *split == name)?;
-            Some(parts.swap_remove(index).1)
-        };
+        let [train, valid, test] = by_split(parts);
         Ok(Found {
             name: source.name,
             path: source.path,
             labels: numbering.names().to_vec(),
-            train: part("train").expect("a source has training files"),
-            valid: part("valid"),
-            test: part("test"),
+            train: train.expect("a source has training files"),
+            valid,
+            test,
             valid_fraction: self.valid_fraction,
             provenance: source.provenance,
             salt: String::new(),
@@ -120,7 +118,7 @@ impl HubImagesConfig {
 
 impl DataKind for HubImagesConfig {
     fn contradictions(&self) -> Vec<Problem> {
-        [self.wish().problems(), self.whereabouts().problems()].concat()
+        [self.target_settings().problems(), self.whereabouts().problems()].concat()
     }
 
     fn is_augmented(&self) -> bool {
@@ -132,7 +130,7 @@ impl DataKind for HubImagesConfig {
     }
 
     fn given_input(&self) -> Option<InputShape> {
-        self.wish().given()
+        self.target_settings().given()
     }
 
     /// The label column of local training files is read; of files that are still to be fetched, nothing is known.

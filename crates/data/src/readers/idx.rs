@@ -52,10 +52,6 @@ impl DataKind for IdxConfig {
         vec![&self.path]
     }
 
-    fn given_input(&self) -> Option<InputShape> {
-        None
-    }
-
     /// The header of the training images and the training labels are read.
     fn outline(&self, _context: &LoadContext<'_>) -> Result<Outline, DataError> {
         let folder = IdxFolder::open(&self.path)?;
@@ -149,7 +145,7 @@ impl IdxFolder {
         Ok((images, labels))
     }
 
-    /// The one file of a split; the plain one where it also lies there gzipped.
+    /// The one file of a split; the plain one where there is a gzipped one too.
     fn find(&self, prefixes: &[&str], what: &str, n_dims: usize) -> Result<PathBuf, DataError> {
         let is_wanted = |name: &str| {
             let plain = name.strip_suffix(".gz").unwrap_or(name);

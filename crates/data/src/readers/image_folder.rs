@@ -1,8 +1,8 @@
 //! A folder of image files: `train/<class>/*`, optionally `valid/<class>/*` and `test/<class>/*`.
 
 use super::kind::DataKind;
-use crate::found::{Found, Part};
-use crate::images::{AugmentConfig, EncodedImages, Loading, MAX_SIZE, Target, Wish, read_header};
+use crate::found::{Found, Part, by_split};
+use crate::images::{AugmentConfig, EncodedImages, Loading, MAX_SIZE, Target, TargetSettings, read_header};
 use crate::outline::Outline;
 use crate::settings::default_valid_fraction;
 use crate::store::Store;
@@ -40,14 +40,14 @@ fn default_channels() -> usize {
 }
 
 impl ImageFolderConfig {
-    fn wish(&self) -> Wish {
-        Wish { size: self.size, channels: Some(self.channels) }
+    fn target_settings(&self) -> TargetSettings {
+        TargetSettings { size: self.size, channels: Some(self.channels) }
     }
 }
 
 impl DataKind for ImageFolderConfig {
     fn contradictions(&self) -> Vec<Problem> {
-        self.wish().problems()
+        self.target_settings().problems()
     }
 
     fn is_augmented(&self) -> bool {
@@ -59,7 +59,7 @@ impl DataKind for ImageFolderConfig {
     }
 
     fn given_input(&self) -> Option<InputShape> {
-        self.wish().given()
+        self.target_settings().given()
     }
 
     /// The names of the folders and the headers of the images are read.
@@ -78,18 +78,15 @@ impl DataKind for ImageFolderConfig {
             let examples = loading.decode(images, target, &format!("the {split} images"))?;
             parts.push((split, Part { store: Store::Images(examples), classes }));
         }
-        let mut part = |name: &str| {
-            let index = parts.iter().position(|(split, _)| *split == name)?;
-            Some(parts.swap_remove(index).1)
-        };
+        let [train, valid, test] = by_split(parts);
         let name = self.path.file_name().map(|name| name.to_string_lossy().into_owned());
         Ok(Found {
             name: name.unwrap_or_else(|| "image_folder".to_owned()),
             path: self.path.clone(),
             labels: names,
-            train: part("train").expect("the training split was listed above"),
-            valid: part("valid"),
-            test: part("test"),
+            train: train.expect("the training split was listed above"),
+            valid,
+            test,
             valid_fraction: self.valid_fraction,
             provenance: vec![("folder".to_owned(), self.path.display().to_string())],
             salt: String::new(),
@@ -111,7 +108,7 @@ fn list_splits(config: &ImageFolderConfig) -> Result<(Vec<String>, Vec<Listed>),
 }
 
 fn resolve(config: &ImageFolderConfig, splits: &[Listed], context: &LoadContext<'_>) -> Result<Target, DataError> {
-    config.wish().resolve(&splits.iter().map(|split| &split.images).collect::<Vec<_>>(), context)
+    config.target_settings().resolve(&splits.iter().map(|split| &split.images).collect::<Vec<_>>(), context)
 }
 
 /// The files of one split.

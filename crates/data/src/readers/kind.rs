@@ -1,4 +1,4 @@
-//! What each kind of data has to say of itself.
+//! The interface of a kind of data.
 
 use crate::found::Found;
 use crate::outline::Outline;
@@ -14,15 +14,21 @@ pub(crate) trait DataKind {
     }
 
     /// Whether training examples are augmented, so that their views differ.
-    fn is_augmented(&self) -> bool;
+    fn is_augmented(&self) -> bool {
+        false
+    }
 
     /// Files and folders that the data is read from.
-    fn paths(&self) -> Vec<&Path>;
+    fn paths(&self) -> Vec<&Path> {
+        Vec::new()
+    }
 
-    /// The shape of an example, where the settings alone tell it.
-    fn given_input(&self) -> Option<InputShape>;
+    /// The shape of an example, where the settings fix it.
+    fn given_input(&self) -> Option<InputShape> {
+        None
+    }
 
-    /// What settings, names of files and their headers tell.
+    /// Shape and classes as far as settings, names of files and their headers show them.
     ///
     /// # Errors
     /// Files that [`DataKind::read`] refuses.

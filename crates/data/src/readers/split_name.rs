@@ -1,6 +1,6 @@
-//! The words that stand for a split in names of files, in columns and in keys.
+//! Words for a split in names of files, in columns and in keys.
 
-/// The splits that a name can speak of.
+/// A split, as a name says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SplitName {
     Train,
@@ -9,7 +9,7 @@ pub(crate) enum SplitName {
 }
 
 impl SplitName {
-    /// The split that a word stands for, in its usual forms.
+    /// The split of a word, in its usual forms.
     pub(crate) fn of_word(word: &str) -> Option<Self> {
         match word.to_ascii_lowercase().as_str() {
             "train" | "training" => Some(Self::Train),
@@ -19,7 +19,7 @@ impl SplitName {
         }
     }
 
-    /// The split that the first such word of a text stands for.
+    /// The split of the first such word of a text.
     pub(crate) fn in_text(text: &str) -> Option<Self> {
         text.split(|c: char| !c.is_ascii_alphanumeric()).find_map(Self::of_word)
     }

@@ -50,7 +50,7 @@ impl TextAugmentConfig {
         matches!(self, Self::None {})
     }
 
-    /// The view that `stream` stands for, of the example that is these bytes of a text.
+    /// The view that is drawn from `stream`, of the example that is these bytes of a text.
     pub(crate) fn apply(&self, text: &str, example: Range<usize>, stream: Seed) -> String {
         match self {
             Self::None {} => text[example].to_owned(),

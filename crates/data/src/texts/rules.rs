@@ -1,4 +1,4 @@
-//! What is done with texts that are no good as examples: empty ones, and those that are too long.
+//! Rules for texts that are empty or too long.
 
 use super::augment::TextAugmentConfig;
 use super::store::MAX_TEXT_BYTES;

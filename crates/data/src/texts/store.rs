@@ -56,7 +56,7 @@ impl TextStore {
                 windows.extend(others.into_iter().map(|window| Window { text: window.text + n_texts, ..window }));
             }
             (None, None) => {}
-            _ => panic!("windows beside whole texts"),
+            _ => panic!("windows and whole texts in one store"),
         }
         // what readers have given back is not to be taken again by doubling
         self.buffer.reserve_exact(other.buffer.len());

@@ -46,7 +46,7 @@ impl AugmentConfig {
         matches!(self, Self::None {})
     }
 
-    /// Writes the view that `stream` stands for: `pixels` and `out` are `[H, W, C]`, `out` in `0..=255`.
+    /// Writes the view that is drawn from `stream`: `pixels` and `out` are `[H, W, C]`, `out` in `0..=255`.
     ///
     /// No memory is allocated. Where a map reaches beyond the image it reads 0.
     ///

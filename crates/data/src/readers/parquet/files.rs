@@ -11,7 +11,7 @@ pub(crate) struct ParquetFiles {
     pub(crate) test: Vec<String>,
 }
 
-/// What keeps files from being told apart.
+/// Why the splits of the files cannot be found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) found: String,
@@ -20,7 +20,7 @@ pub(crate) struct Refusal {
 }
 
 /// Chooses the parquet files of one subset. A file's split is the word `train`, `test` or `validation` (and their
-/// usual short forms) in its name or, failing that, in the folders above it, the nearest first. If no name speaks of
+/// usual short forms) in its name or, failing that, in the folders above it, the nearest first. If no name has the word for
 /// a split, all files are training files; files of other splits (`extra`, say) are left alone.
 pub(crate) fn choose(files: &[String], subset: Option<&str>) -> Result<ParquetFiles, Refusal> {
     let in_subset = |file: &&String| subset.is_none_or(|subset| folders(file).any(|folder| folder == subset));
@@ -64,7 +64,7 @@ fn check(chosen: ParquetFiles) -> Result<ParquetFiles, Refusal> {
     Ok(chosen)
 }
 
-/// Folders that files lie in, leaving out those that only name a split.
+/// Folders of the files, without folders that only name a split.
 fn subsets<'a>(files: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
     let subset = |file: &String| {
         folders(file).filter(|folder| SplitName::in_text(folder).is_none()).collect::<Vec<_>>().join("/")

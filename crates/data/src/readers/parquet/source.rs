@@ -135,7 +135,7 @@ pub(crate) struct ReadLabels {
 }
 
 /// Reads the labels of the files of one split. `read` reads the examples of a file, which messages call `noun`, and returns
-/// how many there are; it is told the number of the file's labels.
+/// how many there are; it is given the number of the file's labels.
 ///
 /// # Errors
 /// Files that are damaged or have other columns, or another number of examples than of labels; those of `read`.

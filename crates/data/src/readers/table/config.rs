@@ -26,8 +26,8 @@ pub struct TableConfig {
     /// File of test texts; without it a tenth of each class is held out for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<PathBuf>,
-    /// One file instead. Its splits are told apart by the column `split`, or by the keys of the lists in a `.json` file;
-    /// splits that are not there are carved. Or a folder of parquet files with `train`, `test` or `validation` in their names.
+    /// One file instead. Its splits are named by the column `split`, or by the keys of the lists in a `.json` file; splits
+    /// that are not there are carved. Or a folder of parquet files with `train`, `test` or `validation` in their names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// Dataset repository of parquet files on the hub, `owner/name`.

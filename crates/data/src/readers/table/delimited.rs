@@ -1,4 +1,4 @@
-//! Rows of files with a delimiter between the columns: CSV, TSV and their kin.
+//! Rows of files with a delimiter between the columns: CSV, TSV and similar ones.
 
 use super::column::ColumnName;
 use super::row::{Columns, Place, Row, Visit, open, utf8};
@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::rc::Rc;
 
-/// How columns are told apart.
+/// How columns are separated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Dialect {
     pub(crate) delimiter: u8,
@@ -19,7 +19,7 @@ pub(crate) struct Dialect {
     pub(crate) header: bool,
 }
 
-/// Rows between two looks at the interruption.
+/// Rows between two checks for an interruption.
 const ROWS_AT_ONCE: u64 = 4096;
 
 /// Hands out the rows of a file in their order, one at a time in memory.
@@ -68,7 +68,7 @@ struct Table<'a> {
     dialect: Dialect,
     /// Fields of the first record.
     width: usize,
-    /// Where text, label and split stand.
+    /// Columns of text, label and split, from 0 on.
     places: [usize; 3],
 }
 

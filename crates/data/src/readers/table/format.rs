@@ -55,7 +55,7 @@ enum Format {
 }
 
 impl Format {
-    /// By the ending of the name; a delimiter in the config speaks for itself.
+    /// By the ending of the name, or by the delimiter of the config.
     fn of(path: &Path, config: &TableFormat<'_>) -> Result<Self, DataError> {
         let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
         let ending = name.trim_end_matches(".gz").rsplit('.').next().unwrap_or_default();

@@ -13,7 +13,7 @@ pub(crate) struct Gathered {
     pub(crate) texts: TextStore,
     codes: Vec<u32>,
     code_of: HashMap<String, u32>,
-    /// Each distinct label, with the place where it stands first.
+    /// Each distinct label, with its first place.
     firsts: Vec<(String, Place<'static>)>,
     pub(crate) changes: Changes,
 }

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::io::BufRead;
 use std::path::Path;
 
-/// Lines between two looks at the interruption.
+/// Lines between two checks for an interruption.
 const LINES_AT_ONCE: u64 = 4096;
 
 /// Hands out the rows of a file with one JSON value a line, one at a time in memory.

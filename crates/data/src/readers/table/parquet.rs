@@ -1,7 +1,7 @@
 //! Tables of texts and labels in parquet files, local or from a hub.
 
 use super::config::TableConfig;
-use crate::found::{Found, Part};
+use crate::found::{Found, Part, by_split};
 use crate::hub::Hub;
 use crate::labels::Numbering;
 use crate::readers::parquet::{ParquetSource, read_labelled};
@@ -73,17 +73,14 @@ pub(crate) fn read_from(config: &TableConfig, hub: &Hub, context: &LoadContext<'
         let (windows, augment) = (config.windows.clone(), config.augment.clone());
         parts.push((split, Part { store: Store::Texts(TextExamples { texts, windows, augment }), classes }));
     }
-    let mut part = |name: &str| {
-        let index = parts.iter().position(|(split, _)| *split == name)?;
-        Some(parts.swap_remove(index).1)
-    };
+    let [train, valid, test] = by_split(parts);
     Ok(Found {
         name: source.name,
         path: source.path,
         labels: numbering.names().to_vec(),
-        train: part("train").expect("a source has training files"),
-        valid: part("valid"),
-        test: part("test"),
+        train: train.expect("a source has training files"),
+        valid,
+        test,
         valid_fraction: config.valid_fraction,
         provenance,
         salt: String::new(),

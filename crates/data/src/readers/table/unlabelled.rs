@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use stillhouse_core::{Problem, check_values};
 
-/// A file of texts without labels, in a format of `[data] kind = "table"`. They are cut into windows as the texts beside
-/// them are: a student's as training texts, those of no class as test texts.
+/// A file of texts without labels, in a format of `[data] kind = "table"`. They are cut into windows as the
+/// dataset's own texts are: a student's as training texts, texts of no class as test texts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UnlabelledConfig {
