@@ -101,14 +101,9 @@ fn in_parquet(place: &str, about: &str) -> RecognisedImages {
 }
 
 fn has_parquet(path: &Path) -> Result<bool> {
-    for entry in entries(path)? {
-        let found =
-            if entry.is_dir() { has_parquet(&entry)? } else { entry.extension().is_some_and(|e| e == "parquet") };
-        if found {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let files = stillhouse_files::files_below(path)
+        .map_err(|error| crate::error::file_error(&error.path, "cannot be listed", error.source))?;
+    Ok(files.iter().any(|file| file.extension().is_some_and(|ending| ending == "parquet")))
 }
 
 fn entries(path: &Path) -> Result<Vec<PathBuf>> {
