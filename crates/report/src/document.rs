@@ -1,6 +1,6 @@
 //! What all outputs show: a [`Document`] of sections with tables and figures, computed once for a run or a sweep.
 //!
-//! The renderers ([`html`](crate::html), [`markdown`](crate::markdown), [`terminal`](crate::terminal),
+//! The renderers ([`html`](crate::html), [`markdown`](mod@crate::markdown), [`terminal`](crate::terminal),
 //! [`csv`](crate::csv)) know nothing of models: they lay out what is here.
 
 use crate::chart::Figure;
