@@ -2,7 +2,7 @@
 
 use super::scale::Scale;
 use super::{Tick, rounded};
-use crate::document::Mark;
+use crate::chart::Mark;
 use serde::Serialize;
 use std::fmt::Write;
 
