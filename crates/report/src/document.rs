@@ -87,7 +87,7 @@ impl From<&Tile> for Example {
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Card {
     pub(crate) title: String,
-    /// beside the title, and its CSS class
+    /// text next to the title, and its CSS class
     pub(crate) value: (String, &'static str),
     pub(crate) facts: String,
     pub(crate) examples: Vec<Example>,
