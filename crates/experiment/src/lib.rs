@@ -4,8 +4,8 @@
 //! artifact is kept under a key that hashes everything it depends on (`store.rs`); resuming, sharing a generalist
 //! across a sweep and splitting work over processes are that one rule. [`run()`] puts a run directory around it.
 //!
-//! **Absent on purpose:** terminals and argument parsing (the program's), pages and tables ([`report`]), tensors (below [`stillhouse_train`]), and any
-//! way to the test split but through the evaluation stage.
+//! **Absent on purpose:** terminals and argument parsing (the program's), pages and tables ([`report`]), tensors (below
+//! [`stillhouse_train`]), and any way to the test split but through the evaluation stage.
 
 mod commands;
 pub mod config;

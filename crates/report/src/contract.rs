@@ -167,7 +167,7 @@ pub struct ModelReport {
     /// share of test examples with the same top-1 class as the merged ensemble
     #[serde(default)]
     pub agreement: Option<f64>,
-    /// validation top-1 after the last epoch, beside the best one that is reported
+    /// validation top-1 after the last epoch; `valid_top1` is of the reported epoch
     #[serde(default)]
     pub last_epoch_valid_top1: Option<f64>,
     /// epoch with the best validation result, counted from 1
@@ -207,7 +207,7 @@ pub struct ClusterReport {
     /// whether the specialist beats the generalist on its own classes
     #[serde(default)]
     pub helps: bool,
-    /// whether the merge hears it
+    /// whether the ensemble merges it
     #[serde(default = "is_heard_by_default")]
     pub is_heard: bool,
     /// top-1 of the merged ensemble minus that of the ensemble without this specialist, on `n_left_out` test examples
@@ -292,11 +292,11 @@ pub struct PortfolioPoint {
     pub coverage: f64,
     /// floating-point operations of all their trainings
     pub train_flops: f64,
-    /// test top-1 of what they say together, on `n_test` examples
+    /// test top-1 of their merge, on `n_test` examples
     pub top1: f64,
-    /// the same on the validation split: what a choice should go by
+    /// the same on the validation split, by which a choice should be made
     pub valid_top1: f64,
-    /// test examples that were asked
+    /// test examples of that accuracy
     pub n_test: u64,
 }
 

@@ -1,6 +1,6 @@
 //! Tables for programs: RFC 4180, numbers in full precision.
 
-use crate::document::Table;
+use crate::table::Table;
 use csv::{Terminator, WriterBuilder};
 
 /// The table with all its columns; a number that is not known is an empty field.

@@ -1,8 +1,8 @@
 //! Training curves: one small panel per model, with one accuracy axis for all, so that panels can be compared.
 
+use crate::chart::Mark;
 use crate::chart::plot::{Axes, Plot, Point};
 use crate::chart::scale::Scale;
-use crate::document::Mark;
 use crate::format::{counted, percent, si};
 use crate::page::{Curve, EpochPoint};
 use crate::role::{OTHER_COLOUR, Role, colour, rank, title};

@@ -3,12 +3,12 @@
 use crate::chart::plot::{Axes, Plot, Point};
 use crate::chart::rows::{ChartRow, RowChart};
 use crate::chart::scale::Scale;
-use crate::chart::{Chart, Figure};
+use crate::chart::{Chart, Figure, Mark};
 use crate::contract::{ClusterReport, ModelReport, PortfolioPoint, Report};
-use crate::document::{Mark, verdict_class};
 use crate::format::{counted, milliseconds, percent, points, si, truncated};
 use crate::role::{Role, colour, title};
 use crate::statistics::{Comparison, wilson_interval};
+use crate::table::verdict_class;
 
 /// Numbers along the axis of a chart of rows.
 const N_TICKS: usize = 8;

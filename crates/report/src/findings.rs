@@ -46,7 +46,7 @@ pub fn headline(report: &Report) -> String {
     }
 }
 
-/// Sentences on the other comparisons that a reader should see beside the headline.
+/// Sentences on the other comparisons that a reader should see with the headline.
 pub fn supporting_sentences(report: &Report) -> Vec<String> {
     let headline_is_merge = headline(report).starts_with("Specialists did not help");
     let told_already = |a: Role, b: Role| headline_is_merge && (a, b) == (Role::MergedEnsemble, Role::Generalist);
@@ -180,7 +180,7 @@ fn nearly_one_hot(report: &Report) -> Option<String> {
     ))
 }
 
-/// The last tenth of the training against the tenth before it, held against the standard error of a validation accuracy.
+/// The last tenth of the training against the tenth before it, compared with the standard error of a validation accuracy.
 fn still_improving(report: &Report, curves: &[Curve]) -> Option<String> {
     let gain = late_gain(report, curves, Role::Student)?;
     Some(format!(

@@ -1,6 +1,6 @@
 //! Numbers as people read them. What is not finite prints as a dash.
 
-/// Stands for a number that does not exist.
+/// Shown instead of a number that is not known.
 pub(crate) const DASH: &str = "–";
 
 /// Typographic minus, as wide as the plus.

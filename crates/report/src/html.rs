@@ -3,7 +3,8 @@
 //! The templates hold the order and the markup, the style sheet the looks. Everything that a template inserts is escaped,
 //! except pictures in base64 and the style sheet.
 
-use crate::document::{Document, Output, Part};
+use crate::document::{Document, Part};
+use crate::table::Output;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use minijinja::syntax::SyntaxConfig;

@@ -31,6 +31,7 @@ mod run;
 mod samples;
 pub mod statistics;
 pub mod sweep;
+mod table;
 mod tables;
 mod terminal;
 mod text;

@@ -1,6 +1,7 @@
 //! Documents as Markdown, for repositories, issues and terminals.
 
-use crate::document::{Document, Output, Part, Section, Table};
+use crate::document::{Document, Part, Section};
+use crate::table::{Output, Table};
 use crate::terminal::grid;
 use crate::text::{TERMINAL_WIDTH, wrapped};
 use comfy_table::presets::ASCII_MARKDOWN;
@@ -98,7 +99,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{numbers, texts};
+    use crate::table::{numbers, texts};
 
     #[test]
     fn tables_line_up_and_bars_stay_in_their_cells() {

@@ -74,7 +74,7 @@ struct Facts {
     /// the CSS class of its colour
     colour: &'static str,
     group: ModelRole,
-    /// what a reader holds it against first
+    /// the model that a reader compares it with first
     reference: Option<Role>,
 }
 
@@ -177,7 +177,7 @@ impl Role {
         self.with_index(self.facts().name, '_').into_owned()
     }
 
-    /// The role that a name of `report.json` stands for; none for a name of another program.
+    /// The role with this name in `report.json`; none for a name of another program.
     pub fn of_name(name: &str) -> Option<Self> {
         let known = Self::COMPLETE.into_iter().find(|role| role.kind() == name);
         known.or_else(|| Some(Self::Specialist(name.strip_prefix("specialist_")?.parse().ok()?)))
@@ -198,7 +198,7 @@ impl Role {
         self.facts().colour
     }
 
-    /// The model that a reader holds it against first.
+    /// The model that a reader compares it with first.
     pub const fn reference(self) -> Option<Self> {
         self.facts().reference
     }
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn students_are_held_against_a_student_and_teachers_against_a_teacher() {
+    fn students_are_compared_with_a_student_and_teachers_with_a_teacher() {
         for role in Role::COMPLETE {
             assert!(role.reference().is_none_or(|reference| reference.is_teacher() == role.is_teacher()));
         }

@@ -2,12 +2,13 @@
 
 use crate::contract::{ClusterReport, Report};
 use crate::curves::panels;
-use crate::document::{Card, Document, Example, Part, Section, Table};
+use crate::document::{Card, Document, Example, Part, Section};
 use crate::figures::{self, counted_classes};
 use crate::findings::{headline, supporting_sentences};
 use crate::format::{duration, fixed, integer, percent, points, truncated, whole_percent};
 use crate::page::{Gallery, ReportPage};
 use crate::samples::samples;
+use crate::table::Table;
 use crate::tables;
 
 /// Clusters described with classes and pictures.

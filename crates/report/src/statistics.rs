@@ -72,7 +72,7 @@ impl std::fmt::Display for Verdict {
 pub struct Comparison {
     /// name of the model that the verdict speaks of
     pub a: String,
-    /// name of the model that it is held against
+    /// name of the model that it is compared with
     pub b: String,
     /// top-1 accuracy of `a` minus that of `b`, -1..1
     pub delta: f64,

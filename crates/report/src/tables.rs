@@ -2,13 +2,13 @@
 
 use crate::chart::scale::Scale;
 use crate::contract::{ClusterReport, CoverageRow, DustbinReport, ModelReport, PortfolioPoint, Report};
-use crate::document::{Cell, Field, Html, Markdown, Table, Terminal, cells, numbers, texts};
 use crate::format::{
     DASH, bytes, duration, fixed, integer, milliseconds, p_value, percent, points, points_interval, relative_percent,
     si, signed, truncated,
 };
 use crate::role::{Role, rank, title};
 use crate::statistics::Comparison;
+use crate::table::{Cell, Field, Html, Markdown, Table, Terminal, cells, numbers, texts};
 
 /// Clusters listed.
 const N_CLUSTERS: usize = 60;

@@ -1,8 +1,9 @@
 //! The last thing that a run or a sweep prints: the finding, a small table, the warnings. Plain ASCII but for the user's
 //! own labels, at most 80 columns.
 
-use crate::document::{Cell, Document, Output, Part, Table};
+use crate::document::{Document, Part};
 use crate::format::ascii;
+use crate::table::{Cell, Output, Table};
 use crate::text::{TERMINAL_WIDTH, wrapped};
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell as GridCell, CellAlignment, ContentArrangement, Row, Table as Grid, TableStyle};

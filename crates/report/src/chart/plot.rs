@@ -2,7 +2,7 @@
 
 use super::scale::Scale;
 use super::{Tick, rounded};
-use crate::document::Mark;
+use crate::chart::Mark;
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -41,7 +41,7 @@ pub(crate) struct Point {
     pub(crate) mark: Mark,
     /// CSS class of its colour
     pub(crate) class: String,
-    /// beside the point; empty for none
+    /// text next to the point; empty for none
     pub(crate) label: String,
     /// on hover
     pub(crate) tooltip: String,

@@ -5,7 +5,7 @@
 
 use super::scale::Scale;
 use super::{Tick, rounded};
-use crate::document::Mark;
+use crate::chart::Mark;
 use serde::Serialize;
 
 /// One row, at values of the axis.

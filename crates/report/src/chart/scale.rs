@@ -3,7 +3,7 @@
 use super::Tick;
 use crate::format::{fixed, si};
 
-/// Room beside the outermost values, as a share of their distance.
+/// Room around the outermost values, as a share of their distance.
 const PADDING: f64 = 0.06;
 
 /// An axis.
@@ -107,7 +107,7 @@ impl Scale {
         self.ticks.iter().map(|tick| Tick { at: at(*tick), text: self.tick_text(*tick) }).collect()
     }
 
-    /// The number beside a tick; logarithmic axes abbreviate.
+    /// The number of a tick; logarithmic axes abbreviate.
     fn tick_text(&self, tick: f64) -> String {
         match self.n_decimals {
             None => tick.to_string(),

@@ -4,8 +4,7 @@ use super::settings::{Setting, Settings, TWIN};
 use super::tables::summary_text;
 use crate::chart::plot::{Axes, Plot, Point};
 use crate::chart::scale::Scale;
-use crate::chart::{Chart, Figure, N_COLOURS};
-use crate::document::Mark;
+use crate::chart::{Chart, Figure, Mark, N_COLOURS};
 use crate::format::truncated;
 use crate::statistics::SeedSummary;
 

@@ -8,7 +8,7 @@ use crate::statistics::{SeedSummary, Verdict, compare_over_seeds, summarise_seed
 /// The model that a sweep is about: the first of these that any cell has.
 const SUBJECTS: [Role; 3] = [Role::Student, Role::MergedEnsemble, Role::Generalist];
 
-/// What it is held against.
+/// What it is compared with.
 pub(super) const TWIN: Role = Role::TwinOnLabels;
 
 /// One combination of all axes but the seed.

@@ -3,10 +3,10 @@
 use super::settings::{Setting, Settings};
 use super::{SweepCell, axis_keys, plain_value, short_key};
 use crate::contract::{ModelReport, Report};
-use crate::document::{Cell, Field, Html, Markdown, Table, Terminal, cells, numbers, texts};
 use crate::format::{DASH, percent, points, whole_percent};
 use crate::role::rank;
 use crate::statistics::SeedSummary;
+use crate::table::{Cell, Field, Html, Markdown, Table, Terminal, cells, numbers, texts};
 
 /// The settings side by side.
 pub(super) fn settings(settings: &Settings) -> Table {
