@@ -36,10 +36,6 @@ pub struct FeaturesConfig {
 }
 
 impl DataKind for FeaturesConfig {
-    fn is_augmented(&self) -> bool {
-        false
-    }
-
     fn paths(&self) -> Vec<&Path> {
         [&self.train, &self.train_labels, &self.test, &self.test_labels].map(PathBuf::as_path).to_vec()
     }
