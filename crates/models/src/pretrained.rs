@@ -26,13 +26,14 @@ impl<'a> Origin<'a> {
 
     /// What is wrong with them.
     pub(crate) fn problem(&self) -> Option<Problem> {
-        let (key, text) = match (self.pretrained, self.repo, self.revision, self.has_size) {
-            (Some(_), Some(_), _, _) => ("pretrained", "given together with repo, expected one of them"),
-            (_, None, Some(_), _) => ("revision", "is that of repo, which is missing"),
-            (None, None, None, false) => ("pretrained", "missing; give it, or repo, or size"),
-            _ => return None,
-        };
-        Some(Problem::new(key, text))
+        match (self.pretrained, self.repo, self.revision, self.has_size) {
+            (Some(_), Some(_), _, _) => {
+                Some(Problem::new("pretrained", "given together with repo").hint("keep one of them"))
+            }
+            (_, None, Some(_), _) => Some(Problem::new("revision", "is that of repo, which is missing")),
+            (None, None, None, false) => Some(Problem::new("pretrained", "missing; give it, or repo, or size")),
+            _ => None,
+        }
     }
 }
 

@@ -70,7 +70,7 @@ impl ResNetConfig {
 
     pub(crate) fn contradictions(&self) -> Vec<Problem> {
         let both = (self.width.is_some() && self.widths.is_some())
-            .then(|| Problem::new("widths", "given together with width, expected one of them"));
+            .then(|| Problem::new("widths", "given together with width").hint("keep one of them"));
         both.into_iter().chain(self.depth_problem()).collect()
     }
 
