@@ -119,7 +119,7 @@ mod tests {
         let log = concat!(
             "{\"event\": \"stage_started\", \"stage\": \"generalist\"}\n",
             "{\"event\": \"epoch\", \"stage\": \"generalist\", \"n_epochs\": 3, ",
-            "\"record\": {\"epoch\": 2, \"train_loss\": 1.0, \"valid_top1\": 0.5, \"learning_rate\": 0.1}}\n",
+            "\"record\": {\"epoch\": 2, \"train_loss\": 1.0, \"valid_top1\": 0.5, \"learning_rate\": 0.1, \"elapsed_s\": 1.0}}\n",
             "{\"event\": \"stage_finished\", \"stage\": \"data\", \"elapsed_s\": 1.5}\n",
             "{\"event\": \"stage_fin",
         );
