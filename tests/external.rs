@@ -218,9 +218,9 @@ fn combinations_that_make_no_run_are_refused() {
     };
     refuse(&[GENERALIST], &["clustering: missing", "specialists: missing"]);
     refuse(&[PART], &["generalist: missing; or an [[external_teacher]] that knows every class"]);
-    refuse(&[WHOLE, WHOLE], &["external_teacher[1].name: \"whole\" is taken"]);
+    refuse(&[WHOLE, WHOLE], &["external_teacher[1].name: \"whole\" is the name of an earlier one"]);
     refuse(&[WHOLE, SPECIALISTS], &["specialists.model: missing"]);
-    refuse(&[WHOLE, "weight = -1\n"], &["external_teacher[0].weight: must be a number above 0"]);
+    refuse(&[WHOLE, "weight = -1\n"], &["external_teacher[0].weight: must be above 0"]);
     refuse(&[WHOLE, "dustbin = true\n"], &["external_teacher[0].dustbin"]);
     refuse(&[WHOLE, "clases = \"all\"\n"], &["clases: unknown key", "did you mean `classes`?"]);
 }

@@ -8,18 +8,19 @@ mod check;
 mod contradictions;
 mod data_fit;
 mod experiment;
+mod external;
 mod load;
 mod problems;
 mod schema;
 mod source;
 
-pub use crate::external::{Classes, ExternalTeacherConfig, Space};
 pub use check::Checked;
 pub(crate) use data_fit::DataFacts;
 pub use experiment::{
     Baseline, DustbinBias, EvaluationConfig, ExperimentConfig, GeneralistConfig, KeepSpecialists, SpecialistBody,
     SpecialistHead, SpecialistInit, SpecialistsConfig, StudentConfig,
 };
+pub use external::{Classes, ExternalTeacherConfig, Space};
 pub use load::Experiment;
 pub use problems::ConfigProblems;
 pub use schema::config_schema;

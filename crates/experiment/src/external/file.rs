@@ -3,7 +3,7 @@
 //! N examples, C classes, L classes of one teacher. A file holds one row for each example: `[N, C]` for a teacher of
 //! every class, `[N, L + 1]` with the dustbin last, or `[N, L]` for a teacher that compares its own classes only.
 
-use super::config::{Classes, ExternalTeacherConfig, Space};
+use crate::config::{Classes, ExternalTeacherConfig, Space};
 use crate::error::{ExperimentError, Result, file_error};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};

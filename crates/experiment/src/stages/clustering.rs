@@ -34,12 +34,10 @@ pub(crate) fn cluster_classes(session: &Session<'_>, generalists: &[Trained]) ->
     let load = |folder: &Path| read_json(&folder.join(CLUSTERING));
     let plan = || {
         let members = complete_members(session, generalists);
+        let folds_flops = train_folds(session, &config.predictions)?.iter().map(Fold::train_flops).sum();
         let clustered = match stage.artifact(session.context.stages_dir()) {
             Some(folder) => load(&folder)?,
-            None => {
-                let train_flops = train_folds(session, &config.predictions)?.iter().map(Fold::train_flops).sum();
-                equal_clusters(session, config, train_flops)?
-            }
+            None => equal_clusters(session, config, folds_flops)?,
         };
         Ok((Work::prediction(members.iter().map(Member::stage), session.data.valid.len()), clustered))
     };

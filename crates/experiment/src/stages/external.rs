@@ -3,9 +3,9 @@
 //!
 //! N examples of a source, C classes, L classes of one teacher.
 
+use crate::config::ExternalTeacherConfig;
 use crate::error::{ExperimentError, Result, file_error, store_error};
 use crate::external::External;
-use crate::external::ExternalTeacherConfig;
 use crate::external::{ExternalTeacher, Predictions};
 use crate::planning::Work;
 use crate::session::Session;
