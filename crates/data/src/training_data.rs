@@ -26,13 +26,6 @@ impl TrainingData {
         self.labels.len()
     }
 
-    /// The same data with another training split and without texts without labels. The fingerprint stays: stages must
-    /// tell the split apart in their keys.
-    #[must_use]
-    pub fn with_train(&self, train: Split) -> Self {
-        Self { train, transfer: None, ..self.clone() }
-    }
-
     /// The examples that a student on soft targets learns from.
     pub fn student_examples(&self) -> &Split {
         self.transfer.as_ref().map_or(&self.train, |transfer| &transfer.split)

@@ -14,9 +14,9 @@
 
 mod affinity;
 mod agreement;
-mod calibration;
 mod clustering;
 mod coverage;
+mod dustbin;
 mod error;
 mod merge;
 mod oracle;
@@ -25,12 +25,12 @@ mod prior;
 
 pub use affinity::{Affinity, AffinityKind, class_affinity};
 pub use agreement::clustering_agreement;
-pub use calibration::{DustbinCalibration, dustbin_calibration, refit_dustbin_bias};
 pub use clustering::{
     ClusterCount, ClusteringConfig, ClusteringMethod, Folds, HeldOutPredictions, Hierarchy, HierarchyConfig,
     OnlineKMeans, cluster_classes,
 };
 pub use coverage::{ConditionalTop1, CoverageRow, coverage_table};
+pub use dustbin::{DustbinCalibration, dustbin_calibration, refit_dustbin_bias};
 pub use error::EnsembleError;
 pub use merge::{
     Calibration, Gate, GivenWeights, MergeConfig, MergeRule, MergeScratch, MergeStats, Merged, Merger, Soften,

@@ -1,4 +1,4 @@
-//! What every stage is given: where to write, how many threads there are, whom to tell, when to stop.
+//! The machine that every step works on: the store, threads, memory, events, interruptions.
 
 use crate::error::{ExperimentError, Result, system_error};
 use crate::observer::{Interrupt, Observer, RunEvent};
@@ -22,7 +22,7 @@ enum Mode {
     Run,
     /// It is read back; an unfinished one is an error.
     ReadOnly,
-    /// It is recorded, and neither computed nor read.
+    /// It is recorded instead.
     Plan(PlanRecorder),
 }
 
@@ -176,12 +176,7 @@ impl<'a> RunContext<'a> {
 
     /// Runs work in a pool of all the run's threads.
     pub(crate) fn with_all_threads<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
-        self.alone(|_| work())
-    }
-
-    /// Runs one job with all the run's threads.
-    pub(crate) fn alone<T: Send>(&self, work: impl FnOnce(&Share<'_>) -> T + Send) -> Result<T> {
-        parallel::alone(self.n_threads, work)
+        parallel::alone(self.n_threads, |_| work())
     }
 
     /// Runs independent jobs, at most `n_workers` side by side, each with its share of the threads; results in the jobs'

@@ -1,7 +1,7 @@
 //! Experiments: config, stages, pipeline, run directory, sweep.
 //!
-//! Start with `pipeline.rs`: it is the whole method on one page. Each line of it is a *stage* (`stages/`), whose
-//! artifact is kept under a key that hashes everything it depends on (`store.rs`); resuming, sharing a generalist
+//! Start with `pipeline.rs`: it is the whole method on one page. Each call in it is a step (`stages/`). A step makes
+//! *stages*: artifacts that are kept under a key that hashes everything it depends on (`store.rs`); resuming, sharing a generalist
 //! across a sweep and splitting work over processes are that one rule. [`run()`] puts a run directory around it.
 //!
 //! **Absent on purpose:** terminals and argument parsing (the program's), pages and tables ([`report`]), tensors (below

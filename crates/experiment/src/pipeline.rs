@@ -27,8 +27,9 @@ pub(crate) struct Outcome {
     pub evaluated: Option<Evaluated>,
 }
 
-/// Runs an experiment on loaded data. Every step is a stage that is read back if it was done before. This list is the only
-/// one: `plan` walks it with a context that records the stages, `targets verify` with one that only reads them.
+/// Runs an experiment on loaded data. Every step makes stages, which are read back if they were done before. This is the
+/// only list of the steps: `plan` walks it with a context that records the stages, and `targets verify` walks
+/// [`train_teachers`] with one that only reads them.
 pub(crate) fn run_pipeline(
     session: &Session<'_>,
     run_name: &str,
@@ -41,7 +42,8 @@ pub(crate) fn run_pipeline(
     // Generalists, specialists and the control.
     let teachers = train_teachers(session)?;
 
-    // Their predictions for every example that the student learns from, merged (sec. 5.3, eq. 5) and stored once.
+    // Their predictions for every example that the student learns from, merged (sec. 5.4, eq. 5) as they are
+    // stored.
     let ensemble = Ensemble::new(session, &teachers.generalists, &teachers.specialists)?;
     check_merged(session, teachers.generalist(session), &ensemble)?;
     let wanted = teachers.of_students(session, &ensemble);
@@ -58,13 +60,13 @@ pub(crate) fn run_pipeline(
     Ok(Outcome { student: students.student, evaluated })
 }
 
-/// Trains the teachers.
+/// Trains the teachers, or reads them back.
 pub(crate) fn train_teachers(session: &Session<'_>) -> Result<Teachers> {
-    // The generalist, and which classes it confuses on examples that it did not fit (sec. 5.1, 5.2).
+    // The generalist, and which classes it confuses on examples that it did not fit (sec. 5.1, 5.3).
     let generalists = train_generalists(session)?;
     let clustered = cluster_classes(session, &generalists)?;
 
-    // One specialist for each cluster of confusable classes, side by side (sec. 5.1), and which of them help.
+    // One specialist for each cluster of confusable classes, side by side (sec. 5.2), and which of them help.
     let specialists = train_specialists(session, &generalists, clustered.as_ref())?;
     let specialists = check_specialists(session, &generalists, specialists)?;
 

@@ -1,13 +1,16 @@
 //! A plan: the pipeline walked without computing anything.
 //!
 //! In a plan, each step of [`crate::pipeline`] records its stage and its work here instead of doing the work, and hands
-//! a stand-in of its artifact to the next step: a network of zeros, or clusters of equal size. Keys hash inputs, not
+//! a stand-in of its artifact to the next step: a network of zeros, or clusters of equal size. Only the clustering is read
+//! if it is there, since it decides which specialists follow. Keys hash inputs, not
 //! artifacts, so a plan finds every finished stage whose inputs are known. `plan`, its memory and its times are sums over
 //! the recorded steps.
 
+use crate::error::Result;
 use crate::role::Section;
 use crate::stage::Stage;
-use std::sync::Mutex;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use stillhouse_models::Model;
 use stillhouse_train::TrainingConfig;
 
@@ -38,8 +41,8 @@ impl Work {
 
 /// A training that is not made.
 pub(crate) struct PlannedTraining {
-    /// The network, all weights zero.
-    pub model: Model,
+    /// The architecture. Its weights mean nothing.
+    pub model: Arc<Model>,
     pub config: TrainingConfig,
     /// Examples that it sees in all epochs.
     pub n_examples: usize,
@@ -81,6 +84,8 @@ pub(crate) struct Recorded {
     pub groups: Vec<TrainingGroup>,
     /// Plain sentences.
     pub notes: Vec<String>,
+    /// Stand-ins of networks: trainings of one architecture share one, since a plan is to fit where the run does.
+    models: HashMap<String, Arc<Model>>,
 }
 
 /// Where a plan's steps are recorded.
@@ -106,7 +111,17 @@ impl PlanRecorder {
         self.0.lock().expect("no holder panics").notes.push(text.into());
     }
 
-    /// Hands out everything recorded so far.
+    /// The stand-in of a network that is described by `architecture`, which `make` makes for the first of them.
+    pub fn model(&self, architecture: String, make: impl FnOnce() -> Result<Model>) -> Result<Arc<Model>> {
+        if let Some(known) = self.0.lock().expect("no holder panics").models.get(&architecture) {
+            return Ok(known.clone());
+        }
+        let model = Arc::new(make()?);
+        self.0.lock().expect("no holder panics").models.insert(architecture, model.clone());
+        Ok(model)
+    }
+
+    /// Hands out everything recorded so far, and forgets it.
     pub fn take(&self) -> Recorded {
         std::mem::take(&mut self.0.lock().expect("no holder panics"))
     }

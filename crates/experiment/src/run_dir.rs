@@ -108,7 +108,7 @@ pub(crate) fn open_manifest(
     Ok(manifest)
 }
 
-/// Time that the user waited: sessions that only read finished stages back do not count, but for a first one.
+/// Time that the user waited: sessions that only read finished stages back do not count.
 pub(crate) fn wall_seconds(manifest: &Manifest) -> f64 {
     manifest.sessions.iter().filter(|session| session.computed).filter_map(|session| session.wall_seconds).sum()
 }

@@ -1,5 +1,5 @@
-//! What every stage is given: the config, the data of training, and where and on what the run works. The test split is
-//! not in here: only the evaluation is given it.
+//! The experiment that every step is given: config, data, device, seed. The test split is not in here: only the evaluation
+//! is given it.
 
 use crate::config::ExperimentConfig;
 use crate::context::RunContext;

@@ -28,9 +28,10 @@ struct Seal {
 
 /// Returns a stage's artifact: reads it if it exists, otherwise produces it first.
 ///
-/// `produce` writes files into the folder that it is given, which survives an interruption; `load` reads them. Several
-/// programs may share a store: whoever comes second waits for the first one's artifact. In a plan neither is called:
-/// `plan` gives the work that the stage would be, which is recorded, and a stand-in of its artifact.
+/// A run calls `produce` if the artifact is missing, then `load`; a context that only reads calls `load` or fails; a plan
+/// calls `plan` alone, for the work to record and a stand-in of the artifact. `produce` writes files into the folder that
+/// it is given, which survives an interruption; `load` reads them. Several programs may share a store: the second waits for
+/// the first one's artifact.
 ///
 /// # Errors
 /// Those of `produce`, `load` and `plan`, and an artifact whose files changed since they were sealed.
@@ -49,8 +50,8 @@ pub(crate) fn run_stage<T>(
     run_stages(context, std::slice::from_ref(stage), plan, produce, load).map(|mut artifacts| artifacts.remove(0))
 }
 
-/// The same for several stages whose missing artifacts are produced together: `produce` is given the position and the folder
-/// of each of them, `load` those of every stage, `plan` the position of every stage.
+/// The same for several stages whose missing artifacts are produced together: `produce` is given the positions and
+/// folders of the missing stages; `load` and `plan` are called for each stage.
 ///
 /// # Errors
 /// As [`run_stage`].

@@ -2,7 +2,7 @@
 //! terminal) and over many runs ([`sweep`]).
 //!
 //! [`contract`] is `report.json`, [`role`] names its models, [`statistics`] makes its verdicts. `tables.rs` has every
-//! table of a run and `figures.rs` every figure; `run.rs` puts them into the sections of a document, and each output
+//! table of a run and `figures.rs` every figure; `document_of_run.rs` puts them into the sections of a document, and each output
 //! lays out that document: `html.rs`, `markdown.rs`, `terminal.rs`, `csv.rs`.
 //!
 //! Data in, text out: nothing here reads or writes files, and nothing recomputes a measurement.
@@ -15,6 +15,7 @@ pub mod contract;
 mod csv;
 mod curves;
 mod document;
+mod document_of_run;
 mod figures;
 mod findings;
 #[cfg(test)]
@@ -27,7 +28,6 @@ mod numbers;
 mod page;
 mod preview;
 pub mod role;
-mod run;
 mod samples;
 pub mod statistics;
 pub mod sweep;
@@ -49,17 +49,17 @@ pub use text::shortened;
 
 /// `report.html`. A [`ReportPage`] of any content makes a page; parts that it lacks are left out.
 pub fn html_page(page: &ReportPage<'_>) -> String {
-    html::render(run::document(page))
+    html::render(document_of_run::document(page))
 }
 
 /// `report.md`.
 pub fn markdown(report: &Report) -> String {
-    markdown::render(&run::document(&ReportPage::of(report)))
+    markdown::render(&document_of_run::document(&ReportPage::of(report)))
 }
 
 /// A short summary for the terminal.
 pub fn terminal_summary(report: &Report) -> String {
-    terminal::render(&run::document(&ReportPage::of(report)))
+    terminal::render(&document_of_run::document(&ReportPage::of(report)))
 }
 
 #[cfg(test)]

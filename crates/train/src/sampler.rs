@@ -11,7 +11,7 @@ pub enum Sampler {
     /// Every row once.
     All,
     /// A specialist's: all rows of its own classes and as many of the others, drawn anew in each epoch
-    /// (paper, sec. 5.1: "half its examples coming from its special subset, and half sampled at random").
+    /// (paper, sec. 5.2: "half its examples coming from its special subset, and half sampled at random").
     HalfAndHalf {
         /// rows of the specialist's classes
         own: Vec<usize>,

@@ -1,4 +1,4 @@
-//! Clusters of classes that the generalist confuses with each other, one for each specialist (paper, section 5.1).
+//! Clusters of classes that the generalist confuses with each other, one for each specialist (paper, section 5.3).
 //!
 //! C classes, K clusters. Every method starts from a list of groups; the same [`constraints`] then make a clustering of
 //! them: at most `max_classes` in a cluster, never all classes and never a single one, every class in at least

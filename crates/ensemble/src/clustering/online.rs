@@ -1,4 +1,4 @@
-//! On-line K-means on the columns of the prediction covariance (the paper's form, section 5.2): one pass over a stream
+//! On-line K-means on the columns of the prediction covariance (the paper's form, section 5.3): one pass over a stream
 //! of predictions, memory `O(C K)`, no matrix of all pairs.
 //!
 //! N examples, C classes, K clusters, `p` a prediction. Cluster `k`'s centroid is the mean column of its members, and

@@ -117,6 +117,11 @@ fn check(config: &ExperimentConfig) -> Result<()> {
     }
 }
 
+/// Drops the recorded trainings with their networks: only their cost was asked for.
+fn forget(planning: &RunContext<'_>) {
+    planning.plan().expect("made for planning").take();
+}
+
 struct Probes<'a> {
     experiment: &'a Experiment,
     session: &'a Session<'a>,
@@ -145,6 +150,7 @@ impl<'a> Probes<'a> {
         let short = epochs.map(short_epochs);
         let planned = train_generalists(&Session { context: planning, ..session.clone() })?;
         let generalist_flops = planned[0].fit.train_flops;
+        forget(planning);
         let budget_flops = match budget {
             Budget::Flops(flops) => flops,
             Budget::Generalists(n) => n * generalist_flops,
@@ -244,6 +250,7 @@ impl<'a> Probes<'a> {
         let whole = Session { config: whole.config(), context: self.planning, ..self.session.clone() };
         let planned = train_specialists(&whole, &generalists, clustered.as_ref())?;
         let of_specialists: f64 = planned.iter().map(|specialist| specialist.trained.fit.train_flops).sum();
+        forget(self.planning);
         let flops = self.plan.generalist_flops * n_generalists as f64 + of_specialists;
         if flops > self.plan.budget_flops {
             self.plan.notes.push(not_tried("above the budget"));

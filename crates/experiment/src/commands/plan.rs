@@ -12,10 +12,11 @@ use crate::pipeline::run_pipeline;
 use crate::planning::{PlannedStep, PlannedTraining, Recorded, TrainingGroup, Work};
 use crate::session::Session;
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use stillhouse_models::Model;
-use stillhouse_train::{FORWARD_PASSES_PER_STEP, seconds_per_example};
+use stillhouse_train::{FORWARD_PASSES_PER_STEP, TrainingConfig, seconds_per_example};
 
 /// A run before it is made.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -74,8 +75,8 @@ pub fn plan(
     let (session, test) = open_session(&experiment, dataset, options.open_device()?, &context)?;
     let examples_bytes = memory::all_examples_bytes(&session, &test);
     run_pipeline(&session, experiment.name(), summary, test)?;
-    let Recorded { steps, groups, mut notes } = context.plan().expect("made for planning").take();
-    let stages = measure(&session, steps)?;
+    let Recorded { steps, groups, mut notes, .. } = context.plan().expect("made for planning").take();
+    let stages = measure(&session, &steps)?;
     let targets_bytes =
         stages.iter().filter(|stage| stage.name.starts_with("soft_targets")).map(|stage| stage.disk_bytes).sum::<u64>();
     let trainings_bytes = trainings_bytes(&groups, options.n_threads.max(1), &mut notes);
@@ -85,46 +86,84 @@ pub fn plan(
 
 /// Time and disk of each step. The time of a prediction follows from the trainings of the networks that predict, which come
 /// before it.
-fn measure(session: &Session<'_>, steps: Vec<PlannedStep>) -> Result<Vec<PlannedStage>> {
-    // seconds of one example's forward pass through the network with this key; of a shared body the head alone
-    let mut seconds_per_row: HashMap<String, f64> = HashMap::new();
+fn measure(session: &Session<'_>, steps: &[PlannedStep]) -> Result<Vec<PlannedStage>> {
+    let needed = needed_for_times(steps);
+    let mut stopwatch = Stopwatch { session, per_step: HashMap::new(), per_row: HashMap::new() };
     let mut stages = Vec::with_capacity(steps.len());
     for PlannedStep { stage, is_done, work } in steps {
         let (seconds, disk_bytes) = match work {
             Work::Training(training) => {
-                let disk_bytes = training.model.n_parameters() as u64 * BYTES_PER_NUMBER;
-                let (seconds, per_row) = measure_training(session, *training, &seconds_per_row)?;
-                seconds_per_row.insert(stage.key().to_owned(), per_row);
-                (Some(seconds), disk_bytes)
+                let is_needed = needed.contains(stage.key());
+                let seconds = is_needed.then(|| stopwatch.training(stage.key(), training)).transpose()?;
+                (seconds, training.model.n_parameters() as u64 * BYTES_PER_NUMBER)
             }
             Work::Prediction { networks, n_rows, disk_bytes } => {
-                let of_network = |key: &String| seconds_per_row.get(key).copied().unwrap_or(0.0);
-                (Some(n_rows as f64 * networks.iter().map(of_network).sum::<f64>()), disk_bytes)
+                let per_row: f64 = networks.iter().map(|key| stopwatch.row(key)).sum();
+                (Some(*n_rows as f64 * per_row), *disk_bytes)
             }
             Work::Other => (None, 0),
         };
-        let estimated_seconds = seconds.filter(|_| !is_done);
-        stages.push(PlannedStage { name: stage.name().to_owned(), cached: is_done, estimated_seconds, disk_bytes });
+        let (name, estimated_seconds) = (stage.name().to_owned(), seconds.filter(|_| !is_done));
+        stages.push(PlannedStage { name, cached: *is_done, estimated_seconds, disk_bytes });
     }
     Ok(stages)
 }
 
-/// Seconds of a training, and of one example's forward pass, from a few steps with all threads.
-fn measure_training(
-    session: &Session<'_>,
-    training: PlannedTraining,
-    seconds_per_row: &HashMap<String, f64>,
-) -> Result<(f64, f64)> {
-    session.context.check_interrupt()?;
-    let PlannedTraining { model, config, n_examples, frozen } = training;
-    let step = |model: &Model| -> Result<f64> {
-        Ok(session.context.with_all_threads(|| seconds_per_example(model, &config, &session.data.train))??)
+/// Keys of the networks whose time decides the time of a step that is still to be done.
+fn needed_for_times(steps: &[PlannedStep]) -> HashSet<&str> {
+    let of_step = |step: &PlannedStep| match &step.work {
+        Work::Training(training) => {
+            let body = training.frozen.as_ref().map(|frozen| frozen.key.as_str());
+            [Some(step.stage.key()), body].into_iter().flatten().map(str::to_owned).collect()
+        }
+        Work::Prediction { networks, .. } => networks.clone(),
+        Work::Other => Vec::new(),
     };
-    let trained = if frozen.is_some() { model.head_alone().map_err(model_error)? } else { model };
-    let seconds = step(&trained)?;
-    let of_body =
-        frozen.map_or(0.0, |body| body.n_rows as f64 * seconds_per_row.get(&body.key).copied().unwrap_or(0.0));
-    Ok((seconds * n_examples as f64 + of_body, seconds / FORWARD_PASSES_PER_STEP))
+    let wanted: HashSet<String> = steps.iter().filter(|step| !step.is_done).flat_map(of_step).collect();
+    steps.iter().map(|step| step.stage.key()).filter(|key| wanted.contains(*key)).collect()
+}
+
+/// Measures networks, each architecture once.
+struct Stopwatch<'a> {
+    session: &'a Session<'a>,
+    /// Seconds of one example in a training step, by network and training.
+    per_step: HashMap<String, f64>,
+    /// Seconds of one example's forward pass through the network with this key; of a shared body the head alone.
+    per_row: HashMap<String, f64>,
+}
+
+impl Stopwatch<'_> {
+    /// Seconds of a training, from a few steps with all threads.
+    fn training(&mut self, key: &str, training: &PlannedTraining) -> Result<f64> {
+        let PlannedTraining { model, config, n_examples, frozen } = training;
+        let kind = format!(
+            "{:p} {} {}",
+            Arc::as_ptr(model),
+            serde_json::to_string(config).unwrap_or_default(),
+            frozen.is_some()
+        );
+        let per_step = match self.per_step.get(&kind) {
+            Some(known) => *known,
+            None => self.step(model, config, frozen.is_some())?,
+        };
+        self.per_step.insert(kind, per_step);
+        self.per_row.insert(key.to_owned(), per_step / FORWARD_PASSES_PER_STEP);
+        let of_body = frozen.as_ref().map_or(0.0, |body| body.n_rows as f64 * self.row(&body.key));
+        Ok(per_step * *n_examples as f64 + of_body)
+    }
+
+    /// Seconds of one example in a training step of the network, or of its head alone.
+    fn step(&self, model: &Model, config: &TrainingConfig, is_head_alone: bool) -> Result<f64> {
+        self.session.context.check_interrupt()?;
+        let head = if is_head_alone { Some(model.head_alone().map_err(model_error)?) } else { None };
+        let train = &self.session.data.train;
+        let measure = || seconds_per_example(head.as_ref().unwrap_or(model), config, train);
+        Ok(self.session.context.with_all_threads(measure)??)
+    }
+
+    fn row(&self, key: &str) -> f64 {
+        self.per_row.get(key).copied().unwrap_or(0.0)
+    }
 }
 
 /// Memory of the trainings that run side by side where they need most; notes where the limit lets fewer of them run.

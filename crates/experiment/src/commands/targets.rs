@@ -218,8 +218,8 @@ impl Check<'_> {
         let session = self.session;
         let teachers = train_teachers(session)?;
         let ensemble = Ensemble::new(session, &teachers.generalists, &teachers.specialists)?;
-        let candidates: Vec<Teacher<'_>> =
-            teachers.of_students(session, &ensemble).into_iter().map(|wanted| wanted.teacher).collect();
+        let known = [Teacher::Merged(&ensemble), Teacher::Single(teachers.generalist(session))];
+        let candidates: Vec<Teacher<'_>> = known.into_iter().chain(teachers.plain_ensemble()).collect();
         let teacher = self.named(&candidates)?;
         let rows = self.rows(n_rows)?;
         self.observer.progress("verify", 0, rows.len() as u64);

@@ -121,7 +121,7 @@ pub enum SpecialistHead {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SpecialistInit {
-    /// The generalist's (paper, sec. 5.1); of several generalists the i-th specialist takes number i mod n.
+    /// The generalist's (paper, sec. 5.2); of several generalists the i-th specialist takes number i mod n.
     #[default]
     Generalist,
     /// Its own random ones: more training, and predictions that differ more from the generalist's.
@@ -143,7 +143,7 @@ pub enum SpecialistBody {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DustbinBias {
-    /// The trained bias, corrected by counted priors (paper, sec. 5.1).
+    /// The trained bias, corrected by counted priors (paper, sec. 5.2).
     Counted,
     /// The same plus a shift that is fitted on the validation split.
     Refit,

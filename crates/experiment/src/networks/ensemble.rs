@@ -1,4 +1,4 @@
-//! The merged ensemble: generalists and chosen specialists as one distribution (paper, sec. 5.3, eq. 5).
+//! The merged ensemble: generalists and chosen specialists as one distribution (paper, sec. 5.4, eq. 5).
 //!
 //! N rows, C classes, L classes of a specialist.
 

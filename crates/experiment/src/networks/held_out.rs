@@ -1,4 +1,5 @@
-//! Predictions of examples that the predicting networks were not trained on: what confusion is read from (paper, sec. 5.2).
+//! Predictions of examples that the predicting networks were not trained on. Classes are clustered by them (paper,
+//! sec. 5.3; that they are held out is our choice).
 //!
 //! N examples, C classes.
 
@@ -9,6 +10,7 @@ use crate::networks::recipe::Recipe;
 use crate::networks::teacher::Teacher;
 use crate::networks::training::train_side_by_side;
 use crate::session::Session;
+use crate::stage::Stage;
 use std::borrow::Cow;
 use stillhouse_core::ClassId;
 use stillhouse_data::Split;
@@ -24,6 +26,11 @@ pub(crate) struct Fold {
 }
 
 impl Fold {
+    /// The stage of its training.
+    pub fn stage(&self) -> &Stage {
+        &self.trained.stage
+    }
+
     /// Floating-point operations of its training.
     pub fn train_flops(&self) -> f64 {
         self.trained.fit.train_flops

@@ -1,4 +1,4 @@
-//! Networks and what they predict: the rooms that all steps of [`crate::pipeline`] share.
+//! Networks and what they predict: shared by all steps of [`crate::pipeline`].
 //!
 //! `recipe.rs` says what decides a training, `training.rs` trains, `artifacts.rs` is what comes out. A `Member` is one source
 //! of predictions, a `Teacher` a distribution made of members, the `Ensemble` their merge (paper, eq. 5); `predictions.rs`

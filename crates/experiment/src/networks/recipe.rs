@@ -22,14 +22,14 @@ use stillhouse_ensemble::dustbin_logit_shift;
 use stillhouse_models::{HeadInit, ModelConfig, TokenizerConfig};
 use stillhouse_train::{DistillationConfig, LabelView, Objective, Sampler, TrainingConfig, Validation, ViewPolicy};
 
-/// Raised when trainings compute something else from the same recipe.
+/// Raise this when trainings compute something else from the same recipe.
 const CODE_VERSION: u32 = 8;
 
 /// What a network is trained to match.
 pub(crate) enum Goal<'a> {
     /// The labels of all classes.
     Labels,
-    /// The labels of one cluster, and a dustbin for all other classes (paper, sec. 5.1).
+    /// The labels of one cluster, and a dustbin for all other classes (paper, sec. 5.2).
     Dustbin(&'a ClassSubset),
     /// The labels of one cluster, and the generalist's soft targets for examples of other classes (sec. 6.1).
     FullSoftmax(&'a ClassSubset, &'a Trained),
@@ -118,7 +118,7 @@ impl<'a> Recipe<'a> {
     }
 
     /// The specialist of a cluster. Half of its examples are of its own classes, half are drawn from all others (paper,
-    /// sec. 5.1); after training, the odds of its dustbin are brought back to those of the data.
+    /// sec. 5.2); after training, the odds of its dustbin are brought back to those of the data.
     ///
     /// # Errors
     /// A cluster of which the training split has no example, or nothing else.
@@ -132,7 +132,8 @@ impl<'a> Recipe<'a> {
         let clusters = clustered.clustering.clusters();
         let cluster = &clusters[cluster_idx];
         let generalist = generalists.get(cluster_idx % generalists.len().max(1));
-        let own = || generalist.expect("the config asks for a generalist of the run only where there is one");
+        let its_generalist =
+            || generalist.expect("the config asks for a generalist of the run only where there is one");
         let role = Role::Specialist(cluster_idx);
         let n_sharing = clusters.len().div_ceil(generalists.len().max(1));
         Ok(Self {
@@ -143,13 +144,13 @@ impl<'a> Recipe<'a> {
             tokenizer: session.config.specialist_tokenizer(),
             training: &config.training,
             seed: session.seed.derive(role.kind(), cluster_idx as u64),
-            start: (config.init == SpecialistInit::Generalist).then(own),
+            start: (config.init == SpecialistInit::Generalist).then(its_generalist),
             frozen: (config.body == SpecialistBody::Frozen).then_some(Frozen { n_sharing, features: None }),
             examples: session.data.train.clone(),
             fold: None,
             goal: match config.head {
                 SpecialistHead::Dustbin => Goal::Dustbin(cluster),
-                SpecialistHead::FullSoftmax => Goal::FullSoftmax(cluster, own()),
+                SpecialistHead::FullSoftmax => Goal::FullSoftmax(cluster, its_generalist()),
             },
             sampler: Sampler::half_and_half(&session.data.train, cluster),
             prior_shift: prior_shift(&session.data.train, cluster)?,
@@ -182,7 +183,8 @@ impl<'a> Recipe<'a> {
         }
     }
 
-    /// The stage of this training. Its key hashes every ingredient; networks and soft targets by the keys of their stages.
+    /// The stage of this training. Its key hashes every ingredient; networks and soft targets by the keys of their stages. Sampler
+    /// and examples follow from goal, cluster and fold.
     pub fn stage(&self, session: &Session<'_>) -> Stage {
         #[derive(Serialize)]
         struct Ingredients<'a> {
@@ -320,7 +322,7 @@ impl<'a> Recipe<'a> {
 }
 
 /// Shift of a specialist's dustbin logit, in nats, that turns the odds of its training back into the odds of the training
-/// split (paper, sec. 5.1). Both odds are counted.
+/// split (paper, sec. 5.2). Both odds are counted.
 pub(crate) fn prior_shift(train: &Split, cluster: &ClassSubset) -> Result<f64> {
     let n_own = train.labels().iter().filter(|class| cluster.contains(**class)).count();
     let special_prior = n_own as f64 / train.len() as f64;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use stillhouse_core::{InputShape, Problem};
 use stillhouse_models::{ModelError, Tokenizer, TokenizerConfig, TokenizerError};
 
-/// Raised when tokenizers are trained in another way.
+/// Raise this when tokenizers are trained in another way.
 const CODE_VERSION: u32 = 8;
 const TOKENIZER: &str = "tokenizer.json";
 

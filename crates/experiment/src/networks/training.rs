@@ -6,7 +6,7 @@ use crate::networks::artifacts::Trained;
 use crate::networks::memory;
 use crate::networks::network::{folder_error, model_error, new_model};
 use crate::networks::recipe::{Frozen, Recipe};
-use crate::networks::tokenizer::{planned_input, tokenizer};
+use crate::networks::tokenizer::{planned_input, tokenizer, tokenizer_stage};
 use crate::parallel::Share;
 use crate::planning::{FrozenBody, PlannedTraining, TrainingGroup, Work};
 use crate::session::Session;
@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use stillhouse_core::{InputShape, Seed};
 use stillhouse_data::Split;
-use stillhouse_models::{HeadInit, Model};
+use stillhouse_models::{HeadInit, Model, Tokenizer};
 use stillhouse_train::{
     FORWARD_PASSES_PER_STEP, FitJob, FitSummary, Monitor, Validation, fit, load_weights, predict_features,
     remove_checkpoint, save_weights,
@@ -73,17 +73,17 @@ fn train(session: &Session<'_>, recipe: &Recipe<'_>, share: &Share<'_>) -> Resul
         let model = blank(session, recipe)?;
         load_weights(&folder.join(WEIGHTS), &model)?;
         let fit: FitSummary = read_json(&folder.join(FIT))?;
-        Ok(trained(recipe, &stage, model, fit))
+        Ok(trained(recipe, &stage, Arc::new(model), fit))
     };
     run_stage(session.context, &stage, || unreachable!("plans take stand-ins"), produce, load)
 }
 
-fn trained(recipe: &Recipe<'_>, stage: &Stage, model: Model, fit: FitSummary) -> Trained {
+fn trained(recipe: &Recipe<'_>, stage: &Stage, model: Arc<Model>, fit: FitSummary) -> Trained {
     let body_key = match (recipe.start, recipe.frozen) {
         (Some(start), Some(_)) => start.body_key.clone(),
         _ => stage.key().to_owned(),
     };
-    Trained { role: recipe.role, stage: stage.clone(), body_key, model: Arc::new(model), fit }
+    Trained { role: recipe.role, stage: stage.clone(), body_key, model, fit }
 }
 
 /// Records a training in a plan. The stand-in has the architecture and the cost of the network that would be trained.
@@ -94,17 +94,34 @@ fn stand_in(session: &Session<'_>, recipe: &Recipe<'_>) -> Result<Trained> {
             key: start.body_key.clone(),
             n_rows: recipe.examples.len() / frozen.n_sharing + recipe.validation(session).split.len(),
         });
-        let planned = PlannedTraining {
-            model: blank(session, recipe)?,
-            config: recipe.training.clone(),
-            n_examples: recipe.n_examples_seen(),
-            frozen,
+        let model = stand_in_model(session, recipe)?;
+        // a finished training may have stopped early, and others are counted by its cost
+        let fit = match stage.artifact(session.context.stages_dir()) {
+            Some(folder) => read_json(&folder.join(FIT))?,
+            None => FitSummary { train_flops: train_flops(recipe, &model), ..FitSummary::default() },
         };
-        let model = blank(session, recipe)?;
-        let fit = FitSummary { train_flops: train_flops(recipe, &model), ..FitSummary::default() };
+        let (config, n_examples) = (recipe.training.clone(), recipe.n_examples_seen());
+        let planned = PlannedTraining { model: model.clone(), config, n_examples, frozen };
         Ok((Work::Training(Box::new(planned)), trained(recipe, &stage, model, fit)))
     };
     run_stage(session.context, &stage, plan, |_| unreachable!("plans train nothing"), |_| unreachable!("nor read"))
+}
+
+/// A network of the recipe's architecture whose weights mean nothing; a tokenizer that is not trained is left out.
+fn stand_in_model(session: &Session<'_>, recipe: &Recipe<'_>) -> Result<Arc<Model>> {
+    let (input, tokenizer) = planned_input(session, recipe.tokenizer)?;
+    let n_outputs = recipe.n_outputs(session.data.n_classes());
+    let make = || {
+        let model = new_model(session, recipe.model, &input, n_outputs, None)?;
+        match &tokenizer {
+            Some(tokenizer) => model.with_tokenizer(tokenizer).map_err(model_error),
+            None => Ok(model),
+        }
+    };
+    let tokenizer_key = recipe.tokenizer.map(|config| tokenizer_stage(session, config));
+    let architecture = serde_json::to_string(&(recipe.model, input, n_outputs, tokenizer_key));
+    let recorder = session.context.plan().expect("only plans have stand-ins");
+    recorder.model(architecture.expect("a config of plain values"), make)
 }
 
 /// Floating-point operations of a training that is not stopped early.
@@ -128,13 +145,9 @@ fn build(session: &Session<'_>, recipe: &Recipe<'_>, seed: Option<Seed>) -> Resu
     if let Some(start) = recipe.start {
         return start.model.with_head(recipe.head_init()).map_err(model_error);
     }
-    let (input, tokenizer) = match (recipe.tokenizer, session.context.plan()) {
-        (Some(config), None) => {
-            let tokenizer = tokenizer(session, config)?;
-            (InputShape::Tokens { vocabulary_size: tokenizer.vocabulary_size() }, Some(tokenizer))
-        }
-        (config, _) => planned_input(session, config)?,
-    };
+    let tokenizer = recipe.tokenizer.map(|config| tokenizer(session, config)).transpose()?;
+    let of_tokens = |tokenizer: &Arc<Tokenizer>| InputShape::Tokens { vocabulary_size: tokenizer.vocabulary_size() };
+    let input = tokenizer.as_ref().map_or(session.data.input.shape, of_tokens);
     let model = new_model(session, recipe.model, &input, recipe.n_outputs(session.data.n_classes()), seed)?;
     match tokenizer {
         Some(tokenizer) => model.with_tokenizer(&tokenizer).map_err(model_error),

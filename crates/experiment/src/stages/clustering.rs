@@ -1,4 +1,4 @@
-//! Which classes the generalist confuses, and the clusters that specialists are trained on (paper, sec. 5.2).
+//! Which classes the generalist confuses, and the clusters that specialists are trained on (paper, sec. 5.3).
 
 use crate::error::{ExperimentError, Result, file_error};
 use crate::files::{read_json, write_json};
@@ -16,7 +16,7 @@ use stillhouse_ensemble::{
     clustering_agreement,
 };
 
-/// Raised when clusters are found in another way.
+/// Raise this when clusters are found in another way.
 const CODE_VERSION: u32 = 8;
 const CLUSTERING: &str = "clustering.json";
 
@@ -34,12 +34,17 @@ pub(crate) fn cluster_classes(session: &Session<'_>, generalists: &[Trained]) ->
     let load = |folder: &Path| read_json(&folder.join(CLUSTERING));
     let plan = || {
         let members = complete_members(session, generalists);
-        let folds_flops = train_folds(session, &config.predictions)?.iter().map(Fold::train_flops).sum();
+        let folds = train_folds(session, &config.predictions)?;
         let clustered = match stage.artifact(session.context.stages_dir()) {
             Some(folder) => load(&folder)?,
-            None => equal_clusters(session, config, folds_flops)?,
+            None => equal_clusters(session, config, folds.iter().map(Fold::train_flops).sum())?,
         };
-        Ok((Work::prediction(members.iter().map(Member::stage), session.data.valid.len()), clustered))
+        // each fold's network predicts the rest of the training split, otherwise all members the validation split
+        let work = match folds.len() {
+            0 => Work::prediction(members.iter().map(Member::stage), session.data.valid.len()),
+            n_folds => Work::prediction(folds.iter().map(Fold::stage), session.data.train.len() / n_folds),
+        };
+        Ok((work, clustered))
     };
     let clustered: Clustered = run_stage(session.context, &stage, plan, produce, load)?;
     session.context.note("clustering", clustered.diagnosis.recommendation.clone());
@@ -51,7 +56,8 @@ fn clustering_stage(session: &Session<'_>, generalists: &[Trained]) -> Result<St
     let hierarchy = read_hierarchy(session)?;
     let members = complete_members(session, generalists);
     let stages: Vec<&Stage> = members.iter().map(Member::stage).collect();
-    let inputs = (stages, &session.config.clustering, clustering_seed(session), &hierarchy);
+    let data = &session.data.fingerprint;
+    let inputs = (data, stages, &session.config.clustering, clustering_seed(session), &hierarchy);
     Ok(Stage::new("clustering", CODE_VERSION, None, &inputs))
 }
 

@@ -18,7 +18,7 @@ use stillhouse_data::{SealedTest, Source};
 use stillhouse_ensemble::TeacherScope;
 use stillhouse_targets::{Layout, SoftTargets, TargetsInfo, TargetsWriter};
 
-/// Raised when predictions are read in another way.
+/// Raise this when predictions are read in another way.
 const CODE_VERSION: u32 = 8;
 const PREDICTIONS: &str = "predictions.safetensors";
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use stillhouse_train::{Metrics, PredictionRecord, metrics_of, records};
 
-/// Raised when the merge is measured in another way.
+/// Raise this when the merge is measured in another way.
 const CODE_VERSION: u32 = 8;
 const MERGED: &str = "merged.json";
 

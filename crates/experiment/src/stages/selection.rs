@@ -24,7 +24,7 @@ pub(crate) struct Selection {
     pub fitted: FittedMerge,
 }
 
-/// Raised when specialists or weights are chosen in another way.
+/// Raise this when specialists or weights are chosen in another way.
 const CODE_VERSION: u32 = 8;
 const SELECTION: &str = "selection.json";
 /// Merges that the greedy choice may take: it sees fewer validation examples where there are many specialists.

@@ -21,7 +21,7 @@ use stillhouse_core::{ExampleView, ViewId};
 use stillhouse_ensemble::Soften;
 use stillhouse_targets::{Layout, SoftTargets, TargetsError, TargetsInfo, TargetsWriter, TeacherInfo};
 
-/// Raised when soft targets are computed or stored in another way.
+/// Raise this when soft targets are computed or stored in another way.
 const CODE_VERSION: u32 = 8;
 const TARGETS: &str = "targets.safetensors";
 /// Rows after which progress is told and kept, and an interruption noticed: some seconds' work of a slow teacher.

@@ -1,4 +1,4 @@
-//! The networks for one cluster each, trained side by side (paper, sec. 5.1).
+//! The networks for one cluster each, trained side by side (paper, sec. 5.2).
 
 use crate::error::{ExperimentError, Result};
 use crate::networks::artifacts::{Clustered, Specialist, Trained};
@@ -10,8 +10,8 @@ use crate::stage::Stage;
 use stillhouse_data::Split;
 use stillhouse_train::predict_features;
 
-/// Trains one specialist for each cluster, none without clusters. One whose training diverges, or that has no examples,
-/// is reported and left out: that is so in every run of this config.
+/// Trains one specialist for each cluster, none without clusters. One whose training diverges is
+/// reported and left out: that is so in every run of this config.
 ///
 /// # Errors
 /// Damaged files and failures of the machine, which would otherwise change the merge from one run to the next; an

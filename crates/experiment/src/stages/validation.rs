@@ -22,7 +22,7 @@ use stillhouse_ensemble::{dustbin_calibration, refit_dustbin_bias};
 use stillhouse_models::HeadInit;
 use stillhouse_train::rank_of_label;
 
-/// Raised when specialists are checked in another way.
+/// Raise this when specialists are checked in another way.
 const CODE_VERSION: u32 = 8;
 const CHECKS: &str = "checks.json";
 

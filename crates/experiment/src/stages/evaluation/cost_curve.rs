@@ -14,56 +14,41 @@ use crate::session::Session;
 use std::ops::Range;
 use stillhouse_core::ClassId;
 use stillhouse_data::Split;
-use stillhouse_train::PredictionRecord;
+use stillhouse_train::{PredictionRecord, metrics_of, records};
 
 /// Points with specialists: the last has all of them, each one before half as many.
 const N_SPECIALIST_POINTS: usize = 4;
-/// Merges that may be spent on a split: where there are many examples, the curve is of an evenly spread sample.
-const MAX_MERGES: usize = 250_000;
+/// Merges that may be spent on the points with specialists, and on leaving one specialist out after the other. Where there
+/// are many examples, an evenly spread sample is merged.
+const MAX_MERGES: usize = 200_000;
+const MAX_LEAVE_ONE_OUT_MERGES: usize = 50_000;
 
-/// Counts how many examples of a split each set of teachers predicts right: the mean of 1, 2, ... generalists; the merge
-/// with ever more specialists, in the order of their gain on the validation examples of their own classes; and the merge
-/// with all specialists but one.
+/// Counts how many examples of a split each set of teachers predicts right: the mean of 1, 2, ... generalists, and the merge
+/// with ever more specialists, in the order of their gain on the validation examples of their own classes.
 pub(super) struct CostCurve<'a> {
     session: &'a Session<'a>,
     split: &'a Split,
     generalists: Vec<&'a Trained>,
     growing: Vec<Ensemble<'a>>,
-    /// All specialists, then all but the first, all but the second, ...; empty where that is not asked for.
-    reduced: Vec<Ensemble<'a>>,
     sample: Sample,
-    /// Examples that are right, of each point: those of the generalists, of the growing and of the reduced ensembles.
+    /// Examples that are right, of each point: first the generalists, then the growing ensembles.
     n_right: Vec<usize>,
 }
 
 impl<'a> CostCurve<'a> {
-    /// A curve without examples; with the merges without each specialist if `leaves_one_out`.
-    pub fn new(
-        session: &'a Session<'a>,
-        teachers: &'a Teachers,
-        split: &'a Split,
-        leaves_one_out: bool,
-    ) -> Result<Self> {
+    /// A curve without examples. Without points where no generalist was trained.
+    pub fn new(session: &'a Session<'a>, teachers: &'a Teachers, split: &'a Split) -> Result<Self> {
         let Teachers { generalists, specialists: checked, ensemble_members, .. } = teachers;
-        let of = |specialists: Vec<&'a Specialist>| Ensemble::of(session, generalists, specialists, checked.fitted);
-        let (mut plain, mut growing, mut reduced): (Vec<&Trained>, Vec<_>, Vec<_>) = Default::default();
+        let (mut plain, mut growing): (Vec<&Trained>, Vec<_>) = Default::default();
         if !generalists.is_empty() {
-            plain = generalists.iter().chain(ensemble_members).collect();
             let ordered = by_gain(teachers);
-            growing = counts(ordered.len()).into_iter().map(|n| of(ordered[..n].to_vec())).collect::<Result<_>>()?;
+            let merge_of = |n: usize| Ensemble::of(session, generalists, ordered[..n].to_vec(), checked.fitted);
+            plain = generalists.iter().chain(ensemble_members).collect();
+            growing = counts(ordered.len()).into_iter().map(merge_of).collect::<Result<_>>()?;
         }
-        if leaves_one_out && !checked.kept.is_empty() {
-            reduced.push(of(checked.kept())?);
-            for position in 0..checked.kept.len() {
-                let mut others = checked.kept();
-                others.remove(position);
-                reduced.push(of(others)?);
-            }
-        }
-        let n_right = vec![0; plain.len() + growing.len() + reduced.len()];
-        let n_merges = (growing.len() + reduced.len()).max(1);
-        let sample = Sample::new(split.len(), (MAX_MERGES / n_merges).min(PROBS_AT_ONCE / session.data.n_classes()));
-        Ok(Self { session, split, generalists: plain, growing, reduced, sample, n_right })
+        let n_right = vec![0; plain.len() + growing.len()];
+        let most = (MAX_MERGES / N_SPECIALIST_POINTS).min(PROBS_AT_ONCE / session.data.n_classes());
+        Ok(Self { session, split, generalists: plain, growing, sample: Sample::new(split.len(), most), n_right })
     }
 
     /// Takes the predictions of the next rows.
@@ -85,11 +70,52 @@ impl<'a> CostCurve<'a> {
             sum.iter_mut().zip(&**probs).for_each(|(sum, prob)| *sum += prob);
             *total += n_right(&sum);
         }
-        for (total, ensemble) in of_ensembles.iter_mut().zip(self.growing.iter().chain(&self.reduced)) {
+        for (total, ensemble) in of_ensembles.iter_mut().zip(&self.growing) {
             self.session.context.check_interrupt()?;
             *total += n_right(&ensemble.merge(&predictions.at(&sampled, &ensemble.members()))?);
         }
         Ok(())
+    }
+
+    /// Top-1 of every point.
+    fn top1s(&self) -> Vec<f64> {
+        self.n_right.iter().map(|n_right| *n_right as f64 / self.sample.len().max(1) as f64).collect()
+    }
+}
+
+/// Predictions of the merged teachers for a sample of a split, from which one specialist is left out after the other.
+pub(super) struct LeaveOneOut<'a> {
+    session: &'a Session<'a>,
+    teachers: &'a Teachers,
+    sample: Sample,
+    labels: Vec<ClassId>,
+    /// Predictions of each member of the merged ensemble.
+    predictions: Vec<Vec<f32>>,
+}
+
+impl<'a> LeaveOneOut<'a> {
+    /// Without examples; the sample is empty where no specialist is merged.
+    pub fn new(session: &'a Session<'a>, teachers: &'a Teachers, ensemble: &Ensemble<'_>, n_rows: usize) -> Self {
+        let n_merged = teachers.specialists.kept.len();
+        let most = (MAX_LEAVE_ONE_OUT_MERGES / n_merged.max(1)).min(PROBS_AT_ONCE / session.data.n_classes());
+        let sample = Sample::new(if n_merged > 0 { n_rows } else { 0 }, most);
+        let predictions = vec![Vec::new(); ensemble.members().len()];
+        Self { session, teachers, sample, labels: Vec::new(), predictions }
+    }
+
+    /// Takes the predictions of the next rows of the split.
+    pub fn add(
+        &mut self,
+        split: &Split,
+        rows: &Range<usize>,
+        predictions: &Predictions<'_, '_>,
+        ensemble: &Ensemble<'_>,
+    ) {
+        let sampled = self.sample.within(rows);
+        self.labels.extend(sampled.iter().map(|row| split.label(rows.start + row)));
+        for (all, of_rows) in self.predictions.iter_mut().zip(predictions.at(&sampled, &ensemble.members())) {
+            all.extend_from_slice(&of_rows);
+        }
     }
 
     /// Number of examples.
@@ -97,19 +123,32 @@ impl<'a> CostCurve<'a> {
         self.sample.len()
     }
 
-    /// Top-1 of every point.
-    fn top1s(&self) -> Vec<f64> {
-        self.n_right.iter().map(|n_right| *n_right as f64 / self.sample.len().max(1) as f64).collect()
-    }
-
-    /// Top-1 of the merge minus that of the merge without a specialist, for each specialist that is merged.
-    pub fn leave_one_out_effects(&self) -> Vec<f64> {
-        let top1s = self.top1s().split_off(self.generalists.len() + self.growing.len());
-        top1s.iter().skip(1).map(|without| top1s[0] - without).collect()
+    /// Top-1 of the merge minus that of the merge without a specialist, for each specialist that is merged. One ensemble is
+    /// in memory at a time.
+    pub fn effects(&self, ensemble: &Ensemble<'_>) -> Result<Vec<f64>> {
+        let Teachers { generalists, specialists: checked, .. } = self.teachers;
+        let top1 = |ensemble: &Ensemble<'_>, predictions: &[&[f32]]| -> Result<f64> {
+            self.session.context.check_interrupt()?;
+            let merged = ensemble.merge(predictions)?;
+            Ok(metrics_of(&records(&merged, &self.labels, self.session.data.n_classes())).top1)
+        };
+        if self.labels.is_empty() {
+            return Ok(Vec::new());
+        }
+        let all: Vec<&[f32]> = self.predictions.iter().map(Vec::as_slice).collect();
+        let with_all = top1(ensemble, &all)?;
+        let without = |position: usize| -> Result<f64> {
+            let (mut predictions, mut specialists) = (all.clone(), checked.kept());
+            predictions.remove(generalists.len() + position);
+            specialists.remove(position);
+            let others = Ensemble::of(self.session, generalists, specialists, checked.fitted)?;
+            Ok(with_all - top1(&others, &predictions)?)
+        };
+        (0..checked.kept.len()).map(without).collect()
     }
 }
 
-/// Cost and top-1 of every point of the curve on both splits; merges without one specialist are no points.
+/// Cost and top-1 of every point of the curve, on both splits.
 pub(super) fn points(
     teachers: &Teachers,
     clustered: Option<&Clustered>,

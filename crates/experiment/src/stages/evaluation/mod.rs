@@ -8,12 +8,13 @@ mod samples;
 mod scores;
 mod specialists;
 
+use self::cost_curve::LeaveOneOut;
 use self::models::curve;
 use self::out_of_scope::{Confidences, confidences};
 use self::remarks::unmet_merges;
 use self::samples::{cluster_galleries, soft_target_samples};
 pub(crate) use self::scores::Models;
-use self::scores::{AllScores, Evaluation, ModelScores, SplitScores, TestScores, Wants, members, of_role};
+use self::scores::{AllScores, Evaluation, ModelScores, SplitScores, TestScores, members, of_role};
 use crate::config::SpecialistHead;
 use crate::error::Result;
 use crate::files::{read_json, write_json};
@@ -44,7 +45,7 @@ pub(crate) struct Evaluated {
 }
 
 const EVALUATION: &str = "evaluation.json";
-/// Raised when the evaluation measures more than before, so that finished runs are evaluated anew.
+/// Raise this when the evaluation measures more than before, so that finished runs are evaluated anew.
 const CODE_VERSION: u32 = 12;
 
 /// Evaluates all models on the test split, which it takes by value: nobody reads it a second time. None in a plan.
@@ -62,14 +63,11 @@ pub(crate) fn evaluate(
     let clustering = clustered.as_ref().map(|clustered| &clustered.clustering);
     let inputs = (run_name, &dataset, clustering, trained, config);
     let stage = Stage::new("evaluation", CODE_VERSION, None, &inputs);
+    let n_rows = session.data.valid.len() + test.len();
     let plan = || {
         let networks = models.all_trained().into_iter().map(|trained| &trained.stage);
-        Ok((Work::prediction(networks, session.data.valid.len() + test.len()), None))
+        Ok((Work::prediction(networks, n_rows), None))
     };
-    let load = |folder: &Path| read_json(&folder.join(EVALUATION)).map(Some);
-    if session.context.plan().is_some() {
-        return run_stage(session.context, &stage, plan, |_| unreachable!("a plan evaluates nothing"), load);
-    }
     let produce = |folder: &Path| {
         let (test, out_of_scope) = test.unseal_all();
         let out_of_scope = out_of_scope.as_ref();
@@ -80,7 +78,8 @@ pub(crate) fn evaluate(
         })??;
         write_json(&folder.join(EVALUATION), &evaluated)
     };
-    run_stage(session.context, &stage, || unreachable!("no plan"), produce, load)
+    let load = |folder: &Path| read_json(&folder.join(EVALUATION)).map(Some);
+    run_stage(session.context, &stage, plan, produce, load)
 }
 
 impl Evaluation<'_> {
@@ -148,20 +147,22 @@ impl Evaluation<'_> {
         let (session, models) = (self.session, self.models);
         let (test, valid) = (self.test, &session.data.valid);
         let members = members(complete, &models.teachers.specialists.specialists);
-        let wants = Wants { confidences: self.out_of_scope.is_some(), leave_one_out: true };
-        let mut on_test = SplitScores::new(session, models.teachers, complete, test, wants)?;
+        let mut left_out = LeaveOneOut::new(session, models.teachers, models.ensemble, test.len());
+        let mut on_test = SplitScores::new(session, models.teachers, complete, test, self.out_of_scope.is_some())?;
         let n_unmet_before = models.ensemble.n_unmet();
-        visit_predictions(session, &members, test, |rows, predictions| on_test.add(&rows, predictions))?;
+        visit_predictions(session, &members, test, |rows, predictions| {
+            left_out.add(test, &rows, predictions, models.ensemble);
+            on_test.add(&rows, predictions)
+        })?;
         let n_unmet = models.ensemble.n_unmet() - n_unmet_before;
-        let mut on_valid = SplitScores::new(session, models.teachers, complete, valid, Wants::default())?;
+        let mut on_valid = SplitScores::new(session, models.teachers, complete, valid, false)?;
         visit_predictions(session, &members, valid, |rows, predictions| on_valid.add(&rows, predictions))?;
         let out_of_scope = self.out_of_scope.map(|others| confidences(session, complete, others)).transpose()?;
         let own = on_test.own.iter().zip(&on_valid.own);
-        let leave_one_out = on_test.cost_curve.leave_one_out_effects();
         Ok(AllScores {
             own: own.map(|(test, valid)| [metrics_of(test), metrics_of(valid)]).collect(),
-            n_left_out: if leave_one_out.is_empty() { 0 } else { on_test.cost_curve.n_examples() },
-            leave_one_out,
+            n_left_out: left_out.n_examples(),
+            leave_one_out: left_out.effects(models.ensemble)?,
             cost_curve: cost_curve::points(models.teachers, self.clustered, &on_test.cost_curve, &on_valid.cost_curve),
             n_unmet,
             on_test: self.on_test(complete, on_test.models, &on_valid.models, out_of_scope.as_deref())?,

@@ -36,15 +36,6 @@ pub(super) struct SplitScores<'a> {
     pub cost_curve: CostCurve<'a>,
 }
 
-/// Scores that only the test split needs.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Wants {
-    /// The confidence in every example, to compare with out-of-scope examples.
-    pub confidences: bool,
-    /// The merge without each of its specialists.
-    pub leave_one_out: bool,
-}
-
 /// Scores of a model that predicts every class.
 pub(super) struct ModelScores<'a> {
     /// For every example.
@@ -62,14 +53,14 @@ impl<'a> SplitScores<'a> {
         teachers: &'a Teachers,
         complete: &'a Complete<'a>,
         split: &'a Split,
-        wants: Wants,
+        wants_confidences: bool,
     ) -> Result<Self> {
         let specialists = &teachers.specialists.specialists[..];
         let subsets = || specialists.iter().map(|specialist| &specialist.subset);
         let scores = || ModelScores {
             records: Vec::with_capacity(split.len()),
             conditional: ConditionalTop1::new(session.data.n_classes(), subsets()),
-            confidences: wants.confidences.then(Confidences::default),
+            confidences: wants_confidences.then(Confidences::default),
         };
         Ok(Self {
             session,
@@ -78,7 +69,7 @@ impl<'a> SplitScores<'a> {
             specialists,
             models: complete.iter().map(|_| scores()).collect(),
             own: vec![Vec::new(); specialists.len()],
-            cost_curve: CostCurve::new(session, teachers, split, wants.leave_one_out)?,
+            cost_curve: CostCurve::new(session, teachers, split)?,
         })
     }
 

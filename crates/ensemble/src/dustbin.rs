@@ -30,9 +30,9 @@ pub struct DustbinCalibration {
 /// Calibration after `shift` nats were added to the dustbin's logit; zeros without examples.
 ///
 /// # Panics
-/// If there is not one verdict for each probability: a bug in this program.
+/// If there is not one label for each probability: a bug in this program.
 pub fn dustbin_calibration(dustbin_probs: &[f32], is_other: &[bool], shift: f64) -> DustbinCalibration {
-    assert_eq!(dustbin_probs.len(), is_other.len(), "one verdict for each probability");
+    assert_eq!(dustbin_probs.len(), is_other.len(), "one label for each probability");
     let n = dustbin_probs.len().max(1) as f64;
     let mut bins = [[0.0; 2]; N_BINS];
     let (mut predicted, mut observed, mut nll) = (0.0, 0.0, 0.0);
@@ -57,9 +57,9 @@ pub fn dustbin_calibration(dustbin_probs: &[f32], is_other: &[bool], shift: f64)
 /// exceeds 20 nats either way.
 ///
 /// # Panics
-/// If there is not one verdict for each probability: a bug in this program.
+/// If there is not one label for each probability: a bug in this program.
 pub fn refit_dustbin_bias(dustbin_probs: &[f32], is_other: &[bool]) -> f64 {
-    assert_eq!(dustbin_probs.len(), is_other.len(), "one verdict for each probability");
+    assert_eq!(dustbin_probs.len(), is_other.len(), "one label for each probability");
     let n_other = is_other.iter().filter(|other| **other).count();
     if n_other == 0 || n_other == is_other.len() {
         return 0.0;
