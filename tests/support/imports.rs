@@ -51,7 +51,7 @@ pub fn circles(arrows: &Arrows) -> Vec<Vec<String>> {
     found.into_iter().collect()
 }
 
-/// The arrows between folders; a file beside them stands for itself.
+/// The arrows between folders; a file that lies in none counts as a folder of its own.
 pub fn between_folders(arrows: &Arrows) -> Arrows {
     let folder = |module: &String| module.split("::").next().unwrap_or_default().to_owned();
     let mut folders = Arrows::new();

@@ -94,12 +94,15 @@ fn lost_specialists(report: &Report) -> Option<String> {
     })
 }
 
+/// A teacher without a gain: more generalists, unless several are merged already, or a larger one.
 fn weak_teacher(report: &Report) -> Option<String> {
     let comparison = report.comparison(Role::MergedEnsemble, Role::TwinOnLabels)?;
-    let has_generalist = report.model(Role::Generalist).is_some_and(|model| !model.is_external());
-    (comparison.verdict != Verdict::Beats && has_generalist).then(|| {
-        "generalist.n_models = 3, or a larger generalist.model: the teacher is no better than the student's hard-label twin."
-            .to_owned()
+    let generalist = report.model(Role::Generalist).filter(|model| !model.is_external())?;
+    let merged = report.model(Role::MergedEnsemble)?;
+    let has_several = report.clusters.is_empty() && merged.n_parameters > generalist.n_parameters;
+    let remedy = if has_several { "A" } else { "generalist.n_models = 3, or a" };
+    (comparison.verdict != Verdict::Beats).then(|| {
+        format!("{remedy} larger generalist.model: the teacher is no better than the student's hard-label twin.")
     })
 }
 
@@ -167,7 +170,12 @@ mod tests {
     fn a_weak_teacher_and_a_better_plain_ensemble_are_told() {
         let mut weak = without_gain();
         weak.comparisons.push(comparison(Role::MergedEnsemble, Role::TwinOnLabels, 0.0, 0.01));
-        assert!(next_steps(&weak, &[], &[])[0].starts_with("generalist.n_models = 3"));
+        let n_parameters = weak.model(Role::Generalist).unwrap().n_parameters;
+        for (n_generalists, expected) in [(1, "generalist.n_models = 3"), (3, "A larger generalist.model")] {
+            let merged = weak.models.iter_mut().find(|model| model.name == Role::MergedEnsemble.name()).unwrap();
+            merged.n_parameters = n_generalists * n_parameters;
+            assert!(next_steps(&weak, &[], &[])[0].starts_with(expected));
+        }
         let mut plain = without_gain();
         plain.comparisons.push(comparison(Role::MergedEnsemble, Role::PlainEnsemble, -0.01, 0.005));
         assert!(next_steps(&plain, &[], &[])[0].starts_with("generalist.n_models = 4"));

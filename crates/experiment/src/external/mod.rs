@@ -1,7 +1,7 @@
 //! External teachers: networks that any program trained, known by their predictions in files.
 //!
-//! `file.rs` reads and checks the predictions row by row, `teacher.rs` finds an example's prediction among those that
-//! `stages/external.rs` stored.
+//! `file.rs` reads and checks the predictions row by row; `stages/external.rs` stores them; `teacher.rs` finds an example's
+//! prediction in the store.
 
 mod file;
 mod teacher;
