@@ -26,7 +26,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
 ];
 
 /// The only places that open the test split, to measure on it.
-const TEST_SPLIT_USERS: [&str; 2] = ["experiment/src/commands/evaluate.rs", "experiment/src/stages/evaluation/mod.rs"];
+const TEST_SPLIT_USERS: [&str; 2] = ["experiment/src/commands/evaluate.rs", "experiment/src/steps/evaluation/mod.rs"];
 
 fn crates() -> PathBuf {
     support::repository().join("crates")

@@ -1,6 +1,6 @@
 //! Experiments: config, stages, pipeline, run directory, sweep.
 //!
-//! Start with `pipeline.rs`: it is the whole method on one page. Each call in it is a step (`stages/`). A step makes
+//! Start with `pipeline.rs`: it is the whole method on one page. Each call in it is a step (`steps/`). A step makes
 //! *stages*: artifacts that are kept under a key that hashes everything it depends on (`store.rs`); resuming, sharing a generalist
 //! across a sweep and splitting work over processes are that one rule. [`run()`] puts a run directory around it.
 //!
@@ -28,7 +28,7 @@ mod run;
 mod run_dir;
 mod session;
 mod stage;
-mod stages;
+mod steps;
 mod store;
 
 pub use stillhouse_report as report;

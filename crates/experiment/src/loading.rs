@@ -11,7 +11,7 @@ use crate::observer::RunEvent;
 use crate::pretrained::fetch_pretrained;
 use crate::report::DatasetReport;
 use crate::session::Session;
-use crate::stages::external::read_external_teachers;
+use crate::steps::external::read_external_teachers;
 use std::sync::Arc;
 use std::time::Instant;
 use stillhouse_core::Seed;

@@ -9,15 +9,15 @@ use crate::networks::ensemble::Ensemble;
 use crate::networks::teachers::Teachers;
 use crate::report::DatasetReport;
 use crate::session::Session;
-use crate::stages::clustering::cluster_classes;
-use crate::stages::evaluation::{Evaluated, Models, evaluate};
-use crate::stages::generalist::{train_generalist_ensemble, train_generalists};
-use crate::stages::merged::check_merged;
-use crate::stages::soft_targets::store_soft_targets;
-use crate::stages::specialists::train_specialists;
-use crate::stages::student::train_students;
-use crate::stages::tokenizers::make_tokenizers;
-use crate::stages::validation::check_specialists;
+use crate::steps::clustering::cluster_classes;
+use crate::steps::evaluation::{Evaluated, Models, evaluate};
+use crate::steps::generalist::{train_generalist_ensemble, train_generalists};
+use crate::steps::merged::check_merged;
+use crate::steps::soft_targets::store_soft_targets;
+use crate::steps::specialists::train_specialists;
+use crate::steps::student::train_students;
+use crate::steps::tokenizers::make_tokenizers;
+use crate::steps::validation::check_specialists;
 use stillhouse_data::SealedTest;
 
 /// The student to ship and the numbers to report.

@@ -12,7 +12,7 @@ use crate::pipeline::{Outcome, run_pipeline};
 use crate::report::{Report, ReportPage, html_page, markdown, terminal_summary};
 use crate::role::Role;
 use crate::run_dir::{MANIFEST, Manifest, lock_run_dir, open_manifest, provenance, wall_seconds};
-use crate::stages::evaluation::Evaluated;
+use crate::steps::evaluation::Evaluated;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use stillhouse_core::InputSpec;

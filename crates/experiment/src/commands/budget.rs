@@ -12,10 +12,10 @@ use crate::observer::{Interrupt, Observer};
 use crate::options::RunOptions;
 use crate::session::Session;
 use crate::stage::Stage;
-use crate::stages::clustering::cluster_classes;
-use crate::stages::generalist::train_generalists;
-use crate::stages::specialists::train_specialists;
-use crate::stages::validation::check_specialists;
+use crate::steps::clustering::cluster_classes;
+use crate::steps::generalist::train_generalists;
+use crate::steps::specialists::train_specialists;
+use crate::steps::validation::check_specialists;
 use serde::Serialize;
 use stillhouse_train::metrics_of;
 

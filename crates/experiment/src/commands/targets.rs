@@ -12,7 +12,7 @@ use crate::pipeline::train_teachers;
 use crate::report::format::{bytes, counted, fixed, integer};
 use crate::run::CONFIG;
 use crate::session::Session;
-use crate::stages::soft_targets::soft_targets_of;
+use crate::steps::soft_targets::soft_targets_of;
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;

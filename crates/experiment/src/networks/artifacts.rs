@@ -39,7 +39,7 @@ pub(crate) struct Specialist {
     pub subset: ClassSubset,
     pub head: SpecialistHead,
     /// What counted priors added to its dustbin logit; with a full softmax, took from the logits of its own classes.
-    pub prior_correction: f64,
+    pub counted_shift: f64,
     /// What the refit on the validation split added to its dustbin logit on top.
     pub refit_shift: f64,
 }

@@ -57,7 +57,7 @@ impl Goal<'_> {
 
 /// A training of the head alone.
 #[derive(Clone, Copy)]
-pub(crate) struct Frozen<'a> {
+pub(crate) struct HeadOnly<'a> {
     /// Trainings that share one pass of the body over the training split.
     pub n_sharing: usize,
     /// The body's features of the training split, `[N, F]`; there whenever the training is still to be done.
@@ -78,14 +78,14 @@ pub(crate) struct Recipe<'a> {
     /// The network whose weights it starts from; its own seeded weights without one.
     pub start: Option<&'a Trained>,
     /// Whether only the head is trained, on features of the network that it starts from.
-    pub frozen: Option<Frozen<'a>>,
+    pub frozen: Option<HeadOnly<'a>>,
     pub examples: Split,
     /// The fold of the training split that is left out, and the number of folds.
     fold: Option<(usize, usize)>,
     pub goal: Goal<'a>,
     pub sampler: Sampler,
     /// Added to the dustbin's logit, in nats: it turns the odds of training back into the odds of the data.
-    prior_shift: f64,
+    counted_shift: f64,
 }
 
 impl<'a> Recipe<'a> {
@@ -107,7 +107,7 @@ impl<'a> Recipe<'a> {
             fold: None,
             goal: Goal::Labels,
             sampler: Sampler::All,
-            prior_shift: 0.0,
+            counted_shift: 0.0,
         }
     }
 
@@ -145,7 +145,7 @@ impl<'a> Recipe<'a> {
             training: &config.training,
             seed: session.seed.derive(role.kind(), cluster_idx as u64),
             start: (config.init == SpecialistInit::Generalist).then(its_generalist),
-            frozen: (config.body == SpecialistBody::Frozen).then_some(Frozen { n_sharing, features: None }),
+            frozen: (config.body == SpecialistBody::Frozen).then_some(HeadOnly { n_sharing, features: None }),
             examples: session.data.train.clone(),
             fold: None,
             goal: match config.head {
@@ -153,7 +153,7 @@ impl<'a> Recipe<'a> {
                 SpecialistHead::FullSoftmax => Goal::FullSoftmax(cluster, its_generalist()),
             },
             sampler: Sampler::half_and_half(&session.data.train, cluster),
-            prior_shift: prior_shift(&session.data.train, cluster)?,
+            counted_shift: counted_shift(&session.data.train, cluster)?,
         })
     }
 
@@ -179,7 +179,7 @@ impl<'a> Recipe<'a> {
             fold: None,
             goal,
             sampler: Sampler::All,
-            prior_shift: 0.0,
+            counted_shift: 0.0,
         }
     }
 
@@ -201,7 +201,7 @@ impl<'a> Recipe<'a> {
             /// the source of soft targets
             teacher: Option<&'a Stage>,
             loss: Option<&'a DistillationConfig>,
-            prior_shift: f64,
+            counted_shift: f64,
             /// where a training gives other bits than on the CPU
             device: Option<&'static str>,
         }
@@ -223,7 +223,7 @@ impl<'a> Recipe<'a> {
             cluster: self.goal.cluster(),
             teacher,
             loss,
-            prior_shift: self.prior_shift,
+            counted_shift: self.counted_shift,
             device: (!session.device.is_cpu()).then_some("cuda"),
         };
         Stage::new(self.kind, CODE_VERSION, self.index, &ingredients)
@@ -290,9 +290,9 @@ impl<'a> Recipe<'a> {
     /// What is added to biases of outputs after training.
     pub fn bias_corrections(&self) -> Vec<(usize, f64)> {
         match &self.goal {
-            Goal::Dustbin(cluster) => vec![(cluster.len(), self.prior_shift)],
+            Goal::Dustbin(cluster) => vec![(cluster.len(), self.counted_shift)],
             Goal::FullSoftmax(cluster, _) => {
-                cluster.members().iter().map(|class| (class.index(), -self.prior_shift)).collect()
+                cluster.members().iter().map(|class| (class.index(), -self.counted_shift)).collect()
             }
             Goal::Labels | Goal::SoftTargets(..) => Vec::new(),
         }
@@ -323,7 +323,7 @@ impl<'a> Recipe<'a> {
 
 /// Shift of a specialist's dustbin logit, in nats, that turns the odds of its training back into the odds of the training
 /// split (paper, sec. 5.2). Both odds are counted.
-pub(crate) fn prior_shift(train: &Split, cluster: &ClassSubset) -> Result<f64> {
+pub(crate) fn counted_shift(train: &Split, cluster: &ClassSubset) -> Result<f64> {
     let n_own = train.labels().iter().filter(|class| cluster.contains(**class)).count();
     let special_prior = n_own as f64 / train.len() as f64;
     let training_share = Sampler::half_and_half(train, cluster).own_share();

@@ -5,7 +5,7 @@ use crate::files::{read_json, write_json};
 use crate::networks::artifacts::Trained;
 use crate::networks::memory;
 use crate::networks::network::{folder_error, model_error, new_model};
-use crate::networks::recipe::{Frozen, Recipe};
+use crate::networks::recipe::{HeadOnly, Recipe};
 use crate::networks::tokenizer::{planned_input, tokenizer, tokenizer_stage};
 use crate::parallel::Share;
 use crate::planning::{FrozenBody, PlannedTraining, TrainingGroup, Work};
@@ -186,7 +186,7 @@ impl Training<'_> {
     }
 
     /// Trains the head on features of the frozen body and puts it back.
-    fn fit_head(&self, whole: &Model, frozen: Frozen<'_>, validation: &Validation) -> Result<(Model, FitSummary)> {
+    fn fit_head(&self, whole: &Model, frozen: HeadOnly<'_>, validation: &Validation) -> Result<(Model, FitSummary)> {
         let train = frozen.features.expect("features are computed for every frozen training to be done");
         let features = predict_features(whole, &validation.split, None)?;
         let split = validation.split.with_features(features, whole.n_features());

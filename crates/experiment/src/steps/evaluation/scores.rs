@@ -15,7 +15,7 @@ use crate::networks::teachers::Teachers;
 use crate::report::{ModelReport, OutOfScopeRow, PortfolioPoint};
 use crate::role::Role;
 use crate::session::Session;
-use crate::stages::student::Students;
+use crate::steps::student::Students;
 use std::ops::Range;
 use stillhouse_core::ClassId;
 use stillhouse_data::Split;

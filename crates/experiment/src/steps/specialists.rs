@@ -2,7 +2,7 @@
 
 use crate::error::{ExperimentError, Result};
 use crate::networks::artifacts::{Clustered, Specialist, Trained};
-use crate::networks::recipe::{Recipe, prior_shift};
+use crate::networks::recipe::{Recipe, counted_shift};
 use crate::networks::training::train_side_by_side;
 use crate::role::Section;
 use crate::session::Session;
@@ -40,8 +40,8 @@ pub(crate) fn train_specialists(
     let trained = keep_trained(train_side_by_side(session, &recipes)?, leave_out)?;
     let specialist = |(cluster_idx, trained): (usize, Trained)| -> Result<Specialist> {
         let subset = clusters[cluster_idx].clone();
-        let prior_correction = prior_shift(&session.data.train, &subset)?;
-        Ok(Specialist { trained, cluster_idx, subset, head: config.head, prior_correction, refit_shift: 0.0 })
+        let counted_shift = counted_shift(&session.data.train, &subset)?;
+        Ok(Specialist { trained, cluster_idx, subset, head: config.head, counted_shift, refit_shift: 0.0 })
     };
     trained.into_iter().map(specialist).collect()
 }

@@ -13,7 +13,7 @@ use crate::networks::predictions::{distinct, visit_predictions};
 use crate::planning::Work;
 use crate::session::Session;
 use crate::stage::Stage;
-use crate::stages::selection::{Selection, select_teachers};
+use crate::steps::selection::{Selection, select_teachers};
 use crate::store::run_stage;
 use std::path::Path;
 use std::sync::Arc;
@@ -157,7 +157,7 @@ fn check_dustbin(session: &Session<'_>, specialist: &Specialist, dustbin: &[f32]
     let refit_shift = refit_dustbin_bias(dustbin, &is_other);
     let after = |shift| dustbin_calibration(dustbin, &is_other, shift);
     DustbinCheck {
-        uncorrected: after(-specialist.prior_correction),
+        uncorrected: after(-specialist.counted_shift),
         counted: after(0.0),
         refit: after(refit_shift),
         refit_shift,

@@ -122,7 +122,7 @@ impl Evaluation<'_> {
                 .specialists
                 .specialists
                 .iter()
-                .map(|s| (s.head == SpecialistHead::Dustbin).then_some(s.prior_correction + s.refit_shift))
+                .map(|s| (s.head == SpecialistHead::Dustbin).then_some(s.counted_shift + s.refit_shift))
                 .collect(),
             soft_target_entropy: Some(targets.mean_entropy()),
             warnings: Vec::new(),
