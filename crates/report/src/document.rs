@@ -5,8 +5,7 @@
 
 use crate::chart::Figure;
 use crate::curves::Panel;
-use crate::html::{Picture, picture};
-use crate::page::Tile;
+use crate::example::Example;
 use crate::samples::Sample;
 use crate::table::Table;
 use serde::Serialize;
@@ -64,23 +63,6 @@ pub(crate) enum Part {
     Panels(Vec<Panel>),
     /// a long text behind a title that opens it
     Source(&'static str, String),
-}
-
-/// A picture or a text.
-#[derive(Debug, Serialize)]
-pub(crate) struct Example {
-    pub(crate) label: String,
-    pub(crate) picture: Option<Picture>,
-    pub(crate) text: Option<String>,
-    /// how augmentation changes the text
-    pub(crate) views: Vec<String>,
-}
-
-impl From<&Tile> for Example {
-    fn from(tile: &Tile) -> Self {
-        let picture = picture(tile.png.as_deref());
-        Self { label: tile.label.clone(), picture, text: tile.text.clone(), views: Vec::new() }
-    }
 }
 
 /// A cluster or a class: how much it gains, examples, labels.

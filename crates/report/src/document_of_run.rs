@@ -2,7 +2,8 @@
 
 use crate::contract::{ClusterReport, Report};
 use crate::curves::panels;
-use crate::document::{Card, Document, Example, Part, Section};
+use crate::document::{Card, Document, Part, Section};
+use crate::example::Example;
 use crate::figures::{self, counted_classes};
 use crate::findings::{headline, supporting_sentences};
 use crate::format::{duration, fixed, integer, percent, points, truncated, whole_percent};

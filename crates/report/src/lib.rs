@@ -16,6 +16,7 @@ mod csv;
 mod curves;
 mod document;
 mod document_of_run;
+mod example;
 mod figures;
 mod findings;
 #[cfg(test)]
@@ -26,6 +27,7 @@ mod markdown;
 mod next_steps;
 mod numbers;
 mod page;
+mod picture;
 mod preview;
 pub mod role;
 mod samples;

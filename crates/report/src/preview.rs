@@ -1,7 +1,9 @@
 //! The page of `data preview`: examples of each class.
 
-use crate::document::{Card, Document, Example, Part, Section};
-use crate::html::{self, picture};
+use crate::document::{Card, Document, Part, Section};
+use crate::example::Example;
+use crate::html;
+use crate::picture::picture;
 
 /// Examples of one class.
 #[derive(Clone, Debug)]

@@ -1,10 +1,10 @@
 //! What a teacher knows beyond the label: one example, a few classes, and a column of probabilities for every model and
 //! temperature. The classes keep their places from column to column, so that the eye can follow one of them.
 
-use crate::document::Example;
+use crate::example::Example;
 use crate::format::probability;
-use crate::html::picture;
 use crate::page::{SoftTargetRow, SoftTargetSample};
+use crate::picture::picture;
 use serde::Serialize;
 
 /// Examples shown.

@@ -1,6 +1,6 @@
 //! The figures of a sweep: all settings on one axis, and what their teachers cost.
 
-use super::SweepCell;
+use super::cell::SweepCell;
 use super::settings::{Setting, Settings};
 use super::tables::summary_text;
 use crate::chart::plot::Point;

@@ -5,35 +5,19 @@
 //! by it would flatter the result. Failed cells are listed, never dropped.
 
 mod axes;
+mod cell;
 mod figures;
 mod settings;
 mod tables;
 
-use crate::contract::Report;
 use crate::document::{Document, Part, Section};
 use crate::format::{counted, percent};
 use crate::statistics::SeedSummary;
 use crate::{csv, html, markdown, terminal};
 use axes::along_axis;
+pub use cell::SweepCell;
+use cell::plain_value;
 use settings::Settings;
-
-/// The axis over which is averaged.
-const SEED_AXIS: &str = "seed";
-
-/// One run of a sweep.
-#[derive(Clone, Debug)]
-pub struct SweepCell {
-    /// key and value of every axis, in the order of the sweep
-    pub axes: Vec<(String, String)>,
-    /// its report, or why there is none
-    pub outcome: Result<Report, String>,
-}
-
-impl SweepCell {
-    fn value(&self, key: &str) -> Option<&str> {
-        self.axes.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str())
-    }
-}
 
 /// `sweep.html`.
 pub fn sweep_html(name: &str, cells: &[SweepCell]) -> String {
@@ -117,29 +101,6 @@ fn failure(cell: &SweepCell) -> Option<(String, String)> {
     let message = cell.outcome.as_ref().err()?;
     let axes = cell.axes.iter().map(|(key, value)| format!("{key} = {}", plain_value(value))).collect::<Vec<_>>();
     Some((axes.join(", "), message.clone()))
-}
-
-/// Every axis of the cells, in the order of first appearance.
-fn axis_keys(cells: &[SweepCell]) -> Vec<String> {
-    let mut keys: Vec<String> = Vec::new();
-    for (key, _) in cells.iter().flat_map(|cell| &cell.axes) {
-        if !keys.contains(key) {
-            keys.push(key.clone());
-        }
-    }
-    keys
-}
-
-/// A value as people write it, without the quotes of a config.
-fn plain_value(value: &str) -> String {
-    value.trim_matches('"').to_owned()
-}
-
-/// The last part of a key, unless another axis ends alike.
-fn short_key(key: &str, keys: &[String]) -> String {
-    let last = |key: &str| key.rsplit('.').next().unwrap_or(key).to_owned();
-    let is_ambiguous = keys.iter().filter(|other| last(other) == last(key)).count() > 1;
-    if is_ambiguous { key.to_owned() } else { last(key) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Cells that differ only in the seed, put together.
 
-use super::{SEED_AXIS, SweepCell, axis_keys, plain_value, short_key};
+use super::cell::{SEED_AXIS, SweepCell, axis_keys, plain_value, short_key};
 use crate::contract::{ModelReport, Report};
 use crate::role::Role;
 use crate::statistics::{SeedSummary, Verdict, compare_over_seeds, summarise_seeds};

@@ -1,7 +1,7 @@
 //! The tables of a sweep: its settings for people, its runs for programs.
 
+use super::cell::{SweepCell, axis_keys, plain_value, short_key};
 use super::settings::{Setting, Settings};
-use super::{SweepCell, axis_keys, plain_value, short_key};
 use crate::contract::{ModelReport, Report};
 use crate::format::{DASH, percent, points, whole_percent};
 use crate::role::rank;

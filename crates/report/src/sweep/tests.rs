@@ -1,3 +1,4 @@
+use super::cell::{SEED_AXIS, short_key};
 use super::settings::Settings;
 use super::*;
 use crate::fixture::{HOSTILE_LABEL, comparison, report};
