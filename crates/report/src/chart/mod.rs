@@ -5,11 +5,14 @@
 //! points of a nested `<svg>` of 1000 x 1000 that stretches, under strokes that do not. Colours are CSS classes, so one
 //! chart serves light, dark and paper.
 
+mod mark;
 pub(crate) mod plot;
 pub(crate) mod rows;
 pub(crate) mod scale;
+mod tick;
 
-use crate::role::Role;
+pub(crate) use mark::Mark;
+
 use serde::Serialize;
 
 /// Number of colours for series that have no colour of their own (`c0` to `c7` in the style sheet).
@@ -45,49 +48,4 @@ impl Figure {
 pub(crate) enum Chart {
     Rows(rows::RowChart),
     Plot(Box<plot::Plot>),
-}
-
-/// A mark that is told apart by shape as well as by colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Mark {
-    /// a filled circle
-    Dot,
-    /// an outlined circle
-    Ring,
-    /// a filled square
-    Square,
-}
-
-impl Mark {
-    /// Teachers are squares, the student a dot, its twins rings.
-    pub(crate) fn of_model(name: &str) -> Self {
-        match Role::of_name(name) {
-            Some(Role::Student) => Self::Dot,
-            Some(role) if role.is_teacher() => Self::Square,
-            _ => Self::Ring,
-        }
-    }
-
-    /// The CSS classes of the mark in text and legends.
-    pub(crate) fn classes(self, colour: &str) -> String {
-        let shape = match self {
-            Self::Dot => "dot",
-            Self::Ring => "ring",
-            Self::Square => "square",
-        };
-        format!("{shape} {colour}")
-    }
-}
-
-/// A line and a number on an axis.
-#[derive(Debug, Serialize)]
-pub(crate) struct Tick {
-    pub(crate) at: f64,
-    pub(crate) text: String,
-}
-
-/// As precise as a screen is.
-fn rounded(position: f64) -> f64 {
-    (position * 100.0).round() / 100.0
 }

@@ -1,7 +1,7 @@
 //! Curves and labelled points over one horizontal axis: training histories, accuracy along a sweep, what accuracy costs.
 
 use super::scale::Scale;
-use super::{Tick, rounded};
+use super::tick::{Tick, rounded};
 use crate::chart::Mark;
 use serde::Serialize;
 use std::fmt::Write;

@@ -4,7 +4,7 @@
 //! side by side, on a phone the strip moves under its label, and the strips still line up.
 
 use super::scale::Scale;
-use super::{Tick, rounded};
+use super::tick::{Tick, rounded};
 use crate::chart::Mark;
 use serde::Serialize;
 

@@ -1,6 +1,6 @@
 //! From values to positions, with ticks that people would choose.
 
-use super::Tick;
+use super::tick::Tick;
 use crate::format::{fixed, si};
 
 /// Room around the outermost values, as a share of their distance.
