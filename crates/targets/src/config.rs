@@ -21,7 +21,7 @@ pub struct SoftTargetsConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum LayoutConfig {
-    /// `dense` up to 1 GiB, `sparse` with its defaults above; always `dense` for the loss `logit_l2`.
+    /// `dense` up to 1 GiB, `sparse` with its defaults above; always `dense` for a loss that reads every class.
     Auto {},
     /// Every probability in single precision.
     Dense {},

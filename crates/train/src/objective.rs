@@ -132,7 +132,10 @@ impl DistillationConfig {
 
     /// Whether the loss reads every probability of a soft target, so that a student cannot learn from a sparse store.
     pub fn needs_all_classes(&self) -> bool {
-        self.loss == DistillationLoss::LogitL2
+        match self.loss {
+            DistillationLoss::SoftCrossEntropy(_) => false,
+            DistillationLoss::LogitL2 => true,
+        }
     }
 }
 
