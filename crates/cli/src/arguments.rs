@@ -307,7 +307,7 @@ pub struct MergeArguments {
     /// Merge rule
     #[arg(long, value_enum, default_value_t)]
     pub rule: RuleArgument,
-    /// Specialists that vote: `all`, or `top_n:N` for those that know one of the N most probable classes
+    /// Specialists that vote: `all`, or `top_n:N` for the ones that know one of the N most probable classes
     #[arg(long, default_value = "all", value_parser = gate)]
     pub gate: Gate,
     /// `npy`: [N, C] probabilities in f64; `store`: soft targets for students

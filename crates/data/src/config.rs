@@ -131,7 +131,7 @@ fn read_unlabelled(
     context: &LoadContext<'_>,
 ) -> Result<UnlabelledTexts, DataError> {
     let Some(texts) = found.train.store.texts() else {
-        let problem = Problem::new("", format!("only data of texts can have {what} beside them"));
+        let problem = Problem::new("", format!("only data of texts can have {what}"));
         return Err(DataError::Config(vec![problem]));
     };
     config.read(texts.windows.as_ref(), [split, what], context)

@@ -54,7 +54,7 @@ pub(crate) fn append(found: &mut Found, split: Source, extra: UnlabelledTexts) -
     texts.hash_into(&mut hasher);
     let (n_before, n_all) = (examples.texts.len(), examples.texts.len() + texts.len());
     if n_all > u32::MAX as usize {
-        let text = format!("{n_all} examples with those that have no label");
+        let text = format!("{n_all} examples, unlabelled ones included");
         return Err(DataError::invalid(&extra.path, text, format!("at most {}", u32::MAX)));
     }
     examples.texts.append(texts);

@@ -113,7 +113,7 @@ impl Tokenizer {
     pub fn cut_to(&self, max_len: usize) -> Result<Self, TokenizerError> {
         let n_special = self.inner.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
         if max_len <= n_special {
-            let message = format!("max_len = {max_len} leaves no room beside {n_special} special tokens");
+            let message = format!("max_len = {max_len} leaves no room for text after {n_special} special tokens");
             return Err(TokenizerError(message));
         }
         let mut inner = self.inner.clone();

@@ -307,7 +307,7 @@ pub struct CoverageRow {
     pub covering: u64,
     /// test examples with such a class
     pub n_examples: u64,
-    /// examples that the ensemble gets right, minus those that the generalist does
+    /// examples that the ensemble gets right minus examples that the generalist gets right
     pub delta_correct: i64,
     /// `delta_correct` as a share of what the generalist gets right there
     pub relative_gain: f64,

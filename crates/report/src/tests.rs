@@ -56,7 +56,7 @@ fn the_contract_is_read_and_written() {
     assert_eq!(Report::from_json(&full.to_json()).unwrap(), full);
 }
 
-/// Every fixed field is written with the same value; more fields may stand beside it.
+/// Every fixed field is written with the same value; there may be more fields.
 #[track_caller]
 fn assert_contains(written: &serde_json::Value, fixed: &serde_json::Value, path: &str) {
     match (written, fixed) {

@@ -182,7 +182,7 @@ impl Frame {
             return Err(format(
                 "tensors",
                 "another order, shape or spelling".into(),
-                "those that the description implies",
+                "the ones that the description implies",
             ));
         }
         if frame.n_bytes() != n_bytes as u64 {

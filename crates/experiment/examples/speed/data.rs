@@ -74,7 +74,7 @@ fn images(n_classes: usize, per_class: usize, height: usize, width: usize) -> Re
 
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz.";
 
-/// The word that stands for a token.
+/// The word of a token.
 fn word(token: usize) -> String {
     format!("w{token}")
 }

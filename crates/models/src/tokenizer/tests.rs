@@ -94,7 +94,7 @@ fn long_texts_are_cut() {
     let cut = tokenizer.cut_to(3).unwrap();
     assert_eq!(ids(&cut, TEXTS[0]), ids(&tokenizer, TEXTS[0])[..3]);
     let error = tokenizer.cut_to(0).unwrap_err().to_string();
-    assert_eq!(error, "max_len = 0 leaves no room beside 0 special tokens");
+    assert_eq!(error, "max_len = 0 leaves no room for text after 0 special tokens");
 }
 
 #[test]
