@@ -1,8 +1,8 @@
 //! A plan: the pipeline walked without computing anything.
 //!
 //! In a plan, each step of [`crate::pipeline`] records its stage and its work here instead of doing the work, and hands
-//! a stand-in of its artifact to the next step: a network of zeros, or clusters of equal size. Only the clustering is read
-//! if it is there, since it decides which specialists follow. Keys hash inputs, not
+//! a stand-in of its artifact to the next step: a network of zeros, or clusters of equal size. Only the clustering and the
+//! records of finished trainings are read if they are there, since they decide which networks follow. Keys hash inputs, not
 //! artifacts, so a plan finds every finished stage whose inputs are known. `plan`, its memory and its times are sums over
 //! the recorded steps.
 
@@ -34,8 +34,17 @@ pub(crate) enum Work {
 impl Work {
     /// Predictions of the networks that these stages trained, for so many examples.
     pub fn prediction<'a>(networks: impl IntoIterator<Item = &'a Stage>, n_rows: usize) -> Self {
+        Self::stored_prediction(networks, n_rows, 0)
+    }
+
+    /// Predictions that are stored in so many bytes.
+    pub fn stored_prediction<'a>(
+        networks: impl IntoIterator<Item = &'a Stage>,
+        n_rows: usize,
+        disk_bytes: u64,
+    ) -> Self {
         let networks = networks.into_iter().map(|stage| stage.key().to_owned()).collect();
-        Self::Prediction { networks, n_rows, disk_bytes: 0 }
+        Self::Prediction { networks, n_rows, disk_bytes }
     }
 }
 

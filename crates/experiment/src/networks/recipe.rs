@@ -85,7 +85,7 @@ pub(crate) struct Recipe<'a> {
     pub goal: Goal<'a>,
     pub sampler: Sampler,
     /// Added to the dustbin's logit, in nats: it turns the odds of training back into the odds of the data.
-    counted_shift: f64,
+    pub counted_shift: f64,
 }
 
 impl<'a> Recipe<'a> {
@@ -323,7 +323,7 @@ impl<'a> Recipe<'a> {
 
 /// Shift of a specialist's dustbin logit, in nats, that turns the odds of its training back into the odds of the training
 /// split (paper, sec. 5.2). Both odds are counted.
-pub(crate) fn counted_shift(train: &Split, cluster: &ClassSubset) -> Result<f64> {
+fn counted_shift(train: &Split, cluster: &ClassSubset) -> Result<f64> {
     let n_own = train.labels().iter().filter(|class| cluster.contains(**class)).count();
     let special_prior = n_own as f64 / train.len() as f64;
     let training_share = Sampler::half_and_half(train, cluster).own_share();

@@ -8,7 +8,7 @@ use crate::networks::network::{folder_error, model_error, new_model};
 use crate::networks::recipe::{HeadOnly, Recipe};
 use crate::networks::tokenizer::{planned_input, tokenizer, tokenizer_stage};
 use crate::parallel::Share;
-use crate::planning::{FrozenBody, PlannedTraining, TrainingGroup, Work};
+use crate::planning::{FrozenBody, PlanRecorder, PlannedTraining, TrainingGroup, Work};
 use crate::session::Session;
 use crate::stage::Stage;
 use crate::store::run_stage;
@@ -30,8 +30,8 @@ const CHECKPOINT: &str = "checkpoint.safetensors";
 /// is read back.
 pub(crate) fn train_side_by_side(session: &Session<'_>, recipes: &[Recipe<'_>]) -> Result<Vec<Result<Trained>>> {
     let n_workers = n_workers(session, recipes)?;
-    if session.context.plan().is_some() {
-        return Ok(recipes.iter().map(|recipe| stand_in(session, recipe)).collect());
+    if let Some(recorder) = session.context.plan() {
+        return Ok(recipes.iter().map(|recipe| stand_in(session, recipe, recorder)).collect());
     }
     let mut order: Vec<usize> = (0..recipes.len()).collect();
     order.sort_by_key(|&recipe_idx| std::cmp::Reverse(recipes[recipe_idx].n_examples_seen()));
@@ -87,28 +87,27 @@ fn trained(recipe: &Recipe<'_>, stage: &Stage, model: Arc<Model>, fit: FitSummar
 }
 
 /// Records a training in a plan. The stand-in has the architecture and the cost of the network that would be trained.
-fn stand_in(session: &Session<'_>, recipe: &Recipe<'_>) -> Result<Trained> {
+fn stand_in(session: &Session<'_>, recipe: &Recipe<'_>, recorder: &PlanRecorder) -> Result<Trained> {
     let stage = recipe.stage(session);
-    let plan = || {
-        let frozen = recipe.frozen.zip(recipe.start).map(|(frozen, start)| FrozenBody {
-            key: start.body_key.clone(),
-            n_rows: recipe.examples.len() / frozen.n_sharing + recipe.validation(session).split.len(),
-        });
-        let model = stand_in_model(session, recipe)?;
-        // a finished training may have stopped early, and others are counted by its cost
-        let fit = match stage.artifact(session.context.stages_dir()) {
-            Some(folder) => read_json(&folder.join(FIT))?,
-            None => FitSummary { train_flops: train_flops(recipe, &model), ..FitSummary::default() },
-        };
-        let (config, n_examples) = (recipe.training.clone(), recipe.n_examples_seen());
-        let planned = PlannedTraining { model: model.clone(), config, n_examples, frozen };
-        Ok((Work::Training(Box::new(planned)), trained(recipe, &stage, model, fit)))
+    let frozen = recipe.frozen.zip(recipe.start).map(|(frozen, start)| FrozenBody {
+        key: start.body_key.clone(),
+        n_rows: recipe.examples.len() / frozen.n_sharing + recipe.validation(session).split.len(),
+    });
+    let model = stand_in_model(session, recipe, recorder)?;
+    // a finished training may have stopped early, and the plain ensemble is sized by its true cost
+    let artifact = stage.artifact(session.context.stages_dir());
+    let fit = match &artifact {
+        Some(folder) => read_json(&folder.join(FIT))?,
+        None => FitSummary { train_flops: train_flops(recipe, &model), ..FitSummary::default() },
     };
-    run_stage(session.context, &stage, plan, |_| unreachable!("plans train nothing"), |_| unreachable!("nor read"))
+    let (config, n_examples) = (recipe.training.clone(), recipe.n_examples_seen());
+    let planned = PlannedTraining { model: model.clone(), config, n_examples, frozen };
+    recorder.step(&stage, artifact.is_some(), Work::Training(Box::new(planned)));
+    Ok(trained(recipe, &stage, model, fit))
 }
 
 /// A network of the recipe's architecture whose weights mean nothing; a tokenizer that is not trained is left out.
-fn stand_in_model(session: &Session<'_>, recipe: &Recipe<'_>) -> Result<Arc<Model>> {
+fn stand_in_model(session: &Session<'_>, recipe: &Recipe<'_>, recorder: &PlanRecorder) -> Result<Arc<Model>> {
     let (input, tokenizer) = planned_input(session, recipe.tokenizer)?;
     let n_outputs = recipe.n_outputs(session.data.n_classes());
     let make = || {
@@ -120,7 +119,6 @@ fn stand_in_model(session: &Session<'_>, recipe: &Recipe<'_>) -> Result<Arc<Mode
     };
     let tokenizer_key = recipe.tokenizer.map(|config| tokenizer_stage(session, config));
     let architecture = serde_json::to_string(&(recipe.model, input, n_outputs, tokenizer_key));
-    let recorder = session.context.plan().expect("only plans have stand-ins");
     recorder.model(architecture.expect("a config of plain values"), make)
 }
 

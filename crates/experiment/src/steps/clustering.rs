@@ -26,7 +26,7 @@ const CLUSTERING: &str = "clustering.json";
 pub(crate) fn cluster_classes(session: &Session<'_>, generalists: &[Trained]) -> Result<Option<Clustered>> {
     let Some(config) = &session.config.clustering else { return Ok(None) };
     let hierarchy = read_hierarchy(session)?;
-    let stage = clustering_stage(session, generalists)?;
+    let stage = clustering_stage(session, generalists, hierarchy.as_deref());
     let produce = |folder: &Path| {
         let clustered = compute(session, config, generalists, hierarchy.as_deref())?;
         write_json(&folder.join(CLUSTERING), &clustered)
@@ -52,13 +52,12 @@ pub(crate) fn cluster_classes(session: &Session<'_>, generalists: &[Trained]) ->
 }
 
 /// The stage that clusters by these generalists' confusions.
-fn clustering_stage(session: &Session<'_>, generalists: &[Trained]) -> Result<Stage> {
-    let hierarchy = read_hierarchy(session)?;
+fn clustering_stage(session: &Session<'_>, generalists: &[Trained], hierarchy: Option<&str>) -> Stage {
     let members = complete_members(session, generalists);
     let stages: Vec<&Stage> = members.iter().map(Member::stage).collect();
     let data = &session.data.fingerprint;
-    let inputs = (data, stages, &session.config.clustering, clustering_seed(session), &hierarchy);
-    Ok(Stage::new("clustering", CODE_VERSION, None, &inputs))
+    let inputs = (data, stages, &session.config.clustering, clustering_seed(session), hierarchy);
+    Stage::new("clustering", CODE_VERSION, None, &inputs)
 }
 
 /// Clusters of equal size, for a plan made before the clusters are known.

@@ -67,10 +67,8 @@ pub(crate) fn store_soft_targets(session: &Session<'_>, wanted: &[Wanted<'_>]) -
     let plan = |index: usize| {
         let n_rows = session.data.student_examples().len() * views(session).len();
         let disk_bytes = layout(session).size_bytes(n_rows, session.data.n_classes());
-        let mut work = Work::prediction(wanted[index].teacher.members().iter().map(Member::stage), n_rows);
-        if let Work::Prediction { disk_bytes: bytes, .. } = &mut work {
-            *bytes = disk_bytes;
-        }
+        let members = wanted[index].teacher.members();
+        let work = Work::stored_prediction(members.iter().map(Member::stage), n_rows, disk_bytes);
         Ok((work, StoredTargets { stage: stages[index].clone(), targets: None }))
     };
     let produce = |folders: &[(usize, PathBuf)]| {

@@ -2,7 +2,7 @@
 
 use crate::error::{ExperimentError, Result};
 use crate::networks::artifacts::{Clustered, Specialist, Trained};
-use crate::networks::recipe::{Recipe, counted_shift};
+use crate::networks::recipe::Recipe;
 use crate::networks::training::train_side_by_side;
 use crate::role::Section;
 use crate::session::Session;
@@ -38,12 +38,11 @@ pub(crate) fn train_specialists(
         );
     };
     let trained = keep_trained(train_side_by_side(session, &recipes)?, leave_out)?;
-    let specialist = |(cluster_idx, trained): (usize, Trained)| -> Result<Specialist> {
-        let subset = clusters[cluster_idx].clone();
-        let counted_shift = counted_shift(&session.data.train, &subset)?;
-        Ok(Specialist { trained, cluster_idx, subset, head: config.head, counted_shift, refit_shift: 0.0 })
+    let specialist = |(cluster_idx, trained): (usize, Trained)| {
+        let (subset, counted_shift) = (clusters[cluster_idx].clone(), recipes[cluster_idx].counted_shift);
+        Specialist { trained, cluster_idx, subset, head: config.head, counted_shift, refit_shift: 0.0 }
     };
-    trained.into_iter().map(specialist).collect()
+    Ok(trained.into_iter().map(specialist).collect())
 }
 
 /// Those that were trained, with their clusters' numbers. An error other than that a training cannot succeed is
