@@ -87,6 +87,9 @@ impl Failure {
 pub fn report_panics() {
     let with_backtrace = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
+        if stillhouse_experiment::is_guarded() {
+            return;
+        }
         console::message(&format!("error: this is a bug in stillhouse; please report it with the next lines\n{panic}"));
         match std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
             true => with_backtrace(panic),

@@ -17,6 +17,7 @@ mod ngrams;
 mod problem;
 mod schema;
 mod seed;
+mod size;
 mod temperature;
 
 pub use class::{ClassId, ClassSubset, LocalClass};
@@ -29,4 +30,5 @@ pub use ngrams::Ngrams;
 pub use problem::{Problem, in_words};
 pub use schema::{check_table, check_values};
 pub use seed::Seed;
+pub use size::{TooLarge, values_within};
 pub use temperature::Temperature;

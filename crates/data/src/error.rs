@@ -34,6 +34,24 @@ impl DataError {
         matches!(self, Self::Config(_))
     }
 
+    /// Whether the machine has to be helped and not the data: a full disk, missing permissions, no more file handles.
+    pub fn is_of_the_machine(&self) -> bool {
+        use std::io::ErrorKind as Kind;
+        let Self::Failed { source: Some(source), .. } = self else { return false };
+        let is_of_the_data = |error: &std::io::Error| {
+            matches!(
+                error.kind(),
+                Kind::NotFound
+                    | Kind::NotADirectory
+                    | Kind::IsADirectory
+                    | Kind::InvalidData
+                    | Kind::InvalidInput
+                    | Kind::UnexpectedEof
+            )
+        };
+        source.downcast_ref::<std::io::Error>().is_some_and(|error| !is_of_the_data(error))
+    }
+
     /// Content that is not what it has to be.
     pub(crate) fn invalid(path: &Path, found: impl AsRef<str>, expected: impl AsRef<str>) -> Self {
         let (found, expected) = (found.as_ref(), expected.as_ref());

@@ -15,6 +15,7 @@
 //! them), and any way to look into the test split short of owning it.
 
 mod assemble;
+mod bytes;
 mod carve;
 mod config;
 mod dataset;

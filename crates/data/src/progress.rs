@@ -32,6 +32,12 @@ pub trait DataProgress: Sync {
         let _ = text;
     }
 
+    /// Something about the data that a user should know without looking for it: what was left out, guessed or converted. It
+    /// stands in the report too.
+    fn note(&self, text: &str) {
+        self.message(text);
+    }
+
     /// Whether to stop as soon as possible with [`DataError::Interrupted`].
     fn is_interrupted(&self) -> bool {
         false
@@ -64,6 +70,11 @@ impl<'a> LoadContext<'a> {
     /// A context without progress.
     pub fn quiet(seed: Seed) -> LoadContext<'static> {
         LoadContext::new(seed, &NoProgress)
+    }
+
+    /// Tells what was left out, guessed or converted.
+    pub(crate) fn note(&self, text: impl AsRef<str>) {
+        self.progress.note(text.as_ref());
     }
 
     pub(crate) fn check_interrupted(&self) -> Result<(), DataError> {

@@ -61,6 +61,7 @@ impl From<DataError> for ExperimentError {
         match error {
             error if error.is_interrupted() => Self::Interrupted,
             error if error.is_config() => Self::Usage(error.to_string()),
+            error if error.is_of_the_machine() => Self::Failed(anyhow::anyhow!("{error}")),
             // its text names the cause already
             error => Self::BadData(anyhow::anyhow!("{error}")),
         }

@@ -34,6 +34,10 @@ impl DataProgress for LoadProgress<'_> {
         self.context.note(DATA, text);
     }
 
+    fn note(&self, text: &str) {
+        self.context.warn(DATA, text);
+    }
+
     fn is_interrupted(&self) -> bool {
         self.context.check_interrupt().is_err()
     }

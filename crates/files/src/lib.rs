@@ -1,19 +1,25 @@
-//! Files and folders that appear whole or not at all, and walks through folders.
+//! Files and folders that appear whole or not at all, walks through folders, and what is read.
 //!
 //! * [`NewFile`] and [`NewFolder`] are written under a temporary name, synced to the disk and renamed into their place.
 //! * **One policy of permissions:** what is written has the permissions that any new file or folder of the user has, which
 //!   the umask decides; also under its temporary name. A folder that several users share then works for each of them.
 //! * [`files_below`] and [`entries`] list folders in a fixed order.
+//! * [`open`] and [`read`] take regular files alone, so that a pipe never keeps the program waiting, and know the pointers of
+//!   Git LFS. [`guarded`] is the border around libraries that panic on damaged files.
 //!
 //! **Absent on purpose:** formats. What the bytes are is the caller's business, and so is what an error says.
 
+mod guard;
 mod list;
 mod new_file;
 mod new_folder;
+mod open;
 
+pub use guard::{guarded, is_guarded};
 pub use list::{entries, files_below, names_below};
 pub use new_file::{NewFile, follow_links, is_same_file, is_special, put_in_place, write_absent, write_whole};
 pub use new_folder::{NewFolder, readable_folder};
+pub use open::{open, read, read_text};
 
 use std::fmt;
 use std::fs::File;

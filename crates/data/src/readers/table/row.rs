@@ -3,10 +3,8 @@
 use super::builtin;
 use super::column::ColumnName;
 use crate::DataError;
-use flate2::read::MultiGzDecoder;
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 use std::path::Path;
 
 /// The columns that are read.
@@ -85,12 +83,7 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead>, DataError> {
     if let Some(table) = builtin::open(path)? {
         return Ok(table);
     }
-    let file = File::open(path).map_err(DataError::io(path, "read"))?;
-    let is_compressed = path.extension().is_some_and(|ending| ending == "gz");
-    let mut input: Box<dyn BufRead> = match is_compressed {
-        true => Box::new(BufReader::new(MultiGzDecoder::new(file))),
-        false => Box::new(BufReader::new(file)),
-    };
+    let mut input = crate::bytes::open(path)?;
     let start = input.fill_buf().map_err(DataError::io(path, "read"))?;
     if UTF16_MARKS.iter().any(|mark| start.starts_with(mark)) {
         return Err(DataError::invalid(path, "a text in UTF-16", "one in UTF-8").hint(UTF8_HINT));
