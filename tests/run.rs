@@ -233,4 +233,9 @@ fn a_preview_shows_pictures() {
     assert_eq!(finished.stdout, "page.html\n");
     let page = scratch.text("page.html");
     assert_eq!((page.matches("<h3>").count(), page.matches("<img ").count()), (12, 12 * 12));
+    scratch.succeed(&["data", "preview", "tiny.toml", "--out", "sheet.png", "-q"]);
+    let sheet = image::open(scratch.path("sheet.png")).unwrap();
+    assert_eq!(sheet.width(), sheet.height(), "12 images of each of 12 classes, which are as wide as high");
+    let refused = scratch.run(&["data", "preview", "tiny.toml", "--out", "sheet.gif"]);
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
 }

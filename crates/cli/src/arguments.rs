@@ -178,8 +178,8 @@ pub struct VerifyArguments {
 /// Ways to look at data.
 #[derive(Debug, Subcommand)]
 pub enum DataCommand {
-    /// Show the training split: a page with examples of each class
-    #[command(after_help = "Examples:\n  stillhouse data preview configs/glyphs.toml\n  \
+    /// Show the training split: a page with examples of each class, or a contact sheet (.png)
+    #[command(after_help = "Examples:\n  stillhouse data preview configs/glyphs.toml --out sheet.png\n  \
         stillhouse data preview configs/text/banking77.toml --out texts.html")]
     Preview(ConfigArguments),
 }

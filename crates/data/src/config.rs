@@ -32,6 +32,7 @@ pub enum DataConfig {
     /// Matrices of numbers, for example embeddings made elsewhere.
     Features(FeaturesConfig),
     /// Texts and labels in CSV, TSV, JSON or parquet files, local or from a hub.
+    #[serde(alias = "hub_table")]
     Table(TableConfig),
 }
 

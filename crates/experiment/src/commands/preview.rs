@@ -1,4 +1,4 @@
-//! `data preview`: a page with examples of each class of the training split.
+//! `data preview`: examples of each class of the training split, as a page, or images as one contact sheet.
 
 use crate::config::Experiment;
 use crate::context::RunContext;
@@ -8,7 +8,7 @@ use crate::loading::load_data;
 use crate::observer::{Interrupt, Observer};
 use crate::options::RunOptions;
 use crate::outputs::check_preview_output;
-use crate::pictures::png_of;
+use crate::pictures::{contact_sheet, png_of};
 use crate::report::{PreviewClass, PreviewExample, preview_page, shortened};
 use std::path::{Path, PathBuf};
 use stillhouse_core::ViewId;
@@ -27,10 +27,11 @@ const MAX_TEXT_CLASSES: usize = 500;
 /// Characters of a text that are shown.
 const SHOWN_CHARACTERS: usize = 300;
 
-/// Writes a page with examples of each class; returns its path, by default `<name>-preview.html` in the current folder.
+/// Writes examples of each class; returns the path, by default `<name>-preview.html` in the current folder. A path that ends
+/// in `.png` becomes a contact sheet, a line for each class.
 ///
 /// # Errors
-/// Data that cannot be loaded or are features, or a file that cannot be written.
+/// Data that cannot be loaded or are features, texts for a sheet, or a file that cannot be written.
 pub fn preview(
     experiment: &Experiment,
     out: Option<&Path>,
@@ -39,15 +40,30 @@ pub fn preview(
 ) -> Result<PathBuf> {
     let path = out.map_or_else(|| PathBuf::from(format!("{}-preview.html", experiment.name())), Path::to_owned);
     check_preview_output(experiment, &path)?;
-    if path.extension().is_some_and(|ending| ending != "html" && ending != "htm") {
-        let text = format!("{}: the preview is a page; expected a name that ends in .html", path.display());
-        return Err(ExperimentError::Usage(text));
-    }
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    let is_sheet = match ending.as_deref() {
+        Some("png") => true,
+        Some("html" | "htm") | None => false,
+        Some(_) => {
+            let text = format!("{}: a preview's name ends in .html (a page) or .png (images)", path.display());
+            return Err(ExperimentError::Usage(text));
+        }
+    };
     let scratch = tempfile::tempdir().map_err(|error| ExperimentError::Failed(error.into()))?;
     let context = RunContext::new(scratch.path(), &RunOptions::quiet(), observer, interrupt)?;
-    let page = page(&load_data(experiment, &context)?)?;
-    write_whole(&path, page.as_bytes())?;
+    let dataset = load_data(experiment, &context)?;
+    let bytes = if is_sheet { sheet(&dataset)? } else { page(&dataset)?.into_bytes() };
+    write_whole(&path, &bytes)?;
     Ok(path)
+}
+
+fn sheet(dataset: &Dataset) -> Result<Vec<u8>> {
+    let mut lines = first_rows(dataset, N_IMAGES);
+    lines.truncate(MAX_IMAGE_CLASSES);
+    contact_sheet(&dataset.train, &lines)?.ok_or_else(|| {
+        let text = format!("{}: a contact sheet is for images\n  hint: give a name that ends in .html", dataset.name);
+        ExperimentError::Usage(text)
+    })
 }
 
 fn page(dataset: &Dataset) -> Result<String> {

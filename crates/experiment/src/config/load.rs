@@ -105,7 +105,8 @@ impl Draft {
         Ok(draft)
     }
 
-    fn of_table(table: Table, default_name: String, source_name: String) -> Result<Self, ConfigProblems> {
+    fn of_table(mut table: Table, default_name: String, source_name: String) -> Result<Self, ConfigProblems> {
+        rename_kind(&mut table);
         let table = Value::Table(table);
         let mut problems = check_table::<ExperimentConfig>(&table);
         match serde_path_to_error::deserialize::<_, ExperimentConfig>(table) {
@@ -151,6 +152,14 @@ impl Draft {
     }
 }
 
+/// `hub_table`, the name under which other programs know tables in parquet files, becomes `table`.
+fn rename_kind(config: &mut Table) {
+    let kind = config.get_mut("data").and_then(|data| data.as_table_mut()?.get_mut("kind"));
+    if let Some(kind) = kind.filter(|kind| kind.as_str() == Some("hub_table")) {
+        *kind = Value::String("table".into());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,6 +178,13 @@ mod tests {
         let text = problem(&["student.training.n_epoch=3"]);
         assert!(text.contains("student.training.n_epoch: unknown key"), "{text}");
         assert!(text.contains("hint: did you mean `n_epochs`?"), "{text}");
+    }
+
+    #[test]
+    fn the_older_name_of_tables_is_understood() {
+        let table = |kind: &str| format!("data={{kind=\"{kind}\",repo=\"owner/name\"}}");
+        let data = |kind: &str| with_overrides(&[&table(kind)]).unwrap().to_toml();
+        assert_eq!(data("hub_table"), data("table"));
     }
 
     #[test]
