@@ -6,7 +6,7 @@ use std::path::Path;
 
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 /// What an editor of old put behind the last line.
-const END_MARK: u8 = 0x1a;
+pub(crate) const END_MARK: &[u8] = b"\x1a";
 
 /// First bytes of files that are no texts, with the name of what they are and the way to a text.
 const OTHERS: [(&[u8], &str, &str); 10] = [
@@ -21,7 +21,7 @@ const OTHERS: [(&[u8], &str, &str); 10] = [
     (b"\xfd7zXZ\0", "a file compressed with xz", "`unxz` unpacks it; gzip is read as it is"),
     (b"\x04\x22\x4d\x18", "a file compressed with lz4", "`lz4 -d` unpacks it; gzip is read as it is"),
     (b"7z\xbc\xaf", "a 7z archive", "unpack it; gzip is read as it is"),
-    (b"PAR1", "a parquet file", "give it a name that ends in .parquet"),
+    (b"PAR1", "a parquet file", "a table with labels is read from it under a name that ends in .parquet"),
     (b"ARROW1\0", "an Arrow file", "save it as parquet or CSV"),
     (b"SQLite format 3\0", "an SQLite database", "export the table as CSV"),
 ];
@@ -118,7 +118,7 @@ pub(crate) fn in_mib(n_bytes: u64) -> String {
 
 /// Whether a line without its end is empty, or the character that marked the end of a file in DOS.
 pub(crate) fn is_end_mark(line: &[u8]) -> bool {
-    matches!(line, [] | [END_MARK])
+    line.is_empty() || line == END_MARK
 }
 
 /// An error while a file was read: of its gzip stream, of its encoding, or of the system.

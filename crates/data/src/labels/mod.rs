@@ -15,7 +15,7 @@ mod spelling;
 
 pub(crate) use classes::{ClassNames, Spelled};
 pub(crate) use files::{read_names, read_text_labels};
-pub(crate) use spelling::{EXPECTED as EXPECTED_LABEL, flaw, key, shown};
+pub(crate) use spelling::{EXPECTED as EXPECTED_LABEL, flaw, is_missing, shown};
 
 use crate::places::Places;
 use crate::{DataError, LoadContext};
@@ -141,7 +141,8 @@ impl Numbering {
                 map_labels(&labels, |label| classes.class(label), places, &|label| expected_name(classes, label))
             }
             (RawLabels::Names(labels), Spelling::Numbers { .. }) => {
-                let class = |label: &String| spelling::whole(&key(label)).and_then(|number| self.numbered(number));
+                let class =
+                    |label: &String| spelling::whole(&spelling::key(label)).and_then(|number| self.numbered(number));
                 map_labels(labels, class, places, &|_| self.expected())
             }
         }

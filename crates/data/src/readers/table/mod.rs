@@ -7,9 +7,14 @@ mod delimited;
 mod format;
 mod gathered;
 mod guess;
+mod header;
 mod json;
+mod json_whole;
+mod nan;
 pub(crate) mod parquet;
+mod quotes;
 mod row;
+mod swallowed;
 mod text_files;
 mod unlabelled;
 

@@ -67,7 +67,7 @@ pub(crate) fn read_from(config: &TableConfig, hub: &Hub, context: &LoadContext<'
     let mut provenance = source.provenance;
     let mut parts = Vec::new();
     for (split, texts, is_kept, changes, labels) in splits {
-        note_changes(split, changes, &mut provenance);
+        note_changes(split, changes, &source.path, context, &mut provenance);
         let classes = numbering.classes(&labels.labels, context)?.into_iter().zip(is_kept);
         let classes = classes.filter(|(_, kept)| *kept).map(|(class, _)| class).collect();
         let (windows, augment) = (config.windows.clone(), config.augment.clone());
