@@ -6,7 +6,7 @@
 //! that of Unicode otherwise.
 
 use super::notes::{self, Joined};
-use super::spelling::{decimal, is_bool, is_missing, key, whole};
+use super::spelling::{decimal, is_bool, is_missing, key, shown, skeleton, whole};
 use crate::LoadContext;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -97,6 +97,7 @@ impl ClassNames {
         notes::tell_joined(&joined, path, context);
         notes::tell_missing(labels, path, context);
         notes::tell_quoted(labels, path, context);
+        notes::tell_lookalikes(&classes.names, path, context);
         classes
     }
 
@@ -140,10 +141,22 @@ impl ClassNames {
         notes::tell_joined(&joined, path, context);
     }
 
-    /// A class whose name differs from a label in its capital letters alone.
-    pub(crate) fn in_other_case(&self, label: &str) -> Option<&str> {
-        let lower = self.compares.key(label).to_lowercase();
-        self.names.iter().map(String::as_str).find(|name| self.compares.key(name).to_lowercase() == lower)
+    /// A class whose name differs from a label in its capital letters or in letters that look like others.
+    fn looking_like(&self, label: &str) -> Option<&str> {
+        let look = |name: &str| skeleton(&self.compares.key(name)).to_lowercase();
+        let wanted = look(label);
+        self.names.iter().map(String::as_str).find(|name| look(name) == wanted)
+    }
+}
+
+/// What a label that no class has should have been.
+pub(crate) fn expected_name(classes: &ClassNames, label: &str) -> String {
+    match classes.looking_like(label) {
+        Some(near) => format!(
+            "one of the classes of the training split, such as `{}`, which differs in capital letters or in letters of another alphabet",
+            shown(near)
+        ),
+        None => "one of the classes of the training split".to_owned(),
     }
 }
 
@@ -228,12 +241,21 @@ mod tests {
         assert_eq!(classes.class("2.0"), Some(ClassId(1)));
         assert_eq!(classes.class("3"), None);
         let (classes, _) = classes_of(&["Check", "move"]);
-        assert_eq!((classes.class("check"), classes.in_other_case("check")), (None, Some("Check")));
+        assert_eq!((classes.class("check"), classes.looking_like("check")), (None, Some("Check")));
         let given = ClassNames::given(vec!["a".to_owned(), "a\u{200b}".to_owned(), "b".to_owned()]);
         assert_eq!(
             ["a", "a\u{200b}", "a\u{a0}", "b\u{a0}"].map(|label| given.class(label)),
             [Some(ClassId(0)), Some(ClassId(1)), None, Some(ClassId(2))]
         );
+    }
+
+    #[test]
+    fn letters_of_another_alphabet_are_noted() {
+        let (classes, notes) = classes_of(&["card", "c\u{430}rd", "x"]);
+        assert_eq!(classes.names().len(), 3);
+        assert_eq!(notes, ["a.csv: `card` and `c\\u{430}rd` look the same and are two classes"]);
+        assert_eq!(classes_of(&["card"]).0.looking_like("\u{ff43}ard"), Some("card"));
+        assert!(classes_of(&["x²", "x2", "\u{421}", "ж"]).1.is_empty());
     }
 
     #[test]

@@ -75,6 +75,26 @@ fn with_one_look(c: char) -> char {
     if matches!(c, '\u{2010}' | '\u{2011}') { '-' } else { c }
 }
 
+/// A label with Latin letters for the Cyrillic, Greek and wide ones that look like them.
+pub(super) fn skeleton(label: &str) -> String {
+    const LETTERS: [(&str, &str); 3] = [
+        ("аеорсухіјѕһԁԛԝАВЕКМНОРСТУХІЈЅԌ", "aeopcyxijshdqwABEKMHOPCTYXIJSG"),
+        ("οναΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ovaABEZHIKMNOPTYX"),
+        ("ıⅼⅰⅴⅹ", "ilivx"),
+    ];
+    let latin = |c: char| match c {
+        c if c.is_ascii() => c,
+        // the wide forms of ASCII follow each other as ASCII does
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xff01 + 0x21).unwrap_or(c),
+        c => {
+            let found =
+                |(others, letters): &(&str, &str)| letters.chars().nth(others.chars().position(|other| other == c)?);
+            LETTERS.iter().find_map(found).unwrap_or(c)
+        }
+    };
+    label.chars().map(latin).collect()
+}
+
 /// Whether a label is what other programs write for a missing value.
 pub(crate) fn is_missing(label: &str) -> bool {
     MISSING.contains(&label)
@@ -195,6 +215,12 @@ mod tests {
         {
             assert_ne!(key(one), key(other), "{one} {other}");
         }
+    }
+
+    #[test]
+    fn each_letter_that_looks_like_another_has_that_one() {
+        assert_eq!(skeleton("саrd Вρ\u{ff21} ЅԌ ΟΧ ⅹ"), "card Bρ\u{41} SG OX x");
+        assert_eq!(skeleton("ж é 漢"), "ж é 漢");
     }
 
     #[test]

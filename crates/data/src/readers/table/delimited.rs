@@ -110,8 +110,11 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
-    /// A quotation mark that has swallowed lines, as it closes in the middle of another text.
+    /// A quotation mark that has swallowed lines: it closes in the middle of another text, or never.
     fn check_quotes(&self, scan: &Scan, position: u64) -> Result<(), DataError> {
+        if let Some(line) = scan.open_line().filter(|_| scan.ends_open(position)) {
+            return Err(self.unclosed(format!("a quotation mark in line {line} that is never closed")));
+        }
         let Some(stray) = scan.stray_before(position) else { return Ok(()) };
         let found = format!(
             "a quotation mark that opens in line {} and closes in the middle of a text in line {}",
@@ -192,11 +195,8 @@ impl<'a> Table<'a> {
         place(record).describe(self.path)
     }
 
-    /// Refuses a table without rows and one whose last quotation mark is never closed; tells what was passed over.
+    /// Refuses a table without rows and one with rows inside a text; tells what was passed over.
     fn finish(&self, scan: &Scan, n_records: u64, context: &LoadContext<'_>) -> Result<(), DataError> {
-        if let Some(line) = scan.open_line() {
-            return Err(self.unclosed(format!("a quotation mark in line {line} that is never closed")));
-        }
         if n_records <= u64::from(self.dialect.header) {
             let found = if n_records == 0 { "no row" } else { "a header and no row below it" };
             return Err(DataError::invalid(self.path, found, "at least one row"));

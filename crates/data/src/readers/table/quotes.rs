@@ -100,6 +100,11 @@ impl Scan {
         self.stray.filter(|stray| stray.at <= byte)
     }
 
+    /// Whether the parser has ended a row inside quotation marks, which it does at the end of the file alone.
+    pub(crate) fn ends_open(&self, byte: u64) -> bool {
+        self.state == State::Quoted && byte >= self.n_bytes
+    }
+
     /// The line in which a quotation mark opened that is not closed yet.
     pub(crate) fn open_line(&self) -> Option<u64> {
         (self.state == State::Quoted).then_some(self.opened_in)
