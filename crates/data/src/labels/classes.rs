@@ -6,19 +6,12 @@
 //! that of Unicode otherwise.
 
 use super::notes::{self, Joined};
-use super::spelling::{decimal, is_bool, is_missing, key, shown, skeleton, whole};
+use super::spelling::{Spelled, decimal, is_bool, is_missing, key, shown, skeleton, whole};
 use crate::LoadContext;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use stillhouse_core::ClassId;
-
-/// A label of some rows, as its file spells it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Spelled<'a> {
-    pub(crate) label: &'a str,
-    pub(crate) n_rows: usize,
-}
 
 /// The classes of a dataset, and which labels mean them.
 pub(crate) struct ClassNames {

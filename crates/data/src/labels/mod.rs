@@ -14,10 +14,10 @@ mod notes;
 mod numbering;
 mod spelling;
 
-pub(crate) use classes::{ClassNames, Spelled, expected_name};
+pub(crate) use classes::{ClassNames, expected_name};
 pub(crate) use files::{read_names, read_text_labels};
 pub(crate) use numbering::Numbering;
-pub(crate) use spelling::{EXPECTED as EXPECTED_LABEL, flaw, is_missing, shown};
+pub(crate) use spelling::{EXPECTED as EXPECTED_LABEL, Spelled, flaw, is_missing, shown};
 
 use crate::places::Places;
 

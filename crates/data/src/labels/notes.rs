@@ -1,7 +1,6 @@
 //! Notes about labels: what was joined, and what may be no label.
 
-use super::classes::Spelled;
-use super::spelling::{escaped, is_missing, is_quoted, shown, skeleton};
+use super::spelling::{Spelled, escaped, is_missing, is_quoted, shown, skeleton};
 use crate::LoadContext;
 use std::collections::BTreeMap;
 use std::path::Path;

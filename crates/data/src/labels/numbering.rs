@@ -1,7 +1,7 @@
 //! Columns of labels, numbers or names, to classes.
 
-use super::classes::{ClassNames, Spelled, expected_name};
-use super::spelling::{EXPECTED, flaw, key, shown, whole};
+use super::classes::{ClassNames, expected_name};
+use super::spelling::{EXPECTED, Spelled, flaw, key, shown, whole};
 use super::{LabelColumn, RawLabels};
 use crate::places::Places;
 use crate::{DataError, LoadContext};

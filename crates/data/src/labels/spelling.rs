@@ -15,6 +15,13 @@ const MISSING: [&str; 18] = [
     "#N/A N/A", "NaT", "\\N",
 ];
 
+/// A label of some rows, as its file spells it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spelled<'a> {
+    pub(crate) label: &'a str,
+    pub(crate) n_rows: usize,
+}
+
 /// The same text for all labels that a reader of a message could not tell apart, and for a label with and without
 /// quotation marks around it: composed and decomposed accents, kinds of spaces, and characters that are not seen. It is
 /// the label itself for nearly all labels.

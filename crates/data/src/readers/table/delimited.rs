@@ -1,6 +1,6 @@
 //! Rows of files with a delimiter between the columns: CSV, TSV and similar ones.
 
-use super::header::{FirstRow, name_of};
+use super::header::{Dialect, FirstRow, name_of};
 use super::quotes::{MAX_ROW_BYTES, RowTooLong, Scan, Scanned};
 use super::row::{Columns, Place, Row, Visit, open};
 use super::swallowed::Swallowed;
@@ -10,16 +10,6 @@ use csv::{ByteRecord, ReaderBuilder};
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
-
-/// How columns are separated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Dialect {
-    pub(crate) delimiter: u8,
-    /// Whether a field in double quotes may hold delimiters and line breaks.
-    pub(crate) quotes: bool,
-    /// Whether the first row names the columns.
-    pub(crate) header: bool,
-}
 
 /// Rows between two checks for an interruption.
 const ROWS_AT_ONCE: u64 = 4096;

@@ -1,6 +1,7 @@
 //! Files of text: which format a file has, and all of its rows.
 
-use super::delimited::{self, Dialect};
+use super::delimited;
+use super::header::Dialect;
 use super::json;
 use super::row::{Columns, Visit, open};
 use crate::{DataError, LoadContext, ProgressUnit};

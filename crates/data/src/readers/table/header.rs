@@ -1,11 +1,20 @@
 //! Which column of a delimited file is which, by its first row.
 
 use super::column::ColumnName;
-use super::delimited::Dialect;
 use crate::DataError;
 use crate::labels::shown;
 use csv::{ByteRecord, ReaderBuilder};
 use std::path::Path;
+
+/// How columns are separated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dialect {
+    pub(crate) delimiter: u8,
+    /// Whether a field in double quotes may hold delimiters and line breaks.
+    pub(crate) quotes: bool,
+    /// Whether the first row names the columns.
+    pub(crate) header: bool,
+}
 
 /// Most columns of a table.
 const MAX_COLUMNS: usize = 16_384;

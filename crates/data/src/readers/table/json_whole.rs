@@ -1,6 +1,6 @@
 //! Files that are one JSON value: its rows are handed out as they are read, and only one of them is in memory.
 
-use super::json::{JsonRows, describe, open};
+use super::json_rows::{JsonRows, describe, open};
 use super::quotes::{MAX_ROW_BYTES, RowTooLong};
 use super::row::Place;
 use crate::labels::shown;

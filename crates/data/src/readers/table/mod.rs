@@ -24,6 +24,7 @@ mod gathered;
 mod guess;
 mod header;
 mod json;
+mod json_rows;
 mod json_whole;
 mod nan;
 pub(crate) mod parquet;
