@@ -52,7 +52,8 @@ fn load(name: &str, content: impl AsRef<[u8]>, keys: Value) -> (Result<Dataset, 
     let path = folder.path().join(name);
     std::fs::write(&path, content).unwrap();
     let mut value = json!({"kind": "table", "path": path, "valid_fraction": 0.3});
-    value.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+    let Value::Object(keys) = keys else { panic!("keys of a table") };
+    value.as_object_mut().unwrap().extend(keys);
     load_config(value)
 }
 
