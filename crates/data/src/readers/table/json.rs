@@ -12,6 +12,8 @@ use std::path::Path;
 
 /// Lines between two checks for an interruption.
 const LINES_AT_ONCE: u64 = 4096;
+/// Empty lines that are passed over where the first rows are looked for.
+const MAX_EMPTY_LINES: usize = 1000;
 
 /// Hands out the rows of a file. `is_named_lines` says whether its name is one of files with a row in each line.
 pub(crate) fn visit(
@@ -34,7 +36,10 @@ fn has_rows_in_lines(path: &Path, is_named_lines: bool, columns: &Columns<'_>) -
     let mut input = open(path)?;
     let mut bytes = Vec::new();
     let mut lines = |bytes: &mut Vec<u8>| -> Result<Option<String>, DataError> {
-        while text_input::read_line(&mut input, bytes, MAX_ROW_BYTES, path, 1)? {
+        for _ in 0..MAX_EMPTY_LINES {
+            if !text_input::read_line(&mut input, bytes, MAX_ROW_BYTES, path, 1)? {
+                break;
+            }
             let text = String::from_utf8_lossy(bytes).trim().to_owned();
             if !text.is_empty() {
                 return Ok(Some(text));
