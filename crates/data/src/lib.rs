@@ -40,6 +40,7 @@ mod split;
 mod store;
 #[cfg(test)]
 mod tests;
+mod text_input;
 mod texts;
 mod training_data;
 mod unlabelled;

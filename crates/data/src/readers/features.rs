@@ -41,10 +41,10 @@ impl DataKind for FeaturesConfig {
     }
 
     /// The header of the training matrix and the training labels are read.
-    fn outline(&self, _context: &LoadContext<'_>) -> Result<Outline, DataError> {
+    fn outline(&self, context: &LoadContext<'_>) -> Result<Outline, DataError> {
         let n_features = read_n_features(&self.train)?;
         let names = self.label_names.as_deref().map(read_names).transpose()?;
-        let numbering = Numbering::new(&read_labels(&self.train_labels)?, names)?;
+        let numbering = Numbering::new(&read_labels(&self.train_labels)?, names, context)?;
         Ok(Outline::whole(InputShape::Features { n_features }, numbering.names().to_vec()))
     }
 
@@ -59,9 +59,9 @@ impl DataKind for FeaturesConfig {
             ));
         }
         let names = self.label_names.as_deref().map(read_names).transpose()?;
-        let numbering = Numbering::new(&train.1, names)?;
+        let numbering = Numbering::new(&train.1, names, context)?;
         let part = |(examples, labels): (FeatureExamples, LabelColumn)| -> Result<Part, DataError> {
-            Ok(Part { classes: numbering.classes(&labels)?, store: Store::Features(examples) })
+            Ok(Part { classes: numbering.classes(&labels, context)?, store: Store::Features(examples) })
         };
         let name = self.train.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         Ok(Found {

@@ -91,13 +91,13 @@ impl HubImagesConfig {
             splits.push((split, EncodedImages::Cells(cells), labels));
         }
         let train = &splits[0].2;
-        let numbering = Numbering::new(&train.labels, train.names.clone())?;
+        let numbering = Numbering::new(&train.labels, train.names.clone(), context)?;
         let target =
             self.target_settings().resolve(&splits.iter().map(|(_, images, _)| images).collect::<Vec<_>>(), context)?;
         let mut loading = Loading::new(&self.augment, context);
         let mut parts = Vec::new();
         for (split, images, labels) in splits {
-            let classes = numbering.classes(&labels.labels)?;
+            let classes = numbering.classes(&labels.labels, context)?;
             let examples = loading.decode(images, target, &format!("the {split} images"))?;
             parts.push((split, Part { store: Store::Images(examples), classes }));
         }

@@ -53,7 +53,7 @@ impl DataKind for IdxConfig {
     }
 
     /// The header of the training images and the training labels are read.
-    fn outline(&self, _context: &LoadContext<'_>) -> Result<Outline, DataError> {
+    fn outline(&self, context: &LoadContext<'_>) -> Result<Outline, DataError> {
         let folder = IdxFolder::open(&self.path)?;
         let images = folder.find(&["train"], "images", 3)?;
         let dims = read_dims(&images, &read_head(&images, header_len(IMAGES_MAGIC))?, IMAGES_MAGIC, "images")?;
@@ -61,7 +61,7 @@ impl DataKind for IdxConfig {
         let labels = read_labels(&folder.find(&["train"], "labels", 1)?)?;
         let names = self.label_names.as_deref().map(read_names).transpose()?;
         let shape = InputShape::Image { channels: 1, height, width };
-        Ok(Outline::whole(shape, Numbering::new(&labels, names)?.names().to_vec()))
+        Ok(Outline::whole(shape, Numbering::new(&labels, names, context)?.names().to_vec()))
     }
 
     fn read(&self, context: &LoadContext<'_>) -> Result<Found, DataError> {
@@ -76,9 +76,9 @@ impl DataKind for IdxConfig {
             ));
         }
         let names = self.label_names.as_deref().map(read_names).transpose()?;
-        let numbering = Numbering::new(&train_labels, names)?;
+        let numbering = Numbering::new(&train_labels, names, context)?;
         let part = |images: IdxImages, labels: &LabelColumn| -> Result<Part, DataError> {
-            let classes = numbering.classes(labels)?;
+            let classes = numbering.classes(labels, context)?;
             Ok(Part { store: Store::Images(images.into_examples(self.augment.clone())), classes })
         };
         Ok(Found {

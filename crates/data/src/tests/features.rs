@@ -119,7 +119,7 @@ fn labels_must_fit() {
     std::fs::write(&test_labels, labels().replacen('1', "", 1)).unwrap();
     assert_contains(&refusal(config.clone()), &["an empty line 2"]);
     std::fs::write(&test_labels, labels().replace(['0', '1', '2'], "x")).unwrap();
-    assert_contains(&refusal(config), &["labels that are names", "expected numbers"]);
+    assert_contains(&refusal(config), &["label `x` in line 1", "a label in 0..=2"]);
 }
 
 #[test]

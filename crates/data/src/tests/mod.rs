@@ -11,6 +11,7 @@ mod loader;
 mod parquet_table;
 mod splits;
 mod table;
+mod table_as_found;
 
 use crate::{DataConfig, DataError, Dataset, LoadContext, Preview, RawImage, Split};
 use stillhouse_core::Seed;

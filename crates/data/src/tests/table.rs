@@ -248,7 +248,7 @@ fn dirt_is_placed_and_explained() {
     let cases: [(&str, &[u8], &[&str]); 10] = [
         ("rows of another width", b"c\n", &["1 columns in line 4", "expected 2, as in the header", "double quotes"]),
         ("too many cells", b"\n\nc,d,y\n", &["3 columns in line 6"]),
-        ("an open quote", b"\"c,x\nd,y\ne,x\n", &["1 columns in line 4", "quotation mark is not closed"]),
+        ("an open quote", b"\"c,x\nd,y\ne,x\n", &["a quotation mark in line 4", "never closed"]),
         ("no UTF-8", b"c\xe9,x\n", &["byte 0xe9", "column `text`, line 4", "iconv"]),
         ("an empty text", b" ,x\n", &["an empty text in line 4", "skip_empty = true"]),
         ("an empty label", b"c, \n", &["an empty label in line 4"]),
@@ -270,11 +270,11 @@ fn files_that_are_no_tables_are_refused() {
     let cases: [(&str, &[u8], &[&str]); 8] = [
         ("a.csv", b"", &["an empty file"]),
         ("a.csv", b"text,label\n", &["a header and no row"]),
-        ("a.csv", b"\xff\xfet\0", &["UTF-16", "iconv"]),
+        ("a.csv", b"\xff\xfet", &["UTF-16", "in the middle of a character"]),
         ("a.csv", b"sentence,intent\na,b\n", &["no column `text`", "one of `sentence`, `intent`", "key `text`"]),
         ("a.csv", b"text,text,label\na,b,c\n", &["several columns `text`"]),
         ("a.xlsx", b"PK", &["unknown format", ".csv, .tsv, .jsonl or .json", "delimiter"]),
-        ("a.csv.gz", b"no gzip", &["cannot read", "a.csv.gz"]),
+        ("a.csv.gz", b"no gzip", &["no column `text`", "a.csv.gz"]),
         ("a.csv", b"text,label\na,x\nb,x\nc,x\n", &["1 class(es)"]),
     ];
     for (name, content, parts) in cases {
@@ -304,7 +304,9 @@ fn dirt_in_json_is_placed() {
     assert_contains(&refusal(numbered), &["no column `2` in item 2 of `train`"]);
     let (_folder, path) = folder_with("a.json", "{\"test\": [{\"text\": \"a\", \"label\": \"x\"}]}");
     assert_contains(&refusal(carved(&path)), &["no training row"]);
-    assert_contains(&refusal(json!({"kind": "table", "train": path})), &["list", "`test`", "given as path"]);
+    let (_folder, path) = folder_with("a.json", "{\"train\": [[\"a\", \"x\"]], \"test\": [[\"b\", \"x\"]]}");
+    let numbered = json!({"kind": "table", "train": path, "text": 1, "label": 2});
+    assert_contains(&refusal(numbered), &["several lists", "`test`", "given as path"]);
 }
 
 #[test]

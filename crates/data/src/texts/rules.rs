@@ -3,7 +3,8 @@
 use super::augment::TextAugmentConfig;
 use super::store::MAX_TEXT_BYTES;
 use super::windows::WindowsConfig;
-use crate::DataError;
+use crate::labels::is_missing;
+use crate::{DataError, LoadContext};
 use std::path::Path;
 use stillhouse_core::Problem;
 
@@ -36,6 +37,8 @@ pub(crate) struct TextRules {
 pub(crate) struct Changes {
     pub(crate) n_skipped: usize,
     pub(crate) n_shortened: usize,
+    /// Texts that are what other programs write for a missing value.
+    pub(crate) n_missing: usize,
 }
 
 impl TextRules {
@@ -58,6 +61,7 @@ impl TextRules {
             changes.n_skipped += 1;
             return Ok(None);
         }
+        changes.n_missing += usize::from(is_missing(text.trim()));
         let end = self.max_characters.and_then(|limit| text.char_indices().nth(limit));
         let kept = end.map_or(text, |(end, _)| &text[..end]);
         changes.n_shortened += usize::from(kept.len() < text.len());
@@ -69,8 +73,30 @@ impl TextRules {
     }
 }
 
-/// Notes what the rules have changed in a split.
-pub(crate) fn note_changes(split: &str, changes: Changes, provenance: &mut Vec<(String, String)>) {
+/// Notes what the rules have changed in a split: what was left out for the user, all of it for the provenance.
+pub(crate) fn note_changes(
+    split: &str,
+    changes: Changes,
+    path: &Path,
+    context: &LoadContext<'_>,
+    provenance: &mut Vec<(String, String)>,
+) {
+    let path = path.display();
+    if changes.n_skipped > 0 {
+        context.note(format!("{path}: {split} rows without a text, which are left out: {}", changes.n_skipped));
+    }
+    if changes.n_shortened > 0 {
+        context.note(format!(
+            "{path}: {split} texts that are longer than max_characters and are cut there: {}",
+            changes.n_shortened
+        ));
+    }
+    if changes.n_missing > 0 {
+        context.note(format!(
+            "{path}: {split} texts that are a word for a missing value, such as nan or null, and are read as texts: {}",
+            changes.n_missing
+        ));
+    }
     let notes = [(changes.n_skipped, "left out, being empty"), (changes.n_shortened, "shortened")];
     for (n_texts, what) in notes.into_iter().filter(|(n_texts, _)| *n_texts > 0) {
         provenance.push((format!("{split} texts {what}"), n_texts.to_string()));

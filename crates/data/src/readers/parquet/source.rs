@@ -99,7 +99,7 @@ impl ParquetSource {
     /// The classes of the training files; other columns than the labels are not read.
     pub(crate) fn class_names(&self, column: &str, context: &LoadContext<'_>) -> Result<Vec<String>, DataError> {
         let read = read_labelled(&self.train, column, "example", context, |_, _, n_labels| Ok(n_labels))?;
-        Ok(Numbering::new(&read.labels, read.names)?.names().to_vec())
+        Ok(Numbering::new(&read.labels, read.names, context)?.names().to_vec())
     }
 
     fn new(

@@ -85,7 +85,12 @@ impl TableConfig {
 
     /// How a file of text is read.
     pub(crate) fn format(&self) -> TableFormat<'_> {
-        let columns = Columns { text: &self.text, label: &self.label, split: self.split.as_ref() };
+        let columns = Columns {
+            text: &self.text,
+            label: &self.label,
+            split: self.split.as_ref(),
+            missing_is_empty: self.skip_empty,
+        };
         TableFormat { columns, header: self.header, delimiter: self.delimiter, quotes: self.quotes }
     }
 

@@ -1,23 +1,15 @@
 //! Rows of files with a delimiter between the columns: CSV, TSV and similar ones.
 
-use super::column::ColumnName;
-use super::row::{Columns, Place, Row, Visit, open, utf8};
+use super::header::{Dialect, FirstRow, name_of};
+use super::quotes::{MAX_ROW_BYTES, RowTooLong, Scan, Scanned};
+use super::row::{Columns, Place, Row, Visit, open};
+use super::swallowed::Swallowed;
+use crate::text_input::{self, in_mib, utf8};
 use crate::{DataError, LoadContext};
 use csv::{ByteRecord, ReaderBuilder};
-use std::cell::Cell;
-use std::io::{self, Read};
+use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
-
-/// How columns are separated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Dialect {
-    pub(crate) delimiter: u8,
-    /// Whether a field in double quotes may hold delimiters and line breaks.
-    pub(crate) quotes: bool,
-    /// Whether the first row names the columns.
-    pub(crate) header: bool,
-}
 
 /// Rows between two checks for an interruption.
 const ROWS_AT_ONCE: u64 = 4096;
@@ -30,18 +22,22 @@ pub(crate) fn visit_rows(
     context: &LoadContext<'_>,
     visit: &mut Visit<'_>,
 ) -> Result<(), DataError> {
-    let last_byte = Rc::new(Cell::new(0));
-    let input = Watched { inner: open(path)?, last_byte: last_byte.clone() };
+    let scan = Rc::new(RefCell::new(Scan::new(dialect.delimiter, dialect.quotes)));
     let mut reader = ReaderBuilder::new()
         .delimiter(dialect.delimiter)
         .quoting(dialect.quotes)
         .has_headers(false)
         .flexible(true)
-        .from_reader(input);
-    let mut table = Table { path, dialect, width: 0, places: [0; 3] };
+        .from_reader(Scanned { inner: open(path)?, scan: scan.clone() });
+    let mut table = Table::new(path, dialect);
     let (mut record, mut n_records, mut read_to) = (ByteRecord::new(), 0_u64, 0);
-    let mut last_with_break = None;
-    while reader.read_byte_record(&mut record).map_err(|error| broken(path, error))? {
+    while reader.read_byte_record(&mut record).map_err(|error| broken(path, error, &scan.borrow()))? {
+        let position = reader.position().byte();
+        scan.borrow_mut().row_start = position;
+        table.check_quotes(&scan.borrow(), position)?;
+        if record.as_slice() == text_input::END_MARK {
+            continue;
+        }
         n_records += 1;
         if n_records == 1 {
             table.begin(&record, columns)?;
@@ -49,105 +45,130 @@ pub(crate) fn visit_rows(
                 continue;
             }
         }
-        table.check_width(&record)?;
-        visit(&table.row(&record, columns)?)?;
-        last_with_break = ends_with_break(&record).then(|| place(&record));
         if n_records.is_multiple_of(ROWS_AT_ONCE) {
             context.check_interrupted()?;
-            let position = reader.position().byte();
             context.progress.advance(position - read_to);
             read_to = position;
         }
+        table.check_width(&record)?;
+        if !table.repeats_header(&record) {
+            table.see(&record);
+            visit(&table.row(&record, columns)?)?;
+        }
     }
-    table.check_end(last_with_break, n_records, last_byte.get())
+    table.finish(&scan.borrow(), n_records, context)
 }
 
 /// What is known of the table once its first record is read.
 struct Table<'a> {
     path: &'a Path,
     dialect: Dialect,
-    /// Fields of the first record.
-    width: usize,
+    /// The first record.
+    first: ByteRecord,
     /// Columns of text, label and split, from 0 on.
     places: [usize; 3],
+    swallowed: Swallowed,
+    n_rows: u64,
+    /// Texts in quotation marks, where these are a part of the text.
+    n_quoted: u64,
+    /// Rows that repeat the header, and the first of them.
+    n_headers: u64,
+    first_header: Option<Place<'static>>,
 }
 
-impl Table<'_> {
+impl<'a> Table<'a> {
+    fn new(path: &'a Path, dialect: Dialect) -> Self {
+        Self {
+            path,
+            dialect,
+            first: ByteRecord::new(),
+            places: [0; 3],
+            swallowed: Swallowed::default(),
+            n_rows: 0,
+            n_quoted: 0,
+            n_headers: 0,
+            first_header: None,
+        }
+    }
+
     fn begin(&mut self, first: &ByteRecord, columns: &Columns<'_>) -> Result<(), DataError> {
-        self.width = first.len();
-        let names = match self.dialect.header {
-            true => Some(self.header_names(first)?),
-            false => None,
-        };
-        let find = |column: &ColumnName, key: &str| match &names {
-            Some(names) => self.by_name(names, column, key),
-            None => self.by_number(column, key),
-        };
-        let text = find(columns.text, "text")?;
-        let label = find(columns.label, "label")?;
-        self.places = [text, label, columns.split.map_or(Ok(0), |split| find(split, "split"))?];
+        let row = FirstRow::new(self.path, self.dialect, first)?;
+        let text = row.find(columns.text, "text")?;
+        let label = row.find(columns.label, "label")?;
+        self.places = [text, label, columns.split.map_or(Ok(0), |split| row.find(split, "split"))?];
+        self.first = first.clone();
         Ok(())
     }
 
-    fn header_names(&self, header: &ByteRecord) -> Result<Vec<String>, DataError> {
-        let name = |field| utf8(self.path, field, || "the header".to_owned()).map(|name| name.trim().to_owned());
-        header.iter().map(name).collect()
+    /// A quotation mark that has swallowed lines: it closes in the middle of another text, or never.
+    fn check_quotes(&self, scan: &Scan, position: u64) -> Result<(), DataError> {
+        if let Some(line) = scan.open_line().filter(|_| scan.ends_open(position)) {
+            return Err(self.unclosed(format!("a quotation mark in line {line} that is never closed")));
+        }
+        let Some(stray) = scan.stray_before(position) else { return Ok(()) };
+        let found = format!(
+            "a quotation mark that opens in line {} and closes in the middle of a text in line {}",
+            stray.opens_in_line, stray.closes_in_line
+        );
+        Err(self.unclosed(found))
     }
 
-    fn by_name(&self, names: &[String], column: &ColumnName, key: &str) -> Result<usize, DataError> {
-        let mut matching = names.iter().enumerate().filter(|(_, name)| *name == column.name());
-        let list = || format!("one of `{}`", names.join("`, `"));
-        match (matching.next(), matching.next()) {
-            (Some((place, _)), None) => Ok(place),
-            (Some(_), Some(_)) => {
-                let found = format!("several columns `{column}` in the header");
-                Err(DataError::invalid(self.path, found, "a different name for each column"))
-            }
-            (None, _) => {
-                let hint = match column.position() {
-                    Some(_) => "columns are counted in files without a header: header = false".to_owned(),
-                    None => format!(
-                        "name the column with the key `{key}`; a file without names in its first line needs header = false"
-                    ),
-                };
-                Err(DataError::invalid(self.path, format!("no column `{column}` in the header"), list()).hint(hint))
-            }
-        }
-    }
-
-    fn by_number(&self, column: &ColumnName, key: &str) -> Result<usize, DataError> {
-        let width = self.width;
-        let expected = format!("a number in 1..={width}");
-        match column.position() {
-            Some(place) if place < width => Ok(place),
-            Some(_) => {
-                let found = format!("{width} columns, and none with the number {column}");
-                Err(DataError::invalid(self.path, found, expected))
-            }
-            None => {
-                let found = format!("column `{column}` for a file without a header");
-                Err(DataError::invalid(self.path, found, expected).hint(format!("give the column as {key} = NUMBER")))
-            }
-        }
+    fn unclosed(&self, found: String) -> DataError {
+        let expected = "one at the end of the same field";
+        DataError::invalid(self.path, found, expected)
+            .hint("close it, or quotes = false if quotation marks are a part of the texts")
     }
 
     fn check_width(&self, record: &ByteRecord) -> Result<(), DataError> {
-        if record.len() == self.width {
+        let width = self.first.len();
+        if record.len() == width {
             return Ok(());
         }
         let found = format!("{} columns in {}", record.len(), self.describe(record));
         let like = if self.dialect.header { "the header" } else { "the first line" };
+        let opens = record.iter().any(|field| field.starts_with(b"\"") && !field[1..].contains(&b'"'));
         let has_line_break = record.iter().any(|field| field.contains(&b'\n'));
-        let hint = match (has_line_break, self.dialect.quotes) {
-            (true, _) => "a quotation mark is not closed, or quotes = false if they are part of the texts",
-            (false, true) => "a field that holds the delimiter must be in double quotes",
+        let hint = match (self.dialect.quotes, record.len() < width) {
+            (true, _) if has_line_break => {
+                "a quotation mark is not closed, or quotes = false if they are part of the texts"
+            }
+            (true, true) => {
+                "a line break inside a text, or a missing delimiter: a text of several lines must be in double quotes"
+            }
+            (true, false) => "a field that holds the delimiter must be in double quotes",
+            (false, true) if opens => "quotes = true if texts in quotation marks go over several lines",
+            (false, true) => "a text with a line break must be in double quotes, with quotes = true",
             (false, false) => "a text holds the delimiter: use another one, or quotes = true if such fields are quoted",
         };
-        Err(DataError::invalid(self.path, found, format!("{}, as in {like}", self.width)).hint(hint))
+        Err(DataError::invalid(self.path, found, format!("{width}, as in {like}")).hint(hint))
+    }
+
+    /// Whether a record is the header once more, as in files that were joined.
+    fn repeats_header(&mut self, record: &ByteRecord) -> bool {
+        let bare = |field: &[u8]| name_of(self.path, field).ok();
+        let repeats = self.dialect.header
+            && record[self.places[0]].len() <= self.first[self.places[0]].len() + 4
+            && record.iter().zip(&self.first).all(|(field, name)| bare(field) == bare(name));
+        if repeats {
+            self.n_headers += 1;
+            self.first_header.get_or_insert_with(|| place(record));
+        }
+        repeats
+    }
+
+    fn see(&mut self, record: &ByteRecord) {
+        let [text, label, _] = self.places;
+        self.n_rows += 1;
+        let text = &record[text];
+        self.n_quoted += u64::from(text.len() > 1 && text.starts_with(b"\"") && text.ends_with(b"\""));
+        if self.dialect.quotes && self.places[0] != label {
+            let line = record.position().map_or(0, csv::Position::line);
+            self.swallowed.see(record, label, self.dialect.delimiter, line);
+        }
     }
 
     fn row<'r>(&self, record: &'r ByteRecord, columns: &Columns<'_>) -> Result<Row<'r>, DataError> {
-        let cell = |place: usize, column: &ColumnName| {
+        let cell = |place: usize, column: &super::column::ColumnName| {
             let where_ = || format!("column `{column}`, {}", self.describe(record));
             utf8(self.path, &record[place], where_)
         };
@@ -164,51 +185,63 @@ impl Table<'_> {
         place(record).describe(self.path)
     }
 
-    /// A table without rows, and a last field whose quotation mark is never closed, which has swallowed what follows.
-    fn check_end(&self, last_with_break: Option<Place<'_>>, n_records: u64, last_byte: u8) -> Result<(), DataError> {
+    /// Refuses a table without rows and one with rows inside a text; tells what was passed over.
+    fn finish(&self, scan: &Scan, n_records: u64, context: &LoadContext<'_>) -> Result<(), DataError> {
         if n_records <= u64::from(self.dialect.header) {
             let found = if n_records == 0 { "no row" } else { "a header and no row below it" };
             return Err(DataError::invalid(self.path, found, "at least one row"));
         }
-        if let Some(place) = last_with_break.filter(|_| last_byte != b'"') {
-            let found = format!("a quotation mark in {} that is never closed", place.describe(self.path));
-            let hint = "close it, or quotes = false if quotation marks are part of the texts";
-            return Err(DataError::invalid(self.path, found, "one at the end of the field").hint(hint));
+        if let Some((line, n_lines)) = self.swallowed.find() {
+            let found = format!(
+                "a quotation mark near line {line} and another {n_lines} lines below, with whole rows between them"
+            );
+            return Err(self.unclosed(found));
+        }
+        let path = self.path.display();
+        if let Some(first) = &self.first_header {
+            let (n, first) = (self.n_headers, first.describe(self.path));
+            context.note(format!("{path}: rows that repeat the header are left out: {n}, the first in {first}"));
+        }
+        if !self.dialect.quotes && self.n_rows > 1 && 2 * self.n_quoted > self.n_rows {
+            context.note(format!(
+                "{path}: {} of {} texts stand in quotation marks, which are read as a part of the texts; quotes = true takes \
+                 them off",
+                self.n_quoted, self.n_rows
+            ));
+        }
+        if scan.n_trailing > 0 {
+            context.note(format!(
+                "{path}: fields that begin with a quoted piece and go on behind it: {}; the quotation marks around the piece are \
+                 not read; quotes = false keeps them",
+                scan.n_trailing
+            ));
         }
         Ok(())
     }
 }
 
-/// Whether the last field of a record goes over several lines, which only quotes allow.
-fn ends_with_break(record: &ByteRecord) -> bool {
-    record.iter().next_back().is_some_and(|field| field.contains(&b'\n'))
-}
-
 fn place(record: &ByteRecord) -> Place<'static> {
-    let (line, byte) = record.position().map_or((0, 0), |position| (position.line(), position.byte()));
-    Place::Record { line, byte }
+    Place::Record { byte: record.position().map_or(0, csv::Position::byte) }
 }
 
-/// Remembers the last byte that does not end a line.
-struct Watched<R> {
-    inner: R,
-    last_byte: Rc<Cell<u8>>,
-}
-
-impl<R: Read> Read for Watched<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let n_read = self.inner.read(out)?;
-        if let Some(&byte) = out[..n_read].iter().rev().find(|byte| !b"\r\n".contains(byte)) {
-            self.last_byte.set(byte);
-        }
-        Ok(n_read)
-    }
-}
-
-fn broken(path: &Path, error: csv::Error) -> DataError {
+fn broken(path: &Path, error: csv::Error, scan: &Scan) -> DataError {
     let text = error.to_string();
     match error.into_kind() {
-        csv::ErrorKind::Io(source) => DataError::io(path, "read")(source),
+        csv::ErrorKind::Io(source) if source.get_ref().is_some_and(|inner| inner.is::<RowTooLong>()) => {
+            let limit = in_mib(MAX_ROW_BYTES);
+            match scan.open_line() {
+                Some(line) => {
+                    let found = format!("a quotation mark in line {line} that is not closed within {limit}");
+                    DataError::invalid(path, found, "one at the end of the same field")
+                        .hint("close it, or quotes = false if quotation marks are a part of the texts")
+                }
+                None => {
+                    let place = Place::Record { byte: scan.row_start }.describe(path);
+                    DataError::invalid(path, format!("a row of more than {limit} in {place}"), "shorter rows")
+                }
+            }
+        }
+        csv::ErrorKind::Io(source) => text_input::broken(path, source),
         _ => DataError::invalid(path, format!("content that cannot be read ({text})"), "a table of texts"),
     }
 }

@@ -1,8 +1,9 @@
 //! Files of text: which format a file has, and all of its rows.
 
-use super::delimited::{self, Dialect};
+use super::delimited;
+use super::header::Dialect;
 use super::json;
-use super::row::{Columns, Visit};
+use super::row::{Columns, Visit, open};
 use crate::{DataError, LoadContext, ProgressUnit};
 use std::path::Path;
 use stillhouse_core::Problem;
@@ -39,8 +40,7 @@ impl TableFormat<'_> {
         context.progress.start(&format!("reading {}", path.display()), size, ProgressUnit::Bytes);
         let read = match Format::of(path, self)? {
             Format::Delimited(dialect) => delimited::visit_rows(path, dialect, &self.columns, context, visit),
-            Format::JsonLines => json::visit_lines(path, &self.columns, context, visit),
-            Format::Json => json::visit_whole(path, &self.columns, visit),
+            Format::Json { is_named_lines } => json::visit(path, is_named_lines, &self.columns, context, visit),
         };
         context.progress.finish();
         read
@@ -50,8 +50,10 @@ impl TableFormat<'_> {
 /// The format of a file.
 enum Format {
     Delimited(Dialect),
-    JsonLines,
-    Json,
+    /// What a JSON file holds is decided by its content; the name decides where that is too short.
+    Json {
+        is_named_lines: bool,
+    },
 }
 
 impl Format {
@@ -60,14 +62,14 @@ impl Format {
         let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
         let ending = name.trim_end_matches(".gz").rsplit('.').next().unwrap_or_default();
         let delimiter = match (ending, config.delimiter) {
-            ("jsonl" | "ndjson", _) => return Ok(Self::JsonLines),
-            ("json", _) => return Ok(Self::Json),
+            ("jsonl" | "ndjson", _) => return Ok(Self::Json { is_named_lines: true }),
+            ("json", _) => return Ok(Self::Json { is_named_lines: false }),
             (_, Some(delimiter)) => delimiter,
             ("csv", None) => ',',
             ("tsv" | "tab", None) => '\t',
             _ => {
-                // a folder or a file that is absent has any name
-                std::fs::metadata(path).map_err(DataError::io(path, "read"))?;
+                // a file that is absent, a folder and an archive are told as that
+                open(path)?;
                 let expected = "a name that ends in .csv, .tsv, .jsonl or .json";
                 return Err(DataError::invalid(path, "a file of unknown format", expected)
                     .hint("a text file of columns is read with delimiter = \",\" or another one"));

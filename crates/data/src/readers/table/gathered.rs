@@ -1,9 +1,10 @@
 //! The texts and labels of one split, collected row by row.
 
 use super::row::{Place, Row};
-use crate::DataError;
+use crate::labels::{ClassNames, EXPECTED_LABEL, Spelled, expected_name, flaw, shown};
 use crate::texts::{Changes, TextRules, TextStore};
-use std::collections::{BTreeSet, HashMap};
+use crate::{DataError, LoadContext};
+use std::collections::HashMap;
 use std::path::Path;
 use stillhouse_core::ClassId;
 
@@ -24,16 +25,23 @@ impl Gathered {
     }
 
     /// Takes up a row.
+    ///
+    /// # Errors
+    /// A row without a label, or with one that cannot be a class; those of the rules for texts.
     pub(crate) fn push(&mut self, path: &Path, row: &Row<'_>, rules: TextRules) -> Result<(), DataError> {
         let place = || row.place.describe(path);
         let label = row.label.trim();
-        if label.is_empty() {
+        let is_left_out = rules.skip_empty && row.text.trim().is_empty();
+        if label.is_empty() && !is_left_out {
             return Err(DataError::invalid(path, format!("an empty label in {}", place()), "a label in every row"));
         }
         let Some(text) = rules.apply(row.text, path, place, &mut self.changes)? else { return Ok(()) };
         let code = match self.code_of.get(label) {
             Some(code) => *code,
             None => {
+                if let Some(found) = flaw(label) {
+                    return Err(DataError::invalid(path, format!("{found} in {}", place()), EXPECTED_LABEL));
+                }
                 let code = self.firsts.len() as u32;
                 self.code_of.insert(label.to_owned(), code);
                 self.firsts.push((label.to_owned(), row.place.detached()));
@@ -45,29 +53,37 @@ impl Gathered {
         Ok(())
     }
 
-    /// The distinct labels in order: of numbers, where all are whole ones, or of letters.
-    pub(crate) fn sorted_labels(&self) -> Vec<String> {
-        let distinct: BTreeSet<&String> = self.firsts.iter().map(|(label, _)| label).collect();
-        let mut sorted: Vec<String> = distinct.into_iter().cloned().collect();
-        let numbers: Option<Vec<i64>> = sorted.iter().map(|label| label.parse().ok()).collect();
-        if numbers.is_some() {
-            sorted.sort_by_key(|label| label.parse::<i64>().expect("all were numbers a line before"));
-        }
-        sorted
+    /// The classes of the labels, which are those of the training split.
+    pub(crate) fn class_names(&self, path: &Path, context: &LoadContext<'_>) -> ClassNames {
+        ClassNames::of_labels(&self.spelled(), path, context)
     }
 
-    /// The texts, and the class of each among `labels`.
-    pub(crate) fn finish(self, path: &Path, labels: &[String]) -> Result<(TextStore, Vec<ClassId>), DataError> {
-        let class_of: HashMap<&str, u32> = labels.iter().map(String::as_str).zip(0..).collect();
+    /// The texts, and the class of each.
+    ///
+    /// # Errors
+    /// The place of a label that no class has.
+    pub(crate) fn finish(
+        self,
+        path: &Path,
+        names: &ClassNames,
+        context: &LoadContext<'_>,
+    ) -> Result<(TextStore, Vec<ClassId>), DataError> {
+        names.tell_others(&self.spelled(), path, context);
         let class = |(label, place): &(String, Place<'_>)| {
-            class_of.get(label.as_str()).map(|class| ClassId(*class)).ok_or_else(|| {
-                let found = format!("label `{label}` in {}", place.describe(path));
-                DataError::invalid(path, found, "one of the classes of the training split")
+            names.class(label).ok_or_else(|| {
+                let found = format!("label `{}` in {}", shown(label), place.describe(path));
+                DataError::invalid(path, found, expected_name(names, label))
             })
         };
         let classes: Vec<ClassId> = self.firsts.iter().map(class).collect::<Result<_, _>>()?;
         let mut texts = self.texts;
         texts.shrink();
         Ok((texts, self.codes.into_iter().map(|code| classes[code as usize]).collect()))
+    }
+
+    fn spelled(&self) -> Vec<Spelled<'_>> {
+        let mut spelled: Vec<Spelled<'_>> = self.firsts.iter().map(|(label, _)| Spelled { label, n_rows: 0 }).collect();
+        self.codes.iter().for_each(|code| spelled[*code as usize].n_rows += 1);
+        spelled
     }
 }

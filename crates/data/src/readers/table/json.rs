@@ -1,31 +1,75 @@
-//! Rows of JSON files: one value a line, or one list, or an object of lists whose keys are the splits.
-//!
-//! A row is an object, whose columns have names, or a list, whose columns are counted from 1.
+//! Rows of JSON files: one value a line, or one list, or an object of lists whose keys are the splits. The content says
+//! which of them a file is, not its name.
 
-use super::column::ColumnName;
-use super::row::{Columns, Place, Row, Visit, open, utf8};
+use super::json_rows::{JsonRows, open};
+use super::json_whole;
+use super::quotes::MAX_ROW_BYTES;
+use super::row::{Columns, Place, Visit};
+use crate::text_input::{self, utf8};
 use crate::{DataError, LoadContext};
 use serde_json::Value;
-use std::borrow::Cow;
-use std::io::BufRead;
 use std::path::Path;
 
 /// Lines between two checks for an interruption.
 const LINES_AT_ONCE: u64 = 4096;
+/// Empty lines that are passed over where the first rows are looked for.
+const MAX_EMPTY_LINES: usize = 1000;
 
-/// Hands out the rows of a file with one JSON value a line, one at a time in memory.
-pub(crate) fn visit_lines(
+/// Hands out the rows of a file. `is_named_lines` says whether its name is one of files with a row in each line.
+pub(crate) fn visit(
     path: &Path,
+    is_named_lines: bool,
     columns: &Columns<'_>,
     context: &LoadContext<'_>,
     visit: &mut Visit<'_>,
 ) -> Result<(), DataError> {
+    let mut rows = JsonRows::new(path, columns, visit);
+    match has_rows_in_lines(path, is_named_lines, columns)? {
+        true => visit_lines(&mut rows, context)?,
+        false => json_whole::visit(&mut rows, context)?,
+    }
+    rows.finish()
+}
+
+/// Whether each line is a value: the first one is whole, and either a row or followed by others.
+fn has_rows_in_lines(path: &Path, is_named_lines: bool, columns: &Columns<'_>) -> Result<bool, DataError> {
     let mut input = open(path)?;
-    let (mut bytes, mut line, mut n_rows) = (Vec::new(), 0_u64, 0);
-    loop {
-        bytes.clear();
-        line += 1;
-        if input.read_until(b'\n', &mut bytes).map_err(DataError::io(path, "read"))? == 0 {
+    let mut bytes = Vec::new();
+    let mut lines = |bytes: &mut Vec<u8>| -> Result<Option<String>, DataError> {
+        for _ in 0..MAX_EMPTY_LINES {
+            if !text_input::read_line(&mut input, bytes, MAX_ROW_BYTES, path, 1)? {
+                break;
+            }
+            let text = String::from_utf8_lossy(bytes).trim().to_owned();
+            if !text.is_empty() {
+                return Ok(Some(text));
+            }
+        }
+        Ok(None)
+    };
+    // a file in one long line is no file of lines
+    let Ok(first) = lines(&mut bytes) else { return Ok(false) };
+    let Some(first) = first else { return Ok(is_named_lines) };
+    match serde_json::from_str::<Value>(&first) {
+        Ok(Value::Array(items)) if items.iter().any(|item| item.is_object() || item.is_array()) => {
+            Ok(lines(&mut bytes)?.is_some())
+        }
+        Ok(Value::Object(cells)) if cells.values().any(Value::is_array) => {
+            let is_row = cells.contains_key(columns.text.name()) && cells.contains_key(columns.label.name());
+            Ok(is_row || lines(&mut bytes)?.is_some())
+        }
+        Ok(Value::Array(_) | Value::Object(_)) => Ok(true),
+        Ok(_) => Ok(is_named_lines),
+        Err(_) => Ok(is_named_lines && !first.ends_with(['[', '{', ','])),
+    }
+}
+
+fn visit_lines(rows: &mut JsonRows<'_, '_>, context: &LoadContext<'_>) -> Result<(), DataError> {
+    let path = rows.path;
+    let mut input = open(path)?;
+    let mut bytes = Vec::new();
+    for line in 1.. {
+        if !text_input::read_line(&mut input, &mut bytes, MAX_ROW_BYTES, path, line)? {
             break;
         }
         context.progress.advance(bytes.len() as u64);
@@ -33,104 +77,14 @@ pub(crate) fn visit_lines(
             context.check_interrupted()?;
         }
         let text = utf8(path, &bytes, || format!("line {line}"))?.trim();
-        if text.is_empty() {
+        if text_input::is_end_mark(text.as_bytes()) {
             continue;
         }
         let row: Value = serde_json::from_str(text).map_err(|error| {
             let found = format!("line {line} that is no JSON ({error})");
             DataError::invalid(path, found, "one whole JSON object a line")
         })?;
-        visit_row(path, &row, Place::Line(line), None, columns, visit)?;
-        n_rows += 1;
-    }
-    if n_rows == 0 { Err(DataError::invalid(path, "no row", "at least one row")) } else { Ok(()) }
-}
-
-/// Hands out the rows of a file that is one JSON value, which is held in memory.
-pub(crate) fn visit_whole(path: &Path, columns: &Columns<'_>, visit: &mut Visit<'_>) -> Result<(), DataError> {
-    let value: Value = serde_json::from_reader(open(path)?)
-        .map_err(|error| DataError::invalid(path, format!("content that is no JSON ({error})"), EXPECTED_WHOLE))?;
-    match &value {
-        Value::Array(rows) => visit_list(path, rows, None, columns, visit),
-        Value::Object(lists) => {
-            let mut n_lists = 0;
-            for (key, rows) in lists {
-                if let Value::Array(rows) = rows {
-                    visit_list(path, rows, Some(key), columns, visit)?;
-                    n_lists += 1;
-                }
-            }
-            if n_lists == 0 { Err(DataError::invalid(path, "an object without lists", EXPECTED_WHOLE)) } else { Ok(()) }
-        }
-        other => Err(DataError::invalid(path, describe(other), EXPECTED_WHOLE)),
-    }
-}
-
-const EXPECTED_WHOLE: &str = "a list of rows, or an object of such lists by split";
-
-fn visit_list(
-    path: &Path,
-    rows: &[Value],
-    list: Option<&str>,
-    columns: &Columns<'_>,
-    visit: &mut Visit<'_>,
-) -> Result<(), DataError> {
-    for (row_idx, row) in rows.iter().enumerate() {
-        visit_row(path, row, Place::Item { list: list.map(Cow::Borrowed), number: row_idx + 1 }, list, columns, visit)?;
+        rows.visit(&row, Place::Line(line), None)?;
     }
     Ok(())
-}
-
-fn visit_row(
-    path: &Path,
-    row: &Value,
-    place: Place<'_>,
-    list: Option<&str>,
-    columns: &Columns<'_>,
-    visit: &mut Visit<'_>,
-) -> Result<(), DataError> {
-    let cell = |column: &ColumnName| cell(path, row, column, &place);
-    let (text, label) = (cell(columns.text)?, cell(columns.label)?);
-    let split = columns.split.map(cell).transpose()?;
-    visit(&Row { text: &text, label: &label, split: split.as_deref().or(list), place })
-}
-
-fn cell<'a>(path: &Path, row: &'a Value, column: &ColumnName, place: &Place<'_>) -> Result<Cow<'a, str>, DataError> {
-    let (value, hint) = match row {
-        Value::Object(cells) => {
-            let keys: Vec<&str> = cells.keys().map(String::as_str).collect();
-            (cells.get(column.name()), format!("keys that are there: `{}`", keys.join("`, `")))
-        }
-        Value::Array(cells) => {
-            let value = column.position().and_then(|position| cells.get(position));
-            (value, format!("the row is a list of {}: give columns by their numbers, from 1 on", cells.len()))
-        }
-        other => {
-            let found = format!("{} in {}", describe(other), place.describe(path));
-            return Err(DataError::invalid(path, found, "a row that is an object or a list"));
-        }
-    };
-    match value {
-        Some(Value::String(text)) => Ok(Cow::Borrowed(text)),
-        Some(scalar @ (Value::Number(_) | Value::Bool(_))) => Ok(Cow::Owned(scalar.to_string())),
-        Some(other) => {
-            let found = format!("{} in column `{column}`, {}", describe(other), place.describe(path));
-            Err(DataError::invalid(path, found, "a string"))
-        }
-        None => {
-            Err(DataError::invalid(path, format!("no column `{column}` in {}", place.describe(path)), "a value")
-                .hint(hint))
-        }
-    }
-}
-
-fn describe(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
 }

@@ -63,12 +63,12 @@ pub(crate) fn read_from(config: &TableConfig, hub: &Hub, context: &LoadContext<'
         splits.push((split, texts, is_kept, changes, labels));
     }
     let train = &splits[0].4;
-    let numbering = Numbering::new(&train.labels, train.names.clone())?;
+    let numbering = Numbering::new(&train.labels, train.names.clone(), context)?;
     let mut provenance = source.provenance;
     let mut parts = Vec::new();
     for (split, texts, is_kept, changes, labels) in splits {
-        note_changes(split, changes, &mut provenance);
-        let classes = numbering.classes(&labels.labels)?.into_iter().zip(is_kept);
+        note_changes(split, changes, &source.path, context, &mut provenance);
+        let classes = numbering.classes(&labels.labels, context)?.into_iter().zip(is_kept);
         let classes = classes.filter(|(_, kept)| *kept).map(|(class, _)| class).collect();
         let (windows, augment) = (config.windows.clone(), config.augment.clone());
         parts.push((split, Part { store: Store::Texts(TextExamples { texts, windows, augment }), classes }));

@@ -2,7 +2,8 @@
 
 use super::column::{ColumnName, default_text};
 use super::format::{TableFormat, delimiter_problem, yes};
-use super::row::Columns;
+use super::row::{Columns, OneList};
+use crate::labels::shown;
 use crate::texts::{Changes, TextRules, TextStore, WindowsConfig, max_characters, note_changes};
 use crate::unlabelled::UnlabelledTexts;
 use crate::{DataError, LoadContext};
@@ -67,19 +68,21 @@ impl UnlabelledConfig {
         let max_characters = max_characters(self.max_characters, windows);
         let rules = TextRules { max_characters, skip_empty: self.skip_empty };
         // there is no label, so the text is read in its place
-        let columns = Columns { text: &self.text, label: &self.text, split: None };
+        let columns = Columns { text: &self.text, label: &self.text, split: None, missing_is_empty: self.skip_empty };
         let format = TableFormat { columns, header: self.header, delimiter: self.delimiter, quotes: self.quotes };
         let (mut texts, mut changes) = (TextStore::default(), Changes::default());
-        let path = &self.path;
+        let (path, mut lists) = (&self.path, OneList::default());
         format.visit(path, context, &mut |row| {
-            match (row.split, self.list.as_deref()) {
-                (Some(list), None) => {
-                    let found = format!("several lists, `{list}` among them");
-                    return Err(DataError::invalid(path, found, "one list of rows")
-                        .hint(format!("list = \"{list}\" reads one of them")));
+            match self.list.as_deref() {
+                Some(wanted) if row.split != Some(wanted) => return Ok(()),
+                Some(_) => {}
+                None => {
+                    if let Some(list) = lists.other_than_first(row.split) {
+                        let found = format!("several lists, `{}` among them", shown(list));
+                        return Err(DataError::invalid(path, found, "one list of rows")
+                            .hint(format!("list = {list:?} reads one of them")));
+                    }
                 }
-                (list, Some(wanted)) if list != Some(wanted) => return Ok(()),
-                _ => {}
             }
             if let Some(text) = rules.apply(row.text, path, || row.place.describe(path), &mut changes)? {
                 texts.push(text);
@@ -95,7 +98,7 @@ impl UnlabelledConfig {
         }
         texts.shrink();
         let mut notes = vec![(what.to_owned(), format!("{} of {}", texts.n_texts(), path.display()))];
-        note_changes(split, changes, &mut notes);
+        note_changes(split, changes, path, context, &mut notes);
         Ok(UnlabelledTexts { texts, path: path.clone(), notes })
     }
 }
