@@ -84,7 +84,7 @@ impl ArrayFile {
         let limit = file.max_bytes.saturating_sub(start);
         let n_items = values_within(&shape, element.n_bytes(), limit).map_err(|error| too_short(path, &error))?;
         let n_bytes = (n_items * element.n_bytes()) as u64;
-        if !has_more && !file.is_zipped && n_bytes < limit {
+        if !has_more && !file.is_zipped && (1..limit).contains(&n_bytes) {
             let found = format!("{} bytes behind the array of shape {shape:?}", limit - n_bytes);
             return Err(DataError::invalid(path, found, "one array and nothing else")
                 .hint("save each array into a file of its own"));

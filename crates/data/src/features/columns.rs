@@ -22,6 +22,8 @@ pub(crate) struct Column {
     pub(crate) largest: f64,
     /// whether some number is none of f32
     is_rounded: bool,
+    /// whether all numbers are whole: such as times, which no rounding in f64 has touched
+    is_whole: bool,
 }
 
 impl Column {
@@ -32,7 +34,8 @@ impl Column {
 
     /// Whether all numbers are the same, up to rounding in f64.
     pub(crate) fn is_constant(&self) -> bool {
-        self.largest - self.least <= ROUNDING * self.size()
+        let rounding = if self.is_whole { 0.0 } else { ROUNDING * self.size() };
+        self.largest - self.least <= rounding
     }
 
     /// What has to be subtracted so that f32 tells apart what f64 does; 0 where it does anyway.
@@ -70,7 +73,7 @@ pub(crate) fn columns_of(
     refuse: impl Fn(usize, usize, f64) -> Option<DataError>,
 ) -> Result<Vec<Column>, DataError> {
     let n_columns = rows.n_columns();
-    let blank = Column { least: f64::INFINITY, largest: f64::NEG_INFINITY, is_rounded: false };
+    let blank = Column { least: f64::INFINITY, largest: f64::NEG_INFINITY, is_rounded: false, is_whole: true };
     let mut columns = vec![blank; n_columns];
     let fits = rows.element().fits_f32();
     for_each_piece(rows, |first, piece| {
@@ -82,6 +85,7 @@ pub(crate) fn columns_of(
                 column.least = column.least.min(value);
                 column.largest = column.largest.max(value);
                 column.is_rounded |= !fits && f64::from(value as f32) != value;
+                column.is_whole &= value.fract() == 0.0;
             }
         }
         Ok(())

@@ -47,7 +47,7 @@ pub(crate) fn read_matrix(path: &Path, tensor: Option<&str>, offset: Option<&[f6
     let columns = columns_of(&mut rows, |row, column, value| {
         (value.is_nan() || value.abs() > LARGEST).then(|| {
             let found = format!("{value:?} in row {row}, column {column}");
-            DataError::invalid(path, found, format!("finite numbers up to {LARGEST:e}"))
+            DataError::invalid(path, found, format!("finite numbers up to {LARGEST:.1e}"))
         })
     })?;
     Column::check_units(path, &columns)?;
@@ -61,7 +61,9 @@ pub(crate) fn read_matrix(path: &Path, tensor: Option<&str>, offset: Option<&[f6
     for_each_piece(&mut rows, |_, piece| {
         match offset.is_empty() {
             true => values.extend(piece.iter().map(|value| *value as f32)),
-            false => values.extend(piece.iter().zip(offset.iter().cycle()).map(|(value, offset)| (value - offset) as f32)),
+            false => {
+                values.extend(piece.iter().zip(offset.iter().cycle()).map(|(value, offset)| (value - offset) as f32))
+            }
         }
         Ok(())
     })?;
@@ -112,12 +114,12 @@ fn read_array_labels(path: &Path, tensor: Option<&str>) -> Result<LabelColumn, D
 
 /// Refuses what is no vector: `[N]`, `[N, 1]` and `[1, N]` are one.
 fn check_label_shape(array: &ArrayFile) -> Result<(), DataError> {
-    let error = || DataError::invalid(&array.path, format!("an array of shape {:?}", array.shape), "a vector of labels");
+    let error =
+        || DataError::invalid(&array.path, format!("an array of shape {:?}", array.shape), "a vector of labels");
     match array.shape[..] {
         [n] | [n, 1] | [1, n] if n > 0 => Ok(()),
-        [_, _] if !array.shape.contains(&0) => {
-            Err(error().hint("if it has a column for each class, save the classes: numpy.save(\"y.npy\", y.argmax(axis=1))"))
-        }
+        [_, _] if !array.shape.contains(&0) => Err(error()
+            .hint("if it has a column for each class, save the classes: numpy.save(\"y.npy\", y.argmax(axis=1))")),
         _ => Err(error()),
     }
 }
@@ -132,7 +134,9 @@ fn labels_of(array: &ArrayFile, bytes: &[u8]) -> Result<RawLabels, DataError> {
             DataError::invalid(&array.path, format!("bytes that are no UTF-8 in item {item}"), "names of classes")
         })?;
         return match names.iter().position(|name| name.trim().is_empty()) {
-            Some(item) => Err(DataError::invalid(&array.path, format!("an empty name in item {item}"), "a name for each")),
+            Some(item) => {
+                Err(DataError::invalid(&array.path, format!("an empty name in item {item}"), "a name for each"))
+            }
             None => Ok(RawLabels::Names(names)),
         };
     }

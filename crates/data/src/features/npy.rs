@@ -131,8 +131,12 @@ fn other(descr: &str, word: &str) -> NpyError {
             "save numbers or texts, as in numpy.save(\"x.npy\", numpy.array(list_of_values, dtype=float)), or dtype=str",
         ),
         "f16" | "f12" => ("long doubles", "save them as float64, as in numpy.save(\"x.npy\", x.astype(float))"),
-        _ if word.starts_with('c') => ("complex numbers", "save real numbers: their real and imaginary parts as columns"),
-        _ if word.starts_with(['M', 'm']) => ("dates or times", "save numbers, as in numpy.save(\"x.npy\", x.astype(float))"),
+        _ if word.starts_with('c') => {
+            ("complex numbers", "save real numbers: their real and imaginary parts as columns")
+        }
+        _ if word.starts_with(['M', 'm']) => {
+            ("dates or times", "save numbers, as in numpy.save(\"x.npy\", x.astype(float))")
+        }
         _ => ("items of a type that is not read", "save numbers, as in numpy.save(\"x.npy\", x.astype(float))"),
     };
     NpyError::Other { found: format!("{what} (type {descr:?})"), hint }
@@ -178,7 +182,7 @@ mod tests {
             "{'descr': '<f4', 'fortran_order': False, 'shape': (12, -2)}",
             "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999, 2)}",
             "{'descr': '<f4', 'fortran_order': 0, 'shape': (12,)}",
-            "{'descr': '<f4, 'fortran_order': False, 'shape': (12,)}",
+            "{'descr': '<f4",
             "{'descr': '<f4', 'fortran_order': False, 'shape': (12,), 'x': 1}",
             "{'descr': '<U4611686018427387904', 'fortran_order': False, 'shape': (1,)}",
             "'",
