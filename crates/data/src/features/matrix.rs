@@ -59,11 +59,10 @@ pub(crate) fn read_matrix(path: &Path, tensor: Option<&str>, offset: Option<&[f6
     let mut values = Vec::with_capacity(rows.n_rows() * rows.n_columns());
     rows.rewind();
     for_each_piece(&mut rows, |_, piece| {
-        match offset.is_empty() {
-            true => values.extend(piece.iter().map(|value| *value as f32)),
-            false => {
-                values.extend(piece.iter().zip(offset.iter().cycle()).map(|(value, offset)| (value - offset) as f32))
-            }
+        if offset.is_empty() {
+            values.extend(piece.iter().map(|value| *value as f32));
+        } else {
+            values.extend(piece.iter().zip(offset.iter().cycle()).map(|(value, offset)| (value - offset) as f32));
         }
         Ok(())
     })?;

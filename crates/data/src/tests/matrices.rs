@@ -34,7 +34,7 @@ fn load(value: Value) -> Result<(Dataset, String), DataError> {
 
 #[track_caller]
 fn refusal(value: Value) -> String {
-    load(value).err().expect("this must be refused").to_string()
+    load(value).expect_err("this must be refused").to_string()
 }
 
 /// Small whole numbers, exact in every type.
