@@ -55,7 +55,7 @@ impl InputShape {
     }
 }
 
-/// A shape with its normalisation, `(value - mean) / std` for each channel, taken from the training split.
+/// A shape with its normalisation, `(value - offset - mean) / std` for each channel, taken from the training split.
 /// Image values are scaled to `0..=1` first. Texts have no constants: both lists are empty.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -66,4 +66,15 @@ pub struct InputSpec {
     pub mean: Vec<f32>,
     /// one number per channel (images) or feature, above 0; none for texts
     pub std: Vec<f32>,
+    /// One number per feature, subtracted in double precision before a value becomes an f32: numbers of 1e8 that differ by
+    /// ones would all be the same. Empty where no feature needs it, and for images and texts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offset: Vec<f64>,
+}
+
+impl InputSpec {
+    /// The offset of a channel.
+    pub fn offset_of(&self, channel: usize) -> f64 {
+        self.offset.get(channel).copied().unwrap_or(0.0)
+    }
 }

@@ -8,13 +8,12 @@
 //! `DATA.json` holds the table's keys, as in `{"kind": "glyphs", "n_classes": 200}`; only images can be exported. For each
 //! of train, valid and test: `<split>.npy`, `[N, H * W * C]` bytes, and `<split>_labels.npy`, `[N]` class numbers.
 
-use npyz::WriterBuilder;
 use std::error::Error;
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 use stillhouse_core::Seed;
-use stillhouse_data::{DataConfig, LoadContext, NoProgress, Preview, Split};
+use stillhouse_data::{DataConfig, LoadContext, NoProgress, Preview, Split, npy_head};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -28,22 +27,17 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn export(split: &Split, folder: &Path, name: &str) -> Result<(), Box<dyn Error>> {
-    let n_values = split.input().shape.n_values() as u64;
-    let mut images = npyz::WriteOptions::new()
-        .default_dtype()
-        .shape(&[split.len() as u64, n_values])
-        .writer(BufWriter::new(File::create(folder.join(format!("{name}.npy")))?))
-        .begin_nd()?;
+    let n_values = split.input().shape.n_values();
+    let file = |name: String| File::create(folder.join(name)).map(BufWriter::new);
+    let mut images = file(format!("{name}.npy"))?;
+    images.write_all(&npy_head("|u1", &[split.len(), n_values]))?;
     for row in 0..split.len() {
         let Preview::Picture(image) = split.preview(row, None)? else { return Err("expected images".into()) };
-        images.extend(image.pixels)?;
+        images.write_all(&image.pixels)?;
     }
-    images.finish()?;
-    let mut labels = npyz::WriteOptions::new()
-        .default_dtype()
-        .shape(&[split.len() as u64])
-        .writer(BufWriter::new(File::create(folder.join(format!("{name}_labels.npy")))?))
-        .begin_nd()?;
-    labels.extend(split.labels().iter().map(|class| class.0))?;
-    Ok(labels.finish()?)
+    images.flush()?;
+    let mut labels = file(format!("{name}_labels.npy"))?;
+    labels.write_all(&npy_head("<u4", &[split.len()]))?;
+    split.labels().iter().try_for_each(|class| labels.write_all(&class.0.to_le_bytes()))?;
+    Ok(labels.flush()?)
 }

@@ -9,11 +9,11 @@
 //! window becomes one row: its character n-grams of length 1 to 4, hashed into signed buckets, scaled to a mean square of 1.
 //! Writes `<out>.npy` (f32, `[N, F]`) and `<out>.labels.txt` (one name a line).
 
-use npyz::WriterBuilder;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use stillhouse_data::npy_head;
 
 struct Options {
     window: usize,
@@ -39,11 +39,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     labels.flush()?;
-    let file = BufWriter::new(File::create(format!("{out}.npy"))?);
-    let shape = [n_rows, options.n_features as u64];
-    let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(file).begin_nd()?;
-    writer.extend(rows)?;
-    writer.finish()?;
+    let mut file = BufWriter::new(File::create(format!("{out}.npy"))?);
+    file.write_all(&npy_head("<f4", &[n_rows, options.n_features]))?;
+    rows.iter().try_for_each(|value| file.write_all(&value.to_le_bytes()))?;
+    file.flush()?;
     println!("{} labels, {n_rows} windows, {} features", texts.len(), options.n_features);
     Ok(())
 }

@@ -48,7 +48,7 @@ mod unlabelled;
 pub use config::{DataConfig, UnlabelledFiles};
 pub use dataset::{Dataset, OutOfScope, SealedTest, Transfer};
 pub use error::DataError;
-pub use features::{MatrixRows, MatrixWriter};
+pub use features::{MatrixRows, MatrixWriter, npy_head};
 pub use given::{GivenContent, GivenExample, given_examples};
 pub use images::{AffineElasticConfig, AugmentConfig, CropFlipConfig, ShiftConfig};
 pub use inputs::{IdRows, Inputs, TextEncoder};

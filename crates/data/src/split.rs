@@ -128,18 +128,19 @@ impl Split {
     pub fn with_features(&self, values: Vec<f32>, n_features: usize) -> Self {
         assert_eq!(values.len(), self.len() * n_features, "one row of features for each example");
         let classes = self.labels.to_vec();
-        let store = Store::Features(FeatureExamples { values, n_features });
+        let store = Store::Features(FeatureExamples { values, n_features, offset: Vec::new() });
         let input = InputSpec {
             shape: InputShape::Features { n_features },
             mean: vec![0.0; n_features],
             std: vec![1.0; n_features],
+            offset: Vec::new(),
         };
         let reading = Reading { input, seed: self.reading.seed };
         let rows: Vec<u32> = (0..self.len() as u32).collect();
         Self::new(Arc::new(Pool { store, classes, source: Source::Train }), Arc::new(reading), &rows, self.n_classes)
     }
 
-    /// Writes one example as numbers, `(x / 255 - mean) / std` for images and `(x - mean) / std` for features; with a view,
+    /// Writes one example as numbers, `(x / 255 - mean) / std` for images and `(x - offset - mean) / std` for features; with a view,
     /// it is augmented first, as a pure function of the dataset's seed, the example and the view.
     ///
     /// # Errors

@@ -36,7 +36,7 @@ pub fn check_labels(labels: &[String]) -> Result<(), FolderError> {
 /// Checks that a card fits the model.
 pub(crate) fn check_card(card: &ModelCard, model: &Model) -> Result<(), FolderError> {
     check_labels(&card.labels)?;
-    let InputSpec { shape, mean, std } = &card.input;
+    let InputSpec { shape, mean, std, offset } = &card.input;
     let mut problems = Vec::new();
     if card.labels.len() != model.n_outputs() {
         problems.push(format!("{} labels for {} outputs", card.labels.len(), model.n_outputs()));
@@ -51,6 +51,9 @@ pub(crate) fn check_card(card: &ModelCard, model: &Model) -> Result<(), FolderEr
     }
     if std.iter().any(|&value| value <= 0.0) {
         problems.push("a standard deviation that is not above 0".into());
+    }
+    if !offset.is_empty() && (offset.len() != shape.n_channels() || offset.iter().any(|value| !value.is_finite())) {
+        problems.push(format!("{} offsets, expected none or {} finite numbers", offset.len(), shape.n_channels()));
     }
     if problems.is_empty() {
         return Ok(());

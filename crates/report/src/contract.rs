@@ -93,6 +93,9 @@ pub struct Report {
     /// other remarks, in plain sentences
     #[serde(default)]
     pub notes: Vec<String>,
+    /// names of external teachers whose predictions hardly are what the config says or do not fit the labels
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubted_teachers: Vec<String>,
 }
 
 impl Serialize for Report {

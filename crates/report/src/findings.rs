@@ -133,18 +133,28 @@ fn weak_teacher(report: &Report) -> Option<String> {
         report.comparison(Role::MergedEnsemble, Role::TwinOnLabels).filter(|c| c.verdict != Verdict::Beats);
     if let Some(comparison) = comparison {
         return Some(format!(
-            "The teacher is no better than the student’s hard-label twin ({}): there is nothing to distil; use a stronger teacher.",
-            told(&comparison)
+            "The teacher is no better than the student’s hard-label twin ({}): there is nothing to distil; {}.",
+            told(&comparison),
+            teacher_remedy(report)
         ));
     }
     let (ensemble, twin) = (report.model(Role::MergedEnsemble)?, report.model(Role::TwinOnLabels)?);
     (ensemble.valid_top1 <= twin.valid_top1).then(|| {
         format!(
-            "The teacher is no better than the student’s hard-label twin on the validation split ({}\u{a0}% against {}\u{a0}%): there is nothing to distil; use a stronger teacher.",
+            "The teacher is no better than the student’s hard-label twin on the validation split ({}\u{a0}% against {}\u{a0}%): there is nothing to distil; {}.",
             percent(ensemble.valid_top1),
-            percent(twin.valid_top1)
+            percent(twin.valid_top1),
+            teacher_remedy(report)
         )
     })
+}
+
+/// What to do about a teacher without a gain: a stronger one is of no use where the predictions of this one are mixed up.
+fn teacher_remedy(report: &Report) -> String {
+    match &report.doubted_teachers[..] {
+        [] => "use a stronger teacher".into(),
+        names => format!("first repair the predictions of {}, which do not fit (see the notes)", names.join(", ")),
+    }
 }
 
 /// A generalist that a twin of the student, no larger and on the same labels, is better than: only its training can be why.

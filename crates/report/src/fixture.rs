@@ -165,6 +165,7 @@ pub(crate) fn report() -> Report {
         warnings: vec!["1 of 8 specialists does not beat the generalist on its own classes (cluster 5).".into()],
         next_steps: Vec::new(),
         notes: vec!["Latency was measured on one thread, one example at a time.".into()],
+        doubted_teachers: Vec::new(),
     }
 }
 

@@ -99,6 +99,9 @@ fn weak_teacher(report: &Report) -> Option<String> {
     let comparison = report.comparison(Role::MergedEnsemble, Role::TwinOnLabels)?;
     let generalist = report.model(Role::Generalist).filter(|model| !model.is_external())?;
     let merged = report.model(Role::MergedEnsemble)?;
+    if !report.doubted_teachers.is_empty() {
+        return None;
+    }
     let has_several = report.clusters.is_empty() && merged.n_parameters > generalist.n_parameters;
     let remedy = if has_several { "A" } else { "generalist.n_models = 3, or a" };
     (comparison.verdict != Verdict::Beats).then(|| {

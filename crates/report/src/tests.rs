@@ -251,6 +251,10 @@ fn warnings_name_the_trap() {
         ..quiet.clone()
     };
     assert!(warnings(&weak, &[])[0].starts_with("The teacher is no better than the student’s hard-label twin (−0.10"));
+    assert!(warnings(&weak, &[])[0].contains("use a stronger teacher"));
+    let doubted = Report { doubted_teachers: vec!["big_net".into()], ..weak };
+    let told = &warnings(&doubted, &[])[0];
+    assert!(told.contains("repair the predictions of big_net") && !told.contains("stronger"), "{told}");
     let mut early = quiet.clone();
     let twin = early.models.iter_mut().find(|model| Role::of_name(&model.name) == Some(Role::TwinOnLabels)).unwrap();
     twin.valid_top1 = 0.75;

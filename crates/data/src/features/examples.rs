@@ -3,14 +3,27 @@
 //! Shapes: `N` examples, `F` features; the matrix is `[N, F]`.
 
 use crate::DataError;
-use crate::modality::{Modality, Wanted, deviation, normalise};
+use crate::modality::{Modality, Wanted, normalise};
 use crate::preview::Preview;
 use stillhouse_core::{InputShape, InputSpec};
 
 /// A matrix `[N, F]`, row by row.
 pub(crate) struct FeatureExamples {
+    /// each column less its offset
     pub(crate) values: Vec<f32>,
     pub(crate) n_features: usize,
+    /// `[F]`, or empty where all are 0
+    pub(crate) offset: Vec<f64>,
+}
+
+/// Deviations below it, and below this share of a column's largest value, are rounding in f32.
+const CONSTANT_BELOW: f64 = 1e-6;
+
+/// A column's deviation that can be divided by. The unit of a measurement does not matter: values of 1e-9 are not constant
+/// because they are small.
+fn deviation(std: f64, largest: f64) -> f64 {
+    let is_rounding = std < CONSTANT_BELOW && std < CONSTANT_BELOW * largest;
+    if is_rounding || std < f64::from(f32::MIN_POSITIVE) { 1.0 } else { std }
 }
 
 impl FeatureExamples {
@@ -33,16 +46,20 @@ impl Modality for FeatureExamples {
             mean.iter_mut().zip(self.row(row as usize)).for_each(|(sum, &value)| *sum += f64::from(value));
         }
         mean.iter_mut().for_each(|sum| *sum /= n_rows);
-        let mut variance = vec![0.0f64; n_features];
+        let (mut variance, mut largest) = (vec![0.0f64; n_features], vec![0.0f64; n_features]);
         for &row in rows {
-            for ((sum, mean), &value) in variance.iter_mut().zip(&mean).zip(self.row(row as usize)) {
+            let columns = variance.iter_mut().zip(&mut largest).zip(&mean);
+            for (((sum, largest), mean), &value) in columns.zip(self.row(row as usize)) {
                 *sum += (f64::from(value) - mean).powi(2);
+                *largest = largest.max(f64::from(value.abs()));
             }
         }
+        let deviations = variance.iter().zip(largest).map(|(sum, largest)| deviation((sum / n_rows).sqrt(), largest));
         InputSpec {
             shape: InputShape::Features { n_features },
             mean: mean.iter().map(|&mean| mean as f32).collect(),
-            std: variance.iter().map(|sum| deviation((sum / n_rows).sqrt()) as f32).collect(),
+            std: deviations.map(|deviation| deviation as f32).collect(),
+            offset: self.offset.clone(),
         }
     }
 
@@ -51,6 +68,9 @@ impl Modality for FeatureExamples {
         for row in self.values.chunks_exact(self.n_features) {
             hasher.update(&row.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>());
         }
+        self.offset.iter().for_each(|offset| {
+            hasher.update(&offset.to_le_bytes());
+        });
     }
 
     fn n_bytes(&self, _n_examples: usize) -> u64 {

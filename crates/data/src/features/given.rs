@@ -14,7 +14,11 @@ use stillhouse_core::{InputShape, InputSpec};
 pub(crate) fn given_features(input: &InputSpec, text: &str) -> Result<Vec<f32>, DataError> {
     let path = Path::new("INPUT");
     let words = text.split([',', ' ', '\t']).filter(|word| !word.is_empty());
-    let values: Result<Vec<f32>, _> = words.map(str::parse::<f32>).collect();
+    let number = |(feature, word): (usize, &str)| match input.offset.get(feature) {
+        Some(offset) if *offset != 0.0 => word.parse::<f64>().map(|value| (value - offset) as f32),
+        _ => word.parse::<f32>(),
+    };
+    let values: Result<Vec<f32>, _> = words.enumerate().map(number).collect();
     let mut values = values
         .map_err(|_| DataError::invalid(path, format!("\"{text}\""), "a row of numbers, which this model takes"))?;
     let InputShape::Features { n_features } = input.shape else {

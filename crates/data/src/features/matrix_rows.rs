@@ -1,99 +1,41 @@
 //! Matrices too large for memory: read and written row by row.
 //!
-//! Shapes: `[N, W]`, row by row, in `.npy` or (reading only) safetensors files; numbers are `f32` or `f64` in the file
-//! and `f64` in memory.
+//! Shapes: `[N, W]` in `.npy` or (reading only) safetensors files, by rows or by columns; numbers of any type in the file and
+//! `f64` in memory.
 
-use super::matrix::{broken, extension, scalar, shape_error, type_error, unknown_extension};
+use super::array::ArrayFile;
+use super::element::Element;
+use super::npy;
+use super::tensors::TensorChoice;
 use crate::DataError;
-use npyz::{NpyFile, NpyWriter, Order, TypeChar, WriterBuilder};
-use safetensors::Dtype;
-use safetensors::tensor::Metadata;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
-
-/// Longer headers are no headers.
-const MAX_HEADER_BYTES: u64 = 100 << 20;
+use std::io::{BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::Path;
 
 /// Reads a matrix from its first row to its last.
 pub struct MatrixRows {
-    path: PathBuf,
+    array: ArrayFile,
+    file: File,
     n_rows: usize,
     n_columns: usize,
     n_read: usize,
-    values: Box<dyn Iterator<Item = std::io::Result<f64>> + Send>,
 }
 
 impl MatrixRows {
-    /// Opens a file and reads its header.
+    /// Opens a file and reads its header; `tensor` names the one to read of a safetensors file with several.
     ///
     /// # Errors
-    /// A file that cannot be read, is no matrix of `f32` or `f64`, or is shorter than its header says.
-    pub fn open(path: &Path) -> Result<Self, DataError> {
-        match extension(path) {
-            "npy" => Self::open_npy(path),
-            "safetensors" => Self::open_safetensors(path),
-            _ => Err(unknown_extension(path, "a matrix in `.npy` or `.safetensors`")),
-        }
-    }
-
-    fn open_npy(path: &Path) -> Result<Self, DataError> {
-        let file = NpyFile::new(open(path)?).map_err(|error| broken(path, &error))?;
-        let [n_rows, n_columns] = matrix_shape(path, &file.shape().iter().map(|n| *n as usize).collect::<Vec<_>>())?;
-        if file.order() == Order::Fortran && n_rows > 1 && n_columns > 1 {
-            return Err(DataError::invalid(path, "a matrix stored column by column", "one stored row by row")
-                .hint("write it with numpy.ascontiguousarray"));
-        }
-        let dtype = file.dtype();
-        let values: Box<dyn Iterator<Item = _> + Send> = match scalar(&dtype) {
-            Some((TypeChar::Float, 4)) => {
-                let values = file.data::<f32>().map_err(|error| broken(path, &error))?;
-                Box::new(values.map(|value| value.map(f64::from)))
-            }
-            Some((TypeChar::Float, 8)) => Box::new(file.data::<f64>().map_err(|error| broken(path, &error))?),
-            _ => return Err(type_error(path, &dtype.descr(), "f32 or f64")),
-        };
-        Ok(Self { path: path.to_owned(), n_rows, n_columns, n_read: 0, values })
-    }
-
-    fn open_safetensors(path: &Path) -> Result<Self, DataError> {
-        let mut file = open(path)?;
-        let io = || DataError::io(path, "read");
-        let n_bytes = file.get_ref().metadata().map_err(io())?.len();
-        let mut header = vec![0; 8];
-        file.read_exact(&mut header).map_err(|error| broken(path, &error))?;
-        let n_header = u64::from_le_bytes(*header.first_chunk().expect("eight bytes"));
-        if n_header > MAX_HEADER_BYTES.min(n_bytes) {
-            return Err(broken(path, &"its header is longer than the file"));
-        }
-        header.resize(8 + n_header as usize, 0);
-        file.read_exact(&mut header[8..]).map_err(|error| broken(path, &error))?;
-        let metadata: Metadata = serde_json::from_slice(&header[8..]).map_err(|error| broken(path, &error))?;
-        let tensors = metadata.tensors();
-        let mut matrices = tensors.values().filter(|tensor| tensor.shape.len() == 2);
-        let (Some(tensor), None) = (matrices.next(), matrices.next()) else {
-            let mut names: Vec<&String> = tensors.keys().collect();
-            names.sort();
-            return Err(DataError::invalid(path, format!("tensors {names:?}"), "exactly one matrix"));
-        };
-        let [n_rows, n_columns] = matrix_shape(path, &tensor.shape)?;
-        let start = header.len() as u64 + tensor.data_offsets.0 as u64;
-        if header.len() as u64 + tensor.data_offsets.1 as u64 > n_bytes {
-            return Err(broken(path, &"it ends before its last number"));
-        }
-        file.seek(SeekFrom::Start(start)).map_err(io())?;
-        let n_values = n_rows * n_columns;
-        let values: Box<dyn Iterator<Item = _> + Send> = match tensor.dtype {
-            Dtype::F32 => Box::new(numbers(file, n_values, |bytes| f64::from(f32::from_le_bytes(bytes)))),
-            Dtype::F64 => Box::new(numbers(file, n_values, f64::from_le_bytes)),
-            other => return Err(type_error(path, &format!("{other:?}"), "F32 or F64")),
-        };
-        Ok(Self { path: path.to_owned(), n_rows, n_columns, n_read: 0, values })
+    /// A file that cannot be read, is no matrix of numbers, or is shorter than its header says.
+    pub fn open(path: &Path, tensor: Option<&str>) -> Result<Self, DataError> {
+        let choice = TensorChoice { name: tensor, key: "tensor" };
+        let array = ArrayFile::open(path, choice, "a matrix")?;
+        let [n_rows, n_columns] = matrix_shape(&array)?;
+        Ok(Self { file: array.content()?, array, n_rows, n_columns, n_read: 0 })
     }
 
     /// The file.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.array.path
     }
 
     /// Rows of the whole file, `N`.
@@ -111,54 +53,88 @@ impl MatrixRows {
         self.n_read
     }
 
+    /// Begins again with the first row.
+    pub fn rewind(&mut self) {
+        self.n_read = 0;
+    }
+
+    /// Type of the numbers in the file.
+    pub(crate) fn element(&self) -> Element {
+        self.array.element
+    }
+
+    /// Whether the file has one column after the other.
+    pub(crate) fn is_by_columns(&self) -> bool {
+        self.array.is_by_columns
+    }
+
     /// The next rows, as many as asked for or as are left, one after the other.
     ///
     /// # Errors
     /// A file that ends too early, with the row.
     pub fn read(&mut self, n_rows: usize) -> Result<Vec<f64>, DataError> {
         let n_rows = n_rows.min(self.n_rows - self.n_read);
-        let mut rows = Vec::with_capacity(n_rows * self.n_columns);
-        for row in self.n_read..self.n_read + n_rows {
-            for _ in 0..self.n_columns {
-                let value = self.values.next().and_then(Result::ok).ok_or_else(|| self.ends_early(row))?;
-                rows.push(value);
-            }
-        }
+        let rows = match self.array.is_by_columns {
+            true => self.read_columns(n_rows),
+            false => self.read_items(self.n_read * self.n_columns, n_rows * self.n_columns),
+        };
+        let rows = rows.map_err(|error| self.ends_early(error))?;
         self.n_read += n_rows;
         Ok(rows)
     }
 
-    fn ends_early(&self, row: usize) -> DataError {
-        DataError::invalid(&self.path, format!("the end of the file in row {row}"), format!("{} rows", self.n_rows))
-            .hint("the file may be cut off: write it again")
+    /// These rows of a matrix that is stored column by column.
+    fn read_columns(&mut self, n_rows: usize) -> std::io::Result<Vec<f64>> {
+        let mut rows = vec![0.0; n_rows * self.n_columns];
+        for column in 0..self.n_columns {
+            let values = self.read_items(column * self.n_rows + self.n_read, n_rows)?;
+            rows.iter_mut().skip(column).step_by(self.n_columns).zip(values).for_each(|(out, value)| *out = value);
+        }
+        Ok(rows)
+    }
+
+    fn read_items(&mut self, first: usize, n_items: usize) -> std::io::Result<Vec<f64>> {
+        let element = self.array.element;
+        let mut bytes = vec![0; n_items * element.n_bytes()];
+        self.file.seek(SeekFrom::Start(self.array.start + (first * element.n_bytes()) as u64))?;
+        self.file.read_exact(&mut bytes)?;
+        let mut items = Vec::with_capacity(n_items);
+        element.numbers(&bytes, &mut items);
+        Ok(items)
+    }
+
+    fn ends_early(&self, error: std::io::Error) -> DataError {
+        if error.kind() != ErrorKind::UnexpectedEof {
+            return DataError::io(self.path(), "read")(error);
+        }
+        let found = format!("the end of the file behind row {}", self.n_read);
+        DataError::invalid(self.path(), found, format!("{} rows", self.n_rows))
+            .hint("the file has changed while it was read: start again")
     }
 }
 
-fn open(path: &Path) -> Result<BufReader<File>, DataError> {
-    Ok(BufReader::with_capacity(1 << 20, File::open(path).map_err(DataError::io(path, "read"))?))
-}
-
-fn matrix_shape(path: &Path, shape: &[usize]) -> Result<[usize; 2], DataError> {
-    match *shape {
+/// The shape of a matrix of numbers, `[N, W]`.
+pub(crate) fn matrix_shape(array: &ArrayFile) -> Result<[usize; 2], DataError> {
+    if array.element.is_text() {
+        return Err(array.type_error("numbers"));
+    }
+    let shape = &array.shape;
+    let error = || {
+        let expected = "a matrix [examples, numbers] with at least one of each";
+        DataError::invalid(&array.path, format!("an array of shape {shape:?}"), expected)
+    };
+    match shape[..] {
         [n_rows, n_columns] if n_rows > 0 && n_columns > 0 => Ok([n_rows, n_columns]),
-        _ => Err(shape_error(path, &shape)),
+        [n] if n > 0 => Err(error().hint("for one number an example, save x.reshape(-1, 1)")),
+        [_, _, _, ..] if !shape.contains(&0) => Err(error().hint("for one row an example, save x.reshape(len(x), -1)")),
+        _ => Err(error()),
     }
-}
-
-fn numbers<const BYTES: usize>(
-    mut file: impl Read,
-    n_values: usize,
-    decode: impl Fn([u8; BYTES]) -> f64,
-) -> impl Iterator<Item = std::io::Result<f64>> {
-    (0..n_values).map(move |_| {
-        let mut bytes = [0; BYTES];
-        file.read_exact(&mut bytes).map(|()| decode(bytes))
-    })
 }
 
 /// Writes a `.npy` matrix of `f64` row by row.
 pub struct MatrixWriter<W: Write> {
-    writer: NpyWriter<f64, BufWriter<W>>,
+    writer: BufWriter<W>,
+    n_missing: usize,
 }
 
 impl<W: Write> MatrixWriter<W> {
@@ -167,23 +143,29 @@ impl<W: Write> MatrixWriter<W> {
     /// # Errors
     /// Whatever the writer answers.
     pub fn new(writer: W, n_rows: usize, n_columns: usize) -> std::io::Result<Self> {
-        let options = npyz::WriteOptions::new().default_dtype().shape(&[n_rows as u64, n_columns as u64]);
-        Ok(Self { writer: options.writer(BufWriter::with_capacity(1 << 20, writer)).begin_nd()? })
+        let mut writer = BufWriter::with_capacity(1 << 20, writer);
+        writer.write_all(&npy::head("<f8", &[n_rows, n_columns]))?;
+        Ok(Self { writer, n_missing: n_rows * n_columns })
     }
 
     /// Appends numbers, one row after the other.
     ///
     /// # Errors
-    /// Whatever the writer answers.
+    /// More numbers than the header says, or whatever the writer answers.
     pub fn write(&mut self, values: &[f64]) -> std::io::Result<()> {
-        values.iter().try_for_each(|value| self.writer.push(value))
+        let too_many = || std::io::Error::new(ErrorKind::InvalidInput, "more numbers than the header says");
+        self.n_missing = self.n_missing.checked_sub(values.len()).ok_or_else(too_many)?;
+        values.iter().try_for_each(|value| self.writer.write_all(&value.to_le_bytes()))
     }
 
     /// Ends the file.
     ///
     /// # Errors
-    /// Fewer or more numbers than the header says, or whatever the writer answers.
-    pub fn finish(self) -> std::io::Result<()> {
-        self.writer.finish()
+    /// Fewer numbers than the header says, or whatever the writer answers.
+    pub fn finish(mut self) -> std::io::Result<()> {
+        match self.n_missing {
+            0 => self.writer.flush(),
+            n => Err(std::io::Error::new(ErrorKind::InvalidInput, format!("{n} numbers fewer than the header says"))),
+        }
     }
 }

@@ -2,17 +2,25 @@
 //!
 //! | file | subject |
 //! |---|---|
-//! | `matrix.rs` | matrices and labels in `.npy` and safetensors files |
+//! | `array.rs` | the one way by which `.npy` and safetensors files are opened: for features, labels and predictions |
+//! | `npy.rs`, `tensors.rs`, `element.rs` | headers of the two formats; types of numbers |
 //! | `matrix_rows.rs` | matrices too large for memory |
+//! | `matrix.rs`, `columns.rs` | matrices in memory, and what narrowing to f32 would lose; labels |
 //! | `examples.rs` | the modality |
 //! | `given.rs` | a row of numbers that a model is to predict |
 
+mod array;
+mod columns;
+mod element;
 mod examples;
 mod given;
 mod matrix;
 mod matrix_rows;
+mod npy;
+mod tensors;
 
 pub(crate) use examples::FeatureExamples;
 pub(crate) use given::given_features;
-pub(crate) use matrix::{read_labels, read_matrix, read_n_features};
+pub(crate) use matrix::{Matrix, read_labels, read_matrix, read_n_features};
 pub use matrix_rows::{MatrixRows, MatrixWriter};
+pub use npy::head as npy_head;

@@ -56,7 +56,7 @@ impl Modality for ImageExamples {
         let Target { height, width, channels } = self.target;
         let digests = rows.iter().filter_map(|&row| self.digests.get(row as usize));
         let (mean, std) = channel_statistics(digests, channels);
-        InputSpec { shape: InputShape::Image { channels, height, width }, mean, std }
+        InputSpec { shape: InputShape::Image { channels, height, width }, mean, std, offset: Vec::new() }
     }
 
     fn hash_into(&self, hasher: &mut blake3::Hasher) {

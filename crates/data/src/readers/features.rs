@@ -3,7 +3,7 @@
 //! Shapes: `N` examples, `F` features; a matrix is `[N, F]`.
 
 use super::kind::DataKind;
-use crate::features::{FeatureExamples, read_labels, read_matrix, read_n_features};
+use crate::features::{FeatureExamples, Matrix, read_labels, read_matrix, read_n_features};
 use crate::found::{Found, Part};
 use crate::labels::{LabelColumn, Numbering, read_names};
 use crate::outline::Outline;
@@ -18,14 +18,21 @@ use stillhouse_core::InputShape;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FeaturesConfig {
-    /// Training matrix: `.npy` (f32 or f64), or `.safetensors` with a single matrix.
+    /// Training matrix: `.npy` or `.safetensors`, of numbers of any type, by rows or by columns.
     pub train: PathBuf,
-    /// Labels of the training matrix: `.npy` of whole numbers, or a text file with one number or name per line.
+    /// Labels of the training matrix: `.npy` or `.safetensors` of whole numbers, truth values or names, or a text file with one
+    /// number or name per line.
     pub train_labels: PathBuf,
     /// Test matrix.
     pub test: PathBuf,
     /// Labels of the test matrix.
     pub test_labels: PathBuf,
+    /// The tensor to read of the matrices, where a `.safetensors` file has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tensor: Option<String>,
+    /// The tensor to read of the labels, where a `.safetensors` file has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_tensor: Option<String>,
     /// Text file with the names of the classes, one per line; without it the labels name the classes.
     #[serde(default)]
     pub label_names: Option<PathBuf>,
@@ -42,25 +49,21 @@ impl DataKind for FeaturesConfig {
 
     /// The header of the training matrix and the training labels are read.
     fn outline(&self, context: &LoadContext<'_>) -> Result<Outline, DataError> {
-        let n_features = read_n_features(&self.train)?;
+        let n_features = read_n_features(&self.train, self.tensor.as_deref())?;
         let names = self.label_names.as_deref().map(read_names).transpose()?;
-        let numbering = Numbering::new(&read_labels(&self.train_labels)?, names, context)?;
+        let numbering = Numbering::new(&read_labels(&self.train_labels, self.label_tensor.as_deref())?, names, context)?;
         Ok(Outline::whole(InputShape::Features { n_features }, numbering.names().to_vec()))
     }
 
     fn read(&self, context: &LoadContext<'_>) -> Result<Found, DataError> {
-        let train = read_split(&self.train, &self.train_labels, "training", context)?;
-        let test = read_split(&self.test, &self.test_labels, "test", context)?;
-        if train.0.n_features != test.0.n_features {
-            return Err(DataError::invalid(
-                &self.test,
-                format!("{} features", test.0.n_features),
-                format!("{}, as in {}", train.0.n_features, self.train.display()),
-            ));
-        }
+        let (train, train_labels) = self.read_split(&self.train, &self.train_labels, None, context)?;
+        note_columns(&self.train, &train, context);
+        let (test, test_labels) = self.read_split(&self.test, &self.test_labels, Some(&train), context)?;
         let names = self.label_names.as_deref().map(read_names).transpose()?;
-        let numbering = Numbering::new(&train.1, names, context)?;
-        let part = |(examples, labels): (FeatureExamples, LabelColumn)| -> Result<Part, DataError> {
+        let numbering = Numbering::new(&train_labels, names, context)?;
+        let part = |matrix: Matrix, labels: LabelColumn| -> Result<Part, DataError> {
+            let n_features = matrix.n_features();
+            let examples = FeatureExamples { values: matrix.values, n_features, offset: matrix.offset };
             Ok(Part { classes: numbering.classes(&labels, context)?, store: Store::Features(examples) })
         };
         let name = self.train.file_stem().map(|stem| stem.to_string_lossy().into_owned());
@@ -68,9 +71,9 @@ impl DataKind for FeaturesConfig {
             name: name.unwrap_or_else(|| "features".to_owned()),
             path: self.train.clone(),
             labels: numbering.names().to_vec(),
-            train: part(train)?,
+            train: part(train, train_labels)?,
             valid: None,
-            test: Some(part(test)?),
+            test: Some(part(test, test_labels)?),
             valid_fraction: self.valid_fraction,
             provenance: vec![
                 ("training features".to_owned(), self.train.display().to_string()),
@@ -81,25 +84,66 @@ impl DataKind for FeaturesConfig {
     }
 }
 
-fn read_split(
-    matrix_path: &Path,
-    labels_path: &Path,
-    what: &str,
-    context: &LoadContext<'_>,
-) -> Result<(FeatureExamples, LabelColumn), DataError> {
-    context.check_interrupted()?;
-    let size = std::fs::metadata(matrix_path).map(|data| data.len()).ok();
-    context.progress.start(&format!("reading {what} features"), size, ProgressUnit::Bytes);
-    let matrix = read_matrix(matrix_path)?;
-    context.progress.advance(size.unwrap_or(0));
-    context.progress.finish();
-    let labels = read_labels(labels_path)?;
-    if matrix.n_rows() != labels.labels.len() {
-        return Err(DataError::invalid(
-            labels_path,
-            format!("{} labels", labels.labels.len()),
-            format!("{}, one for each row of {}", matrix.n_rows(), matrix_path.display()),
+impl FeaturesConfig {
+    /// A matrix with its labels; that of the test split is moved as the training matrix is.
+    fn read_split(
+        &self,
+        matrix_path: &Path,
+        labels_path: &Path,
+        train: Option<&Matrix>,
+        context: &LoadContext<'_>,
+    ) -> Result<(Matrix, LabelColumn), DataError> {
+        context.check_interrupted()?;
+        let size = std::fs::metadata(matrix_path).map(|data| data.len()).ok();
+        let what = if train.is_some() { "test" } else { "training" };
+        context.progress.start(&format!("reading {what} features"), size, ProgressUnit::Bytes);
+        let matrix = read_matrix(matrix_path, self.tensor.as_deref(), train.map(|train| &train.offset[..]))?;
+        context.progress.advance(size.unwrap_or(0));
+        context.progress.finish();
+        if let Some(train) = train.filter(|train| train.n_features() != matrix.n_features()) {
+            return Err(DataError::invalid(
+                matrix_path,
+                format!("{} features", matrix.n_features()),
+                format!("{}, as in {}", train.n_features(), self.train.display()),
+            ));
+        }
+        let labels = read_labels(labels_path, self.label_tensor.as_deref())?;
+        if matrix.n_rows() != labels.labels.len() {
+            return Err(DataError::invalid(
+                labels_path,
+                format!("{} labels", labels.labels.len()),
+                format!("{}, one for each row of {}", matrix.n_rows(), matrix_path.display()),
+            ));
+        }
+        Ok((matrix, labels))
+    }
+}
+
+/// Tells which columns of the training matrix are constant, and which were moved.
+fn note_columns(path: &Path, matrix: &Matrix, context: &LoadContext<'_>) {
+    let n_features = matrix.n_features();
+    let path = path.display();
+    let constant: Vec<usize> = (0..n_features).filter(|column| matrix.columns[*column].is_constant()).collect();
+    if !constant.is_empty() && matrix.n_rows() > 1 {
+        context.note(format!("{path}: {} the same in every row, and tell nothing", columns_are(&constant, n_features)));
+    }
+    let moved: Vec<usize> = (0..matrix.offset.len()).filter(|column| matrix.offset[*column] != 0.0).collect();
+    if !moved.is_empty() {
+        context.note(format!(
+            "{path}: {} of numbers that differ by little of their size; their least number is subtracted before they are \
+             rounded to single precision",
+            columns_are(&moved, n_features)
         ));
     }
-    Ok((FeatureExamples { values: matrix.values, n_features: matrix.n_features }, labels))
+}
+
+/// Columns that a message lists.
+const MAX_LISTED: usize = 8;
+
+/// `2 of 8 columns (0, 5) are`
+fn columns_are(columns: &[usize], n_features: usize) -> String {
+    let listed: Vec<String> = columns.iter().take(MAX_LISTED).map(usize::to_string).collect();
+    let more = if columns.len() > MAX_LISTED { ", ..." } else { "" };
+    let are = if columns.len() == 1 { "is" } else { "are" };
+    format!("{} of {n_features} columns ({}{more}) {are}", columns.len(), listed.join(", "))
 }

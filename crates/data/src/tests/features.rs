@@ -105,7 +105,7 @@ fn numbers_that_are_not_finite_are_placed() {
     }
     let doubles: Vec<u8> = values().iter().flat_map(|_| 1e300f64.to_le_bytes()).collect();
     write_npy(&folder.path().join("a.npy"), "<f8", false, "(12, 2)", &doubles);
-    assert_contains(&refusal(config), &["inf in row 0, column 0"]);
+    assert_contains(&refusal(config), &["1e300 in row 0, column 0", "up to 1.7e38"]);
 }
 
 #[test]
@@ -129,8 +129,13 @@ fn shapes_and_types_must_fit() {
     for (descr, shape, parts) in [
         ("<f4", "(24,)", ["shape [24]", "a matrix"]),
         ("<f4", "(0, 2)", ["shape [0, 2]", "a matrix"]),
-        ("<i4", "(12, 2)", ["type", "f32 or f64"]),
-        ("<f4", "(13, 2)", ["cannot be read", "hint"]),
+        ("<f4", "(12, 2, 1)", ["shape [12, 2, 1]", "x.reshape(len(x), -1)"]),
+        ("|V2", "(12, 4)", ["bfloat16", "astype(numpy.float32)"]),
+        ("<c8", "(12, 1)", ["complex", "real numbers"]),
+        ("<U4", "(6, 1)", ["texts", "expected numbers"]),
+        ("<f4", "(11, 2)", ["8 bytes behind the array", "a file of its own"]),
+        ("<f4", "(13, 2)", ["13 x 2 values of 4 bytes", "the file is cut off"]),
+        ("<f4", "(4294967296, 4294967296)", ["4294967296 x 4294967296 values", "header damaged"]),
         ("<f4", "(8, 3)", ["12 labels", "expected 8"]),
     ] {
         write_npy(&train, descr, false, shape, &f32_bytes(&values()));
@@ -138,12 +143,6 @@ fn shapes_and_types_must_fit() {
     }
     write_npy(&train, "<f4", false, "(12, 1)", &f32_bytes(&values()[..N]));
     assert_contains(&refusal(config.clone()), &["b.npy", "2 features", "expected 1"]);
-    std::fs::write(&train, "no matrix").unwrap();
-    assert_contains(&refusal(config.clone()), &["a.npy", "cannot be read"]);
     std::fs::remove_file(&train).unwrap();
     assert_contains(&refusal(config.clone()), &["cannot read", "a.npy"]);
-    let mut config = config;
-    config["train"] = json!(folder.path().join("a.csv"));
-    std::fs::write(folder.path().join("a.csv"), "1,2").unwrap();
-    assert_contains(&refusal(config), &["named `.csv`", "`.safetensors`"]);
 }

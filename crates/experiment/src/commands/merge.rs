@@ -44,6 +44,8 @@ pub struct MergeOutcome {
     pub max_iterations: usize,
     /// examples whose solver did not meet its tolerance
     pub n_unmet: usize,
+    /// what the user should know of the predictions: rows that were changed, numbers that look like something else
+    pub notes: Vec<String>,
 }
 
 impl MergeOutcome {
@@ -56,11 +58,14 @@ impl MergeOutcome {
 
 impl fmt::Display for MergeOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { out, n_examples, n_classes, n_teachers, mean_active, max_iterations, n_unmet } = self;
+        let Self { out, n_examples, n_classes, n_teachers, mean_active, max_iterations, n_unmet, notes } = self;
         writeln!(f, "{n_examples} examples, {n_classes} classes, {n_teachers} teachers")?;
         writeln!(f, "{mean_active:.1} specialists voted on an example, {max_iterations} steps at most")?;
         if *n_unmet > 0 {
             writeln!(f, "warning: the solver did not meet its tolerance on {n_unmet} examples")?;
+        }
+        for note in notes {
+            writeln!(f, "warning: {note}")?;
         }
         write!(f, "{}", out.display())
     }
@@ -93,7 +98,7 @@ pub fn merge_teachers(
     check_place(out, format, teachers, &file.teachers, folder)?;
     let mut predictions: Vec<Predictions> =
         file.teachers.iter().map(|teacher| Predictions::open(teacher, folder)).collect::<Result<_>>()?;
-    let n_classes = n_classes(&predictions, file.n_classes)?;
+    let n_classes = n_classes(teachers, &predictions, file.n_classes)?;
     let n_rows = n_rows(&predictions)?;
     let merger = merger(&predictions, n_classes, config)?;
     let mut sink = Sink::new(format, out, n_rows, n_classes, &predictions)?;
@@ -105,6 +110,7 @@ pub fn merge_teachers(
         mean_active: 0.0,
         max_iterations: 0,
         n_unmet: 0,
+        notes: Vec::new(),
     };
     let rows_at_once = (CHUNK_VALUES / (n_classes * (predictions.len() + 1))).max(1);
     let block_rows = merger.rows_at_once();
@@ -136,6 +142,11 @@ pub fn merge_teachers(
         observer.progress("merge", first as u64, n_rows as u64);
     }
     sink.finish()?;
+    for teacher in &predictions {
+        let told = teacher.told();
+        let texts = told.doubts.into_iter().chain(told.notes);
+        outcome.notes.extend(texts.map(|text| format!("{}: {text}", teacher.path().display())));
+    }
     Ok(outcome)
 }
 
@@ -164,7 +175,7 @@ fn check_place(
 
 fn read_teachers(path: &Path) -> Result<TeachersFile> {
     let usage = |what: &str| ExperimentError::Usage(format!("{}: {what}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| usage(&format!("cannot be read: {error}")))?;
+    let text = stillhouse_files::read_text(path).map_err(|error| usage(&format!("cannot be read: {error}")))?;
     let file: TeachersFile = toml::from_str(&text).map_err(|error| usage(error.to_string().trim_end()))?;
     match file.teachers.is_empty() {
         true => Err(usage("lists no teacher\n  hint: begin each with a line [[teacher]]")),
@@ -172,13 +183,23 @@ fn read_teachers(path: &Path) -> Result<TeachersFile> {
     }
 }
 
+/// Most classes of a merge: a row of each teacher and of the result has to fit into memory.
+const MAX_CLASSES: usize = 1 << 22;
+
 /// As all teachers of every class have it, or as declared, or up to the last class that anyone names.
-fn n_classes(predictions: &[Predictions], declared: Option<usize>) -> Result<usize> {
+fn n_classes(list: &Path, predictions: &[Predictions], declared: Option<usize>) -> Result<usize> {
+    if let Some(found) = declared.filter(|found| !(1..=MAX_CLASSES).contains(found)) {
+        let what = format!("{}: n_classes: found {found}, expected 1 to {MAX_CLASSES}", list.display());
+        return Err(ExperimentError::Usage(what));
+    }
     let named = predictions.iter().map(|teacher| teacher.n_classes().0).max().unwrap_or(0);
     let full = predictions.iter().find(|teacher| teacher.n_classes().1).map(|teacher| teacher.n_classes().0);
     let n_classes = declared.or(full).unwrap_or(named);
     for teacher in predictions {
         let (found, is_all) = teacher.n_classes();
+        if found > MAX_CLASSES {
+            return Err(teacher.error(&format!("found {found} classes, expected at most {MAX_CLASSES}")));
+        }
         if is_all && found != n_classes {
             return Err(teacher.error(&format!("found {found} columns, expected {n_classes}, one for each class")));
         }
@@ -187,7 +208,10 @@ fn n_classes(predictions: &[Predictions], declared: Option<usize>) -> Result<usi
             return Err(teacher.error(&what));
         }
     }
-    Ok(n_classes)
+    match n_classes {
+        0 => Err(predictions[0].error("classes: found none, expected at least one")),
+        n => Ok(n),
+    }
 }
 
 fn n_rows(predictions: &[Predictions]) -> Result<usize> {

@@ -14,7 +14,7 @@ pub struct ExternalTeacherConfig {
     /// Its name in the report.
     pub name: String,
     /// Predictions for the training examples, in their order in the data's source, including the ones that become
-    /// validation or test examples: `[N, C]`, `[N, L + 1]` with a dustbin, or `[N, L]`; `.npy` or `.safetensors`, f32 or f64.
+    /// validation or test examples: `[N, C]`, `[N, L + 1]` with a dustbin, or `[N, L]`; `.npy` or `.safetensors`.
     pub train: PathBuf,
     /// The same for the data's own validation split; only where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -22,6 +22,9 @@ pub struct ExternalTeacherConfig {
     /// The same for the data's own test split; only where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<PathBuf>,
+    /// The tensor to read, where a `.safetensors` file has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tensor: Option<String>,
     /// What the numbers are.
     #[serde(default)]
     pub space: Space,

@@ -3,23 +3,23 @@
 //! N examples, C classes, L classes of one teacher. A file holds one row for each example: `[N, C]` for a teacher of
 //! every class, `[N, L + 1]` with the dustbin last, or `[N, L]` for a teacher that compares its own classes only.
 
+use super::space::{Seen, to_probs};
 use crate::config::{Classes, ExternalTeacherConfig, Space};
 use crate::error::{ExperimentError, Result, file_error};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use stillhouse_core::{ClassId, ClassSubset};
 use stillhouse_data::MatrixRows;
 use stillhouse_ensemble::TeacherScope;
 
-/// How far a row's sum may be from 1: more than single-precision rounding, less than a mistake.
-const SUM_TOLERANCE: f64 = 1e-3;
-
 /// A teacher's predictions in one file, and what they mean.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExternalTeacher {
-    /// `.npy` or `.safetensors`, `f32` or `f64`; relative to the file that names it.
+    /// `.npy` or `.safetensors`, of numbers of any type; relative to the file that names it.
     pub predictions: PathBuf,
+    /// The tensor to read, where a `.safetensors` file has several.
+    pub tensor: Option<String>,
     /// What the numbers are.
     #[serde(default)]
     pub space: Space,
@@ -43,9 +43,18 @@ fn one() -> f64 {
 impl ExternalTeacher {
     /// One of the files that a config names.
     pub fn of_config(config: &ExternalTeacherConfig, predictions: &Path) -> Self {
-        let ExternalTeacherConfig { space, classes, dustbin, dustbin_bias, weight, .. } = config.clone();
-        Self { predictions: predictions.to_owned(), space, classes, dustbin, dustbin_bias, weight }
+        let ExternalTeacherConfig { tensor, space, classes, dustbin, dustbin_bias, weight, .. } = config.clone();
+        Self { predictions: predictions.to_owned(), tensor, space, classes, dustbin, dustbin_bias, weight }
     }
+}
+
+/// What the user should know of a file of predictions.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Told {
+    /// why the predictions are hardly what the config says
+    pub doubts: Vec<String>,
+    /// what was changed
+    pub notes: Vec<String>,
 }
 
 /// An open file of predictions.
@@ -54,18 +63,25 @@ pub(crate) struct Predictions {
     rows: MatrixRows,
     /// Numbers of the teacher's classes in the order of the columns; none for every class.
     columns: Option<Vec<u32>>,
+    /// What the rows that were read look like.
+    seen: Seen,
 }
 
 impl Predictions {
     /// Opens a teacher's files; paths are relative to `folder`.
     pub fn open(teacher: &ExternalTeacher, folder: &Path) -> Result<Self> {
-        let rows = MatrixRows::open(&folder.join(&teacher.predictions))?;
+        let rows = MatrixRows::open(&folder.join(&teacher.predictions), teacher.tensor.as_deref())?;
         let columns = match &teacher.classes {
             Classes::All => None,
             Classes::Listed(classes) => Some(classes.clone()),
             Classes::File(path) => Some(read_classes(&folder.join(path))?),
         };
-        let predictions = Self { teacher: teacher.clone(), rows, columns };
+        let predictions = Self { teacher: teacher.clone(), rows, columns, seen: Seen::default() };
+        if !teacher.dustbin_bias.is_finite() {
+            return Err(
+                predictions.error(&format!("dustbin_bias: found {}, expected a finite number", teacher.dustbin_bias))
+            );
+        }
         predictions.check_shape()?;
         Ok(predictions)
     }
@@ -136,8 +152,10 @@ impl Predictions {
             order.extend(columns.len()..n_columns);
             order
         });
+        let bias = self.teacher.dustbin.then_some(self.teacher.dustbin_bias);
         for (index, row) in values.chunks_exact_mut(n_columns).enumerate() {
-            self.to_probs(row).map_err(|what| self.error(&format!("row {}: {what}", first + index)))?;
+            let made = to_probs(row, self.teacher.space, bias, &mut self.seen);
+            made.map_err(|what| self.error(&format!("row {}: {what}", first + index)))?;
             if let Some(order) = &order {
                 let sorted: Vec<f64> = order.iter().map(|column| row[*column]).collect();
                 row.copy_from_slice(&sorted);
@@ -146,48 +164,18 @@ impl Predictions {
         Ok(values)
     }
 
-    fn to_probs(&self, row: &mut [f64]) -> Result<(), String> {
-        let found = |column: usize, value: f64, expected: &str| {
-            Err(format!("found {value} in column {column}, expected {expected}"))
-        };
-        let first = |is_bad: fn(f64) -> bool| row.iter().position(|value| is_bad(*value));
-        match self.teacher.space {
-            Space::Probs => {
-                if let Some(column) = first(|value| !value.is_finite() || value < 0.0) {
-                    return found(column, row[column], "a probability\n  hint: for logits say `space = \"logits\"`");
-                }
-                check_sum(row)?;
-            }
-            Space::LogProbs => {
-                if let Some(column) = first(|value| value.is_nan() || value == f64::INFINITY) {
-                    return found(column, row[column], "the logarithm of a probability");
-                }
-                row.iter_mut().for_each(|value| *value = value.exp());
-                check_sum(row)?;
-            }
-            Space::Logits => {
-                if let Some(column) = first(|value| value.is_nan() || value == f64::INFINITY) {
-                    return found(column, row[column], "a finite number");
-                }
-                let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                if largest == f64::NEG_INFINITY {
-                    return Err("found no number above minus infinity, expected at least one".into());
-                }
-                row.iter_mut().for_each(|value| *value = (*value - largest).exp());
-            }
+    /// What the user should know of the rows that were read.
+    pub fn told(&self) -> Told {
+        Told {
+            doubts: self.seen.doubt(self.teacher.space).into_iter().collect(),
+            notes: self.seen.note().into_iter().collect(),
         }
-        if let Some(dustbin) = row.last_mut().filter(|_| self.teacher.dustbin) {
-            *dustbin *= self.teacher.dustbin_bias.exp();
-        }
-        let total: f64 = row.iter().sum();
-        row.iter_mut().for_each(|value| *value /= total);
-        Ok(())
     }
 
     /// Hash of the file's content.
     pub fn fingerprint(&self) -> Result<String> {
         let mut hasher = blake3::Hasher::new();
-        let read = std::fs::File::open(self.path()).and_then(|file| hasher.update_reader(file).map(drop));
+        let read = stillhouse_files::open(self.path()).and_then(|file| hasher.update_reader(file).map(drop));
         read.map_err(|error| file_error(self.path(), "cannot be read", error))?;
         Ok(hasher.finalize().to_hex().to_string())
     }
@@ -198,17 +186,10 @@ impl Predictions {
     }
 }
 
-fn check_sum(row: &[f64]) -> Result<(), String> {
-    let sum: f64 = row.iter().sum();
-    match (sum - 1.0).abs() <= SUM_TOLERANCE {
-        true => Ok(()),
-        false => Err(format!("probabilities sum to {sum}, expected 1\n  hint: for logits say `space = \"logits\"`")),
-    }
-}
-
 /// One class number a line; empty lines are passed over.
 fn read_classes(path: &Path) -> Result<Vec<u32>> {
-    let text = std::fs::read_to_string(path).map_err(|error| file_error(path, "the classes cannot be read", error))?;
+    let text =
+        stillhouse_files::read_text(path).map_err(|error| file_error(path, "the classes cannot be read", error))?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let parse = |(index, line): (usize, &str)| {
         line.trim().parse().map_err(|_| {

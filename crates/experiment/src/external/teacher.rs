@@ -19,6 +19,8 @@ pub(crate) struct External {
     pub weight: f64,
     /// Its probabilities for every example of a source, in the order of its scope.
     pub predictions: BTreeMap<Source, SoftTargets>,
+    /// Whether its predictions are hardly what the config says, or do not fit the labels; the user was told why.
+    pub is_doubted: bool,
 }
 
 impl External {

@@ -1,19 +1,19 @@
 //! The stage that reads the predictions of external teachers: they are checked row by row once, and kept where any row is
-//! found.
+//! found. Before anything is trained, they are held against the labels (`external/fit.rs`).
 //!
 //! N examples of a source, C classes, L classes of one teacher.
 
 use crate::config::ExternalTeacherConfig;
 use crate::error::{ExperimentError, Result, file_error, store_error};
-use crate::external::External;
-use crate::external::{ExternalTeacher, Predictions};
+use crate::external::{Answers, External, ExternalTeacher, Misfit, MisfitKind, Order, Predictions, Told};
+use crate::files::{read_json, write_json};
 use crate::planning::Work;
 use crate::session::Session;
 use crate::stage::Stage;
 use crate::store::run_stage;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use stillhouse_core::ExampleView;
+use stillhouse_core::{ExampleView, Temperature};
 use stillhouse_data::{SealedTest, Source};
 use stillhouse_ensemble::TeacherScope;
 use stillhouse_targets::{Layout, SoftTargets, TargetsInfo, TargetsWriter};
@@ -21,6 +21,14 @@ use stillhouse_targets::{Layout, SoftTargets, TargetsInfo, TargetsWriter};
 /// Raise this when predictions are read in another way.
 const CODE_VERSION: u32 = 8;
 const PREDICTIONS: &str = "predictions.safetensors";
+/// What was noted while they were read; stages of earlier versions lack it.
+const TOLD: &str = "told.json";
+/// The stage that notes on external teachers are of.
+const EXTERNAL: &str = "external";
+/// Rows whose predictions are in memory at once.
+const ROWS_AT_ONCE: usize = 4096;
+/// Columns that a note lists.
+const MAX_LISTED: usize = 6;
 
 /// Reads the predictions of all external teachers, or finds predictions that were read before.
 pub(crate) fn read_external_teachers(session: &Session<'_>, test: &SealedTest) -> Result<Vec<External>> {
@@ -39,15 +47,117 @@ fn read_one(
     let mut predictions = BTreeMap::new();
     let mut stages = Vec::new();
     let mut scope = TeacherScope::Full;
+    let mut is_doubted = false;
     for (source, n_examples) in sources {
         let file = open(session, config, *source, *n_examples)?;
         scope = file.scope(session.data.n_classes())?;
+        let path = file.path().to_owned();
         let (stage, stored) = store(session, idx, config, *source, file)?;
         stages.push(stage);
-        predictions.extend(stored.map(|stored| (*source, stored)));
+        let Some((stored, mut told)) = stored else { continue };
+        told.doubts.extend(misfit(session, &scope, *source, &stored)?);
+        is_doubted |= !told.doubts.is_empty();
+        for text in told.doubts.into_iter().chain(told.notes) {
+            let text = format!("external teacher \"{}\": {}: {text}.", config.name, path.display());
+            session.context.warn(EXTERNAL, text);
+        }
+        predictions.insert(*source, stored);
     }
     let stage = Stage::new("external_teacher", CODE_VERSION, Some(idx), &(stages, config.weight));
-    Ok(External { name: config.name.clone(), stage, scope, weight: config.weight, predictions })
+    Ok(External { name: config.name.clone(), stage, scope, weight: config.weight, predictions, is_doubted })
+}
+
+/// How predictions do not fit the labels of the training and validation examples of a source; nothing where they do. The
+/// test split's labels stay sealed.
+fn misfit(
+    session: &Session<'_>,
+    scope: &TeacherScope,
+    source: Source,
+    predictions: &SoftTargets,
+) -> Result<Option<String>> {
+    let data = &session.data;
+    let n_rows = predictions.n_rows();
+    let members: Vec<u32> = match scope.subset() {
+        Some(subset) => subset.members().iter().map(|class| class.0).collect(),
+        None => (0..data.n_classes() as u32).collect(),
+    };
+    let mut labels = vec![None; n_rows];
+    for split in [&data.train, &data.valid] {
+        for row in 0..split.len() {
+            let (of, place) = Source::of(split.example_id(row));
+            if of == source {
+                labels[place] = members.binary_search(&split.label(row).0).ok().map(|class| class as u32);
+            }
+        }
+    }
+    if labels.iter().all(Option::is_none) {
+        return Ok(None);
+    }
+    let (mut said, mut confidence, mut n_known) = (Vec::with_capacity(n_rows), 0.0, 0);
+    for first in (0..n_rows).step_by(ROWS_AT_ONCE) {
+        session.context.check_interrupt()?;
+        let rows = first..n_rows.min(first + ROWS_AT_ONCE);
+        let keys: Vec<ExampleView> =
+            rows.clone().map(|row| ExampleView { example: source.example(row), view: None }).collect();
+        let probs = predictions.dense_batch(&keys, Temperature::ONE);
+        let probs = probs.map_err(|error| store_error(predictions.path(), &error))?;
+        for (row, probs) in rows.zip(probs.chunks_exact(predictions.n_classes())) {
+            let own = &probs[..members.len()];
+            let best = (0..own.len()).fold(0, |best, class| if own[class] > own[best] { class } else { best });
+            said.push(best as u32);
+            if labels[row].is_some() {
+                confidence += f64::from(own[best]) / f64::from(own.iter().sum::<f32>()).max(f64::MIN_POSITIVE);
+                n_known += 1;
+            }
+        }
+    }
+    let misfit = Answers { labels, said, n_classes: members.len() }.misfit();
+    let name = |class: u32| &data.labels[members[class as usize] as usize][..];
+    Ok(misfit.map(|misfit| misfit_text(&misfit, confidence / f64::from(n_known), &name)))
+}
+
+fn misfit_text<'a>(misfit: &Misfit, confidence: f64, name: &dyn Fn(u32) -> &'a str) -> String {
+    let Misfit { n_rows, n_right, kind } = misfit;
+    let agree = format!("its predictions agree with {n_right} of {n_rows} known labels");
+    match kind {
+        MisfitKind::Chance { n_expected } => {
+            let chance = format!("{agree}, no better than chance ({n_expected:.0}; binomial test)");
+            let is_sure = confidence * (*n_rows as f64) > *n_right as f64 + 3.0 * (*n_rows as f64).sqrt();
+            match is_sure {
+                true => format!(
+                    "{chance}, although they are given a mean probability of {confidence:.2}: its rows are hardly in the order \
+                     of the examples"
+                ),
+                false => format!(
+                    "{chance}: its rows are in another order than the examples, or it has learned nothing of them"
+                ),
+            }
+        }
+        MisfitKind::Rows { order, n_right } => {
+            let how = match order {
+                Order::Backwards => "read from the last row to the first".to_owned(),
+                Order::Moved(n) => {
+                    let rows = if n.unsigned_abs() == 1 { "row" } else { "rows" };
+                    let to = if *n > 0 { "down" } else { "up" };
+                    format!("with every example's row looked up {} {rows} further {to}", n.unsigned_abs())
+                }
+            };
+            format!(
+                "{agree}, no better than chance (binomial test), and {how} with {n_right}: its rows are in another order than \
+                 the examples"
+            )
+        }
+        MisfitKind::Columns { moved, n_right } => {
+            let one = |(class, column): &(u32, u32)| format!("\"{}\" in that of \"{}\"", name(*class), name(*column));
+            let listed: Vec<String> = moved.iter().take(MAX_LISTED).map(one).collect();
+            let more = if moved.len() > MAX_LISTED { ", ..." } else { "" };
+            format!(
+                "{agree}, and with {n_right} if columns and classes are matched one to one (sign test on the half of the \
+                 rows that they were not matched on): its columns are in another order than the classes; class {}{more}",
+                listed.join(", ")
+            )
+        }
+    }
 }
 
 /// Opens a file and checks that it has a row for every example of its source.
@@ -95,10 +205,12 @@ fn store(
     config: &ExternalTeacherConfig,
     source: Source,
     mut file: Predictions,
-) -> Result<(Stage, Option<SoftTargets>)> {
+) -> Result<(Stage, Option<(SoftTargets, Told)>)> {
     let how = (config.space, &config.classes, config.dustbin, config.dustbin_bias);
     let scope = file.scope(session.data.n_classes())?;
-    let inputs = (file.fingerprint()?, how, scope.subset(), source as usize, session.data.n_classes());
+    // keys of teachers without a named tensor are those of earlier versions
+    let fingerprint = config.tensor.iter().fold(file.fingerprint()?, |hash, tensor| format!("{hash} {tensor}"));
+    let inputs = (fingerprint, how, scope.subset(), source as usize, session.data.n_classes());
     let stage = Stage::new("external", CODE_VERSION, Some(idx), &inputs);
     let n_columns = file.n_columns();
     let produce = |folder: &Path| {
@@ -120,11 +232,15 @@ fn store(
             let probs: Vec<f32> = rows.into_iter().map(|prob| prob as f32).collect();
             writer.write_chunk(chunk_idx, &probs).map_err(wrong)?;
         }
-        writer.finish().map_err(wrong)
+        writer.finish().map_err(wrong)?;
+        write_json(&folder.join(TOLD), &file.told())
     };
     let load = |folder: &Path| {
         let path = folder.join(PREDICTIONS);
-        SoftTargets::open(&path).map(Some).map_err(|error| file_error(&path, "predictions", error))
+        let stored = SoftTargets::open(&path).map_err(|error| file_error(&path, "predictions", error))?;
+        let path = folder.join(TOLD);
+        let told = if path.is_file() { read_json(&path)? } else { Told::default() };
+        Ok(Some((stored, told)))
     };
     let targets = run_stage(session.context, &stage, || Ok((Work::Other, None)), produce, load)?;
     Ok((stage, targets))

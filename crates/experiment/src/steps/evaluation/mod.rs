@@ -128,6 +128,7 @@ impl Evaluation<'_> {
             warnings: Vec::new(),
             next_steps: Vec::new(),
             notes: self.notes(),
+            doubted_teachers: self.doubted_teachers(),
         };
         let curves: Vec<Curve> = self.models.all_trained().into_iter().map(curve).collect();
         let failed = self.failed_specialists();

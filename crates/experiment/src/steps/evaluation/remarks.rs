@@ -52,6 +52,12 @@ impl Evaluation<'_> {
         })
     }
 
+    /// Names of external teachers that were warned of before anything was trained.
+    pub(super) fn doubted_teachers(&self) -> Vec<String> {
+        let doubted = self.session.external.iter().filter(|external| external.is_doubted);
+        doubted.map(|external| external.name.clone()).collect()
+    }
+
     /// What the numbers of teachers from elsewhere leave out.
     pub(super) fn notes(&self) -> Vec<String> {
         let names: Vec<&str> = self.session.external.iter().map(|external| external.name.as_str()).collect();
