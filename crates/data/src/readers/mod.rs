@@ -7,6 +7,7 @@ pub(crate) mod idx;
 pub(crate) mod image_folder;
 mod kind;
 mod parquet;
+mod passed_over;
 mod split_name;
 pub(crate) mod table;
 
