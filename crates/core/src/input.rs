@@ -66,4 +66,7 @@ pub struct InputSpec {
     pub mean: Vec<f32>,
     /// one number per channel (images) or feature, above 0; none for texts
     pub std: Vec<f32>,
+    /// red, green and blue of what transparent images are laid on; white where it is not given
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<[u8; 3]>,
 }

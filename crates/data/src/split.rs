@@ -133,6 +133,7 @@ impl Split {
             shape: InputShape::Features { n_features },
             mean: vec![0.0; n_features],
             std: vec![1.0; n_features],
+            background: None,
         };
         let reading = Reading { input, seed: self.reading.seed };
         let rows: Vec<u32> = (0..self.len() as u32).collect();

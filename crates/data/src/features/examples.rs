@@ -43,6 +43,7 @@ impl Modality for FeatureExamples {
             shape: InputShape::Features { n_features },
             mean: mean.iter().map(|&mean| mean as f32).collect(),
             std: variance.iter().map(|sum| deviation((sum / n_rows).sqrt()) as f32).collect(),
+            background: None,
         }
     }
 

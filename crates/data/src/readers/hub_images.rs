@@ -45,6 +45,9 @@ pub struct HubImagesConfig {
     /// 1 (grey) or 3 (RGB); without it grey if all images are.
     #[serde(default)]
     pub channels: Option<usize>,
+    /// `[red, green, blue]` of what transparent images are laid on; without it white.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<[u8; 3]>,
     /// Part of each class's training examples that is held out for validation where the source has none.
     #[serde(default = "default_valid_fraction")]
     #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
@@ -94,7 +97,7 @@ impl HubImagesConfig {
         let numbering = Numbering::new(&columns[0], names)?;
         let target =
             self.target_settings().resolve(&splits.iter().map(|(_, images)| images).collect::<Vec<_>>(), context)?;
-        let mut loading = Loading::new(&self.augment, context);
+        let mut loading = Loading::new(&self.augment, self.background, context);
         let mut parts = Vec::new();
         for ((split, images), labels) in splits.into_iter().zip(&columns) {
             let classes = numbering.classes(labels)?;

@@ -67,7 +67,7 @@ fn loaded(folder: &Path, config: &BertConfig) -> Model {
 
 /// Texts have no normalisation.
 fn text() -> InputSpec {
-    InputSpec { shape: InputShape::Text {}, mean: Vec::new(), std: Vec::new() }
+    InputSpec { shape: InputShape::Text {}, mean: Vec::new(), std: Vec::new(), background: None }
 }
 
 fn texts() -> ModelInput {
