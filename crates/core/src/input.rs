@@ -70,9 +70,17 @@ pub struct InputSpec {
     /// ones would all be the same. Empty where no feature needs it, and for images and texts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offset: Vec<f64>,
+    /// red, green and blue of what transparent images are laid on; white where it is not given
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<[u8; 3]>,
 }
 
 impl InputSpec {
+    /// Constants without an offset, for images on white.
+    pub fn new(shape: InputShape, mean: Vec<f32>, std: Vec<f32>) -> Self {
+        Self { shape, mean, std, offset: Vec::new(), background: None }
+    }
+
     /// The offset of a channel.
     pub fn offset_of(&self, channel: usize) -> f64 {
         self.offset.get(channel).copied().unwrap_or(0.0)

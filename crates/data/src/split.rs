@@ -129,12 +129,7 @@ impl Split {
         assert_eq!(values.len(), self.len() * n_features, "one row of features for each example");
         let classes = self.labels.to_vec();
         let store = Store::Features(FeatureExamples { values, n_features, offset: Vec::new() });
-        let input = InputSpec {
-            shape: InputShape::Features { n_features },
-            mean: vec![0.0; n_features],
-            std: vec![1.0; n_features],
-            offset: Vec::new(),
-        };
+        let input = InputSpec::new(InputShape::Features { n_features }, vec![0.0; n_features], vec![1.0; n_features]);
         let reading = Reading { input, seed: self.reading.seed };
         let rows: Vec<u32> = (0..self.len() as u32).collect();
         Self::new(Arc::new(Pool { store, classes, source: Source::Train }), Arc::new(reading), &rows, self.n_classes)

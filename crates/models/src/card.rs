@@ -36,7 +36,7 @@ pub fn check_labels(labels: &[String]) -> Result<(), FolderError> {
 /// Checks that a card fits the model.
 pub(crate) fn check_card(card: &ModelCard, model: &Model) -> Result<(), FolderError> {
     check_labels(&card.labels)?;
-    let InputSpec { shape, mean, std, offset } = &card.input;
+    let InputSpec { shape, mean, std, offset, .. } = &card.input;
     let mut problems = Vec::new();
     if card.labels.len() != model.n_outputs() {
         problems.push(format!("{} labels for {} outputs", card.labels.len(), model.n_outputs()));

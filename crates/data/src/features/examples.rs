@@ -60,6 +60,7 @@ impl Modality for FeatureExamples {
             mean: mean.iter().map(|&mean| mean as f32).collect(),
             std: deviations.map(|deviation| deviation as f32).collect(),
             offset: self.offset.clone(),
+            background: None,
         }
     }
 

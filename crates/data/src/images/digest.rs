@@ -1,8 +1,8 @@
 //! What is kept of each image for the fingerprint and the normalisation.
 //!
-//! Shapes: one image is `[H, W, C]` bytes, `C` channels.
+//! Shapes: one image is `[H, W, C]` values, `C` channels.
 
-use super::decode::PIXEL_MAX;
+use super::pixels::PixelValue;
 use crate::modality::deviation;
 use rayon::prelude::*;
 
@@ -19,17 +19,20 @@ pub(crate) struct RowDigest {
 }
 
 impl RowDigest {
-    pub(crate) fn new(pixels: &[u8], channels: usize) -> Self {
+    pub(crate) fn new<P: PixelValue>(pixels: &[P], channels: usize) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        P::hash_into(pixels, &mut hasher);
         let mut digest = Self {
-            hash: *blake3::hash(pixels).as_bytes(),
+            hash: *hasher.finalize().as_bytes(),
             n_pixels: (pixels.len() / channels) as u64,
             sums: [0; MAX_CHANNELS],
             sums_of_squares: [0; MAX_CHANNELS],
         };
         for pixel in pixels.chunks_exact(channels) {
             for (channel, &value) in pixel.iter().enumerate() {
-                digest.sums[channel] += u64::from(value);
-                digest.sums_of_squares[channel] += u64::from(value) * u64::from(value);
+                let value = u64::from(value.stored());
+                digest.sums[channel] += value;
+                digest.sums_of_squares[channel] += value * value;
             }
         }
         digest
@@ -41,19 +44,21 @@ pub(crate) fn digest_all(pixels: &[u8], n_bytes: usize, channels: usize) -> Vec<
     pixels.par_chunks_exact(n_bytes).map(|image| RowDigest::new(image, channels)).collect()
 }
 
-/// Mean and standard deviation of each channel, of values scaled to `0..=1`; a constant channel gets 1.
+/// Mean and standard deviation of each channel, of values scaled from `0..=largest` to `0..=1`; a constant channel gets 1.
 pub(crate) fn channel_statistics<'a>(
     digests: impl Iterator<Item = &'a RowDigest>,
     channels: usize,
+    largest: u32,
 ) -> (Vec<f32>, Vec<f32>) {
-    let full_scale = f64::from(PIXEL_MAX);
+    let full_scale = f64::from(largest);
     let mut n_pixels = 0u64;
-    let mut totals = [(0u64, 0u64); MAX_CHANNELS];
+    // the squares of 16 bits need more than 64 from 4 * 10^9 pixels on
+    let mut totals = [(0u128, 0u128); MAX_CHANNELS];
     for digest in digests {
         n_pixels += digest.n_pixels;
         for (channel, (sum, sum_of_squares)) in totals.iter_mut().enumerate() {
-            *sum += digest.sums[channel];
-            *sum_of_squares += digest.sums_of_squares[channel];
+            *sum += u128::from(digest.sums[channel]);
+            *sum_of_squares += u128::from(digest.sums_of_squares[channel]);
         }
     }
     let n_pixels = n_pixels.max(1) as f64;
@@ -71,8 +76,8 @@ mod tests {
 
     #[test]
     fn statistics_are_those_of_the_scaled_pixels() {
-        let digests = [RowDigest::new(&[0, 10, 255, 10], 2), RowDigest::new(&[0, 10, 255, 10], 2)];
-        let (mean, std) = channel_statistics(digests.iter(), 2);
+        let digests = [RowDigest::new(&[0_u8, 10, 255, 10], 2), RowDigest::new(&[0_u8, 10, 255, 10], 2)];
+        let (mean, std) = channel_statistics(digests.iter(), 2, u8::LARGEST);
         assert_eq!(mean, [0.5, 10.0 / 255.0]);
         assert_eq!(std, [0.5, 1.0], "the constant channel is left as it is");
     }

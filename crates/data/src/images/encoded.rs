@@ -1,11 +1,13 @@
 //! Images in their files' own encoding: paths, or bytes taken out of a table.
 
-use super::decode::{self, Header, Target};
+use super::decode::{self, Decoded, Decoding, Header, Target};
+use super::fault::Fault;
+use super::formats::HEAD_BYTES;
 use crate::DataError;
 use crate::places::Places;
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{BufReader, Cursor, Write};
+use std::io::{BufReader, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Encoded images by row.
@@ -36,27 +38,44 @@ impl EncodedImages {
     pub(crate) fn header(&self, row: usize) -> Result<Header, DataError> {
         let header = match self {
             Self::Files(paths) => {
-                let file = File::open(&paths[row]).map_err(DataError::io(&paths[row], "read"))?;
+                let file = stillhouse_files::open(&paths[row]).map_err(DataError::io(&paths[row], "read"))?;
                 decode::read_header(BufReader::new(file))
             }
             Self::Cells(cells) => decode::read_header(Cursor::new(cells.bytes(row)?)),
         };
-        header.map_err(|found| self.not_an_image(row, &found))
+        header.map_err(|fault| self.at(row, fault))
+    }
+
+    /// The first bytes of an image.
+    pub(crate) fn head(&self, row: usize) -> Result<Vec<u8>, DataError> {
+        match self {
+            Self::Files(paths) => {
+                let mut head = Vec::new();
+                let file = stillhouse_files::open(&paths[row]).map_err(DataError::io(&paths[row], "read"))?;
+                file.take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(DataError::io(&paths[row], "read"))?;
+                Ok(head)
+            }
+            Self::Cells(cells) => {
+                let bytes = cells.bytes(row)?;
+                Ok(bytes[..bytes.len().min(HEAD_BYTES)].to_vec())
+            }
+        }
     }
 
     /// The pixels of one image.
-    pub(crate) fn decode(&self, row: usize, target: &Target) -> Result<Vec<u8>, DataError> {
+    pub(crate) fn decode(&self, row: usize, target: &Target, decoding: Decoding) -> Result<Decoded, DataError> {
         let bytes = match self {
-            Self::Files(paths) => Cow::Owned(std::fs::read(&paths[row]).map_err(DataError::io(&paths[row], "read"))?),
+            Self::Files(paths) => {
+                Cow::Owned(stillhouse_files::read(&paths[row]).map_err(DataError::io(&paths[row], "read"))?)
+            }
             Self::Cells(cells) => cells.bytes(row)?,
         };
-        decode::decode(&bytes, target).map_err(|found| self.not_an_image(row, &found))
+        decode::decode(&bytes, target, decoding).map_err(|fault| self.at(row, fault))
     }
 
-    fn not_an_image(&self, row: usize, found: &str) -> DataError {
+    fn at(&self, row: usize, fault: Fault) -> DataError {
         let (path, place) = self.place(row);
-        DataError::invalid(path, format!("{found}{place}"), "a whole PNG, JPEG or WebP image")
-            .hint("the file may be cut off or damaged: fetch it again, or remove it")
+        fault.at(path, &place)
     }
 }
 

@@ -1,11 +1,14 @@
 //! Images of one size as a modality.
 //!
-//! Shapes: `N` examples, `H` height, `W` width, `C` channels; one image is `[H, W, C]` bytes, in batches numbers.
+//! Shapes: `N` examples, `H` height, `W` width, `C` channels; one image is `[H, W, C]` bytes or words of 16 bits, in batches
+//! numbers.
 
 use super::augment::AugmentConfig;
-use super::decode::{PIXEL_MAX, Target};
+use super::decode::{Decoding, Target};
 use super::digest::{RowDigest, channel_statistics};
 use super::encoded::EncodedImages;
+use super::ground::WHITE;
+use super::pixels::{ImageValues, PIXEL_MAX, PixelValue};
 use crate::DataError;
 use crate::modality::{Modality, Wanted, normalise};
 use crate::preview::{Preview, RawImage};
@@ -19,13 +22,17 @@ pub(crate) struct ImageExamples {
     /// Of the first rows; of all rows unless the images are drawn. Empty once the dataset is made.
     pub(crate) digests: Vec<RowDigest>,
     pub(crate) augment: AugmentConfig,
+    /// What transparent images were laid on, for a model that predicts others.
+    pub(crate) ground: [u8; 3],
 }
 
 /// The pixels, or what they can be made from again at any time.
 pub(crate) enum Pixels {
     /// `[N, H, W, C]`
     Resident(Vec<u8>),
-    Encoded(EncodedImages),
+    /// `[N, H, W, C]`, of images of 16 bits
+    ResidentWide(Vec<u16>),
+    Encoded(EncodedImages, Decoding),
     Drawn(Box<DrawImage>),
 }
 
@@ -33,17 +40,36 @@ pub(crate) enum Pixels {
 pub(crate) type DrawImage = dyn Fn(usize, &mut [u8]) + Send + Sync;
 
 impl ImageExamples {
-    fn pixels(&self, row: usize) -> Result<Cow<'_, [u8]>, DataError> {
-        let n_bytes = self.target.n_bytes();
+    /// Images that were never transparent.
+    pub(crate) fn opaque(target: Target, pixels: Pixels, digests: Vec<RowDigest>, augment: AugmentConfig) -> Self {
+        Self { target, pixels, digests, augment, ground: WHITE }
+    }
+
+    fn pixels(&self, row: usize) -> Result<ImageValues<'_>, DataError> {
+        let n_values = self.target.n_values();
         match &self.pixels {
-            Pixels::Resident(all) => Ok(Cow::Borrowed(&all[row * n_bytes..][..n_bytes])),
-            Pixels::Encoded(images) => images.decode(row, &self.target).map(Cow::Owned),
+            Pixels::Resident(all) => Ok(ImageValues::Bytes(Cow::Borrowed(&all[row * n_values..][..n_values]))),
+            Pixels::ResidentWide(all) => Ok(ImageValues::Words(Cow::Borrowed(&all[row * n_values..][..n_values]))),
+            Pixels::Encoded(images, decoding) => Ok(images.decode(row, &self.target, *decoding)?.values),
             Pixels::Drawn(draw) => {
-                let mut pixels = vec![0; n_bytes];
+                let mut pixels = vec![0; n_values];
                 draw(row, &mut pixels);
-                Ok(Cow::Owned(pixels))
+                Ok(ImageValues::Bytes(Cow::Owned(pixels)))
             }
         }
+    }
+
+    fn is_wide(&self) -> bool {
+        match &self.pixels {
+            Pixels::ResidentWide(_) => true,
+            Pixels::Encoded(_, decoding) => decoding.is_wide,
+            Pixels::Resident(_) | Pixels::Drawn(_) => false,
+        }
+    }
+
+    /// Bytes of a stored value.
+    fn bytes_each(&self) -> usize {
+        if self.is_wide() { size_of::<u16>() } else { size_of::<u8>() }
     }
 }
 
@@ -55,8 +81,10 @@ impl Modality for ImageExamples {
     fn measure(&self, rows: &[u32]) -> InputSpec {
         let Target { height, width, channels } = self.target;
         let digests = rows.iter().filter_map(|&row| self.digests.get(row as usize));
-        let (mean, std) = channel_statistics(digests, channels);
-        InputSpec { shape: InputShape::Image { channels, height, width }, mean, std, offset: Vec::new() }
+        let largest = if self.is_wide() { u16::LARGEST } else { u8::LARGEST };
+        let (mean, std) = channel_statistics(digests, channels, largest);
+        let background = Some(self.ground).filter(|ground| *ground != WHITE);
+        InputSpec { background, ..InputSpec::new(InputShape::Image { channels, height, width }, mean, std) }
     }
 
     fn hash_into(&self, hasher: &mut blake3::Hasher) {
@@ -75,19 +103,21 @@ impl Modality for ImageExamples {
     }
 
     fn n_bytes(&self, n_examples: usize) -> u64 {
-        (n_examples * self.target.n_bytes()) as u64
+        (n_examples * self.target.n_values() * self.bytes_each()) as u64
     }
 
     fn is_slow_to_read(&self) -> bool {
-        !self.augment.is_none() || !matches!(self.pixels, Pixels::Resident(_))
+        !self.augment.is_none() || !matches!(self.pixels, Pixels::Resident(_) | Pixels::ResidentWide(_))
     }
 
     fn read(&self, wanted: Wanted, input: &InputSpec, out: &mut [f32]) -> Result<(), DataError> {
         let pixels = self.pixels(wanted.row)?;
         let Target { height, width, channels } = self.target;
-        match wanted.view {
-            Some(view) => self.augment.apply(&pixels, height, width, channels, view.stream(), out),
-            None => pixels.iter().zip(out.iter_mut()).for_each(|(&pixel, value)| *value = f32::from(pixel)),
+        let shape = [height, width, channels];
+        match (wanted.view, &pixels) {
+            (None, pixels) => pixels.write(out),
+            (Some(view), ImageValues::Bytes(pixels)) => self.augment.apply(pixels, shape, view.stream(), out),
+            (Some(view), ImageValues::Words(pixels)) => self.augment.apply(pixels, shape, view.stream(), out),
         }
         normalise(input, PIXEL_MAX, out);
         Ok(())
@@ -96,7 +126,7 @@ impl Modality for ImageExamples {
     /// The image as it is stored: decoded and resized, neither augmented nor normalised.
     fn preview(&self, wanted: Wanted) -> Result<Preview, DataError> {
         let Target { height, width, channels } = self.target;
-        let pixels = self.pixels(wanted.row)?.into_owned();
+        let pixels = self.pixels(wanted.row)?.into_bytes();
         Ok(Preview::Picture(RawImage { height, width, channels, pixels }))
     }
 

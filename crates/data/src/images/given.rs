@@ -2,27 +2,27 @@
 //!
 //! Shapes: `H` height, `W` width, `C` channels.
 
-use super::decode::{PIXEL_MAX, Target, decode};
+use super::decode::{Decoding, Target, decode};
+use super::formats::{HEAD_BYTES, has_image_ending, is_wide};
+use super::ground::WHITE;
+use super::pixels::PIXEL_MAX;
 use crate::DataError;
 use crate::modality::normalise;
 use std::path::{Path, PathBuf};
 use stillhouse_core::{InputShape, InputSpec};
 
-/// Endings of the files that are read in a folder.
-const ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
-
-/// The file, or all image files of a folder (not of folders inside it) in the order of their names; each is read when it is
-/// asked for: its path, and the values that the model takes.
+/// The file, or all files of a folder (not of folders inside it) whose names end as those of images, in the order of their
+/// names; each is read when it is asked for: its path, and the values that the model takes.
 ///
 /// # Errors
-/// A folder without images; for each file, bytes that are no PNG, JPEG or WebP image.
+/// A folder without images; for each file, bytes that are no PNG, JPEG, WebP or BMP image.
 pub(crate) fn given_images<'a>(
     input: &'a InputSpec,
     path: &Path,
 ) -> Result<impl Iterator<Item = Result<(PathBuf, Vec<f32>), DataError>> + use<'a>, DataError> {
     let files = image_files(path)?;
     Ok(files.into_iter().map(|path| {
-        let bytes = std::fs::read(&path).map_err(DataError::io(&path, "read"))?;
+        let bytes = stillhouse_files::read(&path).map_err(DataError::io(&path, "read"))?;
         let values = image_values(input, &path, &bytes)?;
         Ok((path, values))
     }))
@@ -34,12 +34,11 @@ fn image_files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     }
     let mut files = stillhouse_files::entries(path).map_err(DataError::io(path, "list"))?;
     files.retain(|path| {
-        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
-        ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+        let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        has_image_ending(path) && !is_hidden
     });
     if files.is_empty() {
-        let expected = format!("files ending in {}", ENDINGS.join(", "));
-        return Err(DataError::invalid(path, "no images", expected));
+        return Err(DataError::invalid(path, "no images", "files ending in png, jpg, jpeg, webp or bmp"));
     }
     Ok(files)
 }
@@ -49,9 +48,11 @@ fn image_values(input: &InputSpec, path: &Path, bytes: &[u8]) -> Result<Vec<f32>
     let InputShape::Image { channels, height, width } = input.shape else {
         return Err(DataError::invalid(path, "an image", "a row of features, which this model takes"));
     };
-    let pixels = decode(bytes, &Target { height, width, channels })
-        .map_err(|found| DataError::invalid(path, found, "a whole PNG, JPEG or WebP image"))?;
-    let mut values: Vec<f32> = pixels.into_iter().map(f32::from).collect();
+    let is_wide = is_wide(&bytes[..bytes.len().min(HEAD_BYTES)]);
+    let decoding = Decoding { ground: input.background.unwrap_or(WHITE), is_wide };
+    let decoded = decode(bytes, &Target { height, width, channels }, decoding).map_err(|fault| fault.at(path, ""))?;
+    let mut values = vec![0.0; input.shape.n_values()];
+    decoded.values.write(&mut values);
     normalise(input, PIXEL_MAX, &mut values);
     Ok(values)
 }

@@ -1,14 +1,18 @@
 //! Decoding all images of a source once: into memory where they fit, and to find the damaged ones before training.
 //!
-//! Shapes: `H` height, `W` width, `C` channels; one image is `[H, W, C]` bytes.
+//! Shapes: `H` height, `W` width, `C` channels; one image is `[H, W, C]` bytes, or words of 16 bits.
 
 use super::augment::AugmentConfig;
-use super::decode::{Header, Target};
+use super::decode::{Decoding, Header, Target};
 use super::digest::RowDigest;
 use super::encoded::EncodedImages;
 use super::examples::{ImageExamples, Pixels};
+use super::formats::is_wide;
+use super::ground::WHITE;
+use super::pixels::{ImageValues, PixelValue};
 use crate::{DataError, LoadContext, ProgressUnit};
 use rayon::prelude::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use stillhouse_core::{InputShape, Problem};
 
 /// Sides that a config may ask for.
@@ -84,17 +88,18 @@ fn common_size(sources: &[&EncodedImages], headers: &[Vec<Header>]) -> Result<[u
     .hint(format!("give one size for all images, for example size = [{}, {}]", first.height, first.width)))
 }
 
-/// The load of all images of a dataset, which share one limit of memory and one augmentation.
+/// The load of all images of a dataset, which share one limit of memory, one augmentation and one ground.
 pub(crate) struct Loading<'a> {
     context: &'a LoadContext<'a>,
     pub(crate) augment: &'a AugmentConfig,
+    ground: [u8; 3],
     /// Bytes that decoded pixels may still take.
     left: Option<u64>,
 }
 
 impl<'a> Loading<'a> {
-    pub(crate) fn new(augment: &'a AugmentConfig, context: &'a LoadContext<'a>) -> Self {
-        Self { context, augment, left: context.memory_limit_bytes }
+    pub(crate) fn new(augment: &'a AugmentConfig, background: Option<[u8; 3]>, context: &'a LoadContext<'a>) -> Self {
+        Self { context, augment, ground: background.unwrap_or(WHITE), left: context.memory_limit_bytes }
     }
 
     /// Whether so many bytes fit into memory; they count as used from then on.
@@ -110,7 +115,8 @@ impl<'a> Loading<'a> {
         }
     }
 
-    /// Decodes every image of a source in parallel; `what` names them for the progress.
+    /// Decodes every image of a source in parallel; `what` names them for the progress. Images are kept with 16 bits where one of
+    /// them has 16.
     ///
     /// # Errors
     /// The first damaged image, in row order; an interruption.
@@ -120,33 +126,95 @@ impl<'a> Loading<'a> {
         target: Target,
         what: &str,
     ) -> Result<ImageExamples, DataError> {
-        let n_bytes = target.n_bytes();
-        let stays = self.take(source.len() * n_bytes);
-        let context = self.context;
-        context.progress.start(&format!("decoding {what}"), Some(source.len() as u64), ProgressUnit::Examples);
-        let decode = |row: usize| -> Result<(Vec<u8>, RowDigest), DataError> {
-            context.check_interrupted()?;
-            let pixels = source.decode(row, &target)?;
-            context.progress.advance(1);
-            let digest = RowDigest::new(&pixels, target.channels);
-            Ok((pixels, digest))
+        let decoding = Decoding { ground: self.ground, is_wide: self.has_wide(&source)? };
+        let (pixels, digests) = match decoding.is_wide {
+            false => {
+                let (resident, digests) = self.decode_as::<u8>(&source, target, decoding, what)?;
+                (resident.map(Pixels::Resident), digests)
+            }
+            true => {
+                let (resident, digests) = self.decode_as::<u16>(&source, target, decoding, what)?;
+                (resident.map(Pixels::ResidentWide), digests)
+            }
         };
-        let mut resident = vec![0u8; if stays { source.len() * n_bytes } else { 0 }];
+        let pixels = pixels.unwrap_or(Pixels::Encoded(source, decoding));
+        Ok(ImageExamples { target, pixels, digests, augment: self.augment.clone(), ground: self.ground })
+    }
+
+    /// Whether an image has 16 bits; one that cannot be read is found when it is decoded.
+    fn has_wide(&self, source: &EncodedImages) -> Result<bool, DataError> {
+        let found = (0..source.len()).into_par_iter().find_map_any(|row| match self.context.check_interrupted() {
+            Err(interrupted) => Some(Err(interrupted)),
+            Ok(()) => source.head(row).is_ok_and(|head| is_wide(&head)).then_some(Ok(true)),
+        });
+        found.unwrap_or(Ok(false))
+    }
+
+    /// All values, where they fit into memory, and the digest of each image.
+    fn decode_as<P: OfValues>(
+        &mut self,
+        source: &EncodedImages,
+        target: Target,
+        decoding: Decoding,
+        what: &str,
+    ) -> Result<(Option<Vec<P>>, Vec<RowDigest>), DataError> {
+        let n_values = target.n_values();
+        let stays = self.take(source.len() * n_values * size_of::<P>());
+        let context = self.context;
+        let n_transparent = AtomicUsize::new(0);
+        context.progress.start(&format!("decoding {what}"), Some(source.len() as u64), ProgressUnit::Examples);
+        let decode = |row: usize, out: Option<&mut [P]>| -> Result<RowDigest, DataError> {
+            context.check_interrupted()?;
+            let decoded = source.decode(row, &target, decoding)?;
+            context.progress.advance(1);
+            n_transparent.fetch_add(usize::from(decoded.is_transparent), Ordering::Relaxed);
+            let values = P::of_values(&decoded.values);
+            out.into_iter().for_each(|out| out.copy_from_slice(values));
+            Ok(RowDigest::new(values, target.channels))
+        };
+        let mut resident = vec![P::default(); if stays { source.len() * n_values } else { 0 }];
         let digests: Vec<Result<RowDigest, DataError>> = if stays {
-            let rows = resident.par_chunks_exact_mut(n_bytes).enumerate();
-            let copy = |(row, out): (usize, &mut [u8])| {
-                decode(row).map(|(pixels, digest)| {
-                    out.copy_from_slice(&pixels);
-                    digest
-                })
-            };
-            rows.map(copy).collect()
+            let rows = resident.par_chunks_exact_mut(n_values).enumerate();
+            rows.map(|(row, out)| decode(row, Some(out))).collect()
         } else {
-            (0..source.len()).into_par_iter().map(|row| decode(row).map(|(_, digest)| digest)).collect()
+            (0..source.len()).into_par_iter().map(|row| decode(row, None)).collect()
         };
         context.progress.finish();
         let digests = digests.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let pixels = if stays { Pixels::Resident(resident) } else { Pixels::Encoded(source) };
-        Ok(ImageExamples { target, pixels, digests, augment: self.augment.clone() })
+        self.note_transparent(n_transparent.into_inner(), source.len(), what);
+        Ok((stays.then_some(resident), digests))
+    }
+
+    fn note_transparent(&self, n_transparent: usize, n_images: usize, what: &str) {
+        if n_transparent > 0 {
+            let ground = if self.ground == WHITE { "white".to_owned() } else { format!("{:?}", self.ground) };
+            self.context.note(format!(
+                "{n_transparent} of {n_images} of {what} are transparent in places and were laid on {ground}; \
+                 background = [0, 0, 0] would lay them on black"
+            ));
+        }
+    }
+}
+
+/// Values of the type that an image was decoded to.
+trait OfValues: PixelValue + Default {
+    fn of_values<'a>(values: &'a ImageValues<'_>) -> &'a [Self];
+}
+
+impl OfValues for u8 {
+    fn of_values<'a>(values: &'a ImageValues<'_>) -> &'a [Self] {
+        match values {
+            ImageValues::Bytes(values) => values,
+            ImageValues::Words(_) => unreachable!("a decoding that is not wide gives bytes"),
+        }
+    }
+}
+
+impl OfValues for u16 {
+    fn of_values<'a>(values: &'a ImageValues<'_>) -> &'a [Self] {
+        match values {
+            ImageValues::Words(values) => values,
+            ImageValues::Bytes(_) => unreachable!("a wide decoding gives words"),
+        }
     }
 }

@@ -51,7 +51,8 @@ impl DataKind for FeaturesConfig {
     fn outline(&self, context: &LoadContext<'_>) -> Result<Outline, DataError> {
         let n_features = read_n_features(&self.train, self.tensor.as_deref())?;
         let names = self.label_names.as_deref().map(read_names).transpose()?;
-        let numbering = Numbering::new(&read_labels(&self.train_labels, self.label_tensor.as_deref())?, names, context)?;
+        let numbering =
+            Numbering::new(&read_labels(&self.train_labels, self.label_tensor.as_deref())?, names, context)?;
         Ok(Outline::whole(InputShape::Features { n_features }, numbering.names().to_vec()))
     }
 

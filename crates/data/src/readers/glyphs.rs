@@ -99,7 +99,7 @@ impl DataKind for GlyphsConfig {
     }
 
     fn read(&self, context: &LoadContext<'_>) -> Result<Found, DataError> {
-        let mut loading = Loading::new(&self.augment, context);
+        let mut loading = Loading::new(&self.augment, None, context);
         let generator = Arc::new(self.generator());
         let mut part = |per_class: usize, first_index: u64, what: &str| {
             let glyphs = DrawnGlyphs { generator: generator.clone(), n_classes: self.n_classes, first_index };
@@ -148,7 +148,7 @@ fn draw(
     context: &LoadContext<'_>,
 ) -> Result<Part, DataError> {
     let target = Target { height: SIDE, width: SIDE, channels: 1 };
-    let n_bytes = target.n_bytes();
+    let n_bytes = target.n_values();
     let classes = (0..n_rows).map(|row| glyphs.class(row)).collect();
     let stays = loading.take(n_rows * n_bytes);
     let n_drawn = if stays { n_rows } else { n_rows.min(N_MEASURED) };
@@ -167,6 +167,6 @@ fn draw(
     let digests = digest_all(&pixels[..n_measured * n_bytes], n_bytes, 1);
     let pixels =
         if stays { Pixels::Resident(pixels) } else { Pixels::Drawn(Box::new(move |row, out| glyphs.draw(row, out))) };
-    let examples = ImageExamples { target, pixels, digests, augment: loading.augment.clone() };
+    let examples = ImageExamples::opaque(target, pixels, digests, loading.augment.clone());
     Ok(Part { store: Store::Images(examples), classes })
 }

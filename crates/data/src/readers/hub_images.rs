@@ -1,7 +1,7 @@
 //! Images in parquet files: a struct column with encoded images and a label column, local or from a hub.
 
 use super::kind::DataKind;
-use super::parquet::{ParquetSource, ParquetTable, Whereabouts, read_labelled};
+use super::parquet::{EXPECTED_IMAGES, ParquetSource, ParquetTable, Whereabouts, number_all, read_labelled};
 use crate::found::{Found, Part, by_split};
 use crate::hub::Hub;
 use crate::images::{AugmentConfig, Cells, EncodedImages, Loading, MAX_SIZE, TargetSettings};
@@ -22,7 +22,7 @@ pub struct HubImagesConfig {
     /// Dataset repository on the hub, `owner/name`.
     #[serde(default)]
     pub repo: Option<String>,
-    /// Folder of parquet files with `train`, `test` or `validation` in their names.
+    /// Folder of parquet files with `train`, `test` or `validation` in their names, or one file of which all splits are carved.
     #[serde(default)]
     pub path: Option<PathBuf>,
     /// Branch, tag or commit of the repository; without it `main`. The commit that was used is recorded.
@@ -45,6 +45,9 @@ pub struct HubImagesConfig {
     /// 1 (grey) or 3 (RGB); without it grey if all images are.
     #[serde(default)]
     pub channels: Option<usize>,
+    /// `[red, green, blue]` of what transparent images are laid on; without it white.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<[u8; 3]>,
     /// Part of each class's training examples that is held out for validation where the source has none.
     #[serde(default = "default_valid_fraction")]
     #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
@@ -75,10 +78,10 @@ impl HubImagesConfig {
     /// Reads the examples, with a hub of the caller's.
     pub(crate) fn read_from(&self, hub: &Hub, context: &LoadContext<'_>) -> Result<Found, DataError> {
         let source = ParquetSource::find(&self.whereabouts(), hub, context)?;
-        let mut splits = Vec::new();
+        let (mut splits, mut columns) = (Vec::new(), Vec::new());
         for (split, files) in source.splits() {
             let mut cells = Cells::new();
-            let labels = read_labelled(files, &self.label, "image", context, |table, path, _| {
+            columns.push(read_labelled(files, &self.label, "image", context, |table, path, _| {
                 let n_before = cells.len();
                 cells.begin_table(path);
                 table.read_images(&find_image_column(table, path, self)?, context, |bytes| {
@@ -87,17 +90,17 @@ impl HubImagesConfig {
                         .map_err(DataError::io(path, "keep a temporary copy of"))
                 })?;
                 Ok(cells.len() - n_before)
-            })?;
-            splits.push((split, EncodedImages::Cells(cells), labels));
+            })?);
+            splits.push((split, EncodedImages::Cells(cells)));
         }
-        let train = &splits[0].2;
-        let numbering = Numbering::new(&train.labels, train.names.clone(), context)?;
+        let (columns, names) = number_all(columns, context)?;
+        let numbering = Numbering::new(&columns[0], names, context)?;
         let target =
-            self.target_settings().resolve(&splits.iter().map(|(_, images, _)| images).collect::<Vec<_>>(), context)?;
-        let mut loading = Loading::new(&self.augment, context);
+            self.target_settings().resolve(&splits.iter().map(|(_, images)| images).collect::<Vec<_>>(), context)?;
+        let mut loading = Loading::new(&self.augment, self.background, context);
         let mut parts = Vec::new();
-        for (split, images, labels) in splits {
-            let classes = numbering.classes(&labels.labels, context)?;
+        for ((split, images), labels) in splits.into_iter().zip(&columns) {
+            let classes = numbering.classes(labels, context)?;
             let examples = loading.decode(images, target, &format!("the {split} images"))?;
             parts.push((split, Part { store: Store::Images(examples), classes }));
         }
@@ -135,7 +138,7 @@ impl DataKind for HubImagesConfig {
 
     /// The label column of local training files is read; of files that are still to be fetched, nothing is known.
     fn outline(&self, context: &LoadContext<'_>) -> Result<Outline, DataError> {
-        let names = |path| ParquetSource::local(path, &self.whereabouts())?.class_names(&self.label, context);
+        let names = |path| ParquetSource::local(path, &self.whereabouts(), context)?.class_names(&self.label, context);
         let labels = self.path.as_deref().map(names).transpose()?;
         Ok(Outline { input: self.given_input(), labels, notes: Vec::new() })
     }
@@ -149,11 +152,10 @@ fn find_image_column(table: &ParquetTable, path: &Path, config: &HubImagesConfig
     if let Some(name) = &config.image {
         return Ok(name.clone());
     }
-    match table.image_columns()[..] {
+    let columns: Vec<&str> = table.image_columns().into_iter().filter(|column| *column != config.label).collect();
+    match columns[..] {
         [only] => Ok(only.to_owned()),
-        [] => {
-            Err(DataError::invalid(path, format!("columns {:?}", table.column_names()), "an image struct with `bytes`"))
-        }
+        [] => Err(DataError::invalid(path, format!("columns {:?}", table.column_names()), EXPECTED_IMAGES)),
         ref several => Err(DataError::invalid(path, format!("image columns {several:?}"), "a single image column")
             .hint("choose with the key `image`")),
     }

@@ -5,8 +5,10 @@ pub(crate) mod glyphs;
 pub(crate) mod hub_images;
 pub(crate) mod idx;
 pub(crate) mod image_folder;
+mod image_listing;
 mod kind;
 mod parquet;
+mod passed_over;
 mod split_name;
 pub(crate) mod table;
 

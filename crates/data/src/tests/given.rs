@@ -8,12 +8,7 @@ use stillhouse_core::{InputShape, InputSpec};
 use tempfile::tempdir;
 
 fn two_features() -> InputSpec {
-    InputSpec {
-        shape: InputShape::Features { n_features: 2 },
-        mean: vec![1.0, 2.0],
-        std: vec![2.0, 4.0],
-        offset: Vec::new(),
-    }
+    InputSpec::new(InputShape::Features { n_features: 2 }, vec![1.0, 2.0], vec![2.0, 4.0])
 }
 
 fn given(input: &InputSpec, given: &str) -> Result<Vec<GivenExample>, DataError> {
@@ -39,12 +34,7 @@ fn a_file_becomes_what_the_dataset_would_have_made_of_it() {
 #[test]
 fn what_the_model_does_not_take_is_refused() {
     let refused = |input: &InputSpec, text: &str| given(input, text).unwrap_err().to_string();
-    let grey = InputSpec {
-        shape: InputShape::Image { channels: 1, height: 2, width: 2 },
-        mean: vec![0.0],
-        std: vec![1.0],
-        offset: Vec::new(),
-    };
+    let grey = InputSpec::new(InputShape::Image { channels: 1, height: 2, width: 2 }, vec![0.0], vec![1.0]);
     let folder = tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     assert_contains(&refused(&grey, &at("")), &["no images", "png"]);
@@ -60,6 +50,6 @@ fn what_the_model_does_not_take_is_refused() {
 fn rows_of_features_are_normalised_and_texts_stay() {
     let content = |input: &InputSpec, text: &str| given(input, text).unwrap().remove(0).content;
     assert_eq!(content(&two_features(), "3.0, 2.0"), GivenContent::Values(vec![1.0, 0.0]));
-    let text = InputSpec { shape: InputShape::Text {}, mean: Vec::new(), std: Vec::new(), offset: Vec::new() };
+    let text = InputSpec::new(InputShape::Text {}, Vec::new(), Vec::new());
     assert_eq!(content(&text, "3.0, 2.0"), GivenContent::Text("3.0, 2.0".to_owned()));
 }

@@ -9,6 +9,7 @@ mod idx;
 mod image_folder;
 mod loader;
 mod matrices;
+mod parquet_labels;
 mod parquet_table;
 mod splits;
 mod table;

@@ -49,7 +49,7 @@ impl Modality for TextExamples {
     }
 
     fn measure(&self, _rows: &[u32]) -> InputSpec {
-        InputSpec { shape: InputShape::Text {}, mean: Vec::new(), std: Vec::new(), offset: Vec::new() }
+        InputSpec::new(InputShape::Text {}, Vec::new(), Vec::new())
     }
 
     fn hash_into(&self, hasher: &mut blake3::Hasher) {

@@ -67,7 +67,7 @@ fn loaded(folder: &Path, config: &BertConfig) -> Model {
 
 /// Texts have no normalisation.
 fn text() -> InputSpec {
-    InputSpec { shape: InputShape::Text {}, mean: Vec::new(), std: Vec::new(), offset: Vec::new() }
+    InputSpec::new(InputShape::Text {}, Vec::new(), Vec::new())
 }
 
 fn texts() -> ModelInput {

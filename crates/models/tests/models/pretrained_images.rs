@@ -67,7 +67,7 @@ fn fixture(name: &str) -> PathBuf {
 
 fn spec(size: usize, [mean, std]: [[f32; 3]; 2]) -> InputSpec {
     let shape = InputShape::Image { channels: 3, height: size, width: size };
-    InputSpec { shape, mean: mean.to_vec(), std: std.to_vec(), offset: Vec::new() }
+    InputSpec::new(shape, mean.to_vec(), std.to_vec())
 }
 
 /// The two images of the script, normalised as a dataset would.

@@ -6,6 +6,7 @@
 //! Shape letters: `H`, `W`, `C` as in the module above; `N` nodes of the grid along one side.
 
 use super::source::Source;
+use crate::images::pixels::PixelValue;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::{Draws, Seed};
@@ -84,13 +85,13 @@ impl Default for AffineElasticConfig {
 }
 
 impl AffineElasticConfig {
-    pub(super) fn apply(&self, source: &Source<'_>, stream: Seed, out: &mut [f32]) {
+    pub(super) fn apply<P: PixelValue>(&self, source: &Source<'_, P>, stream: Seed, out: &mut [f32]) {
         let mut draws = Draws::new(stream);
         let map = AffineMap::draw(self, source, &mut draws);
         let field = ElasticField::draw(self, source, &mut draws);
         match source.channels {
-            1 => warp::<1>(source, &map, &field, out),
-            3 => warp::<3>(source, &map, &field, out),
+            1 => warp::<P, 1>(source, &map, &field, out),
+            3 => warp::<P, 3>(source, &map, &field, out),
             _ => warp_any(source, &map, &field, out),
         }
     }
@@ -103,7 +104,7 @@ struct AffineMap {
 }
 
 impl AffineMap {
-    fn draw(config: &AffineElasticConfig, source: &Source<'_>, draws: &mut Draws) -> Self {
+    fn draw<P>(config: &AffineElasticConfig, source: &Source<'_, P>, draws: &mut Draws) -> Self {
         let (sin, cos) = (draws.signed() * (config.rotation_degrees as f32).to_radians()).sin_cos();
         // the map is the inverse of the distortion, hence the divisions
         let scale_x = 1.0 / (1.0 + draws.signed() * config.scale as f32);
@@ -129,7 +130,7 @@ struct ElasticField {
 
 impl ElasticField {
     /// `None` when the displacement is 0 everywhere.
-    fn draw(config: &AffineElasticConfig, source: &Source<'_>, draws: &mut Draws) -> Option<Self> {
+    fn draw<P>(config: &AffineElasticConfig, source: &Source<'_, P>, draws: &mut Draws) -> Option<Self> {
         if config.elastic_strength == 0.0 {
             return None;
         }
@@ -183,8 +184,8 @@ fn spline_weights(t: f32) -> [f32; 4] {
 }
 
 /// Calls `write(index of the pixel, x, y)` with the place in the image that each pixel of the view reads.
-fn for_each_place(
-    source: &Source<'_>,
+fn for_each_place<P>(
+    source: &Source<'_, P>,
     map: &AffineMap,
     field: &Option<ElasticField>,
     mut write: impl FnMut(usize, f32, f32),
@@ -203,12 +204,17 @@ fn for_each_place(
 }
 
 /// Warps an image whose number of channels is known to the compiler.
-fn warp<const CHANNELS: usize>(source: &Source<'_>, map: &AffineMap, field: &Option<ElasticField>, out: &mut [f32]) {
+fn warp<P: PixelValue, const CHANNELS: usize>(
+    source: &Source<'_, P>,
+    map: &AffineMap,
+    field: &Option<ElasticField>,
+    out: &mut [f32],
+) {
     for_each_place(source, map, field, |pixel, x, y| {
         let mut sum = [0.0; CHANNELS];
         for (weight, start) in corners(source, x, y).into_iter().flatten() {
             for (value, &byte) in sum.iter_mut().zip(&source.pixels[start..start + CHANNELS]) {
-                *value += weight * f32::from(byte);
+                *value += weight * byte.value();
             }
         }
         for (value, sum) in out[pixel * CHANNELS..(pixel + 1) * CHANNELS].iter_mut().zip(sum) {
@@ -218,14 +224,14 @@ fn warp<const CHANNELS: usize>(source: &Source<'_>, map: &AffineMap, field: &Opt
 }
 
 /// Warps an image of any number of channels.
-fn warp_any(source: &Source<'_>, map: &AffineMap, field: &Option<ElasticField>, out: &mut [f32]) {
+fn warp_any<P: PixelValue>(source: &Source<'_, P>, map: &AffineMap, field: &Option<ElasticField>, out: &mut [f32]) {
     let channels = source.channels;
     for_each_place(source, map, field, |pixel, x, y| {
         let values = &mut out[pixel * channels..(pixel + 1) * channels];
         values.fill(0.0);
         for (weight, start) in corners(source, x, y).into_iter().flatten() {
             for (value, &byte) in values.iter_mut().zip(&source.pixels[start..start + channels]) {
-                *value += weight * f32::from(byte);
+                *value += weight * byte.value();
             }
         }
         values.iter_mut().for_each(|value| *value = value.clamp(0.0, 255.0));
@@ -233,7 +239,7 @@ fn warp_any(source: &Source<'_>, map: &AffineMap, field: &Option<ElasticField>, 
 }
 
 /// The four pixels around a place, each with its weight and the start of its values; none where the image ends.
-fn corners(source: &Source<'_>, x: f32, y: f32) -> [Option<(f32, usize)>; 4] {
+fn corners<P>(source: &Source<'_, P>, x: f32, y: f32) -> [Option<(f32, usize)>; 4] {
     let (floor_x, floor_y) = (x.floor(), y.floor());
     let (part_x, part_y) = (x - floor_x, y - floor_y);
     let corner = |right: i32, below: i32, weight: f32| {
@@ -259,14 +265,14 @@ mod tests {
         let source = Source { pixels: &pixels, height: 5, width: 7, channels: 1 };
         let map = AffineMap { matrix: [[-1.0, 0.0], [0.0, -1.0]], offset: [6.0, 4.0] };
         let mut out = vec![f32::NAN; pixels.len()];
-        warp::<1>(&source, &map, &None, &mut out);
+        warp::<P, 1>(&source, &map, &None, &mut out);
         assert_eq!(out, (0..5 * 7).rev().map(|value| value as f32).collect::<Vec<_>>());
     }
 
     #[test]
     fn elastic_displacement_has_the_strength_asked_for() {
         let config = AffineElasticConfig { elastic_strength: 1.5, ..AffineElasticConfig::default() };
-        let source = Source { pixels: &[], height: 28, width: 28, channels: 1 };
+        let source = Source::<u8> { pixels: &[], height: 28, width: 28, channels: 1 };
         let mut squares = Vec::new();
         for stream in 0..50 {
             let field = ElasticField::draw(&config, &source, &mut Draws::new(Seed(stream))).unwrap();

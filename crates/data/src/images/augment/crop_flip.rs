@@ -2,6 +2,7 @@
 
 use super::shift::draw_move;
 use super::source::Source;
+use crate::images::pixels::PixelValue;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::{Draws, Seed};
@@ -37,7 +38,7 @@ impl Default for CropFlipConfig {
 }
 
 impl CropFlipConfig {
-    pub(super) fn apply(&self, source: &Source<'_>, stream: Seed, out: &mut [f32]) {
+    pub(super) fn apply<P: PixelValue>(&self, source: &Source<'_, P>, stream: Seed, out: &mut [f32]) {
         let mut draws = Draws::new(stream);
         // a crop at offset `o` of the image padded by `p` is the image moved by `p - o`
         let (dx, dy) = (draw_move(&mut draws, self.padding), draw_move(&mut draws, self.padding));

@@ -1,7 +1,7 @@
 //! Augmentation: one random rendering of an image, a pure function of the pixels and one seed.
 //!
 //! The caller derives the seed from (run seed, example, view), so that teachers and student see the *same* view, in
-//! any order and on any number of threads. Images come in as bytes and leave as `f32` on the same scale, `0..=255`.
+//! any order and on any number of threads. Images come in as bytes or words and leave as `f32` on the scale of bytes, `0..=255`.
 //!
 //! Shape letters: `H` height, `W` width, `C` channels (1 or 3); images are `[H, W, C]`, row by row.
 
@@ -15,6 +15,7 @@ pub use crop_flip::CropFlipConfig;
 pub use shift::ShiftConfig;
 
 use self::source::{Source, copy_values};
+use super::pixels::PixelValue;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::Seed;
@@ -52,7 +53,13 @@ impl AugmentConfig {
     ///
     /// # Panics
     /// If the length of `pixels` or `out` is not `height * width * channels`: a bug of the caller.
-    pub fn apply(&self, pixels: &[u8], height: usize, width: usize, channels: usize, stream: Seed, out: &mut [f32]) {
+    pub(crate) fn apply<P: PixelValue>(
+        &self,
+        pixels: &[P],
+        [height, width, channels]: [usize; 3],
+        stream: Seed,
+        out: &mut [f32],
+    ) {
         assert_eq!(pixels.len(), height * width * channels, "pixels must be [height, width, channels]");
         assert_eq!(out.len(), pixels.len(), "out must have the shape of pixels");
         let source = Source { pixels, height, width, channels };

@@ -1,6 +1,7 @@
 //! Shift: the image moved by whole pixels.
 
 use super::source::Source;
+use crate::images::pixels::PixelValue;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::{Draws, Seed};
@@ -29,7 +30,7 @@ impl Default for ShiftConfig {
 }
 
 impl ShiftConfig {
-    pub(super) fn apply(&self, source: &Source<'_>, stream: Seed, out: &mut [f32]) {
+    pub(super) fn apply<P: PixelValue>(&self, source: &Source<'_, P>, stream: Seed, out: &mut [f32]) {
         let mut draws = Draws::new(stream);
         let (dx, dy) = (draw_move(&mut draws, self.max_pixels), draw_move(&mut draws, self.max_pixels));
         source.write_shifted(dx, dy, out);

@@ -2,15 +2,17 @@
 //!
 //! Shapes: `H` height, `W` width, `C` channels.
 
+use crate::images::pixels::PixelValue;
+
 /// The image that a view is made from, `[H, W, C]`.
-pub(super) struct Source<'a> {
-    pub(super) pixels: &'a [u8],
+pub(super) struct Source<'a, P> {
+    pub(super) pixels: &'a [P],
     pub(super) height: usize,
     pub(super) width: usize,
     pub(super) channels: usize,
 }
 
-impl Source<'_> {
+impl<P: PixelValue> Source<'_, P> {
     /// Writes the image moved right by `dx` and down by `dy` pixels, 0 where nothing is.
     pub(super) fn write_shifted(&self, dx: isize, dy: isize, out: &mut [f32]) {
         let row_len = self.width * self.channels;
@@ -42,8 +44,8 @@ fn overlap(len: usize, delta: isize) -> std::ops::Range<usize> {
 }
 
 /// The pixels as numbers on the same scale.
-pub(super) fn copy_values(pixels: &[u8], out: &mut [f32]) {
+pub(super) fn copy_values<P: PixelValue>(pixels: &[P], out: &mut [f32]) {
     for (value, &pixel) in out.iter_mut().zip(pixels) {
-        *value = f32::from(pixel);
+        *value = pixel.value();
     }
 }

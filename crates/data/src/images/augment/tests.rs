@@ -13,7 +13,7 @@ fn image(channels: usize) -> Vec<u8> {
 fn view(config: &AugmentConfig, channels: usize, stream: u64) -> Vec<f32> {
     let pixels = image(channels);
     let mut out = vec![f32::NAN; pixels.len()];
-    config.apply(&pixels, SIDE, SIDE, channels, Seed(stream), &mut out);
+    config.apply(&pixels, [SIDE, SIDE, channels], Seed(stream), &mut out);
     out
 }
 
@@ -123,7 +123,7 @@ proptest! {
     fn values_stay_bytes(stream: u64, height in 0usize..9, width in 0usize..9, channels in 1usize..4, kind in 0usize..4) {
         let pixels: Vec<u8> = (0..height * width * channels).map(|index| (index * 91 % 256) as u8).collect();
         let mut out = vec![f32::NAN; pixels.len()];
-        all_kinds()[kind].apply(&pixels, height, width, channels, Seed(stream), &mut out);
+        all_kinds()[kind].apply(&pixels, [height, width, channels], Seed(stream), &mut out);
         prop_assert!(out.iter().all(|value| (0.0..=255.0).contains(value)));
     }
 

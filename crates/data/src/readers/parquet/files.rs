@@ -1,6 +1,7 @@
 //! Which parquet files of a folder or repository belong to which split.
 
-use crate::readers::split_name::SplitName;
+use crate::readers::passed_over::is_system_name;
+use crate::readers::split_name::{Divided, SplitName, divide, listed};
 use std::collections::BTreeSet;
 
 /// Files by split, each list sorted.
@@ -11,6 +12,13 @@ pub(crate) struct ParquetFiles {
     pub(crate) test: Vec<String>,
 }
 
+/// The files that are read, and what was guessed or left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Chosen {
+    pub(crate) files: ParquetFiles,
+    pub(crate) notes: Vec<String>,
+}
+
 /// Why the splits of the files cannot be found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -19,12 +27,16 @@ pub(crate) struct Refusal {
     pub(crate) hint: Option<String>,
 }
 
-/// Chooses the parquet files of one subset. A file's split is the word `train`, `test` or `validation` (and their
-/// usual short forms) in its name or, failing that, in the folders above it, the nearest first. If no name has the word for
-/// a split, all files are training files; files of other splits (`extra`, say) are left alone.
-pub(crate) fn choose(files: &[String], subset: Option<&str>) -> Result<ParquetFiles, Refusal> {
+/// Chooses the parquet files of one subset. A file's split is the first word for a split (`split_name.rs`) in its name or,
+/// failing that, in the folders above it, the nearest first. If no name has such a word, files whose names differ in their numbers
+/// alone are training files. Files that are not understood next to others that are get a note and are left alone.
+pub(crate) fn choose(files: &[String], subset: Option<&str>) -> Result<Chosen, Refusal> {
     let in_subset = |file: &&String| subset.is_none_or(|subset| folders(file).any(|folder| folder == subset));
-    let mut tables: Vec<&String> = files.iter().filter(|file| file.ends_with(".parquet")).filter(in_subset).collect();
+    let (mut tables, hidden): (Vec<&String>, Vec<&String>) = files
+        .iter()
+        .filter(|file| is_table(file))
+        .filter(in_subset)
+        .partition(|file| !file.split('/').any(|part| part.starts_with('.') || is_system_name(part)));
     tables.sort();
     if tables.is_empty() {
         let place = subset.map(|subset| format!(" in a folder `{subset}`")).unwrap_or_default();
@@ -34,25 +46,70 @@ pub(crate) fn choose(files: &[String], subset: Option<&str>) -> Result<ParquetFi
             hint: subset.map(|_| format!("subsets that are there: {:?}", subsets(files.iter()))),
         });
     }
-    let named = |wanted: SplitName| -> Vec<String> {
-        tables.iter().filter(|file| split_of(file) == Some(wanted)).map(|file| (*file).clone()).collect()
-    };
-    let mut chosen =
-        ParquetFiles { train: named(SplitName::Train), valid: named(SplitName::Valid), test: named(SplitName::Test) };
-    if chosen == ParquetFiles::default() {
-        chosen.train = tables.into_iter().cloned().collect();
+    let hidden: Vec<&String> = hidden.into_iter().filter(|file| !file.split('/').any(is_system_name)).collect();
+    let mut notes = Vec::new();
+    if !hidden.is_empty() {
+        notes.push(format!("left out, because the name begins with a dot: {}", listed(&hidden)));
     }
-    check(chosen)
+    let divided = divide(tables.into_iter().cloned().collect(), |file| parts_of_name(file));
+    let is_understood = !(divided.train.is_empty() && divided.valid.is_empty() && divided.test.is_empty());
+    let files = match is_understood {
+        true => understood(divided, &mut notes)?,
+        false => all_for_training(divided.others, &mut notes)?,
+    };
+    check_subsets(&files)?;
+    Ok(Chosen { files, notes })
 }
 
-fn check(chosen: ParquetFiles) -> Result<ParquetFiles, Refusal> {
-    if chosen.train.is_empty() {
+/// Files of which some say their split.
+fn understood(divided: Divided<String>, notes: &mut Vec<String>) -> Result<ParquetFiles, Refusal> {
+    let Divided { train, valid, test, others, eval } = divided;
+    if train.is_empty() {
+        let hint = format!("the names of these files say no split: {}", listed(&others));
         return Err(Refusal {
-            found: "no training file among the parquet files".to_owned(),
+            found: format!("no training file among {}", listed(&[&valid[..], &test, &others].concat())),
             expected: "a file with `train` in its name".to_owned(),
-            hint: None,
+            hint: (!others.is_empty()).then_some(hint),
         });
     }
+    if let Some(split) = eval {
+        let files = if split == SplitName::Valid { &valid } else { &test };
+        notes.push(format!("`eval` is taken for the {} split: {}", split.name(), listed(files)));
+    }
+    if !others.is_empty() {
+        notes.push(format!("left out, because the name says no split that is still free: {}", listed(&others)));
+    }
+    Ok(ParquetFiles { train, valid, test })
+}
+
+/// Files of which none says its split.
+fn all_for_training(files: Vec<String>, notes: &mut Vec<String>) -> Result<ParquetFiles, Refusal> {
+    if !files.windows(2).all(|pair| without_numbers(&pair[0]) == without_numbers(&pair[1])) {
+        return Err(Refusal {
+            found: format!("parquet files whose names say no split: {}", listed(&files)),
+            expected: "`train`, `validation` or `test` in each name".to_owned(),
+            hint: Some("rename the files, or move those that are not meant into another folder".to_owned()),
+        });
+    }
+    if files.len() > 1 {
+        notes.push(format!(
+            "all {} files are training files, since no name says a split: {}",
+            files.len(),
+            listed(&files)
+        ));
+    }
+    Ok(ParquetFiles { train: files, ..ParquetFiles::default() })
+}
+
+/// A file's name without numbers and hashes, which tell the parts of one table apart.
+fn without_numbers(file: &str) -> String {
+    let is_hash = |word: &str| word.len() >= 8 && word.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    let name = file.rsplit('/').next().unwrap_or(file);
+    let words = name.split(['-', '_', '.']).filter(|word| !is_hash(word));
+    words.map(|word| word.trim_matches(|c: char| c.is_ascii_digit())).collect()
+}
+
+fn check_subsets(chosen: &ParquetFiles) -> Result<(), Refusal> {
     let found = subsets(chosen.train.iter().chain(&chosen.valid).chain(&chosen.test));
     if found.len() > 1 {
         return Err(Refusal {
@@ -61,7 +118,7 @@ fn check(chosen: ParquetFiles) -> Result<ParquetFiles, Refusal> {
             hint: Some("choose with the key `subset`".to_owned()),
         });
     }
-    Ok(chosen)
+    Ok(())
 }
 
 /// Folders of the files, without folders that only name a split.
@@ -69,7 +126,7 @@ fn subsets<'a>(files: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
     let subset = |file: &String| {
         folders(file).filter(|folder| SplitName::in_text(folder).is_none()).collect::<Vec<_>>().join("/")
     };
-    files.filter(|file| file.ends_with(".parquet")).map(subset).collect()
+    files.filter(|file| is_table(file)).map(subset).collect()
 }
 
 fn folders(file: &str) -> impl DoubleEndedIterator<Item = &str> {
@@ -77,9 +134,15 @@ fn folders(file: &str) -> impl DoubleEndedIterator<Item = &str> {
     folder.split('/').filter(|part| !part.is_empty())
 }
 
-fn split_of(file: &str) -> Option<SplitName> {
+fn is_table(file: &str) -> bool {
+    file.to_ascii_lowercase().ends_with(".parquet")
+}
+
+/// The file's own name, then the folders above it.
+fn parts_of_name(file: &str) -> Vec<String> {
     let name = file.rsplit('/').next().unwrap_or(file);
-    SplitName::in_text(name.trim_end_matches(".parquet")).or_else(|| folders(file).rev().find_map(SplitName::in_text))
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    std::iter::once(stem).chain(folders(file).rev()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -90,22 +153,48 @@ mod tests {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
+    fn chosen(names: &[&str]) -> ParquetFiles {
+        choose(&files(names), None).unwrap().files
+    }
+
     #[test]
     fn names_and_folders_tell_the_split() {
-        let all = files(&["c/test-00000-of-00001.parquet", "c/train-1.parquet", "c/train-0.parquet", "README.md"]);
-        let chosen = choose(&all, None).unwrap();
-        assert_eq!(chosen.train, ["c/train-0.parquet", "c/train-1.parquet"]);
-        assert_eq!(chosen.test, ["c/test-00000-of-00001.parquet"]);
-        let chosen = choose(&files(&["default/train/0000.parquet", "default/validation/0000.parquet"]), None).unwrap();
-        assert_eq!(chosen.valid, ["default/validation/0000.parquet"]);
-        assert_eq!(choose(&files(&["data-0.parquet"]), None).unwrap().train, ["data-0.parquet"]);
+        let found = chosen(&["c/test-00000-of-00001.parquet", "c/train-1.parquet", "c/train-0.parquet", "README.md"]);
+        assert_eq!(found.train, ["c/train-0.parquet", "c/train-1.parquet"]);
+        assert_eq!(found.test, ["c/test-00000-of-00001.parquet"]);
+        let found = chosen(&["default/train/0000.parquet", "default/validation/0000.parquet"]);
+        assert_eq!(found.valid, ["default/validation/0000.parquet"]);
+        assert_eq!(chosen(&["data-0.parquet"]).train, ["data-0.parquet"]);
+        let found = chosen(&["trainset.PARQUET", "testset.parquet"]);
+        assert_eq!((found.train.len(), found.test.len()), (1, 1));
+        assert_eq!(chosen(&["train-0.parquet", "eval-0.parquet"]).test, ["eval-0.parquet"]);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_noted_or_refused() {
+        let noted = choose(&files(&["train.parquet", "extra.parquet", "eval.parquet", ".old.parquet"]), None).unwrap();
+        assert_eq!(noted.files.train, ["train.parquet"]);
+        let notes = noted.notes.join("; ");
+        for part in ["`extra.parquet`", "`eval` is taken for the test split", "`.old.parquet`"] {
+            assert!(notes.contains(part), "{notes}");
+        }
+        let found = choose(&files(&["learn.parquet", "check.parquet"]), None).unwrap_err().found;
+        assert!(found.contains("`check.parquet`, `learn.parquet`"), "{found}");
+        let hint = choose(&files(&["test.parquet", "learn.parquet"]), None).unwrap_err().hint.unwrap();
+        assert!(hint.contains("`learn.parquet`"), "{hint}");
+        let parts = ["part-00000-0a1b2c3d.c000.snappy.parquet", "part-00001-4e5f6a7b.c000.snappy.parquet"];
+        assert_eq!(chosen(&parts).train.len(), 2);
+        let numbered = choose(&files(&["0000.parquet", "0001.parquet"]), None).unwrap();
+        assert!(numbered.notes[0].contains("all 2 files are training files"));
+        let system = choose(&files(&["train.parquet", "._train.parquet", "__MACOSX/train.parquet"]), None).unwrap();
+        assert_eq!((system.files.train.len(), system.notes.len()), (1, 0));
     }
 
     #[test]
     fn several_subsets_need_a_choice() {
         let all = files(&["a/train.parquet", "b/train.parquet", "b/test.parquet"]);
         assert!(choose(&all, None).unwrap_err().found.contains("\"a\", \"b\""));
-        assert_eq!(choose(&all, Some("b")).unwrap().test, ["b/test.parquet"]);
+        assert_eq!(choose(&all, Some("b")).unwrap().files.test, ["b/test.parquet"]);
         assert!(choose(&all, Some("c")).unwrap_err().hint.unwrap().contains("\"a\""));
         assert!(choose(&files(&["test.parquet"]), None).is_err());
     }

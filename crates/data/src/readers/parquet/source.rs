@@ -1,10 +1,9 @@
 //! The place of parquet files, in a folder or on a hub, and the labels of several files.
 
-use super::files::{ParquetFiles, Refusal, choose};
-use super::table::ParquetTable;
+use super::files::{Chosen, ParquetFiles, Refusal, choose};
+use super::labels::{number_all, read_labelled};
 use crate::hub::{Hub, RepoKind};
-use crate::labels::{LabelColumn, Numbering, RawLabels};
-use crate::places::Places;
+use crate::labels::Numbering;
 use crate::{DataError, LoadContext};
 use std::path::{Path, PathBuf};
 use stillhouse_core::Problem;
@@ -46,7 +45,7 @@ impl ParquetSource {
     /// Chooses the files of a folder, or of a repository, which are downloaded.
     pub(crate) fn find(whereabouts: &Whereabouts<'_>, hub: &Hub, context: &LoadContext<'_>) -> Result<Self, DataError> {
         match whereabouts.path {
-            Some(path) => Self::local(path, whereabouts),
+            Some(path) => Self::local(path, whereabouts, context),
             None => Self::fetch(hub, whereabouts.repo.unwrap_or_default(), whereabouts, context),
         }
     }
@@ -57,10 +56,18 @@ impl ParquetSource {
         all.into_iter().filter(|(_, files)| !files.is_empty()).collect()
     }
 
-    pub(crate) fn local(path: &Path, whereabouts: &Whereabouts<'_>) -> Result<Self, DataError> {
+    /// Chooses the files of a folder; a single file is a source of its own.
+    pub(crate) fn local(
+        path: &Path,
+        whereabouts: &Whereabouts<'_>,
+        context: &LoadContext<'_>,
+    ) -> Result<Self, DataError> {
+        if path.is_file() {
+            return Ok(Self::of_files(path, None, None));
+        }
         let files =
             stillhouse_files::names_below(path).map_err(|error| DataError::io(&error.path, "list")(error.source))?;
-        let chosen = choose(&files, whereabouts.subset).map_err(|refusal| refused(path, refusal))?;
+        let chosen = chosen(&files, path, whereabouts, context)?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let provenance = vec![("folder".to_owned(), path.display().to_string()), files_used(&chosen)];
         Self::new(name.unwrap_or_else(|| "parquet".to_owned()), path, &chosen, provenance, |file| Ok(path.join(file)))
@@ -74,7 +81,7 @@ impl ParquetSource {
     ) -> Result<Self, DataError> {
         let snapshot = hub.snapshot(RepoKind::Dataset, repo, whereabouts.revision, context.progress)?;
         let path = Path::new(repo);
-        let chosen = choose(snapshot.files(), whereabouts.subset).map_err(|refusal| refused(path, refusal))?;
+        let chosen = chosen(snapshot.files(), path, whereabouts, context)?;
         let provenance = vec![
             ("repository".to_owned(), repo.to_owned()),
             ("commit".to_owned(), snapshot.commit().to_owned()),
@@ -99,7 +106,8 @@ impl ParquetSource {
     /// The classes of the training files; other columns than the labels are not read.
     pub(crate) fn class_names(&self, column: &str, context: &LoadContext<'_>) -> Result<Vec<String>, DataError> {
         let read = read_labelled(&self.train, column, "example", context, |_, _, n_labels| Ok(n_labels))?;
-        Ok(Numbering::new(&read.labels, read.names, context)?.names().to_vec())
+        let (columns, names) = number_all(vec![read], context)?;
+        Ok(Numbering::new(&columns[0], names, context)?.names().to_vec())
     }
 
     fn new(
@@ -115,6 +123,17 @@ impl ParquetSource {
     }
 }
 
+fn chosen(
+    files: &[String],
+    path: &Path,
+    whereabouts: &Whereabouts<'_>,
+    context: &LoadContext<'_>,
+) -> Result<ParquetFiles, DataError> {
+    let Chosen { files, notes } = choose(files, whereabouts.subset).map_err(|refusal| refused(path, refusal))?;
+    notes.iter().for_each(|note| context.note(format!("{}: {note}", path.display())));
+    Ok(files)
+}
+
 fn files_used(chosen: &ParquetFiles) -> (String, String) {
     ("files".to_owned(), [&chosen.train[..], &chosen.valid, &chosen.test].concat().join(", "))
 }
@@ -124,51 +143,5 @@ fn refused(path: &Path, refusal: Refusal) -> DataError {
     match refusal.hint {
         Some(hint) => error.hint(hint),
         None => error,
-    }
-}
-
-/// The labels of some files.
-pub(crate) struct ReadLabels {
-    pub(crate) labels: LabelColumn,
-    /// The names of the classes, where the writer noted them.
-    pub(crate) names: Option<Vec<String>>,
-}
-
-/// Reads the labels of the files of one split. `read` reads the examples of a file, which messages call `noun`, and returns
-/// how many there are; it is given the number of the file's labels.
-///
-/// # Errors
-/// Files that are damaged or have other columns, or another number of examples than of labels; those of `read`.
-pub(crate) fn read_labelled(
-    files: &[PathBuf],
-    column: &str,
-    noun: &str,
-    context: &LoadContext<'_>,
-    mut read: impl FnMut(&ParquetTable, &Path, usize) -> Result<usize, DataError>,
-) -> Result<ReadLabels, DataError> {
-    let (mut labels, mut names, mut places) = (None, None, Places::new("row", 0));
-    for path in files {
-        let table = ParquetTable::open(path)?;
-        places.begin_file(path, labels.as_ref().map_or(0, RawLabels::len));
-        let more = table.read_labels(column, context)?;
-        let n_examples = read(&table, path, more.len())?;
-        if n_examples != more.len() {
-            let found = format!("{n_examples} {noun}s and {} labels", more.len());
-            return Err(DataError::invalid(path, found, format!("as many labels as {noun}s")));
-        }
-        names = names.or_else(|| table.class_names(column));
-        labels = Some(join(labels, more, path)?);
-    }
-    let labels = labels.expect("there is at least one file in a split that is read");
-    Ok(ReadLabels { labels: LabelColumn { labels, places }, names })
-}
-
-/// The labels of one file behind those of the files before.
-fn join(labels: Option<RawLabels>, more: RawLabels, path: &Path) -> Result<RawLabels, DataError> {
-    match (labels, more) {
-        (None, more) => Ok(more),
-        (Some(RawLabels::Numbers(all)), RawLabels::Numbers(more)) => Ok(RawLabels::Numbers([all, more].concat())),
-        (Some(RawLabels::Names(all)), RawLabels::Names(more)) => Ok(RawLabels::Names([all, more].concat())),
-        _ => Err(DataError::invalid(path, "labels of another type", "the type of the labels in the files before")),
     }
 }

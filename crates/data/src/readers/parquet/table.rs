@@ -1,30 +1,32 @@
-//! One parquet file: which columns hold what, and their values.
+//! One parquet file: which columns hold what, and what cannot be read.
 
-use crate::labels::RawLabels;
-use crate::{DataError, LoadContext};
-use parquet::basic::Type as PhysicalType;
-use parquet::column::reader::get_typed_column_reader;
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use crate::DataError;
+use parquet::basic::{Compression, ConvertedType, Type as PhysicalType};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::schema::types::ColumnDescriptor;
 use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use stillhouse_files::guarded;
 
-/// Rows read at a time.
-const BATCH_LEN: usize = 512;
 /// Key under which the writer notes the types of the columns.
 const METADATA_KEY: &str = "huggingface";
+/// First and last bytes of every file.
+const MAGIC: &[u8] = b"PAR1";
+const MAGIC_ENCRYPTED: &[u8] = b"PARE";
 
 /// An open parquet file.
 pub(crate) struct ParquetTable {
-    path: PathBuf,
-    reader: SerializedFileReader<File>,
+    pub(super) path: PathBuf,
+    pub(super) reader: SerializedFileReader<File>,
 }
 
 impl ParquetTable {
     pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
-        let file = File::open(path).map_err(DataError::io(path, "read"))?;
-        let reader = SerializedFileReader::new(file).map_err(|error| broken(path, &error))?;
+        let mut file = stillhouse_files::open(path).map_err(DataError::io(path, "read"))?;
+        check_magic(path, &mut file).map_err(DataError::io(path, "read"))??;
+        let reader = parsed(path, || SerializedFileReader::new(file))?;
         Ok(Self { path: path.to_owned(), reader })
     }
 
@@ -35,73 +37,40 @@ impl ParquetTable {
         names
     }
 
-    /// The columns that hold images: a struct with encoded `bytes`.
+    /// The columns that hold images: structs with encoded `bytes`, or without these plain columns of bytes.
     pub(crate) fn image_columns(&self) -> Vec<&str> {
-        let is_image = |parts: &[String]| parts.len() == 2 && parts[1] == "bytes";
-        self.leaves().filter(|(_, parts)| is_image(parts)).map(|(_, parts)| parts[0].as_str()).collect()
-    }
-
-    /// Hands out the encoded images of a column in row order.
-    pub(crate) fn read_images(
-        &self,
-        column: &str,
-        context: &LoadContext<'_>,
-        mut take: impl FnMut(&[u8]) -> Result<(), DataError>,
-    ) -> Result<(), DataError> {
-        let leaf = self.leaves().find(|(_, parts)| parts[0] == column && parts[1..] == ["bytes"]);
-        let Some((leaf, _)) = leaf else { return Err(self.not_an_image(column)) };
-        self.expect_type(leaf, column, &[PhysicalType::BYTE_ARRAY], "an image struct with `bytes`")?;
-        self.read_values::<ByteArrayType>(leaf, column, context, |value: &ByteArray| take(value.data()))
-    }
-
-    /// Hands out the texts of a column in row order, as bytes.
-    pub(crate) fn read_texts(
-        &self,
-        column: &str,
-        context: &LoadContext<'_>,
-        mut take: impl FnMut(&[u8]) -> Result<(), DataError>,
-    ) -> Result<(), DataError> {
-        let Some((leaf, parts)) = self.leaves().find(|(_, parts)| parts[0] == column) else {
-            return Err(self.no_such_column(column, "text"));
+        let named = |is_image: &dyn Fn(usize, &[String]) -> bool| -> Vec<&str> {
+            self.leaves().filter(|(leaf, parts)| is_image(*leaf, parts)).map(|(_, parts)| parts[0].as_str()).collect()
         };
-        let expected = "a column of texts";
-        if parts.len() != 1 {
-            return Err(DataError::invalid(&self.path, format!("a nested column `{column}`"), expected));
-        }
-        self.expect_type(leaf, column, &[PhysicalType::BYTE_ARRAY], expected)?;
-        self.read_values::<ByteArrayType>(leaf, column, context, |value: &ByteArray| take(value.data()))
+        let structs = named(&|_, parts| parts.len() == 2 && parts[1] == "bytes");
+        if structs.is_empty() { named(&|leaf, parts| parts.len() == 1 && self.is_plain_bytes(leaf)) } else { structs }
     }
 
-    /// The labels of a column of whole numbers or of names.
-    pub(crate) fn read_labels(&self, column: &str, context: &LoadContext<'_>) -> Result<RawLabels, DataError> {
-        let Some((leaf, parts)) = self.leaves().find(|(_, parts)| parts[0] == column) else {
-            return Err(self.no_such_column(column, "label"));
+    /// The bytes of an image column: its place among the leaves.
+    pub(super) fn image_leaf(&self, column: &str) -> Result<usize, DataError> {
+        let is_bytes = |leaf: usize, parts: &[String]| match parts {
+            [name] => name == column && self.is_plain_bytes(leaf),
+            [name, field] => name == column && field == "bytes",
+            _ => false,
         };
-        let expected = "a column of whole numbers or names";
-        if parts.len() != 1 {
-            return Err(DataError::invalid(&self.path, format!("a nested column `{column}`"), expected));
+        let found = self.leaves().find(|(leaf, parts)| is_bytes(*leaf, parts));
+        let (leaf, _) = found.ok_or_else(|| self.not_an_image(column))?;
+        self.expect_type(leaf, column, &[PhysicalType::BYTE_ARRAY], EXPECTED_IMAGES)?;
+        Ok(leaf)
+    }
+
+    /// The place among the leaves of a column that is not nested; `key` is the config's key for it.
+    pub(super) fn plain_leaf(&self, column: &str, key: &str, expected: &str) -> Result<usize, DataError> {
+        match self.leaves().find(|(_, parts)| parts[0] == column) {
+            Some((leaf, [_])) => Ok(leaf),
+            Some(_) => Err(DataError::invalid(&self.path, format!("a nested column `{column}`"), expected)),
+            None => Err(self.no_such_column(column, key)),
         }
-        let types = [PhysicalType::INT32, PhysicalType::INT64, PhysicalType::BYTE_ARRAY];
-        let mut numbers: Vec<i64> = Vec::new();
-        let mut names: Vec<String> = Vec::new();
-        match self.expect_type(leaf, column, &types, expected)? {
-            PhysicalType::INT32 => self.read_values::<Int32Type>(leaf, column, context, |&value| {
-                numbers.push(i64::from(value));
-                Ok(())
-            })?,
-            PhysicalType::INT64 => self.read_values::<Int64Type>(leaf, column, context, |&value| {
-                numbers.push(value);
-                Ok(())
-            })?,
-            _ => {
-                self.read_values::<ByteArrayType>(leaf, column, context, |value: &ByteArray| {
-                    names.push(String::from_utf8_lossy(value.data()).into_owned());
-                    Ok(())
-                })?;
-                return Ok(RawLabels::Names(names));
-            }
-        }
-        Ok(RawLabels::Numbers(numbers))
+    }
+
+    /// Whether an image column has paths next to its bytes.
+    pub(super) fn has_paths(&self, column: &str) -> bool {
+        self.leaves().any(|(_, parts)| parts[0] == column && parts[1..] == ["path"])
     }
 
     /// The names of a column's classes, where the writer noted them.
@@ -113,64 +82,54 @@ impl ParquetTable {
         names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
     }
 
-    fn leaves(&self) -> impl Iterator<Item = (usize, &[String])> {
-        let columns = self.reader.metadata().file_metadata().schema_descr().columns();
-        columns.iter().enumerate().map(|(leaf, column)| (leaf, column.path().parts()))
+    pub(super) fn description(&self, leaf: usize) -> &ColumnDescriptor {
+        &self.reader.metadata().file_metadata().schema_descr().columns()[leaf]
     }
 
-    fn expect_type(
+    /// The type of a column, if it is one of `types`, and not in a list.
+    pub(super) fn expect_type(
         &self,
         leaf: usize,
         column: &str,
         types: &[PhysicalType],
         expected: &str,
     ) -> Result<PhysicalType, DataError> {
-        let description = self.reader.metadata().file_metadata().schema_descr().column(leaf);
+        let description = self.description(leaf);
         let found = description.physical_type();
-        if types.contains(&found) && description.max_rep_level() == 0 {
-            return Ok(found);
-        }
-        Err(DataError::invalid(&self.path, format!("column `{column}` of type {found}"), expected))
-    }
-
-    /// Visits every value of a column. A missing value is an error that names its row.
-    fn read_values<T: DataType>(
-        &self,
-        leaf: usize,
-        column: &str,
-        context: &LoadContext<'_>,
-        mut visit: impl FnMut(&T::T) -> Result<(), DataError>,
-    ) -> Result<(), DataError> {
-        let broken = |error: ParquetError| broken(&self.path, &error);
-        let max_level = self.reader.metadata().file_metadata().schema_descr().column(leaf).max_def_level();
-        let mut row = 0;
-        for group in 0..self.reader.num_row_groups() {
-            let group = self.reader.get_row_group(group).map_err(broken)?;
-            let mut values_left = group.metadata().num_rows() as usize;
-            let mut reader = get_typed_column_reader::<T>(group.get_column_reader(leaf).map_err(broken)?);
-            let (mut values, mut levels) = (Vec::new(), Vec::new());
-            while values_left > 0 {
-                context.check_interrupted()?;
-                values.clear();
-                levels.clear();
-                let wanted = BATCH_LEN.min(values_left);
-                let (n_rows, n_values, _) =
-                    reader.read_records(wanted, Some(&mut levels), None, &mut values).map_err(broken)?;
-                if n_rows == 0 {
-                    let found = format!("column `{column}` that ends at row {row}");
-                    return Err(DataError::invalid(&self.path, found, "a value in every row"));
-                }
-                if n_values < n_rows {
-                    let missing = levels.iter().position(|level| *level < max_level).unwrap_or(0);
-                    let found = format!("no value in column `{column}`, row {}", row + missing);
-                    return Err(DataError::invalid(&self.path, found, "a value in every row"));
-                }
-                values.iter().try_for_each(&mut visit)?;
-                values_left -= n_rows;
-                row += n_rows;
+        let is_decimal = description.converted_type() == ConvertedType::DECIMAL && description.type_scale() != 0;
+        match types.contains(&found) && description.max_rep_level() == 0 && !is_decimal {
+            true => Ok(found),
+            false => {
+                let found = if is_decimal { "DECIMAL".to_owned() } else { found.to_string() };
+                Err(DataError::invalid(&self.path, format!("column `{column}` of type {found}"), expected))
             }
         }
-        Ok(())
+    }
+
+    /// Refuses a column in a compression that is not read.
+    pub(super) fn check_compression(&self, leaf: usize, column: &str) -> Result<(), DataError> {
+        let groups = self.reader.metadata().row_groups().iter();
+        let mut names = groups.filter_map(|group| match group.column(leaf).compression() {
+            Compression::BROTLI(_) => Some("brotli"),
+            Compression::LZO => Some("LZO"),
+            _ => None,
+        });
+        names.next().map_or(Ok(()), |name| {
+            let found = format!("column `{column}` compressed with {name}, which is not read");
+            Err(DataError::invalid(&self.path, found, "zstd, snappy, gzip, lz4 or no compression").hint(
+                "write the file again in one of these, with pandas: df.to_parquet(\"other.parquet\", compression=\"zstd\")",
+            ))
+        })
+    }
+
+    fn leaves(&self) -> impl Iterator<Item = (usize, &[String])> {
+        let columns = self.reader.metadata().file_metadata().schema_descr().columns();
+        columns.iter().enumerate().map(|(leaf, column)| (leaf, column.path().parts()))
+    }
+
+    fn is_plain_bytes(&self, leaf: usize) -> bool {
+        let description = self.description(leaf);
+        description.physical_type() == PhysicalType::BYTE_ARRAY && description.converted_type() == ConvertedType::NONE
     }
 
     fn not_an_image(&self, column: &str) -> DataError {
@@ -178,7 +137,7 @@ impl ParquetTable {
             return self.no_such_column(column, "image");
         }
         let found = format!("column `{column}` without image bytes");
-        DataError::invalid(&self.path, found, "an image struct with `bytes`")
+        DataError::invalid(&self.path, found, EXPECTED_IMAGES)
             .hint(format!("columns that hold images: {:?}", self.image_columns()))
     }
 
@@ -189,7 +148,43 @@ impl ParquetTable {
     }
 }
 
-fn broken(path: &Path, error: &ParquetError) -> DataError {
-    DataError::invalid(path, format!("content that cannot be read ({error})"), "a whole parquet file")
-        .hint("the file may be cut off or damaged: fetch it again")
+pub(crate) const EXPECTED_IMAGES: &str = "an image struct with `bytes`, or a column of bytes";
+
+/// The first and the last bytes say whether this is a whole parquet file.
+fn check_magic(path: &Path, file: &mut File) -> std::io::Result<Result<(), DataError>> {
+    let expected = "a whole parquet file";
+    let (mut first, mut last) = (Vec::new(), Vec::new());
+    file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut first)?;
+    if first.len() == MAGIC.len() {
+        file.seek(SeekFrom::End(-(MAGIC.len() as i64)))?;
+        file.read_to_end(&mut last)?;
+    }
+    file.rewind()?;
+    Ok(match (&first[..], &last[..]) {
+        (MAGIC, MAGIC) => Ok(()),
+        (MAGIC, MAGIC_ENCRYPTED) | (MAGIC_ENCRYPTED, _) => Err(DataError::invalid(path, "an encrypted file", expected)),
+        (MAGIC, _) => Err(DataError::invalid(path, "a parquet file without its end", expected)
+            .hint("the file is cut off or damaged: fetch it again")),
+        ([], _) => Err(DataError::invalid(path, "an empty file", expected)),
+        _ => Err(DataError::invalid(path, "content of another kind", expected)),
+    })
+}
+
+/// The result of the library, which panics on some damaged files.
+pub(super) fn parsed<T>(path: &Path, parse: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, DataError> {
+    let found = match guarded(parse) {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(ParquetError::NYI(text))) => {
+            let found = format!("a part of the format that is not read ({text})");
+            return Err(DataError::invalid(path, found, "a parquet file of the usual parts"));
+        }
+        Ok(Err(ParquetError::External(error))) => match error.downcast::<std::io::Error>() {
+            Ok(error) => return Err(DataError::io(path, "read")(*error)),
+            Err(error) => error.to_string(),
+        },
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => panic,
+    };
+    Err(DataError::invalid(path, format!("content that cannot be read ({found})"), "a whole parquet file")
+        .hint("the file may be cut off or damaged: fetch it again"))
 }

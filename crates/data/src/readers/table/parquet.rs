@@ -4,7 +4,7 @@ use super::config::TableConfig;
 use crate::found::{Found, Part, by_split};
 use crate::hub::Hub;
 use crate::labels::Numbering;
-use crate::readers::parquet::{ParquetSource, read_labelled};
+use crate::readers::parquet::{ParquetSource, number_all, read_labelled};
 use crate::store::Store;
 use crate::texts::{Changes, TextExamples, TextStore, note_changes};
 use crate::{DataError, LoadContext};
@@ -12,11 +12,11 @@ use std::path::Path;
 use stillhouse_core::Problem;
 
 /// Files on this machine, which the config names one by one or by their folder; none where a repository is to be fetched.
-fn local(config: &TableConfig) -> Result<Option<ParquetSource>, DataError> {
+fn local(config: &TableConfig, context: &LoadContext<'_>) -> Result<Option<ParquetSource>, DataError> {
     let single = config.path.as_deref().filter(|path| !path.is_dir()).or(config.train.as_deref());
     match (single, &config.path) {
         (Some(train), _) => Ok(Some(ParquetSource::of_files(train, config.valid.as_deref(), config.test.as_deref()))),
-        (None, Some(folder)) => ParquetSource::local(folder, &config.whereabouts()).map(Some),
+        (None, Some(folder)) => ParquetSource::local(folder, &config.whereabouts(), context).map(Some),
         (None, None) => Ok(None),
     }
 }
@@ -26,7 +26,7 @@ fn local(config: &TableConfig) -> Result<Option<ParquetSource>, DataError> {
 /// # Errors
 /// Files that are absent or damaged, or have no such label column.
 pub(crate) fn class_names(config: &TableConfig, context: &LoadContext<'_>) -> Result<Option<Vec<String>>, DataError> {
-    local(config)?.map(|source| source.class_names(config.label.name(), context)).transpose()
+    local(config, context)?.map(|source| source.class_names(config.label.name(), context)).transpose()
 }
 
 /// Reads the examples, from `hub` where they are not on this machine.
@@ -38,16 +38,16 @@ pub(crate) fn read_from(config: &TableConfig, hub: &Hub, context: &LoadContext<'
         let text = "only for files of text; parquet files are one for each split";
         return Err(DataError::Config(vec![Problem::new("split", text)]));
     }
-    let source = match local(config)? {
+    let source = match local(config, context)? {
         Some(source) => source,
         None => ParquetSource::find(&config.whereabouts(), hub, context)?,
     };
     let rules = config.rules();
-    let mut splits = Vec::new();
+    let (mut splits, mut columns) = (Vec::new(), Vec::new());
     for (split, files) in source.splits() {
         // rows without a text have a label alone
         let (mut texts, mut is_kept, mut changes) = (TextStore::default(), Vec::new(), Changes::default());
-        let labels = read_labelled(files, config.label.name(), "text", context, |table, path, _| {
+        columns.push(read_labelled(files, config.label.name(), "text", context, |table, path, _| {
             let first = is_kept.len();
             table.read_texts(config.text.name(), context, |bytes| {
                 let place = || format!("row {}", is_kept.len() - first);
@@ -58,17 +58,17 @@ pub(crate) fn read_from(config: &TableConfig, hub: &Hub, context: &LoadContext<'
                 Ok(())
             })?;
             Ok(is_kept.len() - first)
-        })?;
+        })?);
         texts.shrink();
-        splits.push((split, texts, is_kept, changes, labels));
+        splits.push((split, texts, is_kept, changes));
     }
-    let train = &splits[0].4;
-    let numbering = Numbering::new(&train.labels, train.names.clone(), context)?;
+    let (columns, names) = number_all(columns, context)?;
+    let numbering = Numbering::new(&columns[0], names, context)?;
     let mut provenance = source.provenance;
     let mut parts = Vec::new();
-    for (split, texts, is_kept, changes, labels) in splits {
+    for ((split, texts, is_kept, changes), labels) in splits.into_iter().zip(&columns) {
         note_changes(split, changes, &source.path, context, &mut provenance);
-        let classes = numbering.classes(&labels.labels, context)?.into_iter().zip(is_kept);
+        let classes = numbering.classes(labels, context)?.into_iter().zip(is_kept);
         let classes = classes.filter(|(_, kept)| *kept).map(|(class, _)| class).collect();
         let (windows, augment) = (config.windows.clone(), config.augment.clone());
         parts.push((split, Part { store: Store::Texts(TextExamples { texts, windows, augment }), classes }));
