@@ -47,7 +47,10 @@ impl Numbering {
     /// that a damaged label does not become a class of its own; distinct names are sorted.
     pub(crate) fn new(train: &LabelColumn, names: Option<Vec<String>>) -> Result<Self, DataError> {
         match (&train.labels, names) {
-            (RawLabels::Numbers(_), Some(names)) => Ok(Self { names, spelling: Spelling::Numbers { first: 0 } }),
+            (RawLabels::Numbers(numbers), Some(names)) => {
+                let first = first_of_named(numbers, names.len());
+                Ok(Self { names, spelling: Spelling::Numbers { first } })
+            }
             (RawLabels::Numbers(numbers), None) => Self::from_numbers(numbers, &train.places),
             (RawLabels::Names(_), Some(names)) => Ok(Self::from_names(names)),
             (RawLabels::Names(labels), None) => {
@@ -55,6 +58,11 @@ impl Numbering {
                 Ok(Self::from_names(distinct.into_iter().cloned().collect()))
             }
         }
+    }
+
+    /// Classes with these names, the first of which is the label `first`.
+    pub(crate) fn from_first(names: Vec<String>, first: i64) -> Self {
+        Self { names, spelling: Spelling::Numbers { first } }
     }
 
     fn from_names(names: Vec<String>) -> Self {
@@ -106,6 +114,12 @@ impl Numbering {
     fn expected_range(&self, first: i64) -> String {
         format!("a label in {first}..={}", first + self.names.len() as i64 - 1)
     }
+}
+
+/// Labels that count names from 1 on have the number of names among them, and no 0.
+fn first_of_named(numbers: &[i64], n_names: usize) -> i64 {
+    let range = numbers.iter().min().zip(numbers.iter().max());
+    i64::from(range.is_some_and(|(&least, &most)| least >= 1 && most == n_names as i64))
 }
 
 fn map_labels<T: std::fmt::Display>(

@@ -39,9 +39,11 @@ impl Fault {
             Self::OtherFormat(found) => {
                 invalid(found, known, "convert it, for example with ImageMagick: `magick OLD NEW.png`; or remove it")
             }
-            Self::NoImage => {
-                invalid("content that is no known image format".to_owned(), known, "remove the file, or put the image there")
-            }
+            Self::NoImage => invalid(
+                "content that is no known image format".to_owned(),
+                known,
+                "remove the file, or put the image there",
+            ),
             Self::TooLarge(found) => {
                 let mib = MAX_BYTES >> 20;
                 let expected = format!("at most {MAX_SIDE} pixels a side and {mib} MiB when decoded");

@@ -54,8 +54,8 @@ pub(crate) fn is_wide(head: &[u8]) -> bool {
 /// The endings of names that are meant as images, whether they are read or not.
 pub(crate) fn has_image_ending(path: &std::path::Path) -> bool {
     const ENDINGS: [&str; 26] = [
-        "png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "dib", "gif", "tif", "tiff", "heic", "heif", "avif", "svg", "ico",
-        "jp2", "jxl", "ppm", "pgm", "pbm", "pnm", "tga", "psd", "exr", "dng",
+        "png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "dib", "gif", "tif", "tiff", "heic", "heif", "avif", "svg",
+        "ico", "jp2", "jxl", "ppm", "pgm", "pbm", "pnm", "tga", "psd", "exr", "dng",
     ];
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
     ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
@@ -86,7 +86,9 @@ fn other_by_name(head: &[u8]) -> Option<&'static str> {
         let text = String::from_utf8_lossy(head).trim_start_matches('\u{feff}').trim_start().to_lowercase();
         match () {
             () if text.starts_with("<!doctype html") || text.starts_with("<html") => Some("a web page"),
-            () if text.starts_with("<svg") || (text.starts_with("<?xml") && text.contains("<svg")) => Some("an SVG image"),
+            () if text.starts_with("<svg") || (text.starts_with("<?xml") && text.contains("<svg")) => {
+                Some("an SVG image")
+            }
             () => None,
         }
     })

@@ -43,7 +43,10 @@ fn mixed(value: u64, below: u64, alpha: u64, opaque: u64) -> u64 {
     (value * alpha + below * (opaque - alpha) + opaque / 2) / opaque
 }
 
-fn of_pixels<P: Pixel>((width, height): (u32, u32), pixels: impl Iterator<Item = P>) -> ImageBuffer<P, Vec<P::Subpixel>> {
+fn of_pixels<P: Pixel>(
+    (width, height): (u32, u32),
+    pixels: impl Iterator<Item = P>,
+) -> ImageBuffer<P, Vec<P::Subpixel>> {
     let values = pixels.flat_map(|pixel| pixel.channels().to_vec()).collect();
     ImageBuffer::from_raw(width, height, values).expect("as many pixels as the image has")
 }

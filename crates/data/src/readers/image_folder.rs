@@ -11,9 +11,9 @@
 //!
 //! What systems leave behind (`Thumbs.db`, `.DS_Store`, `__MACOSX`) is passed over without a note.
 
+use super::image_listing::{Listed, list_splits};
 use super::kind::DataKind;
 use crate::found::{Found, Part, by_split};
-use super::image_listing::{Listed, list_splits};
 use crate::images::{AugmentConfig, Loading, MAX_SIZE, Target, TargetSettings, read_header};
 use crate::outline::Outline;
 use crate::settings::default_valid_fraction;

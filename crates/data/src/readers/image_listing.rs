@@ -41,18 +41,20 @@ struct SplitFolders {
     test: Option<PathBuf>,
 }
 
-/// The folders of the splits, or nothing where no folder is one. A training folder is known by its name alone, others only if
-/// they have folders of classes: without `train`, `test` may be the name of a class.
+/// The folders of the splits, or nothing where no folder is one. `train` and `test` may be names of classes too, so one of them
+/// has to have folders in it.
 fn split_folders(
     root: &Path,
     passed_over: &mut PassedOver,
     context: &LoadContext<'_>,
 ) -> Result<Option<SplitFolders>, DataError> {
     let entries = list(root, passed_over)?;
-    let folders = entries.iter().filter(|path| path.is_dir()).cloned().collect();
-    let divided = divide(folders, |folder: &PathBuf| vec![name_of(folder)]);
-    let Divided { train, valid, test, others, eval } = divided;
-    if train.is_empty() && !valid.iter().chain(&test).any(|folder| has_folders(folder)) {
+    let folders: Vec<PathBuf> = entries.iter().filter(|path| path.is_dir()).cloned().collect();
+    let Divided { train, valid, test, others, eval } =
+        divide(folders.clone(), |folder: &PathBuf| vec![name_of(folder)]);
+    let is_split = train.iter().chain(&valid).chain(&test).any(|folder| has_folders(folder));
+    let others_have_images = || folders.iter().any(|folder| !train.contains(folder) && has_images(folder));
+    if !is_split && (train.is_empty() || others_have_images()) {
         return Ok(None);
     }
     let one = |folders: Vec<PathBuf>, split: SplitName| match &folders[..] {
@@ -83,7 +85,11 @@ fn split_folders(
     }
     let stray: Vec<PathBuf> = entries.into_iter().filter(|path| !path.is_dir() && is_image(path)).collect();
     if !stray.is_empty() {
-        context.note(format!("{place}: {} images in no split are left out: {}", stray.len(), listed(&names_of(&stray))));
+        context.note(format!(
+            "{place}: {} images in no split are left out: {}",
+            stray.len(),
+            listed(&names_of(&stray))
+        ));
     }
     Ok(Some(SplitFolders { train, valid, test }))
 }
@@ -107,7 +113,8 @@ fn list_of_splits(
         let (mut classes, mut images) = (Vec::new(), Vec::new());
         for class_folder in class_folders(folder, list(folder, passed_over)?, passed_over)? {
             let name = class_name(&class_folder)?;
-            let class = known.classes(&column(&class_folder, name.clone())).map_err(|_| unknown_class(&class_folder))?[0];
+            let class =
+                known.classes(&column(&class_folder, name.clone())).map_err(|_| unknown_class(&class_folder))?[0];
             let found = list_class(&class_folder, &name, passed_over)?;
             classes.extend(found.iter().map(|_| class));
             images.extend(found);
@@ -125,10 +132,11 @@ fn list_of_classes(
 ) -> Result<(Vec<String>, Vec<Listed>), DataError> {
     let entries = list(root, passed_over)?;
     let folders: Vec<&PathBuf> = entries.iter().filter(|path| path.is_dir()).collect();
-    let has_images = |folder: &Path| stillhouse_files::entries(folder).is_ok_and(|paths| paths.iter().any(|path| is_image(path)));
     if !folders.iter().any(|folder| has_images(folder)) {
         let is_train = |path: &PathBuf| path.is_dir() && SplitName::in_text(&name_of(path)) == Some(SplitName::Train);
-        let inner = folders.iter().find(|folder| stillhouse_files::entries(folder).is_ok_and(|paths| paths.iter().any(is_train)));
+        let inner = folders
+            .iter()
+            .find(|folder| stillhouse_files::entries(folder).is_ok_and(|paths| paths.iter().any(is_train)));
         let hint = match inner {
             Some(inner) => format!("give the folder `{}`, which has one", inner.display()),
             None => "move the folders of the classes into a folder named `train`".to_owned(),
@@ -185,8 +193,9 @@ fn list_class(folder: &Path, name: &str, passed_over: &mut PassedOver) -> Result
     for path in list(folder, passed_over)? {
         if path.is_dir() {
             if count_images(&path) > 0 {
-                return Err(DataError::invalid(&path, "a folder", "only image files in the folder of a class")
-                    .hint("move its images into the folder of the class, or make it the folder of a class of its own"));
+                return Err(DataError::invalid(&path, "a folder", "only image files in the folder of a class").hint(
+                    "move its images into the folder of the class, or make it the folder of a class of its own",
+                ));
             }
             passed_over.files.push(path);
         } else if is_image(&path) {
@@ -215,7 +224,12 @@ impl PassedOver {
         let below = |path: &PathBuf| path.strip_prefix(root).unwrap_or(path).display().to_string();
         if !self.files.is_empty() {
             let names: Vec<String> = self.files.iter().map(below).collect();
-            context.note(format!("{}: {} files that are no images are left out: {}", root.display(), names.len(), listed(&names)));
+            context.note(format!(
+                "{}: {} files that are no images are left out: {}",
+                root.display(),
+                names.len(),
+                listed(&names)
+            ));
         }
         if !self.hidden.is_empty() {
             let n_images: usize = self.hidden.iter().map(|(_, n_images)| n_images).sum();
@@ -249,7 +263,9 @@ fn list(folder: &Path, passed_over: &mut PassedOver) -> Result<Vec<PathBuf>, Dat
 /// The images of a folder and the folders in it, or the file itself.
 fn count_images(path: &Path) -> usize {
     match path.is_dir() {
-        true => stillhouse_files::files_below(path).map_or(0, |files| files.iter().filter(|file| is_image(file)).count()),
+        true => {
+            stillhouse_files::files_below(path).map_or(0, |files| files.iter().filter(|file| is_image(file)).count())
+        }
         false => usize::from(is_image(path)),
     }
 }
@@ -262,6 +278,10 @@ fn is_image(path: &Path) -> bool {
     let mut head = Vec::new();
     let read = stillhouse_files::open(path).and_then(|file| file.take(HEAD_BYTES as u64).read_to_end(&mut head));
     read.is_ok() && kind(&head) == Kind::Readable
+}
+
+fn has_images(folder: &Path) -> bool {
+    stillhouse_files::entries(folder).is_ok_and(|paths| paths.iter().any(|path| is_image(path)))
 }
 
 fn has_folders(folder: &Path) -> bool {

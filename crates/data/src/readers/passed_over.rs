@@ -35,7 +35,9 @@ mod tests {
 
     #[test]
     fn names_of_systems_are_known_and_others_are_not() {
-        for name in ["Thumbs.db", ".DS_Store", "._0.png", "__MACOSX", "desktop.ini", "Desktop.ini", ".ipynb_checkpoints"] {
+        for name in
+            ["Thumbs.db", ".DS_Store", "._0.png", "__MACOSX", "desktop.ini", "Desktop.ini", ".ipynb_checkpoints"]
+        {
             assert!(is_system_name(name), "{name}");
         }
         for name in ["README.txt", "0.png", ".net", "checkpoints", "cache"] {

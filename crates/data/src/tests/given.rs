@@ -8,7 +8,12 @@ use stillhouse_core::{InputShape, InputSpec};
 use tempfile::tempdir;
 
 fn two_features() -> InputSpec {
-    InputSpec { shape: InputShape::Features { n_features: 2 }, mean: vec![1.0, 2.0], std: vec![2.0, 4.0], background: None }
+    InputSpec {
+        shape: InputShape::Features { n_features: 2 },
+        mean: vec![1.0, 2.0],
+        std: vec![2.0, 4.0],
+        background: None,
+    }
 }
 
 fn given(input: &InputSpec, given: &str) -> Result<Vec<GivenExample>, DataError> {
@@ -34,8 +39,12 @@ fn a_file_becomes_what_the_dataset_would_have_made_of_it() {
 #[test]
 fn what_the_model_does_not_take_is_refused() {
     let refused = |input: &InputSpec, text: &str| given(input, text).unwrap_err().to_string();
-    let grey =
-        InputSpec { shape: InputShape::Image { channels: 1, height: 2, width: 2 }, mean: vec![0.0], std: vec![1.0], background: None };
+    let grey = InputSpec {
+        shape: InputShape::Image { channels: 1, height: 2, width: 2 },
+        mean: vec![0.0],
+        std: vec![1.0],
+        background: None,
+    };
     let folder = tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     assert_contains(&refused(&grey, &at("")), &["no images", "png"]);

@@ -224,12 +224,7 @@ fn warp<P: PixelValue, const CHANNELS: usize>(
 }
 
 /// Warps an image of any number of channels.
-fn warp_any<P: PixelValue>(
-    source: &Source<'_, P>,
-    map: &AffineMap,
-    field: &Option<ElasticField>,
-    out: &mut [f32],
-) {
+fn warp_any<P: PixelValue>(source: &Source<'_, P>, map: &AffineMap, field: &Option<ElasticField>, out: &mut [f32]) {
     let channels = source.channels;
     for_each_place(source, map, field, |pixel, x, y| {
         let values = &mut out[pixel * channels..(pixel + 1) * channels];
@@ -270,7 +265,7 @@ mod tests {
         let source = Source { pixels: &pixels, height: 5, width: 7, channels: 1 };
         let map = AffineMap { matrix: [[-1.0, 0.0], [0.0, -1.0]], offset: [6.0, 4.0] };
         let mut out = vec![f32::NAN; pixels.len()];
-        warp::<P, 1>(&source, &map, &None, &mut out);
+        warp::<u8, 1>(&source, &map, &None, &mut out);
         assert_eq!(out, (0..5 * 7).rev().map(|value| value as f32).collect::<Vec<_>>());
     }
 

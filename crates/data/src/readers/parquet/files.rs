@@ -92,7 +92,11 @@ fn all_for_training(files: Vec<String>, notes: &mut Vec<String>) -> Result<Parqu
         });
     }
     if files.len() > 1 {
-        notes.push(format!("all {} files are training files, since no name says a split: {}", files.len(), listed(&files)));
+        notes.push(format!(
+            "all {} files are training files, since no name says a split: {}",
+            files.len(),
+            listed(&files)
+        ));
     }
     Ok(ParquetFiles { train: files, ..ParquetFiles::default() })
 }

@@ -77,7 +77,8 @@ pub(crate) fn number_all(
 impl FileLabels {
     /// The labels as numbers of these names.
     fn numbered_as(self, names: &[String]) -> Result<Self, DataError> {
-        if matches!(self.labels, RawLabels::Numbers(_)) && self.names.as_ref().is_none_or(|own| names.starts_with(own)) {
+        if matches!(self.labels, RawLabels::Numbers(_)) && self.names.as_ref().is_none_or(|own| names.starts_with(own))
+        {
             return Ok(self);
         }
         let number = |name: &str| names.iter().position(|other| other == name).map(|number| number as i64);
@@ -134,10 +135,14 @@ fn note_differences(splits: &[SplitLabels], names: Option<&[String]>, context: &
         let path = file.path.display();
         match (&file.names, names) {
             (Some(own), Some(names)) if !names.starts_with(own) => {
-                context.note(format!("{path}: names its classes in another order than the training files, so labels go by name"));
+                context.note(format!(
+                    "{path}: names its classes in another order than the training files, so labels go by name"
+                ));
             }
             (None, Some(_)) => {
-                context.note(format!("{path}: names no classes, so its labels are read as the numbers of the other files"));
+                context.note(format!(
+                    "{path}: names no classes, so its labels are read as the numbers of the other files"
+                ));
             }
             (Some(_), None) => {
                 context.note(format!("{path}: names its classes, but no training file does, so labels go by number"));

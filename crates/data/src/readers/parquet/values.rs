@@ -42,7 +42,9 @@ impl ParquetTable {
         let expected = "a column of texts";
         let leaf = self.plain_leaf(column, "text", expected)?;
         self.expect_type(leaf, column, &[PhysicalType::BYTE_ARRAY], expected)?;
-        self.read_values::<ByteArrayType>(leaf, column, context, |_, value| take(value.map_or(&[], |value| value.data())))
+        self.read_values::<ByteArrayType>(leaf, column, context, |_, value| {
+            take(value.map_or(&[], |value| value.data()))
+        })
     }
 
     /// The labels of a column, as the file spells them.
@@ -58,9 +60,9 @@ impl ParquetTable {
             }
             Type::INT32 => self.read_numbers::<Int32Type>(leaf, column, context, |value| Some(i64::from(*value))),
             // an unsigned number that is no signed one would come out negative
-            Type::INT64 => {
-                self.read_numbers::<Int64Type>(leaf, column, context, |value| (!is_unsigned || *value >= 0).then_some(*value))
-            }
+            Type::INT64 => self.read_numbers::<Int64Type>(leaf, column, context, |value| {
+                (!is_unsigned || *value >= 0).then_some(*value)
+            }),
             Type::FLOAT => self.read_numbers::<FloatType>(leaf, column, context, |value| whole(f64::from(*value))),
             Type::DOUBLE => self.read_numbers::<DoubleType>(leaf, column, context, |value| whole(*value)),
             Type::BOOLEAN => {
