@@ -56,6 +56,11 @@ impl Numbering {
         Ok(numbering)
     }
 
+    /// Classes with these names, the first of which is the label `first`.
+    pub(crate) fn from_first(names: Vec<String>, first: i64) -> Self {
+        Self(Spelling::Numbers { first, names })
+    }
+
     fn from_numbers(numbers: &[i64], places: &Places) -> Result<Self, DataError> {
         let distinct: BTreeSet<i64> = numbers.iter().copied().collect();
         let first = distinct.first().copied().filter(|first| *first == 1).unwrap_or(0);

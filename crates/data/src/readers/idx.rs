@@ -1,25 +1,32 @@
 //! The format of MNIST and its relatives: `idx` files of images and labels, gzipped or plain.
 //!
+//! | read | refused | noted |
+//! |---|---|---|
+//! | `train`, `t10k` or `test`, and `valid` files, by the words of `split_name.rs` | no file or two files of a split | files of no split |
+//! | gzipped or plain by content, whatever the name | cut off, or longer than the header says | |
+//! | unsigned bytes | other types and numbers of dimensions | |
+//! | labels from 0 or 1 on | a gap, a label without a name | |
+//! | names one per line, or EMNIST's mapping: number and code points in each line | two equal names | that a mapping was read; names that count from 1 |
+//! | EMNIST's images | | that they lie on their side without `transpose` |
+//!
 //! Layout: a big-endian header (magic, number of items, then height and width for images), then one byte per value.
 //! Shapes: `N` images, `H` height, `W` width; images are `[N, H, W]`.
 
+use super::idx_names::{IdxNames, read_idx_names};
 use super::kind::DataKind;
+use super::split_name::{SplitName, listed};
+use crate::bytes;
 use crate::found::{Found, Part};
 use crate::images::{AugmentConfig, ImageExamples, Pixels, Target, digest_all};
-use crate::labels::{LabelColumn, Numbering, RawLabels, read_names};
+use crate::labels::{LabelColumn, Numbering, RawLabels};
 use crate::outline::Outline;
 use crate::places::Places;
 use crate::settings::default_valid_fraction;
 use crate::store::Store;
 use crate::{DataError, LoadContext, ProgressUnit};
-use flate2::read::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use stillhouse_core::InputShape;
-
-const IMAGES_MAGIC: u32 = 0x0000_0803;
-const LABELS_MAGIC: u32 = 0x0000_0801;
+use stillhouse_core::{InputShape, values_within};
 
 /// Files of MNIST, Fashion-MNIST or EMNIST.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -28,7 +35,8 @@ pub struct IdxConfig {
     /// Folder with `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
     /// `t10k-labels-idx1-ubyte`, plain or with `.gz`; EMNIST's names (`emnist-<variant>-train-...`) are found too.
     pub path: PathBuf,
-    /// Text file with the names of the classes, one per line; without it classes are called by their numbers.
+    /// Text file with the names of the classes, one per line, or EMNIST's mapping of numbers to code points; without it classes
+    /// are called by their numbers.
     #[serde(default)]
     pub label_names: Option<PathBuf>,
     /// Whether to exchange rows and columns of each image, as EMNIST's files need to be looked at.
@@ -55,28 +63,24 @@ impl DataKind for IdxConfig {
     /// The header of the training images and the training labels are read.
     fn outline(&self, context: &LoadContext<'_>) -> Result<Outline, DataError> {
         let folder = IdxFolder::open(&self.path)?;
-        let images = folder.find(&["train"], "images", 3)?;
-        let dims = read_dims(&images, &read_head(&images, header_len(IMAGES_MAGIC))?, IMAGES_MAGIC, "images")?;
+        let images = folder.find_one(SplitName::Train, IMAGES)?;
+        let dims = read_dims(&images, IMAGES)?;
         let (height, width) = if self.transpose { (dims[2], dims[1]) } else { (dims[1], dims[2]) };
-        let labels = read_labels(&folder.find(&["train"], "labels", 1)?)?;
-        let names = self.label_names.as_deref().map(read_names).transpose()?;
+        let labels = read_labels(&folder.find_one(SplitName::Train, LABELS)?)?;
         let shape = InputShape::Image { channels: 1, height, width };
-        Ok(Outline::whole(shape, Numbering::new(&labels, names, context)?.names().to_vec()))
+        Ok(Outline::whole(shape, self.number(&labels, context)?.names().to_vec()))
     }
 
     fn read(&self, context: &LoadContext<'_>) -> Result<Found, DataError> {
         let folder = IdxFolder::open(&self.path)?;
-        let (train_images, train_labels) = folder.read("train", &["train"], self, context)?;
-        let (test_images, test_labels) = folder.read("test", &["t10k", "test"], self, context)?;
-        if (train_images.height, train_images.width) != (test_images.height, test_images.width) {
-            return Err(DataError::invalid(
-                &test_images.path,
-                format!("images of {} x {} pixels", test_images.height, test_images.width),
-                format!("{} x {}, as in the training images", train_images.height, train_images.width),
-            ));
+        folder.tell(self, context);
+        let (train_images, train_labels) = folder.read(SplitName::Train, self, context)?;
+        let valid = folder.has(SplitName::Valid).then(|| folder.read(SplitName::Valid, self, context)).transpose()?;
+        let (test_images, test_labels) = folder.read(SplitName::Test, self, context)?;
+        for images in valid.iter().map(|(images, _)| images).chain([&test_images]) {
+            images.check_size(&train_images)?;
         }
-        let names = self.label_names.as_deref().map(read_names).transpose()?;
-        let numbering = Numbering::new(&train_labels, names, context)?;
+        let numbering = self.number(&train_labels, context)?;
         let part = |images: IdxImages, labels: &LabelColumn| -> Result<Part, DataError> {
             let classes = numbering.classes(labels, context)?;
             Ok(Part { store: Store::Images(images.into_examples(self.augment.clone())), classes })
@@ -90,11 +94,58 @@ impl DataKind for IdxConfig {
                 ("test images".to_owned(), test_images.path.display().to_string()),
             ],
             train: part(train_images, &train_labels)?,
-            valid: None,
+            valid: valid.map(|(images, labels)| part(images, &labels)).transpose()?,
             test: Some(part(test_images, &test_labels)?),
             valid_fraction: self.valid_fraction,
             salt: String::new(),
         })
+    }
+}
+
+impl IdxConfig {
+    /// The classes of the training labels. A mapping says which number is the first.
+    fn number(&self, train: &LabelColumn, context: &LoadContext<'_>) -> Result<Numbering, DataError> {
+        let names = self.label_names.as_deref().map(|path| read_idx_names(path, context)).transpose()?;
+        match names {
+            Some(IdxNames { names, first: Some(first) }) => Ok(Numbering::from_first(names, first)),
+            names => Numbering::new(train, names.map(|names| names.names), context),
+        }
+    }
+}
+
+/// What a file holds.
+#[derive(Clone, Copy)]
+struct Content {
+    noun: &'static str,
+    magic: u32,
+}
+
+const IMAGES: Content = Content { noun: "images", magic: 0x0000_0803 };
+const LABELS: Content = Content { noun: "labels", magic: 0x0000_0801 };
+
+impl Content {
+    /// The last byte of the magic.
+    fn n_dims(self) -> usize {
+        (self.magic & 0xff) as usize
+    }
+
+    /// Bytes of the magic and of the dimensions.
+    fn header_len(self) -> usize {
+        4 + 4 * self.n_dims()
+    }
+
+    /// The part of a file's name before its content, where the name is that of such a file.
+    fn stem(self, name: &str) -> Option<&str> {
+        let plain = name.strip_suffix(".gz").unwrap_or(name);
+        let (noun, n_dims) = (self.noun, self.n_dims());
+        ["-", "."].iter().find_map(|dot| plain.strip_suffix(&format!("-{noun}{dot}idx{n_dims}-ubyte")))
+    }
+
+    /// The split of a file's name, where it is one of these files.
+    fn split(self, name: &str) -> Option<SplitName> {
+        let word = self.stem(name)?.rsplit('-').next()?;
+        // MNIST's test files have the name of the old data set's part
+        if word == "t10k" { Some(SplitName::Test) } else { SplitName::of_word(word) }
     }
 }
 
@@ -116,18 +167,38 @@ impl IdxFolder {
         self.path.file_name().map_or_else(|| "idx".to_owned(), |name| name.to_string_lossy().into_owned())
     }
 
+    /// Notes files of no split, and images that lie on their side.
+    fn tell(&self, config: &IdxConfig, context: &LoadContext<'_>) {
+        let place = self.path.display();
+        let is_unknown = |content: Content, name: &str| content.stem(name).is_some() && content.split(name).is_none();
+        let unknown: Vec<&String> =
+            self.names.iter().filter(|name| is_unknown(IMAGES, name) || is_unknown(LABELS, name)).collect();
+        if !unknown.is_empty() {
+            context.note(format!("{place}: left out, because the name says no split: {}", listed(&unknown)));
+        }
+        let is_emnist = |name: &String| IMAGES.stem(name).is_some_and(|stem| stem.starts_with("emnist"));
+        if !config.transpose && self.names.iter().any(is_emnist) {
+            context.note(format!(
+                "{place}: EMNIST's files have rows and columns exchanged; transpose = true turns the images upright"
+            ));
+        }
+    }
+
+    fn has(&self, split: SplitName) -> bool {
+        self.names.iter().any(|name| IMAGES.split(name) == Some(split))
+    }
+
     fn read(
         &self,
-        split: &str,
-        prefixes: &[&str],
+        split: SplitName,
         config: &IdxConfig,
         context: &LoadContext<'_>,
     ) -> Result<(IdxImages, LabelColumn), DataError> {
         context.check_interrupted()?;
-        let images_path = self.find(prefixes, "images", 3)?;
-        let labels_path = self.find(prefixes, "labels", 1)?;
+        let images_path = self.find_one(split, IMAGES)?;
+        let labels_path = self.find_one(split, LABELS)?;
         let size = std::fs::metadata(&images_path).map(|data| data.len()).ok();
-        context.progress.start(&format!("reading the {split} images"), size, ProgressUnit::Bytes);
+        context.progress.start(&format!("reading the {} images", split.name()), size, ProgressUnit::Bytes);
         let mut images = IdxImages::read(&images_path)?;
         context.progress.advance(size.unwrap_or(0));
         context.progress.finish();
@@ -146,27 +217,28 @@ impl IdxFolder {
     }
 
     /// The one file of a split; the plain one where there is a gzipped one too.
-    fn find(&self, prefixes: &[&str], what: &str, n_dims: usize) -> Result<PathBuf, DataError> {
-        let is_wanted = |name: &str| {
-            let plain = name.strip_suffix(".gz").unwrap_or(name);
-            let stem = ["-", "."].iter().find_map(|dot| plain.strip_suffix(&format!("-{what}{dot}idx{n_dims}-ubyte")));
-            stem.is_some_and(|stem| prefixes.contains(&stem.rsplit('-').next().unwrap_or(stem)))
-        };
-        let mut found: Vec<&String> = self.names.iter().filter(|name| is_wanted(name)).collect();
+    fn find_one(&self, split: SplitName, content: Content) -> Result<PathBuf, DataError> {
+        let Content { noun, .. } = content;
+        let mut found: Vec<&String> = self.names.iter().filter(|name| content.split(name) == Some(split)).collect();
         if found.len() == 2 && *found[1] == format!("{}.gz", found[0]) {
             found.pop();
         }
         match found[..] {
             [name] => Ok(self.path.join(name)),
-            [] => Err(DataError::invalid(
-                &self.path,
-                format!("no {what} file of the {} split", prefixes[0]),
-                format!("`{}-{what}-idx{n_dims}-ubyte`, plain or with `.gz`", prefixes[0]),
-            )),
+            [] => {
+                let word = match split {
+                    SplitName::Train => "train",
+                    SplitName::Valid => "valid",
+                    SplitName::Test => "t10k",
+                };
+                let found = format!("no {noun} file of the {} split", split.name());
+                let expected = format!("`{word}-{noun}-idx{}-ubyte`, plain or with `.gz`", content.n_dims());
+                Err(DataError::invalid(&self.path, found, expected))
+            }
             [first, second, ..] => Err(DataError::invalid(
                 &self.path,
                 format!("`{first}` and `{second}`"),
-                format!("a single {what} file of the {} split", prefixes[0]),
+                format!("a single {noun} file of the {} split", split.name()),
             )
             .hint("put each variant into a folder of its own")),
         }
@@ -183,7 +255,7 @@ struct IdxImages {
 
 impl IdxImages {
     fn read(path: &Path) -> Result<Self, DataError> {
-        let (dims, pixels) = read_idx(path, IMAGES_MAGIC, "images")?;
+        let (dims, pixels) = read_idx(path, IMAGES)?;
         if dims[1] == 0 || dims[2] == 0 {
             let found = format!("images of {} x {} pixels", dims[1], dims[2]);
             return Err(DataError::invalid(path, found, "at least one pixel"));
@@ -193,6 +265,17 @@ impl IdxImages {
 
     fn len(&self) -> usize {
         self.pixels.len() / (self.height * self.width)
+    }
+
+    fn check_size(&self, train: &Self) -> Result<(), DataError> {
+        if (train.height, train.width) == (self.height, self.width) {
+            return Ok(());
+        }
+        Err(DataError::invalid(
+            &self.path,
+            format!("images of {} x {} pixels", self.height, self.width),
+            format!("{} x {}, as in the training images", train.height, train.width),
+        ))
     }
 
     fn transpose(&mut self) {
@@ -208,77 +291,60 @@ impl IdxImages {
 
     fn into_examples(self, augment: AugmentConfig) -> ImageExamples {
         let target = Target { height: self.height, width: self.width, channels: 1 };
-        let digests = digest_all(&self.pixels, target.n_bytes(), target.channels);
-        ImageExamples { target, pixels: Pixels::Resident(self.pixels), digests, augment }
+        let digests = digest_all(&self.pixels, target.n_values(), target.channels);
+        ImageExamples::opaque(target, Pixels::Resident(self.pixels), digests, augment)
     }
 }
 
 fn read_labels(path: &Path) -> Result<LabelColumn, DataError> {
-    let (_, labels) = read_idx(path, LABELS_MAGIC, "labels")?;
+    let (_, labels) = read_idx(path, LABELS)?;
     let labels = RawLabels::Numbers(labels.into_iter().map(i64::from).collect());
     Ok(LabelColumn { labels, places: Places::of_file(path, "item", 0) })
 }
 
 /// Reads a file whose magic says unsigned bytes and the number of dimensions; checks its length to the byte.
-fn read_idx(path: &Path, magic: u32, what: &str) -> Result<(Vec<usize>, Vec<u8>), DataError> {
-    let bytes = read_plain_or_gz(path)?;
-    let dims = read_dims(path, &bytes, magic, what)?;
-    let header_len = header_len(magic);
-    let expected = dims.iter().try_fold(1usize, |size, &dim| size.checked_mul(dim));
-    match expected.and_then(|size| size.checked_add(header_len)) {
-        Some(expected) if expected == bytes.len() => Ok((dims, bytes[header_len..].to_vec())),
-        Some(expected) => Err(cut_off(path, bytes.len(), expected, &format!("for dimensions {dims:?}"))),
-        None => Err(DataError::invalid(path, format!("dimensions {dims:?}"), "dimensions that fit into memory")),
+fn read_idx(path: &Path, content: Content) -> Result<(Vec<usize>, Vec<u8>), DataError> {
+    let dims = read_dims(path, content)?;
+    let header_len = content.header_len();
+    let n_values = values_within(&dims, 1, most_bytes(path)?)
+        .map_err(|error| DataError::invalid(path, error.to_string(), "as many as the file can hold").hint(CUT_OFF))?;
+    let expected = header_len + n_values;
+    // one byte more shows that there is more; how much more is nothing to wait for
+    let mut bytes = bytes::read_at_most(path, expected as u64 + 1)?;
+    let describe = |found: String| DataError::invalid(path, found, format!("{expected}, for dimensions {dims:?}"));
+    match bytes.len() {
+        found if found < expected => Err(describe(format!("{found} bytes (unzipped)")).hint(CUT_OFF)),
+        found if found > expected => Err(describe(format!("more than {expected} bytes (unzipped)"))),
+        _ => Ok((dims, bytes.split_off(header_len))),
     }
 }
 
-/// Bytes of the magic and of the dimensions, whose number is the magic's last byte.
-fn header_len(magic: u32) -> usize {
-    4 + 4 * (magic & 0xff) as usize
+const CUT_OFF: &str = "the file is cut off or damaged: fetch it again";
+
+/// Bytes that a file can hold, unzipped: gzip makes a byte of 1032 at most.
+fn most_bytes(path: &Path) -> Result<u64, DataError> {
+    const LARGEST_RATIO: u64 = 1032;
+    let file = stillhouse_files::open(path).map_err(DataError::io(path, "read"))?;
+    let length = file.metadata().map_err(DataError::io(path, "read"))?.len();
+    Ok(length.saturating_mul(LARGEST_RATIO))
 }
 
 /// The dimensions that the head of a file names.
-fn read_dims(path: &Path, bytes: &[u8], magic: u32, what: &str) -> Result<Vec<usize>, DataError> {
-    let header_len = header_len(magic);
-    let mut numbers = bytes.chunks_exact(4).map(|word| u32::from_be_bytes([word[0], word[1], word[2], word[3]]));
+fn read_dims(path: &Path, content: Content) -> Result<Vec<usize>, DataError> {
+    let Content { noun, magic } = content;
+    let header_len = content.header_len();
+    let head = bytes::read_at_most(path, header_len as u64)?;
+    let mut numbers = head.chunks_exact(4).map(|word| u32::from_be_bytes([word[0], word[1], word[2], word[3]]));
     match numbers.next() {
-        Some(found) if found == magic && bytes.len() >= header_len => {}
-        Some(found) if found != magic => {
-            return Err(DataError::invalid(
-                path,
-                format!("magic number {found:#010x}"),
-                format!("{magic:#010x}, an idx file of {what}"),
-            ));
+        Some(found) if found == magic && head.len() == header_len => Ok(numbers.map(|dim| dim as usize).collect()),
+        Some(found) if found != magic => Err(DataError::invalid(
+            path,
+            format!("magic number {found:#010x}"),
+            format!("{magic:#010x}, an idx file of {noun}"),
+        )),
+        _ => {
+            let found = format!("{} bytes (unzipped)", head.len());
+            Err(DataError::invalid(path, found, format!("{header_len}, the header alone")).hint(CUT_OFF))
         }
-        _ => return Err(cut_off(path, bytes.len(), header_len, "the header alone")),
-    }
-    Ok(numbers.take((magic & 0xff) as usize).map(|dim| dim as usize).collect())
-}
-
-fn cut_off(path: &Path, found: usize, expected: usize, why: &str) -> DataError {
-    let error = DataError::invalid(path, format!("{found} bytes (unzipped)"), format!("{expected}, {why}"));
-    if found < expected { error.hint("the file is cut off: fetch it again") } else { error }
-}
-
-/// The first bytes of a file, unzipped; fewer where it is shorter.
-fn read_head(path: &Path, n_bytes: usize) -> Result<Vec<u8>, DataError> {
-    let file = std::fs::File::open(path).map_err(DataError::io(path, "read"))?;
-    let is_zipped = path.extension().is_some_and(|extension| extension == "gz");
-    let source: Box<dyn Read> = if is_zipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-    let mut head = Vec::new();
-    source.take(n_bytes as u64).read_to_end(&mut head).map_err(DataError::io(path, "read"))?;
-    Ok(head)
-}
-
-fn read_plain_or_gz(path: &Path) -> Result<Vec<u8>, DataError> {
-    let bytes = std::fs::read(path).map_err(DataError::io(path, "read"))?;
-    if path.extension().is_none_or(|extension| extension != "gz") {
-        return Ok(bytes);
-    }
-    let mut plain = Vec::new();
-    match MultiGzDecoder::new(&bytes[..]).read_to_end(&mut plain) {
-        Ok(_) => Ok(plain),
-        Err(error) => Err(DataError::invalid(path, format!("a gzip stream that breaks ({error})"), "a whole one")
-            .hint("the file is cut off or damaged: fetch it again")),
     }
 }

@@ -3,8 +3,7 @@
 use super::passed_over::is_system_name;
 use super::split_name::{Divided, SplitName, divide, listed};
 use crate::images::{EncodedImages, HEAD_BYTES, Kind, has_image_ending, kind};
-use crate::labels::{LabelColumn, Numbering, RawLabels};
-use crate::places::Places;
+use crate::labels::ClassNames;
 use crate::{DataError, LoadContext};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -41,18 +40,20 @@ struct SplitFolders {
     test: Option<PathBuf>,
 }
 
-/// The folders of the splits, or nothing where no folder is one. A training folder is known by its name alone, others only if
-/// they have folders of classes: without `train`, `test` may be the name of a class.
+/// The folders of the splits, or nothing where no folder is one. `train` and `test` may be names of classes too, so one of them
+/// has to have folders in it.
 fn split_folders(
     root: &Path,
     passed_over: &mut PassedOver,
     context: &LoadContext<'_>,
 ) -> Result<Option<SplitFolders>, DataError> {
     let entries = list(root, passed_over)?;
-    let folders = entries.iter().filter(|path| path.is_dir()).cloned().collect();
-    let divided = divide(folders, |folder: &PathBuf| vec![name_of(folder)]);
-    let Divided { train, valid, test, others, eval } = divided;
-    if train.is_empty() && !valid.iter().chain(&test).any(|folder| has_folders(folder)) {
+    let folders: Vec<PathBuf> = entries.iter().filter(|path| path.is_dir()).cloned().collect();
+    let Divided { train, valid, test, others, eval } =
+        divide(folders.clone(), |folder: &PathBuf| vec![name_of(folder)]);
+    let is_split = train.iter().chain(&valid).chain(&test).any(|folder| has_folders(folder));
+    let others_have_images = || folders.iter().any(|folder| !train.contains(folder) && has_images(folder));
+    if !is_split && (train.is_empty() || others_have_images()) {
         return Ok(None);
     }
     let one = |folders: Vec<PathBuf>, split: SplitName| match &folders[..] {
@@ -97,22 +98,17 @@ fn list_of_splits(
     passed_over: &mut PassedOver,
 ) -> Result<(Vec<String>, Vec<Listed>), DataError> {
     let (names, train) = list_train(&folders.train, list(&folders.train, passed_over)?, passed_over)?;
-    let column = |folder: &Path, name: String| LabelColumn {
-        labels: RawLabels::Names(vec![name]),
-        places: Places::of_file(folder, "folder", 1),
-    };
-    let known = match names.first() {
-        Some(first) => Numbering::new(&column(&folders.train, first.clone()), Some(names.clone()))?,
-        None => return Err(no_class(&folders.train)),
-    };
+    if names.is_empty() {
+        return Err(no_class(&folders.train));
+    }
+    let known = ClassNames::given(names.clone());
     let mut splits = vec![train];
     for (split, folder) in [("valid", &folders.valid), ("test", &folders.test)] {
         let Some(folder) = folder else { continue };
         let (mut classes, mut images) = (Vec::new(), Vec::new());
         for class_folder in class_folders(folder, list(folder, passed_over)?, passed_over)? {
             let name = class_name(&class_folder)?;
-            let class =
-                known.classes(&column(&class_folder, name.clone())).map_err(|_| unknown_class(&class_folder))?[0];
+            let class = known.class(&name).ok_or_else(|| unknown_class(&class_folder))?;
             let found = list_class(&class_folder, &name, passed_over)?;
             classes.extend(found.iter().map(|_| class));
             images.extend(found);
@@ -130,8 +126,6 @@ fn list_of_classes(
 ) -> Result<(Vec<String>, Vec<Listed>), DataError> {
     let entries = list(root, passed_over)?;
     let folders: Vec<&PathBuf> = entries.iter().filter(|path| path.is_dir()).collect();
-    let has_images =
-        |folder: &Path| stillhouse_files::entries(folder).is_ok_and(|paths| paths.iter().any(|path| is_image(path)));
     if !folders.iter().any(|folder| has_images(folder)) {
         let is_train = |path: &PathBuf| path.is_dir() && SplitName::in_text(&name_of(path)) == Some(SplitName::Train);
         let inner = folders
@@ -278,6 +272,10 @@ fn is_image(path: &Path) -> bool {
     let mut head = Vec::new();
     let read = stillhouse_files::open(path).and_then(|file| file.take(HEAD_BYTES as u64).read_to_end(&mut head));
     read.is_ok() && kind(&head) == Kind::Readable
+}
+
+fn has_images(folder: &Path) -> bool {
+    stillhouse_files::entries(folder).is_ok_and(|paths| paths.iter().any(|path| is_image(path)))
 }
 
 fn has_folders(folder: &Path) -> bool {

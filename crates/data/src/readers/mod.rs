@@ -4,6 +4,7 @@ pub(crate) mod features;
 pub(crate) mod glyphs;
 pub(crate) mod hub_images;
 pub(crate) mod idx;
+mod idx_names;
 pub(crate) mod image_folder;
 mod image_listing;
 mod kind;

@@ -1,7 +1,7 @@
 //! `idx` folders, whole and damaged.
 
 use super::files::{header, write_idx, write_idx_file};
-use super::{assert_contains, load, raw_image, refusal};
+use super::{assert_contains, load, load_noted, raw_image, refusal};
 use serde_json::json;
 use std::path::Path;
 use stillhouse_core::InputShape;
@@ -90,7 +90,7 @@ fn damaged_files_are_named() {
     let magic = damage(images, &|bytes| [&[0, 0, 8, 1], &bytes[4..]].concat());
     assert_contains(&magic, &[images, "magic number 0x00000801", "0x00000803"]);
     assert_contains(&damage(images, &|_| vec![0, 0]), &[images, "2 bytes"]);
-    assert_contains(&damage(images, &|bytes| [bytes, vec![1]].concat()), &["found 137 bytes"]);
+    assert_contains(&damage(images, &|bytes| [bytes, vec![1]].concat()), &["more than 136 bytes"]);
     let huge = damage(images, &|_| header(&[0x803, u32::MAX, u32::MAX, u32::MAX]));
     assert_contains(&huge, &["dimensions"]);
     let range = damage(labels, &|mut bytes| (bytes[8 + 3] = 9, bytes).1);
@@ -136,4 +136,75 @@ fn names_from_a_file() {
     assert_contains(&refusal(config.clone()), &["label `4` in item 4", "0..=3"]);
     std::fs::write(&names, "top\ncoat\ntop\n").unwrap();
     assert_contains(&refusal(config), &["`top` in lines 1 and 3"]);
+}
+
+#[test]
+fn names_may_count_from_1_and_be_a_mapping() {
+    let folder = tempdir().unwrap();
+    write_idx(folder.path(), 10, false);
+    for name in ["train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"] {
+        let path = folder.path().join(name);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[8..].iter_mut().for_each(|label| *label += 1);
+        std::fs::write(&path, bytes).unwrap();
+    }
+    let names = folder.path().join("names.txt");
+    let mut config = idx(folder.path());
+    config["label_names"] = json!(names);
+    for content in ["a\nb\nc\nd\ne\n", "1 97\n2 98\n3 99\n4 100\n5 101\n6 102\n\n"] {
+        std::fs::write(&names, content).unwrap();
+        let dataset = load(config.clone()).unwrap();
+        assert_eq!(dataset.labels[..5], ["a", "b", "c", "d", "e"]);
+        assert_eq!(dataset.test.unseal().labels()[..3], [0, 1, 2].map(stillhouse_core::ClassId));
+    }
+    std::fs::write(&names, "0 97\n1 98\n2 99\n3 100\n4 101\n").unwrap();
+    assert_contains(&refusal(config), &["train-labels", "label `5` in item 4", "0..=4"]);
+}
+
+#[test]
+fn content_says_what_is_gzipped_and_lengths_are_bounded() {
+    let (plain, zipped) = (tempdir().unwrap(), tempdir().unwrap());
+    write_idx(plain.path(), 40, false);
+    write_idx(zipped.path(), 40, true);
+    for name in ["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"] {
+        let gz = zipped.path().join(format!("{name}.gz"));
+        std::fs::rename(gz, zipped.path().join(name)).unwrap();
+    }
+    let plain_named_gz = zipped.path().join("t10k-images-idx3-ubyte.gz");
+    std::fs::copy(plain.path().join("t10k-images-idx3-ubyte"), plain_named_gz).unwrap();
+    assert_eq!(load(idx(zipped.path())).unwrap().fingerprint, load(idx(plain.path())).unwrap().fingerprint);
+    let mut long = header(&[0x803, 40, 4, 3]);
+    long.resize(50 << 20, 0);
+    write_idx_file(plain.path(), "train-images-idx3-ubyte", &long, true);
+    std::fs::rename(plain.path().join("train-images-idx3-ubyte.gz"), plain.path().join("train-images-idx3-ubyte"))
+        .unwrap();
+    assert_contains(&refusal(idx(plain.path())), &["train-images", "more than 496 bytes"]);
+}
+
+#[test]
+fn a_validation_split_of_its_own_and_files_of_no_split() {
+    let folder = tempdir().unwrap();
+    write_idx(folder.path(), 40, false);
+    for noun in ["images-idx3", "labels-idx1"] {
+        let from = folder.path().join(format!("t10k-{noun}-ubyte"));
+        std::fs::copy(&from, folder.path().join(format!("extra-{noun}-ubyte"))).unwrap();
+        std::fs::copy(&from, folder.path().join(format!("validation-{noun}-ubyte"))).unwrap();
+    }
+    let (dataset, notes) = load_noted(idx(folder.path()));
+    assert_eq!((dataset.train.len(), dataset.valid.len(), dataset.test.len()), (40, 40, 40));
+    assert_contains(&notes, &["`extra-images-idx3-ubyte`, `extra-labels-idx1-ubyte`", "no split"]);
+}
+
+#[test]
+fn images_on_their_side_are_noted() {
+    let folder = tempdir().unwrap();
+    write_idx(folder.path(), 40, false);
+    for path in stillhouse_files::entries(folder.path()).unwrap() {
+        let name = path.file_name().unwrap().to_string_lossy().replace("t10k", "test");
+        std::fs::rename(&path, folder.path().join(format!("emnist-digits-{name}"))).unwrap();
+    }
+    assert_contains(&load_noted(idx(folder.path())).1, &["transpose = true"]);
+    let mut upright = idx(folder.path());
+    upright["transpose"] = json!(true);
+    assert_eq!(load_noted(upright).1, "");
 }

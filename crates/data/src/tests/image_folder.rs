@@ -1,7 +1,7 @@
 //! Folders of images, whole and damaged.
 
 use super::files::{encode, picture, png, write_images};
-use super::{assert_contains, config, load, refusal};
+use super::{assert_contains, config, load, load_noted, refusal};
 use crate::{DataProgress, LoadContext};
 use image::ImageFormat;
 use serde_json::json;
@@ -101,7 +101,7 @@ fn a_corrupt_image_in_the_middle_is_named() {
     let whole = png(3);
     for damaged in [&whole[..whole.len() / 2], b"not an image", b""] {
         std::fs::write(&paths[11], damaged).unwrap();
-        assert_contains(&refusal(folder(root.path())), &["bee/003.png", "expected a whole PNG, JPEG or WebP", "hint"]);
+        assert_contains(&refusal(folder(root.path())), &["bee/003.png", "PNG, JPEG, WebP or BMP image", "hint"]);
     }
 }
 
@@ -121,11 +121,85 @@ fn other_layouts_are_explained() {
     write_images(root.path(), "train", &CLASSES, 3);
     write_images(root.path(), "test", &["emu"], 1);
     assert_contains(&refusal(folder(root.path())), &["test/emu", "without training examples"]);
-    std::fs::write(root.path().join("train/notes.txt"), "").unwrap();
-    assert_contains(&refusal(folder(root.path())), &["notes.txt", "only folders"]);
-    std::fs::remove_file(root.path().join("train/notes.txt")).unwrap();
-    std::fs::create_dir(root.path().join("train/ant/more")).unwrap();
-    assert_contains(&refusal(folder(root.path())), &["ant/more", "a folder"]);
+    std::fs::remove_dir_all(root.path().join("test")).unwrap();
+    std::fs::write(root.path().join("train/0.png"), png(1)).unwrap();
+    assert_contains(&refusal(folder(root.path())), &["train/0.png", "only folders", "folder of its class"]);
+    std::fs::remove_file(root.path().join("train/0.png")).unwrap();
+    write_images(root.path(), "train/ant", &["more"], 1);
+    assert_contains(&refusal(folder(root.path())), &["ant/more", "a folder", "hint"]);
+    std::fs::remove_dir_all(root.path().join("train/ant/more")).unwrap();
+    let outer = tempdir().unwrap();
+    std::fs::rename(root.path(), outer.path().join("inner")).unwrap();
+    assert_contains(&refusal(folder(outer.path())), &["no folder `train`", "inner`, which has one"]);
+}
+
+#[test]
+fn splits_have_their_usual_names_and_other_folders_are_noted() {
+    let root = tempdir().unwrap();
+    for (split, n) in [("Train", 8), ("val2017", 3), ("evaluation", 2), ("extra", 1), (".old", 4)] {
+        write_images(root.path(), split, &CLASSES, n);
+    }
+    std::fs::create_dir(root.path().join("__MACOSX")).unwrap();
+    std::fs::write(root.path().join("README.md"), "about").unwrap();
+    std::fs::write(root.path().join("sample.png"), png(1)).unwrap();
+    let (dataset, notes) = load_noted(folder(root.path()));
+    assert_eq!((dataset.train.len(), dataset.valid.len(), dataset.test.len()), (24, 9, 6));
+    assert_contains(
+        &notes,
+        &["`eval` is taken for the test split", "no split that is still free: `extra`", "`sample.png`"],
+    );
+    assert_contains(&notes, &["12 images are left out, because a name begins with a dot: `.old`"]);
+    assert!(!notes.contains("MACOSX"), "{notes}");
+    write_images(root.path(), "validation", &CLASSES, 3);
+    assert_contains(
+        &refusal(folder(root.path())),
+        &["several folders of the validation split: `val2017`, `validation`"],
+    );
+    std::fs::remove_dir_all(root.path().join("validation")).unwrap();
+    std::fs::remove_dir_all(root.path().join("Train")).unwrap();
+    assert_contains(&refusal(folder(root.path())), &["no folder `train` next to `val2017`, `evaluation`"]);
+}
+
+#[test]
+fn folders_of_classes_alone_are_carved() {
+    let root = tempdir().unwrap();
+    write_images(root.path(), "", &["car", "test", "train"], 20);
+    let (dataset, notes) = load_noted(folder(root.path()));
+    assert_eq!(dataset.labels, ["car", "test", "train"], "names of splits are classes where images lie in them");
+    assert_eq!((dataset.train.len(), dataset.valid.len(), dataset.test.len()), (39, 15, 6));
+    assert_contains(&notes, &["each of the 3 folders is a class", "carved"]);
+    let whole = tempdir().unwrap();
+    write_images(whole.path(), "train", &["car", "test", "train"], 20);
+    let names = load(folder(whole.path())).unwrap().labels;
+    assert_eq!(names, dataset.labels);
+}
+
+#[test]
+fn files_that_are_no_images_are_passed_over() {
+    let root = tempdir().unwrap();
+    write_images(root.path(), "train", &CLASSES, 8);
+    let plain = load(folder(root.path())).unwrap().fingerprint;
+    for name in ["train/ant/Thumbs.db", "train/ant/.DS_Store", "train/desktop.ini", "train/bee/._000.png"] {
+        std::fs::write(root.path().join(name), "system").unwrap();
+    }
+    let (dataset, notes) = load_noted(folder(root.path()));
+    assert_eq!((dataset.fingerprint.as_str(), notes.as_str()), (plain.as_str(), ""));
+    for name in ["train/README.txt", "train/ant/000.xml", "train/bee/BMW"] {
+        std::fs::write(root.path().join(name), "BMW and others").unwrap();
+    }
+    std::fs::create_dir(root.path().join("train/ant/checkpoints")).unwrap();
+    write_images(root.path(), "train", &[".net"], 5);
+    let (dataset, notes) = load_noted(folder(root.path()));
+    assert_eq!(dataset.fingerprint, plain);
+    assert_contains(
+        &notes,
+        &["4 files that are no images", "`train/README.txt`", "`train/ant/000.xml`", "`train/bee/BMW`"],
+    );
+    assert_contains(&notes, &["5 images are left out, because a name begins with a dot: `train/.net`"]);
+    std::fs::write(root.path().join("train/ant/notes"), png(7)).unwrap();
+    assert_eq!(load(folder(root.path())).unwrap().train.len(), 19, "content makes an image, as before");
+    std::fs::write(root.path().join("train/ant/notes.PNG"), "text").unwrap();
+    assert_contains(&refusal(folder(root.path())), &["notes.PNG", "no known image format", "remove the file"]);
 }
 
 #[test]

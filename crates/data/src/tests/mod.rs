@@ -6,6 +6,7 @@ mod given;
 mod glyphs;
 mod hub_images;
 mod idx;
+mod image_files;
 mod image_folder;
 mod loader;
 mod matrices;
@@ -15,7 +16,8 @@ mod splits;
 mod table;
 mod table_as_found;
 
-use crate::{DataConfig, DataError, Dataset, LoadContext, Preview, RawImage, Split};
+use crate::{DataConfig, DataError, DataProgress, Dataset, LoadContext, Preview, RawImage, Split};
+use std::sync::Mutex;
 use stillhouse_core::Seed;
 
 /// A config written as in a config file, in JSON.
@@ -33,6 +35,20 @@ fn raw_image(split: &Split, row: usize) -> RawImage {
         Preview::Picture(image) => image,
         other => panic!("an image is shown as {other:?}"),
     }
+}
+
+/// A dataset and the notes of its load.
+fn load_noted(value: serde_json::Value) -> (Dataset, String) {
+    #[derive(Default)]
+    struct Notes(Mutex<Vec<String>>);
+    impl DataProgress for Notes {
+        fn note(&self, text: &str) {
+            self.0.lock().unwrap().push(text.to_owned());
+        }
+    }
+    let notes = Notes::default();
+    let dataset = config(value).load(&LoadContext::new(Seed(0), &notes)).unwrap();
+    (dataset, notes.0.into_inner().unwrap().join("\n"))
 }
 
 /// The message of a load that has to fail.

@@ -1,8 +1,8 @@
 //! The labels and columns of parquet files in the forms that writers give them.
 
 use super::files::{Column, png, write_parquet};
-use super::{assert_contains, config, load, refusal};
-use crate::{DataError, DataProgress, Dataset, LoadContext};
+use super::{assert_contains, load, load_noted, refusal};
+use crate::Dataset;
 use parquet::basic::Compression;
 use parquet::column::writer::ColumnWriter;
 use parquet::data_type::ByteArray;
@@ -13,8 +13,8 @@ use parquet::schema::parser::parse_message_type;
 use serde_json::json;
 use std::fs::File;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
-use stillhouse_core::{ClassId, Seed};
+use std::sync::Arc;
+use stillhouse_core::ClassId;
 use tempfile::tempdir;
 
 /// Values of one column; a missing one has the level 0.
@@ -80,17 +80,8 @@ fn texts(n: usize) -> Values {
 }
 
 /// Loads a folder of texts and gives the notes too.
-fn load_noted(folder: &Path) -> Result<(Dataset, String), DataError> {
-    #[derive(Default)]
-    struct Notes(Mutex<Vec<String>>);
-    impl DataProgress for Notes {
-        fn note(&self, text: &str) {
-            self.0.lock().unwrap().push(text.to_owned());
-        }
-    }
-    let notes = Notes::default();
-    let dataset = config(json!({"kind": "table", "path": folder})).load(&LoadContext::new(Seed(0), &notes))?;
-    Ok((dataset, notes.0.into_inner().unwrap().join("\n")))
+fn load_texts(folder: &Path) -> (Dataset, String) {
+    load_noted(json!({"kind": "table", "path": folder}))
 }
 
 #[test]
@@ -144,7 +135,7 @@ fn numbers_go_by_the_names_of_their_file() {
         write(&folder.path().join(name), &schema, columns, &options);
     };
     let classes_of_test = || {
-        let (dataset, notes) = load_noted(folder.path()).unwrap();
+        let (dataset, notes) = load_texts(folder.path());
         (dataset.labels.join(" "), dataset.test.unseal().labels().to_vec(), notes)
     };
     let train = [0, 1, 2].repeat(4);
@@ -160,12 +151,12 @@ fn numbers_go_by_the_names_of_their_file() {
     assert_contains(&classes_of_test().2, &["test.parquet: names no classes"]);
 
     write("test.parquet", &[0, 1], Some(&["plum", "melon"]));
-    let text = load_noted(folder.path()).unwrap_err().to_string();
+    let text = refusal(json!({"kind": "table", "path": folder.path()}));
     assert_contains(&text, &["test.parquet", "label `1 (`melon`)` in row 1", "training files name"]);
     write("test.parquet", &[0, 0], Some(&["plum", "melon"]));
     assert_eq!(classes_of_test().1, [2, 2].map(ClassId), "a name without rows does not matter");
     write("test.parquet", &[0, 2], Some(&["plum", "kiwi"]));
-    assert_contains(&load_noted(folder.path()).unwrap_err().to_string(), &["label `2` in row 1"]);
+    assert_contains(&refusal(json!({"kind": "table", "path": folder.path()})), &["label `2` in row 1"]);
 
     write("test.parquet", &[0, 1], Some(&["plum", "melon"]));
     write("train-1.parquet", &[0, 1, 0, 1], Some(&["melon", "kiwi"]));
@@ -182,14 +173,14 @@ fn names_and_numbers_of_names_are_the_same_labels() {
     let (train, test) = (folder.path().join("train.parquet"), folder.path().join("test.parquet"));
     write(&train, &numbers, vec![texts(8), Values::Int64([0, 1].repeat(4))], &named);
     write(&test, &strings, vec![texts(2), bytes(&["fig", "kiwi"])], &PLAIN);
-    let dataset = load_noted(folder.path()).unwrap().0;
+    let dataset = load_texts(folder.path()).0;
     assert_eq!(
         (dataset.labels.join(" "), dataset.test.unseal().labels()),
         ("kiwi fig".into(), &[1, 0].map(ClassId)[..])
     );
     write(&train, &strings, vec![texts(8), bytes(&["kiwi", "fig"].repeat(4))], &PLAIN);
     write(&test, &numbers, vec![texts(2), Values::Int64(vec![0, 1])], &named);
-    let dataset = load_noted(folder.path()).unwrap().0;
+    let dataset = load_texts(folder.path()).0;
     assert_eq!(
         (dataset.labels.join(" "), dataset.test.unseal().labels()),
         ("fig kiwi".into(), &[1, 0].map(ClassId)[..])
@@ -211,10 +202,10 @@ fn usual_compressions_are_read_and_others_named() {
         [Compression::ZSTD(level()), Compression::SNAPPY, Compression::GZIP(Default::default()), Compression::LZ4_RAW]
     {
         write(compression);
-        fingerprints.push(load_noted(folder.path()).unwrap().0.fingerprint);
+        fingerprints.push(load_texts(folder.path()).0.fingerprint);
     }
     write(Compression::UNCOMPRESSED);
-    let plain = load_noted(folder.path()).unwrap().0.fingerprint;
+    let plain = load_texts(folder.path()).0.fingerprint;
     assert!(fingerprints.iter().all(|fingerprint| *fingerprint == plain));
 }
 

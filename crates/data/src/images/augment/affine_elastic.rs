@@ -265,7 +265,7 @@ mod tests {
         let source = Source { pixels: &pixels, height: 5, width: 7, channels: 1 };
         let map = AffineMap { matrix: [[-1.0, 0.0], [0.0, -1.0]], offset: [6.0, 4.0] };
         let mut out = vec![f32::NAN; pixels.len()];
-        warp::<P, 1>(&source, &map, &None, &mut out);
+        warp::<u8, 1>(&source, &map, &None, &mut out);
         assert_eq!(out, (0..5 * 7).rev().map(|value| value as f32).collect::<Vec<_>>());
     }
 
