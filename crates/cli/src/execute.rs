@@ -119,7 +119,7 @@ fn run(config: &ConfigChoice, options: &RunOptions, invocation: &Invocation) -> 
 /// The summary of a finished run, and where its files are.
 fn show_run(outcome: &RunOutcome, invocation: &Invocation) -> Result<(), Failure> {
     match (invocation.format, invocation.verbosity) {
-        (Format::Json, _) => console::print(&format!("{}\n", outcome.report.to_json().trim_end())),
+        (Format::Json, _) => console::print_unchanged(&format!("{}\n", outcome.report.to_json().trim_end())),
         (Format::Text, Verbosity::Quiet) => Ok(()),
         (Format::Text, _) => {
             let (page, student) = (outcome.run_dir.join("report.html"), outcome.run_dir.join("student"));
@@ -184,5 +184,5 @@ fn exists(path: &Path) -> Failure {
 fn completions(shell: Shell) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "stillhouse", &mut script);
-    console::print(&String::from_utf8_lossy(&script))
+    console::print_unchanged(&String::from_utf8_lossy(&script))
 }

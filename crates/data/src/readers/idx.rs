@@ -66,8 +66,11 @@ impl DataKind for IdxConfig {
 
     fn read(&self, context: &LoadContext<'_>) -> Result<Found, DataError> {
         let folder = IdxFolder::open(&self.path)?;
-        let (train_images, train_labels) = folder.read("train", &["train"], self, context)?;
-        let (test_images, test_labels) = folder.read("test", &["t10k", "test"], self, context)?;
+        if let Some((split, prefixes)) = folder.only_split().filter(|_| context.is_measured) {
+            return self.read_one(&folder, split, prefixes, context);
+        }
+        let (train_images, train_labels) = folder.read(TRAIN.0, TRAIN.1, self, context)?;
+        let (test_images, test_labels) = folder.read(TEST.0, TEST.1, self, context)?;
         if (train_images.height, train_images.width) != (test_images.height, test_images.width) {
             return Err(DataError::invalid(
                 &test_images.path,
@@ -98,6 +101,38 @@ impl DataKind for IdxConfig {
     }
 }
 
+impl IdxConfig {
+    /// The one split of a folder without the other.
+    fn read_one(
+        &self,
+        folder: &IdxFolder,
+        split: &str,
+        prefixes: &[&str],
+        context: &LoadContext<'_>,
+    ) -> Result<Found, DataError> {
+        let (images, labels) = folder.read(split, prefixes, self, context)?;
+        let names = self.label_names.as_deref().map(read_names).transpose()?;
+        let numbering = Numbering::new(&labels, names)?;
+        let classes = numbering.classes(&labels)?;
+        Ok(Found {
+            name: folder.name(),
+            path: images.path.clone(),
+            labels: numbering.names().to_vec(),
+            provenance: vec![(format!("{split} images"), images.path.display().to_string())],
+            train: Part { store: Store::Images(images.into_examples(self.augment.clone())), classes },
+            valid: None,
+            test: None,
+            valid_fraction: self.valid_fraction,
+            salt: String::new(),
+        })
+    }
+}
+
+/// A split, and the words for it in names of files.
+type SplitWords = (&'static str, &'static [&'static str]);
+const TRAIN: SplitWords = ("train", &["train"]);
+const TEST: SplitWords = ("test", &["t10k", "test"]);
+
 /// The files of a folder, by name.
 struct IdxFolder {
     path: PathBuf,
@@ -114,6 +149,16 @@ impl IdxFolder {
 
     fn name(&self) -> String {
         self.path.file_name().map_or_else(|| "idx".to_owned(), |name| name.to_string_lossy().into_owned())
+    }
+
+    /// The split whose files are there, where those of the other are not.
+    fn only_split(&self) -> Option<SplitWords> {
+        let is_there = |split: &SplitWords| self.find(split.1, "images", 3).is_ok();
+        match (is_there(&TRAIN), is_there(&TEST)) {
+            (true, false) => Some(TRAIN),
+            (false, true) => Some(TEST),
+            _ => None,
+        }
     }
 
     fn read(
