@@ -71,7 +71,7 @@ pub fn execute(invocation: &Invocation) -> Result<(), Failure> {
             })?;
             show(&verified, || format!("{verified}\n"), invocation)
         }
-        Task::Init { source, out } => init(source, out.as_deref()),
+        Task::Init { source, out } => init(source, out.as_deref(), invocation),
         Task::Schema => console::print_json(&config_schema()),
         Task::Completions { shell } => completions(*shell),
     }
@@ -160,12 +160,13 @@ fn check(config: &ConfigChoice, format: Format) -> Result<(), Failure> {
     }
 }
 
-fn init(source: &str, out: Option<&Path>) -> Result<(), Failure> {
-    let Some(path) = out else { return console::print(&stillhouse_experiment::init_config(source)?) };
-    if path.exists() {
+fn init(source: &str, out: Option<&Path>, invocation: &Invocation) -> Result<(), Failure> {
+    if let Some(path) = out.filter(|path| path.exists()) {
         return Err(exists(path));
     }
-    let config = stillhouse_experiment::init_config(source)?;
+    let config =
+        with_progress(invocation, |progress| stillhouse_experiment::init_config(source, progress, &INTERRUPT))?;
+    let Some(path) = out else { return console::print(&config) };
     stillhouse_experiment::write_absent(path, config.as_bytes()).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => exists(path),
         _ => Failure::Write { path: path.display().to_string(), error },

@@ -63,7 +63,10 @@ pub use readers::glyphs::GlyphsConfig;
 pub use readers::hub_images::HubImagesConfig;
 pub use readers::idx::IdxConfig;
 pub use readers::image_folder::{ImageFolderConfig, image_sizes};
-pub use readers::table::{ColumnName, TableConfig, TableGuess, UnlabelledConfig, guess_table};
+pub use readers::split_in_name;
+pub use readers::table::{
+    ColumnName, ParquetGuess, TableConfig, TableGuess, UnlabelledConfig, guess_parquet, guess_table,
+};
 pub use source::Source;
 pub use split::Split;
 pub use text_lines::TextLines;

@@ -2,7 +2,8 @@
 
 use crate::config::Experiment;
 use crate::context::RunContext;
-use crate::error::{ExperimentError, Result};
+use crate::error::Result;
+use crate::files::scratch_folder;
 use crate::loading::{load, open_session, summarise};
 use crate::networks::memory;
 use crate::networks::network::model_error;
@@ -59,7 +60,7 @@ pub fn plan(
     observer: &dyn Observer,
     interrupt: &Interrupt,
 ) -> Result<Plan> {
-    let scratch = tempfile::tempdir().map_err(|error| ExperimentError::Failed(error.into()))?;
+    let scratch = scratch_folder()?;
     let run_dir = options.run_dir(experiment);
     // under `--force` the run takes nothing from its store, so the plan looks into one where nothing can be
     let stages = match (options.force, &options.stages) {
