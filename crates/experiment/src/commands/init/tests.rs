@@ -139,7 +139,7 @@ fn folders_of_images_are_recognised_by_their_images() {
     let config = init(folder.path()).unwrap();
     assert!(config.contains("54 training images of 3 classes") && config.contains("size = [24, 20]"), "{config}");
     let none = self::folder(&[("train/a/x.txt", b"no image"), ("train/b/y.txt", b"no image")]);
-    refused(none.path(), "found folders (train), expected");
+    refused(none.path(), "found folders (a, b), expected");
 }
 
 #[test]
