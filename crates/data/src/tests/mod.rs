@@ -8,6 +8,7 @@ mod hub_images;
 mod idx;
 mod image_folder;
 mod loader;
+mod measured;
 mod parquet_table;
 mod splits;
 mod table;

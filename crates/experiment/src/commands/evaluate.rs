@@ -53,12 +53,12 @@ pub fn evaluate_model(
 ) -> Result<EvaluateOutcome> {
     let (model, card) = load_model(model_dir, &Device::Cpu)
         .map_err(|error| file_error(model_dir, "the model cannot be read", error))?;
-    let (config, given_alone) = parse_data(data)?;
+    let (config, given) = parse_data(data)?;
     let progress = PlainProgress { observer, interrupt };
     let Measured { name, labels, split, rows } =
         config.load_measured(&LoadContext::new(Seed(0).derive("data", 0), &progress))?;
     check_fit(&card, split.input())?;
-    let outputs = outputs_by_label(&card, &labels)?;
+    let outputs = outputs_by_label(&card, &labels).map_err(|error| error.context(&name))?;
     let positions: Vec<usize> = (0..split.len()).collect();
     let mut probs = Vec::with_capacity(split.len() * card.labels.len());
     for piece in positions.chunks(ROWS_AT_ONCE) {
@@ -74,12 +74,26 @@ pub fn evaluate_model(
     }
     let labels: Vec<ClassId> = split.labels().iter().map(|class| outputs[class.index()]).collect();
     let stillhouse_train::Metrics { top1, top5, nll, ece } = evaluate(&probs, &labels, card.labels.len());
-    let rows = given_alone.map_or(rows, |file| format!("all rows of {file}"));
+    let rows = match given {
+        Given::Alone(file) => format!("all rows of {file}"),
+        Given::Test(file) => format!("{rows}, {file}"),
+        Given::Other => rows,
+    };
     Ok(EvaluateOutcome { dataset: name, n_examples: labels.len(), rows, top1, top5, nll, ece })
 }
 
-/// The `[data]` table, and what was given alone where the table's kind has no key for it.
-fn parse_data(pairs: &[String]) -> Result<(DataConfig, Option<String>)> {
+/// How the test examples were given.
+enum Given {
+    /// As the only split, where the kind of data needs two; by its file.
+    Alone(String),
+    /// As a file of their own.
+    Test(String),
+    /// In any other way, of which the data says what it is.
+    Other,
+}
+
+/// The `[data]` table, and how its test examples were given.
+fn parse_data(pairs: &[String]) -> Result<(DataConfig, Given)> {
     let mut table = toml::Table::new();
     for pair in pairs {
         let usage =
@@ -88,47 +102,50 @@ fn parse_data(pairs: &[String]) -> Result<(DataConfig, Option<String>)> {
         let parsed = format!("value = {value}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("value"));
         table.insert(key.to_owned(), parsed.unwrap_or_else(|| toml::Value::String(value.to_owned())));
     }
-    let given_alone = complete(&mut table);
+    let given = complete(&mut table);
     let config: DataConfig = toml::Value::Table(table)
         .try_into()
         .map_err(|error: toml::de::Error| ExperimentError::Usage(format!("--data: {}", error.message())))?;
     match config.validate().as_slice() {
-        [] => Ok((config, given_alone)),
+        [] => Ok((config, given)),
         problems => Err(ExperimentError::Usage(format!("--data: {}", in_words(problems)))),
     }
 }
 
 /// Completes a table in which one split is given alone, as nobody has to have training examples to measure a model.
-fn complete(table: &mut toml::Table) -> Option<String> {
+fn complete(table: &mut toml::Table) -> Given {
     let text = |table: &toml::Table, key: &str| table.get(key).and_then(toml::Value::as_str).map(str::to_owned);
-    match text(table, "kind")?.as_str() {
-        "table" if !["path", "train", "repo"].iter().any(|key| table.contains_key(*key)) => {
-            let file = table.remove("test").or_else(|| table.remove("valid"))?;
-            table.insert("path".to_owned(), file);
-            None
+    match text(table, "kind").as_deref() {
+        Some("table") if !["path", "train", "repo"].iter().any(|key| table.contains_key(*key)) => {
+            if let Some(file) = table.remove("test").or_else(|| table.remove("valid")) {
+                table.insert("path".to_owned(), file);
+            }
         }
-        "features" => {
+        Some("features") => {
             let is_given = |split: &str| table.contains_key(split) || table.contains_key(&format!("{split}_labels"));
             let (given, other) = match (is_given("train"), is_given("test")) {
                 (true, false) => ("train", "test"),
                 (false, true) => ("test", "train"),
-                _ => return None,
+                _ => return text(table, "test").map_or(Given::Other, Given::Test),
             };
             for ending in ["", "_labels"] {
-                let value = table.get(&format!("{given}{ending}"))?.clone();
-                table.insert(format!("{other}{ending}"), value);
+                if let Some(value) = table.get(&format!("{given}{ending}")).cloned() {
+                    table.insert(format!("{other}{ending}"), value);
+                }
             }
-            text(table, given)
+            return text(table, given).map_or(Given::Other, Given::Alone);
         }
-        "image_folder" => {
-            let folder = text(table, "path")?;
-            let is_there = |split: &str| Path::new(&folder).join(split).is_dir();
-            let split = ["test", "valid"].into_iter().find(|split| !is_there("train") && is_there(split))?;
-            table.insert("path".to_owned(), toml::Value::String(format!("{folder}/{split}")));
-            None
+        Some("image_folder") => {
+            let folder = text(table, "path").unwrap_or_default();
+            let is_there = |split: &str| std::path::Path::new(&folder).join(split).is_dir();
+            let only = ["test", "valid"].into_iter().find(|split| !is_there("train") && is_there(split));
+            if let Some(split) = only {
+                table.insert("path".to_owned(), toml::Value::String(format!("{folder}/{split}")));
+            }
         }
-        _ => None,
+        _ => {}
     }
+    text(table, "test").map_or(Given::Other, Given::Test)
 }
 
 fn check_fit(card: &ModelCard, input: &InputSpec) -> Result<()> {
@@ -158,7 +175,7 @@ fn outputs_by_label(card: &ModelCard, labels: &[String]) -> Result<Vec<ClassId>>
     };
     let known: Vec<&str> = card.labels.iter().map(String::as_str).collect();
     Err(ExperimentError::BadData(anyhow::anyhow!(
-        "the data has labels that the model does not know: found {}, expected labels such as {}\n  hint: labels are matched by \
+        "labels that the model does not know: found {}, expected labels such as {}\n  hint: labels are matched by \
          name; the model's are in its labels.txt",
         quoted(&unknown),
         quoted(&known)
@@ -185,5 +202,47 @@ fn renormalise(from: &InputSpec, to: &InputSpec, values: &mut [f32]) {
             let raw = *value * from.std[channel] + from.mean[channel];
             *value = (raw - to.mean[channel]) / to.std[channel];
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn completed(pairs: &[&str]) -> (String, String) {
+        let pairs: Vec<String> = pairs.iter().map(|pair| (*pair).to_owned()).collect();
+        let (config, given) = parse_data(&pairs).unwrap();
+        let given = match given {
+            Given::Alone(file) => format!("alone {file}"),
+            Given::Test(file) => format!("test {file}"),
+            Given::Other => String::new(),
+        };
+        (serde_json::to_string(&config).unwrap(), given)
+    }
+
+    #[test]
+    fn a_split_that_is_given_alone_is_enough() {
+        let path = completed(&["kind=table", "path=a.csv"]);
+        for key in ["test=a.csv", "valid=a.csv"] {
+            assert_eq!(completed(&["kind=table", key]), path);
+        }
+        let (_, given) = completed(&["kind=table", "train=a.csv", "test=b.csv"]);
+        assert_eq!(given, "test b.csv");
+        let both = ["kind=features", "train=x.npy", "train_labels=y.npy", "test=x.npy", "test_labels=y.npy"];
+        let (config, _) = completed(&both);
+        assert_eq!(completed(&both[..3]), (config.clone(), "alone x.npy".to_owned()));
+        assert_eq!(completed(&[both[0], both[3], both[4]]), (config, "alone x.npy".to_owned()));
+        assert!(parse_data(&["kind=features".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn image_folders_of_one_split_are_meant_by_it() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("test/ant")).unwrap();
+        let path = folder.path().display().to_string();
+        let given = |path: &str| completed(&["kind=image_folder", &format!("path={path}")]).0;
+        assert_eq!(given(&path), given(&format!("{path}/test")));
+        std::fs::create_dir_all(folder.path().join("train/ant")).unwrap();
+        assert_ne!(given(&path), given(&format!("{path}/test")));
     }
 }

@@ -138,7 +138,9 @@ fn npy_shape(head: &[u8]) -> Option<Vec<u64>> {
 fn tensor_shapes(head: &[u8]) -> Option<Vec<(String, Vec<u64>)>> {
     let length = usize::try_from(u64::from_le_bytes(head.get(..8)?.try_into().ok()?)).ok()?;
     let header: serde_json::Value = serde_json::from_slice(head.get(8..length.checked_add(8)?)?).ok()?;
-    let shape = |tensor: &serde_json::Value| -> Option<Vec<u64>> { tensor["shape"].as_array()?.iter().map(serde_json::Value::as_u64).collect() };
+    let shape = |tensor: &serde_json::Value| -> Option<Vec<u64>> {
+        tensor["shape"].as_array()?.iter().map(serde_json::Value::as_u64).collect()
+    };
     let tensors = header.as_object()?.iter().filter(|(name, _)| *name != "__metadata__");
     tensors.map(|(name, tensor)| Some((name.clone(), shape(tensor)?))).collect()
 }

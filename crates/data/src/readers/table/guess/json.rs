@@ -44,7 +44,7 @@ fn lists(start: &[u8]) -> Option<Vec<Value>> {
             Some(_) => 1,
             None => 2,
         };
-        let has_rows = rows.iter().any(|row| row.is_object() || row.is_array());
+        let has_rows = rows.first().is_some_and(|row| row.is_object() || row.is_array());
         if has_rows && best.as_ref().is_none_or(|(known, _)| rank < *known) {
             best = Some((rank, rows));
         }
