@@ -14,11 +14,9 @@ fn rows(delimiter: char, n_rows: usize) -> String {
     (0..n_rows).map(row).collect()
 }
 
-const SMALL: [&str; 6] = [
+const SMALL: [&str; 4] = [
     "--set",
     "generalist.training.n_epochs=2",
-    "--set",
-    "generalist.n_models=1",
     "--set",
     "student.training.n_epochs=2",
 ];
