@@ -14,12 +14,7 @@ fn rows(delimiter: char, n_rows: usize) -> String {
     (0..n_rows).map(row).collect()
 }
 
-const SMALL: [&str; 4] = [
-    "--set",
-    "generalist.training.n_epochs=2",
-    "--set",
-    "student.training.n_epochs=2",
-];
+const SMALL: [&str; 4] = ["--set", "generalist.training.n_epochs=2", "--set", "student.training.n_epochs=2"];
 
 /// A folder with a trained model of texts in `runs/mine/student`.
 fn trained() -> Scratch {

@@ -63,19 +63,3 @@ impl DataProgress for PlainProgress<'_> {
         self.interrupt.is_requested()
     }
 }
-
-/// Keeps what a load says.
-#[derive(Default)]
-pub(crate) struct KeptNotes(std::sync::Mutex<Vec<String>>);
-
-impl KeptNotes {
-    pub fn into_inner(self) -> Vec<String> {
-        self.0.into_inner().expect("no holder panics")
-    }
-}
-
-impl DataProgress for KeptNotes {
-    fn note(&self, text: &str) {
-        self.0.lock().expect("no holder panics").push(text.to_owned());
-    }
-}

@@ -137,7 +137,7 @@ fn complete(table: &mut toml::Table) -> Given {
         }
         Some("image_folder") => {
             let folder = text(table, "path").unwrap_or_default();
-            let is_there = |split: &str| std::path::Path::new(&folder).join(split).is_dir();
+            let is_there = |split: &str| Path::new(&folder).join(split).is_dir();
             let only = ["test", "valid"].into_iter().find(|split| !is_there("train") && is_there(split));
             if let Some(split) = only {
                 table.insert("path".to_owned(), toml::Value::String(format!("{folder}/{split}")));

@@ -3,10 +3,10 @@
 use super::data_fit::DataFacts;
 use super::load::Draft;
 use super::{ConfigProblems, ConfigSource, Experiment, ExperimentConfig};
-use crate::load_progress::KeptNotes;
 use crate::role::Section;
+use std::sync::Mutex;
 use stillhouse_core::{Problem, Seed};
-use stillhouse_data::{LoadContext, Outline};
+use stillhouse_data::{DataProgress, LoadContext, Outline};
 use stillhouse_models::TokenizerConfig;
 
 /// A config without known problems.
@@ -52,6 +52,22 @@ fn outline(config: &ExperimentConfig) -> (Outline, Option<Problem>) {
     match config.data.outline(&LoadContext::new(Seed(config.seed), &told)) {
         Ok(outline) => (Outline { notes: [told.into_inner(), outline.notes].concat(), ..outline }, None),
         Err(error) => (unknown(), Some(Problem::of_error("data", error))),
+    }
+}
+
+/// Keeps what a load says.
+#[derive(Default)]
+struct KeptNotes(Mutex<Vec<String>>);
+
+impl KeptNotes {
+    fn into_inner(self) -> Vec<String> {
+        self.0.into_inner().expect("no holder panics")
+    }
+}
+
+impl DataProgress for KeptNotes {
+    fn note(&self, text: &str) {
+        self.0.lock().expect("no holder panics").push(text.to_owned());
     }
 }
 

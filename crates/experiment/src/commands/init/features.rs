@@ -3,9 +3,9 @@
 //! Shapes: `N` examples, `F` features.
 
 use super::compose::{Recipe, quoted};
-use super::files::{Listed, file_name};
+use super::files::{Listed, file_name, listed};
+use super::recognised::{Content, Counted, Recognised};
 use super::sizes::{InputKind, sizes};
-use super::{Content, Counted, Recognised, listed};
 use crate::error::{ExperimentError, Result};
 use std::io::Read;
 use std::path::Path;

@@ -1,6 +1,5 @@
 //! What is in a folder, and what a file is by its first bytes.
 
-use super::listed;
 use crate::error::{ExperimentError, Result, system_error};
 use std::fmt;
 use std::io::Read;
@@ -46,6 +45,16 @@ impl Listed {
 
 pub(super) fn file_name(path: &Path) -> String {
     path.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Names for a sentence, not more than fit into a line.
+pub(super) fn listed(paths: &[&Path]) -> String {
+    const MAX_NAMED: usize = 5;
+    let named: Vec<String> = paths.iter().take(MAX_NAMED).map(|path| file_name(path)).collect();
+    match paths.len().saturating_sub(MAX_NAMED) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
 }
 
 /// What a file is.

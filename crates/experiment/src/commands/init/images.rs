@@ -2,8 +2,8 @@
 
 use super::compose::{Recipe, quoted};
 use super::files::{Listed, file_name};
+use super::recognised::{Content, Counted, Recognised};
 use super::sizes::{InputKind, sizes};
-use super::{Content, Counted, Recognised};
 use crate::error::Result;
 use std::path::{Path, PathBuf};
 use stillhouse_data::{Source, image_sizes, split_in_name};

@@ -7,6 +7,7 @@ mod features;
 mod files;
 mod images;
 mod parquet;
+mod recognised;
 mod sizes;
 mod tables;
 #[cfg(test)]
@@ -19,36 +20,11 @@ use crate::loading::memory_for_examples;
 use crate::networks::network::folder_error;
 use crate::observer::{Interrupt, Observer, RunEvent};
 use compose::{Recipe, compose};
-use files::{Listed, file_name, what_is};
+use files::{Listed, what_is};
+use recognised::{Content, Counted, Recognised};
 use std::path::Path;
 use stillhouse_core::Seed;
 use stillhouse_data::{DataConfig, Dataset, LoadContext};
-
-/// Data that was recognised.
-struct Recognised {
-    content: Content,
-    /// one sentence for the head of the file, without numbers
-    place: String,
-    /// lines of the `[data]` table that say where the data is and how it is read
-    data: String,
-    /// what a user should know of the choice
-    notes: Vec<String>,
-}
-
-/// What the examples are.
-#[derive(Clone, Copy)]
-enum Content {
-    Images,
-    Texts { mean_characters: usize },
-    Features,
-}
-
-/// What loading the data tells of it.
-struct Counted {
-    n_training: usize,
-    n_classes: usize,
-    has_valid: bool,
-}
 
 /// A commented config for a folder of images, of idx files, of parquet files, of features or of tables, for a table of
 /// texts, or for a hub repository (`owner/name`). Data on this machine is loaded as a run would load it.
@@ -177,14 +153,4 @@ fn check(text: &str, dataset: &Dataset) -> Result<()> {
     };
     let problems = experiment.config().misfits(facts).map_err(|(_, error)| folder_error(*error))?;
     if problems.is_empty() { Ok(()) } else { Err(experiment.problems(problems).into()) }
-}
-
-/// Names for a sentence, not more than fit into a line.
-fn listed(paths: &[&Path]) -> String {
-    const MAX_NAMED: usize = 5;
-    let named: Vec<String> = paths.iter().take(MAX_NAMED).map(|path| file_name(path)).collect();
-    match paths.len().saturating_sub(MAX_NAMED) {
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
-    }
 }

@@ -2,7 +2,8 @@
 
 use super::compose::quoted;
 use super::images::{input_size, size_line};
-use super::{Content, Recognised, tables};
+use super::recognised::{Content, Recognised};
+use super::tables;
 use crate::error::{Result, system_error};
 use std::path::Path;
 use stillhouse_data::{ParquetGuess, Source, guess_parquet, split_in_name};

@@ -1,9 +1,9 @@
 //! `init` for tables of texts.
 
 use super::compose::{Recipe, quoted as toml_string};
-use super::files::{Listed, file_name};
+use super::files::{Listed, file_name, listed};
+use super::recognised::{Content, Counted, Recognised};
 use super::sizes::{InputKind, sizes};
-use super::{Content, Counted, Recognised, listed};
 use crate::error::{ExperimentError, Result};
 use std::path::{Path, PathBuf};
 use stillhouse_data::{Source, TableGuess, guess_table, split_in_name};

@@ -1,6 +1,6 @@
 //! Which columns hold texts, labels and splits: by usual names, then by content.
 
-use super::{Table, TableGuess};
+use super::table::{Table, TableGuess};
 use crate::readers::split_name::SplitName;
 use std::collections::BTreeMap;
 

@@ -2,7 +2,7 @@
 //! number of cells, and whether the first line is a header.
 
 use super::columns::{Found, choose, is_header, usual_width};
-use super::{N_ROWS, Table};
+use super::table::{N_ROWS, Table};
 use csv::ReaderBuilder;
 
 const DELIMITERS: [u8; 4] = [b'\t', b',', b';', b'|'];

@@ -1,9 +1,12 @@
 //! Rows of a JSON file of whatever form: a value a line, a list, or an object of lists.
 
-use super::{N_ROWS, Table};
+use super::table::{N_ROWS, Table};
 use crate::readers::split_name::SplitName;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
+
+/// Bytes of the text from which values are kept: they take many times as many.
+const MAX_KEPT_BYTES: usize = 4 << 20;
 
 /// The rows that the start of a file has, those of the training split where lists have names.
 pub(super) fn table(start: &[u8]) -> Table {
@@ -77,12 +80,20 @@ impl Walk<'_> {
         Some(value)
     }
 
+    /// A value, if it is there and no longer than `n_bytes`; the walk goes on behind it.
+    fn short_value(&mut self, n_bytes: usize) -> Option<Option<Value>> {
+        let start = self.place;
+        self.value::<IgnoredAny>()?;
+        let text = &self.bytes[start..self.place];
+        Some(if text.len() <= n_bytes { serde_json::from_slice(text).ok() } else { None })
+    }
+
     /// Values one behind the other.
     fn values(&mut self) -> Vec<Value> {
         let mut values = Vec::new();
-        while values.len() < N_ROWS {
-            let Some(value) = self.value() else { break };
-            values.push(value);
+        while values.len() < N_ROWS && self.place < MAX_KEPT_BYTES {
+            let Some(value) = self.short_value(MAX_KEPT_BYTES) else { break };
+            values.extend(value);
         }
         values
     }
@@ -91,13 +102,12 @@ impl Walk<'_> {
     fn list(&mut self) -> Vec<Value> {
         self.skip(b"");
         self.place += 1;
-        let mut items = Vec::new();
+        let (mut items, start) = (Vec::new(), self.place);
         while self.next().is_some_and(|next| next != b']') {
-            let is_kept = items.len() < N_ROWS;
-            let is_read = if is_kept {
-                self.value().map(|value| items.push(value)).is_some()
-            } else {
-                self.value::<IgnoredAny>().is_some()
+            let is_kept = items.len() < N_ROWS && self.place - start < MAX_KEPT_BYTES;
+            let is_read = match is_kept {
+                true => self.short_value(MAX_KEPT_BYTES).map(|item| items.extend(item)).is_some(),
+                false => self.value::<IgnoredAny>().is_some(),
             };
             if !is_read {
                 // cut off here

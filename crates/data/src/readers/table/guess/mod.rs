@@ -7,54 +7,29 @@
 //! | `json.rs` | rows of a JSON file, of whatever form |
 //! | `parquet.rs` | columns of a parquet file, of texts or of images |
 //! | `columns.rs` | the columns by their names and by what is in them |
+//! | `table.rs` | what all of them hand over |
 
 mod columns;
 mod delimited;
 mod json;
 mod parquet;
+mod table;
 
 pub use parquet::{ParquetGuess, guess_parquet};
+pub use table::TableGuess;
 
 use super::row::open;
 use crate::DataError;
 use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
+use table::no_columns;
 
-/// What a table looks like.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TableGuess {
-    /// name of the text column, or its number from 1 on
-    pub text: String,
-    /// name of the label column, or its number from 1 on
-    pub label: String,
-    /// the column that says the split of each row, where there is one
-    pub split: Option<String>,
-    /// whether columns have names
-    pub has_names: bool,
-    /// character between the columns, where it is not that of the file's ending
-    pub delimiter: Option<char>,
-    /// whether quotation marks are marks of the format, where it is not what the delimiter suggests
-    pub quotes: Option<bool>,
-    /// distinct labels among the rows that were looked at
-    pub n_labels: usize,
-    /// mean number of characters of a text
-    pub mean_characters: usize,
-}
-
-/// Rows that are looked at.
-const N_ROWS: usize = 2000;
 /// Bytes that are looked at, of a text file with a delimiter.
 const N_BYTES: u64 = 4 << 20;
 /// Bytes that are looked at, of a JSON file: the training rows may come behind long lists of others.
 const N_JSON_BYTES: u64 = 64 << 20;
 /// Other files of the folder that are looked at.
 const N_OTHERS: usize = 4;
-
-/// Names of the columns if they have some, and rows.
-struct Table {
-    names: Option<Vec<String>>,
-    rows: Vec<Vec<String>>,
-}
 
 /// Guesses the columns of a CSV, TSV or JSON file, or of a text file of another name. `others` are further tables of the same
 /// form, which tell whether the first line is a header.
@@ -111,11 +86,6 @@ impl Ending {
             Self::Json | Self::Other => None,
         }
     }
-}
-
-fn no_columns(path: &Path) -> DataError {
-    DataError::invalid(path, "no columns that look like texts and labels", "a column of texts and one of labels")
-        .hint("write the config by hand: kind = \"table\", text = COLUMN, label = COLUMN")
 }
 
 /// What the file holds behind a byte order mark; nothing is taken.

@@ -1,7 +1,7 @@
 //! What a parquet file looks like: its schema, what its writer noted, and its first rows.
 
 use super::columns::choose;
-use super::{N_ROWS, Table, TableGuess, no_columns};
+use super::table::{N_ROWS, Table, TableGuess, no_columns};
 use crate::DataError;
 use crate::images::read_header;
 use parquet::basic::Type as PhysicalType;

@@ -154,3 +154,12 @@ fn only_the_start_of_a_file_is_read() {
     // what is broken behind the start is told by who reads all of it
     assert_eq!(columns("a.csv", &zipped[..zipped.len() / 2]), expected("text", "label", true));
 }
+
+#[test]
+fn long_values_are_walked_over() {
+    let long = "1,".repeat(3 << 20);
+    let content =
+        format!("{{\"x\": [{long}1], \"train\": [[\"how are you\", \"a\"], [\"fine\", \"b\"], [\"well\", \"a\"]]}}");
+    assert_eq!(columns("a.json", &content), expected("1", "2", false));
+    assert!(guess("a.json", format!("[[{long}")).is_err());
+}
