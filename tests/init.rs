@@ -96,15 +96,6 @@ fn a_refused_source_leaves_no_file() {
 }
 
 #[test]
-fn a_temporary_folder_that_is_absent_is_named() {
-    let scratch = Scratch::with_tiny_config();
-    let mut command = scratch.command(&["plan", "tiny.toml"]);
-    let finished = support::Finished::from(support::output(command.env("TMPDIR", "/no-such-folder")));
-    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
-    assert!(finished.stderr.contains("set TMPDIR to a folder that exists"), "{}", finished.stderr);
-}
-
-#[test]
 fn messages_are_short_whatever_they_quote() {
     let scratch = Scratch::new();
     let label = "\u{1b}[31mlong".repeat(100_000);

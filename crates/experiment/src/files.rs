@@ -11,18 +11,6 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     stillhouse_files::write_whole(path, bytes).map_err(|error| system_error(path, "cannot be written", &error))
 }
 
-/// A folder for the files of a command that leaves none; it goes with the value.
-pub(crate) fn scratch_folder() -> Result<tempfile::TempDir> {
-    tempfile::tempdir().map_err(|error| {
-        let folder = std::env::temp_dir();
-        let folder = folder.display();
-        ExperimentError::Failed(anyhow::anyhow!(
-            "{folder}: no temporary folder can be made here: {error}\n  hint: set TMPDIR to a folder that exists and can be \
-             written"
-        ))
-    })
-}
-
 /// Refuses an output that would take the place of something that the command reads.
 pub(crate) fn check_output<'a>(out: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
     let Some(input) = inputs.into_iter().find(|input| is_same_file(out, input)) else { return Ok(()) };

@@ -4,6 +4,7 @@ mod features;
 mod files;
 mod given;
 mod glyphs;
+mod guess;
 mod hub_images;
 mod idx;
 mod image_folder;

@@ -2,8 +2,7 @@
 
 use crate::config::Experiment;
 use crate::context::RunContext;
-use crate::error::Result;
-use crate::files::scratch_folder;
+use crate::error::{ExperimentError, Result};
 use crate::loading::{load, open_session, summarise};
 use crate::networks::memory;
 use crate::networks::network::model_error;
@@ -60,7 +59,7 @@ pub fn plan(
     observer: &dyn Observer,
     interrupt: &Interrupt,
 ) -> Result<Plan> {
-    let scratch = scratch_folder()?;
+    let scratch = tempfile::tempdir().map_err(|error| ExperimentError::Failed(error.into()))?;
     let run_dir = options.run_dir(experiment);
     // under `--force` the run takes nothing from its store, so the plan looks into one where nothing can be
     let stages = match (options.force, &options.stages) {

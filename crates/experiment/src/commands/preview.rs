@@ -3,7 +3,7 @@
 use crate::config::Experiment;
 use crate::context::RunContext;
 use crate::error::{ExperimentError, Result};
-use crate::files::{scratch_folder, write_whole};
+use crate::files::write_whole;
 use crate::loading::load_data;
 use crate::observer::{Interrupt, Observer};
 use crate::options::RunOptions;
@@ -43,7 +43,7 @@ pub fn preview(
         let text = format!("{}: the preview is a page; expected a name that ends in .html", path.display());
         return Err(ExperimentError::Usage(text));
     }
-    let scratch = scratch_folder()?;
+    let scratch = tempfile::tempdir().map_err(|error| ExperimentError::Failed(error.into()))?;
     let context = RunContext::new(scratch.path(), &RunOptions::quiet(), observer, interrupt)?;
     let page = page(&load_data(experiment, &context)?)?;
     write_whole(&path, page.as_bytes())?;

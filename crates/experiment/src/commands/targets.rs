@@ -3,7 +3,6 @@
 use crate::config::{ConfigSource, Experiment};
 use crate::context::RunContext;
 use crate::error::{ExperimentError, Result, file_error};
-use crate::files::scratch_folder;
 use crate::loading::{load, open_session};
 use crate::networks::ensemble::Ensemble;
 use crate::networks::teacher::Teacher;
@@ -191,7 +190,7 @@ fn recompute(
 ) -> Result<Recomputed> {
     let run_dir = &against.run_dir;
     let experiment = Experiment::load(&ConfigSource::File(run_dir.join(CONFIG)), &[])?;
-    let scratch = scratch_folder()?;
+    let scratch = tempfile::tempdir().map_err(|error| ExperimentError::Failed(error.into()))?;
     let stages = Some(against.stages.clone().unwrap_or_else(|| run_dir.join("stages")));
     let options = RunOptions { stages, n_threads: against.n_threads, ..RunOptions::quiet() };
     // the stages are only read, which is nothing to tell
