@@ -56,7 +56,7 @@ pub struct GlobalArguments {
     /// Write the result as JSON to standard output
     #[arg(long, global = true)]
     pub json: bool,
-    /// Only errors
+    /// Only errors and warnings
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Every epoch

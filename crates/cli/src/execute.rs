@@ -71,7 +71,7 @@ pub fn execute(invocation: &Invocation) -> Result<(), Failure> {
             })?;
             show(&verified, || format!("{verified}\n"), invocation)
         }
-        Task::Init { source, out } => init(source, out.as_deref()),
+        Task::Init { source, out } => init(source, out.as_deref(), invocation),
         Task::Schema => console::print_json(&config_schema()),
         Task::Completions { shell } => completions(*shell),
     }
@@ -119,7 +119,7 @@ fn run(config: &ConfigChoice, options: &RunOptions, invocation: &Invocation) -> 
 /// The summary of a finished run, and where its files are.
 fn show_run(outcome: &RunOutcome, invocation: &Invocation) -> Result<(), Failure> {
     match (invocation.format, invocation.verbosity) {
-        (Format::Json, _) => console::print(&format!("{}\n", outcome.report.to_json().trim_end())),
+        (Format::Json, _) => console::print_unchanged(&format!("{}\n", outcome.report.to_json().trim_end())),
         (Format::Text, Verbosity::Quiet) => Ok(()),
         (Format::Text, _) => {
             let (page, student) = (outcome.run_dir.join("report.html"), outcome.run_dir.join("student"));
@@ -160,12 +160,13 @@ fn check(config: &ConfigChoice, format: Format) -> Result<(), Failure> {
     }
 }
 
-fn init(source: &str, out: Option<&Path>) -> Result<(), Failure> {
-    let Some(path) = out else { return console::print(&stillhouse_experiment::init_config(source)?) };
-    if path.exists() {
+fn init(source: &str, out: Option<&Path>, invocation: &Invocation) -> Result<(), Failure> {
+    if let Some(path) = out.filter(|path| path.exists()) {
         return Err(exists(path));
     }
-    let config = stillhouse_experiment::init_config(source)?;
+    let config =
+        with_progress(invocation, |progress| stillhouse_experiment::init_config(source, progress, &INTERRUPT))?;
+    let Some(path) = out else { return console::print(&config) };
     stillhouse_experiment::write_absent(path, config.as_bytes()).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => exists(path),
         _ => Failure::Write { path: path.display().to_string(), error },
@@ -184,5 +185,5 @@ fn exists(path: &Path) -> Failure {
 fn completions(shell: Shell) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "stillhouse", &mut script);
-    console::print(&String::from_utf8_lossy(&script))
+    console::print_unchanged(&String::from_utf8_lossy(&script))
 }

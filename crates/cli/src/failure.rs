@@ -15,9 +15,6 @@ pub enum Failure {
     /// Arguments that contradict each other, or a file that would be overwritten.
     #[error("{0}")]
     Usage(String),
-    /// Input that the program itself reads.
-    #[error("{0}")]
-    Input(String),
     /// Cells of a sweep that failed; the others are complete.
     #[error("{} of {n_cells} cells failed: {}", failed.len(), failed.join(", "))]
     Cells {
@@ -60,7 +57,6 @@ impl Failure {
         match self {
             Self::Experiment(error) => error.exit_code(),
             Self::Usage(_) => 2,
-            Self::Input(_) => 3,
             failure if failure.is_closed_pipe() => 0,
             _ => 1,
         }

@@ -110,7 +110,7 @@ pub enum Format {
 /// How much progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
-    /// Only errors.
+    /// Only errors and warnings.
     Quiet,
     /// Stages, and how far they are.
     Normal,

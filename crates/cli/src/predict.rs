@@ -3,11 +3,10 @@
 use crate::console;
 use crate::failure::Failure;
 use crate::invocation::{Format, PredictTask};
-use crate::text::{count, percent};
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use crate::text::{count, one_line, percent};
+use std::io;
 use std::path::Path;
-use stillhouse_experiment::{Prediction, Predictor};
+use stillhouse_experiment::{ExperimentError, Prediction, Predictor, TextLines};
 
 /// Texts that are predicted together, on all threads.
 const LINES_AT_ONCE: usize = 2048;
@@ -27,41 +26,43 @@ pub fn predict(task: &PredictTask, format: Format) -> Result<(), Failure> {
 
 /// Predicts texts, one a line, and writes each prediction as a line; only `LINES_AT_ONCE` of them are in memory.
 fn predict_lines(predictor: &Predictor, path: Option<&Path>, top_k: usize, format: Format) -> Result<(), Failure> {
-    let path = path.filter(|path| *path != Path::new("-"));
-    let name = path.map_or("standard input".to_owned(), |path| path.display().to_string());
-    let failed = |error: io::Error, line: usize| {
-        let what = if error.kind() == io::ErrorKind::InvalidData { "is no UTF-8" } else { "cannot be read" };
-        Failure::Input(format!("{name}: line {line} {what} ({error})"))
+    let lines = match path.filter(|path| *path != Path::new("-")) {
+        Some(path) => TextLines::of_file(path),
+        None => TextLines::of_stream(Path::new("standard input"), io::stdin().lock()),
     };
-    let input: Box<dyn BufRead> = match path {
-        Some(path) => Box::new(BufReader::new(File::open(path).map_err(|error| failed(error, 1))?)),
-        None => Box::new(io::stdin().lock()),
-    };
-    let mut lines = input.lines();
-    let mut n_read = 0;
+    let mut lines = lines.map_err(ExperimentError::from)?;
     loop {
-        let piece: Vec<String> =
-            lines.by_ref().take(LINES_AT_ONCE).collect::<Result<_, _>>().map_err(|error| failed(error, n_read + 1))?;
+        let piece = lines.next_lines(LINES_AT_ONCE).map_err(ExperimentError::from)?;
         if piece.is_empty() {
-            return Ok(());
+            break;
         }
-        n_read += piece.len();
         let texts: Vec<&str> = piece.iter().map(String::as_str).collect();
         print_lines(&predictor.predict_texts(&texts, top_k)?, format)?;
     }
+    if lines.n_empty() > 0 {
+        let of = count(lines.n_read() as usize, "line");
+        console::message(&format!(
+            "note: {} of {of} are empty; their answers are those to a text without a word",
+            lines.n_empty()
+        ));
+    }
+    Ok(())
 }
 
 /// One prediction a line.
 fn print_lines(predictions: &[Prediction], format: Format) -> Result<(), Failure> {
     let as_json = |prediction: &Prediction| format!("{}\n", serde_json::to_value(prediction).unwrap_or_default());
     match format {
-        Format::Json => console::print(&predictions.iter().map(as_json).collect::<String>()),
+        Format::Json => console::print_json_lines(&predictions.iter().map(as_json).collect::<String>()),
         Format::Text => console::print(&predictions.iter().map(line).collect::<String>()),
     }
 }
 
 /// Inputs that cannot be predicted are reported at once, before any result is written.
 fn predict_inputs(predictor: &Predictor, inputs: &[String], top_k: usize, format: Format) -> Result<(), Failure> {
+    if predictor.takes_texts() {
+        note_files(inputs);
+    }
     let mut predictions = Vec::new();
     let mut failures = Vec::new();
     for input in inputs {
@@ -86,7 +87,16 @@ fn predict_inputs(predictor: &Predictor, inputs: &[String], top_k: usize, format
     }
 }
 
+/// Says of texts that are the names of files that the names were predicted.
+fn note_files(inputs: &[String]) {
+    for name in inputs.iter().filter(|input| Path::new(input).is_file()) {
+        console::message(&format!(
+            "note: {name} is a file, and its name was predicted as a text\n  hint: --lines {name} predicts its lines"
+        ));
+    }
+}
+
 fn line(prediction: &Prediction) -> String {
-    let classes = prediction.top.iter().map(|(label, share)| format!("{label} {}", percent(*share)));
-    format!("{}: {}\n", prediction.input, classes.collect::<Vec<_>>().join(", "))
+    let classes = prediction.top.iter().map(|(label, share)| format!("{} {}", one_line(label), percent(*share)));
+    format!("{}: {}\n", one_line(&prediction.input), classes.collect::<Vec<_>>().join(", "))
 }

@@ -1,7 +1,74 @@
-//! Numbers, sentences and tables as text.
+//! Numbers, sentences and tables as text, and what keeps other people's texts from steering the terminal.
+
+use std::borrow::Cow;
 
 /// Columns that every terminal has.
 pub const WIDTH: usize = 80;
+/// Most characters of a message. Some quote a cell or a label, which can be as long as a file.
+const MAX_MESSAGE: usize = 8000;
+/// Most characters of one line of a message.
+const MAX_LINE: usize = 2000;
+
+/// A text whose lines are kept, and in which every other control character is written out (`\u{1b}`): names, labels and
+/// texts come from somebody's data.
+pub fn harmless(text: &str) -> Cow<'_, str> {
+    written_out(text, &['\n', '\t'])
+}
+
+/// A name, label or text in one line; control characters, line breaks too, are written out.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    written_out(text, &[])
+}
+
+/// JSON in which the control characters that JSON leaves as they are have its own escapes.
+pub fn harmless_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c > '~' && steers(c) {
+            true => shown.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
+fn written_out<'a>(text: &'a str, kept: &[char]) -> Cow<'a, str> {
+    let is_written_out = |c: char| steers(c) && !kept.contains(&c);
+    if !text.contains(is_written_out) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_written_out(c) {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Control characters, line separators, and marks that write over the direction of what follows.
+fn steers(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A message of some kB at most: the middle of a long line, and of many lines, is left out.
+pub fn bounded(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(|line| without_middle(line, MAX_LINE)).collect();
+    without_middle(&lines.join("\n"), MAX_MESSAGE).into_owned()
+}
+
+/// At most so many characters: a long text's first three quarters, dots, and its end.
+fn without_middle(text: &str, n_characters: usize) -> Cow<'_, str> {
+    let length = text.chars().count();
+    if length <= n_characters {
+        return Cow::Borrowed(text);
+    }
+    let n_head = n_characters / 4 * 3;
+    let head: String = text.chars().take(n_head).collect();
+    let tail: String = text.chars().skip(length - n_characters / 4 + 5).collect();
+    Cow::Owned(format!("{head} ... {tail}"))
+}
 
 /// `0.04 s`, `2.5 s`, `12 s`, `3 min 05 s`, `2 h 04 min`.
 pub fn duration(seconds: f64) -> String {
@@ -63,6 +130,30 @@ pub fn table(rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_of_the_data_steers_the_terminal() {
+        let label = "a\u{1b}[2J\u{9b}\u{7f}\r\nb\u{202e}c\td";
+        assert_eq!(one_line(label), "a\\u{1b}[2J\\u{9b}\\u{7f}\\r\\nb\\u{202e}c\\td");
+        assert_eq!(harmless(label), "a\\u{1b}[2J\\u{9b}\\u{7f}\\r\nb\\u{202e}c\td");
+        let json = serde_json::to_string(&[label]).unwrap();
+        let shown = harmless_json(&json);
+        assert!(!shown.contains(steers), "{shown}");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&shown).unwrap(), [label]);
+        let plain = "caf\u{e9} cafe\u{301} \u{645}\u{200c}\u{648} \u{1f469}\u{200d}\u{1f52c}";
+        assert_eq!(one_line(plain), plain);
+    }
+
+    #[test]
+    fn messages_have_some_kilobytes_and_keep_their_ends() {
+        assert_eq!(bounded("short\nand two lines"), "short\nand two lines");
+        let long =
+            bounded(&format!("x.csv: found label `{}`, expected a class\nhint: end", "\u{e9}".repeat(1_000_000)));
+        assert!(long.starts_with("x.csv: found") && long.ends_with("`, expected a class\nhint: end"), "{long}");
+        assert!(long.chars().count() < 2100, "{}", long.len());
+        let many = bounded(&"line\n".repeat(100_000));
+        assert!(many.chars().count() <= MAX_MESSAGE && many.contains(" ... "));
+    }
 
     #[test]
     fn quantities_are_short() {

@@ -3,6 +3,7 @@
 use crate::assemble::assemble;
 use crate::dataset::Dataset;
 use crate::found::Found;
+use crate::measured::{Measured, measured};
 use crate::outline::Outline;
 use crate::readers::DataKind;
 use crate::readers::features::FeaturesConfig;
@@ -102,6 +103,20 @@ impl DataConfig {
     /// that does not deliver, or an interruption.
     pub fn load(&self, context: &LoadContext<'_>) -> Result<Dataset, DataError> {
         self.load_with(&UnlabelledFiles::default(), context)
+    }
+
+    /// Reads data that a model is to be measured on: the test split where the data names one, and otherwise all rows of what is
+    /// there. Nothing is carved, and one class is enough.
+    ///
+    /// # Errors
+    /// As [`DataConfig::load`].
+    pub fn load_measured(&self, context: &LoadContext<'_>) -> Result<Measured, DataError> {
+        let problems = self.validate();
+        if !problems.is_empty() {
+            return Err(DataError::Config(problems));
+        }
+        let context = LoadContext { is_measured: true, ..*context };
+        measured(self.kind().read(&context)?, &context)
     }
 
     /// [`DataConfig::load`] with texts without labels, which change no other example.

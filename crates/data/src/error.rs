@@ -1,5 +1,6 @@
 //! What can be wrong with data, said so that the reader of the message knows what to do next.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::path::Path;
 use stillhouse_core::{Problem, in_words};
@@ -54,7 +55,7 @@ impl DataError {
 
     /// Content that is not what it has to be.
     pub(crate) fn invalid(path: &Path, found: impl AsRef<str>, expected: impl AsRef<str>) -> Self {
-        let (found, expected) = (found.as_ref(), expected.as_ref());
+        let (found, expected) = (without_middle(found.as_ref()), without_middle(expected.as_ref()));
         Self::Failed { message: format!("{}: found {found}, expected {expected}", path.display()), source: None }
     }
 
@@ -74,5 +75,31 @@ impl DataError {
             message: format!("cannot {action} {}: {source}", path.display()),
             source: Some(Box::new(source)),
         }
+    }
+}
+
+/// A text of a message. A label or a cell that it quotes can be as long as a file, so the middle of a long one is left out.
+fn without_middle(text: &str) -> Cow<'_, str> {
+    const SHOWN_AT_EACH_END: usize = 500;
+    let Some((head, _)) = text.char_indices().nth(SHOWN_AT_EACH_END) else { return Cow::Borrowed(text) };
+    let Some((tail, _)) = text.char_indices().rev().nth(SHOWN_AT_EACH_END - 1) else { return Cow::Borrowed(text) };
+    if tail <= head { Cow::Borrowed(text) } else { Cow::Owned(format!("{} ... {}", &text[..head], &text[tail..])) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_of_a_megabyte_is_shortened_and_the_rest_of_the_message_stays() {
+        let found = format!("label `{}` in line 7", "\u{e9}".repeat(1_000_000));
+        let text = DataError::invalid(Path::new("x.csv"), found, "a class").hint("look").to_string();
+        assert!(
+            text.starts_with("x.csv: found label `\u{e9}")
+                && text.ends_with("` in line 7, expected a class\nhint: look")
+        );
+        assert!(text.chars().count() < 1200, "{}", text.len());
+        let whole = "\u{e9}".repeat(1000);
+        assert_eq!(without_middle(&whole), whole);
     }
 }

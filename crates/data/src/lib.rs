@@ -28,6 +28,7 @@ mod images;
 mod inputs;
 mod labels;
 mod loader;
+mod measured;
 mod modality;
 mod outline;
 mod places;
@@ -41,6 +42,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod text_input;
+mod text_lines;
 mod texts;
 mod training_data;
 mod unlabelled;
@@ -53,6 +55,7 @@ pub use given::{GivenContent, GivenExample, given_examples};
 pub use images::{AffineElasticConfig, AugmentConfig, CropFlipConfig, ShiftConfig};
 pub use inputs::{IdRows, Inputs, TextEncoder};
 pub use loader::{Batch, Loader};
+pub use measured::Measured;
 pub use outline::Outline;
 pub use preview::{Preview, RawImage};
 pub use progress::{DataProgress, LoadContext, NoProgress, ProgressUnit};
@@ -61,8 +64,12 @@ pub use readers::glyphs::GlyphsConfig;
 pub use readers::hub_images::HubImagesConfig;
 pub use readers::idx::IdxConfig;
 pub use readers::image_folder::{ImageFolderConfig, image_sizes};
-pub use readers::table::{ColumnName, TableConfig, TableGuess, UnlabelledConfig, guess_table};
+pub use readers::split_in_name;
+pub use readers::table::{
+    ColumnName, ParquetGuess, TableConfig, TableGuess, UnlabelledConfig, guess_parquet, guess_table,
+};
 pub use source::Source;
 pub use split::Split;
+pub use text_lines::TextLines;
 pub use texts::{TextAugmentConfig, TextViewsConfig, WindowsConfig};
 pub use training_data::TrainingData;

@@ -59,12 +59,14 @@ pub struct LoadContext<'a> {
     pub progress: &'a dyn DataProgress,
     /// how many bytes of decoded pixels may stay in memory; without a limit all of them do
     pub memory_limit_bytes: Option<u64>,
+    /// whether a model is measured on the data, which then need not have a training split, nor all classes
+    pub is_measured: bool,
 }
 
 impl<'a> LoadContext<'a> {
     /// A context without a memory limit.
     pub fn new(seed: Seed, progress: &'a dyn DataProgress) -> Self {
-        Self { seed, progress, memory_limit_bytes: None }
+        Self { seed, progress, memory_limit_bytes: None, is_measured: false }
     }
 
     /// A context without progress.

@@ -41,6 +41,9 @@ pub struct RunContext<'a> {
     interrupt: &'a Interrupt,
 }
 
+/// Most characters of a warning; some quote a label or a cell, which can be as long as a file.
+const MAX_WARNING: usize = 2000;
+
 impl<'a> RunContext<'a> {
     /// A context for a run directory.
     ///
@@ -153,9 +156,11 @@ impl<'a> RunContext<'a> {
 
     /// Says a sentence that belongs into the report too.
     pub(crate) fn warn(&self, stage: &str, text: impl Into<String>) {
-        let text = text.into();
+        let text = crate::report::shortened(&text.into(), MAX_WARNING);
         self.warnings.lock().expect("no holder panics").push(text.clone());
-        self.note(stage, text);
+        if self.plan().is_none() {
+            self.event(&RunEvent::Warning { stage: stage.to_owned(), text });
+        }
     }
 
     /// What [`RunContext::warn`] said so far.

@@ -50,6 +50,7 @@ pub use error::{ExperimentError, Result};
 pub use observer::{Interrupt, Observer, RunEvent, Silent};
 pub use options::RunOptions;
 pub use run::{RunOutcome, render_report, run};
+pub use stillhouse_data::TextLines;
 pub use stillhouse_ensemble::{Gate, MergeConfig, MergeRule, TopN};
 pub use stillhouse_files::{is_guarded, write_absent};
 pub use stillhouse_train::{EpochRecord, keep_freed_memory};

@@ -1,6 +1,7 @@
 //! Shows the progress of loading data, and of fetching from the hub, as the stage `data`.
 
 use crate::context::RunContext;
+use crate::observer::{Interrupt, Observer, RunEvent};
 use stillhouse_data::{DataProgress, ProgressUnit};
 
 /// Name of the stage.
@@ -40,5 +41,25 @@ impl DataProgress for LoadProgress<'_> {
 
     fn is_interrupted(&self) -> bool {
         self.context.check_interrupt().is_err()
+    }
+}
+
+/// Carries what a load says to an observer, in a command that is no run.
+pub(crate) struct PlainProgress<'a> {
+    pub observer: &'a dyn Observer,
+    pub interrupt: &'a Interrupt,
+}
+
+impl DataProgress for PlainProgress<'_> {
+    fn message(&self, text: &str) {
+        self.observer.event(&RunEvent::Note { stage: DATA.into(), text: text.to_owned() });
+    }
+
+    fn note(&self, text: &str) {
+        self.observer.event(&RunEvent::Warning { stage: DATA.into(), text: text.to_owned() });
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupt.is_requested()
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn load_data(experiment: &Experiment, context: &RunContext<'_>) -> Re
     let start = Instant::now();
     context.event(&RunEvent::StageStarted { stage: DATA.into() });
     let progress = LoadProgress::new(context);
-    let memory_limit_bytes = available_memory_bytes().map(|available| available / EXAMPLES_SHARE_OF_MEMORY);
+    let memory_limit_bytes = memory_for_examples();
     let seed = Seed(config.seed).derive(DATA, 0);
     let unlabelled = UnlabelledFiles {
         transfer: config.student.transfer.as_ref(),
@@ -102,6 +102,11 @@ pub(crate) fn summarise(dataset: &Dataset) -> DatasetReport {
 
 /// Decoded examples stay in memory up to this fraction of what is free; beyond it they are decoded on demand.
 const EXAMPLES_SHARE_OF_MEMORY: u64 = 2;
+
+/// Bytes of decoded examples that may stay in memory.
+pub(crate) fn memory_for_examples() -> Option<u64> {
+    available_memory_bytes().map(|available| available / EXAMPLES_SHARE_OF_MEMORY)
+}
 
 /// Memory that programs may still take, where the system says so.
 fn available_memory_bytes() -> Option<u64> {

@@ -41,6 +41,13 @@ pub enum RunEvent {
         /// the epoch's numbers
         record: EpochRecord,
     },
+    /// A sentence that the user should see without looking for it; it is in the report too, where there is one.
+    Warning {
+        /// the stage that says it
+        stage: String,
+        /// the sentence
+        text: String,
+    },
     /// A sentence for the user.
     Note {
         /// the stage that says it

@@ -5,6 +5,7 @@
 
 use crate::document::{Document, Part};
 use crate::table::Output;
+use crate::text::without_controls;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, HtmlEscape, UndefinedBehavior, Value, context};
@@ -27,10 +28,11 @@ pub(crate) fn render(mut document: Document) -> String {
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.add_filter("breakable", breakable);
     let context = context! { style_sheet => STYLE_SHEET, document => Value::from(Serde(document)) };
-    environment
+    let page = environment
         .add_template("parts.html.j2", PARTS)
         .and_then(|()| environment.render_str(PAGE, context))
-        .expect("the templates are part of the program and tests render them")
+        .expect("the templates are part of the program and tests render them");
+    without_controls(&page)
 }
 
 /// The filter `breakable`: a label, escaped, that may be broken into lines after the underscores, dashes, dots and slashes

@@ -3,7 +3,7 @@
 use crate::document::{Document, Part, Section};
 use crate::table::{Output, Table};
 use crate::terminal::grid;
-use crate::text::{TERMINAL_WIDTH, wrapped};
+use crate::text::{TERMINAL_WIDTH, without_controls, wrapped};
 use comfy_table::presets::ASCII_MARKDOWN;
 
 /// The document as Markdown, without what only a page can show.
@@ -82,6 +82,7 @@ fn escaped_cell(text: &str) -> String {
 
 /// A text that no Markdown reader takes for markup.
 fn escaped(text: &str) -> String {
+    let text = without_controls(text);
     let mut escaped = String::with_capacity(text.len());
     let mut letters = text.chars().peekable();
     while let Some(letter) = letters.next() {
@@ -89,7 +90,7 @@ fn escaped(text: &str) -> String {
             '\\' | '`' | '*' | '[' | ']' => escaped.extend(['\\', letter]),
             '<' if letters.peek().is_some_and(|next| !next.is_whitespace()) => escaped.push_str("&lt;"),
             '&' => escaped.push_str("&amp;"),
-            letter if letter.is_control() => escaped.push(' '),
+            '\n' => escaped.push(' '),
             other => escaped.push(other),
         }
     }

@@ -11,6 +11,16 @@ pub fn shortened(text: &str, n_characters: usize) -> String {
     }
 }
 
+/// A text in which every control character but line breaks is a space: labels and texts come from somebody's data, and must not
+/// steer who reads them. Marks that write over the direction of what follows go too.
+pub(crate) fn without_controls(text: &str) -> String {
+    let steers = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.replace(steers, " ")
+}
+
 /// Lines of at most `width` characters; the first begins with `first`, the others are indented as far.
 pub(crate) fn wrapped(first: &str, text: &str, width: usize) -> String {
     let indent = " ".repeat(first.chars().count());
@@ -36,6 +46,11 @@ pub(crate) fn wrapped(first: &str, text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn controls_become_spaces() {
+        assert_eq!(without_controls("a\u{1b}[2J\nb\u{9b}\u{202e}\u{e9}e\u{301}"), "a [2J\nb  \u{e9}e\u{301}");
+    }
 
     #[test]
     fn paragraphs_keep_their_width() {

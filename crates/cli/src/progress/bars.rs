@@ -3,7 +3,7 @@
 use super::wording;
 use crate::console;
 use crate::invocation::Verbosity;
-use crate::text::{WIDTH, duration, wrapped};
+use crate::text::{WIDTH, duration, one_line, wrapped};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -89,7 +89,7 @@ impl Bars {
                     stage.bar.set_message(wording::short_epoch(record, *n_epochs));
                 }
             }
-            RunEvent::Note { stage, text } => {
+            RunEvent::Note { stage, text } | RunEvent::Warning { stage, text } => {
                 console::message(&wrapped(&format!("  note  {stage}: "), text, WIDTH));
             }
         }
@@ -116,8 +116,8 @@ impl Bars {
     }
 
     fn start(&self, stage: &str) {
-        let bar =
-            console::bars().add(ProgressBar::no_length().with_style(style(WAITING)).with_prefix(stage.to_owned()));
+        let bar = console::bars()
+            .add(ProgressBar::no_length().with_style(style(WAITING)).with_prefix(one_line(stage).into_owned()));
         bar.enable_steady_tick(REDRAW_INTERVAL);
         let stage_bar = StageBar { bar, result: String::new(), counts_steps: false };
         self.stages.lock().expect("no holder panics").insert(stage.to_owned(), stage_bar);
@@ -136,10 +136,7 @@ impl Bars {
     fn say(&self, word: Word, text: &str) {
         let label = format!("{:>6}", word.text());
         let text = text.trim_end();
-        console::message(&match self.has_colours {
-            true => format!("\x1b[{}m{label}\x1b[0m  {text}", word.colour()),
-            false => format!("{label}  {text}"),
-        });
+        console::labelled(&label, self.has_colours.then(|| word.colour()), text);
     }
 }
 

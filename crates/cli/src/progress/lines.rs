@@ -30,6 +30,7 @@ impl Lines {
         match event {
             // the reason follows as the program's error, or as a note where the run continues
             RunEvent::StageFailed { stage, .. } => Some(format!("{stage}: failed")),
+            RunEvent::Warning { stage, text } => Some(format!("{stage}: {text}")),
             _ if is_quiet => None,
             RunEvent::StageStarted { stage } => Some(format!("{stage}: started")),
             RunEvent::StageCached { stage } => Some(format!("{stage}: cached")),
@@ -60,10 +61,12 @@ mod tests {
     }
 
     #[test]
-    fn quiet_means_only_failures() {
+    fn quiet_means_only_failures_and_warnings() {
         let lines = Lines::new(Verbosity::Quiet);
         assert_eq!(lines.line(&RunEvent::StageStarted { stage: "s".into() }), None);
         let failed = RunEvent::StageFailed { stage: "s".into(), error: "no".into() };
         assert_eq!(lines.line(&failed).unwrap(), "s: failed");
+        let warning = RunEvent::Warning { stage: "data".into(), text: "two rows were left out".into() };
+        assert_eq!(lines.line(&warning).unwrap(), "data: two rows were left out");
     }
 }

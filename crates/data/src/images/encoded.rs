@@ -113,7 +113,7 @@ impl Cells {
         if let CellBytes::Memory(bytes) = &self.bytes
             && memory_limit.is_some_and(|limit| end > limit)
         {
-            let mut file = tempfile::tempfile()?;
+            let mut file = tempfile::tempfile().map_err(|error| no_temporary_file(&error))?;
             file.write_all(bytes)?;
             self.bytes = CellBytes::Spooled(file);
         }
@@ -159,4 +159,13 @@ fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> std::io::Result<
     let mut file = file;
     file.seek(SeekFrom::Start(offset))?;
     file.read_exact(bytes)
+}
+
+/// A folder for temporary files that is absent is the machine's fault and not the data's, so the error's kind is another.
+fn no_temporary_file(error: &std::io::Error) -> std::io::Error {
+    let folder = std::env::temp_dir();
+    let folder = folder.display();
+    std::io::Error::other(format!(
+        "{error}\nhint: set TMPDIR to a folder with free space; temporary files are put into {folder}"
+    ))
 }

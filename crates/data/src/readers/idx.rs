@@ -74,6 +74,9 @@ impl DataKind for IdxConfig {
     fn read(&self, context: &LoadContext<'_>) -> Result<Found, DataError> {
         let folder = IdxFolder::open(&self.path)?;
         folder.tell(self, context);
+        if let Some(split) = folder.only_split().filter(|_| context.is_measured) {
+            return self.read_one(&folder, split, context);
+        }
         let (train_images, train_labels) = folder.read(SplitName::Train, self, context)?;
         let valid = folder.has(SplitName::Valid).then(|| folder.read(SplitName::Valid, self, context)).transpose()?;
         let (test_images, test_labels) = folder.read(SplitName::Test, self, context)?;
@@ -110,6 +113,26 @@ impl IdxConfig {
             Some(IdxNames { names, first: Some(first) }) => Ok(Numbering::from_first(names, first)),
             names => Numbering::new(train, names.map(|names| names.names), context),
         }
+    }
+}
+
+impl IdxConfig {
+    /// The one split of a folder without others.
+    fn read_one(&self, folder: &IdxFolder, split: SplitName, context: &LoadContext<'_>) -> Result<Found, DataError> {
+        let (images, labels) = folder.read(split, self, context)?;
+        let numbering = self.number(&labels, context)?;
+        let classes = numbering.classes(&labels, context)?;
+        Ok(Found {
+            name: folder.name(),
+            path: images.path.clone(),
+            labels: numbering.names().to_vec(),
+            provenance: vec![(format!("{} images", split.name()), images.path.display().to_string())],
+            train: Part { store: Store::Images(images.into_examples(self.augment.clone())), classes },
+            valid: None,
+            test: None,
+            valid_fraction: self.valid_fraction,
+            salt: String::new(),
+        })
     }
 }
 
@@ -182,6 +205,13 @@ impl IdxFolder {
                 "{place}: EMNIST's files have rows and columns exchanged; transpose = true turns the images upright"
             ));
         }
+    }
+
+    /// The split whose files are there, where those of all others are not.
+    fn only_split(&self) -> Option<SplitName> {
+        let mut found =
+            [SplitName::Train, SplitName::Valid, SplitName::Test].into_iter().filter(|split| self.has(*split));
+        found.next().filter(|_| found.next().is_none())
     }
 
     fn has(&self, split: SplitName) -> bool {

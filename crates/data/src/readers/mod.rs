@@ -14,3 +14,12 @@ mod split_name;
 pub(crate) mod table;
 
 pub(crate) use kind::DataKind;
+
+/// The split that the name of a file or a folder says, in its usual words.
+pub fn split_in_name(name: &str) -> Option<crate::Source> {
+    split_name::SplitName::in_text(name).map(|split| match split {
+        split_name::SplitName::Train => crate::Source::Train,
+        split_name::SplitName::Valid => crate::Source::Valid,
+        split_name::SplitName::Test => crate::Source::Test,
+    })
+}

@@ -1,22 +1,26 @@
-//! `evaluate`: a model folder on the test split of any data.
+//! `evaluate`: a model folder on any data: on the test split, or on all rows of what is handed over alone.
 
 use crate::error::{ExperimentError, Result, file_error};
+use crate::load_progress::PlainProgress;
 use crate::observer::{Interrupt, Observer};
+use crate::report::shortened;
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;
 use stillhouse_core::{ClassId, InputSpec, Seed, in_words};
-use stillhouse_data::{DataConfig, DataProgress, Dataset, LoadContext, Split};
+use stillhouse_data::{DataConfig, LoadContext, Measured, Split};
 use stillhouse_models::{Model, ModelCard, load_model};
 use stillhouse_train::{Device, evaluate, predict_proba, predict_values};
 
-/// A model's metrics on a test split.
+/// A model's metrics on some examples.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EvaluateOutcome {
     /// name of the data
     pub dataset: String,
-    /// test examples
+    /// examples that were measured
     pub n_examples: usize,
+    /// which of the data's rows these are, in words
+    pub rows: String,
     /// share of examples whose label is the most probable class
     pub top1: f64,
     /// share of examples whose label is among the five most probable classes
@@ -29,14 +33,15 @@ pub struct EvaluateOutcome {
 
 impl fmt::Display for EvaluateOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { dataset, n_examples, top1, top5, nll, ece } = self;
-        writeln!(f, "{dataset}, {n_examples} test examples")?;
+        let Self { dataset, n_examples, rows, top1, top5, nll, ece } = self;
+        writeln!(f, "{dataset}, {n_examples} examples: {rows}")?;
         write!(f, "top-1 {:.2} %   top-5 {:.2} %   nll {nll:.4}   ece {ece:.4}", 100.0 * top1, 100.0 * top5)
     }
 }
 
-/// Evaluates a model folder on data given as `key=value` pairs of a `[data]` table. Labels are matched by name, so
-/// the data may list its classes in another order; inputs are normalised as the model was trained.
+/// Evaluates a model folder on data given as `key=value` pairs of a `[data]` table: on its test split, or on all rows of data
+/// without splits. Labels are matched by name, so the data may list its classes in another order and need not have all of them;
+/// inputs are normalised as the model was trained.
 ///
 /// # Errors
 /// A damaged model folder, data that cannot be loaded, another input shape, or labels that the model does not know.
@@ -48,32 +53,47 @@ pub fn evaluate_model(
 ) -> Result<EvaluateOutcome> {
     let (model, card) = load_model(model_dir, &Device::Cpu)
         .map_err(|error| file_error(model_dir, "the model cannot be read", error))?;
-    let config = parse_data(data)?;
-    let progress = Progress { observer, interrupt };
-    let dataset = config.load(&LoadContext::new(Seed(0).derive("data", 0), &progress))?;
-    check_fit(&card, &dataset)?;
-    let outputs = outputs_by_label(&card, &dataset)?;
-    let test = dataset.test.unseal();
-    let rows: Vec<usize> = (0..test.len()).collect();
-    let mut probs = Vec::with_capacity(test.len() * card.labels.len());
-    for piece in rows.chunks(ROWS_AT_ONCE) {
+    let (config, given) = parse_data(data)?;
+    let progress = PlainProgress { observer, interrupt };
+    let Measured { name, labels, split, rows } =
+        config.load_measured(&LoadContext::new(Seed(0).derive("data", 0), &progress))?;
+    check_fit(&card, split.input())?;
+    let outputs = outputs_by_label(&card, &labels).map_err(|error| error.context(&name))?;
+    let positions: Vec<usize> = (0..split.len()).collect();
+    let mut probs = Vec::with_capacity(split.len() * card.labels.len());
+    for piece in positions.chunks(ROWS_AT_ONCE) {
         if interrupt.is_requested() {
             return Err(ExperimentError::Interrupted);
         }
-        let piece = test.select(piece);
-        probs.extend(match test.is_text() {
+        let piece = split.select(piece);
+        probs.extend(match split.is_text() {
             true => predict_proba(&model, &piece, None)?,
-            false => predict_renormalised(&model, &piece, &dataset.input, &card.input)?,
+            false => predict_renormalised(&model, &piece, split.input(), &card.input)?,
         });
-        observer.progress("evaluate", (probs.len() / card.labels.len()) as u64, test.len() as u64);
+        observer.progress("evaluate", (probs.len() / card.labels.len()) as u64, split.len() as u64);
     }
-    let labels: Vec<ClassId> = test.labels().iter().map(|class| outputs[class.index()]).collect();
-    let metrics = evaluate(&probs, &labels, card.labels.len());
-    let stillhouse_train::Metrics { top1, top5, nll, ece } = metrics;
-    Ok(EvaluateOutcome { dataset: dataset.name, n_examples: labels.len(), top1, top5, nll, ece })
+    let labels: Vec<ClassId> = split.labels().iter().map(|class| outputs[class.index()]).collect();
+    let stillhouse_train::Metrics { top1, top5, nll, ece } = evaluate(&probs, &labels, card.labels.len());
+    let rows = match given {
+        Given::Alone(file) => format!("all rows of {file}"),
+        Given::Test(file) => format!("{rows}, {file}"),
+        Given::Other => rows,
+    };
+    Ok(EvaluateOutcome { dataset: name, n_examples: labels.len(), rows, top1, top5, nll, ece })
 }
 
-fn parse_data(pairs: &[String]) -> Result<DataConfig> {
+/// How the test examples were given.
+enum Given {
+    /// As the only split, where the kind of data needs two; by its file.
+    Alone(String),
+    /// As a file of their own.
+    Test(String),
+    /// In any other way, of which the data says what it is.
+    Other,
+}
+
+/// The `[data]` table, and how its test examples were given.
+fn parse_data(pairs: &[String]) -> Result<(DataConfig, Given)> {
     let mut table = toml::Table::new();
     for pair in pairs {
         let usage =
@@ -82,38 +102,84 @@ fn parse_data(pairs: &[String]) -> Result<DataConfig> {
         let parsed = format!("value = {value}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("value"));
         table.insert(key.to_owned(), parsed.unwrap_or_else(|| toml::Value::String(value.to_owned())));
     }
+    let given = complete(&mut table);
     let config: DataConfig = toml::Value::Table(table)
         .try_into()
         .map_err(|error: toml::de::Error| ExperimentError::Usage(format!("--data: {}", error.message())))?;
     match config.validate().as_slice() {
-        [] => Ok(config),
+        [] => Ok((config, given)),
         problems => Err(ExperimentError::Usage(format!("--data: {}", in_words(problems)))),
     }
 }
 
-fn check_fit(card: &ModelCard, dataset: &Dataset) -> Result<()> {
-    if dataset.input.shape == card.input.shape || (dataset.input.shape.is_text() && card.input.shape.is_text()) {
+/// Completes a table in which one split is given alone, as nobody has to have training examples to measure a model.
+fn complete(table: &mut toml::Table) -> Given {
+    let text = |table: &toml::Table, key: &str| table.get(key).and_then(toml::Value::as_str).map(str::to_owned);
+    match text(table, "kind").as_deref() {
+        Some("table") if !["path", "train", "repo"].iter().any(|key| table.contains_key(*key)) => {
+            if let Some(file) = table.remove("test").or_else(|| table.remove("valid")) {
+                table.insert("path".to_owned(), file);
+            }
+        }
+        Some("features") => {
+            let is_given = |split: &str| table.contains_key(split) || table.contains_key(&format!("{split}_labels"));
+            let (given, other) = match (is_given("train"), is_given("test")) {
+                (true, false) => ("train", "test"),
+                (false, true) => ("test", "train"),
+                _ => return text(table, "test").map_or(Given::Other, Given::Test),
+            };
+            for ending in ["", "_labels"] {
+                if let Some(value) = table.get(&format!("{given}{ending}")).cloned() {
+                    table.insert(format!("{other}{ending}"), value);
+                }
+            }
+            return text(table, given).map_or(Given::Other, Given::Alone);
+        }
+        Some("image_folder") => {
+            let folder = text(table, "path").unwrap_or_default();
+            let is_there = |split: &str| Path::new(&folder).join(split).is_dir();
+            let only = ["test", "valid"].into_iter().find(|split| !is_there("train") && is_there(split));
+            if let Some(split) = only {
+                table.insert("path".to_owned(), toml::Value::String(format!("{folder}/{split}")));
+            }
+        }
+        _ => {}
+    }
+    text(table, "test").map_or(Given::Other, Given::Test)
+}
+
+fn check_fit(card: &ModelCard, input: &InputSpec) -> Result<()> {
+    if input.shape == card.input.shape || (input.shape.is_text() && card.input.shape.is_text()) {
         return Ok(());
     }
     Err(ExperimentError::BadData(anyhow::anyhow!(
         "the data's examples are {:?}, the model takes {:?}",
-        dataset.input.shape,
+        input.shape,
         card.input.shape
     )))
 }
 
 /// The model's output for each class of the data.
-fn outputs_by_label(card: &ModelCard, dataset: &Dataset) -> Result<Vec<ClassId>> {
-    let output = |label: &String| {
-        let position = card.labels.iter().position(|known| known == label);
-        position.map(|output| ClassId(output as u32)).ok_or_else(|| {
-            ExperimentError::BadData(anyhow::anyhow!(
-                "class \"{label}\" of the data is none of the model's {}",
-                card.labels.len()
-            ))
-        })
+fn outputs_by_label(card: &ModelCard, labels: &[String]) -> Result<Vec<ClassId>> {
+    const MAX_NAMED: usize = 5;
+    let output = |label: &String| card.labels.iter().position(|known| known == label);
+    let unknown: Vec<&str> = labels.iter().filter(|label| output(label).is_none()).map(String::as_str).collect();
+    if unknown.is_empty() {
+        return Ok(labels.iter().filter_map(output).map(|output| ClassId(output as u32)).collect());
+    }
+    let quoted = |labels: &[&str]| {
+        let named: Vec<String> =
+            labels.iter().take(MAX_NAMED).map(|label| format!("`{}`", shortened(label, 60))).collect();
+        let rest = labels.len().saturating_sub(MAX_NAMED);
+        named.join(", ") + &if rest > 0 { format!(" and {rest} more") } else { String::new() }
     };
-    dataset.labels.iter().map(output).collect()
+    let known: Vec<&str> = card.labels.iter().map(String::as_str).collect();
+    Err(ExperimentError::BadData(anyhow::anyhow!(
+        "labels that the model does not know: found {}, expected labels such as {}\n  hint: labels are matched by \
+         name; the model's are in its labels.txt",
+        quoted(&unknown),
+        quoted(&known)
+    )))
 }
 
 /// Examples between two looks at the interruption.
@@ -143,17 +209,44 @@ fn renormalise(from: &InputSpec, to: &InputSpec, values: &mut [f32]) {
     }
 }
 
-struct Progress<'a> {
-    observer: &'a dyn Observer,
-    interrupt: &'a Interrupt,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl DataProgress for Progress<'_> {
-    fn message(&self, text: &str) {
-        self.observer.event(&crate::RunEvent::Note { stage: "data".into(), text: text.to_owned() });
+    fn completed(pairs: &[&str]) -> (String, String) {
+        let pairs: Vec<String> = pairs.iter().map(|pair| (*pair).to_owned()).collect();
+        let (config, given) = parse_data(&pairs).unwrap();
+        let given = match given {
+            Given::Alone(file) => format!("alone {file}"),
+            Given::Test(file) => format!("test {file}"),
+            Given::Other => String::new(),
+        };
+        (serde_json::to_string(&config).unwrap(), given)
     }
 
-    fn is_interrupted(&self) -> bool {
-        self.interrupt.is_requested()
+    #[test]
+    fn a_split_that_is_given_alone_is_enough() {
+        let path = completed(&["kind=table", "path=a.csv"]);
+        for key in ["test=a.csv", "valid=a.csv"] {
+            assert_eq!(completed(&["kind=table", key]), path);
+        }
+        let (_, given) = completed(&["kind=table", "train=a.csv", "test=b.csv"]);
+        assert_eq!(given, "test b.csv");
+        let both = ["kind=features", "train=x.npy", "train_labels=y.npy", "test=x.npy", "test_labels=y.npy"];
+        let (config, _) = completed(&both);
+        assert_eq!(completed(&both[..3]), (config.clone(), "alone x.npy".to_owned()));
+        assert_eq!(completed(&[both[0], both[3], both[4]]), (config, "alone x.npy".to_owned()));
+        assert!(parse_data(&["kind=features".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn image_folders_of_one_split_are_meant_by_it() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("test/ant")).unwrap();
+        let path = folder.path().display().to_string();
+        let given = |path: &str| completed(&["kind=image_folder", &format!("path={path}")]).0;
+        assert_eq!(given(&path), given(&format!("{path}/test")));
+        std::fs::create_dir_all(folder.path().join("train/ant")).unwrap();
+        assert_ne!(given(&path), given(&format!("{path}/test")));
     }
 }

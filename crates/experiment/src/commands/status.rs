@@ -74,7 +74,7 @@ fn stages_of(log: &str) -> Vec<StageStatus> {
     let mut stages: Vec<StageStatus> = Vec::new();
     for event in log.lines().filter_map(|line| serde_json::from_str::<RunEvent>(line).ok()) {
         let name = match &event {
-            RunEvent::Note { .. } => continue,
+            RunEvent::Note { .. } | RunEvent::Warning { .. } => continue,
             RunEvent::StageStarted { stage }
             | RunEvent::StageCached { stage }
             | RunEvent::StageFinished { stage, .. }
@@ -93,7 +93,7 @@ fn stages_of(log: &str) -> Vec<StageStatus> {
 impl StageStatus {
     fn apply(&mut self, event: &RunEvent) {
         match event {
-            RunEvent::Note { .. } => {}
+            RunEvent::Note { .. } | RunEvent::Warning { .. } => {}
             RunEvent::StageStarted { .. } => self.state = "running".into(),
             RunEvent::StageCached { .. } => self.state = "done".into(),
             RunEvent::StageFailed { .. } => self.state = "failed".into(),

@@ -4,8 +4,9 @@ use super::data_fit::DataFacts;
 use super::load::Draft;
 use super::{ConfigProblems, ConfigSource, Experiment, ExperimentConfig};
 use crate::role::Section;
+use std::sync::Mutex;
 use stillhouse_core::{Problem, Seed};
-use stillhouse_data::{LoadContext, NoProgress, Outline};
+use stillhouse_data::{DataProgress, LoadContext, Outline};
 use stillhouse_models::TokenizerConfig;
 
 /// A config without known problems.
@@ -13,7 +14,7 @@ use stillhouse_models::TokenizerConfig;
 pub struct Checked {
     /// The experiment.
     pub experiment: Experiment,
-    /// What could not be checked and why, a sentence each.
+    /// What the files' headers show, and what could not be checked and why, a sentence each.
     pub notes: Vec<String>,
 }
 
@@ -47,9 +48,26 @@ fn outline(config: &ExperimentConfig) -> (Outline, Option<Problem>) {
     if !config.data.validate().is_empty() {
         return (unknown(), None);
     }
-    match config.data.outline(&LoadContext::new(Seed(config.seed), &NoProgress)) {
-        Ok(outline) => (outline, None),
+    let told = KeptNotes::default();
+    match config.data.outline(&LoadContext::new(Seed(config.seed), &told)) {
+        Ok(outline) => (Outline { notes: [told.into_inner(), outline.notes].concat(), ..outline }, None),
         Err(error) => (unknown(), Some(Problem::of_error("data", error))),
+    }
+}
+
+/// Keeps what a load says.
+#[derive(Default)]
+struct KeptNotes(Mutex<Vec<String>>);
+
+impl KeptNotes {
+    fn into_inner(self) -> Vec<String> {
+        self.0.into_inner().expect("no holder panics")
+    }
+}
+
+impl DataProgress for KeptNotes {
+    fn note(&self, text: &str) {
+        self.0.lock().expect("no holder panics").push(text.to_owned());
     }
 }
 

@@ -27,6 +27,15 @@ impl Experiment {
         Draft::read(source, overrides)?.checked()
     }
 
+    /// Checks the text of a config that the program wrote.
+    ///
+    /// # Errors
+    /// As [`Experiment::load`].
+    pub(crate) fn of_text(text: &str, source_name: &str) -> Result<Self, ConfigProblems> {
+        let not_toml = |error: toml::de::Error| ConfigProblems::whole(source_name, error.to_string());
+        Draft::of_table(text.parse().map_err(not_toml)?, source_name.to_owned(), source_name.to_owned())?.checked()
+    }
+
     /// The same experiment with other values of some keys, `a.b=c` each.
     ///
     /// # Errors

@@ -36,7 +36,7 @@ mod unlabelled;
 
 pub use column::ColumnName;
 pub use config::TableConfig;
-pub use guess::{TableGuess, guess_table};
+pub use guess::{ParquetGuess, TableGuess, guess_parquet, guess_table};
 pub use unlabelled::UnlabelledConfig;
 
 use super::kind::DataKind;

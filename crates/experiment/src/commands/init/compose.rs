@@ -21,12 +21,19 @@ pub(super) struct Recipe {
 
 /// A string as TOML writes it on one line. JSON's escapes are all TOML's, and they leave a combining accent as it is.
 pub(super) fn quoted(text: &str) -> String {
-    serde_json::to_string(text).expect("a string is JSON").replace('\u{7f}', "\\u007F")
+    let json = serde_json::to_string(text).expect("a string is JSON");
+    let escaped = |c: char| if steers(c) { format!("\\u{:04X}", u32::from(c)) } else { c.to_string() };
+    json.chars().map(escaped).collect()
 }
 
 /// A text for a comment, without line breaks and other control characters.
 fn in_comment(text: &str) -> String {
-    text.replace(char::is_control, " ")
+    text.replace(steers, " ")
+}
+
+/// What would steer the terminal on which the config is shown. None of these characters has more than 16 bits.
+fn steers(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The text of the config.
@@ -103,7 +110,9 @@ mod tests {
 
     #[test]
     fn names_come_back_from_toml_whatever_they_hold() {
-        for name in ["cafe\u{301}", "x\nname = \"other\"\n#", "tab\t\u{7f}\u{1}", "C:\\data\\'q'"] {
+        for name in
+            ["cafe\u{301}", "x\nname = \"other\"\n#", "tab\t\u{7f}\u{1}", "C:\\data\\'q'", "\u{9b}2J\u{202e}\u{fc}"]
+        {
             let line = format!("path = {}", quoted(name));
             let table: toml::Table = toml::from_str(&line).unwrap();
             assert_eq!(table["path"].as_str(), Some(name));

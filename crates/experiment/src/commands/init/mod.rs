@@ -1,133 +1,156 @@
-//! `init`: a commented config for data that the user has. Each kind of data has a file that recognises it and says what
-//! the config should be (`Recipe`); `compose` writes the text.
+//! `init`: a commented config for data that the user has. Each kind of data has a file that recognises it by names and content
+//! (`Recognised`) and says what the config should be (`Recipe`); `compose` writes the text. In the end the data are loaded as a
+//! run loads them: a config that does not fit its data is an error that says why, and not a file.
 
 mod compose;
 mod features;
+mod files;
 mod images;
+mod parquet;
+mod recognised;
 mod sizes;
-mod texts;
+mod tables;
+#[cfg(test)]
+mod tests;
 
+use crate::config::{DataFacts, Experiment};
 use crate::error::{ExperimentError, Result};
-use compose::compose;
-use features::{recipe_for_features, recognise_features};
-use images::{images_of_repository, recipe_for_images, recognise_images};
+use crate::load_progress::PlainProgress;
+use crate::loading::memory_for_examples;
+use crate::networks::network::folder_error;
+use crate::observer::{Interrupt, Observer, RunEvent};
+use compose::{Recipe, compose};
+use files::{Listed, what_is};
+use recognised::{Content, Counted, Recognised};
 use std::path::Path;
-use texts::{recipe_for_texts, recognise_table};
+use stillhouse_core::Seed;
+use stillhouse_data::{DataConfig, Dataset, LoadContext};
 
 /// A commented config for a folder of images, of idx files, of parquet files, of features or of tables, for a table of
-/// texts, or for a hub repository (`owner/name`).
+/// texts, or for a hub repository (`owner/name`). Data on this machine is loaded as a run would load it.
 ///
 /// # Errors
-/// A folder in which nothing is recognised, a file that is no table of texts, or a name that is neither a path nor a
-/// repository's.
-pub fn init_config(source: &str) -> Result<String> {
+/// A folder in which nothing is recognised, a file that is no table, data that no config fits as it is, or a name that is
+/// neither a path nor a repository's.
+pub fn init_config(source: &str, observer: &dyn Observer, interrupt: &Interrupt) -> Result<String> {
     let path = Path::new(source);
-    if let Some(table) = recognise_table(path)? {
-        return Ok(compose(&recipe_for_texts(&table)));
+    if !path.exists() {
+        let found = images::of_repository(source).ok_or_else(|| {
+            let hint = "give a folder, a table of texts, or a hub repository as owner/name";
+            ExperimentError::Usage(format!("{source}: no such folder or table\n  hint: {hint}"))
+        })?;
+        return Ok(compose(&recipe(&found, None)));
     }
-    let images = if path.is_dir() {
-        if let Some(found) = recognise_features(path)? {
-            return Ok(compose(&recipe_for_features(&found)?));
-        }
-        recognise_images(path)?
-    } else if path.exists() {
-        return Err(ExperimentError::BadData(anyhow::anyhow!(
-            "{source}: not a kind of file that is recognised; expected a table of texts (csv, tsv, json, jsonl, ndjson, also \
-             with .gz)\n  hint: give the folder of image folders, parquet files or features, not one of its files"
-        )));
-    } else if is_repository_name(source) {
-        images_of_repository(source)
-    } else {
-        let hint = "give a folder, a table of texts, or a hub repository as owner/name";
-        return Err(ExperimentError::Usage(format!("{source}: no such folder or table\n  hint: {hint}")));
+    let found = recognise(path)?;
+    for note in &found.notes {
+        observer.event(&RunEvent::Warning { stage: "init".into(), text: note.clone() });
+    }
+    let dataset = load(&found, &PlainProgress { observer, interrupt })?;
+    let is_own = |(what, origin): &(String, String)| what == "validation split" && origin == "the source's own";
+    let counted = Counted {
+        n_training: dataset.train.len(),
+        n_classes: dataset.n_classes(),
+        has_valid: dataset.provenance.iter().any(is_own),
     };
-    Ok(compose(&recipe_for_images(&images)))
+    let text = compose(&recipe(&found, Some(&counted)));
+    check(&text, &dataset)?;
+    Ok(text)
 }
 
-/// A name with such an ending is a file that is not there, not a repository.
-const FILE_ENDINGS: [&str; 11] =
-    [".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".gz", ".txt", ".npy", ".parquet", ".zip", ".png"];
-
-fn is_repository_name(source: &str) -> bool {
-    let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    let is_file_name = FILE_ENDINGS.iter().any(|ending| source.to_lowercase().ends_with(ending));
-    source.split_once('/').is_some_and(|(owner, name)| is_word(owner) && is_word(name))
-        && !source.starts_with('.')
-        && !is_file_name
+fn recipe(found: &Recognised, counted: Option<&Counted>) -> Recipe {
+    match found.content {
+        Content::Images => images::recipe(found, counted),
+        Content::Texts { mean_characters } => tables::recipe(found, mean_characters, counted),
+        Content::Features => features::recipe(found, counted),
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{ConfigSource, Experiment};
+fn recognise(path: &Path) -> Result<Recognised> {
+    if path.is_dir() { in_folder(path, MAX_DEPTH) } else { of_file(path) }
+}
 
-    fn resolves(text: &str) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("made.toml");
-        std::fs::write(&path, text).unwrap();
-        Experiment::load(&ConfigSource::File(path), &[]).unwrap();
+/// Folders that hold nothing but the next one.
+const MAX_DEPTH: usize = 4;
+
+fn in_folder(folder: &Path, depth: usize) -> Result<Recognised> {
+    let listed = Listed::of(folder)?;
+    if listed.files.is_empty() && listed.folders.is_empty() {
+        return Err(nothing(folder, "an empty folder"));
     }
+    let recognised = match tables::in_folder(folder, &listed)? {
+        Some(found) => Some(found),
+        None => features::in_folder(folder, &listed)?,
+    };
+    let recognised = recognised.or(images::in_idx_files(folder, &listed));
+    let recognised = match recognised {
+        Some(found) => Some(found),
+        None => images::in_folders(folder, &listed)?,
+    };
+    let recognised = match recognised {
+        Some(found) => Some(found),
+        None => parquet::in_folder(folder)?,
+    };
+    let recognised = match recognised {
+        Some(found) => Some(found),
+        None => tables::single(&listed)?,
+    };
+    match (recognised, &listed.folders[..]) {
+        (Some(found), _) => Ok(found),
+        (None, [only]) if depth > 0 => in_folder(only, depth - 1),
+        (None, _) => Err(nothing(folder, &listed.described())),
+    }
+}
 
-    #[test]
-    fn every_recognised_source_gives_a_config_that_resolves() {
-        let folder = tempfile::tempdir().unwrap();
-        for class in ["cat", "dog", "owl"] {
-            std::fs::create_dir_all(folder.path().join("images/train").join(class)).unwrap();
+fn nothing(folder: &Path, found: &str) -> ExperimentError {
+    ExperimentError::BadData(anyhow::anyhow!(
+        "{}: found {found}, expected folders of images (<class>/ or train/<class>/), idx files, parquet files, tables \
+         (train.csv) or features (train_features.npy)",
+        folder.display()
+    ))
+}
+
+fn of_file(path: &Path) -> Result<Recognised> {
+    let what = what_is(path)?;
+    match what {
+        files::Kind::Parquet => parquet::of_file(path),
+        files::Kind::Text => tables::of_file(path),
+        other => {
+            let expected = "expected a table of texts (csv, tsv, json, jsonl, ndjson, also gzipped, or parquet)";
+            let hint = match other.is_part_of_a_folder() {
+                true => "\n  hint: give the folder in which all of its files are",
+                false => "",
+            };
+            Err(ExperimentError::BadData(anyhow::anyhow!("{}: found {other}, {expected}{hint}", path.display())))
         }
-        let images = init_config(&folder.path().join("images").display().to_string()).unwrap();
-        assert!(images.contains("images of 3 classes") && images.contains("n_models = 3"), "{images}");
-        resolves(&images);
-        resolves(&init_config("uoft-cs/cifar100").unwrap());
-        std::fs::create_dir(folder.path().join("idx")).unwrap();
-        std::fs::write(folder.path().join("idx/train-images-idx3-ubyte"), "").unwrap();
-        resolves(&init_config(&folder.path().join("idx").display().to_string()).unwrap());
     }
+}
 
-    #[test]
-    fn tables_give_configs_that_resolve() {
-        let folder = tempfile::tempdir().unwrap();
-        let rows = "text,intent\nwhere is my card,card\ngive me cash,cash\nmy card is lost,card\n";
-        std::fs::write(folder.path().join("train.csv"), rows).unwrap();
-        std::fs::write(folder.path().join("test.csv"), rows).unwrap();
-        std::fs::write(folder.path().join("plain.tsv"), "card\twhere is my card\ncash\tgive me cash\ncard\tlost\n")
-            .unwrap();
-        let of_folder = init_config(&folder.path().display().to_string()).unwrap();
-        assert!(of_folder.contains("test.csv") && of_folder.contains("label = \"intent\""), "{of_folder}");
-        resolves(&of_folder);
-        let of_file = init_config(&folder.path().join("plain.tsv").display().to_string()).unwrap();
-        assert!(of_file.contains("text = 2") && of_file.contains("header = false"), "{of_file}");
-        resolves(&of_file);
-        std::fs::write(folder.path().join("empty.csv"), "one\ntwo\n").unwrap();
-        assert_eq!(init_config(&folder.path().join("empty.csv").display().to_string()).unwrap_err().exit_code(), 3);
-    }
+/// Loads the data as a run does. A refusal says which lines were tried.
+fn load(found: &Recognised, progress: &PlainProgress<'_>) -> Result<Dataset> {
+    let tried = || {
+        let lines: Vec<String> = found.data.lines().map(|line| format!("    {line}")).collect();
+        format!(
+            "no config was written, because its data is refused; its lines would be\n{}\n  and a run would say",
+            lines.join("\n")
+        )
+    };
+    let config: DataConfig = toml::from_str(&found.data)
+        .map_err(|error| ExperimentError::Failed(anyhow::anyhow!("{}: {}", tried(), error.message())))?;
+    let context = LoadContext {
+        memory_limit_bytes: memory_for_examples(),
+        ..LoadContext::new(Seed(0).derive("data", 0), progress)
+    };
+    config.load(&context).map_err(|error| ExperimentError::from(error).context(tried()))
+}
 
-    #[test]
-    fn features_give_a_config_that_resolves() {
-        let folder = tempfile::tempdir().unwrap();
-        for split in ["train", "test"] {
-            let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (40, 2), }";
-            let header = format!("{header:<117}\n");
-            let values = (0..80_u8).flat_map(|value| f32::from(value).to_le_bytes());
-            let npy = b"\x93NUMPY\x01\x00\x76\x00".iter().copied().chain(header.bytes()).chain(values);
-            std::fs::write(folder.path().join(format!("X_{split}.npy")), npy.collect::<Vec<u8>>()).unwrap();
-            std::fs::write(folder.path().join(format!("y_{split}.txt")), "a\nb\n".repeat(20)).unwrap();
-        }
-        let config = init_config(&folder.path().display().to_string()).unwrap();
-        assert!(config.contains("36 examples of 2 classes") && config.contains("views = 1"), "{config}");
-        resolves(&config);
-    }
-
-    #[test]
-    fn nothing_recognised_is_said_so() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = init_config(&folder.path().display().to_string()).unwrap_err();
-        assert_eq!(error.exit_code(), 3);
-        assert_eq!(init_config("no-such-folder").unwrap_err().exit_code(), 2);
-        assert_eq!(init_config("no-such-folder/train.parquet").unwrap_err().exit_code(), 2);
-        let matrix = folder.path().join("train.npy");
-        std::fs::write(&matrix, "").unwrap();
-        let alone = init_config(&folder.path().display().to_string()).unwrap_err();
-        assert!(alone.to_string().contains("train_labels.npy"), "{alone}");
-        assert_eq!(init_config(&matrix.display().to_string()).unwrap_err().exit_code(), 3);
-    }
+/// Holds the written config against its data.
+fn check(text: &str, dataset: &Dataset) -> Result<()> {
+    let experiment = Experiment::of_text(text, "the config that would be written")?;
+    let facts = DataFacts {
+        input: Some(&dataset.input.shape),
+        labels: Some(&dataset.labels),
+        has_validation: !dataset.valid.is_empty(),
+    };
+    let problems = experiment.config().misfits(facts).map_err(|(_, error)| folder_error(*error))?;
+    if problems.is_empty() { Ok(()) } else { Err(experiment.problems(problems).into()) }
 }
