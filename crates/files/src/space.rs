@@ -1,0 +1,33 @@
+//! Room on the disk.
+
+use std::path::Path;
+
+/// Bytes that the user may still write to the file system of a folder; nothing where the system does not say. The folder
+/// may be one that is still to be made.
+#[cfg(unix)]
+pub fn free_bytes(folder: &Path) -> Option<u64> {
+    let existing = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let found = nix::sys::statvfs::statvfs(existing).ok()?;
+    // some file systems of networks and of user space answer with zeros
+    let knows_its_size = found.blocks() > 0;
+    knows_its_size.then(|| u64::from(found.blocks_available()).saturating_mul(found.fragment_size() as u64))
+}
+
+/// Bytes that the user may still write to the file system of a folder; this system does not say.
+#[cfg(not(unix))]
+pub fn free_bytes(_: &Path) -> Option<u64> {
+    None
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_still_to_be_made_has_the_room_of_the_one_around_it() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(free_bytes(folder.path()).is_some());
+        assert!(free_bytes(&folder.path().join("a/b")).is_some());
+        assert!(free_bytes(Path::new("absent")).is_some());
+    }
+}
