@@ -23,6 +23,7 @@ pub mod parallel;
 mod pictures;
 mod pipeline;
 mod planning;
+mod preflight;
 mod pretrained;
 mod run;
 mod run_dir;

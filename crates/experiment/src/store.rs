@@ -13,9 +13,10 @@ use crate::planning::Work;
 use crate::stage::{SEAL, Stage};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use stillhouse_files::open_lock;
 
 /// Checksums of an artifact's files; written last.
 #[derive(Serialize, Deserialize)]
@@ -31,7 +32,8 @@ struct Seal {
 /// A run calls `produce` if the artifact is missing, then `load`; a context that only reads calls `load` or fails; a plan
 /// calls `plan` alone, for the work to record and a stand-in of the artifact. `produce` writes files into the folder that
 /// it is given, which survives an interruption; `load` reads them. Several programs may share a store: the second waits for
-/// the first one's artifact.
+/// the first one's artifact, and an interruption ends the wait. A finished artifact is read without a lock, so that a store
+/// may be one that nobody can write.
 ///
 /// # Errors
 /// Those of `produce`, `load` and `plan`, and an artifact whose files changed since they were sealed.
@@ -67,7 +69,7 @@ pub(crate) fn run_stages<T>(
     if let Some(recorder) = context.plan() {
         let plan_one = |(index, stage): (usize, &Stage)| {
             let (work, stand_in) = plan(index)?;
-            recorder.step(stage, stage.is_done(store), work);
+            recorder.step(stage, !context.is_to_do(stage), work);
             Ok(stand_in)
         };
         return stages.iter().enumerate().map(plan_one).collect();
@@ -76,8 +78,9 @@ pub(crate) fn run_stages<T>(
         let what = format!("{}: no finished stage {}", store.display(), stage.name());
         return Err(ExperimentError::Usage(format!("{what}\n  hint: `stillhouse run` with the run's config makes it")));
     }
-    fs::create_dir_all(store).map_err(|error| system_error(store, "cannot be created", &error))?;
-    let locks = lock_stages(store, stages)?;
+    let missing: Vec<&Stage> = stages.iter().filter(|stage| context.is_to_do(stage)).collect();
+    let locks = lock_stages(context, &missing)?;
+    // looked at again: another program may have made some of them while this one waited
     let (to_do, done): (Vec<usize>, Vec<usize>) =
         (0..stages.len()).partition(|index| context.is_to_do(&stages[*index]));
     for index in done {
@@ -111,6 +114,7 @@ fn compute(
         let folders: Vec<(usize, PathBuf)> = to_do.iter().map(|index| (*index, partial(index))).collect();
         for (_, folder) in &folders {
             fs::create_dir_all(folder).map_err(|error| system_error(folder, "cannot be created", &error))?;
+            clear_leftovers(folder)?;
         }
         produce(&folders)?;
         folders.iter().try_for_each(|(index, folder)| seal(store, &stages[*index], folder))
@@ -135,9 +139,16 @@ fn report_failure(context: &RunContext<'_>, stage: &Stage, error: &ExperimentErr
     }
 }
 
+/// Removes temporary files of a program that was killed: they would be sealed with the artifact and stay for ever.
+fn clear_leftovers(partial: &Path) -> Result<()> {
+    stillhouse_files::remove_leftovers(partial, true)
+        .map_err(|error| system_error(&error.path, "cannot be removed", &error.source))
+}
+
 /// Writes the checksums of a stage's files and puts them into their place.
 fn seal(store: &Path, stage: &Stage, partial: &Path) -> Result<()> {
     let folder = store.join(stage.folder());
+    clear_leftovers(partial)?;
     let seal = Seal { stage: stage.name().to_owned(), key: stage.key().to_owned(), files: checksums(partial)? };
     write_json(&partial.join(SEAL), &seal)?;
     sync_folder(partial);
@@ -171,35 +182,83 @@ fn hash_file(path: &Path) -> Result<String> {
     Ok(hasher.finalize().to_hex().to_string())
 }
 
+/// Checks all files of a finished artifact.
 fn check_seal(folder: &Path) -> Result<()> {
-    let remedy = format!("remove the folder {} to compute the stage again", folder.display());
-    let seal: Result<Seal> = read_json(&folder.join(SEAL));
-    let seal = seal.map_err(|error| match error {
-        ExperimentError::BadData(error) => ExperimentError::BadData(anyhow::anyhow!("{error:#}\n  hint: {remedy}")),
-        error => error,
-    })?;
+    let seal = read_seal(folder)?;
     let found = checksums(folder)?;
-    let changed = seal.files.iter().find(|(name, hash)| found.get(*name) != Some(*hash));
-    let Some((name, expected)) = changed else { return Ok(()) };
-    let what = match found.get(name) {
-        Some(hash) => format!("changed since it was written (checksum {}, expected {})", &hash[..12], &expected[..12]),
+    seal.files.iter().try_for_each(|(name, expected)| check_file(folder, name, found.get(name), expected))
+}
+
+/// A file of a finished artifact, checked, for what reads one file alone: the weights beside it may be large.
+///
+/// # Errors
+/// A file that changed since it was sealed, or that was never there.
+pub(crate) fn sealed_file(folder: &Path, name: &str) -> Result<PathBuf> {
+    let (seal, path) = (read_seal(folder)?, folder.join(name));
+    let found = if path.is_file() { Some(hash_file(&path)?) } else { None };
+    check_file(folder, name, found.as_ref(), seal.files.get(name).map_or("", String::as_str))?;
+    Ok(path)
+}
+
+fn read_seal(folder: &Path) -> Result<Seal> {
+    read_json(&folder.join(SEAL)).map_err(|error| match error {
+        ExperimentError::BadData(error) => damaged(folder, format_args!("{error:#}")),
+        error => error,
+    })
+}
+
+fn check_file(folder: &Path, name: &str, found: Option<&String>, expected: &str) -> Result<()> {
+    let short = |hash: &str| hash.chars().take(12).collect::<String>();
+    let what = match found {
+        Some(found) if found == expected => return Ok(()),
+        Some(found) => {
+            format!("changed since it was written (checksum {}, expected {})", short(found), short(expected))
+        }
         None => "missing".to_owned(),
     };
-    Err(ExperimentError::BadData(anyhow::anyhow!("{}: {what}\n  hint: {remedy}", folder.join(name).display())))
+    Err(damaged(folder, format_args!("{}: {what}", folder.join(name).display())))
+}
+
+fn damaged(folder: &Path, what: impl std::fmt::Display) -> ExperimentError {
+    let remedy = format!("remove the folder {} to compute the stage again", folder.display());
+    ExperimentError::BadData(anyhow::anyhow!("{what}\n  hint: {remedy}"))
 }
 
 /// One writer of a stage at a time, also across programs: locks in the order of their names, so that two programs never wait
-/// for each other. A lock ends with the file handle; the empty file stays, since removing it would let two waiting programs
-/// lock two different files of one name.
-fn lock_stages(store: &Path, stages: &[Stage]) -> Result<Vec<File>> {
-    let mut paths: Vec<PathBuf> = stages.iter().map(|stage| store.join(format!(".{}.lock", stage.folder()))).collect();
-    paths.sort();
-    let lock = |path: PathBuf| {
-        let file = File::create(&path).map_err(|error| system_error(&path, "cannot be created", &error))?;
-        file.lock().map_err(|error| system_error(&path, "cannot be locked", &error))?;
-        Ok(file)
-    };
-    paths.into_iter().map(lock).collect()
+/// for each other. A lock ends with the file handle.
+fn lock_stages(context: &RunContext<'_>, stages: &[&Stage]) -> Result<Vec<File>> {
+    let store = context.stages_dir();
+    if !stages.is_empty() {
+        fs::create_dir_all(store).map_err(|error| system_error(store, "cannot be created", &error))?;
+    }
+    let mut in_order = stages.to_vec();
+    in_order.sort_by_key(|stage| stage.folder());
+    in_order.into_iter().map(|stage| lock_stage(context, stage)).collect()
+}
+
+/// How often a wait for another program looks again.
+const POLL: Duration = Duration::from_millis(50);
+/// A wait as long as this is told.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+fn lock_stage(context: &RunContext<'_>, stage: &Stage) -> Result<File> {
+    let path = context.stages_dir().join(format!(".{}.lock", stage.folder()));
+    let file = open_lock(&path).map_err(|error| system_error(&path, "cannot be created", &error))?;
+    let (start, mut is_told) = (Instant::now(), false);
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(system_error(&path, "cannot be locked", &error)),
+        }
+        context.check_interrupt()?;
+        if !is_told && start.elapsed() >= PATIENCE {
+            let store = context.stages_dir().display();
+            context.note(stage.name(), format!("waiting: another stillhouse computes this stage in {store}"));
+            is_told = true;
+        }
+        std::thread::sleep(POLL);
+    }
 }
 
 #[cfg(test)]

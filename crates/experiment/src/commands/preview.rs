@@ -43,8 +43,8 @@ pub fn preview(
         let text = format!("{}: the preview is a page; expected a name that ends in .html", path.display());
         return Err(ExperimentError::Usage(text));
     }
-    let scratch = tempfile::tempdir().map_err(|error| ExperimentError::Failed(error.into()))?;
-    let context = RunContext::new(scratch.path(), &RunOptions::quiet(), observer, interrupt)?;
+    let options = RunOptions::quiet();
+    let context = RunContext::unrecorded(&options.run_dir(experiment), &options, observer, interrupt);
     let page = page(&load_data(experiment, &context)?)?;
     write_whole(&path, page.as_bytes())?;
     Ok(path)

@@ -5,7 +5,7 @@ use crate::files::write_whole;
 use crate::networks::network::model_error;
 use crate::session::Session;
 use crate::stage::Stage;
-use crate::store::run_stage;
+use crate::store::{run_stage, sealed_file};
 use std::path::Path;
 use std::sync::Arc;
 use stillhouse_core::{InputShape, Problem};
@@ -71,8 +71,8 @@ pub(crate) fn planned_input(
         TokenizerConfig::File { path } => path.clone(),
         TokenizerConfig::Hub(_) => unreachable!("tokenizers of the hub are fetched with the data"),
         TokenizerConfig::Bpe(training) => {
-            match tokenizer_stage(session, config).artifact(session.context.stages_dir()) {
-                Some(folder) => folder.join(TOKENIZER),
+            match session.context.artifact(&tokenizer_stage(session, config)) {
+                Some(folder) => sealed_file(&folder, TOKENIZER)?,
                 None => return Ok((InputShape::Tokens { vocabulary_size: training.vocabulary_size }, None)),
             }
         }

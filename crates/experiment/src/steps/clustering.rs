@@ -8,7 +8,7 @@ use crate::networks::member::{Member, complete_members};
 use crate::planning::Work;
 use crate::session::Session;
 use crate::stage::Stage;
-use crate::store::run_stage;
+use crate::store::{run_stage, sealed_file};
 use std::path::Path;
 use stillhouse_core::{ClassClustering, ClassId, ClassSubset, Seed};
 use stillhouse_ensemble::{
@@ -35,8 +35,8 @@ pub(crate) fn cluster_classes(session: &Session<'_>, generalists: &[Trained]) ->
     let plan = || {
         let members = complete_members(session, generalists);
         let folds = train_folds(session, &config.predictions)?;
-        let clustered = match stage.artifact(session.context.stages_dir()) {
-            Some(folder) => load(&folder)?,
+        let clustered = match session.context.artifact(&stage) {
+            Some(folder) => read_json(&sealed_file(&folder, CLUSTERING)?)?,
             None => equal_clusters(session, config, folds.iter().map(Fold::train_flops).sum())?,
         };
         // each fold's network predicts the rest of the training split, otherwise all members the validation split

@@ -1,0 +1,128 @@
+//! What would be refused after hours of training, refused before the first stage: names that others use, labels that cannot
+//! be written, a store without room.
+//!
+//! The work that is still to be done is known from a plan: the pipeline, walked without computing anything.
+
+use crate::config::Experiment;
+use crate::context::{METRICS, RunContext};
+use crate::error::{ExperimentError, Result, model_folder_error, system_error};
+use crate::outputs::check_outputs;
+use crate::pipeline::run_pipeline;
+use crate::planning::PlannedStep;
+use crate::report::format::bytes;
+use crate::run_dir::{CONFIG, LOCK, MANIFEST, PAGE, REPORT, REPORT_HTML, REPORT_MD, STUDENT, read_manifest};
+use crate::session::Session;
+use std::path::Path;
+use stillhouse_files::{free_bytes, is_same_file, is_special};
+use stillhouse_models::{check_labels, check_place};
+
+/// Files of a run's folder, apart from the config.
+const OUTPUTS: [&str; 6] = [MANIFEST, METRICS, PAGE, REPORT_MD, REPORT_HTML, REPORT];
+
+/// Refuses a folder in which a run would replace what it reads, or what no run has made. Before anything is written.
+///
+/// # Errors
+/// The first name that is in the way.
+pub(crate) fn check_run_dir(experiment: &Experiment, run_dir: &Path) -> Result<()> {
+    check_outputs(experiment, run_dir, &OUTPUTS)?;
+    let is_of_a_run = run_dir.join(LOCK).exists() || read_manifest(run_dir).is_some();
+    let is_given = |path: &Path| experiment.source().is_some_and(|source| is_same_file(source, path));
+    for name in OUTPUTS.into_iter().chain([CONFIG]) {
+        let path = run_dir.join(name);
+        let is_others = path.is_file() && !is_of_a_run && !is_given(&path);
+        if is_others || path.is_dir() || is_special(&path) {
+            let what = if is_others { "exists already, and not from a run" } else { "is not a file" };
+            let hint = "give another folder with --out";
+            return Err(ExperimentError::Usage(format!("{}: {what}\n  hint: {hint}", path.display())));
+        }
+    }
+    let student = run_dir.join(STUDENT);
+    check_place(&student).map_err(|error| model_folder_error(&student, &error))
+}
+
+/// Refuses work whose results could not be kept: labels that do not fit into `labels.txt`, a store of stages that cannot
+/// be written although stages are missing, less room on the disk than their files take.
+///
+/// # Errors
+/// The first reason; those of the walk through the pipeline.
+pub(crate) fn check_work(session: &Session<'_>) -> Result<()> {
+    check_data(session)?;
+    let planning = session.context.for_planning();
+    let n_bytes = {
+        let planned = Session { context: &planning, ..session.clone() };
+        run_pipeline(&planned, None)?;
+        let steps = planning.plan().expect("made for planning").take().steps;
+        missing_bytes(&steps)
+    };
+    let (Some(n_bytes), store) = (n_bytes, session.context.stages_dir()) else { return Ok(()) };
+    check_writable(store)?;
+    match shortage(store, n_bytes) {
+        Some(what) => Err(ExperimentError::Failed(anyhow::anyhow!("{what}"))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses labels that the student's folder cannot hold.
+///
+/// # Errors
+/// The first such label.
+pub(crate) fn check_data(session: &Session<'_>) -> Result<()> {
+    check_labels(&session.data.labels).map_err(|error| ExperimentError::BadData(anyhow::anyhow!("data: {error}")))
+}
+
+/// Bytes of the stages that are not there yet; none if all are.
+pub(crate) fn missing_bytes(steps: &[PlannedStep]) -> Option<u64> {
+    let missing = steps.iter().filter(|step| !step.is_done);
+    missing.map(|step| step.work.disk_bytes()).reduce(u64::saturating_add)
+}
+
+/// Says that a store's disk has less room than is needed, if that is so.
+pub(crate) fn shortage(store: &Path, n_bytes: u64) -> Option<String> {
+    shortage_of(store, n_bytes, free_bytes(store)?)
+}
+
+fn shortage_of(store: &Path, n_bytes: u64, n_free: u64) -> Option<String> {
+    if n_bytes <= n_free {
+        return None;
+    }
+    let (needed, free) = (bytes(n_bytes), bytes(n_free));
+    Some(format!(
+        "{}: the missing stages take about {needed} ({n_bytes} bytes), but {free} ({n_free} bytes) are free on this disk\n  \
+         hint: free some space, or put the stages on another disk with --stages",
+        store.display()
+    ))
+}
+
+/// Refuses a store in which no file can be made.
+fn check_writable(store: &Path) -> Result<()> {
+    let probe = std::fs::create_dir_all(store).and_then(|()| stillhouse_files::NewFile::create(&store.join("probe")));
+    // dropped without being kept, so nothing stays
+    probe.map(drop).map_err(|error| {
+        let what = "stages are missing and cannot be written here";
+        system_error(store, what, &error).hint("give another folder with --stages")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shortage_is_told_in_bytes() {
+        let store = Path::new("stages");
+        assert_eq!(shortage_of(store, 1000, 1000), None);
+        let text = shortage_of(store, 12_000_000_000, 3_000_000).unwrap();
+        assert!(text.contains("12000000000 bytes") && text.contains("3000000 bytes") && text.contains("hint:"), "{text}");
+    }
+
+    #[test]
+    fn a_store_that_cannot_be_made_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        let error = check_writable(&file.join("stages")).unwrap_err();
+        assert!(error.to_string().contains("--stages"), "{error}");
+        check_writable(&folder.path().join("a/b")).unwrap();
+        assert_eq!(stillhouse_files::names_below(folder.path()).unwrap(), ["file"]);
+    }
+}
