@@ -4,16 +4,16 @@
 //! The work that is still to be done is known from a plan: the pipeline, walked without computing anything.
 
 use crate::config::Experiment;
-use crate::context::{METRICS, RunContext};
+use crate::context::METRICS;
 use crate::error::{ExperimentError, Result, model_folder_error, system_error};
-use crate::outputs::check_outputs;
+use crate::outputs::{check_absent, check_outputs};
 use crate::pipeline::run_pipeline;
 use crate::planning::PlannedStep;
 use crate::report::format::bytes;
 use crate::run_dir::{CONFIG, LOCK, MANIFEST, PAGE, REPORT, REPORT_HTML, REPORT_MD, STUDENT, read_manifest};
 use crate::session::Session;
 use std::path::Path;
-use stillhouse_files::{free_bytes, is_same_file, is_special};
+use stillhouse_files::{free_bytes, is_same_file};
 use stillhouse_models::{check_labels, check_place};
 
 /// Files of a run's folder, apart from the config.
@@ -24,18 +24,12 @@ const OUTPUTS: [&str; 6] = [MANIFEST, METRICS, PAGE, REPORT_MD, REPORT_HTML, REP
 /// # Errors
 /// The first name that is in the way.
 pub(crate) fn check_run_dir(experiment: &Experiment, run_dir: &Path) -> Result<()> {
-    check_outputs(experiment, run_dir, &OUTPUTS)?;
     let is_of_a_run = run_dir.join(LOCK).exists() || read_manifest(run_dir).is_some();
-    let is_given = |path: &Path| experiment.source().is_some_and(|source| is_same_file(source, path));
-    for name in OUTPUTS.into_iter().chain([CONFIG]) {
-        let path = run_dir.join(name);
-        let is_others = path.is_file() && !is_of_a_run && !is_given(&path);
-        if is_others || path.is_dir() || is_special(&path) {
-            let what = if is_others { "exists already, and not from a run" } else { "is not a file" };
-            let hint = "give another folder with --out";
-            return Err(ExperimentError::Usage(format!("{}: {what}\n  hint: {hint}", path.display())));
-        }
-    }
+    check_outputs(experiment, run_dir, &OUTPUTS, is_of_a_run)?;
+    let config = run_dir.join(CONFIG);
+    // the given config itself is `check_config_output`'s business
+    let is_given = experiment.source().is_some_and(|source| is_same_file(source, &config));
+    check_absent(&config, is_of_a_run || is_given)?;
     let student = run_dir.join(STUDENT);
     check_place(&student).map_err(|error| model_folder_error(&student, &error))
 }
