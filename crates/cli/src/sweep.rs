@@ -94,8 +94,7 @@ fn share_threads(n_threads: NonZeroUsize, n_cells: usize) -> Shares {
 
 /// One job for each cell, in the cells' order. All of them share the stages that their configs have in common.
 fn jobs(task: &SweepTask, spec: &SweepSpec, sweep_dir: &Path, shares: Shares) -> Result<Vec<Job>, Failure> {
-    let program =
-        std::env::current_exe().map_err(Failure::NoProgram)?;
+    let program = std::env::current_exe().map_err(Failure::NoProgram)?;
     let words = |cell: &SweepCellSpec| -> Vec<String> {
         let path = |path: &Path| path.display().to_string();
         let mut words = vec![path(&program), "run".into(), path(&task.arguments.config)];

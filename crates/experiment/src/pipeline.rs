@@ -58,9 +58,8 @@ pub(crate) fn run_pipeline(session: &Session<'_>, test_data: Option<TestData<'_>
 
     // The test split is read here, and only here.
     let models = Models { teachers: &teachers, ensemble: &ensemble, students: &students };
-    let evaluate = |TestData { run_name, dataset, test }| {
-        evaluate(session, run_name, dataset, &models, &merged_targets, test)
-    };
+    let evaluate =
+        |TestData { run_name, dataset, test }| evaluate(session, run_name, dataset, &models, &merged_targets, test);
     let evaluated = test_data.map_or(Ok(None), evaluate)?;
     Ok(Outcome { student: students.student, evaluated })
 }

@@ -106,7 +106,10 @@ mod tests {
         let store = Path::new("stages");
         assert_eq!(shortage_of(store, 1000, 1000), None);
         let text = shortage_of(store, 12_000_000_000, 3_000_000).unwrap();
-        assert!(text.contains("12000000000 bytes") && text.contains("3000000 bytes") && text.contains("hint:"), "{text}");
+        assert!(
+            text.contains("12000000000 bytes") && text.contains("3000000 bytes") && text.contains("hint:"),
+            "{text}"
+        );
     }
 
     #[test]

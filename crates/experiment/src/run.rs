@@ -50,8 +50,7 @@ pub fn run(
     check_run_dir(experiment, &run_dir)?;
     let _lock = lock_folder(&run_dir, "run directory")?;
     check_config_output(experiment, &run_dir.join(CONFIG))?;
-    remove_leftovers(&run_dir, false)
-        .map_err(|error| system_error(&error.path, "cannot be removed", &error.source))?;
+    remove_leftovers(&run_dir, false).map_err(|error| system_error(&error.path, "cannot be removed", &error.source))?;
     write_whole(&run_dir.join(CONFIG), experiment.to_toml().as_bytes())?;
     let context = RunContext::new(&run_dir, options, observer, interrupt)?;
     let (fetched, dataset) = load(experiment, &context)?;

@@ -29,7 +29,10 @@ pub fn open(path: &Path) -> io::Result<File> {
         return Err(io::Error::new(ErrorKind::IsADirectory, "it is a folder, expected a file"));
     }
     if !metadata.is_file() {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "it is a pipe, a socket or a device, expected a regular file"));
+        return Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            "it is a pipe, a socket or a device, expected a regular file",
+        ));
     }
     if metadata.len() < MAX_LFS_POINTER_BYTES {
         refuse_pointer(&mut file)?;

@@ -7,6 +7,8 @@ const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 /// Pause before the second attempt; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const N_ATTEMPTS: usize = 5;
+/// All attempts together then end after little more than a minute.
+const STALL_LIMIT: Duration = Duration::from_secs(15);
 
 /// Settings of a hub client.
 #[derive(Clone, Debug)]
@@ -23,6 +25,8 @@ pub struct HubOptions {
     pub offline: bool,
     /// how often to ask before giving up, at least once
     pub n_attempts: usize,
+    /// how long a body may bring next to nothing before it is given up
+    pub stall_limit: Duration,
     /// pause before the second attempt, doubled with each further one
     pub first_pause: Duration,
 }
@@ -38,6 +42,7 @@ impl HubOptions {
             token: None,
             offline: false,
             n_attempts: N_ATTEMPTS,
+            stall_limit: STALL_LIMIT,
             first_pause: FIRST_PAUSE,
         }
     }

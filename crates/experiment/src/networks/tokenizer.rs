@@ -70,12 +70,10 @@ pub(crate) fn planned_input(
     let path = match config {
         TokenizerConfig::File { path } => path.clone(),
         TokenizerConfig::Hub(_) => unreachable!("tokenizers of the hub are fetched with the data"),
-        TokenizerConfig::Bpe(training) => {
-            match session.context.artifact(&tokenizer_stage(session, config)) {
-                Some(folder) => sealed_file(&folder, TOKENIZER)?,
-                None => return Ok((InputShape::Tokens { vocabulary_size: training.vocabulary_size }, None)),
-            }
-        }
+        TokenizerConfig::Bpe(training) => match session.context.artifact(&tokenizer_stage(session, config)) {
+            Some(folder) => sealed_file(&folder, TOKENIZER)?,
+            None => return Ok((InputShape::Tokens { vocabulary_size: training.vocabulary_size }, None)),
+        },
     };
     let tokenizer = Arc::new(Tokenizer::load(&path).map_err(tokenizer_error)?);
     Ok((InputShape::Tokens { vocabulary_size: tokenizer.vocabulary_size() }, Some(tokenizer)))
