@@ -27,8 +27,10 @@ mod preflight;
 mod pretrained;
 mod run;
 mod run_dir;
+mod seal;
 mod session;
 mod stage;
+mod stage_lock;
 mod steps;
 mod store;
 

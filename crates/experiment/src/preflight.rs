@@ -100,6 +100,50 @@ fn check_writable(store: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ConfigSource;
+    use crate::observer::{Interrupt, Silent};
+    use crate::options::RunOptions;
+    use std::fs;
+
+    const GLYPHS: &str = include_str!("../../../configs/glyphs.toml");
+
+    /// The error of a run into a folder, which has to come before any stage.
+    fn refusal(folder: &Path, overrides: &[&str]) -> ExperimentError {
+        let path = folder.join("glyphs.toml");
+        fs::write(&path, GLYPHS).unwrap();
+        let small = ["data.n_classes=12", "data.train_per_class=20", "data.test_per_class=4"];
+        let overrides: Vec<String> = small.iter().chain(overrides).map(|text| (*text).to_owned()).collect();
+        let experiment = Experiment::load(&ConfigSource::File(path), &overrides).unwrap();
+        let options = RunOptions { out: Some(folder.join("out")), ..RunOptions::quiet() };
+        let error = crate::run::run(&experiment, &options, &Silent, &Interrupt::new()).unwrap_err();
+        let stages = stillhouse_files::entries(&folder.join("out/stages")).unwrap_or_default();
+        assert_eq!(stages, [] as [std::path::PathBuf; 0], "{error}");
+        error
+    }
+
+    #[test]
+    fn a_run_without_room_is_refused_before_its_first_stage() {
+        let folder = tempfile::tempdir().unwrap();
+        // three terabytes of soft targets
+        let many = ["student.views=1000000", "data.n_classes=120", "data.train_per_class=60"];
+        let error = refusal(folder.path(), &many);
+        assert_eq!(error.exit_code(), 1, "{error}");
+        assert!(error.to_string().contains("are free on this disk"), "{error}");
+    }
+
+    #[test]
+    fn names_in_the_way_are_refused_before_anything_is_written() {
+        for (name, code) in [("student/thesis.txt", 3), ("report.md", 2), ("config.toml", 2), ("report.html/x", 2)] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("out").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, "mine").unwrap();
+            let error = refusal(folder.path(), &[]);
+            assert_eq!(error.exit_code(), code, "{error}");
+            let found = stillhouse_files::names_below(&folder.path().join("out")).unwrap();
+            assert_eq!((found, fs::read_to_string(path).unwrap()), (vec![name.to_owned()], "mine".to_owned()));
+        }
+    }
 
     #[test]
     fn a_shortage_is_told_in_bytes() {

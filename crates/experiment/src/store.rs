@@ -7,25 +7,15 @@
 
 use crate::context::RunContext;
 use crate::error::{ExperimentError, Result, system_error};
-use crate::files::{read_json, sync_folder, write_json};
+use crate::files::sync_folder;
 use crate::observer::RunEvent;
 use crate::planning::Work;
-use crate::stage::{SEAL, Stage};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use crate::seal::{check_seal, write_seal};
+use crate::stage::Stage;
+use crate::stage_lock::lock_stages;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-use stillhouse_files::open_lock;
-
-/// Checksums of an artifact's files; written last.
-#[derive(Serialize, Deserialize)]
-struct Seal {
-    stage: String,
-    key: String,
-    /// file name to blake3 hash
-    files: BTreeMap<String, String>,
-}
+use std::time::Instant;
 
 /// Returns a stage's artifact: reads it if it exists, otherwise produces it first.
 ///
@@ -149,8 +139,7 @@ fn clear_leftovers(partial: &Path) -> Result<()> {
 fn seal(store: &Path, stage: &Stage, partial: &Path) -> Result<()> {
     let folder = store.join(stage.folder());
     clear_leftovers(partial)?;
-    let seal = Seal { stage: stage.name().to_owned(), key: stage.key().to_owned(), files: checksums(partial)? };
-    write_json(&partial.join(SEAL), &seal)?;
+    write_seal(partial, stage)?;
     sync_folder(partial);
     let replace = || -> std::io::Result<()> {
         if folder.exists() {
@@ -161,104 +150,6 @@ fn seal(store: &Path, stage: &Stage, partial: &Path) -> Result<()> {
     replace().map_err(|error| system_error(&folder, "cannot be put in place", &error))?;
     sync_folder(store);
     Ok(())
-}
-
-/// Hashes of every file in a folder but the seal and hidden ones, with their paths relative to it.
-fn checksums(folder: &Path) -> Result<BTreeMap<String, String>> {
-    let mut files = BTreeMap::new();
-    let found = stillhouse_files::files_below(folder)
-        .map_err(|error| system_error(&error.path, "cannot be read", &error.source))?;
-    for path in found.into_iter().filter(|path| path.file_name().is_some_and(|name| name != SEAL)) {
-        let name = path.strip_prefix(folder).expect("below the folder").to_string_lossy().into_owned();
-        files.insert(name, hash_file(&path)?);
-    }
-    Ok(files)
-}
-
-fn hash_file(path: &Path) -> Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    let mut file = File::open(path).map_err(|error| system_error(path, "cannot be read", &error))?;
-    std::io::copy(&mut file, &mut hasher).map_err(|error| system_error(path, "cannot be read", &error))?;
-    Ok(hasher.finalize().to_hex().to_string())
-}
-
-/// Checks all files of a finished artifact.
-fn check_seal(folder: &Path) -> Result<()> {
-    let seal = read_seal(folder)?;
-    let found = checksums(folder)?;
-    seal.files.iter().try_for_each(|(name, expected)| check_file(folder, name, found.get(name), expected))
-}
-
-/// A file of a finished artifact, checked, for what reads one file alone: the weights beside it may be large.
-///
-/// # Errors
-/// A file that changed since it was sealed, or that was never there.
-pub(crate) fn sealed_file(folder: &Path, name: &str) -> Result<PathBuf> {
-    let (seal, path) = (read_seal(folder)?, folder.join(name));
-    let found = if path.is_file() { Some(hash_file(&path)?) } else { None };
-    check_file(folder, name, found.as_ref(), seal.files.get(name).map_or("", String::as_str))?;
-    Ok(path)
-}
-
-fn read_seal(folder: &Path) -> Result<Seal> {
-    read_json(&folder.join(SEAL)).map_err(|error| match error {
-        ExperimentError::BadData(error) => damaged(folder, format_args!("{error:#}")),
-        error => error,
-    })
-}
-
-fn check_file(folder: &Path, name: &str, found: Option<&String>, expected: &str) -> Result<()> {
-    let short = |hash: &str| hash.chars().take(12).collect::<String>();
-    let what = match found {
-        Some(found) if found == expected => return Ok(()),
-        Some(found) => {
-            format!("changed since it was written (checksum {}, expected {})", short(found), short(expected))
-        }
-        None => "missing".to_owned(),
-    };
-    Err(damaged(folder, format_args!("{}: {what}", folder.join(name).display())))
-}
-
-fn damaged(folder: &Path, what: impl std::fmt::Display) -> ExperimentError {
-    let remedy = format!("remove the folder {} to compute the stage again", folder.display());
-    ExperimentError::BadData(anyhow::anyhow!("{what}\n  hint: {remedy}"))
-}
-
-/// One writer of a stage at a time, also across programs: locks in the order of their names, so that two programs never wait
-/// for each other. A lock ends with the file handle.
-fn lock_stages(context: &RunContext<'_>, stages: &[&Stage]) -> Result<Vec<File>> {
-    let store = context.stages_dir();
-    if !stages.is_empty() {
-        fs::create_dir_all(store).map_err(|error| system_error(store, "cannot be created", &error))?;
-    }
-    let mut in_order = stages.to_vec();
-    in_order.sort_by_key(|stage| stage.folder());
-    in_order.into_iter().map(|stage| lock_stage(context, stage)).collect()
-}
-
-/// How often a wait for another program looks again.
-const POLL: Duration = Duration::from_millis(50);
-/// A wait as long as this is told.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-fn lock_stage(context: &RunContext<'_>, stage: &Stage) -> Result<File> {
-    let path = context.stages_dir().join(format!(".{}.lock", stage.folder()));
-    let file = open_lock(&path).map_err(|error| system_error(&path, "cannot be created", &error))?;
-    let (start, mut is_told) = (Instant::now(), false);
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(error)) => return Err(system_error(&path, "cannot be locked", &error)),
-        }
-        context.check_interrupt()?;
-        if !is_told && start.elapsed() >= PATIENCE {
-            let store = context.stages_dir().display();
-            context.note(stage.name(), format!("waiting: another stillhouse computes this stage in {store}"));
-            is_told = true;
-        }
-        std::thread::sleep(POLL);
-    }
 }
 
 #[cfg(test)]
@@ -321,6 +212,51 @@ mod tests {
             let texts = run_stages(context, &stages, |_| no_plan(), write, |_, folder| load(folder)).unwrap();
             assert_eq!(texts, ["together 0", "alone", "together 2"]);
             assert_eq!(run_stage(context, &stages[2], no_plan, produce("again"), load).unwrap(), "together 2");
+        });
+    }
+
+    #[test]
+    fn leftovers_of_a_killed_program_are_not_sealed() {
+        in_context(|context| {
+            let stage = Stage::new("s", 1, None, &1);
+            let partial = context.stages_dir().join(format!("{}.partial", stage.folder()));
+            fs::create_dir_all(&partial).unwrap();
+            for name in [".tmpAb12Cd", "checkpoint"] {
+                fs::write(partial.join(name), "x").unwrap();
+            }
+            let produce = |folder: &Path| {
+                assert!(folder.join("checkpoint").exists(), "what a run goes on from stays");
+                // one that this very run left
+                fs::write(folder.join(".tmp-stillhouse-x"), "x").unwrap();
+                produce_text(folder, "value")
+            };
+            run_stage(context, &stage, no_plan, produce, load).unwrap();
+            let found = stillhouse_files::names_below(&context.stages_dir().join(stage.folder())).unwrap();
+            assert_eq!(found, ["checkpoint", "stage.json", "value"]);
+        });
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn finished_stages_are_read_where_nobody_may_write() {
+        use std::os::unix::fs::PermissionsExt;
+        in_context(|context| {
+            let (done, missing) = (Stage::new("s", 1, None, &1), Stage::new("s", 1, None, &2));
+            run_stage(context, &done, no_plan, produce("value"), load).unwrap();
+            let store = context.stages_dir();
+            for entry in stillhouse_files::entries(store).unwrap().iter().filter(|path| path.is_file()) {
+                fs::remove_file(entry).unwrap();
+            }
+            fs::set_permissions(store, fs::Permissions::from_mode(0o555)).unwrap();
+            assert_eq!(run_stage(context, &done, no_plan, produce("again"), load).unwrap(), "value");
+            let is_root = fs::write(store.join("probe"), "").is_ok();
+            if !is_root {
+                let error = run_stage(context, &missing, no_plan, produce("value"), load).unwrap_err();
+                assert_eq!(error.exit_code(), 1);
+            }
+            let locks = stillhouse_files::entries(store).unwrap().iter().any(|path| path.ends_with(".lock"));
+            assert!(!locks, "reading takes no lock");
+            fs::set_permissions(store, fs::Permissions::from_mode(0o755)).unwrap();
         });
     }
 

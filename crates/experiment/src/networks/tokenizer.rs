@@ -3,9 +3,10 @@
 use crate::error::{ExperimentError, Result};
 use crate::files::write_whole;
 use crate::networks::network::model_error;
+use crate::seal::sealed_file;
 use crate::session::Session;
 use crate::stage::Stage;
-use crate::store::{run_stage, sealed_file};
+use crate::store::run_stage;
 use std::path::Path;
 use std::sync::Arc;
 use stillhouse_core::{InputShape, Problem};

@@ -1,14 +1,15 @@
 //! Which classes the generalist confuses, and the clusters that specialists are trained on (paper, sec. 5.3).
 
-use crate::error::{ExperimentError, Result, file_error};
+use crate::error::{ExperimentError, Result, system_error};
 use crate::files::{read_json, write_json};
 use crate::networks::artifacts::{Clustered, Trained};
 use crate::networks::held_out::{Fold, HeldOut, train_folds};
 use crate::networks::member::{Member, complete_members};
 use crate::planning::Work;
+use crate::seal::sealed_file;
 use crate::session::Session;
 use crate::stage::Stage;
-use crate::store::{run_stage, sealed_file};
+use crate::store::run_stage;
 use std::path::Path;
 use stillhouse_core::{ClassClustering, ClassId, ClassSubset, Seed};
 use stillhouse_ensemble::{
@@ -129,8 +130,8 @@ const MAX_STABILITY: usize = 4000;
 fn read_hierarchy(session: &Session<'_>) -> Result<Option<String>> {
     let method = session.config.clustering.as_ref().map(|config| &config.method);
     let Some(ClusteringMethod::Hierarchy(hierarchy)) = method else { return Ok(None) };
-    let text = std::fs::read_to_string(&hierarchy.path);
-    text.map(Some).map_err(|error| file_error(&hierarchy.path, "the class hierarchy cannot be read", error))
+    let text = stillhouse_files::read_text(&hierarchy.path);
+    text.map(Some).map_err(|error| system_error(&hierarchy.path, "the class hierarchy cannot be read", &error))
 }
 
 fn usage(error: impl std::fmt::Display) -> ExperimentError {
