@@ -13,7 +13,7 @@ use crate::report::format::bytes;
 use crate::run_dir::{CONFIG, LOCK, MANIFEST, PAGE, REPORT, REPORT_HTML, REPORT_MD, STUDENT, read_manifest};
 use crate::session::Session;
 use std::path::Path;
-use stillhouse_files::{free_bytes, is_same_file};
+use stillhouse_files::{free_bytes, is_same_file, used_bytes};
 use stillhouse_models::{check_labels, check_place};
 
 /// Files of a run's folder, apart from the config.
@@ -46,7 +46,7 @@ pub(crate) fn check_work(session: &Session<'_>) -> Result<()> {
         let planned = Session { context: &planning, ..session.clone() };
         run_pipeline(&planned, None)?;
         let steps = planning.plan().expect("made for planning").take().steps;
-        missing_bytes(&steps)
+        missing_bytes(session.context.stages_dir(), &steps)
     };
     let (Some(n_bytes), store) = (n_bytes, session.context.stages_dir()) else { return Ok(()) };
     check_writable(store)?;
@@ -64,10 +64,12 @@ pub(crate) fn check_data(session: &Session<'_>) -> Result<()> {
     check_labels(&session.data.labels).map_err(|error| ExperimentError::BadData(anyhow::anyhow!("data: {error}")))
 }
 
-/// Bytes of the stages that are not there yet; none if all are.
-pub(crate) fn missing_bytes(steps: &[PlannedStep]) -> Option<u64> {
+/// Bytes that the stages which are not there yet will take; none if all are there. What an earlier run wrote of a stage is on
+/// the disk already.
+pub(crate) fn missing_bytes(store: &Path, steps: &[PlannedStep]) -> Option<u64> {
     let missing = steps.iter().filter(|step| !step.is_done);
-    missing.map(|step| step.work.disk_bytes()).reduce(u64::saturating_add)
+    let bytes = |step: &PlannedStep| step.work.disk_bytes().saturating_sub(used_bytes(&step.stage.partial(store)));
+    missing.map(bytes).reduce(u64::saturating_add)
 }
 
 /// Says that a store's disk has less room than is needed, if that is so.
@@ -160,7 +162,7 @@ mod tests {
     fn a_store_that_cannot_be_made_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
-        std::fs::write(&file, "x").unwrap();
+        fs::write(&file, "x").unwrap();
         let error = check_writable(&file.join("stages")).unwrap_err();
         assert!(error.to_string().contains("--stages"), "{error}");
         check_writable(&folder.path().join("a/b")).unwrap();

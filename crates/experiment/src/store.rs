@@ -100,8 +100,8 @@ fn compute(
         context.event(&RunEvent::StageStarted { stage: stages[index].name().to_owned() });
     }
     let produce_all = || {
-        let partial = |index: &usize| store.join(format!("{}.partial", stages[*index].folder()));
-        let folders: Vec<(usize, PathBuf)> = to_do.iter().map(|index| (*index, partial(index))).collect();
+        let folders: Vec<(usize, PathBuf)> =
+            to_do.iter().map(|index| (*index, stages[*index].partial(store))).collect();
         for (_, folder) in &folders {
             fs::create_dir_all(folder).map_err(|error| system_error(folder, "cannot be created", &error))?;
             clear_leftovers(folder)?;
@@ -219,7 +219,7 @@ mod tests {
     fn leftovers_of_a_killed_program_are_not_sealed() {
         in_context(|context| {
             let stage = Stage::new("s", 1, None, &1);
-            let partial = context.stages_dir().join(format!("{}.partial", stage.folder()));
+            let partial = stage.partial(context.stages_dir());
             fs::create_dir_all(&partial).unwrap();
             for name in [".tmpAb12Cd", "checkpoint"] {
                 fs::write(partial.join(name), "x").unwrap();

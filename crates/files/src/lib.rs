@@ -26,7 +26,7 @@ pub use lock::open_lock;
 pub use new_file::{NewFile, follow_links, is_same_file, is_special, put_in_place, write_absent, write_whole};
 pub use new_folder::{NewFolder, readable_folder};
 pub use open::{open, read, read_text};
-pub use space::free_bytes;
+pub use space::{free_bytes, used_bytes};
 
 use std::fmt;
 use std::fs::File;

@@ -1,5 +1,7 @@
 //! Room on the disk.
 
+use crate::files_below;
+use std::fs::Metadata;
 use std::path::Path;
 
 /// Bytes that the user may still write to the file system of a folder; nothing where the system does not say. The folder
@@ -19,9 +21,38 @@ pub fn free_bytes(_: &Path) -> Option<u64> {
     None
 }
 
+/// Bytes that the files in a folder and below take on the disk, as far as they can be seen; holes in them take none.
+pub fn used_bytes(folder: &Path) -> u64 {
+    let files = files_below(folder).unwrap_or_default();
+    files.iter().filter_map(|file| file.metadata().ok()).map(|found| allocated(&found)).sum()
+}
+
+#[cfg(unix)]
+fn allocated(found: &Metadata) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    const BLOCK_BYTES: u64 = 512;
+    found.blocks() * BLOCK_BYTES
+}
+
+#[cfg(not(unix))]
+fn allocated(found: &Metadata) -> u64 {
+    found.len()
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn holes_take_no_room() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(used_bytes(&folder.path().join("absent")), 0);
+        let file = std::fs::File::create(folder.path().join("file")).unwrap();
+        file.set_len(1 << 30).unwrap();
+        assert!(used_bytes(folder.path()) < 1 << 20);
+        std::fs::write(folder.path().join("full"), vec![1; 1 << 16]).unwrap();
+        assert!(used_bytes(folder.path()) >= 1 << 15);
+    }
 
     #[test]
     fn a_folder_that_is_still_to_be_made_has_the_room_of_the_one_around_it() {

@@ -57,7 +57,7 @@ impl HubOptions {
         let home = variable("HF_HOME").map_or_else(default_home, PathBuf::from);
         let endpoint = variable("HF_ENDPOINT").unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
         let mut options = Self::new(endpoint, home.join("hub"));
-        options.token = variable("HF_TOKEN").or_else(|| std::fs::read_to_string(home.join("token")).ok());
+        options.token = variable("HF_TOKEN").or_else(|| stillhouse_files::read_text(&home.join("token")).ok());
         options.token = options.token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
         options.offline = variable("HF_HUB_OFFLINE").is_some_and(|value| is_true(&value));
         options

@@ -68,7 +68,8 @@ pub fn plan(
     let examples_bytes = memory::all_examples_bytes(&session, &test);
     run_pipeline(&session, Some(TestData { run_name: experiment.name(), dataset: summary, test }))?;
     let Recorded { steps, groups, mut notes, .. } = context.plan().expect("made for planning").take();
-    let shortage = missing_bytes(&steps).and_then(|n_bytes| shortage(context.stages_dir(), n_bytes));
+    let shortage =
+        missing_bytes(context.stages_dir(), &steps).and_then(|n_bytes| shortage(context.stages_dir(), n_bytes));
     notes.extend(shortage.map(|text| text.replace("\n  hint:", ";")));
     let stages = measure(&session, &steps)?;
     let targets_bytes =
