@@ -7,6 +7,7 @@ use std::path::Path;
 /// Bytes that the user may still write to the file system of a folder; nothing where the system does not say. The folder
 /// may be one that is still to be made.
 #[cfg(unix)]
+#[allow(clippy::useless_conversion, reason = "the number of blocks has 32 bits on some systems")]
 pub fn free_bytes(folder: &Path) -> Option<u64> {
     let existing = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
     let found = nix::sys::statvfs::statvfs(existing).ok()?;

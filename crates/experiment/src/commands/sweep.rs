@@ -40,7 +40,7 @@ const MAX_CELLS: usize = 10_000;
 /// reported as a failed cell.
 ///
 /// # Errors
-/// An unreadable file, no `[sweep]` table, more than [`MAX_CELLS`] cells, or a base config that cannot run.
+/// An unreadable file, no `[sweep]` table, more than 10,000 cells, or a base config that cannot run.
 pub fn load_sweep(source: &ConfigSource, overrides: &[String]) -> Result<SweepSpec, ConfigProblems> {
     let base = Experiment::load(source, overrides)?;
     let axes: Vec<(String, Vec<String>)> = load_sweep_axes(source)?
