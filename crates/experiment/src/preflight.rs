@@ -42,14 +42,14 @@ pub(crate) fn check_run_dir(experiment: &Experiment, run_dir: &Path) -> Result<(
 pub(crate) fn check_work(session: &Session<'_>) -> Result<()> {
     check_data(session)?;
     let planning = session.context.for_planning();
-    let n_bytes = {
-        let planned = Session { context: &planning, ..session.clone() };
-        run_pipeline(&planned, None)?;
-        let steps = planning.plan().expect("made for planning").take().steps;
-        missing_bytes(session.context.stages_dir(), &steps)
-    };
-    let (Some(n_bytes), store) = (n_bytes, session.context.stages_dir()) else { return Ok(()) };
+    run_pipeline(&Session { context: &planning, ..session.clone() }, None)?;
+    let steps = planning.plan().expect("made for planning").take().steps;
+    let store = session.context.stages_dir();
+    let Some(n_bytes) = missing_bytes(store, &steps) else { return Ok(()) };
     check_writable(store)?;
+    // under `--force`, artifacts take the place of earlier ones, which may be another user's
+    let replaced = steps.iter().filter(|step| !step.is_done).filter_map(|step| step.stage.artifact(store));
+    replaced.map(|folder| check_writable(&folder)).collect::<Result<()>>()?;
     match shortage(store, n_bytes) {
         Some(what) => Err(ExperimentError::Failed(anyhow::anyhow!("{what}"))),
         None => Ok(()),
@@ -94,7 +94,7 @@ fn check_writable(store: &Path) -> Result<()> {
     let probe = std::fs::create_dir_all(store).and_then(|()| stillhouse_files::NewFile::create(&store.join("probe")));
     // dropped without being kept, so nothing stays
     probe.map(drop).map_err(|error| {
-        let what = "stages are missing and cannot be written here";
+        let what = "stages are to be computed, and cannot be written here";
         system_error(store, what, &error).hint("give another folder with --stages")
     })
 }
