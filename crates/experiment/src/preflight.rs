@@ -48,8 +48,8 @@ pub(crate) fn check_work(session: &Session<'_>) -> Result<()> {
     let Some(n_bytes) = missing_bytes(store, &steps) else { return Ok(()) };
     check_writable(store)?;
     // under `--force`, artifacts take the place of earlier ones, which may be another user's
-    let replaced = steps.iter().filter(|step| !step.is_done).filter_map(|step| step.stage.artifact(store));
-    replaced.map(|folder| check_writable(&folder)).collect::<Result<()>>()?;
+    let mut replaced = steps.iter().filter(|step| !step.is_done).filter_map(|step| step.stage.artifact(store));
+    replaced.try_for_each(|folder| check_writable(&folder))?;
     match shortage(store, n_bytes) {
         Some(what) => Err(ExperimentError::Failed(anyhow::anyhow!("{what}"))),
         None => Ok(()),
