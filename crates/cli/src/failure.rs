@@ -37,6 +37,9 @@ pub enum Failure {
     /// Standard output is closed or full.
     #[error("standard output cannot be written: {0}")]
     Stdout(io::Error),
+    /// This program's own file, which the cells of a sweep run.
+    #[error("this program cannot be found: {0}")]
+    NoProgram(io::Error),
     /// The system gives no thread.
     #[error("cannot start a thread: {0}")]
     NoThread(io::Error),

@@ -1,4 +1,5 @@
 //! Ctrl-C, SIGTERM and SIGHUP: the first one asks the work to stop and save, the second one ends the program at once.
+//! SIGXFSZ is ignored.
 
 use crate::console;
 use stillhouse_experiment::Interrupt;
@@ -33,6 +34,18 @@ fn on_signal() {
     JOBS.request();
     console::message("stopping after this step; the next run goes on from here;\npress Ctrl-C again to quit at once");
 }
+
+/// A write beyond `ulimit -f` is then an error with a message, as a full disk is, and not the end of the program.
+#[cfg(unix)]
+pub fn report_file_size_limit() {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    // SAFETY: ignoring a signal runs no code
+    let _ = unsafe { signal(Signal::SIGXFSZ, SigHandler::SigIgn) };
+}
+
+/// Without signals a write beyond a limit is an error anyway.
+#[cfg(not(unix))]
+pub fn report_file_size_limit() {}
 
 /// Whether the program was started with SIGHUP ignored, as `nohup` does.
 #[cfg(unix)]

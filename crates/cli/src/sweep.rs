@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use stillhouse_experiment::config::ConfigSource;
 use stillhouse_experiment::{
-    ExperimentError, SweepCellSpec, SweepSpec, check_sweep_outputs, collect_sweep, load_sweep,
+    ExperimentError, SweepCellSpec, SweepSpec, check_sweep_outputs, collect_sweep, load_sweep, lock_sweep,
 };
 use stillhouse_launch::{Job, JobOutcome, Local, command_lines, launch};
 
@@ -25,6 +25,7 @@ pub fn sweep(task: &SweepTask, invocation: &Invocation) -> Result<(), Failure> {
     if task.arguments.dry_run {
         return console::print(&command_lines(&jobs)?.iter().map(|line| format!("{line}\n")).collect::<String>());
     }
+    let _lock = lock_sweep(&sweep_dir)?;
     let launcher = Local { n_workers: shares.n_workers };
     signals::catch();
     let progress = CellProgress::new(&spec.name, jobs.len(), invocation.verbosity);
@@ -93,8 +94,7 @@ fn share_threads(n_threads: NonZeroUsize, n_cells: usize) -> Shares {
 
 /// One job for each cell, in the cells' order. All of them share the stages that their configs have in common.
 fn jobs(task: &SweepTask, spec: &SweepSpec, sweep_dir: &Path, shares: Shares) -> Result<Vec<Job>, Failure> {
-    let program =
-        std::env::current_exe().map_err(|error| Failure::Usage(format!("this program cannot be found: {error}")))?;
+    let program = std::env::current_exe().map_err(Failure::NoProgram)?;
     let words = |cell: &SweepCellSpec| -> Vec<String> {
         let path = |path: &Path| path.display().to_string();
         let mut words = vec![path(&program), "run".into(), path(&task.arguments.config)];

@@ -1,7 +1,7 @@
 //! The machine that every step works on: the store, threads, memory, events, interruptions.
 
 use crate::error::{ExperimentError, Result, system_error};
-use crate::observer::{Interrupt, Observer, RunEvent};
+use crate::observer::{Interrupt, Observer, RunEvent, Silent};
 use crate::options::RunOptions;
 use crate::parallel::{self, Share};
 use crate::planning::PlanRecorder;
@@ -35,7 +35,8 @@ pub struct RunContext<'a> {
     reversed_jobs: bool,
     mode: Mode,
     computed: Mutex<HashSet<String>>,
-    metrics: Mutex<File>,
+    /// The file of events; none for what only reads or plans.
+    metrics: Option<Mutex<File>>,
     warnings: Mutex<Vec<String>>,
     observer: &'a dyn Observer,
     interrupt: &'a Interrupt,
@@ -57,7 +58,18 @@ impl<'a> RunContext<'a> {
     ) -> Result<Self> {
         let path = run_dir.join(METRICS);
         let metrics = OpenOptions::new().create(true).append(true).open(&path);
-        Ok(Self {
+        let metrics = metrics.map_err(|error| system_error(&path, "cannot be opened", &error))?;
+        Ok(Self { metrics: Some(Mutex::new(metrics)), ..Self::unrecorded(run_dir, options, observer, interrupt) })
+    }
+
+    /// The same without a file of events: for what is no part of the run's record. It writes nothing by itself.
+    pub(crate) fn unrecorded(
+        run_dir: &Path,
+        options: &RunOptions,
+        observer: &'a dyn Observer,
+        interrupt: &'a Interrupt,
+    ) -> Self {
+        Self {
             stages_dir: options.stages.clone().unwrap_or_else(|| run_dir.join("stages")),
             n_threads: options.n_threads.max(1),
             memory_bytes: options.memory_bytes,
@@ -65,11 +77,11 @@ impl<'a> RunContext<'a> {
             reversed_jobs: options.reversed_jobs,
             mode: Mode::Run,
             computed: Mutex::default(),
-            metrics: Mutex::new(metrics.map_err(|error| system_error(&path, "cannot be opened", &error))?),
+            metrics: None,
             warnings: Mutex::default(),
             observer,
             interrupt,
-        })
+        }
     }
 
     /// The same, but stages that are not finished are errors instead of work to do.
@@ -82,6 +94,19 @@ impl<'a> RunContext<'a> {
     #[must_use]
     pub(crate) fn planning(self) -> Self {
         Self { mode: Mode::Plan(PlanRecorder::default()), ..self }
+    }
+
+    /// A context that plans what this one would do, and tells nobody.
+    pub(crate) fn for_planning(&self) -> RunContext<'a> {
+        RunContext {
+            stages_dir: self.stages_dir.clone(),
+            mode: Mode::Plan(PlanRecorder::default()),
+            computed: Mutex::default(),
+            metrics: None,
+            warnings: Mutex::default(),
+            observer: &Silent,
+            ..*self
+        }
     }
 
     /// Whether unfinished stages are errors.
@@ -124,7 +149,12 @@ impl<'a> RunContext<'a> {
 
     /// Whether a stage would be computed if it were asked for.
     pub(crate) fn is_to_do(&self, stage: &Stage) -> bool {
-        !stage.is_done(&self.stages_dir) || self.is_forced(stage)
+        self.artifact(stage).is_none()
+    }
+
+    /// The folder of a stage's artifact, if it exists and is not to be computed again.
+    pub(crate) fn artifact(&self, stage: &Stage) -> Option<PathBuf> {
+        stage.artifact(&self.stages_dir).filter(|_| !self.is_forced(stage))
     }
 
     pub(crate) fn mark_computed(&self, stage: &Stage) {
@@ -134,10 +164,9 @@ impl<'a> RunContext<'a> {
     /// Tells the observer and `metrics.jsonl`.
     pub(crate) fn event(&self, event: &RunEvent) {
         self.observer.event(event);
-        if let Ok(line) = serde_json::to_string(event) {
-            let mut file = self.metrics.lock().expect("no holder panics");
+        if let (Some(metrics), Ok(line)) = (&self.metrics, serde_json::to_string(event)) {
             // a log line that cannot be written (full disk) must not stop the work; artifacts report that themselves
-            let _ = writeln!(file, "{line}");
+            let _ = metrics.lock().expect("no holder panics").write_all(format!("{line}\n").as_bytes());
         }
     }
 

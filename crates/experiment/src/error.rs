@@ -44,6 +44,16 @@ impl ExperimentError {
         }
     }
 
+    /// The same failure with a remedy.
+    #[must_use]
+    pub(crate) fn hint(self, hint: &str) -> Self {
+        match self {
+            Self::BadData(error) => Self::BadData(anyhow::anyhow!("{error:#}\n  hint: {hint}")),
+            Self::Failed(error) => Self::Failed(anyhow::anyhow!("{error:#}\n  hint: {hint}")),
+            other => other,
+        }
+    }
+
     /// The same failure with what was being done when it happened.
     #[must_use]
     pub fn context(self, what: impl std::fmt::Display) -> Self {

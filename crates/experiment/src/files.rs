@@ -29,7 +29,7 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 
 /// Reads a value from JSON.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = std::fs::read_to_string(path).map_err(|error| system_error(path, "cannot be read", &error))?;
+    let text = stillhouse_files::read_text(path).map_err(|error| system_error(path, "cannot be read", &error))?;
     serde_json::from_str(&text).map_err(|error| file_error(path, "is not what this version writes", error))
 }
 

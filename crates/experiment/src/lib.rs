@@ -23,11 +23,14 @@ pub mod parallel;
 mod pictures;
 mod pipeline;
 mod planning;
+mod preflight;
 mod pretrained;
 mod run;
 mod run_dir;
+mod seal;
 mod session;
 mod stage;
+mod stage_lock;
 mod steps;
 mod store;
 
@@ -42,7 +45,7 @@ pub use commands::plan::{Plan, PlannedStage, plan};
 pub use commands::predict::{Prediction, Predictor};
 pub use commands::preview::preview;
 pub use commands::status::{RunStatus, status};
-pub use commands::sweep::{SweepCellSpec, SweepSpec, check_sweep_outputs, collect_sweep, load_sweep};
+pub use commands::sweep::{SweepCellSpec, SweepSpec, check_sweep_outputs, collect_sweep, load_sweep, lock_sweep};
 pub use commands::targets::{
     Recomputed, TargetsSummary, TargetsVerified, VerifyAgainst, targets_stats, verify_targets,
 };

@@ -4,14 +4,30 @@ use crate::config::Experiment;
 use crate::error::{ExperimentError, Result, system_error};
 use crate::files::check_output;
 use std::path::{Path, PathBuf};
-use stillhouse_files::is_same_file;
+use stillhouse_files::{is_same_file, is_special};
 
-/// Refuses a folder in which files of these names would take the place of what an experiment reads: its config, and the
-/// files that the config names.
-pub(crate) fn check_outputs(experiment: &Experiment, folder: &Path, names: &[&str]) -> Result<()> {
+/// Refuses a folder in which files of these names would take the place of what an experiment reads (its config, and the
+/// files that the config names), of what is no file, or, in a folder that is not `ours`, of what somebody else wrote.
+pub(crate) fn check_outputs(experiment: &Experiment, folder: &Path, names: &[&str], is_ours: bool) -> Result<()> {
     let named = named_paths(experiment);
     let inputs = || experiment.source().into_iter().chain(named.iter().map(AsRef::as_ref));
-    names.iter().try_for_each(|name| check_output(&folder.join(name), inputs()))
+    names.iter().try_for_each(|name| {
+        let path = folder.join(name);
+        check_output(&path, inputs())?;
+        check_absent(&path, is_ours)
+    })
+}
+
+/// Refuses a place where something is that this program did not write.
+pub(crate) fn check_absent(path: &Path, is_ours: bool) -> Result<()> {
+    let what = match () {
+        () if path.is_dir() => "a folder is in the place of this file",
+        () if is_special(path) => "it is a pipe, a socket or a device",
+        () if !is_ours && path.is_file() => "exists already, and this program did not write it",
+        () => return Ok(()),
+    };
+    let hint = "give another folder with --out";
+    Err(ExperimentError::Usage(format!("{}: {what}\n  hint: {hint}", path.display())))
 }
 
 /// Refuses to write the resolved config over the config that was given, comments and all. If the given config is one that
@@ -83,6 +99,17 @@ mod tests {
     }
 
     #[test]
+    fn what_others_wrote_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("report.html")).unwrap();
+        fs::write(folder.path().join("report.md"), "notes of mine").unwrap();
+        let given = experiment(folder.path(), &[]);
+        let check = |name, is_ours| check_outputs(&given, folder.path(), &[name], is_ours).map_err(|e| e.exit_code());
+        assert_eq!((check("report.md", true), check("report.md", false)), (Ok(()), Err(2)));
+        assert_eq!((check("report.html", true), check("page.json", false)), (Err(2), Ok(())));
+    }
+
+    #[test]
     fn no_output_replaces_a_file_that_the_config_names() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
@@ -93,8 +120,8 @@ mod tests {
         let data = |kind: &str, paths: &str| vec![format!("data={{kind=\"{kind}\",{paths}}}")];
         let of_table = data("table", &format!("train=\"{}\",test=\"b\"", at("report.md").display()));
         let table = experiment(folder.path(), &of_table);
-        assert!(check_outputs(&table, folder.path(), &["page.json", "report.md"]).is_err());
-        assert!(check_outputs(&table, folder.path(), &["page.json", "report.html"]).is_ok());
+        assert!(check_outputs(&table, folder.path(), &["page.json", "report.md"], true).is_err());
+        assert!(check_outputs(&table, folder.path(), &["page.json", "report.html"], true).is_ok());
         assert!(check_preview_output(&table, &at("config.toml")).is_err());
         let images = experiment(folder.path(), &data("image_folder", &format!("path=\"{}\"", at("train").display())));
         assert!(check_preview_output(&images, &at("train/cat/1.png")).is_err());

@@ -27,15 +27,17 @@ pub(crate) struct Outcome {
     pub evaluated: Option<Evaluated>,
 }
 
+/// What the evaluation needs.
+pub(crate) struct TestData<'a> {
+    pub run_name: &'a str,
+    pub dataset: DatasetReport,
+    pub test: SealedTest,
+}
+
 /// Runs an experiment on loaded data. Every step makes stages, which are read back if they were done before. This is the
 /// only list of the steps: `plan` walks it with a context that records the stages, and `targets verify` walks
-/// [`train_teachers`] with one that only reads them.
-pub(crate) fn run_pipeline(
-    session: &Session<'_>,
-    run_name: &str,
-    dataset: DatasetReport,
-    test: SealedTest,
-) -> Result<Outcome> {
+/// [`train_teachers`] with one that only reads them. Without the test data, it ends before the evaluation.
+pub(crate) fn run_pipeline(session: &Session<'_>, test_data: Option<TestData<'_>>) -> Result<Outcome> {
     // Networks of tokens need tokenizers, which are trained on the training split.
     make_tokenizers(session)?;
 
@@ -56,7 +58,9 @@ pub(crate) fn run_pipeline(
 
     // The test split is read here, and only here.
     let models = Models { teachers: &teachers, ensemble: &ensemble, students: &students };
-    let evaluated = evaluate(session, run_name, dataset, &models, &merged_targets, test)?;
+    let evaluate =
+        |TestData { run_name, dataset, test }| evaluate(session, run_name, dataset, &models, &merged_targets, test);
+    let evaluated = test_data.map_or(Ok(None), evaluate)?;
     Ok(Outcome { student: students.student, evaluated })
 }
 

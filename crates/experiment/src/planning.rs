@@ -31,7 +31,18 @@ pub(crate) enum Work {
     Other,
 }
 
+const BYTES_PER_NUMBER: u64 = 4;
+
 impl Work {
+    /// Size of the artifact.
+    pub fn disk_bytes(&self) -> u64 {
+        match self {
+            Self::Training(training) => training.model.n_parameters() as u64 * BYTES_PER_NUMBER,
+            Self::Prediction { disk_bytes, .. } => *disk_bytes,
+            Self::Other => 0,
+        }
+    }
+
     /// Predictions of the networks that these stages trained, for so many examples.
     pub fn prediction<'a>(networks: impl IntoIterator<Item = &'a Stage>, n_rows: usize) -> Self {
         Self::stored_prediction(networks, n_rows, 0)

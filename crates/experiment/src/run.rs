@@ -1,21 +1,26 @@
 //! A run directory around the pipeline: lock, manifest, events, reports, the student's model folder.
 
 use crate::config::Experiment;
-use crate::context::{METRICS, RunContext};
+use crate::context::RunContext;
 use crate::error::{ExperimentError, Result, model_folder_error, system_error};
 use crate::files::{read_json, write_json, write_whole};
 use crate::loading::{load, open_session, summarise};
 use crate::observer::{Interrupt, Observer};
 use crate::options::RunOptions;
-use crate::outputs::{check_config_output, check_outputs};
-use crate::pipeline::{Outcome, run_pipeline};
+use crate::outputs::check_config_output;
+use crate::pipeline::{Outcome, TestData, run_pipeline};
+use crate::preflight::{check_run_dir, check_work};
 use crate::report::{Report, ReportPage, html_page, markdown, terminal_summary};
 use crate::role::Role;
-use crate::run_dir::{MANIFEST, Manifest, lock_run_dir, open_manifest, provenance, wall_seconds};
+use crate::run_dir::{
+    CONFIG, MANIFEST, Manifest, PAGE, REPORT, REPORT_HTML, REPORT_MD, STUDENT, lock_folder, open_manifest, provenance,
+    wall_seconds,
+};
 use crate::steps::evaluation::Evaluated;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use stillhouse_core::InputSpec;
+use stillhouse_files::remove_leftovers;
 use stillhouse_models::{ModelCard, save_model};
 
 /// A finished run.
@@ -28,15 +33,6 @@ pub struct RunOutcome {
     /// A table for the terminal, at most 80 columns wide.
     pub summary: String,
 }
-
-pub(crate) const CONFIG: &str = "config.toml";
-const REPORT: &str = "report.json";
-const PAGE: &str = "page.json";
-const STUDENT: &str = "student";
-/// Files of a run's folder, apart from the config.
-const OUTPUTS: [&str; 6] = [MANIFEST, METRICS, PAGE, REPORT_MD, REPORT_HTML, REPORT];
-const REPORT_MD: &str = "report.md";
-const REPORT_HTML: &str = "report.html";
 
 /// Runs an experiment, or goes on with it, from a dataset to a report.
 ///
@@ -51,9 +47,10 @@ pub fn run(
     let start = Instant::now();
     let run_dir = options.run_dir(experiment);
     let device = options.open_device()?;
-    let _lock = lock_run_dir(&run_dir)?;
+    check_run_dir(experiment, &run_dir)?;
+    let _lock = lock_folder(&run_dir, "run directory")?;
     check_config_output(experiment, &run_dir.join(CONFIG))?;
-    check_outputs(experiment, &run_dir, &OUTPUTS)?;
+    remove_leftovers(&run_dir, false).map_err(|error| system_error(&error.path, "cannot be removed", &error.source))?;
     write_whole(&run_dir.join(CONFIG), experiment.to_toml().as_bytes())?;
     let context = RunContext::new(&run_dir, options, observer, interrupt)?;
     let (fetched, dataset) = load(experiment, &context)?;
@@ -62,7 +59,9 @@ pub fn run(
     let labels = dataset.labels.clone();
     let summary = summarise(&dataset);
     let (session, test) = open_session(&fetched, dataset, device, &context)?;
-    let Outcome { student, evaluated } = run_pipeline(&session, experiment.name(), summary, test)?;
+    check_work(&session)?;
+    let test_data = TestData { run_name: experiment.name(), dataset: summary, test };
+    let Outcome { student, evaluated } = run_pipeline(&session, Some(test_data))?;
     let mut evaluated = evaluated.expect("only a plan evaluates nothing");
 
     let session = manifest.sessions.last_mut().expect("this session");

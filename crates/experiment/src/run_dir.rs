@@ -10,8 +10,22 @@ use std::io::{Read, Seek, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use stillhouse_data::Dataset;
+use stillhouse_files::open_lock;
 
+/// How the run was made.
 pub(crate) const MANIFEST: &str = "manifest.json";
+/// The resolved config.
+pub(crate) const CONFIG: &str = "config.toml";
+/// The numbers of the report; written last.
+pub(crate) const REPORT: &str = "report.json";
+/// What the report's page shows besides.
+pub(crate) const PAGE: &str = "page.json";
+pub(crate) const REPORT_MD: &str = "report.md";
+pub(crate) const REPORT_HTML: &str = "report.html";
+/// The student's model folder.
+pub(crate) const STUDENT: &str = "student";
+/// Held while a program works in the folder.
+pub(crate) const LOCK: &str = ".lock";
 
 /// `manifest.json`: how a run was made.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,15 +58,20 @@ pub(crate) struct RunSession {
     pub computed: bool,
 }
 
-/// Makes the run directory and takes its lock; the lock ends with the returned file.
-pub(crate) fn lock_run_dir(run_dir: &Path) -> Result<File> {
-    std::fs::create_dir_all(run_dir).map_err(|error| system_error(run_dir, "cannot be created", &error))?;
-    let path = run_dir.join(".lock");
+/// Makes a folder and takes its lock, for one program at a time; the lock ends with the returned file. `what` is what the
+/// folder is, for example `run directory`.
+///
+/// # Errors
+/// A folder that another program works in; a folder that cannot be written.
+pub(crate) fn lock_folder(folder: &Path, what: &str) -> Result<File> {
+    std::fs::create_dir_all(folder).map_err(|error| system_error(folder, "cannot be created", &error))?;
+    let path = folder.join(LOCK);
     let failed = |error: std::io::Error| system_error(&path, "cannot be locked", &error);
-    let mut file = File::options().create(true).read(true).write(true).truncate(false).open(&path).map_err(failed)?;
+    let mut file = open_lock(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {
-            file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
+            // the process is told to those who wait; a lock file of another user cannot be written, and is a lock all the same
+            let _ = file.set_len(0).and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()));
             Ok(file)
         }
         Err(TryLockError::WouldBlock) => {
@@ -61,8 +80,8 @@ pub(crate) fn lock_run_dir(run_dir: &Path) -> Result<File> {
                 file.rewind().and_then(|()| file.read_to_string(&mut holder)).is_ok() && !holder.trim().is_empty();
             let holder = if known { format!(" (process {})", holder.trim()) } else { String::new() };
             Err(ExperimentError::Usage(format!(
-                "{}: another stillhouse is using this run directory{holder}\n  hint: wait for it, or give another folder with --out",
-                run_dir.display()
+                "{}: another stillhouse is using this {what}{holder}\n  hint: wait for it, or give another folder with --out",
+                folder.display()
             )))
         }
         Err(TryLockError::Error(error)) => Err(failed(error)),
@@ -71,7 +90,13 @@ pub(crate) fn lock_run_dir(run_dir: &Path) -> Result<File> {
 
 /// Whether a program holds the lock of a run directory.
 pub(crate) fn is_locked(run_dir: &Path) -> bool {
-    File::open(run_dir.join(".lock")).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    File::open(run_dir.join(LOCK)).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
+/// The manifest of a run, if there is one.
+pub(crate) fn read_manifest(run_dir: &Path) -> Option<Manifest> {
+    let path = run_dir.join(MANIFEST);
+    if path.is_file() { read_json(&path).ok() } else { None }
 }
 
 /// Writes the manifest of a run that starts, with its earlier sessions on the same data.
@@ -81,9 +106,7 @@ pub(crate) fn open_manifest(
     options: &RunOptions,
     dataset: &Dataset,
 ) -> Result<Manifest> {
-    let path = run_dir.join(MANIFEST);
-    let earlier: Option<Manifest> = if path.is_file() { read_json(&path).ok() } else { None };
-    let mut sessions = earlier
+    let mut sessions = read_manifest(run_dir)
         .filter(|earlier| earlier.data_fingerprint == dataset.fingerprint)
         .map_or(Vec::new(), |earlier| earlier.sessions);
     sessions.push(RunSession {
@@ -104,7 +127,7 @@ pub(crate) fn open_manifest(
         data_provenance: dataset.provenance.clone(),
         sessions,
     };
-    write_json(&path, &manifest)?;
+    write_json(&run_dir.join(MANIFEST), &manifest)?;
     Ok(manifest)
 }
 

@@ -41,6 +41,11 @@ impl Stage {
         format!("{}-{}", self.kind, self.key)
     }
 
+    /// The folder in a store in which the artifact is computed.
+    pub fn partial(&self, store: &Path) -> PathBuf {
+        store.join(format!("{}.partial", self.folder()))
+    }
+
     /// Whether the artifact exists in a store.
     pub fn is_done(&self, store: &Path) -> bool {
         self.artifact(store).is_some()

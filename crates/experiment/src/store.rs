@@ -7,31 +7,23 @@
 
 use crate::context::RunContext;
 use crate::error::{ExperimentError, Result, system_error};
-use crate::files::{read_json, sync_folder, write_json};
+use crate::files::sync_folder;
 use crate::observer::RunEvent;
 use crate::planning::Work;
-use crate::stage::{SEAL, Stage};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::fs::{self, File};
+use crate::seal::{check_seal, write_seal};
+use crate::stage::Stage;
+use crate::stage_lock::lock_stages;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-
-/// Checksums of an artifact's files; written last.
-#[derive(Serialize, Deserialize)]
-struct Seal {
-    stage: String,
-    key: String,
-    /// file name to blake3 hash
-    files: BTreeMap<String, String>,
-}
 
 /// Returns a stage's artifact: reads it if it exists, otherwise produces it first.
 ///
 /// A run calls `produce` if the artifact is missing, then `load`; a context that only reads calls `load` or fails; a plan
 /// calls `plan` alone, for the work to record and a stand-in of the artifact. `produce` writes files into the folder that
 /// it is given, which survives an interruption; `load` reads them. Several programs may share a store: the second waits for
-/// the first one's artifact.
+/// the first one's artifact, and an interruption ends the wait. A finished artifact is read without a lock, so that a store
+/// may be one that nobody can write.
 ///
 /// # Errors
 /// Those of `produce`, `load` and `plan`, and an artifact whose files changed since they were sealed.
@@ -67,7 +59,7 @@ pub(crate) fn run_stages<T>(
     if let Some(recorder) = context.plan() {
         let plan_one = |(index, stage): (usize, &Stage)| {
             let (work, stand_in) = plan(index)?;
-            recorder.step(stage, stage.is_done(store), work);
+            recorder.step(stage, !context.is_to_do(stage), work);
             Ok(stand_in)
         };
         return stages.iter().enumerate().map(plan_one).collect();
@@ -76,8 +68,9 @@ pub(crate) fn run_stages<T>(
         let what = format!("{}: no finished stage {}", store.display(), stage.name());
         return Err(ExperimentError::Usage(format!("{what}\n  hint: `stillhouse run` with the run's config makes it")));
     }
-    fs::create_dir_all(store).map_err(|error| system_error(store, "cannot be created", &error))?;
-    let locks = lock_stages(store, stages)?;
+    let missing: Vec<&Stage> = stages.iter().filter(|stage| context.is_to_do(stage)).collect();
+    let locks = lock_stages(context, &missing)?;
+    // looked at again: another program may have made some of them while this one waited
     let (to_do, done): (Vec<usize>, Vec<usize>) =
         (0..stages.len()).partition(|index| context.is_to_do(&stages[*index]));
     for index in done {
@@ -107,10 +100,11 @@ fn compute(
         context.event(&RunEvent::StageStarted { stage: stages[index].name().to_owned() });
     }
     let produce_all = || {
-        let partial = |index: &usize| store.join(format!("{}.partial", stages[*index].folder()));
-        let folders: Vec<(usize, PathBuf)> = to_do.iter().map(|index| (*index, partial(index))).collect();
+        let folders: Vec<(usize, PathBuf)> =
+            to_do.iter().map(|index| (*index, stages[*index].partial(store))).collect();
         for (_, folder) in &folders {
             fs::create_dir_all(folder).map_err(|error| system_error(folder, "cannot be created", &error))?;
+            clear_leftovers(folder)?;
         }
         produce(&folders)?;
         folders.iter().try_for_each(|(index, folder)| seal(store, &stages[*index], folder))
@@ -135,11 +129,17 @@ fn report_failure(context: &RunContext<'_>, stage: &Stage, error: &ExperimentErr
     }
 }
 
+/// Removes temporary files of a program that was killed: they would be sealed with the artifact and stay for ever.
+fn clear_leftovers(partial: &Path) -> Result<()> {
+    stillhouse_files::remove_leftovers(partial, true)
+        .map_err(|error| system_error(&error.path, "cannot be removed", &error.source))
+}
+
 /// Writes the checksums of a stage's files and puts them into their place.
 fn seal(store: &Path, stage: &Stage, partial: &Path) -> Result<()> {
     let folder = store.join(stage.folder());
-    let seal = Seal { stage: stage.name().to_owned(), key: stage.key().to_owned(), files: checksums(partial)? };
-    write_json(&partial.join(SEAL), &seal)?;
+    clear_leftovers(partial)?;
+    write_seal(partial, stage)?;
     sync_folder(partial);
     let replace = || -> std::io::Result<()> {
         if folder.exists() {
@@ -150,56 +150,6 @@ fn seal(store: &Path, stage: &Stage, partial: &Path) -> Result<()> {
     replace().map_err(|error| system_error(&folder, "cannot be put in place", &error))?;
     sync_folder(store);
     Ok(())
-}
-
-/// Hashes of every file in a folder but the seal and hidden ones, with their paths relative to it.
-fn checksums(folder: &Path) -> Result<BTreeMap<String, String>> {
-    let mut files = BTreeMap::new();
-    let found = stillhouse_files::files_below(folder)
-        .map_err(|error| system_error(&error.path, "cannot be read", &error.source))?;
-    for path in found.into_iter().filter(|path| path.file_name().is_some_and(|name| name != SEAL)) {
-        let name = path.strip_prefix(folder).expect("below the folder").to_string_lossy().into_owned();
-        files.insert(name, hash_file(&path)?);
-    }
-    Ok(files)
-}
-
-fn hash_file(path: &Path) -> Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    let mut file = File::open(path).map_err(|error| system_error(path, "cannot be read", &error))?;
-    std::io::copy(&mut file, &mut hasher).map_err(|error| system_error(path, "cannot be read", &error))?;
-    Ok(hasher.finalize().to_hex().to_string())
-}
-
-fn check_seal(folder: &Path) -> Result<()> {
-    let remedy = format!("remove the folder {} to compute the stage again", folder.display());
-    let seal: Result<Seal> = read_json(&folder.join(SEAL));
-    let seal = seal.map_err(|error| match error {
-        ExperimentError::BadData(error) => ExperimentError::BadData(anyhow::anyhow!("{error:#}\n  hint: {remedy}")),
-        error => error,
-    })?;
-    let found = checksums(folder)?;
-    let changed = seal.files.iter().find(|(name, hash)| found.get(*name) != Some(*hash));
-    let Some((name, expected)) = changed else { return Ok(()) };
-    let what = match found.get(name) {
-        Some(hash) => format!("changed since it was written (checksum {}, expected {})", &hash[..12], &expected[..12]),
-        None => "missing".to_owned(),
-    };
-    Err(ExperimentError::BadData(anyhow::anyhow!("{}: {what}\n  hint: {remedy}", folder.join(name).display())))
-}
-
-/// One writer of a stage at a time, also across programs: locks in the order of their names, so that two programs never wait
-/// for each other. A lock ends with the file handle; the empty file stays, since removing it would let two waiting programs
-/// lock two different files of one name.
-fn lock_stages(store: &Path, stages: &[Stage]) -> Result<Vec<File>> {
-    let mut paths: Vec<PathBuf> = stages.iter().map(|stage| store.join(format!(".{}.lock", stage.folder()))).collect();
-    paths.sort();
-    let lock = |path: PathBuf| {
-        let file = File::create(&path).map_err(|error| system_error(&path, "cannot be created", &error))?;
-        file.lock().map_err(|error| system_error(&path, "cannot be locked", &error))?;
-        Ok(file)
-    };
-    paths.into_iter().map(lock).collect()
 }
 
 #[cfg(test)]
@@ -262,6 +212,51 @@ mod tests {
             let texts = run_stages(context, &stages, |_| no_plan(), write, |_, folder| load(folder)).unwrap();
             assert_eq!(texts, ["together 0", "alone", "together 2"]);
             assert_eq!(run_stage(context, &stages[2], no_plan, produce("again"), load).unwrap(), "together 2");
+        });
+    }
+
+    #[test]
+    fn leftovers_of_a_killed_program_are_not_sealed() {
+        in_context(|context| {
+            let stage = Stage::new("s", 1, None, &1);
+            let partial = stage.partial(context.stages_dir());
+            fs::create_dir_all(&partial).unwrap();
+            for name in [".tmpAb12Cd", "checkpoint"] {
+                fs::write(partial.join(name), "x").unwrap();
+            }
+            let produce = |folder: &Path| {
+                assert!(folder.join("checkpoint").exists(), "what a run goes on from stays");
+                // one that this very run left
+                fs::write(folder.join(".tmp-stillhouse-x"), "x").unwrap();
+                produce_text(folder, "value")
+            };
+            run_stage(context, &stage, no_plan, produce, load).unwrap();
+            let found = stillhouse_files::names_below(&context.stages_dir().join(stage.folder())).unwrap();
+            assert_eq!(found, ["checkpoint", "stage.json", "value"]);
+        });
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn finished_stages_are_read_where_nobody_may_write() {
+        use std::os::unix::fs::PermissionsExt;
+        in_context(|context| {
+            let (done, missing) = (Stage::new("s", 1, None, &1), Stage::new("s", 1, None, &2));
+            run_stage(context, &done, no_plan, produce("value"), load).unwrap();
+            let store = context.stages_dir();
+            for entry in stillhouse_files::entries(store).unwrap().iter().filter(|path| path.is_file()) {
+                fs::remove_file(entry).unwrap();
+            }
+            fs::set_permissions(store, fs::Permissions::from_mode(0o555)).unwrap();
+            assert_eq!(run_stage(context, &done, no_plan, produce("again"), load).unwrap(), "value");
+            let is_root = fs::write(store.join("probe"), "").is_ok();
+            if !is_root {
+                let error = run_stage(context, &missing, no_plan, produce("value"), load).unwrap_err();
+                assert_eq!(error.exit_code(), 1);
+            }
+            let locks = stillhouse_files::entries(store).unwrap().iter().any(|path| path.ends_with(".lock"));
+            assert!(!locks, "reading takes no lock");
+            fs::set_permissions(store, fs::Permissions::from_mode(0o755)).unwrap();
         });
     }
 

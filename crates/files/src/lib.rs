@@ -6,20 +6,27 @@
 //! * [`files_below`] and [`entries`] list folders in a fixed order.
 //! * [`open`] and [`read`] take regular files alone, so that a pipe never keeps the program waiting, and know the pointers of
 //!   Git LFS. [`guarded`] is the border around libraries that panic on damaged files.
+//! * [`open_lock`] is the lock between programs, and [`remove_leftovers`] clears up behind one that was killed.
 //!
 //! **Absent on purpose:** formats. What the bytes are is the caller's business, and so is what an error says.
 
 mod guard;
+mod leftovers;
 mod list;
+mod lock;
 mod new_file;
 mod new_folder;
 mod open;
+mod space;
 
 pub use guard::{guarded, is_guarded};
+pub use leftovers::remove_leftovers;
 pub use list::{entries, files_below, names_below};
+pub use lock::open_lock;
 pub use new_file::{NewFile, follow_links, is_same_file, is_special, put_in_place, write_absent, write_whole};
 pub use new_folder::{NewFolder, readable_folder};
 pub use open::{open, read, read_text};
+pub use space::{free_bytes, used_bytes};
 
 use std::fmt;
 use std::fs::File;

@@ -6,6 +6,7 @@
 //! * A pipe or a device is written into. A rename would put a file in its place: a program that runs as root would replace
 //!   `/dev/null`.
 
+use crate::leftovers::TEMPORARY_FILE;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -154,12 +155,12 @@ fn temporary_file(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     use std::os::unix::fs::PermissionsExt;
     const READ_WRITE_BEFORE_UMASK: u32 = 0o666;
     let permissions = std::fs::Permissions::from_mode(READ_WRITE_BEFORE_UMASK);
-    tempfile::Builder::new().permissions(permissions).tempfile_in(folder)
+    tempfile::Builder::new().prefix(TEMPORARY_FILE).permissions(permissions).tempfile_in(folder)
 }
 
 #[cfg(not(unix))]
 fn temporary_file(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    tempfile::NamedTempFile::new_in(folder)
+    tempfile::Builder::new().prefix(TEMPORARY_FILE).tempfile_in(folder)
 }
 
 #[cfg(unix)]

@@ -3,6 +3,7 @@
 //! Where an older folder is replaced, it is first moved aside as `.<name>.replaced`. If the program is killed between the
 //! two renames, [`readable_folder`] finds the older folder there, and the next [`NewFolder::create`] puts it back.
 
+use crate::leftovers::TEMPORARY_FOLDER;
 use crate::{PathError, sync_folder};
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -103,7 +104,7 @@ fn rename(from: &Path, to: &Path) -> Result<(), PathError> {
 fn temporary_folder(parent: &Path, name: &OsStr) -> io::Result<TempDir> {
     let prefix = format!(".{}.", name.to_string_lossy());
     let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).suffix(".writing");
+    builder.prefix(&prefix).suffix(TEMPORARY_FOLDER);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

@@ -53,7 +53,7 @@ pub fn save_model(folder: &Path, model: &Model, card: &ModelCard) -> Result<(), 
         return Err(FolderError::Unnamed(folder.to_owned()));
     }
     let new = NewFolder::create(folder)?;
-    check_free(folder)?;
+    check_place(folder)?;
     new.write(WEIGHTS, &weights_bytes(model)?)?;
     new.write(CONFIG, &config_bytes(model, card)?)?;
     new.write(LABELS, labels_text(&card.labels).as_bytes())?;
@@ -65,8 +65,11 @@ pub fn save_model(folder: &Path, model: &Model, card: &ModelCard) -> Result<(), 
     Ok(new.keep()?)
 }
 
-/// Refuses to replace anything but a model folder or an empty folder.
-fn check_free(folder: &Path) -> Result<(), FolderError> {
+/// Refuses to replace anything but a model folder or an empty folder; a place where nothing is will do.
+///
+/// # Errors
+/// [`FolderError::Occupied`].
+pub fn check_place(folder: &Path) -> Result<(), FolderError> {
     let is_empty_folder = || fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
     if !folder.exists() || folder.join(CONFIG).is_file() || is_empty_folder() {
         return Ok(());

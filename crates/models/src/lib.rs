@@ -62,7 +62,7 @@ pub use config::ModelConfig;
 pub use convnet::ConvNetConfig;
 pub use encoder::{EncoderActivation, EncoderPooling};
 pub use error::ModelError;
-pub use folder::{FORMAT_VERSION, load_model, save_model};
+pub use folder::{FORMAT_VERSION, check_place, load_model, save_model};
 pub use folder_error::FolderError;
 pub use head::HeadInit;
 pub use input::{ModelInput, TextInput};

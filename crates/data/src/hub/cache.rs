@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Length of a commit in hexadecimal digits.
 const COMMIT_LEN: usize = 40;
+/// Characters of a tag in a file's name; names of files have a limit.
+const MAX_TAG_LEN: usize = 128;
 
 /// The cached files of one repository.
 pub(super) struct RepoCache {
@@ -65,11 +67,18 @@ impl RepoCache {
         path.is_file().then_some(path)
     }
 
-    /// Where the content with this tag is kept.
-    pub(super) fn blob(&self, etag: &str) -> PathBuf {
+    /// Where the content with this tag and length is kept. A hub may give one tag to two files: content of another length
+    /// is another one.
+    pub(super) fn blob(&self, etag: &str, size: u64) -> PathBuf {
         let etag = etag.trim_start_matches("W/");
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        self.folder.join("blobs").join(etag.replace(|c| !is_plain(c), "_"))
+        let mut name = etag.replace(|c| !is_plain(c), "_");
+        if name.len() > MAX_TAG_LEN {
+            name = blake3::hash(etag.as_bytes()).to_hex().to_string();
+        }
+        let blob = self.folder.join("blobs").join(&name);
+        let is_other = blob.metadata().is_ok_and(|found| found.len() != size);
+        if is_other { blob.with_file_name(format!("{name}-{size}")) } else { blob }
     }
 
     /// Lets the commit's file point to a blob; appears whole or not at all.
@@ -79,7 +88,7 @@ impl RepoCache {
         create_folder(folder)?;
         // threads of one program fetch side by side too, so the process alone does not make the name its own
         let serial = N_POINTERS.fetch_add(1, Ordering::Relaxed);
-        let temporary = folder.join(format!(".{}.{}.{serial}", file.replace('/', "_"), std::process::id()));
+        let temporary = folder.join(format!(".{}.{serial}.pointer", std::process::id()));
         let depth = file.split('/').count() + 1;
         let target = Path::new(&"../".repeat(depth)).join("blobs").join(blob.file_name().unwrap_or_default());
         link(&target, blob, &temporary)

@@ -31,6 +31,10 @@ pub(super) struct FileHead {
     pub(super) etag: String,
     /// Length in bytes.
     pub(super) size: u64,
+    /// The commit that it belongs to, where the hub says so.
+    pub(super) commit: Option<String>,
+    /// SHA-256 of the content in small hexadecimal digits: known of files that are kept by Git LFS.
+    pub(super) sha256: Option<String>,
 }
 
 /// What the hub says about a repository.
@@ -63,21 +67,24 @@ impl Client {
 
     /// The commit and the files of a revision; `repo` is `datasets/owner/name` or `models/owner/name`.
     pub(super) fn info(&self, repo: &str, revision: &str) -> Result<RepoInfo, HubErrorKind> {
-        let path = format!("/api/{repo}/revision/{}", revision.replace('/', "%2F"));
+        let path = format!("/api/{repo}/revision/{}", percent_encode(revision).replace('/', "%2F"));
         let mut answer = self.get(&path, &[], |_| {})?;
         answer.body_mut().read_json().map_err(|error| self.without_login(from_ureq(&error)))
     }
 
     /// Tag and length of the file at a path. The tag is that of the hub's answer, before it redirects to the content.
     pub(super) fn head(&self, path: &str) -> Result<FileHead, HubErrorKind> {
+        let owned = |answer: &Response<Body>, name| header(answer, name).map(str::to_owned);
+        let said = |answer: &Response<Body>| (etag(answer), owned(answer, "x-repo-commit"), sha256(answer));
         let mut before_leaving = None;
         let answer = self.get(path, &[("Range", "bytes=0-0")], |redirect| {
-            before_leaving = before_leaving.take().or_else(|| etag(redirect));
+            before_leaving.get_or_insert_with(|| said(redirect));
         })?;
         let missing = |what: &str| HubErrorKind::BadReply(format!("no {what} of the file"));
-        let etag = before_leaving.or_else(|| etag(&answer)).ok_or_else(|| missing("tag"))?;
+        let (tag, commit, sha256) = before_leaving.unwrap_or_else(|| said(&answer));
+        let etag = tag.or_else(|| etag(&answer)).ok_or_else(|| missing("tag"))?;
         let size = size(&answer).ok_or_else(|| missing("length"))?;
-        Ok(FileHead { etag, size })
+        Ok(FileHead { etag, size, commit, sha256 })
     }
 
     /// The answer to a GET of a path of the hub, after all redirects; each that leaves the hub is shown to the caller.
@@ -137,6 +144,19 @@ impl Client {
             other => other,
         }
     }
+}
+
+/// Encodes a path for an address.
+pub(super) fn percent_encode(file: &str) -> String {
+    let mut encoded = String::with_capacity(file.len());
+    for byte in file.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
 }
 
 fn is_redirect(status: StatusCode) -> bool {
@@ -203,6 +223,13 @@ fn header<'a>(answer: &'a Response<Body>, name: &str) -> Option<&'a str> {
 fn etag(answer: &Response<Body>) -> Option<String> {
     let tag = header(answer, "x-linked-etag").or_else(|| header(answer, "etag"))?;
     Some(tag.replace('"', "")).filter(|tag| !tag.is_empty())
+}
+
+/// The linked tag of a file in Git LFS is the SHA-256 of its content.
+fn sha256(answer: &Response<Body>) -> Option<String> {
+    const N_DIGITS: usize = 64;
+    let tag = header(answer, "x-linked-etag")?.replace('"', "").to_ascii_lowercase();
+    (tag.len() == N_DIGITS && tag.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(tag)
 }
 
 /// The length of the whole file, of which one byte was asked for.

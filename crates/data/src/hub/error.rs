@@ -40,6 +40,27 @@ pub enum HubErrorKind {
     Unreachable(String),
     /// An answer that does not follow the hub's rules.
     BadReply(String),
+    /// A body that brought next to nothing for a while.
+    Stalled {
+        /// bytes that arrived
+        got: u64,
+        /// bytes that were promised
+        expected: u64,
+        /// the while
+        seconds: u64,
+    },
+    /// More bytes than the hub announced.
+    TooLong {
+        /// bytes that were announced
+        expected: u64,
+    },
+    /// Content that is not what its SHA-256 says.
+    Damaged {
+        /// the hash of what arrived
+        found: String,
+        /// the hash that the hub announced
+        expected: String,
+    },
     /// Offline, and the cache does not hold it.
     NotCached {
         /// the cache that was looked in
@@ -61,7 +82,7 @@ impl HubErrorKind {
         const FIRST_SERVER_ERROR: u16 = 500;
         match self {
             Self::Status(status) => *status == TOO_MANY_REQUESTS || *status >= FIRST_SERVER_ERROR,
-            Self::CutOff { .. } | Self::Unreachable(_) => true,
+            Self::CutOff { .. } | Self::Stalled { .. } | Self::Unreachable(_) => true,
             _ => false,
         }
     }
@@ -72,13 +93,14 @@ impl HubErrorKind {
             Self::NotFound => Some("check the spelling of the repository, its revision and HF_ENDPOINT"),
             Self::Refused(_) => Some("the repository may be private or gated: set HF_TOKEN"),
             Self::Status(_) => Some("the server has a problem: try again later"),
-            Self::CutOff { .. } => Some("run again: the download goes on where it stopped"),
+            Self::CutOff { .. } | Self::Stalled { .. } => Some("run again: the download goes on where it stopped"),
             Self::Unreachable(_) => {
                 Some("check the network and HF_ENDPOINT; HF_HUB_OFFLINE=1 uses what has been downloaded before")
             }
             Self::NotCached { .. } => Some("run once without HF_HUB_OFFLINE, or set HF_HOME to the cache that has it"),
             Self::Cache { .. } => Some("check free space and permissions; HF_HOME sets another place"),
-            Self::Interrupted | Self::BadReply(_) => None,
+            Self::Damaged { .. } => Some("run again: the file is fetched anew"),
+            Self::Interrupted | Self::BadReply(_) | Self::TooLong { .. } => None,
         }
     }
 }
@@ -96,6 +118,15 @@ impl fmt::Display for HubErrorKind {
             }
             Self::Unreachable(reason) => write!(f, "the hub cannot be reached: {reason}"),
             Self::BadReply(found) => write!(f, "the hub's answer makes no sense: {found}"),
+            Self::Stalled { got, expected, seconds } => {
+                write!(f, "the download stalled for {seconds} s: found {got} bytes, expected {expected}")
+            }
+            Self::TooLong { expected } => {
+                write!(f, "the hub sends more than the {expected} bytes that it announced; nothing is kept")
+            }
+            Self::Damaged { found, expected } => {
+                write!(f, "damaged on the way: found the SHA-256 {found}, expected {expected}")
+            }
             Self::NotCached { cache } => {
                 write!(f, "offline (HF_HUB_OFFLINE), and it is not in the cache {}", cache.display())
             }
@@ -118,6 +149,11 @@ impl From<HubError> for DataError {
     fn from(error: HubError) -> Self {
         match error.kind {
             HubErrorKind::Interrupted => Self::Interrupted,
+            // the system's own answer decides whether the machine has to be helped
+            HubErrorKind::Cache { ref source, .. } => {
+                let source = std::io::Error::new(source.kind(), source.to_string());
+                Self::Failed { message: error.to_string(), source: Some(Box::new(source)) }
+            }
             _ => Self::Failed { message: error.to_string(), source: Some(Box::new(error)) },
         }
     }

@@ -12,25 +12,21 @@ pub(crate) mod test_server;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod wait;
 
 pub use error::{HubError, HubErrorKind};
 pub use options::HubOptions;
 
 use crate::DataProgress;
 use cache::{RepoCache, is_commit, is_safe_path};
-use client::Client;
+use client::{Client, percent_encode};
 use hf_hub::RepoType;
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::RecvTimeoutError;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
 use transfer::Request;
+use wait::{lock, sleep, wait_for};
 
 /// The revision where the config names none.
 const DEFAULT_REVISION: &str = "main";
-/// How often a pause or a wait looks whether the user wants to stop.
-const POLL: Duration = Duration::from_millis(50);
-/// How long the hub may take to describe a repository or a file.
-const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
 /// What a repository holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,14 +225,21 @@ impl Snapshot<'_> {
             let (client, path) = (client.clone(), path.clone());
             wait_for(progress, move || client.head(&path))
         })?;
-        let blob = self.cache.blob(&head.etag);
-        let part_path = blob.with_extension("incomplete");
+        if let Some(found) =
+            head.commit.as_deref().filter(|found| is_commit(found) && !found.eq_ignore_ascii_case(&self.commit))
+        {
+            return Err(HubErrorKind::BadReply(format!("a file of commit {found}, expected {}", self.commit)));
+        }
+        let blob = self.cache.blob(&head.etag, head.size);
+        let part_path = blob.with_extension(format!("{}.incomplete", head.size));
         let mut part = cache::open_part(&part_path)?;
         lock(&part, &part_path, progress)?;
         if !blob.is_file() {
-            let request = Request { path: &path, size: head.size, part: &part_path };
+            let stall_limit = self.hub.options.stall_limit;
+            let request = Request { path: &path, head: &head, part: &part_path, stall_limit };
             transfer::announce(file, head.size, &part, progress);
             self.hub.with_retries(progress, || transfer::fetch(client, &request, &mut part, progress))?;
+            transfer::verify(&request, &mut part, progress)?;
             progress.finish();
             std::fs::rename(&part_path, &blob).map_err(cache::cache_error(&blob))?;
         } else {
@@ -247,57 +250,6 @@ impl Snapshot<'_> {
     }
 }
 
-/// Waits until no other process fills the same file.
-fn lock(part: &std::fs::File, path: &Path, progress: &dyn DataProgress) -> Result<(), HubErrorKind> {
-    while let Err(error) = part.try_lock() {
-        match error {
-            std::fs::TryLockError::WouldBlock => sleep(POLL, progress)?,
-            std::fs::TryLockError::Error(source) => {
-                return Err(cache::cache_error(path)(source));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn sleep(duration: Duration, progress: &dyn DataProgress) -> Result<(), HubErrorKind> {
-    let end = Instant::now() + duration;
-    loop {
-        if progress.is_interrupted() {
-            return Err(HubErrorKind::Interrupted);
-        }
-        match end.checked_duration_since(Instant::now()) {
-            Some(left) if !left.is_zero() => std::thread::sleep(left.min(POLL)),
-            _ => return Ok(()),
-        }
-    }
-}
-
-/// Runs a request in a thread of its own, so that the user can interrupt it. A request that is given up is left to its
-/// thread, which nobody waits for.
-fn wait_for<T: Send + 'static>(
-    progress: &dyn DataProgress,
-    request: impl FnOnce() -> Result<T, HubErrorKind> + Send + 'static,
-) -> Result<T, HubErrorKind> {
-    let (sender, answer) = std::sync::mpsc::sync_channel(1);
-    std::thread::spawn(move || sender.send(request()).ok());
-    let end = Instant::now() + ANSWER_LIMIT;
-    loop {
-        match answer.recv_timeout(POLL) {
-            Ok(result) => return result,
-            Err(RecvTimeoutError::Timeout) if progress.is_interrupted() => return Err(HubErrorKind::Interrupted),
-            Err(RecvTimeoutError::Timeout) if Instant::now() < end => {}
-            Err(RecvTimeoutError::Timeout) => {
-                let reason = format!("no answer within {} s", ANSWER_LIMIT.as_secs());
-                return Err(HubErrorKind::Unreachable(reason));
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(HubErrorKind::BadReply("an answer that its client cannot read".to_owned()));
-            }
-        }
-    }
-}
-
 /// `owner/name`, or the bare `name` of the oldest repositories.
 fn is_repo_name(repo: &str) -> bool {
     let is_word = |word: &str| {
@@ -305,17 +257,4 @@ fn is_repo_name(repo: &str) -> bool {
         !word.is_empty() && !word.starts_with('.') && word.chars().all(is_plain)
     };
     repo.split('/').count() <= 2 && repo.split('/').all(is_word)
-}
-
-/// Encodes a path for an address.
-fn percent_encode(file: &str) -> String {
-    let mut encoded = String::with_capacity(file.len());
-    for byte in file.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
 }

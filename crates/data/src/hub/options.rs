@@ -7,6 +7,8 @@ const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 /// Pause before the second attempt; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const N_ATTEMPTS: usize = 5;
+/// All attempts together then end after little more than a minute.
+const STALL_LIMIT: Duration = Duration::from_secs(15);
 
 /// Settings of a hub client.
 #[derive(Clone, Debug)]
@@ -23,6 +25,8 @@ pub struct HubOptions {
     pub offline: bool,
     /// how often to ask before giving up, at least once
     pub n_attempts: usize,
+    /// how long a body may bring next to nothing before it is given up
+    pub stall_limit: Duration,
     /// pause before the second attempt, doubled with each further one
     pub first_pause: Duration,
 }
@@ -38,6 +42,7 @@ impl HubOptions {
             token: None,
             offline: false,
             n_attempts: N_ATTEMPTS,
+            stall_limit: STALL_LIMIT,
             first_pause: FIRST_PAUSE,
         }
     }
@@ -52,7 +57,7 @@ impl HubOptions {
         let home = variable("HF_HOME").map_or_else(default_home, PathBuf::from);
         let endpoint = variable("HF_ENDPOINT").unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
         let mut options = Self::new(endpoint, home.join("hub"));
-        options.token = variable("HF_TOKEN").or_else(|| std::fs::read_to_string(home.join("token")).ok());
+        options.token = variable("HF_TOKEN").or_else(|| stillhouse_files::read_text(&home.join("token")).ok());
         options.token = options.token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
         options.offline = variable("HF_HUB_OFFLINE").is_some_and(|value| is_true(&value));
         options

@@ -20,6 +20,15 @@ pub(crate) struct Manners {
     pub(crate) cut_after: Option<usize>,
     /// Send whole bodies whatever range is asked for.
     pub(crate) ignores_ranges: bool,
+    /// Send so many bytes behind the end of a body.
+    pub(crate) surplus: usize,
+    /// Send so many bytes of a body, and nothing for a while.
+    pub(crate) stall_after: Option<usize>,
+    /// Give files this tag and this commit.
+    pub(crate) tag: Option<String>,
+    pub(crate) commit: Option<String>,
+    /// Say that files are in Git LFS, with this SHA-256.
+    pub(crate) sha256: Option<String>,
     /// Fail so many requests first.
     pub(crate) fail_first: usize,
 }
@@ -93,10 +102,24 @@ fn answer(
         return write!(stream, "{head}X-Repo-Commit: {COMMIT}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     }
     let file = path.strip_prefix(&format!("/datasets/owner/name/resolve/{COMMIT}/"));
-    match file.and_then(|file| files.get_key_value(&file.replace("%20", " "))) {
+    match file.and_then(|file| files.get_key_value(&decoded(file))) {
         Some((name, bytes)) => send_file(stream, name, bytes, range, manners),
         None => refuse(stream, 404),
     }
+}
+
+/// How long a body stalls.
+const STALL: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// A path of an address, as it was before it was encoded.
+fn decoded(path: &str) -> String {
+    let mut parts = path.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(&part[..2], 16).unwrap());
+        bytes.extend(part[2..].bytes());
+    }
+    String::from_utf8(bytes).unwrap()
 }
 
 /// First byte, and last byte where it is given.
@@ -142,8 +165,23 @@ fn send_file(
     let (from, to) = range.unwrap_or((0, None));
     let to = to.unwrap_or(bytes.len() - 1);
     write!(stream, "HTTP/1.1 {}\r\n", if range.is_some() { "206 Partial" } else { "200 OK" })?;
-    write!(stream, "Content-Length: {}\r\nContent-Range: bytes {from}-{to}/{}\r\n", to + 1 - from, bytes.len())?;
-    write!(stream, "ETag: \"tag-{}\"\r\nX-Repo-Commit: {COMMIT}\r\nConnection: close\r\n\r\n", name.len())?;
+    let surplus = if range == Some((0, Some(0))) { 0 } else { manners.surplus };
+    let n_bytes = to + 1 - from + surplus;
+    write!(stream, "Content-Length: {n_bytes}\r\nContent-Range: bytes {from}-{to}/{}\r\n", bytes.len())?;
+    let tag = manners.tag.clone().unwrap_or_else(|| format!("tag-{}", name.len()));
+    let commit = manners.commit.as_deref().unwrap_or(COMMIT);
+    let linked = manners.sha256.iter().map(|hash| format!("X-Linked-ETag: \"{hash}\"\r\n")).collect::<String>();
+    write!(stream, "ETag: \"{tag}\"\r\nX-Repo-Commit: {commit}\r\n{linked}Connection: close\r\n\r\n")?;
     let body = &bytes[from..=to];
-    stream.write_all(&body[..body.len().min(manners.cut_after.unwrap_or(usize::MAX))])
+    let is_probe = range == Some((0, Some(0)));
+    let n_sent = manners.stall_after.filter(|_| !is_probe).or(manners.cut_after).unwrap_or(usize::MAX);
+    stream.write_all(&body[..body.len().min(n_sent)])?;
+    if !is_probe {
+        stream.write_all(&vec![0; manners.surplus])?;
+        if manners.stall_after.is_some() {
+            stream.flush()?;
+            std::thread::sleep(STALL);
+        }
+    }
+    Ok(())
 }

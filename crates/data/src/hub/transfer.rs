@@ -4,25 +4,39 @@
 //! whole one (it never compares the length), asks for an impossible range when a former run had fetched every byte but
 //! not renamed the file, and appends to what it has even when the server ignored the range and sent the file from the
 //! start.
+//!
+//! No byte more is kept than the hub announced, and a body that brings next to nothing for [`Request::stall_limit`] is
+//! given up.
 
 use super::cache::cache_error;
-use super::client::Client;
+use super::client::{Client, FileHead};
 use super::error::HubErrorKind;
+use super::wait::{POLL, pieces, wait_for};
 use crate::{DataProgress, ProgressUnit};
+use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{Read, Seek, Write};
 use std::path::Path;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+use ureq::Body;
+use ureq::http::Response;
 
 const PARTIAL_CONTENT: u16 = 206;
 const BUFFER_LEN: usize = 1 << 16;
+/// A body that brings fewer bytes a second stalls.
+const MIN_BYTES_PER_SECOND: f64 = 1000.0;
 
 /// What is to be fetched.
 pub(super) struct Request<'a> {
     /// Where the hub has it.
     pub(super) path: &'a str,
-    pub(super) size: u64,
+    /// What the hub says of it.
+    pub(super) head: &'a FileHead,
     /// The file that is being filled.
     pub(super) part: &'a Path,
+    /// How long a body may bring next to nothing.
+    pub(super) stall_limit: Duration,
 }
 
 /// Appends to `part` what is still missing of the file. One attempt.
@@ -33,49 +47,113 @@ pub(super) fn fetch(
     progress: &dyn DataProgress,
 ) -> Result<(), HubErrorKind> {
     let mut start = part.metadata().map_err(cache_error(request.part))?.len();
-    if start > request.size {
+    if start > request.head.size {
         // what is there is not the beginning of this file
         part.set_len(0).map_err(cache_error(request.part))?;
         start = 0;
     }
-    if start == request.size {
+    if start == request.head.size {
         return Ok(());
     }
-    let range = format!("bytes={start}-");
-    let response = client.get(request.path, &[("Range", &range), ("Accept-Encoding", "identity")], |_| {})?;
+    let (client, path, range) = (client.clone(), request.path.to_owned(), format!("bytes={start}-"));
+    let response =
+        wait_for(progress, move || client.get(&path, &[("Range", &range), ("Accept-Encoding", "identity")], |_| {}))?;
     if response.status().as_u16() != PARTIAL_CONTENT {
         part.set_len(0).map_err(cache_error(request.part))?;
         start = 0;
+    } else if let Some(found) = first_byte(&response).filter(|found| *found != start) {
+        return Err(HubErrorKind::BadReply(format!("the bytes from {found} on, expected those from {start} on")));
     }
     copy(response.into_body().into_reader(), part, start, request, progress)
 }
 
 fn copy(
-    mut body: impl Read,
+    body: impl Read + Send + 'static,
     part: &mut File,
     start: u64,
     request: &Request,
     progress: &dyn DataProgress,
 ) -> Result<(), HubErrorKind> {
-    let mut got = start;
-    let mut buffer = vec![0; BUFFER_LEN];
+    let (mut got, expected) = (start, request.head.size);
+    let mut pace = Pace::new(got, request.stall_limit);
+    let pieces = pieces(body);
     loop {
         if progress.is_interrupted() {
             return Err(HubErrorKind::Interrupted);
         }
-        // A body that breaks and one that merely ends early are the same to us: too few bytes.
-        let n_read = body.read(&mut buffer).unwrap_or(0);
-        if n_read == 0 {
-            break;
+        match pieces.recv_timeout(POLL) {
+            Ok(piece) => {
+                got += piece.len() as u64;
+                if got > expected {
+                    part.set_len(0).map_err(cache_error(request.part))?;
+                    return Err(HubErrorKind::TooLong { expected });
+                }
+                part.write_all(&piece).map_err(cache_error(request.part))?;
+                progress.advance(piece.len() as u64);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
         }
-        part.write_all(&buffer[..n_read]).map_err(cache_error(request.part))?;
-        got += n_read as u64;
-        progress.advance(n_read as u64);
+        if pace.is_stalled(got) {
+            return Err(HubErrorKind::Stalled { got, expected, seconds: request.stall_limit.as_secs() });
+        }
     }
-    match got == request.size {
+    match got == expected {
         true => part.sync_all().map_err(cache_error(request.part)),
-        false => Err(HubErrorKind::CutOff { got, expected: request.size }),
+        false => Err(HubErrorKind::CutOff { got, expected }),
     }
+}
+
+/// Whether a body still brings something.
+struct Pace {
+    limit: Duration,
+    since: Instant,
+    got: u64,
+}
+
+impl Pace {
+    fn new(got: u64, limit: Duration) -> Self {
+        Self { limit, since: Instant::now(), got }
+    }
+
+    fn is_stalled(&mut self, got: u64) -> bool {
+        if self.since.elapsed() < self.limit {
+            return false;
+        }
+        let n_expected = MIN_BYTES_PER_SECOND * self.since.elapsed().as_secs_f64();
+        let is_stalled = ((got - self.got) as f64) < n_expected;
+        *self = Self::new(got, self.limit);
+        is_stalled
+    }
+}
+
+/// The place of the first byte that a partial answer holds, where it says so.
+fn first_byte(response: &Response<Body>) -> Option<u64> {
+    let range = response.headers().get("content-range")?.to_str().ok()?;
+    range.trim().strip_prefix("bytes")?.trim_start().split_once('-')?.0.parse().ok()
+}
+
+/// Compares a whole file with its SHA-256, where the hub gave one; what differs is not kept.
+pub(super) fn verify(request: &Request, part: &mut File, progress: &dyn DataProgress) -> Result<(), HubErrorKind> {
+    let Some(expected) = &request.head.sha256 else { return Ok(()) };
+    let failed = |source| cache_error(request.part)(source);
+    part.rewind().map_err(failed)?;
+    let (mut hasher, mut buffer) = (Sha256::new(), vec![0; BUFFER_LEN]);
+    loop {
+        if progress.is_interrupted() {
+            return Err(HubErrorKind::Interrupted);
+        }
+        match part.read(&mut buffer).map_err(failed)? {
+            0 => break,
+            n_read => hasher.update(&buffer[..n_read]),
+        }
+    }
+    let found: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    if found == *expected {
+        return Ok(());
+    }
+    part.set_len(0).map_err(failed)?;
+    Err(HubErrorKind::Damaged { found, expected: expected.clone() })
 }
 
 /// Tells the progress how long the file is, and how much of it a former run has left.

@@ -94,7 +94,7 @@ pub fn plan_budget(
     let context = RunContext::new(&folder, &options, observer, interrupt)?;
     let (experiment, dataset) = load(experiment, &context)?;
     let (session, _test) = open_session(&experiment, dataset, options.open_device()?, &context)?;
-    let planning = RunContext::new(&folder, &options, observer, interrupt)?.planning();
+    let planning = context.for_planning();
     let mut probes = Probes::new(&experiment, &session, &planning, budget, probe_share)?;
     probes.plain()?;
     for coverage in COVERAGES {

@@ -2,14 +2,15 @@
 
 use crate::config::Experiment;
 use crate::context::RunContext;
-use crate::error::{ExperimentError, Result};
+use crate::error::Result;
 use crate::loading::{load, open_session, summarise};
 use crate::networks::memory;
 use crate::networks::network::model_error;
 use crate::observer::{Interrupt, Observer};
 use crate::options::RunOptions;
-use crate::pipeline::run_pipeline;
+use crate::pipeline::{TestData, run_pipeline};
 use crate::planning::{PlannedStep, PlannedTraining, Recorded, TrainingGroup, Work};
+use crate::preflight::{check_data, check_run_dir, missing_bytes, shortage};
 use crate::session::Session;
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -46,8 +47,6 @@ pub struct PlannedStage {
     pub disk_bytes: u64,
 }
 
-const BYTES_PER_NUMBER: u64 = 4;
-
 /// Plans a run: loads the data, walks the pipeline without computing anything, and measures a few training steps of each
 /// network that it met.
 ///
@@ -59,23 +58,19 @@ pub fn plan(
     observer: &dyn Observer,
     interrupt: &Interrupt,
 ) -> Result<Plan> {
-    let scratch = tempfile::tempdir().map_err(|error| ExperimentError::Failed(error.into()))?;
     let run_dir = options.run_dir(experiment);
-    // under `--force` the run takes nothing from its store, so the plan looks into one where nothing can be
-    let stages = match (options.force, &options.stages) {
-        (true, _) => scratch.path().join("stages"),
-        (false, Some(stages)) => stages.clone(),
-        (false, None) => run_dir.join("stages"),
-    };
-    // events of a plan are no part of the run's record
-    let options = RunOptions { stages: Some(stages), force: false, ..options.clone() };
-    let context = RunContext::new(scratch.path(), &options, observer, interrupt)?;
+    check_run_dir(experiment, &run_dir)?;
+    let context = RunContext::unrecorded(&run_dir, options, observer, interrupt);
     let (experiment, dataset) = load(experiment, &context)?;
     let (context, summary) = (context.planning(), summarise(&dataset));
     let (session, test) = open_session(&experiment, dataset, options.open_device()?, &context)?;
+    check_data(&session)?;
     let examples_bytes = memory::all_examples_bytes(&session, &test);
-    run_pipeline(&session, experiment.name(), summary, test)?;
+    run_pipeline(&session, Some(TestData { run_name: experiment.name(), dataset: summary, test }))?;
     let Recorded { steps, groups, mut notes, .. } = context.plan().expect("made for planning").take();
+    let shortage =
+        missing_bytes(context.stages_dir(), &steps).and_then(|n_bytes| shortage(context.stages_dir(), n_bytes));
+    notes.extend(shortage.map(|text| text.replace("\n  hint:", ";")));
     let stages = measure(&session, &steps)?;
     let targets_bytes =
         stages.iter().filter(|stage| stage.name.starts_with("soft_targets")).map(|stage| stage.disk_bytes).sum::<u64>();
@@ -91,20 +86,19 @@ fn measure(session: &Session<'_>, steps: &[PlannedStep]) -> Result<Vec<PlannedSt
     let mut stopwatch = Stopwatch { session, per_step: HashMap::new(), per_row: HashMap::new() };
     let mut stages = Vec::with_capacity(steps.len());
     for PlannedStep { stage, is_done, work } in steps {
-        let (seconds, disk_bytes) = match work {
+        let seconds = match work {
             Work::Training(training) => {
                 let is_needed = needed.contains(stage.key());
-                let seconds = is_needed.then(|| stopwatch.training(stage.key(), training)).transpose()?;
-                (seconds, training.model.n_parameters() as u64 * BYTES_PER_NUMBER)
+                is_needed.then(|| stopwatch.training(stage.key(), training)).transpose()?
             }
-            Work::Prediction { networks, n_rows, disk_bytes } => {
+            Work::Prediction { networks, n_rows, .. } => {
                 let per_row: f64 = networks.iter().map(|key| stopwatch.row(key)).sum();
-                (Some(*n_rows as f64 * per_row), *disk_bytes)
+                Some(*n_rows as f64 * per_row)
             }
-            Work::Other => (None, 0),
+            Work::Other => None,
         };
         let (name, estimated_seconds) = (stage.name().to_owned(), seconds.filter(|_| !is_done));
-        stages.push(PlannedStage { name, cached: *is_done, estimated_seconds, disk_bytes });
+        stages.push(PlannedStage { name, cached: *is_done, estimated_seconds, disk_bytes: work.disk_bytes() });
     }
     Ok(stages)
 }

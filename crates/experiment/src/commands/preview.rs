@@ -49,8 +49,8 @@ pub fn preview(
             return Err(ExperimentError::Usage(text));
         }
     };
-    let scratch = tempfile::tempdir().map_err(|error| ExperimentError::Failed(error.into()))?;
-    let context = RunContext::new(scratch.path(), &RunOptions::quiet(), observer, interrupt)?;
+    let options = RunOptions::quiet();
+    let context = RunContext::unrecorded(&options.run_dir(experiment), &options, observer, interrupt);
     let dataset = load_data(experiment, &context)?;
     let bytes = if is_sheet { sheet(&dataset)? } else { page(&dataset)?.into_bytes() };
     write_whole(&path, &bytes)?;

@@ -1,11 +1,13 @@
 //! `status`: how far a run is, from its events and its lock.
 
-use crate::error::{ExperimentError, Result};
+use crate::context::METRICS;
+use crate::error::{ExperimentError, Result, system_error};
 use crate::files::read_json;
 use crate::observer::RunEvent;
 use crate::report::Report;
-use crate::run_dir::{Manifest, is_locked};
+use crate::run_dir::{MANIFEST, Manifest, REPORT, is_locked};
 use serde::Serialize;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// How far a run is.
@@ -43,7 +45,7 @@ pub struct StageStatus {
 /// # Errors
 /// A folder without a run, a manifest or a report that cannot be read.
 pub fn status(run_dir: &Path) -> Result<RunStatus> {
-    let manifest = run_dir.join("manifest.json");
+    let manifest = run_dir.join(MANIFEST);
     if !manifest.is_file() {
         let hint = "give the folder that `stillhouse run` wrote, for example runs/quickstart";
         return Err(ExperimentError::Usage(format!(
@@ -52,7 +54,7 @@ pub fn status(run_dir: &Path) -> Result<RunStatus> {
         )));
     }
     let manifest: Manifest = read_json(&manifest)?;
-    let report_path = run_dir.join("report.json");
+    let report_path = run_dir.join(REPORT);
     let is_running = is_locked(run_dir);
     let report: Option<Report> = if report_path.is_file() { Some(read_json(&report_path)?) } else { None };
     let state = match (is_running, &report) {
@@ -60,13 +62,21 @@ pub fn status(run_dir: &Path) -> Result<RunStatus> {
         (false, Some(_)) => "finished",
         (false, None) => "stopped",
     };
-    let log = std::fs::read_to_string(run_dir.join("metrics.jsonl")).unwrap_or_default();
-    let mut stages = stages_of(&log);
+    let mut stages = stages_of(&read_log(&run_dir.join(METRICS))?);
     for stage in stages.iter_mut().filter(|stage| stage.state == "running" && !is_running) {
         stage.state = "stopped".into();
     }
     let warnings = report.map_or(Vec::new(), |report| report.warnings);
     Ok(RunStatus { name: manifest.name, state: state.into(), stages, warnings })
+}
+
+/// The events so far; a character that was cut off by a kill spoils its own line alone.
+fn read_log(path: &Path) -> Result<String> {
+    match stillhouse_files::read(path) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(system_error(path, "cannot be read", &error)),
+    }
 }
 
 /// The stages as the events leave them; a line that was cut off by a kill is skipped.

@@ -2,7 +2,7 @@
 
 use crate::config::{ConfigSource, Experiment};
 use crate::context::RunContext;
-use crate::error::{ExperimentError, Result, file_error};
+use crate::error::{ExperimentError, Result, file_error, system_error};
 use crate::loading::{load, open_session};
 use crate::networks::ensemble::Ensemble;
 use crate::networks::teacher::Teacher;
@@ -10,7 +10,7 @@ use crate::observer::{Interrupt, Observer, Silent};
 use crate::options::RunOptions;
 use crate::pipeline::train_teachers;
 use crate::report::format::{bytes, counted, fixed, integer};
-use crate::run::CONFIG;
+use crate::run_dir::CONFIG;
 use crate::session::Session;
 use crate::steps::soft_targets::soft_targets_of;
 use serde::Serialize;
@@ -42,9 +42,12 @@ pub fn targets_stats(path: &Path) -> Result<TargetsSummary> {
     Ok(TargetsSummary { path: path.to_owned(), info: targets.info().clone(), stats: targets.stats() })
 }
 
-/// Bad data; the error's text names its cause already.
+/// The system's refusal, or bad data; the error's text names its cause already.
 fn bad(error: &TargetsError) -> ExperimentError {
-    ExperimentError::BadData(anyhow::anyhow!("{error}"))
+    match error {
+        TargetsError::Io { path, source } => system_error(path, "cannot be read", source),
+        error => ExperimentError::BadData(anyhow::anyhow!("{error}")),
+    }
 }
 
 fn open(path: &Path) -> Result<SoftTargets> {
@@ -190,11 +193,9 @@ fn recompute(
 ) -> Result<Recomputed> {
     let run_dir = &against.run_dir;
     let experiment = Experiment::load(&ConfigSource::File(run_dir.join(CONFIG)), &[])?;
-    let scratch = tempfile::tempdir().map_err(|error| ExperimentError::Failed(error.into()))?;
-    let stages = Some(against.stages.clone().unwrap_or_else(|| run_dir.join("stages")));
-    let options = RunOptions { stages, n_threads: against.n_threads, ..RunOptions::quiet() };
+    let options = RunOptions { stages: against.stages.clone(), n_threads: against.n_threads, ..RunOptions::quiet() };
     // the stages are only read, which is nothing to tell
-    let context = RunContext::new(scratch.path(), &options, &Silent, interrupt)?.reading_only();
+    let context = RunContext::unrecorded(run_dir, &options, &Silent, interrupt).reading_only();
     let (experiment, dataset) = load(&experiment, &context)?;
     let (session, _test) = open_session(&experiment, dataset, options.open_device()?, &context)?;
     let wrong =

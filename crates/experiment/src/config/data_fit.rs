@@ -71,7 +71,7 @@ fn clustering_misfits(clustering: &ClusteringConfig, facts: DataFacts<'_>) -> Ve
     }
     if let ClusteringMethod::Hierarchy(hierarchy) = &clustering.method {
         let path = &hierarchy.path;
-        let text = match std::fs::read_to_string(path) {
+        let text = match stillhouse_files::read_text(path) {
             Ok(text) => Hierarchy::parse(&text, labels).err().map(|error| format!("{}: {error}", path.display())),
             Err(error) => Some(format!("{} cannot be read ({error})", path.display())),
         };

@@ -3,6 +3,7 @@
 use crate::error::{ExperimentError, Result};
 use crate::files::write_whole;
 use crate::networks::network::model_error;
+use crate::seal::sealed_file;
 use crate::session::Session;
 use crate::stage::Stage;
 use crate::store::run_stage;
@@ -70,12 +71,10 @@ pub(crate) fn planned_input(
     let path = match config {
         TokenizerConfig::File { path } => path.clone(),
         TokenizerConfig::Hub(_) => unreachable!("tokenizers of the hub are fetched with the data"),
-        TokenizerConfig::Bpe(training) => {
-            match tokenizer_stage(session, config).artifact(session.context.stages_dir()) {
-                Some(folder) => folder.join(TOKENIZER),
-                None => return Ok((InputShape::Tokens { vocabulary_size: training.vocabulary_size }, None)),
-            }
-        }
+        TokenizerConfig::Bpe(training) => match session.context.artifact(&tokenizer_stage(session, config)) {
+            Some(folder) => sealed_file(&folder, TOKENIZER)?,
+            None => return Ok((InputShape::Tokens { vocabulary_size: training.vocabulary_size }, None)),
+        },
     };
     let tokenizer = Arc::new(Tokenizer::load(&path).map_err(tokenizer_error)?);
     Ok((InputShape::Tokens { vocabulary_size: tokenizer.vocabulary_size() }, Some(tokenizer)))

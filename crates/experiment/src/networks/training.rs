@@ -9,6 +9,7 @@ use crate::networks::recipe::{HeadOnly, Recipe};
 use crate::networks::tokenizer::{planned_input, tokenizer, tokenizer_stage};
 use crate::parallel::Share;
 use crate::planning::{FrozenBody, PlanRecorder, PlannedTraining, TrainingGroup, Work};
+use crate::seal::sealed_file;
 use crate::session::Session;
 use crate::stage::Stage;
 use crate::store::run_stage;
@@ -95,9 +96,9 @@ fn stand_in(session: &Session<'_>, recipe: &Recipe<'_>, recorder: &PlanRecorder)
     });
     let model = stand_in_model(session, recipe, recorder)?;
     // a finished training may have stopped early, and the plain ensemble is sized by its true cost
-    let artifact = stage.artifact(session.context.stages_dir());
+    let artifact = session.context.artifact(&stage);
     let fit = match &artifact {
-        Some(folder) => read_json(&folder.join(FIT))?,
+        Some(folder) => read_json(&sealed_file(folder, FIT)?)?,
         None => FitSummary { train_flops: train_flops(recipe, &model), ..FitSummary::default() },
     };
     let (config, n_examples) = (recipe.training.clone(), recipe.n_examples_seen());

@@ -1,11 +1,12 @@
 //! Which classes the generalist confuses, and the clusters that specialists are trained on (paper, sec. 5.3).
 
-use crate::error::{ExperimentError, Result, file_error};
+use crate::error::{ExperimentError, Result, system_error};
 use crate::files::{read_json, write_json};
 use crate::networks::artifacts::{Clustered, Trained};
 use crate::networks::held_out::{Fold, HeldOut, train_folds};
 use crate::networks::member::{Member, complete_members};
 use crate::planning::Work;
+use crate::seal::sealed_file;
 use crate::session::Session;
 use crate::stage::Stage;
 use crate::store::run_stage;
@@ -35,8 +36,8 @@ pub(crate) fn cluster_classes(session: &Session<'_>, generalists: &[Trained]) ->
     let plan = || {
         let members = complete_members(session, generalists);
         let folds = train_folds(session, &config.predictions)?;
-        let clustered = match stage.artifact(session.context.stages_dir()) {
-            Some(folder) => load(&folder)?,
+        let clustered = match session.context.artifact(&stage) {
+            Some(folder) => read_json(&sealed_file(&folder, CLUSTERING)?)?,
             None => equal_clusters(session, config, folds.iter().map(Fold::train_flops).sum())?,
         };
         // each fold's network predicts the rest of the training split, otherwise all members the validation split
@@ -129,8 +130,8 @@ const MAX_STABILITY: usize = 4000;
 fn read_hierarchy(session: &Session<'_>) -> Result<Option<String>> {
     let method = session.config.clustering.as_ref().map(|config| &config.method);
     let Some(ClusteringMethod::Hierarchy(hierarchy)) = method else { return Ok(None) };
-    let text = std::fs::read_to_string(&hierarchy.path);
-    text.map(Some).map_err(|error| file_error(&hierarchy.path, "the class hierarchy cannot be read", error))
+    let text = stillhouse_files::read_text(&hierarchy.path);
+    text.map(Some).map_err(|error| system_error(&hierarchy.path, "the class hierarchy cannot be read", &error))
 }
 
 fn usage(error: impl std::fmt::Display) -> ExperimentError {

@@ -14,7 +14,7 @@ pub(crate) fn make_tokenizers(session: &Session<'_>) -> Result<()> {
         match session.context.plan() {
             Some(recorder) => {
                 let stage = tokenizer_stage(session, config);
-                recorder.step(&stage, stage.is_done(session.context.stages_dir()), Work::Other);
+                recorder.step(&stage, !session.context.is_to_do(&stage), Work::Other);
             }
             None => drop(tokenizer(session, config)?),
         }

@@ -1,9 +1,12 @@
 //! The client against a loopback hub that behaves, and one that does not.
 
+mod bodies;
+
 use super::test_server::{COMMIT, Manners, Server};
 use super::*;
 use crate::NoProgress;
 use std::net::TcpListener;
+use std::time::Duration;
 
 fn content() -> Vec<u8> {
     (0..5000u32).map(|i| (i * i % 251) as u8).collect()
@@ -141,7 +144,7 @@ fn a_part_that_a_killed_run_left_is_used() {
     let setting = Setting::new();
     let blobs = setting.home.path().join("hub/datasets--owner--name/blobs");
     std::fs::create_dir_all(&blobs).unwrap();
-    let part = blobs.join(format!("tag-{}.incomplete", FILE.len()));
+    let part = blobs.join(format!("tag-{}.{}.incomplete", FILE.len(), content().len()));
     for left in [content(), content()[..7].to_vec(), vec![0; 9000]] {
         std::fs::remove_dir_all(setting.home.path().join("hub/datasets--owner--name/snapshots")).ok();
         std::fs::remove_file(blobs.join(format!("tag-{}", FILE.len()))).ok();
