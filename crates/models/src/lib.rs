@@ -25,6 +25,8 @@
 //!
 //! **Absent on purpose:** losses, optimizers and data.
 
+#![forbid(unsafe_code)]
+
 mod bert;
 mod bert_folder;
 mod body;
