@@ -125,7 +125,7 @@ fn missing_tensors_are_listed_before_anything_is_trained() {
 fn a_config_that_claims_more_than_the_weights_hold_is_refused() {
     for (name, from, to) in [
         ("tiny_bert", "\"vocab_size\": 12", "\"vocab_size\": 1000000000000"),
-        ("tiny_bert", "\"max_position_embeddings\": 6", "\"max_position_embeddings\": 18446744073709551615"),
+        ("tiny_bert", "\"max_position_embeddings\": 6", "\"max_position_embeddings\": 1000000000000"),
         ("tiny_vit", "\"intermediate_size\": ", "\"intermediate_size\": 5"),
     ] {
         let folder = copy(name);
