@@ -24,7 +24,7 @@ pub(crate) fn load_data(experiment: &Experiment, context: &RunContext<'_>) -> Re
     let start = Instant::now();
     context.event(&RunEvent::StageStarted { stage: DATA.into() });
     let progress = LoadProgress::new(context);
-    let memory_limit_bytes = available_memory_bytes().map(|available| available / EXAMPLES_SHARE_OF_MEMORY);
+    let memory_limit_bytes = memory::available_bytes().map(|available| available / EXAMPLES_SHARE_OF_MEMORY);
     let seed = Seed(config.seed).derive(DATA, 0);
     let unlabelled = UnlabelledFiles {
         transfer: config.student.transfer.as_ref(),
@@ -102,11 +102,3 @@ pub(crate) fn summarise(dataset: &Dataset) -> DatasetReport {
 
 /// Decoded examples stay in memory up to this fraction of what is free; beyond it they are decoded on demand.
 const EXAMPLES_SHARE_OF_MEMORY: u64 = 2;
-
-/// Memory that programs may still take, where the system says so.
-fn available_memory_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(kib * 1024)
-}

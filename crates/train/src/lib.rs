@@ -22,6 +22,7 @@ mod objective;
 mod optimizer;
 mod predict;
 mod probe;
+mod reach;
 mod sampler;
 mod schedule;
 mod weights;
