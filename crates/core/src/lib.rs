@@ -7,6 +7,8 @@
 //!
 //! **Absent on purpose:** tensors, files, threads, clocks.
 
+#![forbid(unsafe_code)]
+
 mod class;
 mod clustering;
 mod draws;

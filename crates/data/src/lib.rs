@@ -14,6 +14,8 @@
 //! **Absent on purpose:** tensors (values are `Vec<f32>`, images `[H, W, C]`), shuffles and epochs (the trainer plans
 //! them), and any way to look into the test split short of owning it.
 
+#![forbid(unsafe_code)]
+
 mod assemble;
 mod bytes;
 mod carve;

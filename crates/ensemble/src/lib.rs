@@ -12,6 +12,8 @@
 //! **Absent on purpose:** tensors, files, threads, clocks, unseeded randomness (`clippy.toml` refuses them). A file of
 //! superclasses is read by the caller and parsed here; rows are merged one at a time, so the caller parallelises.
 
+#![forbid(unsafe_code)]
+
 mod affinity;
 mod agreement;
 mod clustering;

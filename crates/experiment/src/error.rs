@@ -84,9 +84,10 @@ impl From<TrainError> for ExperimentError {
             TrainError::Interrupted => Self::Interrupted,
             TrainError::Data(error) => error.into(),
             error @ (TrainError::Diverged { .. } | TrainError::NoData { .. }) => Self::NotTrainable(error.into()),
-            error @ (TrainError::Checkpoint { .. } | TrainError::Targets(_) | TrainError::MissingTarget { .. }) => {
-                Self::BadData(error.into())
-            }
+            error @ (TrainError::Checkpoint { .. }
+            | TrainError::Targets(_)
+            | TrainError::MissingTarget { .. }
+            | TrainError::Constant { .. }) => Self::BadData(error.into()),
             error => Self::Failed(error.into()),
         }
     }

@@ -7,6 +7,8 @@
 //! **Absent on purpose:** terminals and argument parsing (the program's), pages and tables ([`report`]), tensors (below
 //! [`stillhouse_train`]), and any way to the test split but through the evaluation stage.
 
+#![forbid(unsafe_code)]
+
 mod commands;
 pub mod config;
 mod context;

@@ -105,13 +105,5 @@ const EXAMPLES_SHARE_OF_MEMORY: u64 = 2;
 
 /// Bytes of decoded examples that may stay in memory.
 pub(crate) fn memory_for_examples() -> Option<u64> {
-    available_memory_bytes().map(|available| available / EXAMPLES_SHARE_OF_MEMORY)
-}
-
-/// Memory that programs may still take, where the system says so.
-fn available_memory_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(kib * 1024)
+    memory::available_bytes().map(|available| available / EXAMPLES_SHARE_OF_MEMORY)
 }

@@ -45,7 +45,7 @@ impl Fetching<'_> {
     fn model(&mut self, model: &mut ModelConfig) -> Result<()> {
         let Some((repo, revision)) = model.repository() else { return Ok(()) };
         let snapshot = self.hub.snapshot(RepoKind::Model, repo, revision, &self.progress).map_err(hub_error)?;
-        let files = published_files(snapshot.files()).map_err(|problem| {
+        let files = published_files(repo, snapshot.files()).map_err(|problem| {
             let commit = snapshot.commit();
             ExperimentError::BadData(anyhow::anyhow!("{repo} at {commit}: {problem}"))
         })?;

@@ -10,6 +10,8 @@
 //!
 //! **Absent on purpose:** formats. What the bytes are is the caller's business, and so is what an error says.
 
+#![forbid(unsafe_code)]
+
 mod guard;
 mod leftovers;
 mod list;

@@ -12,6 +12,8 @@
 //!
 //! Shape letters: pictures are `[28, 28]`, row by row.
 
+#![forbid(unsafe_code)]
+
 mod alphabet;
 mod distinct;
 mod hand;

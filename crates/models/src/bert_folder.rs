@@ -6,7 +6,8 @@
 
 use crate::folder::CONFIG;
 use crate::pretrained::Origin;
-use crate::published::{Part, Published, read_json};
+use crate::published::{Part, read_json};
+use crate::weights_head::Shapes;
 use crate::{BertConfig, BertSize, EncoderActivation, FolderError};
 use serde::Deserialize;
 use serde::de::Error;
@@ -56,7 +57,12 @@ impl<'de> Deserialize<'de> for PublishedConfig {
         let value = serde_json::Value::deserialize(deserializer)?;
         let parsed = match value["model_type"].as_str() {
             Some("distilbert") => PublishedDistilBert::deserialize(value).map(Self::DistilBert),
-            _ => PublishedBert::deserialize(value).map(Self::Bert),
+            None => PublishedBert::deserialize(value).map(Self::Bert),
+            Some(model_type) => {
+                // another family is named, rather than the first of our keys that it does not have
+                first_position_of(model_type, None).map_err(D::Error::custom)?;
+                PublishedBert::deserialize(value).map(Self::Bert)
+            }
         };
         parsed.map_err(D::Error::custom)
     }
@@ -73,15 +79,7 @@ impl PublishedConfig {
 
 impl PublishedBert {
     fn size(&self) -> Result<BertSize, String> {
-        let first_position = match self.model_type.as_deref() {
-            None | Some("bert") => 0,
-            Some("roberta" | "xlm-roberta") => self.pad_token_id.unwrap_or(ROBERTA_PADDING).saturating_add(1),
-            Some(other) => {
-                return Err(format!(
-                    "model_type is \"{other}\", expected \"bert\", \"distilbert\", \"roberta\" or \"xlm-roberta\""
-                ));
-            }
-        };
+        let first_position = first_position_of(self.model_type.as_deref().unwrap_or(BERT), self.pad_token_id)?;
         if let Some(other) = self.position_embedding_type.as_deref().filter(|kind| *kind != "absolute") {
             return Err(format!("position_embedding_type is \"{other}\", expected \"absolute\""));
         }
@@ -99,6 +97,19 @@ impl PublishedBert {
         })
     }
 }
+
+/// The row of the table of positions that a text's first token has, in a family of this name.
+fn first_position_of(model_type: &str, padding: Option<usize>) -> Result<usize, String> {
+    match model_type {
+        BERT => Ok(0),
+        "roberta" | "xlm-roberta" => Ok(padding.unwrap_or(ROBERTA_PADDING).saturating_add(1)),
+        other => {
+            Err(format!("model_type is \"{other}\", expected \"bert\", \"distilbert\", \"roberta\" or \"xlm-roberta\""))
+        }
+    }
+}
+
+const BERT: &str = "bert";
 
 impl PublishedDistilBert {
     fn size(&self) -> Result<BertSize, String> {
@@ -145,20 +156,11 @@ impl BertConfig {
         Ok(Self { size: Some(size), ..self.clone() })
     }
 
-    /// The tensors of `folder`, and how the body's parameters, whose shapes are given, are made of them.
-    pub(crate) fn published(
-        &self,
-        folder: &Path,
-        shape: impl Fn(&str) -> Vec<usize>,
-    ) -> Result<(Published, Vec<Part>), FolderError> {
-        let published = Published::read(folder, &["bert.", "roberta.", "distilbert."])?;
-        let size = self.size.as_ref().expect("a model that was built has sizes");
-        let names = if published.names().any(|name| name.starts_with("transformer.layer.")) {
-            &DISTILBERT_NAMES
-        } else {
-            &BERT_NAMES
-        };
-        Ok((published, parts(size, names, shape)))
+    /// How the body's parameters, whose shapes are given, are made of published tensors; none for a network without sizes.
+    pub(crate) fn parts(&self, shapes: &Shapes, shape: impl Fn(&str) -> Vec<usize>) -> Vec<Part> {
+        let Some(size) = &self.size else { return Vec::new() };
+        let is_distilbert = shapes.names().any(|name| name.starts_with("transformer.layer."));
+        parts(size, if is_distilbert { &DISTILBERT_NAMES } else { &BERT_NAMES }, shape)
     }
 }
 
@@ -168,6 +170,9 @@ struct LayerNames {
     projections: [&'static str; 3],
     others: [(&'static str, &'static str); 5],
 }
+
+/// A tensor that every encoder of the family has; what stands before its name is the prefix of all names.
+pub(crate) const ANCHORS: &[&str] = &["embeddings.word_embeddings.weight"];
 
 const BERT_NAMES: LayerNames = LayerNames {
     layers: "encoder.layer",

@@ -6,7 +6,7 @@ use crate::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stillhouse_core::{InputShape, Problem, check_values};
+use stillhouse_core::{InputShape, Problem, check_values, values_within};
 
 /// An architecture without its head: the caller gives the number of outputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -113,15 +113,23 @@ fn features(n_features: usize) -> String {
     format!("{n_features} features per example")
 }
 
-/// An input of no values has no first layer, and one of no tokens no table.
-fn input_problem(input: &InputShape) -> Option<Problem> {
-    let has_values = match *input {
-        InputShape::Text {} => true,
-        InputShape::Tokens { vocabulary_size } => vocabulary_size > 0,
-        InputShape::Image { .. } | InputShape::Features { .. } => input.n_values() > 0,
+/// An input of no values has no first layer, and one of no tokens no table; one that is beyond all bounds fits nowhere.
+pub(crate) fn input_problem(input: &InputShape) -> Option<Problem> {
+    let sizes = match *input {
+        InputShape::Text {} => return None,
+        InputShape::Tokens { vocabulary_size } => vec![vocabulary_size.min(1)],
+        InputShape::Image { channels, height, width } => vec![channels, height, width],
+        InputShape::Features { n_features } => vec![n_features],
     };
-    (!has_values).then(|| Problem::new("", format!("the input has no values: {input:?}")))
+    match values_within(&sizes, size_of::<f32>(), MAX_INPUT_BYTES) {
+        Ok(0) => Some(Problem::new("", format!("the input has no values: {input:?}"))),
+        Ok(_) => None,
+        Err(error) => Some(Problem::new("", format!("the input has {error}"))),
+    }
 }
+
+/// One example beyond this is a typing error: no image of a camera and no row of a table has as many numbers.
+const MAX_INPUT_BYTES: u64 = 4 << 30;
 
 /// Above this a layer's weights alone would not fit into memory: a typing error, refused before the allocation fails.
 pub(crate) const MAX_WIDTH: usize = 65_536;

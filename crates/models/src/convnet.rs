@@ -115,7 +115,9 @@ impl Stage {
         let [height, width, channels] = size;
         let pool = height >= POOL && width >= POOL;
         let after = if pool { [height / POOL, width / POOL, channels] } else { size };
-        registry.n_activations += if pool { after.iter().product::<usize>() as u64 } else { 0 };
+        if pool {
+            registry.count_activations(&after);
+        }
         Ok((Self { convs, pool }, after))
     }
 

@@ -93,16 +93,13 @@ pub(crate) struct EncoderSettings {
 }
 
 impl EncoderSettings {
-    /// Multiply-adds of attention weights and their use, for one text of `n_tokens`, in all layers.
-    fn n_attention_multiply_adds(&self, n_tokens: u64) -> u64 {
-        2 * n_tokens * n_tokens * (self.width * self.n_layers) as u64
-    }
-
-    /// Numbers that are kept for the backward pass in addition to the outputs of linear layers: those of two norms, a
-    /// sum, the activation, and the attention weights.
-    fn n_activations(&self, n_tokens: u64) -> u64 {
-        let of_token = (3 * self.width + self.feed_forward_width) as u64;
-        self.n_layers as u64 * n_tokens * (of_token + self.n_heads as u64 * n_tokens)
+    /// Counts, for one text of `n_tokens` in all layers, the multiply-adds of attention weights and their use, and the
+    /// numbers that are kept for the backward pass in addition to the outputs of linear layers: those of two norms, a sum,
+    /// the activation, and the attention weights.
+    fn count(&self, n_tokens: usize, registry: &mut Registry) {
+        registry.count_multiply_adds(&[2, n_tokens, n_tokens, self.width, self.n_layers]);
+        let of_token = 3 * self.width + self.feed_forward_width;
+        registry.count_activations(&[self.n_layers, n_tokens, of_token + self.n_heads * n_tokens]);
     }
 }
 
@@ -149,7 +146,7 @@ impl Encoder {
     pub(crate) fn build(
         name: &str,
         settings: EncoderSettings,
-        n_typical_tokens: u64,
+        n_typical_tokens: usize,
         learning_rate_factor: impl Fn(usize) -> f64,
         registry: &mut Registry,
     ) -> Result<Self, ModelError> {
@@ -158,8 +155,7 @@ impl Encoder {
             registry.learning_rate_factor = learning_rate_factor(index);
             layers.push(EncoderLayer::build(&format!("{name}.{index}"), &settings, registry)?);
         }
-        registry.n_multiply_adds += settings.n_attention_multiply_adds(n_typical_tokens);
-        registry.n_activations += settings.n_activations(n_typical_tokens);
+        settings.count(n_typical_tokens, registry);
         Ok(Self { settings, layers })
     }
 

@@ -1,6 +1,7 @@
 //! The errors of models in memory.
 
 use crate::TokenizerError;
+use std::collections::BTreeMap;
 use std::fmt;
 use stillhouse_core::{Problem, in_words};
 
@@ -48,6 +49,27 @@ pub(crate) struct StateMismatch {
 }
 
 impl StateMismatch {
+    /// How tensors by name, type and shape differ from those of a model, by name and shape, all of which are `f32`.
+    pub(crate) fn between<'a>(
+        expected: impl Iterator<Item = (&'a str, &'a [usize])>,
+        found: impl Iterator<Item = (&'a str, &'a str, &'a [usize])>,
+    ) -> Self {
+        let mut mismatch = Self::default();
+        let mut unclaimed: BTreeMap<&str, (&str, &[usize])> =
+            found.map(|(name, dtype, shape)| (name, (dtype, shape))).collect();
+        for (name, shape) in expected {
+            match unclaimed.remove(name) {
+                None => mismatch.missing.push(name.to_owned()),
+                Some((dtype, got)) if dtype != "f32" || got != shape => {
+                    mismatch.misshapen.push(format!("{name} ({dtype} {got:?}, expected f32 {shape:?})"));
+                }
+                Some(_) => {}
+            }
+        }
+        mismatch.extra = unclaimed.into_keys().map(str::to_owned).collect();
+        mismatch
+    }
+
     /// Whether the set fits.
     pub(crate) fn is_empty(&self) -> bool {
         self.missing.is_empty() && self.extra.is_empty() && self.misshapen.is_empty()

@@ -11,13 +11,14 @@
 //! meanwhile, [`load_model`] reads the older folder.
 
 use crate::card::{card_text, check_card, labels_text};
-use crate::{FolderError, Model, ModelCard, ModelConfig, Tokenizer};
+use crate::weights_head::Shapes;
+use crate::{FolderError, Model, ModelCard, ModelConfig, ModelError, Tokenizer};
 use candle_core::{Device, Tensor};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 use stillhouse_core::{InputShape, InputSpec};
 use stillhouse_files::{NewFolder, readable_folder};
@@ -100,6 +101,12 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
         return Err(FolderError::folder(folder, problem));
     }
     let as_model = FolderError::model(folder);
+    // the file's head is compared before memory is asked for: a config may claim any sizes
+    let outline = config.architecture.outline(&config.input.shape, config.n_outputs).map_err(&as_model)?;
+    let mismatch = outline.mismatch(&Shapes::of_file(folder, WEIGHTS)?);
+    if !mismatch.is_empty() {
+        return Err(as_model(ModelError::weights(&mismatch)));
+    }
     let model = Model::blank(&config.architecture, &config.input.shape, config.n_outputs, device).map_err(&as_model)?;
     model.load_state(read_weights(folder, device)?).map_err(&as_model)?;
     let input = *model.input();
@@ -148,15 +155,23 @@ fn config_bytes(model: &Model, card: &ModelCard) -> Result<Vec<u8>, FolderError>
     Ok(bytes)
 }
 
-/// Bytes of a file that a model folder has.
-pub(crate) fn read_file(folder: &Path, file: &str) -> Result<Vec<u8>, FolderError> {
+/// A file that a model folder has, open.
+pub(crate) fn open_file(folder: &Path, file: &str) -> Result<fs::File, FolderError> {
     let path = folder.join(file);
-    fs::read(&path).map_err(|source| match source.kind() {
+    stillhouse_files::open(&path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => {
             FolderError::Invalid(format!("{} is not a model folder: it has no {file}", folder.display()))
         }
         _ => FolderError::Io { path, source },
     })
+}
+
+/// Bytes of a file that a model folder has.
+pub(crate) fn read_file(folder: &Path, file: &str) -> Result<Vec<u8>, FolderError> {
+    let mut bytes = Vec::new();
+    let read = open_file(folder, file)?.read_to_end(&mut bytes);
+    read.map_err(|source| FolderError::Io { path: folder.join(file), source })?;
+    Ok(bytes)
 }
 
 fn read_config(folder: &Path) -> Result<ConfigFile, FolderError> {

@@ -72,8 +72,8 @@ impl Linear {
         std: f64,
         registry: &mut Registry,
     ) -> Result<Self, ModelError> {
-        registry.n_multiply_adds += (n_in * n_out * registry.n_tokens) as u64;
-        registry.n_activations += (n_out * registry.n_tokens) as u64;
+        registry.count_multiply_adds(&[n_in, n_out, registry.n_tokens]);
+        registry.count_activations(&[n_out, registry.n_tokens]);
         Ok(Self {
             weight: registry.weight(format!("{name}.weight"), &[n_out, n_in], std)?,
             bias: registry.vector(format!("{name}.bias"), n_out, 0.0)?,
@@ -133,7 +133,7 @@ impl Window {
 }
 
 /// The output of the convolution and that of batch norm.
-const ACTIVATIONS_PER_CONVOLUTION: u64 = 2;
+const ACTIVATIONS_PER_CONVOLUTION: usize = 2;
 
 /// A convolution without bias, followed by batch norm.
 pub(crate) struct ConvNorm {
@@ -182,9 +182,9 @@ impl ConvNorm {
         let n_out = shape[shape.len() - 1];
         let fan_in = shape[..shape.len() - 1].iter().product::<usize>();
         let output_size = [window.output_size(height), window.output_size(width), n_out];
-        let n_values = output_size.iter().product::<usize>();
-        registry.n_multiply_adds += (fan_in * n_values) as u64;
-        registry.n_activations += ACTIVATIONS_PER_CONVOLUTION * n_values as u64;
+        let [rows, columns, _] = output_size;
+        registry.count_multiply_adds(&[fan_in, rows, columns, n_out]);
+        registry.count_activations(&[ACTIVATIONS_PER_CONVOLUTION, rows, columns, n_out]);
         let weight = registry.weight(format!("{name}.conv.weight"), shape, (1.0 / (3 * fan_in) as f64).sqrt())?;
         let norm = BatchNorm::build(&format!("{name}.norm"), n_out, registry)?;
         Ok(Self { weight, norm, window, output_size })

@@ -25,6 +25,8 @@
 //!
 //! **Absent on purpose:** losses, optimizers and data.
 
+#![forbid(unsafe_code)]
+
 mod bert;
 mod bert_folder;
 mod body;
@@ -42,6 +44,7 @@ mod mlp;
 mod model;
 mod ngram_bag;
 mod normalisation;
+mod outline;
 mod param;
 mod pretrained;
 mod pretrained_resnet;
@@ -55,6 +58,7 @@ mod tokenizer_error;
 mod transformer;
 mod vit;
 mod vit_folder;
+mod weights_head;
 
 pub use bert::{BertConfig, BertSize};
 pub use card::{ModelCard, check_labels};
@@ -70,6 +74,7 @@ pub use layers::Mode;
 pub use mlp::MlpConfig;
 pub use model::Model;
 pub use ngram_bag::NgramBagConfig;
+pub use outline::ModelOutline;
 pub use param::{Buffer, Param};
 pub use pretrained_resnet::{PretrainedBlock, PretrainedResNetConfig, PretrainedResNetSize};
 pub use published::published_files;

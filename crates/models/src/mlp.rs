@@ -37,10 +37,10 @@ pub struct MlpConfig {
 }
 
 /// Numbers that dropout gives out for one example.
-fn activations_of_dropout(config: &MlpConfig, input: &InputShape) -> u64 {
+fn activations_of_dropout(config: &MlpConfig, input: &InputShape) -> usize {
     let of_input = if config.input_dropout > 0.0 { input.n_values() } else { 0 };
     let of_hidden = if config.dropout > 0.0 { config.widths.iter().sum() } else { 0 };
-    (of_input + of_hidden) as u64
+    of_input + of_hidden
 }
 
 /// The hidden layers.
@@ -60,7 +60,7 @@ impl Mlp {
             layers.push(Linear::hidden(&format!("layers.{index}"), n_features, width, registry)?);
             n_features = width;
         }
-        registry.n_activations += activations_of_dropout(config, input);
+        registry.count_activations(&[activations_of_dropout(config, input)]);
         let MlpConfig { dropout, input_dropout, max_norm, .. } = *config;
         Ok(Self { layers, dropout, input_dropout, max_norm, n_features })
     }

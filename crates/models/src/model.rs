@@ -77,10 +77,7 @@ impl Model {
         initial: InitialWeights,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        config.validate(input).map_err(ModelError::Config)?;
-        if n_outputs == 0 {
-            return Err(ModelError::Misfit("a model needs at least one output, found n_outputs = 0".into()));
-        }
+        config.check_room(input, n_outputs)?;
         let mut registry = Registry::new(initial, device);
         let body = Body::build(config, input, &mut registry)?;
         let head = Linear::head(body.n_features(), n_outputs, &mut registry)?;
@@ -195,7 +192,7 @@ impl Model {
     /// counted. A training step costs three times as much: the backward pass computes the gradients of inputs and of
     /// weights.
     pub fn flops_per_example(&self) -> u64 {
-        FLOPS_PER_MULTIPLY_ADD * self.n_multiply_adds
+        FLOPS_PER_MULTIPLY_ADD.saturating_mul(self.n_multiply_adds)
     }
 
     /// Numbers that a training step keeps between the forward pass and the backward pass for each example: what layers

@@ -62,7 +62,7 @@ impl NgramBagConfig {
 /// A typing error beyond this: 64 GiB at a width of 64.
 const MAX_BUCKETS: usize = 1 << 28;
 /// N-grams of a text, for the count of operations; the true number is that of the text.
-const N_TYPICAL_NGRAMS: u64 = 128;
+const N_TYPICAL_NGRAMS: usize = 128;
 
 /// The table and the hidden layers.
 pub(crate) struct NgramBag {
@@ -78,8 +78,8 @@ impl NgramBag {
     pub(crate) fn build(config: &NgramBagConfig, registry: &mut Registry) -> Result<Self, ModelError> {
         // a mean over n rows shrinks the spread by sqrt(n), so rows of unit variance are not too large
         let table = registry.table("embedding.weight".into(), config.n_buckets, config.width, 1.0)?;
-        registry.n_multiply_adds += N_TYPICAL_NGRAMS * config.width as u64;
-        registry.n_activations += config.width as u64;
+        registry.count_multiply_adds(&[N_TYPICAL_NGRAMS, config.width]);
+        registry.count_activations(&[config.width]);
         let mut n_features = config.width;
         let mut layers = Vec::with_capacity(config.hidden.len());
         for (index, &width) in config.hidden.iter().enumerate() {

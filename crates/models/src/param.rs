@@ -1,7 +1,7 @@
 //! Named variables of a model, and the registry that collects them while the layers are built.
 
 use crate::ModelError;
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{DType, Device, Result as TensorResult, Tensor, Var};
 use stillhouse_core::Seed;
 use stillhouse_ops::init::{self, InitKey};
 
@@ -36,12 +36,14 @@ pub struct Buffer {
 }
 
 /// Where the first values of weights come from.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) enum InitialWeights {
     /// drawn from streams derived from this seed by the parameter's name, so that order does not matter
     Drawn(Seed),
     /// zeros, since the caller is about to fill them
     Blank,
+    /// nowhere: only names and shapes are collected, and no memory is asked for, however large they are
+    Outlined,
 }
 
 /// Collects what the layers of a model register while they are built, in order.
@@ -50,6 +52,10 @@ pub(crate) struct Registry<'a> {
     device: &'a Device,
     pub(crate) params: Vec<Param>,
     pub(crate) buffers: Vec<Buffer>,
+    /// names and shapes of parameters and buffers
+    pub(crate) shapes: Vec<(String, Vec<usize>)>,
+    /// numbers in all parameters
+    pub(crate) n_parameters: u64,
     /// multiply-adds of one example's forward pass
     pub(crate) n_multiply_adds: u64,
     /// times that a linear layer is used for one example: the tokens of a text, else 1
@@ -67,6 +73,8 @@ impl<'a> Registry<'a> {
             device,
             params: Vec::new(),
             buffers: Vec::new(),
+            shapes: Vec::new(),
+            n_parameters: 0,
             n_multiply_adds: 0,
             n_tokens: 1,
             learning_rate_factor: 1.0,
@@ -74,45 +82,78 @@ impl<'a> Registry<'a> {
         }
     }
 
+    /// Adds the product of these numbers to the multiply-adds of one example.
+    pub(crate) fn count_multiply_adds(&mut self, factors: &[usize]) {
+        self.n_multiply_adds = self.n_multiply_adds.saturating_add(product(factors));
+    }
+
+    /// Adds the product of these numbers to what one example keeps for the backward pass.
+    pub(crate) fn count_activations(&mut self, factors: &[usize]) {
+        self.n_activations = self.n_activations.saturating_add(product(factors));
+    }
+
     /// A weight with normally distributed values of this standard deviation.
     pub(crate) fn weight(&mut self, name: String, shape: &[usize], std: f64) -> Result<Var, ModelError> {
         let values = self.initial_normal(&name, shape, std)?;
-        self.param(name, &values, true)
+        self.param(name, shape, values, true)
     }
 
-    fn initial_normal(&self, name: &str, shape: &[usize], std: f64) -> Result<Tensor, ModelError> {
-        Ok(match self.initial {
+    fn initial_normal(&self, name: &str, shape: &[usize], std: f64) -> TensorResult<Tensor> {
+        match self.initial {
             InitialWeights::Drawn(seed) => {
                 let key = InitKey { seed: seed.0, name };
-                init::normal(shape, 0.0, std, key, DType::F32, self.device)?
+                init::normal(shape, 0.0, std, key, DType::F32, self.device)
             }
-            InitialWeights::Blank => Tensor::zeros(shape, DType::F32, self.device)?,
-        })
+            InitialWeights::Blank => Tensor::zeros(shape, DType::F32, self.device),
+            InitialWeights::Outlined => self.nothing(),
+        }
     }
 
     /// A table of `R` embeddings of width `W`, `[R, W]`. It has no weight decay: a row that no batch reads for long
     /// would fade away.
     pub(crate) fn table(&mut self, name: String, n_rows: usize, width: usize, std: f64) -> Result<Var, ModelError> {
-        let values = self.initial_normal(&name, &[n_rows, width], std)?;
-        self.param(name, &values, false)
+        let shape = [n_rows, width];
+        let values = self.initial_normal(&name, &shape, std)?;
+        self.param(name, &shape, values, false)
     }
 
     /// A bias, or a scale or shift of batch norm: one value for all units, no weight decay.
     pub(crate) fn vector(&mut self, name: String, n_units: usize, value: f32) -> Result<Var, ModelError> {
-        let values = Tensor::full(value, n_units, self.device)?;
-        self.param(name, &values, false)
+        let values = self.constant(n_units, value)?;
+        self.param(name, &[n_units], values, false)
     }
 
-    fn param(&mut self, name: String, values: &Tensor, decay: bool) -> Result<Var, ModelError> {
-        let var = Var::from_tensor(values)?;
+    fn constant(&self, n_units: usize, value: f32) -> TensorResult<Tensor> {
+        match self.initial {
+            InitialWeights::Outlined => self.nothing(),
+            _ => Tensor::full(value, n_units, self.device),
+        }
+    }
+
+    /// What stands in the place of values that are not there.
+    fn nothing(&self) -> TensorResult<Tensor> {
+        Tensor::zeros(0, DType::F32, self.device)
+    }
+
+    #[allow(clippy::needless_pass_by_value)] // a tensor that was made for this variable
+    fn param(&mut self, name: String, shape: &[usize], values: Tensor, decay: bool) -> Result<Var, ModelError> {
+        let var = Var::from_tensor(&values)?;
+        self.n_parameters = self.n_parameters.saturating_add(product(shape));
+        self.shapes.push((name.clone(), shape.to_vec()));
         self.params.push(Param { name, var: var.clone(), decay, learning_rate_factor: self.learning_rate_factor });
         Ok(var)
     }
 
     /// A running statistic.
     pub(crate) fn buffer(&mut self, name: String, n_units: usize, value: f32) -> Result<Var, ModelError> {
-        let var = Var::from_tensor(&Tensor::full(value, n_units, self.device)?)?;
+        let var = Var::from_tensor(&self.constant(n_units, value)?)?;
+        self.shapes.push((name.clone(), vec![n_units]));
         self.buffers.push(Buffer { name, var: var.clone() });
         Ok(var)
     }
+}
+
+/// The largest number where the product is larger: sizes of a config are not bounded before they are counted.
+fn product(factors: &[usize]) -> u64 {
+    factors.iter().fold(1, |product: u64, &factor| product.saturating_mul(factor as u64))
 }

@@ -45,6 +45,7 @@ pub struct PretrainedResNetConfig {
 #[serde(deny_unknown_fields)]
 pub struct PretrainedResNetSize {
     /// channels of an image: 1 (grey) or 3 (RGB)
+    #[schemars(range(min = 1, max = 3))]
     pub channels: usize,
     /// channels of the first convolution
     #[schemars(range(min = 1, max = MAX_WIDTH))]
@@ -53,7 +54,7 @@ pub struct PretrainedResNetSize {
     #[schemars(length(min = 1), inner(range(min = 1, max = MAX_WIDTH)))]
     pub widths: Vec<usize>,
     /// blocks of each stage
-    #[schemars(inner(range(min = 1, max = MAX_BLOCKS)))]
+    #[schemars(length(max = MAX_STAGES), inner(range(min = 1, max = MAX_BLOCKS)))]
     pub depths: Vec<usize>,
     /// what the blocks are made of
     pub block: PretrainedBlock,
@@ -83,6 +84,8 @@ impl PretrainedBlock {
 pub(crate) const REDUCTION: usize = 4;
 /// Deeper stages than in any published network are typing errors.
 const MAX_BLOCKS: usize = 200;
+/// Each stage halves the image.
+const MAX_STAGES: usize = 16;
 
 impl PretrainedResNetConfig {
     /// A net of the given size, with everything else as usual.
@@ -150,7 +153,7 @@ impl PretrainedResNet {
         let stem = ConvNorm::build("stem", image, STEM, size.stem_width, registry)?;
         let [height, width, n_channels] = stem.output_size();
         let mut image = [POOL.output_size(height), POOL.output_size(width), n_channels];
-        registry.n_activations += image.iter().product::<usize>() as u64;
+        registry.count_activations(&image);
         let mut blocks = Vec::new();
         for (stage, (&width, &depth)) in size.widths.iter().zip(&size.depths).enumerate() {
             registry.learning_rate_factor = factor(n_stages - stage);

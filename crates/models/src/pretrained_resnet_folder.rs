@@ -3,7 +3,8 @@
 
 use crate::normalisation::Renormalise;
 use crate::pretrained::Origin;
-use crate::published::{Part, Published, Shapes, published_size};
+use crate::published::{Part, published_size};
+use crate::weights_head::Shapes;
 use crate::{FolderError, PretrainedBlock, PretrainedResNetConfig, PretrainedResNetSize};
 use serde::Deserialize;
 use std::path::Path;
@@ -33,7 +34,8 @@ fn rgb() -> usize {
 const IMAGENET: [[f32; 3]; 2] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
 /// The architectures of timm's without parts that this program does not have, some of which are in no tensor.
 const TIMM_NAMES: [&str; 6] = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnet200"];
-const PREFIXES: &[&str] = &["resnet."];
+/// A tensor that every network of the family has; what stands before its name is the prefix of all names.
+pub(crate) const ANCHORS: &[&str] = &["embedder.embedder.convolution.weight", "conv1.weight"];
 
 impl PretrainedResNetConfig {
     pub(crate) fn origin(&self) -> Origin<'_> {
@@ -52,16 +54,17 @@ impl PretrainedResNetConfig {
         Ok(Self { size: Some(size), ..self.clone() })
     }
 
-    /// The tensors of `folder`, and how the body's parameters, whose shapes are given, are made of them.
-    pub(crate) fn published(
+    /// How the body's parameters, whose shapes are given, are made of the tensors of `folder`; none for a network without
+    /// sizes.
+    pub(crate) fn parts(
         &self,
         folder: &Path,
+        shapes: &Shapes,
         input: &InputSpec,
         shape: impl Fn(&str) -> Vec<usize>,
-    ) -> Result<(Published, Vec<Part>), FolderError> {
-        let published = Published::read(folder, PREFIXES)?;
-        let size = self.size.as_ref().expect("a model that was built has sizes");
-        let names = if published.has("conv1.weight") { Names::Timm } else { Names::Transformers };
+    ) -> Result<Vec<Part>, FolderError> {
+        let Some(size) = &self.size else { return Ok(Vec::new()) };
+        let names = if shapes.has("conv1.weight") { Names::Timm } else { Names::Transformers };
         let renormalise = Renormalise::of(folder, input, IMAGENET)?;
         let mut parts = names.stem().parts("stem", &shape);
         renormalise_stem(&mut parts, &renormalise);
@@ -80,7 +83,7 @@ impl PretrainedResNetConfig {
             }
             n_in = width;
         }
-        Ok((published, parts))
+        Ok(parts)
     }
 }
 

@@ -3,13 +3,11 @@
 use crate::FolderError;
 use crate::error::StateMismatch;
 use crate::folder::{CONFIG, WEIGHTS, read_file};
-use crate::folder_error::io_error;
+use crate::weights_head::Shapes;
 use candle_core::{DType, Device, Result as TensorResult, Tensor};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 const INDEX: &str = "model.safetensors.index.json";
@@ -20,7 +18,7 @@ pub(crate) const PREPROCESSOR: &str = "preprocessor_config.json";
 ///
 /// # Errors
 /// What is missing, as a sentence.
-pub fn published_files(listing: &[String]) -> Result<Vec<String>, String> {
+pub fn published_files(repo: &str, listing: &[String]) -> Result<Vec<String>, String> {
     let has = |file: &str| listing.iter().any(|listed| listed == file);
     if !has(CONFIG) {
         return Err(format!("no {CONFIG} among its files"));
@@ -34,7 +32,7 @@ pub fn published_files(listing: &[String]) -> Result<Vec<String>, String> {
         let is_shard = |file: &&String| file.ends_with(".safetensors") && !file.contains('/');
         files.extend(listing.iter().filter(is_shard).cloned());
     } else {
-        return Err(format!("neither {WEIGHTS} nor {INDEX} among its files, expected weights in safetensors"));
+        return Err(no_weights(listing, repo, "FOLDER"));
     }
     Ok(files)
 }
@@ -42,7 +40,8 @@ pub fn published_files(listing: &[String]) -> Result<Vec<String>, String> {
 /// A JSON file of a folder.
 pub(crate) fn read_json<T: DeserializeOwned>(folder: &Path, file: &str) -> Result<T, FolderError> {
     let bytes = read_file(folder, file)?;
-    serde_json::from_slice(&bytes).map_err(|error| FolderError::config(&folder.join(file), &error))
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
+    serde_json::from_slice(bytes).map_err(|error| FolderError::config(&folder.join(file), &error))
 }
 
 /// The keys that tell the two kinds of `config.json` apart: `model_type` is in the transformers library's,
@@ -94,121 +93,76 @@ impl Part {
     }
 }
 
-/// Shapes of all tensors of a folder by their names, from the files' heads alone.
-pub(crate) struct Shapes(HashMap<String, Vec<usize>>);
-
-/// No header of a published network is nearly as long.
-const MAX_HEADER_BYTES: u64 = 100 << 20;
-
-impl Shapes {
-    pub(crate) fn read(folder: &Path) -> Result<Self, FolderError> {
-        let mut shapes = HashMap::new();
-        for file in weight_files(folder)? {
-            let path = folder.join(&file);
-            let damaged = |message: String| FolderError::weights(&path, message);
-            let mut reader = File::open(&path).map_err(|source| io_error(&path, source))?;
-            let mut length = [0; 8];
-            reader.read_exact(&mut length).map_err(|source| io_error(&path, source))?;
-            let n_bytes = u64::from_le_bytes(length);
-            if n_bytes > MAX_HEADER_BYTES {
-                return Err(damaged(format!("a header of {n_bytes} bytes")));
-            }
-            let mut header = Vec::new();
-            reader.take(n_bytes).read_to_end(&mut header).map_err(|source| io_error(&path, source))?;
-            // entries map a tensor's name to its type, shape and position; one more is the writer's metadata
-            let entries: HashMap<String, serde_json::Value> =
-                serde_json::from_slice(&header).map_err(|error| damaged(error.to_string()))?;
-            shapes.extend(entries.into_iter().filter_map(|(name, entry)| {
-                let axes = entry.get("shape")?.as_array()?.iter().map(|len| Some(len.as_u64()? as usize));
-                Some((name, axes.collect::<Option<_>>()?))
-            }));
-        }
-        Ok(Self(shapes))
-    }
-
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
-    }
-
-    /// The shape of a tensor that has so many axes.
-    pub(crate) fn axes<const N: usize>(&self, name: &str) -> Result<[usize; N], String> {
-        let shape = self.0.get(name);
-        let axes = shape.and_then(|shape| <[usize; N]>::try_from(&shape[..]).ok());
-        axes.filter(|axes| axes.iter().all(|len| *len > 0))
-            .ok_or_else(|| format!("{name} has the shape {shape:?}, expected {N} axes"))
-    }
-
-    /// Whether there is a tensor of this name.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
-    }
-}
-
 /// The tensors of a folder by their names, without the prefix of the whole network.
 pub(crate) struct Published {
     tensors: HashMap<String, Tensor>,
 }
 
 impl Published {
-    /// Reads all weights; of their names the first of these prefixes is taken off.
-    pub(crate) fn read(folder: &Path, prefixes: &[&str]) -> Result<Self, FolderError> {
+    /// Reads all weights; this prefix is taken off their names, where they have it.
+    pub(crate) fn read(folder: &Path, prefix: &str) -> Result<Self, FolderError> {
         let mut tensors = HashMap::new();
         for file in weight_files(folder)? {
             let bytes = read_file(folder, &file)?;
             let read = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu);
             for (name, tensor) in read.map_err(|error| FolderError::weights(&folder.join(&file), error))? {
-                let bare = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(&name);
-                tensors.insert(bare.to_owned(), tensor);
+                let bare = name.strip_prefix(prefix).map_or(name.clone(), str::to_owned);
+                tensors.insert(bare, tensor);
             }
         }
         Ok(Self { tensors })
     }
 
-    /// Names of all tensors.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.tensors.keys().map(String::as_str)
-    }
-
-    /// Whether there is a tensor of this name.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.get(name).is_some()
-    }
-
-    /// One parameter; problems go to `mismatch`, and the parameter is then none.
+    /// One parameter of tensors that have the shapes of the part; a value that is not finite goes to `mismatch`, and the
+    /// parameter is then none.
     pub(crate) fn part(&self, part: &Part, mismatch: &mut StateMismatch) -> TensorResult<Option<Tensor>> {
         let mut found = Vec::with_capacity(part.sources.len());
-        for (source, shape) in &part.sources {
-            match self.get(source) {
-                None => mismatch.missing.push(source.clone()),
-                Some(tensor) if tensor.dims() != shape || !tensor.dtype().is_float() => {
-                    let (dtype, got) = (tensor.dtype().as_str(), tensor.dims());
-                    mismatch.misshapen.push(format!("{source} ({dtype} {got:?}, expected floats {shape:?})"));
-                }
-                Some(tensor) => {
-                    let tensor = tensor.to_dtype(DType::F32)?;
-                    let values = tensor.flatten_all()?.to_vec1::<f32>()?;
-                    match values.iter().find(|value| !value.is_finite()) {
-                        Some(value) => mismatch.misshapen.push(format!("{source} (holds {value})")),
-                        None => found.push(tensor),
-                    }
-                }
+        for (source, _) in &part.sources {
+            let Some(tensor) = names_of(source).iter().find_map(|name| self.tensors.get(name)) else { continue };
+            let tensor = tensor.to_dtype(DType::F32)?;
+            let values = tensor.flatten_all()?.to_vec1::<f32>()?;
+            match values.iter().find(|value| !value.is_finite()) {
+                Some(value) => mismatch.misshapen.push(format!("{source} (holds {value})")),
+                None => found.push(tensor),
             }
         }
         if found.len() < part.sources.len() { Ok(None) } else { (part.combine)(&found).map(Some) }
     }
+}
 
-    /// A tensor by its name of today or by its first one: scale and shift of a norm were once `gamma` and `beta`.
-    fn get(&self, name: &str) -> Option<&Tensor> {
-        let first_name =
-            name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
-        self.tensors.get(name).or_else(|| self.tensors.get(&first_name))
+/// How the tensors of a folder, by the heads of its files, differ from those that the parts are made of.
+pub(crate) fn parts_mismatch(parts: &[Part], shapes: &Shapes) -> StateMismatch {
+    let mut mismatch = StateMismatch::default();
+    for (source, shape) in parts.iter().flat_map(|part| &part.sources) {
+        match names_of(source).iter().find_map(|name| shapes.get(name)) {
+            None => mismatch.missing.push(source.clone()),
+            Some(found) if found.shape != *shape || !found.is_float() => {
+                let (dtype, got) = (&found.dtype, &found.shape);
+                mismatch.misshapen.push(format!("{source} ({dtype} {got:?}, expected floats {shape:?})"));
+            }
+            Some(_) => {}
+        }
     }
+    mismatch
+}
+
+/// The names of a tensor, that of today and its first one: scale and shift of a norm were once `gamma` and `beta`.
+fn names_of(name: &str) -> [String; 2] {
+    let first = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
+    [name.to_owned(), first]
 }
 
 /// `model.safetensors`, or the shards that its index names.
-fn weight_files(folder: &Path) -> Result<Vec<String>, FolderError> {
-    if folder.join(WEIGHTS).exists() || !folder.join(INDEX).exists() {
+pub(crate) fn weight_files(folder: &Path) -> Result<Vec<String>, FolderError> {
+    if folder.join(WEIGHTS).exists() {
         return Ok(vec![WEIGHTS.to_owned()]);
+    }
+    if !folder.join(INDEX).exists() {
+        let listing = stillhouse_files::entries(folder).unwrap_or_default();
+        let listing: Vec<String> =
+            listing.iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect();
+        let name = folder.to_string_lossy();
+        return Err(FolderError::folder(folder, no_weights(&listing, &name, &name)));
     }
     #[derive(Deserialize)]
     struct Index {
@@ -216,10 +170,33 @@ fn weight_files(folder: &Path) -> Result<Vec<String>, FolderError> {
     }
     let index: Index = read_json(folder, INDEX)?;
     let files: BTreeSet<String> = index.weight_map.into_values().collect();
-    match files.iter().find(|file| Path::new(file).components().count() != 1 || file.contains("..")) {
+    let is_outside = |file: &&String| Path::new(file.as_str()).components().count() != 1 || file.contains("..");
+    match files.iter().find(is_outside) {
         Some(file) => {
             Err(FolderError::folder(folder, format!("{INDEX} names \"{file}\", expected files of the same folder")))
         }
+        None if files.is_empty() => Err(FolderError::folder(folder, format!("{INDEX} names no file of weights"))),
         None => Ok(files.into_iter().collect()),
+    }
+}
+
+/// Endings of files that other programs keep weights in.
+const OTHER_WEIGHTS: [&str; 9] = [".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".npz", ".onnx", ".gguf"];
+
+/// What to do about a folder or a repository without weights in safetensors, `from` its name and `to` where they may go.
+fn no_weights(listing: &[String], from: &str, to: &str) -> String {
+    let missing = format!("no {WEIGHTS} and no {INDEX} among its files");
+    let is_other = |file: &&String| OTHER_WEIGHTS.iter().any(|ending| file.ends_with(ending));
+    if let Some(file) = listing.iter().find(|file| file.ends_with(".safetensors")) {
+        return format!("{missing}\n  hint: if the weights are in {file}, name it {WEIGHTS}");
+    }
+    match listing.iter().find(is_other) {
+        Some(file) => format!(
+            "{missing}, but {file}, which this program does not read\n  \
+             hint: write the weights as safetensors, in Python:\n    \
+             from transformers import AutoModel\n    \
+             AutoModel.from_pretrained({from:?}).save_pretrained({to:?})"
+        ),
+        None => format!("{missing}, expected weights in safetensors"),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::StateMismatch;
 use crate::{Model, ModelError};
-use candle_core::{DType, Tensor, Var};
+use candle_core::{Tensor, Var};
 use std::collections::BTreeMap;
 
 impl Model {
@@ -38,25 +38,8 @@ impl Model {
     }
 
     fn mismatch(&self, state: &BTreeMap<String, Tensor>) -> StateMismatch {
-        let mut mismatch = StateMismatch::default();
-        let mut n_known = 0;
-        for (name, var) in self.variables() {
-            match state.get(name) {
-                None => mismatch.missing.push(name.to_owned()),
-                Some(tensor) => {
-                    n_known += 1;
-                    if tensor.dims() != var.dims() || tensor.dtype() != DType::F32 {
-                        let (got, expected) = (tensor.dims(), var.dims());
-                        let dtype = tensor.dtype().as_str();
-                        mismatch.misshapen.push(format!("{name} ({dtype} {got:?}, expected f32 {expected:?})"));
-                    }
-                }
-            }
-        }
-        if n_known < state.len() {
-            let known: std::collections::BTreeSet<&str> = self.variables().map(|(name, _)| name).collect();
-            mismatch.extra = state.keys().filter(|name| !known.contains(name.as_str())).cloned().collect();
-        }
-        mismatch
+        let expected = self.variables().map(|(name, var)| (name, var.dims()));
+        let found = state.iter().map(|(name, tensor)| (name.as_str(), tensor.dtype().as_str(), tensor.dims()));
+        StateMismatch::between(expected, found)
     }
 }

@@ -1,14 +1,21 @@
 //! Tokenizers: read from a `tokenizer.json` of any model, or trained on texts by byte pair encoding, to the same file
 //! in every run.
 
+mod growth;
 mod merges;
+mod structure;
 
 use self::merges::{Trained, learn_merges};
+use self::structure::SpecialId;
+use crate::tokenizer_config::MAX_VOCABULARY;
 use crate::tokenizer_error::TokenizerError;
 use crate::{HubTokenizer, TokenizerConfig, TokenizerTraining};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
+use stillhouse_files::guarded;
 use tokenizers::models::bpe::BPE;
 use tokenizers::normalizers::{Lowercase, NFC, NormalizerWrapper, Sequence};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
@@ -23,7 +30,26 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     vocabulary_size: usize,
     removed_dropout: Option<f32>,
+    /// the file, for messages
+    name: Option<Arc<str>>,
 }
+
+/// The files of published tokenizers have up to 35 MB.
+const MAX_FILE_BYTES: usize = 256 << 20;
+/// One of each kind that tokenizers treat by themselves: letters, digits, signs, spaces, accents, other scripts, emoji, a
+/// character that no vocabulary has.
+const TRIED_TEXTS: [&str; 8] = [
+    "",
+    "a \u{10FFFD}",
+    "The cat, (12.5 %)!",
+    "  two\tspaces\n",
+    "e\u{301} \u{e9} \u{df}",
+    "\u{6f22}\u{5b57}",
+    "\u{1F600}",
+    "x",
+];
+/// Tokens of the vocabulary that are tried as texts.
+const N_TRIED_TOKENS: u32 = 64;
 
 impl fmt::Debug for Tokenizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,8 +79,12 @@ impl Tokenizer {
     pub fn load(path: &Path) -> Result<Self, TokenizerError> {
         let path_name = path.display();
         let unreadable = |error| TokenizerError(format!("{path_name}: the tokenizer cannot be read: {error}"));
-        let bytes = std::fs::read(path).map_err(unreadable)?;
-        Self::from_json(&bytes).map_err(|error| TokenizerError(format!("{path_name}: {error}")))
+        let mut bytes = Vec::new();
+        let file = stillhouse_files::open(path).map_err(unreadable)?;
+        file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        let named = |error| TokenizerError(format!("{path_name}: {error}"));
+        let tokenizer = Self::from_json(&bytes).map_err(named)?;
+        Ok(Self { name: Some(path_name.to_string().into()), ..tokenizer })
     }
 
     /// Reads the content of a `tokenizer.json`. Its settings of padding and truncation are ignored: padding is never
@@ -62,22 +92,67 @@ impl Tokenizer {
     /// [`Tokenizer::removed_dropout`].
     ///
     /// # Errors
-    /// Content that is no tokenizer, or one that has no token for unknown characters.
+    /// Content that is no tokenizer, one that has no token for unknown characters, one whose numbers lie outside its
+    /// vocabulary, or one with which memory or time would have no bound.
     pub fn from_json(bytes: &[u8]) -> Result<Self, TokenizerError> {
-        let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(bad_format)?;
-        inner.with_padding(None);
-        inner.with_truncation(None).map_err(bad_format)?;
-        let removed_dropout = remove_randomness(&mut inner);
-        let tokenizer = Self { removed_dropout, ..Self::new(inner) };
-        // a vocabulary that lacks its token for the unknown is found now rather than at the first unusual text
-        tokenizer.encode("a \u{10FFFD}", &mut Vec::new())?;
+        if bytes.len() > MAX_FILE_BYTES {
+            return Err(bad_format(format!("it has more than {MAX_FILE_BYTES} bytes")));
+        }
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+        let special = structure::check(bytes).map_err(bad_format)?;
+        // the library panics on some damaged files
+        let parsed = guarded(|| {
+            let mut inner = tokenizers::Tokenizer::from_bytes(bytes)?;
+            inner.with_padding(None);
+            inner.with_truncation(None)?;
+            let removed_dropout = remove_randomness(&mut inner);
+            Ok::<_, tokenizers::Error>(Self { removed_dropout, ..Self::new(inner) })
+        });
+        let tokenizer = parsed.map_err(bad_format)?.map_err(bad_format)?;
+        tokenizer.check_ids(&special)?;
+        tokenizer.try_texts(special.len())?;
         Ok(tokenizer)
+    }
+
+    /// Refuses numbers of tokens beyond any vocabulary, for which a model would need a table, and special tokens outside of
+    /// this one.
+    fn check_ids(&self, special: &[SpecialId]) -> Result<(), TokenizerError> {
+        let n_tokens = self.vocabulary_size;
+        if n_tokens > MAX_VOCABULARY {
+            let largest = n_tokens - 1;
+            return Err(bad_format(format!(
+                "a token has the number {largest}, expected numbers below {MAX_VOCABULARY}"
+            )));
+        }
+        match special.iter().find(|(_, id)| *id >= n_tokens as u64) {
+            Some((name, id)) => Err(bad_format(format!(
+                "post_processor gives the special token {name:?} the number {id}, the vocabulary has numbers below {n_tokens}"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Cuts a few texts, so that a vocabulary that lacks its token for the unknown, or a part on which the library panics, is
+    /// found now rather than at the first unusual text of a training.
+    fn try_texts(&self, n_special: usize) -> Result<(), TokenizerError> {
+        let of_vocabulary = (0..N_TRIED_TOKENS).filter_map(|id| self.inner.id_to_token(id));
+        let readable = of_vocabulary.map(|token| token.replace("##", "").replace(['\u{2581}', '\u{120}'], " "));
+        let mut most = 0;
+        for text in TRIED_TEXTS.into_iter().map(str::to_owned).chain(readable) {
+            let mut ids = Vec::new();
+            self.encode(&text, &mut ids)?;
+            most = most.max(ids.len());
+        }
+        if most > n_special {
+            return Ok(());
+        }
+        Err(bad_format("it gives no token for any text that was tried, also not for those of its vocabulary"))
     }
 
     fn new(inner: tokenizers::Tokenizer) -> Self {
         let largest_id = inner.get_vocab(true).into_values().max();
         let vocabulary_size = largest_id.map_or(0, |id| id as usize + 1);
-        Self { inner, vocabulary_size, removed_dropout: None }
+        Self { inner, vocabulary_size, removed_dropout: None, name: None }
     }
 
     /// The dropout of merges in the file, which was switched off. The library draws it from the machine's random
@@ -119,7 +194,7 @@ impl Tokenizer {
         let mut inner = self.inner.clone();
         let cut = TruncationParams { max_length: max_len, ..TruncationParams::default() };
         inner.with_truncation(Some(cut)).map_err(bad_format)?;
-        Ok(Self { inner, ..*self })
+        Ok(Self { inner, name: self.name.clone(), ..*self })
     }
 
     /// Appends the ids of a text's tokens.
@@ -127,8 +202,20 @@ impl Tokenizer {
     /// # Errors
     /// A text that the vocabulary cannot express.
     pub fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), TokenizerError> {
-        let failed = |error| TokenizerError(format!("the tokenizer fails on a text: {error}"));
-        ids.extend_from_slice(self.inner.encode_fast(text, true).map_err(failed)?.get_ids());
+        let failed = |error: String| {
+            let name = self.name.as_ref().map_or(String::new(), |name| format!("{name}: "));
+            TokenizerError(format!("{name}the tokenizer fails on a text: {error}"))
+        };
+        // the library panics on some texts where the file is damaged; on the loader's threads too
+        let encoding = guarded(|| self.inner.encode_fast(text, true).map_err(|error| error.to_string()));
+        let encoding = encoding.and_then(|result| result).map_err(failed)?;
+        if let Some(id) = encoding.get_ids().iter().find(|id| **id as usize >= self.vocabulary_size) {
+            return Err(failed(format!(
+                "a token has the number {id}, expected numbers below {}",
+                self.vocabulary_size
+            )));
+        }
+        ids.extend_from_slice(encoding.get_ids());
         Ok(())
     }
 }
@@ -198,7 +285,7 @@ fn training_failed(error: tokenizers::Error) -> TokenizerError {
 }
 
 #[allow(clippy::needless_pass_by_value)] // the shape that `map_err` asks for
-fn bad_format(error: tokenizers::Error) -> TokenizerError {
+fn bad_format(error: impl fmt::Display) -> TokenizerError {
     TokenizerError(format!("no tokenizer as `tokenizers` writes them: {error}"))
 }
 

@@ -61,7 +61,7 @@ fn default_min_frequency() -> u64 {
 /// The 256 single bytes, which `bpe` always has, and one token more.
 const MIN_VOCABULARY: usize = 257;
 /// A typing error beyond this.
-const MAX_VOCABULARY: usize = 1 << 22;
+pub(crate) const MAX_VOCABULARY: usize = 1 << 22;
 
 impl TokenizerConfig {
     /// Everything that is wrong with the values.

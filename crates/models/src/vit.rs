@@ -63,6 +63,7 @@ pub struct VitSize {
     #[schemars(inner(range(min = 1)))]
     pub image: [usize; 2],
     /// channels of an image: 1 (grey) or 3 (RGB)
+    #[schemars(range(min = 1, max = 3))]
     pub channels: usize,
     /// height and width of a patch in pixels
     #[schemars(range(min = 1))]
@@ -183,12 +184,11 @@ impl Vit {
         let std = (1.0 / n_values as f64).sqrt();
         let patches = Linear::with_std("patches", [n_values, size.width], std, registry)?;
         let places = registry.table("positions.weight".into(), n_tokens, size.width, EMBEDDING_STD)?;
-        let encoder =
-            Encoder::build("layers", config.settings(size), n_tokens as u64, |layer| factor(layer + 1), registry)?;
+        let encoder = Encoder::build("layers", config.settings(size), n_tokens, |layer| factor(layer + 1), registry)?;
         registry.learning_rate_factor = 1.0;
         let norm = LayerNorm::build("norm", size.width, size.norm_eps, registry)?;
         // the patches themselves, their sum with the positions, the last norm
-        registry.n_activations += (n_tokens * (n_values + 2 * size.width)) as u64;
+        registry.count_activations(&[n_tokens, n_values + 2 * size.width]);
         registry.n_tokens = 1;
         Ok(Self { patches, places, encoder, norm, config: config.clone(), size: size.clone() })
     }

@@ -2,7 +2,8 @@
 
 use crate::normalisation::Renormalise;
 use crate::pretrained::Origin;
-use crate::published::{Part, Published, Shapes, published_size};
+use crate::published::{Part, published_size};
+use crate::weights_head::Shapes;
 use crate::{EncoderActivation, FolderError, VitConfig, VitSize};
 use candle_core::{Result as TensorResult, Tensor};
 use serde::Deserialize;
@@ -66,16 +67,17 @@ impl VitConfig {
         Ok(Self { size: Some(size), ..self.clone() })
     }
 
-    /// The tensors of `folder`, and how the body's parameters, whose shapes are given, are made of them.
-    pub(crate) fn published(
+    /// How the body's parameters, whose shapes are given, are made of the tensors of `folder`; none for a network without
+    /// sizes.
+    pub(crate) fn parts(
         &self,
         folder: &Path,
+        shapes: &Shapes,
         input: &InputSpec,
         shape: impl Fn(&str) -> Vec<usize>,
-    ) -> Result<(Published, Vec<Part>), FolderError> {
-        let published = Published::read(folder, PREFIXES)?;
-        let size = self.size.as_ref().expect("a model that was built has sizes");
-        let names = if published.has("cls_token") { &TIMM_NAMES } else { &TRANSFORMERS_NAMES };
+    ) -> Result<Vec<Part>, FolderError> {
+        let Some(size) = &self.size else { return Ok(Vec::new()) };
+        let names = if shapes.has("cls_token") { &TIMM_NAMES } else { &TRANSFORMERS_NAMES };
         let renormalise = Renormalise::of(folder, input, [[0.5; 3]; 2])?;
         let mut parts = names.embeddings(size, &renormalise);
         for end in ["weight", "bias"] {
@@ -93,7 +95,7 @@ impl VitConfig {
                 }
             }
         }
-        Ok((published, parts))
+        Ok(parts)
     }
 }
 
@@ -147,7 +149,8 @@ fn timm_size(architecture: &str, shapes: &Shapes) -> Result<VitSize, String> {
     })
 }
 
-const PREFIXES: &[&str] = &["vit."];
+/// A tensor that every network of the family has; what stands before its name is the prefix of all names.
+pub(crate) const ANCHORS: &[&str] = &["embeddings.cls_token", "cls_token"];
 
 /// What a library calls the parts of a network.
 struct Names {

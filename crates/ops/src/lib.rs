@@ -69,7 +69,7 @@ pub use attention::{AttentionConfig, self_attention};
 pub use batch_norm::{batch_norm_eval, batch_norm_train, update_running_average};
 pub use conv_norm::ConvNorm;
 pub use conv2d::{conv2d, depthwise_conv2d};
-pub use coverage::gradient_coverage;
+pub use coverage::{GradientProblem, gradient_coverage, gradient_problem};
 pub use dropout::{DropoutKey, LayerKey, dropout};
 pub use embedding::embedding;
 pub use embedding_bag::embedding_bag;

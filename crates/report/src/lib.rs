@@ -10,6 +10,8 @@
 //! **Absent on purpose:** references to other files or to the network in the HTML, and scripts. A page can be mailed,
 //! archived and printed, and reads the same in ten years.
 
+#![forbid(unsafe_code)]
+
 mod chart;
 pub mod contract;
 mod csv;

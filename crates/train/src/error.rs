@@ -36,6 +36,19 @@ pub enum TrainError {
         /// rows of the split
         n_rows: usize,
     },
+    /// Examples that do not differ, from which a network cannot learn.
+    #[error(
+        "{model}: {n_rows} training examples, and {what} are the same in each of them, so nothing can be learned\n  \
+         hint: look at the data: features that never vary, images of one colour, or texts that the tokenizer does not know"
+    )]
+    Constant {
+        /// the model in training
+        model: String,
+        /// examples of the split
+        n_rows: usize,
+        /// the part of an example that the network sees
+        what: &'static str,
+    },
     /// Soft targets that do not fit the student's loss.
     #[error(transparent)]
     Targets(#[from] stillhouse_targets::TargetsError),

@@ -9,6 +9,7 @@ use crate::inputs::{model_input, text_encoder};
 use crate::objective::scalar;
 use crate::optimizer::{Optimizer, in_order};
 use crate::predict::predict_records;
+use crate::reach::Reach;
 use crate::{
     EpochRecord, FitSummary, LabelView, LossParts, Monitor, Objective, Sampler, StepInfo, TrainError, TrainingConfig,
     ViewPolicy,
@@ -21,7 +22,7 @@ use stillhouse_core::{ClassId, Seed};
 use stillhouse_data::{Batch, Loader, Split};
 use stillhouse_models::{Mode, Model};
 use stillhouse_ops::optimizer::{clip_factor, global_norm};
-use stillhouse_ops::{DropoutKey, Gradient, Tape, gradient_coverage, record};
+use stillhouse_ops::{DropoutKey, Gradient, Tape, record};
 
 /// One training: its rows, objective, config and seed.
 #[derive(Clone, Debug)]
@@ -81,6 +82,7 @@ pub fn fit(model: &Model, job: &FitJob<'_>, monitor: &dyn Monitor) -> Result<Fit
         monitor.run_epoch(&mut || outcome = training.run_epoch(monitor));
         outcome?;
     }
+    training.end_reach(monitor);
     training.finish()
 }
 
@@ -93,6 +95,8 @@ struct Training<'a> {
     steps_per_epoch: usize,
     clock: Instant,
     last_checkpoint: Instant,
+    /// variables that no gradient has reached; none any longer after the first steps, or in a training that resumes
+    reach: Option<Reach>,
 }
 
 impl<'a> Training<'a> {
@@ -112,8 +116,10 @@ impl<'a> Training<'a> {
             steps_per_epoch: job.config.steps_per_epoch(n_rows),
             clock: now,
             last_checkpoint: now,
+            reach: None,
         };
         training.resume(monitor)?;
+        training.reach = (training.optimizer.n_steps() == 0).then(|| Reach::new(model));
         Ok(training)
     }
 
@@ -166,7 +172,7 @@ impl<'a> Training<'a> {
         if !loss.is_finite() || exploded {
             return Err(self.diverged("the loss", loss, learning_rate));
         }
-        let gradients = self.gradients(tape, &parts.total, step)?;
+        let gradients = self.gradients(tape, &parts.total, learning_rate, monitor)?;
         if step == 0 {
             self.report_first_batch(batch, monitor);
         }
@@ -186,22 +192,31 @@ impl<'a> Training<'a> {
         Ok(())
     }
 
-    /// Gradients in the order of the parameters; at the first step, a check that every one of them is reached.
-    fn gradients(&self, tape: Tape, loss: &Tensor, step: usize) -> Result<Vec<Option<Gradient>>, TrainError> {
+    /// Gradients in the order of the parameters; in the first steps, a check that every one of them is reached.
+    fn gradients(
+        &mut self,
+        tape: Tape,
+        loss: &Tensor,
+        learning_rate: f64,
+        monitor: &dyn Monitor,
+    ) -> Result<Vec<Option<Gradient>>, TrainError> {
         let mut gradients = tape.backward(loss)?;
-        let params = self.model.params();
-        if step == 0 {
-            let trained = params.iter().filter(|param| !param.is_frozen());
-            let named: Vec<_> = trained.map(|param| (param.name.clone(), param.var.clone())).collect();
-            let variables = gradient_coverage(&gradients, &named)?;
-            if !variables.is_empty() {
-                let (name, variables) = (self.job.name, variables.join(", "));
-                let message =
-                    format!("{name}: no usable gradient reaches {variables}; this is a bug in the model's operations");
-                return Err(TrainError::Failed { message, source: None });
+        if let Some(mut reach) = self.reach.take() {
+            let diverged = |value| self.diverged("the gradient", value, learning_rate);
+            let is_over = reach.step(self.job.name, self.model, self.job.split, &gradients, diverged)?;
+            self.reach = Some(reach);
+            if is_over {
+                self.end_reach(monitor);
             }
         }
-        Ok(in_order(&mut gradients, params)?)
+        Ok(in_order(&mut gradients, self.model.params())?)
+    }
+
+    /// Ends the check of gradients, and tells of variables that none has reached.
+    fn end_reach(&mut self, monitor: &dyn Monitor) {
+        if let Some(warning) = self.reach.take().and_then(|reach| reach.warning(self.job.name)) {
+            monitor.warn(&warning);
+        }
     }
 
     /// Measures how often the soft targets' most probable class is the label: a store that is misaligned with the data

@@ -7,6 +7,8 @@
 //! **Absent on purpose:** a generic trainer; stages, run directories and terminals. Progress goes to a [`Monitor`],
 //! checkpoints to the one path that the caller names.
 
+#![forbid(unsafe_code)]
+
 mod checkpoint;
 mod config;
 mod error;
@@ -20,6 +22,7 @@ mod objective;
 mod optimizer;
 mod predict;
 mod probe;
+mod reach;
 mod sampler;
 mod schedule;
 mod weights;

@@ -89,8 +89,15 @@ pub enum DistillationLoss {
 #[serde(deny_unknown_fields)]
 pub struct SoftCrossEntropy {
     /// Both sides are softened with it.
+    #[schemars(extend("minimum" = MIN_TEMPERATURE, "maximum" = MAX_TEMPERATURE))]
     pub temperature: Temperature,
 }
+
+/// Below this, logits divided by it overflow `f32` soon, and its square loses the gradient.
+const MIN_TEMPERATURE: f64 = 0.001;
+/// Softened distributions differ from the uniform one by about the logits over the temperature: beyond this, little of it is
+/// left in `f32`, and a student would learn nothing from its teacher without a word.
+const MAX_TEMPERATURE: f64 = 10_000.0;
 
 fn default_task_loss_weight() -> f64 {
     0.1

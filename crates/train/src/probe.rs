@@ -21,7 +21,8 @@ const N_MEASURED_STEPS: usize = 3;
 /// A failing tensor operation, or examples that cannot be read.
 pub fn seconds_per_example(model: &Model, config: &TrainingConfig, split: &Split) -> Result<f64, TrainError> {
     let mut optimizer = Optimizer::new(&config.optimizer, model.params())?;
-    let n = config.batch_size;
+    // a batch is never larger than an epoch
+    let n = config.batch_size.min(split.len().max(1));
     let labels: Vec<u32> = (0..n).map(|row| (row % model.n_outputs()) as u32).collect();
     let is_read = !split.is_empty()
         && match split.is_text() {

@@ -4,14 +4,15 @@
 //! that wait). Files that are mapped can be dropped by the system at any time. A plan adds the program itself, which no
 //! limit can make smaller.
 
+use crate::config::SpecialistBody;
 use crate::error::{ExperimentError, Result};
-use crate::networks::network::new_model;
+use crate::networks::network::{folder_error, model_error};
 use crate::networks::tokenizer::planned_input;
 use crate::role::Section;
 use crate::session::Session;
 use std::fmt;
 use stillhouse_data::SealedTest;
-use stillhouse_models::{Model, ModelConfig, TokenizerConfig};
+use stillhouse_models::{ModelConfig, ModelOutline, TokenizerConfig};
 use stillhouse_train::{BATCHES_IN_FLIGHT, OptimizerConfig, TrainingConfig};
 
 const BYTES_PER_NUMBER: u64 = 4;
@@ -38,10 +39,14 @@ pub(crate) struct MemoryNeed<'a> {
 /// without a limit.
 ///
 /// # Errors
-/// Not even one.
+/// Not even one, or one that is larger than the machine.
 pub(crate) fn n_workers(session: &Session<'_>, need: &MemoryNeed<'_>) -> Result<usize> {
+    let outline = outline(session, need)?;
+    if session.device.is_cpu() {
+        check_machine(session, need, &outline)?;
+    }
     let Some(limit) = session.context.memory_bytes() else { return Ok(usize::MAX) };
-    let (taken, each) = (examples_bytes(session), training_bytes(session, need)?);
+    let (taken, each) = (examples_bytes(session), bytes_of(&outline, need, session));
     match limit.saturating_sub(taken) / each.max(1) {
         0 => Err(ExperimentError::Usage(format!(
             "--memory {}: the examples take {}, and a training of [{}] about {}\n  \
@@ -91,21 +96,77 @@ pub(crate) fn all_examples_bytes(session: &Session<'_>, test: &SealedTest) -> u6
 /// # Errors
 /// A model that does not fit the data.
 pub(crate) fn training_bytes(session: &Session<'_>, need: &MemoryNeed<'_>) -> Result<u64> {
-    let (input, _) = planned_input(session, need.tokenizer)?;
-    Ok(bytes_of(&new_model(session, need.model, &input, need.n_outputs, None)?, need.training))
+    Ok(bytes_of(&outline(session, need)?, need, session))
 }
 
-fn bytes_of(model: &Model, training: &TrainingConfig) -> u64 {
+/// What the network consists of; none of it is in memory.
+fn outline(session: &Session<'_>, need: &MemoryNeed<'_>) -> Result<ModelOutline> {
+    let (input, _) = planned_input(session, need.tokenizer)?;
+    let config = need.model.resolved().map_err(folder_error)?;
+    config.outline(&input, need.n_outputs).map_err(model_error)
+}
+
+fn bytes_of(outline: &ModelOutline, need: &MemoryNeed<'_>, session: &Session<'_>) -> u64 {
+    let n_inputs = session.data.input.shape.n_values() as u64;
+    counted_bytes(outline, need.training, n_inputs, session.data.student_examples().len())
+}
+
+/// Bytes of a training on so many examples of so many numbers.
+fn counted_bytes(outline: &ModelOutline, training: &TrainingConfig, n_inputs: u64, n_examples: usize) -> u64 {
     let n_states = match training.optimizer {
         OptimizerConfig::Sgd(_) => 1,
         OptimizerConfig::AdamW(_) => 2,
     };
     // weights, gradients, the optimizer's state, the best weights so far
     let n_copies = 2 + n_states + u64::from(training.keeps_best());
-    let batch = training.batch_size as u64;
-    let waiting = (BATCHES_IN_FLIGHT * model.input().n_values()) as u64 * BYTES_PER_NUMBER;
-    let of_example = model.activations_per_example() * BYTES_PER_ACTIVATION + waiting;
-    model.n_parameters() as u64 * BYTES_PER_NUMBER * n_copies + batch * of_example
+    // a batch is never larger than an epoch
+    let batch = training.batch_size.min(n_examples) as u64;
+    let waiting = BATCHES_IN_FLIGHT as u64 * n_inputs * BYTES_PER_NUMBER;
+    let of_example = outline.activations_per_example().saturating_mul(BYTES_PER_ACTIVATION).saturating_add(waiting);
+    let of_weights = outline.n_parameters().saturating_mul(BYTES_PER_NUMBER * n_copies);
+    of_weights.saturating_add(batch.saturating_mul(of_example))
+}
+
+/// Refuses a training for which the whole machine is too small; the system would end the program in the middle of it. A
+/// frozen body has no gradients, so only its weights are counted.
+fn check_machine(session: &Session<'_>, need: &MemoryNeed<'_>, outline: &ModelOutline) -> Result<()> {
+    let Some(machine) = machine_bytes() else { return Ok(()) };
+    let is_frozen = need.section == Section::Specialists
+        && session.config.specialists.as_ref().is_some_and(|config| config.body == SpecialistBody::Frozen);
+    let bytes = match is_frozen {
+        true => outline.n_parameters().saturating_mul(BYTES_PER_NUMBER),
+        false => bytes_of(outline, need, session),
+    };
+    if bytes <= machine {
+        return Ok(());
+    }
+    Err(ExperimentError::Usage(format!(
+        "[{section}]: a training takes about {}, the weights alone {}; this machine has {}\n  \
+         hint: a smaller {section}.model, or a smaller {section}.training.batch_size (now {})",
+        Bytes(bytes),
+        Bytes(outline.n_parameters().saturating_mul(BYTES_PER_NUMBER)),
+        Bytes(machine),
+        need.training.batch_size,
+        section = need.section,
+    )))
+}
+
+/// Memory of the machine, with what it may write out to its disk, where the system says so.
+fn machine_bytes() -> Option<u64> {
+    let (memory, swap) = (meminfo_bytes("MemTotal:")?, meminfo_bytes("SwapTotal:").unwrap_or(0));
+    Some(memory.saturating_add(swap))
+}
+
+/// Memory that programs may still take, where the system says so.
+pub(crate) fn available_bytes() -> Option<u64> {
+    meminfo_bytes("MemAvailable:")
+}
+
+fn meminfo_bytes(key: &str) -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    kib.checked_mul(1024)
 }
 
 /// A number of bytes as people read it.
@@ -124,22 +185,23 @@ impl fmt::Display for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stillhouse_core::{InputShape, Seed};
-    use stillhouse_train::Device;
+    use stillhouse_core::InputShape;
 
     #[test]
     fn a_training_is_counted_by_hand() {
-        let config = toml::from_str("kind = \"mlp\"\nwidths = [30]\ndropout = 0.5").unwrap();
+        let config: ModelConfig = toml::from_str("kind = \"mlp\"\nwidths = [30]\ndropout = 0.5").unwrap();
         let input = InputShape::Features { n_features: 20 };
-        let model = Model::new(&config, &input, 10, Seed(0), &Device::Cpu).unwrap();
+        let outline = config.outline(&input, 10).unwrap();
+        let bytes_of = |training: &TrainingConfig| counted_bytes(&outline, training, 20, 100);
         let training = |text: &str| toml::from_str(&format!("n_epochs = 1\nbatch_size = 8\n{text}")).unwrap();
         let n_parameters = 20 * 30 + 30 + 30 * 10 + 10;
         let of_batch = 8 * (4 * BATCHES_IN_FLIGHT as u64 * 20 + 6 * (30 + 30 + 10));
-        assert_eq!(bytes_of(&model, &training("")), 4 * 4 * n_parameters + of_batch);
+        assert_eq!(bytes_of(&training("")), 4 * 4 * n_parameters + of_batch);
+        assert_eq!(counted_bytes(&outline, &training(""), 20, 4), 4 * 4 * n_parameters + of_batch / 2);
         let sgd = training("optimizer = { kind = \"sgd\" }");
-        assert_eq!(bytes_of(&model, &sgd), 4 * 3 * n_parameters + of_batch);
+        assert_eq!(bytes_of(&sgd), 4 * 3 * n_parameters + of_batch);
         let keeping = training("optimizer = { kind = \"sgd\" }\nkeep = \"best\"");
-        assert_eq!(bytes_of(&model, &keeping), 4 * 4 * n_parameters + of_batch);
+        assert_eq!(bytes_of(&keeping), 4 * 4 * n_parameters + of_batch);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Building a network for the data.
 
-use crate::error::{ExperimentError, Result};
+use crate::error::{ExperimentError, Result, system_error};
 use crate::session::Session;
 use stillhouse_core::{InputShape, Seed, in_words};
 use stillhouse_models::{FolderError, Model, ModelConfig};
@@ -24,7 +24,10 @@ pub(crate) fn new_model(
 
 #[allow(clippy::needless_pass_by_value)] // the shape that `map_err` asks for
 pub(crate) fn folder_error(error: FolderError) -> ExperimentError {
-    ExperimentError::BadData(anyhow::Error::msg(error.to_string()))
+    match error {
+        FolderError::Io { path, source } => system_error(&path, "cannot be read", &source),
+        error => ExperimentError::BadData(anyhow::Error::msg(error.to_string())),
+    }
 }
 
 pub(crate) fn model_error(error: stillhouse_models::ModelError) -> ExperimentError {

@@ -54,7 +54,7 @@ pub(crate) fn tokenizer_stage(session: &Session<'_>, config: &TokenizerConfig) -
     match config {
         TokenizerConfig::File { path } => {
             // a file that cannot be read is an error as soon as the stage is asked for
-            let content = blake3::hash(&std::fs::read(path).unwrap_or_default()).to_hex().to_string();
+            let content = blake3::hash(&stillhouse_files::read(path).unwrap_or_default()).to_hex().to_string();
             Stage::new("tokenizer", CODE_VERSION, None, &content)
         }
         trained => Stage::new("tokenizer", CODE_VERSION, None, &(&session.data.fingerprint, trained)),

@@ -140,3 +140,136 @@ fn dropout_of_merges_is_switched_off() {
     assert_eq!(with_dropout.to_json().unwrap(), tokenizer.to_json().unwrap(), "the model's own file has none");
     assert_eq!(with_dropout.cut_to(5).unwrap().removed_dropout(), Some(0.5));
 }
+
+/// A file of whole words, to be damaged.
+fn word_level() -> serde_json::Value {
+    untrained_files()[2].clone()
+}
+
+/// A file whose content is damaged so that the library panics, asks for all memory, or never ends.
+fn refusal(file: &serde_json::Value) -> String {
+    Tokenizer::from_json(file.to_string().as_bytes()).unwrap_err().to_string()
+}
+
+#[test]
+fn a_library_that_panics_is_a_bad_file() {
+    let text = word_level().to_string();
+    let syntax =
+        text.replace("\"decoder\":null", "\"decoder\":{\"type\":\"WordPiece\",prefix:\"##\",\"cleanup\":true}");
+    assert_ne!(text, syntax);
+    let error = Tokenizer::from_json(syntax.as_bytes()).unwrap_err().to_string();
+    assert!(error.contains("no tokenizer as `tokenizers` writes them"), "{error}");
+    let mut pieces = word_level();
+    pieces["pre_tokenizer"] = json!({"type": "FixedLength", "length": 0});
+    let error = refusal(&pieces);
+    assert!(error.contains("the tokenizer fails on a text"), "{error}");
+    let mut prefix = word_level();
+    prefix["model"] = json!({"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": [["a", "b"]],
+        "continuing_subword_prefix": "####"});
+    refusal(&prefix);
+    let mut table = word_level();
+    for content in ["AAAA", "CAAAAAAAAAAAAAAAYQ==", "/////w=="] {
+        table["normalizer"] = json!({"type": "Precompiled", "precompiled_charsmap": content});
+        refusal(&table);
+        table["normalizer"] = json!({"type": "Sequence", "normalizers": [{"type": "NFC"}, table["normalizer"]]});
+        refusal(&table);
+    }
+    assert!(!stillhouse_files::is_guarded());
+}
+
+#[test]
+fn templates_name_the_text_once_and_special_tokens_that_are_there() {
+    let with = |single: serde_json::Value, special: serde_json::Value| {
+        let mut file = word_level();
+        file["post_processor"] =
+            json!({"type": "TemplateProcessing", "single": single, "pair": [], "special_tokens": special});
+        file["post_processor"]["pair"] =
+            json!([{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}]);
+        file
+    };
+    let text = || json!({"Sequence": {"id": "A", "type_id": 0}});
+    let special = |id: &str| json!({"SpecialToken": {"id": id, "type_id": 0}});
+    let unk = |ids: Vec<u64>| json!({"[UNK]": {"id": "[UNK]", "tokens": vec!["[UNK]"; ids.len()], "ids": ids}});
+    assert_eq!(ids(&read(&with(json!([special("[UNK]"), text()]), unk(vec![0]))), "the cat"), [0, 1, 2]);
+    for (file, expected) in [
+        (with(json!([]), json!({})), "has the text 0 times, expected once"),
+        (with(json!([special("[UNK]")]), unk(vec![0])), "has the text 0 times"),
+        (with(json!([text(), text()]), json!({})), "has the text 2 times"),
+        (with(json!([special("[X]"), text()]), json!({})), "names \"[X]\", which special_tokens lacks"),
+        (
+            with(json!([special("[UNK]"), text()]), unk(vec![4_000_000_000])),
+            "the number 4000000000, the vocabulary has",
+        ),
+        (with(json!([special("[UNK]"), text()]), unk(vec![0; 9000])), "more than 8192 special tokens"),
+    ] {
+        let error = refusal(&file);
+        assert!(error.contains(expected), "{error}");
+    }
+    let mut bert = word_level();
+    bert["post_processor"] = json!({"type": "BertProcessing", "sep": ["[SEP]", 999_999], "cls": ["[UNK]", 0]});
+    let error = refusal(&bert);
+    assert!(error.contains("the special token \"[SEP]\" the number 999999"), "{error}");
+}
+
+#[test]
+fn numbers_and_lengths_have_bounds() {
+    let mut numbers = word_level();
+    numbers["model"]["vocab"]["cat"] = json!(4_000_000_000_u32);
+    assert!(refusal(&numbers).contains("a token has the number 4000000000, expected numbers below 4194304"));
+    let mut grows = word_level();
+    let replace = json!({"type": "Replace", "pattern": {"String": "a"}, "content": "a".repeat(100)});
+    grows["normalizer"] = json!({"type": "Sequence", "normalizers": vec![replace; 20]});
+    assert!(refusal(&grows).contains("times as long"));
+    let mut prepends = word_level();
+    prepends["normalizer"] = json!({"type": "Prepend", "prepend": "a".repeat(1 << 20)});
+    assert!(refusal(&prepends).contains("1048576 bytes in front of each text"));
+    let [mut word_piece, ..] = untrained_files();
+    word_piece["model"]["max_input_chars_per_word"] = json!(1_000_000_000);
+    assert!(refusal(&word_piece).contains("max_input_chars_per_word is 1000000000"));
+    let mut steps = word_level();
+    steps["normalizer"] = json!({"type": "Sequence", "normalizers": vec![json!({"type": "NFC"}); 2000]});
+    let error = refusal(&steps);
+    assert!(error.contains("2001 steps"), "{error}");
+}
+
+#[test]
+fn a_file_that_gives_no_tokens_is_refused_and_a_strange_alphabet_is_not() {
+    let mut nothing = word_level();
+    nothing["normalizer"] = json!({"type": "Replace", "pattern": {"Regex": "."}, "content": ""});
+    nothing["pre_tokenizer"] = json!({"type": "WhitespaceSplit"});
+    let error = refusal(&nothing);
+    assert!(error.contains("gives no token for any text"), "{error}");
+    let mut strange = word_level();
+    strange["model"] = json!({"type": "BPE", "vocab": {"\u{3b1}": 0, "\u{3b2}": 1}, "merges": []});
+    assert_eq!(ids(&read(&strange), "\u{3b2}\u{3b1}"), [1, 0]);
+}
+
+#[test]
+fn a_pointer_of_git_lfs_and_a_mark_are_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    std::fs::write(&path, "version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 2\n").unwrap();
+    assert!(Tokenizer::load(&path).unwrap_err().to_string().contains("git lfs pull"));
+    std::fs::write(&path, format!("\u{feff}{}", word_level())).unwrap();
+    assert_eq!(ids(&Tokenizer::load(&path).unwrap(), "the cat"), [1, 2]);
+}
+
+#[test]
+fn a_panic_at_a_later_text_is_an_error_with_the_files_name() {
+    let mut file = word_level();
+    // the index of the table leads outside of it for one character alone
+    let mut index = vec![0_u8; 4 * 1024];
+    let offset: u32 = 0x200 << 10;
+    index[0..4].copy_from_slice(&0_u32.to_le_bytes());
+    let place = 4 * usize::from(b'q');
+    index[place..place + 4].copy_from_slice(&(offset | u32::from(b'q') | 1 << 8 | 1 << 9).to_le_bytes());
+    let table = [&(index.len() as u32).to_le_bytes()[..], &index, b"z\0"].concat();
+    let table = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, table);
+    file["normalizer"] = json!({"type": "Precompiled", "precompiled_charsmap": table});
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tok.json");
+    std::fs::write(&path, file.to_string()).unwrap();
+    let tokenizer = Tokenizer::load(&path).unwrap();
+    let error = tokenizer.encode("quick", &mut Vec::new()).unwrap_err().to_string();
+    assert!(error.contains("tok.json: the tokenizer fails on a text"), "{error}");
+}

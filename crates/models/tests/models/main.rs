@@ -10,5 +10,6 @@ mod cuda;
 mod folder;
 mod head;
 mod pretrained_images;
+mod published;
 mod state;
 mod training;
