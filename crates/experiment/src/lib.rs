@@ -51,6 +51,7 @@ pub use commands::targets::{
 pub use error::{ExperimentError, Result};
 pub use observer::{Interrupt, Observer, RunEvent, Silent};
 pub use options::RunOptions;
+pub use parallel::start_threads;
 pub use run::{RunOutcome, render_report, run};
 pub use stillhouse_ensemble::{Gate, MergeConfig, MergeRule, TopN};
 pub use stillhouse_files::{is_guarded, write_absent};
