@@ -18,6 +18,8 @@ pub struct Invocation {
     pub task: Task,
     /// Threads to use.
     pub n_threads: NonZeroUsize,
+    /// What is done in another way than it was asked for.
+    pub note: Option<String>,
     /// How results are written.
     pub format: Format,
     /// How much progress is shown.
@@ -123,19 +125,30 @@ impl Invocation {
     pub fn check(arguments: Arguments) -> Result<Self, Failure> {
         let Arguments { command, global } = arguments;
         refuse_meaningless(&command, &global)?;
-        let n_threads = global.threads.unwrap_or_else(available_threads);
+        let asked = global.threads.unwrap_or_else(available_threads);
+        let n_threads = asked.min(most_threads());
+        let is_told = n_threads < asked && !global.quiet;
+        let note =
+            is_told.then(|| format!("--threads {asked}: {n_threads} are used; more would only wait for each other"));
         let verbosity = match (global.quiet, global.verbose) {
             (true, _) => Verbosity::Quiet,
             (_, true) => Verbosity::Verbose,
             _ => Verbosity::Normal,
         };
         let format = if global.json { Format::Json } else { Format::Text };
-        Ok(Self { task: task(command, global, n_threads)?, n_threads, format, verbosity })
+        Ok(Self { task: task(command, global, n_threads)?, n_threads, note, format, verbosity })
     }
 }
 
 fn available_threads() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Threads beyond this take longer to start and to wait for each other than what they compute.
+fn most_threads() -> NonZeroUsize {
+    const PER_CORE: NonZeroUsize = NonZeroUsize::new(4).unwrap();
+    const ALWAYS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
+    available_threads().saturating_mul(PER_CORE).max(ALWAYS)
 }
 
 fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> Result<Task, Failure> {
@@ -261,6 +274,18 @@ mod tests {
             let Task::Run { config, options } = invocation.task else { panic!("not a run") };
             assert_eq!((config.overrides, options.n_threads), (vec!["seed=1".to_owned()], 3));
         }
+    }
+
+    #[test]
+    fn absurd_numbers_of_threads_are_lowered_with_a_note() {
+        let few = check(&["run", "--threads", "3"]).unwrap();
+        assert_eq!((few.n_threads.get(), few.note), (3, None));
+        let many = check(&["run", "--threads", "1000000"]).unwrap();
+        assert_eq!(many.n_threads, most_threads());
+        let Task::Run { options, .. } = &many.task else { panic!("not a run") };
+        assert_eq!(options.n_threads, most_threads().get());
+        assert!(many.note.unwrap().starts_with("--threads 1000000: "));
+        assert_eq!(check(&["run", "--threads", "1000000", "--quiet"]).unwrap().note, None);
     }
 
     #[test]

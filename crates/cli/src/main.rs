@@ -39,5 +39,11 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     let invocation = Invocation::check(arguments)?;
     // first of all, since libraries read these variables once, when the first thread starts
     environment::set_thread_variables(invocation.n_threads);
-    environment::on_deep_stack(move || execute::execute(&invocation))
+    if let Some(note) = &invocation.note {
+        console::message(note);
+    }
+    environment::on_deep_stack(move || {
+        stillhouse_experiment::start_threads(invocation.n_threads.get())?;
+        execute::execute(&invocation)
+    })
 }

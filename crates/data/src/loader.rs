@@ -55,7 +55,8 @@ enum Source {
 
 struct Worker {
     queue: Receiver<Result<Batch, DataError>>,
-    thread: JoinHandle<()>,
+    /// none where the system gave no thread; the queue then holds the error
+    thread: Option<JoinHandle<()>>,
 }
 
 struct Work {
@@ -141,7 +142,7 @@ impl Drop for Loader {
             for Worker { queue, thread } in workers.drain(..) {
                 // Without its queue a worker cannot wait for room in it.
                 drop(queue);
-                thread.join().ok();
+                thread.map(|thread| thread.join().ok());
             }
         }
     }
@@ -165,8 +166,19 @@ impl Worker {
             }
         };
         let thread = std::thread::Builder::new().name(format!("loader-{first}")).spawn(fill);
-        Self { queue, thread: thread.expect("the system has room for one more thread") }
+        match thread {
+            Ok(thread) => Self { queue, thread: Some(thread) },
+            Err(error) => Self { queue: failed_queue(error), thread: None },
+        }
     }
+}
+
+/// A queue that holds nothing but the failure to start a thread.
+fn failed_queue(error: std::io::Error) -> Receiver<Result<Batch, DataError>> {
+    let (sender, queue) = sync_channel(1);
+    let message = format!("cannot start a thread that reads examples: {error}");
+    sender.send(Err(DataError::Failed { message, source: Some(Box::new(error)) })).expect("the queue has room for it");
+    queue
 }
 
 impl Work {
@@ -188,8 +200,8 @@ impl Work {
 
 /// A worker that ends before its last batch has panicked; its panic belongs to the caller.
 fn resume_panic(worker: Worker) -> ! {
-    match worker.thread.join() {
-        Err(panic) => std::panic::resume_unwind(panic),
-        Ok(()) => unreachable!("a worker ends early only when its loader is dropped"),
+    match worker.thread.map(JoinHandle::join) {
+        Some(Err(panic)) => std::panic::resume_unwind(panic),
+        _ => unreachable!("a worker ends early only when its loader is dropped, or after an error"),
     }
 }

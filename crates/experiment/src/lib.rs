@@ -54,6 +54,7 @@ pub use commands::targets::{
 pub use error::{ExperimentError, Result};
 pub use observer::{Interrupt, Observer, RunEvent, Silent};
 pub use options::RunOptions;
+pub use parallel::start_threads;
 pub use run::{RunOutcome, render_report, run};
 pub use stillhouse_data::TextLines;
 pub use stillhouse_ensemble::{Gate, MergeConfig, MergeRule, TopN};

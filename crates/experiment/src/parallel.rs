@@ -29,18 +29,25 @@ pub fn side_by_side<J: Sync, T: Send>(
     let ledger = Mutex::new(Ledger::new(n_threads.max(1), n_workers, jobs.len()));
     let next = AtomicUsize::new(0);
     let results: Vec<Mutex<Option<Result<T>>>> = jobs.iter().map(|_| Mutex::new(None)).collect();
+    let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|job_idx| *job_idx < jobs.len());
+    let run_jobs = || {
+        while let Some(job_idx) = take() {
+            let result = Share::of(&ledger).map(|share| share.run(|| work(&jobs[job_idx], &share)));
+            *results[job_idx].lock().expect("no holder panics") = Some(result);
+        }
+    };
     // plain threads take the jobs, since a rayon worker that waits for another pool would start further jobs meanwhile
     std::thread::scope(|scope| {
-        for _ in 0..n_workers {
-            scope.spawn(|| {
-                let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|job_idx| *job_idx < jobs.len());
-                while let Some(job_idx) = take() {
-                    let result = Share::of(&ledger).map(|share| share.run(|| work(&jobs[job_idx], &share)));
-                    *results[job_idx].lock().expect("no holder panics") = Some(result);
-                }
-            });
+        for worker in 0..n_workers {
+            match std::thread::Builder::new().name(format!("job {worker}")).spawn_scoped(scope, run_jobs) {
+                Ok(_) => {}
+                // the threads that there are do the work of those that the system does not give
+                Err(_) if worker > 0 => break,
+                Err(error) => return Err(no_thread(1, error)),
+            }
         }
-    });
+        Ok(())
+    })?;
     let finished = results.into_iter().map(|slot| slot.into_inner().expect("no holder panics"));
     finished.map(|result| result.expect("every job was taken")).collect()
 }
@@ -53,6 +60,16 @@ pub fn alone<T: Send>(n_threads: usize, work: impl FnOnce(&Share<'_>) -> T + Sen
     let ledger = Mutex::new(Ledger::new(n_threads.max(1), 1, 1));
     let share = Share::of(&ledger)?;
     Ok(share.run(|| work(&share)))
+}
+
+/// Starts the threads that work outside of jobs uses, such as reading examples. They would start by themselves, but a
+/// machine that does not give them would then be a panic.
+///
+/// # Errors
+/// Threads that cannot be started.
+pub fn start_threads(n_threads: usize) -> Result<()> {
+    let started = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build_global();
+    started.map_err(|error| no_thread(n_threads, error))
 }
 
 /// The threads that one job may use, more of them as others finish.
@@ -147,8 +164,13 @@ impl Ledger {
 
 fn worker_pool(n_threads: usize) -> Result<Arc<rayon::ThreadPool>> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).stack_size(WORKER_STACK_BYTES).build();
-    let pool = pool.map_err(|error| anyhow::anyhow!("cannot start {n_threads} threads: {error}"));
-    pool.map(Arc::new).map_err(ExperimentError::Failed)
+    pool.map(Arc::new).map_err(|error| no_thread(n_threads, error))
+}
+
+fn no_thread(n_threads: usize, error: impl std::fmt::Display) -> ExperimentError {
+    ExperimentError::Failed(anyhow::anyhow!(
+        "cannot start {n_threads} threads: {error}\n  hint: fewer --threads, or a higher limit of processes (`ulimit -u`)"
+    ))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use stillhouse_data::Dataset;
 use stillhouse_files::open_lock;
+use stillhouse_train::vector_unit;
 
 /// How the run was made.
 pub(crate) const MANIFEST: &str = "manifest.json";
@@ -50,6 +51,9 @@ pub(crate) struct RunSession {
     pub started_unix_s: u64,
     pub command_line: Vec<String>,
     pub n_threads: usize,
+    /// the processor's vectors, for example `avx512`: others give other bits
+    #[serde(default)]
+    pub vector_unit: String,
     /// absent where the session was stopped
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wall_seconds: Option<f64>,
@@ -113,6 +117,7 @@ pub(crate) fn open_manifest(
         started_unix_s: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
         command_line: options.command_line.clone(),
         n_threads: options.n_threads,
+        vector_unit: vector_unit().to_owned(),
         wall_seconds: None,
         computed: false,
     });
@@ -148,6 +153,7 @@ pub(crate) fn provenance(manifest: &Manifest) -> Vec<(String, String)> {
     if let Some(session) = manifest.sessions.last() {
         pairs.push(("command".to_owned(), session.command_line.join(" ")));
         pairs.push(("threads".to_owned(), session.n_threads.to_string()));
+        pairs.push(("vector unit".to_owned(), session.vector_unit.clone()));
     }
     pairs
 }

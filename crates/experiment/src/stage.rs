@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use stillhouse_train::{WIDEST_VECTOR_UNIT, vector_unit};
 
 /// The file that closes an artifact.
 pub(crate) const SEAL: &str = "stage.json";
@@ -20,8 +21,7 @@ impl Stage {
     /// A stage named `kind`, or `kind_<index>`; `inputs` is everything that it depends on. `code_version` is raised when
     /// stages of this kind compute something else from the same inputs, so that older artifacts are not taken for new.
     pub fn new(kind: &str, code_version: u32, index: Option<usize>, inputs: &impl Serialize) -> Self {
-        let text = serde_json::to_string(&(code_version, kind, inputs)).expect("stage inputs are plain values");
-        let key = blake3::hash(text.as_bytes()).to_hex()[..KEY_LEN].to_owned();
+        let key = key_of(code_version, kind, inputs, vector_unit());
         let name = index.map_or(kind.to_owned(), |index| format!("{kind}_{index}"));
         Self { name, kind: kind.to_owned(), key }
     }
@@ -57,6 +57,17 @@ impl Stage {
     }
 }
 
+/// The hash of all that an artifact depends on. Machines with other vectors give other bits, so a store that they share, or
+/// a checkpoint that one leaves for another, is never taken for their own. Keys do not tell of the widest vectors, those of
+/// the first versions of this program.
+fn key_of(code_version: u32, kind: &str, inputs: &impl Serialize, vector_unit: &str) -> String {
+    let text = match vector_unit {
+        WIDEST_VECTOR_UNIT => serde_json::to_string(&(code_version, kind, inputs)),
+        other => serde_json::to_string(&(code_version, kind, inputs, other)),
+    };
+    blake3::hash(text.expect("stage inputs are plain values").as_bytes()).to_hex()[..KEY_LEN].to_owned()
+}
+
 /// Among the inputs of another stage, a stage is its key.
 impl Serialize for Stage {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -67,6 +78,15 @@ impl Serialize for Stage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn machines_with_other_vectors_have_other_keys() {
+        let key = |unit: &str| key_of(1, "s", &(2, "a"), unit);
+        assert_eq!(key(WIDEST_VECTOR_UNIT), blake3::hash(br#"[1,"s",[2,"a"]]"#).to_hex()[..KEY_LEN], "as ever");
+        assert_ne!(key("avx2"), key(WIDEST_VECTOR_UNIT));
+        assert_ne!(key("avx2"), key("sse2"));
+        assert_eq!(Stage::new("s", 1, None, &(2, "a")).key, key(vector_unit()));
+    }
 
     #[test]
     fn keys_depend_on_all_inputs() {

@@ -65,7 +65,8 @@ pub(crate) fn run_stages<T>(
         return stages.iter().enumerate().map(plan_one).collect();
     }
     if let Some(stage) = stages.iter().find(|stage| context.reads_only() && !stage.is_done(store)) {
-        let what = format!("{}: no finished stage {}", store.display(), stage.name());
+        let (store, name, unit) = (store.display(), stage.name(), stillhouse_train::vector_unit());
+        let what = format!("{store}: no finished stage {name} of a machine with {unit} vectors");
         return Err(ExperimentError::Usage(format!("{what}\n  hint: `stillhouse run` with the run's config makes it")));
     }
     let missing: Vec<&Stage> = stages.iter().filter(|stage| context.is_to_do(stage)).collect();

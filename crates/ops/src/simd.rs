@@ -11,6 +11,24 @@ pub(crate) fn run<J: WithSimd>(job: J) -> J::Output {
     Arch::new().dispatch(job)
 }
 
+/// The widest vectors of this machine, by a name for people. Sums have other bits with other vectors: a fused multiply-add
+/// rounds once, and products of matrices are cut by the vectors' width.
+pub fn vector_unit() -> &'static str {
+    match Arch::new() {
+        #[cfg(target_arch = "x86_64")]
+        Arch::V4(_) => WIDEST_VECTOR_UNIT,
+        #[cfg(target_arch = "x86_64")]
+        Arch::V3(_) => "avx2",
+        #[cfg(target_arch = "x86_64")]
+        _ => "sse2",
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => std::env::consts::ARCH,
+    }
+}
+
+/// The vectors that [`vector_unit`] names on the machines where all published numbers of this program were computed.
+pub const WIDEST_VECTOR_UNIT: &str = "avx512";
+
 /// Numbers that come in vectors of [`Lanes::count`] lanes.
 pub(crate) trait Lanes: Copy + Default + Send + Sync + 'static {
     type Vector<S: Simd>: Copy + Send + Sync;

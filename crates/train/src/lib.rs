@@ -47,4 +47,4 @@ pub use weights::{load_weights, save_weights};
 /// The device of tensors, re-exported so that other crates need not depend on the tensor library.
 pub use candle_core::Device;
 /// Keeps freed tensors in the process, so that their pages are not faulted in again at each step.
-pub use stillhouse_ops::keep_freed_memory;
+pub use stillhouse_ops::{WIDEST_VECTOR_UNIT, keep_freed_memory, vector_unit};

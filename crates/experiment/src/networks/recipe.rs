@@ -340,7 +340,7 @@ fn content_of(folder: &Path) -> String {
     let mut hasher = blake3::Hasher::new();
     for file in files {
         hasher.update(file.file_name().unwrap_or_default().as_encoded_bytes());
-        if let Ok(content) = std::fs::File::open(&file) {
+        if let Ok(content) = stillhouse_files::open(&file) {
             // a file that breaks off in the middle fails again when it is read as weights
             let _ = hasher.update_reader(content);
         }
