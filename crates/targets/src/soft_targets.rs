@@ -12,7 +12,6 @@ use crate::sparse::EncodedRow;
 use crate::writer::NO_VIEW;
 use memmap2::Mmap;
 use rayon::prelude::*;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use stillhouse_core::{ClassId, ExampleId, ExampleView, Temperature, ViewId};
 
@@ -57,7 +56,7 @@ impl SoftTargets {
     /// A file that cannot be read, is not one of soft targets, is cut off, or differs from what was written.
     pub fn open(path: &Path) -> Result<Self, TargetsError> {
         let io = |source| TargetsError::Io { path: path.into(), source };
-        let file = File::open(path).map_err(io)?;
+        let file = stillhouse_files::open(path).map_err(io)?;
         let metadata = file.metadata().map_err(io)?;
         // neither can be mapped
         if metadata.is_dir() || metadata.len() == 0 {

@@ -99,7 +99,7 @@ impl Merger {
     ) -> Result<Self, EnsembleError> {
         super::check::check_teachers(n_classes, &scopes, weights, config)?;
         let groups = Arc::new(SignatureGroups::new(n_classes, scopes.iter().filter_map(TeacherScope::partial)));
-        Ok(Self { n_classes, scopes, weights: weights.to_vec(), config: config.clone(), groups })
+        Ok(Self { n_classes, scopes, weights: in_range(weights), config: config.clone(), groups })
     }
 
     /// How many examples to give [`Merger::merge_rows`] at once: many keep the solver's lanes busy, and with many
@@ -298,6 +298,20 @@ impl Merger {
     }
 }
 
+/// Largest weight, and its inverse, up to which sums and products of weights keep their digits.
+const LARGEST_WEIGHT: f64 = 1e100;
+
+/// The weights, where they are very large or small times a power of two, which changes no digit of their ratios.
+fn in_range(weights: &[f64]) -> Vec<f64> {
+    let largest = weights.iter().copied().fold(0.0, f64::max);
+    if (1.0 / LARGEST_WEIGHT..=LARGEST_WEIGHT).contains(&largest) {
+        return weights.to_vec();
+    }
+    // the scale itself has to be a number
+    let scale = 2f64.powi(-largest.log2().clamp(-1000.0, 1000.0) as i32);
+    weights.iter().map(|weight| weight * scale).collect()
+}
+
 /// One example's row of each teacher's `[N, outputs]`; too few or too many numbers are left for the check.
 fn row_of_each<'a, P>(teachers: &[&'a [P]], row: usize, n_rows: usize) -> Vec<&'a [P]> {
     let row_of = |values: &&'a [P]| {
@@ -305,4 +319,26 @@ fn row_of_each<'a, P>(teachers: &[&'a [P]], row: usize, n_rows: usize) -> Vec<&'
         if values.len() == width * n_rows { &values[row * width..][..width] } else { *values }
     };
     teachers.iter().map(row_of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stillhouse_core::{ClassId, ClassSubset};
+
+    #[test]
+    fn only_ratios_of_weights_matter() {
+        let subset = ClassSubset::new(4, [ClassId(0), ClassId(1)]).unwrap();
+        let merged = |weights: [f64; 2]| {
+            let scopes = vec![TeacherScope::Full, TeacherScope::Dustbin(subset.clone())];
+            let merger = Merger::new(4, scopes, &weights, &MergeConfig::default()).unwrap();
+            merger.merge(&[&[0.3, 0.3, 0.3, 0.1], &[0.1, 0.5, 0.4]]).unwrap().probs
+        };
+        let expected = merged([2.0, 1.0]);
+        for scale in [1e-300, 4.0, 5e307] {
+            let found = merged([2.0 * scale, scale]);
+            let is_near = |(found, expected): (&f64, &f64)| (found - expected).abs() < 1e-12;
+            assert!(found.iter().zip(&expected).all(is_near), "{scale}: {found:?}");
+        }
+    }
 }
