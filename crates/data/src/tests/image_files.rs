@@ -68,7 +68,8 @@ fn transparent_images_are_what_is_seen_on_their_ground() {
     let row = (0..dataset.train.len()).find(|row| raw_image(&dataset.train, *row).pixels == image.pixels).unwrap();
     let mut trained = vec![0.0; 9 * 9 * 3];
     dataset.train.read(row, None, &mut trained).unwrap();
-    let given = given_examples(&dataset.input, seen.path().join("train/ant").to_str().unwrap()).unwrap();
+    let ants = seen.path().join("train/ant");
+    let given = given_examples(&dataset.input, ants.to_str().unwrap()).unwrap();
     let found =
         given.map(Result::unwrap).filter(|given| given.content == GivenContent::Values(trained.clone())).count();
     assert_eq!(found, 1, "a model predicts on the ground that it was trained on");
@@ -103,7 +104,8 @@ fn sixteen_bits_keep_what_a_small_part_of_their_range_holds() {
         dataset.train.read(0, None, &mut values).unwrap();
         let range = values.iter().fold((f32::MAX, f32::MIN), |(low, high), value| (low.min(*value), high.max(*value)));
         assert!(range.1 - range.0 > 1.0, "{range:?} deviations");
-        let given = given_examples(&dataset.input, root.path().join("train/ant").to_str().unwrap()).unwrap();
+        let ants = root.path().join("train/ant");
+        let given = given_examples(&dataset.input, ants.to_str().unwrap()).unwrap();
         let given: Vec<_> = given.map(|given| given.unwrap().content).collect();
         let is_ant = dataset.train.label(0).index() == 0;
         assert_eq!(given.contains(&GivenContent::Values(values)), is_ant);
