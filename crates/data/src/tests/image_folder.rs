@@ -197,7 +197,9 @@ fn files_that_are_no_images_are_passed_over() {
     );
     assert_contains(&notes, &["5 images are left out, because a name begins with a dot: `train/.net`"]);
     std::fs::write(root.path().join("train/ant/notes"), png(7)).unwrap();
-    assert_eq!(load(folder(root.path())).unwrap().train.len(), 19, "content makes an image, as before");
+    let dataset = load(folder(root.path())).unwrap();
+    let n_images = dataset.train.len() + dataset.valid.len() + dataset.test.len();
+    assert_eq!(n_images, 25, "content makes an image, as before");
     std::fs::write(root.path().join("train/ant/notes.PNG"), "text").unwrap();
     assert_contains(&refusal(folder(root.path())), &["notes.PNG", "no known image format", "remove the file"]);
 }
