@@ -336,8 +336,9 @@ fn read_labels(path: &Path) -> Result<LabelColumn, DataError> {
 fn read_idx(path: &Path, content: Content) -> Result<(Vec<usize>, Vec<u8>), DataError> {
     let dims = read_dims(path, content)?;
     let header_len = content.header_len();
-    let n_values = values_within(&dims, 1, most_bytes(path)?)
-        .map_err(|error| DataError::invalid(path, format!("dimensions of {error}"), "as many as the file can hold").hint(CUT_OFF))?;
+    let n_values = values_within(&dims, 1, most_bytes(path)?).map_err(|error| {
+        DataError::invalid(path, format!("dimensions of {error}"), "as many as the file can hold").hint(CUT_OFF)
+    })?;
     let expected = header_len + n_values;
     // one byte more shows that there is more; how much more is nothing to wait for
     let mut bytes = bytes::read_at_most(path, expected as u64 + 1)?;

@@ -174,7 +174,9 @@ fn a_model_folder_whose_config_claims_more_than_its_weights_hold_is_refused() {
         input: stillhouse_core::InputSpec {
             shape: crate::cases::FEATURES,
             mean: vec![0.0; n_features],
-            std: vec![1.0; n_features], offset: Vec::new(), background: None,
+            std: vec![1.0; n_features],
+            offset: Vec::new(),
+            background: None,
         },
         labels: (0..crate::cases::N_OUTPUTS).map(|class| class.to_string()).collect(),
         numbers: Vec::new(),
