@@ -208,7 +208,9 @@ fn shuffled(pairs: &[(u32, u32)], n_classes: usize) -> (f64, f64) {
     // E[K^2] = E[K] + sum over pairs of rows of the probability that both agree
     let mean = both / n;
     let variance = mean + (both * both + correction) / (n * (n - 1.0)) - mean * mean;
-    (mean, variance.max(0.0).sqrt())
+    // where all labels or all predictions are the same, rounding is all that is left of it
+    let is_rounding = variance <= 1e-9 * (1.0 + mean * mean);
+    (mean, if is_rounding { 0.0 } else { variance.sqrt() })
 }
 
 fn n_expected(pairs: &[(u32, u32)], n_classes: usize) -> f64 {
