@@ -5,7 +5,7 @@
 //!
 //! | test | says |
 //! |---|---|
-//! | chance | agreement is that of predictions and labels drawn independently with the same frequencies (binomial) |
+//! | chance | agreement is that of the same predictions on shuffled rows (permutation test) |
 //! | order | agreement is clearly better from the last row to the first, or a few rows further |
 //! | columns | classes and columns that fit each other best, found on half of the rows, agree clearly better on the other half (sign test) |
 //!
@@ -14,10 +14,11 @@
 
 use statrs::distribution::{Binomial, DiscreteCDF};
 
-/// Agreement that chance gives with at least this probability is no better than chance.
-const CHANCE: f64 = 0.01;
-/// A sample is judged if chance gives half of what is possible beyond it with less than this probability.
-const POWER: f64 = 1e-6;
+/// Standard deviations above the agreement of shuffled rows within which agreement is no better than chance: one in a
+/// hundred shuffles is farther.
+const CHANCE: f64 = 2.33;
+/// A sample is judged if half of what is possible beyond chance is so many standard deviations away.
+const POWER: f64 = 5.0;
 /// Probability, under chance or without a difference, below which another order is better.
 const CLEAR: f64 = 1e-5;
 /// Rows by which a file is moved on trial, to both sides.
@@ -78,12 +79,11 @@ impl Answers {
         if let Some(kind) = self.other_columns(&pairs) {
             return misfit(kind);
         }
-        let n_expected = n_expected(&pairs, self.n_classes);
-        let half_way = (n_expected + n_rows as f64) / 2.0;
-        if !(n_rows > 0 && tail(half_way.ceil() as usize, n_rows, n_expected) < POWER) {
-            return None;
-        }
-        if tail(n_right, n_rows, n_expected) <= CHANCE {
+        let (n_expected, deviation) = shuffled(&pairs, self.n_classes);
+        let half_way = (n_rows as f64 - n_expected) / 2.0;
+        // without a deviation, labels or predictions are all the same, and any order is as good
+        let can_tell = deviation > 0.0 && half_way > POWER * deviation;
+        if !can_tell || n_right as f64 > n_expected + CHANCE * deviation {
             return None;
         }
         misfit(self.other_order().unwrap_or(MisfitKind::Chance { n_expected }))
@@ -189,15 +189,32 @@ fn n_right(pairs: &[(u32, u32)]) -> usize {
     pairs.iter().filter(|(label, said)| label == said).count()
 }
 
-/// Agreement to be expected of predictions that know nothing, with the frequencies that labels and predictions have.
-fn n_expected(pairs: &[(u32, u32)], n_classes: usize) -> f64 {
-    let (mut labels, mut said) = (vec![0.0; n_classes], vec![0.0; n_classes]);
+/// Agreement of the same predictions on shuffled rows: its mean and its standard deviation.
+fn shuffled(pairs: &[(u32, u32)], n_classes: usize) -> (f64, f64) {
+    let (mut labels, mut said) = (vec![0.0f64; n_classes], vec![0.0f64; n_classes]);
     for pair in pairs {
         labels[pair.0 as usize] += 1.0;
         said[pair.1 as usize] += 1.0;
     }
-    labels.iter().zip(&said).map(|(label, said): (&f64, &f64)| label * said).sum::<f64>()
-        / (pairs.len() as f64).max(1.0)
+    let n = pairs.len() as f64;
+    if n < 2.0 {
+        return (0.0, 0.0);
+    }
+    let (mut both, mut correction) = (0.0, 0.0);
+    for (label, said) in labels.iter().zip(&said) {
+        both += label * said;
+        correction += label * said * (1.0 - label - said);
+    }
+    // E[K^2] = E[K] + sum over pairs of rows of the probability that both agree
+    let mean = both / n;
+    let variance = mean + (both * both + correction) / (n * (n - 1.0)) - mean * mean;
+    // where all labels or all predictions are the same, rounding is all that is left of it
+    let is_rounding = variance <= 1e-9 * (1.0 + mean * mean);
+    (mean, if is_rounding { 0.0 } else { variance.sqrt() })
+}
+
+fn n_expected(pairs: &[(u32, u32)], n_classes: usize) -> f64 {
+    shuffled(pairs, n_classes).0
 }
 
 /// Probability of at least so many agreements in `n`, where `n_expected` are expected.
@@ -256,8 +273,11 @@ mod tests {
         assert_eq!(biased.misfit(), None);
         let mut constant = answers(1000, 100, &drawn);
         constant.said.fill(3);
-        let chance = matches!(constant.misfit(), Some(Misfit { kind: MisfitKind::Chance { .. }, .. }) | None);
-        assert!(chance, "{:?}", constant.misfit());
+        assert_eq!(constant.misfit(), None, "any order of its rows is as good");
+        let rare = |row: usize| u32::from(draw("rare", row, 100) < 5);
+        let mut rare_teacher = answers(2000, 0, &rare);
+        rare_teacher.said = (0..2000).map(|row| if draw("right", row, 10) < 3 { rare(row) } else { 0 }).collect();
+        assert_eq!(rare_teacher.misfit(), None, "its few hits are more than those of shuffled rows");
     }
 
     #[test]

@@ -121,7 +121,7 @@ fn misfit_text<'a>(misfit: &Misfit, confidence: f64, name: &dyn Fn(u32) -> &'a s
     let agree = format!("its predictions agree with {n_right} of {n_rows} known labels");
     match kind {
         MisfitKind::Chance { n_expected } => {
-            let chance = format!("{agree}, no better than chance ({n_expected:.0}; binomial test)");
+            let chance = format!("{agree}, no better than chance ({n_expected:.0} for shuffled rows)");
             let is_sure = confidence * (*n_rows as f64) > *n_right as f64 + 3.0 * (*n_rows as f64).sqrt();
             match is_sure {
                 true => format!(
@@ -143,7 +143,7 @@ fn misfit_text<'a>(misfit: &Misfit, confidence: f64, name: &dyn Fn(u32) -> &'a s
                 }
             };
             format!(
-                "{agree}, no better than chance (binomial test), and {how} with {n_right}: its rows are in another order than \
+                "{agree}, no better than shuffled rows, and {how} with {n_right}: its rows are in another order than \
                  the examples"
             )
         }
