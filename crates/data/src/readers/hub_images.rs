@@ -1,4 +1,10 @@
-//! Images in parquet files: a struct column with encoded images and a label column, local or from a hub.
+//! Images in parquet files: a column with encoded images and a label column, local or from a hub.
+//!
+//! | read | refused | noted |
+//! |---|---|---|
+//! | files, splits, labels and compressions as `parquet/mod.rs` says | as there | as there |
+//! | a column of structs with `bytes`, or without one a plain column of bytes | several such columns without `image`; rows with a path alone | |
+//! | PNG, JPEG, WebP and BMP, 16 bits, transparent images on `background`, as in a folder of images | other formats by their names, damaged images, more than 512 MiB when decoded | how many are transparent |
 
 use super::kind::DataKind;
 use super::parquet::{EXPECTED_IMAGES, ParquetSource, ParquetTable, Whereabouts, number_all, read_labelled};

@@ -207,6 +207,16 @@ fn usual_compressions_are_read_and_others_named() {
     write(Compression::UNCOMPRESSED);
     let plain = load_texts(folder.path()).0.fingerprint;
     assert!(fingerprints.iter().all(|fingerprint| *fingerprint == plain));
+    // a list of one name, then the number of the compression, as a footer has them
+    let mut bytes = std::fs::read(&path).unwrap();
+    let before = b"\x19\x18\x05label\x15";
+    let at = bytes.windows(before.len()).rposition(|window| window == before).unwrap() + before.len();
+    const BROTLI: u8 = 4 << 1;
+    bytes[at] = BROTLI;
+    std::fs::write(&path, bytes).unwrap();
+    let text = refusal(json!({"kind": "table", "path": path}));
+    assert_contains(&text, &["column `label` compressed with brotli", "expected zstd", "compression=\"zstd\""]);
+    assert!(!text.contains("damaged"), "{text}");
 }
 
 #[test]
