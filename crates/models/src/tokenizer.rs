@@ -96,10 +96,10 @@ impl Tokenizer {
     /// vocabulary, or one with which memory or time would have no bound.
     pub fn from_json(bytes: &[u8]) -> Result<Self, TokenizerError> {
         if bytes.len() > MAX_FILE_BYTES {
-            return Err(bad_format(format!("it has more than {MAX_FILE_BYTES} bytes")));
+            return Err(TokenizerError(format!("it has more than {MAX_FILE_BYTES} bytes")));
         }
         let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-        let special = structure::check(bytes).map_err(bad_format)?;
+        let special = structure::check(bytes).map_err(TokenizerError)?;
         // the library panics on some damaged files
         let parsed = guarded(|| {
             let mut inner = tokenizers::Tokenizer::from_bytes(bytes)?;
@@ -120,12 +120,12 @@ impl Tokenizer {
         let n_tokens = self.vocabulary_size;
         if n_tokens > MAX_VOCABULARY {
             let largest = n_tokens - 1;
-            return Err(bad_format(format!(
+            return Err(TokenizerError(format!(
                 "a token has the number {largest}, expected numbers below {MAX_VOCABULARY}"
             )));
         }
         match special.iter().find(|(_, id)| *id >= n_tokens as u64) {
-            Some((name, id)) => Err(bad_format(format!(
+            Some((name, id)) => Err(TokenizerError(format!(
                 "post_processor gives the special token {name:?} the number {id}, the vocabulary has numbers below {n_tokens}"
             ))),
             None => Ok(()),
@@ -146,7 +146,9 @@ impl Tokenizer {
         if most > n_special {
             return Ok(());
         }
-        Err(bad_format("it gives no token for any text that was tried, also not for those of its vocabulary"))
+        Err(TokenizerError(
+            "it gives no token for any text that was tried, also not for those of its vocabulary".to_owned(),
+        ))
     }
 
     fn new(inner: tokenizers::Tokenizer) -> Self {

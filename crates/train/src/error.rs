@@ -38,7 +38,8 @@ pub enum TrainError {
     },
     /// Examples that do not differ, from which a network cannot learn.
     #[error(
-        "{model}: {n_rows} training examples, and {what} are the same in each of them, so nothing can be learned\n  \
+        "{model}: its {n_rows} training examples are all the same, as the network sees them ({what}), so nothing can be \
+         learned\n  \
          hint: look at the data: features that never vary, images of one colour, or texts that the tokenizer does not know"
     )]
     Constant {

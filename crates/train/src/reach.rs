@@ -57,7 +57,7 @@ impl Reach {
         self.waiting = waiting;
         self.n_steps += 1;
         if self.n_steps == 1 && !self.waiting.is_empty() && all_alike(model, split)? {
-            let what = if split.is_text() { "the tokens or n-grams of its text" } else { "all of its numbers" };
+            let what = if split.is_text() { "every text has the same tokens" } else { "every number" };
             return Err(TrainError::Constant { model: job.to_owned(), n_rows: split.len(), what });
         }
         Ok(self.waiting.is_empty() || self.n_steps == MAX_STEPS)
@@ -171,7 +171,7 @@ mod tests {
         let error = train(&rows(|_| 0.0), 0.0).unwrap_err();
         assert!(matches!(error, TrainError::Constant { n_rows: 180, .. }), "{error}");
         let text = error.to_string();
-        assert!(text.starts_with("generalist: 180 training examples, and all of its numbers are the same"), "{text}");
+        assert!(text.starts_with("generalist: its 180 training examples are all the same"), "{text}");
         assert!(!text.contains("bug"), "{text}");
     }
 

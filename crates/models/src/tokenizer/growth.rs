@@ -72,7 +72,7 @@ impl Growth {
         let factor = self.rules.iter().fold(1.0, |most: f64, (_, factor)| most.max(*factor));
         if factor > MAX_FACTOR {
             return Err(format!(
-                "its replacements can make a text {factor:.0} times as long, expected up to {MAX_FACTOR} times"
+                "its replacements can make a text {factor:.1e} times as long, expected up to {MAX_FACTOR} times"
             ));
         }
         Ok(())
@@ -153,7 +153,7 @@ mod tests {
         let doubling = || replace("a", "aa");
         assert!(factor(&json!(vec![doubling(); 10])).is_ok());
         let error = factor(&json!(vec![doubling(); 30])).unwrap_err();
-        assert!(error.contains("1073741824 times as long, expected up to 1024 times"), "{error}");
+        assert!(error.contains("1.1e9 times as long, expected up to 1024 times"), "{error}");
         assert!(factor(&json!(vec![json!({"type": "ByteLevel"}); 11])).is_err());
         let error = factor(&json!([{"type": "Prepend", "prepend": "12345678901"}])).unwrap_err();
         assert!(error.contains("11 bytes in front of each text"), "{error}");

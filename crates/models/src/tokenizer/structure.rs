@@ -1,6 +1,7 @@
 //! What is checked of a `tokenizer.json` before the library reads it: a file of somebody else may hold rules under which a
 //! text grows beyond all memory, or tables that claim more than they hold. The library trusts both.
 
+use super::bad_format;
 use super::growth::Growth;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -41,7 +42,7 @@ const MAX_ADDED: usize = 8192;
 /// # Errors
 /// The first thing that is wrong.
 pub(super) fn check(bytes: &[u8]) -> Result<Vec<SpecialId>, String> {
-    let file: File = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let file: File = serde_json::from_slice(bytes).map_err(|error| bad_format(error).to_string())?;
     let normalizers = steps(&file.normalizer, "normalizers");
     let pre_tokenizers = steps(&file.pre_tokenizer, "pretokenizers");
     let processors = steps(&file.post_processor, "processors");
