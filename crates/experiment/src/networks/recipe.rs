@@ -201,6 +201,8 @@ impl<'a> Recipe<'a> {
             /// the source of soft targets
             teacher: Option<&'a Stage>,
             loss: Option<&'a DistillationConfig>,
+            // names are part of the key: with another one, finished trainings would not be found
+            #[serde(rename = "prior_shift")]
             counted_shift: f64,
             /// where a training gives other bits than on the CPU
             device: Option<&'static str>,
