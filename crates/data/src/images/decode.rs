@@ -70,13 +70,13 @@ pub(crate) fn read_header(reader: impl BufRead + Seek) -> Result<Header, Fault> 
         };
         Ok(Header { height: height as usize, width: width as usize, is_grey: !decoder.color_type().has_color() })
     })
-    .unwrap_or_else(|panic| Err(Fault::damaged(panic)))
+    .unwrap_or_else(|panic| Err(Fault::damaged(&panic)))
 }
 
 /// Decodes an image, turns it upright, lays it on its ground, and makes it the target's size and channels. The size is reached
 /// by resampling with a triangle filter; a different aspect ratio is stretched, so that nothing is cut off.
 pub(crate) fn decode(bytes: &[u8], target: &Target, decoding: Decoding) -> Result<Decoded, Fault> {
-    guarded(|| decode_unguarded(bytes, target, decoding)).unwrap_or_else(|panic| Err(Fault::damaged(panic)))
+    guarded(|| decode_unguarded(bytes, target, decoding)).unwrap_or_else(|panic| Err(Fault::damaged(&panic)))
 }
 
 fn decode_unguarded(bytes: &[u8], target: &Target, decoding: Decoding) -> Result<Decoded, Fault> {

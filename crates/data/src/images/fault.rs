@@ -21,7 +21,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// A panic of the decoder.
-    pub(super) fn damaged(panic: String) -> Self {
+    pub(super) fn damaged(panic: &str) -> Self {
         Self::Damaged(format!("an image that cannot be decoded ({panic})"))
     }
 

@@ -86,8 +86,9 @@ impl FileLabels {
             RawLabels::Numbers(_) => {
                 let own = self.names.as_deref().unwrap_or_default();
                 let of_own: Vec<Option<i64>> = own.iter().map(|name| number(name)).collect();
-                self.mapped(|label| match self.named(label)? {
-                    (class, name) => of_own[class].ok_or_else(|| format!("{label} (`{name}`)")),
+                self.mapped(|label| {
+                    let (class, name) = self.named(label)?;
+                    of_own[class].ok_or_else(|| format!("{label} (`{name}`)"))
                 })?
             }
             RawLabels::Names(labels) => {
