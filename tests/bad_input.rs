@@ -62,7 +62,7 @@ fn all_problems_of_a_config_come_at_once() {
 
 #[test]
 fn a_temperature_of_zero_is_out_of_range() {
-    let parts = ["student.distillation.loss.temperature: must be above 0, found 0"];
+    let parts = ["student.distillation.loss.temperature: must be between 0.001 and 10000, found 0"];
     assert_config_refused(&["student.distillation.loss.temperature=0.0"], &parts);
 }
 

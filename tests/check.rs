@@ -95,8 +95,8 @@ fn headers_tell_classes_and_shapes() {
     }
     let column: Vec<u8> = (0..20_i64).flat_map(|index| (index % 5).to_le_bytes()).collect();
     for split in ["train", "test"] {
-        // a header alone: the values are not looked at
-        scratch.write(&format!("{split}.npy"), npy_header("<f4", "(20, 3)"));
+        // the values are not looked at, but all of them are there
+        scratch.write(&format!("{split}.npy"), [npy_header("<f4", "(20, 3)"), vec![0xff; 20 * 3 * 4]].concat());
         scratch.write(&format!("{split}_labels.npy"), [npy_header("<i8", "(20,)"), column.clone()].concat());
     }
     let files = "train = \"train.npy\", train_labels = \"train_labels.npy\", test = \"test.npy\", \

@@ -185,7 +185,7 @@ fn bad_teacher_files_are_named_with_row_and_cause() {
     let cut = three(&[0.5, 0.3, 0.2]);
     let cases = [
         (own, three(&[0.5, -0.1, 0.6]), vec!["row 2", "-0.1", "column 1"]),
-        (own, three(&[0.5, 0.5, 0.6]), vec!["row 2", "sum to 1.6", "logits"]),
+        (own, three(&[0.5, 0.5, 0.6]), vec!["row 2", "sum to 1.6", "a class may be missing"]),
         (own, three(&[0.5, f64::NAN, 0.6]), vec!["row 2", "NaN"]),
         (own, npy(&[vec![0.5, 0.3, 0.2], vec![0.5, 0.3, 0.2]]), vec!["2 rows", "expected 3", "g.npy"]),
         (own, cut[..cut.len() - 5].to_vec(), vec!["row 2", "cut off"]),

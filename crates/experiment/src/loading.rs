@@ -42,7 +42,11 @@ pub(crate) fn load(experiment: &Experiment, context: &RunContext<'_>) -> Result<
     let mut dataset = load_data(experiment, context)?;
     let (experiment, commits) = fetch_pretrained(experiment, context)?;
     dataset.provenance.extend(commits);
-    Ok((experiment, dataset))
+    let Some(config) = experiment.config().without_specialists(dataset.labels.len()) else {
+        return Ok((experiment, dataset));
+    };
+    context.warn(DATA, "The data has two classes, of which there is nothing to cluster: no specialists are trained.");
+    Ok((experiment.with_config(config), dataset))
 }
 
 /// Separates what every stage may see from the test split, which only the evaluation may, and reads the predictions of

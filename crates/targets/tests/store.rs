@@ -177,7 +177,7 @@ fn truncated_and_foreign_files_are_refused() {
     assert!(refused(&path).contains("header: found"));
     assert!(matches!(SoftTargets::open(&folder.path().join("absent")), Err(TargetsError::Io { .. })));
     let error = SoftTargets::open(folder.path()).unwrap_err().to_string();
-    assert!(error.ends_with("header: found a folder, expected a file of soft targets"), "{error}");
+    assert!(error.ends_with("it is a folder, expected a file"), "{error}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! A file's first bytes say what it is, not its name. Gzipped files are unzipped into a temporary file.
 
 use super::element::Element;
+use super::head::{Head, Unzipped, broken, read_error};
 use super::npy::{self, NpyError};
 use super::tensors::{self, TensorChoice};
 use crate::{DataError, bytes};
@@ -12,9 +13,6 @@ use std::io::{BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 use stillhouse_core::values_within;
 
-/// Deflate makes no more than so many bytes of one (RFC 1951: 258 bytes of two bits).
-const MAX_GZIP_RATIO: u64 = 1032;
-const GZIP: &[u8] = b"\x1f\x8b";
 /// What stands at the start of a file and says which format it has.
 const N_FIRST: u64 = 512;
 
@@ -29,16 +27,6 @@ pub(crate) struct ArrayFile {
     pub(crate) start: u64,
     pub(crate) n_bytes: u64,
     is_zipped: bool,
-}
-
-/// Where an array lies: the header's part of an [`ArrayFile`].
-pub(super) struct Head {
-    pub(super) element: Element,
-    pub(super) shape: Vec<usize>,
-    pub(super) is_by_columns: bool,
-    pub(super) start: u64,
-    /// bytes of the file that come behind the array and belong to something else
-    pub(super) has_more: bool,
 }
 
 /// What a file is, by its first bytes.
@@ -129,33 +117,6 @@ impl ArrayFile {
     }
 }
 
-/// A file as a stream, unzipped where it is zipped.
-pub(super) struct Unzipped {
-    pub(super) input: Box<dyn BufRead>,
-    /// bytes that the unzipped file has, or can have at most
-    max_bytes: u64,
-    is_zipped: bool,
-}
-
-impl Unzipped {
-    fn open(path: &Path) -> Result<Self, DataError> {
-        let file = stillhouse_files::open(path).map_err(DataError::io(path, "read"))?;
-        let n_bytes = file.metadata().map_err(DataError::io(path, "read"))?.len();
-        let mut first = Vec::new();
-        file.take(GZIP.len() as u64).read_to_end(&mut first).map_err(DataError::io(path, "read"))?;
-        let is_zipped = first == GZIP;
-        let max_bytes = if is_zipped { n_bytes.saturating_mul(MAX_GZIP_RATIO) } else { n_bytes };
-        Ok(Self { input: bytes::open(path)?, max_bytes, is_zipped })
-    }
-
-    /// The next bytes: so many, or as many as there are.
-    pub(super) fn read(&mut self, path: &Path, n_bytes: u64) -> Result<Vec<u8>, DataError> {
-        let mut bytes = Vec::new();
-        self.input.by_ref().take(n_bytes).read_to_end(&mut bytes).map_err(|error| read_error(path, error))?;
-        Ok(bytes)
-    }
-}
-
 /// What a file is, and its first bytes.
 ///
 /// # Errors
@@ -202,20 +163,7 @@ fn read_npy_head(path: &Path, file: &mut Unzipped) -> Result<Head, DataError> {
     Ok(Head { element, shape, is_by_columns, start: range.end as u64, has_more: false })
 }
 
-/// A file that is damaged.
-pub(crate) fn broken(path: &Path, error: &dyn std::fmt::Display) -> DataError {
-    DataError::invalid(path, format!("content that cannot be read ({error})"), "a whole file of its format")
-        .hint("the file may be cut off: write it again")
-}
-
 fn too_short(path: &Path, error: &dyn std::fmt::Display) -> DataError {
     DataError::invalid(path, format!("a header of {error} behind it"), "an array as large as its header says")
         .hint("the file is cut off or its header damaged: write it again")
-}
-
-fn read_error(path: &Path, error: std::io::Error) -> DataError {
-    match bytes::is_of_gzip(&error) {
-        true => bytes::broken_gzip(path, &error),
-        false => DataError::io(path, "read")(error),
-    }
 }

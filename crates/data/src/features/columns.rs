@@ -2,7 +2,6 @@
 //!
 //! Shapes: `F` features.
 
-use super::matrix::for_each_piece;
 use super::matrix_rows::MatrixRows;
 use crate::DataError;
 use std::path::Path;
@@ -76,7 +75,7 @@ pub(crate) fn columns_of(
     let blank = Column { least: f64::INFINITY, largest: f64::NEG_INFINITY, is_rounded: false, is_whole: true };
     let mut columns = vec![blank; n_columns];
     let fits = rows.element().fits_f32();
-    for_each_piece(rows, |first, piece| {
+    rows.for_each_piece(|first, piece| {
         for (index, row) in piece.chunks_exact(n_columns).enumerate() {
             for (number, (column, &value)) in columns.iter_mut().zip(row).enumerate() {
                 if let Some(error) = refuse(first + index, number, value) {

@@ -12,9 +12,6 @@ use crate::places::Places;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// Numbers that are read at once; more of a matrix by columns, where each column is a place of its own in the file.
-const VALUES_AT_ONCE: usize = 1 << 18;
-const VALUES_AT_ONCE_BY_COLUMNS: usize = 1 << 24;
 /// Distances between two numbers then stay within f32.
 const LARGEST: f64 = f32::MAX as f64 / 2.0;
 
@@ -58,7 +55,7 @@ pub(crate) fn read_matrix(path: &Path, tensor: Option<&str>, offset: Option<&[f6
     };
     let mut values = Vec::with_capacity(rows.n_rows() * rows.n_columns());
     rows.rewind();
-    for_each_piece(&mut rows, |_, piece| {
+    rows.for_each_piece(|_, piece| {
         if offset.is_empty() {
             values.extend(piece.iter().map(|value| *value as f32));
         } else {
@@ -67,21 +64,6 @@ pub(crate) fn read_matrix(path: &Path, tensor: Option<&str>, offset: Option<&[f6
         Ok(())
     })?;
     Ok(Matrix { values, offset, columns })
-}
-
-/// Reads all rows from the next one on, in pieces of whole rows, each with the number of its first row.
-pub(super) fn for_each_piece(
-    rows: &mut MatrixRows,
-    mut visit: impl FnMut(usize, &[f64]) -> Result<(), DataError>,
-) -> Result<(), DataError> {
-    let at_once = if rows.is_by_columns() { VALUES_AT_ONCE_BY_COLUMNS } else { VALUES_AT_ONCE };
-    let n_rows = (at_once / rows.n_columns()).max(1);
-    while rows.n_read() < rows.n_rows() {
-        let first = rows.n_read();
-        let piece = rows.read(n_rows)?;
-        visit(first, &piece)?;
-    }
-    Ok(())
 }
 
 /// Columns of a matrix that [`read_matrix`] reads; only the header is looked at.

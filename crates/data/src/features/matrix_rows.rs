@@ -12,6 +12,10 @@ use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+/// Numbers that are read at once; more of a matrix by columns, where each column is a place of its own in the file.
+const VALUES_AT_ONCE: usize = 1 << 18;
+const VALUES_AT_ONCE_BY_COLUMNS: usize = 1 << 24;
+
 /// Reads a matrix from its first row to its last.
 pub struct MatrixRows {
     array: ArrayFile,
@@ -63,11 +67,6 @@ impl MatrixRows {
         self.array.element
     }
 
-    /// Whether the file has one column after the other.
-    pub(crate) fn is_by_columns(&self) -> bool {
-        self.array.is_by_columns
-    }
-
     /// The next rows, as many as asked for or as are left, one after the other.
     ///
     /// # Errors
@@ -81,6 +80,21 @@ impl MatrixRows {
         let rows = rows.map_err(|error| self.ends_early(error))?;
         self.n_read += n_rows;
         Ok(rows)
+    }
+
+    /// Reads all rows from the next one on, in pieces of whole rows, each with the number of its first row.
+    pub(super) fn for_each_piece(
+        &mut self,
+        mut visit: impl FnMut(usize, &[f64]) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
+        let at_once = if self.array.is_by_columns { VALUES_AT_ONCE_BY_COLUMNS } else { VALUES_AT_ONCE };
+        let n_rows = (at_once / self.n_columns).max(1);
+        while self.n_read < self.n_rows {
+            let first = self.n_read;
+            let piece = self.read(n_rows)?;
+            visit(first, &piece)?;
+        }
+        Ok(())
     }
 
     /// These rows of a matrix that is stored column by column.

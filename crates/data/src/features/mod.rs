@@ -3,7 +3,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `array.rs` | the one way by which `.npy` and safetensors files are opened: for features, labels and predictions |
-//! | `npy.rs`, `tensors.rs`, `element.rs` | headers of the two formats; types of numbers |
+//! | `head.rs`, `npy.rs`, `tensors.rs`, `element.rs` | the start of a file; headers of the two formats; types of numbers |
 //! | `matrix_rows.rs` | matrices too large for memory |
 //! | `matrix.rs`, `columns.rs` | matrices in memory, and what narrowing to f32 would lose; labels |
 //! | `examples.rs` | the modality |
@@ -14,6 +14,7 @@ mod columns;
 mod element;
 mod examples;
 mod given;
+mod head;
 mod matrix;
 mod matrix_rows;
 mod npy;

@@ -1,7 +1,7 @@
 //! The head of a safetensors file: names, types, shapes and places of its tensors.
 
-use super::array::{Head, Unzipped, broken};
 use super::element::{Element, Kind};
+use super::head::{Head, Unzipped, broken};
 use crate::DataError;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};

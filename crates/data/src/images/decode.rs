@@ -1,7 +1,7 @@
 //! From the bytes of an image file to `[height, width, channels]` values.
 
 use super::fault::Fault;
-use super::formats::{self, HEAD_BYTES, Kind};
+use super::formats::{self, HEAD_BYTES, Kind, MAX_BYTES, MAX_SIDE};
 use super::ground::lay_on;
 use super::jpeg::check_is_whole;
 use super::pixels::ImageValues;
@@ -10,11 +10,6 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
 use std::borrow::Cow;
 use std::io::{BufRead, Cursor, Seek};
 use stillhouse_files::guarded;
-
-/// Longest side that is accepted.
-pub(super) const MAX_SIDE: u32 = 1 << 14;
-/// Most bytes of a decoded image, for each thread: a few kB of a file can claim as many as it likes.
-pub(super) const MAX_BYTES: u64 = 512 << 20;
 
 /// What every image of a dataset is made into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

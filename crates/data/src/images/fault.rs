@@ -1,6 +1,6 @@
 //! What can be wrong with an image, and what to do about it.
 
-use super::decode::{MAX_BYTES, MAX_SIDE};
+use super::formats::{MAX_BYTES, MAX_SIDE};
 use crate::DataError;
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Which kind of image some bytes are, by their first ones.
+//! Which kind of image some bytes are, by their first ones, and how large one may be.
 //!
 //! | read | refused by its name | |
 //! |---|---|---|
@@ -17,6 +17,11 @@ pub(crate) enum Kind {
     Other(&'static str),
     Unknown,
 }
+
+/// Longest side that is accepted.
+pub(super) const MAX_SIDE: u32 = 1 << 14;
+/// Most bytes of a decoded image, for each thread: a few kB of a file can claim as many as it likes.
+pub(super) const MAX_BYTES: u64 = 512 << 20;
 
 /// First bytes that suffice to tell.
 pub(crate) const HEAD_BYTES: usize = 256;

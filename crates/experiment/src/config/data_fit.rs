@@ -7,6 +7,9 @@ use stillhouse_core::{ClassId, ClassSubset, InputShape, Problem};
 use stillhouse_ensemble::{ClusteringConfig, ClusteringMethod, Hierarchy};
 use stillhouse_models::{FolderError, ModelConfig};
 
+/// So many classes are not clustered.
+const TOO_FEW_CLASSES: usize = 2;
+
 /// What is known about the data.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DataFacts<'a> {
@@ -33,6 +36,13 @@ impl ExperimentConfig {
             problems.extend(self.external_misfits(labels.len()));
         }
         Ok(problems)
+    }
+
+    /// The config without clusters and specialists, where the data has too few classes for any: of two classes, a specialist
+    /// for both would have nothing in its dustbin.
+    pub(crate) fn without_specialists(&self, n_classes: usize) -> Option<Self> {
+        let is_idle = n_classes <= TOO_FEW_CLASSES && self.clustering.is_some();
+        is_idle.then(|| Self { clustering: None, specialists: None, ..self.clone() })
     }
 
     /// External teachers of classes that the data does not have.
@@ -64,6 +74,9 @@ fn clustering_misfits(clustering: &ClusteringConfig, facts: DataFacts<'_>) -> Ve
         problems.push(Problem::new("data.valid_fraction", text).hint("set it above 0, for example 0.1"));
     }
     let Some(labels) = facts.labels else { return problems };
+    if labels.len() <= TOO_FEW_CLASSES {
+        return Vec::new();
+    }
     // numbers that are out of range for any data are reported already
     let is_in_range = clustering.validate().is_empty();
     if let Some(error) = is_in_range.then(|| clustering.check(labels.len()).err()).flatten() {

@@ -12,8 +12,6 @@ const NOTED_TOLERANCE: f64 = 1e-2;
 const ROUNDED_TOLERANCE: f64 = 0.1;
 /// Decimals to which people round.
 const DECIMALS: std::ops::RangeInclusive<i32> = 2..=6;
-/// Distance of a number from a round one, in units of its last decimal: f32 moves a number of six decimals by 0.03.
-const ROUND: f64 = 0.05;
 /// Bias in nats beyond which probabilities are no longer multiplied with its exponential, which would overflow.
 const MAX_FACTOR_NATS: f64 = 700.0;
 
@@ -137,7 +135,8 @@ fn check_sum(probs: &[f64], raw: &[f64], space: Space, seen: &mut Seen) -> Resul
 fn is_rounded(probs: &[f64], distance: f64) -> bool {
     DECIMALS.into_iter().any(|n_decimals| {
         let unit = 10f64.powi(-n_decimals);
-        let is_round = |value: &f64| (value / unit - (value / unit).round()).abs() < ROUND;
+        // a file of f32 moves a round number by its own precision
+        let is_round = |value: &f64| (value - (value / unit).round() * unit).abs() <= f64::from(f32::EPSILON) * value;
         distance <= 0.5 * unit * probs.len() as f64 && probs.iter().all(is_round)
     })
 }

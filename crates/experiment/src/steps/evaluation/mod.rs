@@ -132,10 +132,12 @@ impl Evaluation<'_> {
         };
         let curves: Vec<Curve> = self.models.all_trained().into_iter().map(curve).collect();
         let failed = self.failed_specialists();
-        let told = failed.into_iter().chain(unmet_merges(n_unmet)).chain(self.extreme_fit());
         let lengths = self.training_lengths();
-        let told = told.chain(crate::report::few_steps(&lengths));
-        let warnings = told.chain(crate::report::warnings(&report, &curves)).collect();
+        // what was noted of the data comes first: all numbers rest on it
+        let warnings = self.session.context.warnings().into_iter();
+        let warnings = warnings.chain(failed).chain(unmet_merges(n_unmet)).chain(self.extreme_fit());
+        let warnings = warnings.chain(crate::report::few_steps(&lengths));
+        let warnings = warnings.chain(crate::report::warnings(&report, &curves)).collect();
         let subsets = self.models.teachers.specialists.specialists.iter().map(|specialist| &specialist.subset);
         let cluster_galleries = cluster_galleries(self.session, subsets)?;
         let next_steps = crate::report::next_steps(&report, &curves, &lengths);

@@ -77,8 +77,7 @@ impl Evaluation<'_> {
         let of_calibration = (temperature != Temperature::ONE).then(|| {
             format!("The merged logits are divided by {:.3}, fitted on the validation split.", temperature.get())
         });
-        let warnings = self.session.context.warnings();
-        of_external.into_iter().chain(of_transfer).chain(of_calibration).chain(warnings).collect()
+        of_external.into_iter().chain(of_transfer).chain(of_calibration).collect()
     }
 }
 
