@@ -56,6 +56,7 @@ pub use features::{MatrixRows, MatrixWriter, npy_head};
 pub use given::{GivenContent, GivenExample, given_examples};
 pub use images::{AffineElasticConfig, AugmentConfig, CropFlipConfig, ShiftConfig};
 pub use inputs::{IdRows, Inputs, TextEncoder};
+pub use labels::ClassNames;
 pub use loader::{Batch, Loader};
 pub use measured::Measured;
 pub use outline::Outline;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use stillhouse_core::Seed;
 use stillhouse_data::{DataConfig, LoadContext};
+use stillhouse_experiment::{Interrupt, Silent, init_config};
 
 /// A panic is a find, but in a library behind the border (`stillhouse_files::guarded`), where the program expects it.
 pub fn init() {
@@ -42,4 +43,9 @@ pub fn load(data: &str) {
     let context = LoadContext::quiet(Seed(0));
     let _ = config.outline(&context);
     let _ = config.load(&context);
+}
+
+/// Looks into a file of the folder, and writes a config for it.
+pub fn init_of(name: &str) {
+    let _ = init_config(&folder().join(name).display().to_string(), &Silent, &Interrupt::new());
 }

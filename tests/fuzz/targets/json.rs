@@ -5,8 +5,8 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(init: stillhouse_fuzz::init(), |bytes: &[u8]| {
     for name in ["t.json", "t.jsonl"] {
-        let path = stillhouse_fuzz::write(name, bytes);
+        stillhouse_fuzz::write(name, bytes);
         stillhouse_fuzz::load(&format!("kind = \"table\"\npath = \"FOLDER/{name}\""));
-        let _ = stillhouse_experiment::init_config(&path.display().to_string());
+        stillhouse_fuzz::init_of(name);
     }
 });

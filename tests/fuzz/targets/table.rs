@@ -10,5 +10,5 @@ fuzz_target!(init: stillhouse_fuzz::init(), |bytes: &[u8]| {
     let settings = ["", "header = false\ntext = 1\nlabel = 2", "quotes = false", "skip_empty = true\nwindows = { length = 8, train_stride = 4 }"];
     let settings = settings[usize::from(choice >> 1) % settings.len()];
     stillhouse_fuzz::load(&format!("kind = \"table\"\npath = \"FOLDER/t.{ending}\"\n{settings}"));
-    let _ = stillhouse_experiment::init_config(&stillhouse_fuzz::folder().join(format!("t.{ending}")).display().to_string());
+    stillhouse_fuzz::init_of(&format!("t.{ending}"));
 });

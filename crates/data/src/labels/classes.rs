@@ -6,15 +6,16 @@
 //! that of Unicode otherwise.
 
 use super::notes::{self, Joined};
-use super::spelling::{Spelled, decimal, is_bool, is_missing, key, shown, skeleton, whole};
+use super::spelling::{Lookalikes, Spelled, decimal, is_bool, is_missing, key, shown, skeleton, whole};
 use crate::LoadContext;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use stillhouse_core::ClassId;
 
 /// The classes of a dataset, and which labels mean them.
-pub(crate) struct ClassNames {
+#[derive(Debug)]
+pub struct ClassNames {
     names: Vec<String>,
     of_spelling: HashMap<String, ClassId>,
     /// By what labels are compared by; a key of two classes is not in it.
@@ -23,14 +24,36 @@ pub(crate) struct ClassNames {
 }
 
 /// What labels are compared by.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Compares {
     Looks,
     Numbers,
     Bools,
 }
 
+/// The spellings of each class by their key, in the order of their first ones.
+type Groups<'a> = Vec<(String, Vec<Spelled<'a>>)>;
+
 impl Compares {
+    /// Groups of labels that cannot be told apart.
+    fn grouped<'a>(self, labels: &[Spelled<'a>]) -> Result<Groups<'a>, Lookalikes> {
+        let (mut groups, mut of_key): (Groups<'a>, HashMap<String, usize>) = (Vec::new(), HashMap::new());
+        let mut of_look: HashMap<String, (usize, usize)> = HashMap::new();
+        for (number, spelled) in labels.iter().enumerate() {
+            let key = self.key(spelled.label);
+            let group = *of_key.entry(key.clone()).or_insert(groups.len());
+            let (alike, first) = *of_look.entry(skeleton(&key)).or_insert((group, number));
+            if alike != group {
+                return Err(Lookalikes(first, number));
+            }
+            if group == groups.len() {
+                groups.push((key, Vec::new()));
+            }
+            groups[group].1.push(*spelled);
+        }
+        Ok(groups)
+    }
+
     /// Missing values do not hinder: they are what makes whole numbers `1.0` in many programs.
     fn of<'a>(labels: impl Iterator<Item = &'a str> + Clone) -> Self {
         let present = labels.map(key).filter(|label| !is_missing(label));
@@ -60,42 +83,65 @@ impl Compares {
 
 impl ClassNames {
     /// The classes of the training labels, each spelling given once. `path` says in notes where they are from.
-    pub(crate) fn of_labels(labels: &[Spelled<'_>], path: &Path, context: &LoadContext<'_>) -> Self {
+    ///
+    /// # Errors
+    /// Labels with letters of different alphabets that look the same.
+    pub(crate) fn of_labels(
+        labels: &[Spelled<'_>],
+        path: &Path,
+        context: &LoadContext<'_>,
+    ) -> Result<Self, Lookalikes> {
         let compares = Compares::of(labels.iter().map(|spelled| spelled.label));
-        let mut groups: BTreeMap<String, Vec<Spelled<'_>>> = BTreeMap::new();
-        for spelled in labels {
-            groups.entry(compares.key(spelled.label)).or_default().push(*spelled);
-        }
-        let takes_keys = compares == Compares::Numbers && groups.keys().all(|key| whole(key).is_some());
-        let name = |key: &String, spellings: &[Spelled<'_>]| match spellings {
+        let groups = compares.grouped(labels)?;
+        let takes_keys = compares == Compares::Numbers && groups.iter().all(|(key, _)| whole(key).is_some());
+        let name = |(key, spellings): (String, Vec<Spelled<'_>>)| match spellings[..] {
             [only] if !takes_keys => only.label.to_owned(),
-            _ => key.clone(),
+            _ => key,
         };
-        let named: Vec<(String, Vec<Spelled<'_>>)> =
-            groups.iter().map(|(key, spellings)| (name(key, spellings), spellings.clone())).collect();
-        let names = sorted(named.iter().map(|(name, _)| name));
+        let names = groups.iter().cloned().map(name).collect::<Vec<_>>();
+        let joined: Vec<_> = names.into_iter().zip(groups.into_iter().map(|(_, spellings)| spellings)).collect();
+        notes::tell_missing(labels, path, context);
+        notes::tell_quoted(labels, path, context);
+        let sorted = sorted(joined.iter().map(|(name, _)| name));
+        Ok(Self::joined(sorted, compares, &joined, path, context))
+    }
+
+    /// The same for names that have an order, which is kept; the first of several spellings is the name.
+    ///
+    /// # Errors
+    /// As [`ClassNames::of_labels`].
+    pub(crate) fn in_order(labels: &[Spelled<'_>], path: &Path, context: &LoadContext<'_>) -> Result<Self, Lookalikes> {
+        let compares = Compares::of(labels.iter().map(|spelled| spelled.label));
+        let groups = compares.grouped(labels)?.into_iter();
+        let joined: Vec<_> = groups.map(|(_, spellings)| (spellings[0].label.to_owned(), spellings)).collect();
+        let names = joined.iter().map(|(name, _)| name.clone()).collect();
+        Ok(Self::joined(names, compares, &joined, path, context))
+    }
+
+    /// Classes of such names, each with its spellings.
+    fn joined(
+        names: Vec<String>,
+        compares: Compares,
+        groups: &[(String, Vec<Spelled<'_>>)],
+        path: &Path,
+        context: &LoadContext<'_>,
+    ) -> Self {
         let mut classes = Self::given(names);
         classes.compares = compares;
         classes.of_key = classes.unique_keys();
-        let mut joined = Vec::new();
-        for (name, spellings) in &named {
+        for (name, spellings) in groups {
             let class = classes.of_spelling[name];
-            for spelled in spellings {
-                classes.of_spelling.insert(spelled.label.to_owned(), class);
-            }
-            if spellings.iter().any(|spelled| spelled.label != name) {
-                joined.push(Joined { class: name, spellings });
-            }
+            classes.of_spelling.extend(spellings.iter().map(|spelled| (spelled.label.to_owned(), class)));
         }
+        let is_joined = |(name, spellings): &&(String, Vec<Spelled<'_>>)| spellings.iter().any(|s| s.label != name);
+        let joined: Vec<Joined<'_>> =
+            groups.iter().filter(is_joined).map(|(class, spellings)| Joined { class, spellings }).collect();
         notes::tell_joined(&joined, path, context);
-        notes::tell_missing(labels, path, context);
-        notes::tell_quoted(labels, path, context);
-        notes::tell_lookalikes(&classes.names, path, context);
         classes
     }
 
     /// Classes with names that were given in their order.
-    pub(crate) fn given(names: Vec<String>) -> Self {
+    pub fn given(names: Vec<String>) -> Self {
         let of_spelling = names.iter().cloned().zip((0..).map(ClassId)).collect();
         let compares = Compares::of(names.iter().map(String::as_str));
         let mut classes = Self { names, of_spelling, of_key: HashMap::new(), compares };
@@ -117,7 +163,7 @@ impl ClassNames {
     }
 
     /// The class of a label, as it is spelt or as it looks.
-    pub(crate) fn class(&self, label: &str) -> Option<ClassId> {
+    pub fn class(&self, label: &str) -> Option<ClassId> {
         self.of_spelling.get(label).or_else(|| self.of_key.get(&self.compares.key(label))).copied()
     }
 
@@ -184,7 +230,7 @@ mod tests {
     fn classes_of(labels: &[&str]) -> (ClassNames, Vec<String>) {
         let notes = Notes::default();
         let spelled: Vec<Spelled<'_>> = labels.iter().map(|label| Spelled { label, n_rows: 2 }).collect();
-        let classes = ClassNames::of_labels(&spelled, Path::new("a.csv"), &LoadContext::new(Seed(0), &notes));
+        let classes = ClassNames::of_labels(&spelled, Path::new("a.csv"), &LoadContext::new(Seed(0), &notes)).unwrap();
         (classes, notes.0.into_inner().unwrap())
     }
 
@@ -243,12 +289,34 @@ mod tests {
     }
 
     #[test]
-    fn letters_of_another_alphabet_are_noted() {
-        let (classes, notes) = classes_of(&["card", "c\u{430}rd", "x"]);
-        assert_eq!(classes.names().len(), 3);
-        assert_eq!(notes, ["a.csv: `card` and `c\\u{430}rd` look the same and are two classes"]);
+    fn letters_of_another_alphabet_are_refused_where_they_look_the_same() {
+        let refused = |labels: &[&str]| {
+            let spelled: Vec<Spelled<'_>> = labels.iter().map(|label| Spelled { label, n_rows: 2 }).collect();
+            let of_labels = ClassNames::of_labels(&spelled, Path::new("a.csv"), &LoadContext::quiet(Seed(0)));
+            let in_order = ClassNames::in_order(&spelled, Path::new("a.csv"), &LoadContext::quiet(Seed(0)));
+            let found = of_labels.err();
+            assert_eq!(found, in_order.err());
+            found
+        };
+        assert_eq!(refused(&["x", "card", "c\u{430}rd"]), Some(Lookalikes(1, 2)));
+        assert_eq!(refused(&["x²", "x2", "\u{421}", "ж"]), None);
+        let error = Lookalikes(1, 2).error(
+            Path::new("a.csv"),
+            |index| ["x", "card", "c\u{430}rd"][index],
+            |index| format!("row {index}"),
+        );
+        let text = error.to_string();
+        assert!(text.contains("`card` in row 1 and `c\\u{430}rd` in row 2"), "{text}");
         assert_eq!(classes_of(&["card"]).0.looking_like("\u{ff43}ard"), Some("card"));
-        assert!(classes_of(&["x²", "x2", "\u{421}", "ж"]).1.is_empty());
+    }
+
+    #[test]
+    fn names_with_an_order_keep_it_and_their_first_spelling() {
+        let spelled: Vec<Spelled<'_>> =
+            ["10", "café", "9", "cafe\u{301}"].iter().map(|label| Spelled { label, n_rows: 1 }).collect();
+        let classes = ClassNames::in_order(&spelled, Path::new("a"), &LoadContext::quiet(Seed(0))).unwrap();
+        assert_eq!(classes.names(), ["10", "café", "9"]);
+        assert_eq!(classes.class("cafe\u{301}"), Some(ClassId(1)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Text files with a label or the name of a class in each line.
 
-use super::spelling::{EXPECTED, flaw, key, shown, whole};
+use super::spelling::{EXPECTED, flaw, key, shown, skeleton, whole};
 use super::{LabelColumn, RawLabels};
 use crate::DataError;
 use crate::places::Places;
@@ -19,7 +19,7 @@ pub(crate) fn read_names(path: &Path) -> Result<Vec<String>, DataError> {
     let lines = read_lines(path)?;
     let mut seen = HashMap::new();
     for (row, name) in lines.iter().enumerate() {
-        if let Some(earlier) = seen.insert(key(name), row) {
+        if let Some(earlier) = seen.insert(skeleton(&key(name)), row) {
             let found = format!("class name `{}` in lines {} and {}", shown(name), earlier + 1, row + 1);
             let same = lines[earlier] == *name;
             let look = if same { "" } else { ", which look the same" };

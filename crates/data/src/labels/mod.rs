@@ -14,7 +14,8 @@ mod notes;
 mod numbering;
 mod spelling;
 
-pub(crate) use classes::{ClassNames, expected_name};
+pub use classes::ClassNames;
+pub(crate) use classes::expected_name;
 pub(crate) use files::{read_names, read_text_labels};
 pub(crate) use numbering::Numbering;
 pub(crate) use spelling::{EXPECTED as EXPECTED_LABEL, Spelled, flaw, is_missing, shown};

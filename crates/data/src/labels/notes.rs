@@ -1,8 +1,7 @@
 //! Notes about labels: what was joined, and what may be no label.
 
-use super::spelling::{Spelled, escaped, is_missing, is_quoted, shown, skeleton};
+use super::spelling::{Spelled, escaped, is_missing, is_quoted, shown};
 use crate::LoadContext;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Classes that a note names; the rest is counted.
@@ -64,22 +63,6 @@ pub(crate) fn tell_quoted(labels: &[Spelled<'_>], path: &Path, context: &LoadCon
             path.display(),
             shown(first.label),
         ));
-    }
-}
-
-/// Names classes that look the same and have letters of different alphabets.
-pub(crate) fn tell_lookalikes(names: &[String], path: &Path, context: &LoadContext<'_>) {
-    let mut groups: BTreeMap<String, Vec<&String>> = BTreeMap::new();
-    names.iter().for_each(|name| groups.entry(skeleton(name)).or_default().push(name));
-    let alike = groups.into_values().filter(|group| group.len() > 1);
-    let named = |group: Vec<&String>| {
-        let names: Vec<String> = group.iter().map(|name| format!("`{}`", escaped(name))).collect();
-        names.join(" and ")
-    };
-    let alike: Vec<String> = alike.map(named).collect();
-    if let Some(first) = alike.first() {
-        let rest = if alike.len() > 1 { format!("; and so for {} more", alike.len() - 1) } else { String::new() };
-        context.note(format!("{}: {first} look the same and are two classes{rest}", path.display()));
     }
 }
 

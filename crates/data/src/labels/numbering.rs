@@ -37,12 +37,25 @@ impl Numbering {
             (RawLabels::Numbers(numbers), Some(names)) => {
                 Self(Spelling::Numbers { first: first_of_named(numbers, names.len()), names })
             }
+            // whoever measures some examples may have none of some class
+            (RawLabels::Numbers(numbers), None) if context.is_measured => {
+                let distinct: BTreeSet<i64> = numbers.iter().copied().collect();
+                let names = distinct.iter().map(i64::to_string).collect();
+                Self(Spelling::Names(ClassNames::given(names)))
+            }
             (RawLabels::Numbers(numbers), None) => Self::from_numbers(numbers, &train.places)?,
             (RawLabels::Names(_), Some(names)) => Self(Spelling::Names(ClassNames::given(names))),
             (RawLabels::Names(labels), None) => {
                 check_spellings(labels, &train.places)?;
-                let path = train.places.find(0).0;
-                Self(Spelling::Names(ClassNames::of_labels(&counted(labels), path, context)))
+                let (path, counted) = (train.places.find(0).0, counted(labels));
+                let place = |index: usize| {
+                    let row = labels.iter().position(|label| label == counted[index].label).unwrap_or(0);
+                    let (file, place) = train.places.find(row);
+                    if file == path { place } else { format!("{place} of {}", file.display()) }
+                };
+                let classes = ClassNames::of_labels(&counted, path, context);
+                let classes = classes.map_err(|alike| alike.error(path, |index| counted[index].label, place));
+                Self(Spelling::Names(classes?))
             }
         };
         let path = train.places.find(0).0;

@@ -1,8 +1,10 @@
 //! Spellings of a label: which ones look the same, which ones are numbers, and which ones cannot be a class.
 
+use crate::DataError;
 use icu_normalizer::ComposingNormalizerBorrowed;
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::path::Path;
 
 /// Longest label in characters: above it, a column of texts was taken for the labels.
 const MAX_CHARACTERS: usize = 1000;
@@ -20,6 +22,25 @@ const MISSING: [&str; 18] = [
 pub(crate) struct Spelled<'a> {
     pub(crate) label: &'a str,
     pub(crate) n_rows: usize,
+}
+
+/// Two labels that cannot be told apart and have different letters: their numbers in the list of spellings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lookalikes(pub(crate) usize, pub(crate) usize);
+
+impl Lookalikes {
+    /// Refuses them; `spelled` and `place` give the spelling of a number, and where it is first found.
+    pub(crate) fn error<'a>(
+        self,
+        path: &Path,
+        spelled: impl Fn(usize) -> &'a str,
+        place: impl Fn(usize) -> String,
+    ) -> DataError {
+        let named = |index| format!("`{}` in {}", escaped(spelled(index)), place(index));
+        let found = format!("labels that look the same: {} and {}", named(self.0), named(self.1));
+        DataError::invalid(path, found, "names that can be told apart")
+            .hint("one has letters of another alphabet: write both with the same letters, or give one another name")
+    }
 }
 
 /// The same text for all labels that a reader of a message could not tell apart, and for a label with and without

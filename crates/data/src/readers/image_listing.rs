@@ -3,7 +3,7 @@
 use super::passed_over::is_system_name;
 use super::split_name::{Divided, SplitName, divide, listed};
 use crate::images::{EncodedImages, HEAD_BYTES, Kind, has_image_ending, kind};
-use crate::labels::ClassNames;
+use crate::labels::{ClassNames, Spelled};
 use crate::{DataError, LoadContext};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ pub(crate) fn list_splits(root: &Path, context: &LoadContext<'_>) -> Result<(Vec
     }
     let mut passed_over = PassedOver::default();
     let listed = match split_folders(root, &mut passed_over, context)? {
-        Some(splits) => list_of_splits(&splits, &mut passed_over),
+        Some(splits) => list_of_splits(&splits, &mut passed_over, context),
         None => list_of_classes(root, &mut passed_over, context),
     }?;
     passed_over.note(root, context);
@@ -68,6 +68,11 @@ fn split_folders(
     };
     let (train, valid, test) =
         (one(train, SplitName::Train)?, one(valid, SplitName::Valid)?, one(test, SplitName::Test)?);
+    // whoever measures a model may have nothing but test images
+    let only = [&test, &valid].into_iter().find_map(|folder| folder.clone()).filter(|_| context.is_measured);
+    if let (None, Some(train)) = (&train, only) {
+        return Ok(Some(SplitFolders { train, valid: None, test: None }));
+    }
     let Some(train) = train else {
         let found = [valid, test].into_iter().flatten().collect::<Vec<_>>();
         let found = format!("no folder `train` next to {}", listed(&names_of(&found)));
@@ -84,11 +89,7 @@ fn split_folders(
     }
     let stray: Vec<PathBuf> = entries.into_iter().filter(|path| !path.is_dir() && is_image(path)).collect();
     if !stray.is_empty() {
-        context.note(format!(
-            "{place}: {} images in no split are left out: {}",
-            stray.len(),
-            listed(&names_of(&stray))
-        ));
+        context.note(format!("{place}: left out, because they are in no split: {}", listed(&names_of(&stray))));
     }
     Ok(Some(SplitFolders { train, valid, test }))
 }
@@ -96,26 +97,30 @@ fn split_folders(
 fn list_of_splits(
     folders: &SplitFolders,
     passed_over: &mut PassedOver,
+    context: &LoadContext<'_>,
 ) -> Result<(Vec<String>, Vec<Listed>), DataError> {
-    let (names, train) = list_train(&folders.train, list(&folders.train, passed_over)?, passed_over)?;
-    if names.is_empty() {
-        return Err(no_class(&folders.train));
-    }
-    let known = ClassNames::given(names.clone());
+    let (known, train) = list_train(&folders.train, list(&folders.train, passed_over)?, passed_over, context)?;
     let mut splits = vec![train];
     for (split, folder) in [("valid", &folders.valid), ("test", &folders.test)] {
         let Some(folder) = folder else { continue };
-        let (mut classes, mut images) = (Vec::new(), Vec::new());
+        let (mut classes, mut images, mut names) = (Vec::new(), Vec::new(), Vec::new());
         for class_folder in class_folders(folder, list(folder, passed_over)?, passed_over)? {
             let name = class_name(&class_folder)?;
             let class = known.class(&name).ok_or_else(|| unknown_class(&class_folder))?;
             let found = list_class(&class_folder, &name, passed_over)?;
             classes.extend(found.iter().map(|_| class));
+            names.push((name, found.len()));
             images.extend(found);
         }
+        known.tell_others(&spelled(&names), folder, context);
         splits.push(Listed { split, classes, images: EncodedImages::Files(images) });
     }
-    Ok((names, splits))
+    Ok((known.names().to_vec(), splits))
+}
+
+/// Names of classes, each with its number of images.
+fn spelled(names: &[(String, usize)]) -> Vec<Spelled<'_>> {
+    names.iter().map(|(label, n_rows)| Spelled { label, n_rows: *n_rows }).collect()
 }
 
 /// Folders of classes without a folder of a split around them.
@@ -137,13 +142,15 @@ fn list_of_classes(
         };
         return Err(DataError::invalid(root, "no folder `train`", "`train/<class>/*`, or `<class>/*`").hint(hint));
     }
-    let (names, train) = list_train(root, entries, passed_over)?;
-    context.note(format!(
-        "{}: no folder is that of a split, so each of the {} folders is a class, and all splits are carved",
-        root.display(),
-        names.len()
-    ));
-    Ok((names, vec![train]))
+    let (classes, train) = list_train(root, entries, passed_over, context)?;
+    if !context.is_measured {
+        context.note(format!(
+            "{}: no folder is that of a split, so each folder is one of {} classes, and all splits are carved",
+            root.display(),
+            classes.names().len()
+        ));
+    }
+    Ok((classes.names().to_vec(), vec![train]))
 }
 
 /// The classes of a folder of training images, in the order of their names, and their images.
@@ -151,19 +158,24 @@ fn list_train(
     folder: &Path,
     entries: Vec<PathBuf>,
     passed_over: &mut PassedOver,
-) -> Result<(Vec<String>, Listed), DataError> {
-    let (mut names, mut classes, mut images) = (Vec::new(), Vec::new(), Vec::new());
+    context: &LoadContext<'_>,
+) -> Result<(ClassNames, Listed), DataError> {
+    let (mut names, mut images) = (Vec::new(), Vec::new());
     for class_folder in class_folders(folder, entries, passed_over)? {
         let name = class_name(&class_folder)?;
         let found = list_class(&class_folder, &name, passed_over)?;
-        classes.extend(found.iter().map(|_| ClassId(names.len() as u32)));
+        names.push((name, found.len()));
         images.extend(found);
-        names.push(name);
     }
     if names.is_empty() {
         return Err(no_class(folder));
     }
-    Ok((names, Listed { split: "train", classes, images: EncodedImages::Files(images) }))
+    let place = |index: usize| format!("a folder of {} images", names[index].1);
+    let known = ClassNames::in_order(&spelled(&names), folder, context)
+        .map_err(|alike| alike.error(folder, |index| &names[index].0, place))?;
+    let class = |name: &str| known.class(name).expect("each folder is a spelling of its class");
+    let classes = names.iter().flat_map(|(name, n_images)| std::iter::repeat_n(class(name), *n_images)).collect();
+    Ok((known, Listed { split: "train", classes, images: EncodedImages::Files(images) }))
 }
 
 /// The folders of classes; an image next to them has no class.
@@ -218,18 +230,13 @@ impl PassedOver {
         let below = |path: &PathBuf| path.strip_prefix(root).unwrap_or(path).display().to_string();
         if !self.files.is_empty() {
             let names: Vec<String> = self.files.iter().map(below).collect();
-            context.note(format!(
-                "{}: {} files that are no images are left out: {}",
-                root.display(),
-                names.len(),
-                listed(&names)
-            ));
+            context.note(format!("{}: left out, because they are no images: {}", root.display(), listed(&names)));
         }
         if !self.hidden.is_empty() {
             let n_images: usize = self.hidden.iter().map(|(_, n_images)| n_images).sum();
             let names: Vec<String> = self.hidden.iter().map(|(path, _)| below(path)).collect();
             context.note(format!(
-                "{}: {n_images} images are left out, because a name begins with a dot: {}; rename it if they are meant",
+                "{}: images that are left out, because a name begins with a dot: {n_images}, of {}; rename it if they are meant",
                 root.display(),
                 listed(&names)
             ));

@@ -77,13 +77,27 @@ pub(crate) struct Divided<T> {
     pub(crate) eval: Option<SplitName>,
 }
 
+/// Whether a word is one of those that mean the test or the validation split.
+pub(crate) fn is_eval(word: &str) -> bool {
+    EVAL.contains(&plain(word).as_str())
+}
+
+/// Which split `eval` is: the test split, or next to one the validation split; none where there are both.
+pub(crate) fn split_of_eval(has_valid: bool, has_test: bool) -> Option<SplitName> {
+    match (has_valid, has_test) {
+        (_, false) => Some(Test),
+        (false, true) => Some(Valid),
+        (true, true) => None,
+    }
+}
+
 /// Divides things by the first part of each one's name that says a split. `eval` is the test split; next to a test split it is
 /// the validation split, and next to both it is not understood.
 pub(crate) fn divide<T>(things: Vec<T>, parts_of_name: impl Fn(&T) -> Vec<String>) -> Divided<T> {
     let (mut train, mut valid, mut test, mut evals, mut others) = (vec![], vec![], vec![], vec![], vec![]);
     for thing in things {
         let word = parts_of_name(&thing).iter().find_map(|part| word_in(part));
-        let is_eval = word.as_ref().is_some_and(|word| EVAL.contains(&plain(word).as_str()));
+        let is_eval = word.as_ref().is_some_and(|word| is_eval(word));
         match word.and_then(|word| SplitName::of_word(&word)) {
             Some(Train) => train.push(thing),
             Some(Valid) => valid.push(thing),
@@ -92,15 +106,11 @@ pub(crate) fn divide<T>(things: Vec<T>, parts_of_name: impl Fn(&T) -> Vec<String
             None => others.push(thing),
         }
     }
-    let mut eval = None;
-    if !evals.is_empty() {
-        let (place, split) = match (test.is_empty(), valid.is_empty()) {
-            (true, _) => (&mut test, Some(Test)),
-            (false, true) => (&mut valid, Some(Valid)),
-            (false, false) => (&mut others, None),
-        };
-        place.extend(evals);
-        eval = split;
+    let eval = if evals.is_empty() { None } else { split_of_eval(!valid.is_empty(), !test.is_empty()) };
+    match eval {
+        Some(Test) => test.extend(evals),
+        Some(_) => valid.extend(evals),
+        None => others.extend(evals),
     }
     Divided { train, valid, test, others, eval }
 }

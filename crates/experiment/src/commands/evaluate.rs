@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::fmt;
 use std::path::Path;
 use stillhouse_core::{ClassId, InputSpec, Seed, in_words};
-use stillhouse_data::{DataConfig, LoadContext, Measured, Split};
+use stillhouse_data::{ClassNames, DataConfig, LoadContext, Measured, Split};
 use stillhouse_models::{Model, ModelCard, load_model};
 use stillhouse_train::{Device, evaluate, predict_proba, predict_values};
 
@@ -162,10 +162,12 @@ fn check_fit(card: &ModelCard, input: &InputSpec) -> Result<()> {
 /// The model's output for each class of the data.
 fn outputs_by_label(card: &ModelCard, labels: &[String]) -> Result<Vec<ClassId>> {
     const MAX_NAMED: usize = 5;
-    let output = |label: &String| card.labels.iter().position(|known| known == label);
-    let unknown: Vec<&str> = labels.iter().filter(|label| output(label).is_none()).map(String::as_str).collect();
+    let known = ClassNames::given(card.labels.clone());
+    let outputs: Vec<Option<ClassId>> = labels.iter().map(|label| known.class(label)).collect();
+    let is_unknown = |(_, output): &(&String, &Option<ClassId>)| output.is_none();
+    let unknown: Vec<&str> = labels.iter().zip(&outputs).filter(is_unknown).map(|(label, _)| label.as_str()).collect();
     if unknown.is_empty() {
-        return Ok(labels.iter().filter_map(output).map(|output| ClassId(output as u32)).collect());
+        return Ok(outputs.into_iter().flatten().collect());
     }
     let quoted = |labels: &[&str]| {
         let named: Vec<String> =

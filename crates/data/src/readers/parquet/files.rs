@@ -29,8 +29,9 @@ pub(crate) struct Refusal {
 
 /// Chooses the parquet files of one subset. A file's split is the first word for a split (`split_name.rs`) in its name or,
 /// failing that, in the folders above it, the nearest first. If no name has such a word, files whose names differ in their numbers
-/// alone are training files. Files that are not understood next to others that are get a note and are left alone.
-pub(crate) fn choose(files: &[String], subset: Option<&str>) -> Result<Chosen, Refusal> {
+/// alone are training files. Files that are not understood next to others that are get a note and are left alone. Where a model is
+/// only to be measured, test files alone suffice.
+pub(crate) fn choose(files: &[String], subset: Option<&str>, is_measured: bool) -> Result<Chosen, Refusal> {
     let in_subset = |file: &&String| subset.is_none_or(|subset| folders(file).any(|folder| folder == subset));
     let (mut tables, hidden): (Vec<&String>, Vec<&String>) = files
         .iter()
@@ -51,7 +52,11 @@ pub(crate) fn choose(files: &[String], subset: Option<&str>) -> Result<Chosen, R
     if !hidden.is_empty() {
         notes.push(format!("left out, because the name begins with a dot: {}", listed(&hidden)));
     }
-    let divided = divide(tables.into_iter().cloned().collect(), |file| parts_of_name(file));
+    let mut divided = divide(tables.into_iter().cloned().collect(), |file| parts_of_name(file));
+    if is_measured && divided.train.is_empty() {
+        let only = if divided.test.is_empty() { &mut divided.valid } else { &mut divided.test };
+        divided.train = std::mem::take(only);
+    }
     let is_understood = !(divided.train.is_empty() && divided.valid.is_empty() && divided.test.is_empty());
     let files = match is_understood {
         true => understood(divided, &mut notes)?,
@@ -154,7 +159,7 @@ mod tests {
     }
 
     fn chosen(names: &[&str]) -> ParquetFiles {
-        choose(&files(names), None).unwrap().files
+        choose(&files(names), None, false).unwrap().files
     }
 
     #[test]
@@ -172,30 +177,32 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_noted_or_refused() {
-        let noted = choose(&files(&["train.parquet", "extra.parquet", "eval.parquet", ".old.parquet"]), None).unwrap();
+        let noted =
+            choose(&files(&["train.parquet", "extra.parquet", "eval.parquet", ".old.parquet"]), None, false).unwrap();
         assert_eq!(noted.files.train, ["train.parquet"]);
         let notes = noted.notes.join("; ");
         for part in ["`extra.parquet`", "`eval` is taken for the test split", "`.old.parquet`"] {
             assert!(notes.contains(part), "{notes}");
         }
-        let found = choose(&files(&["learn.parquet", "check.parquet"]), None).unwrap_err().found;
+        let found = choose(&files(&["learn.parquet", "check.parquet"]), None, false).unwrap_err().found;
         assert!(found.contains("`check.parquet`, `learn.parquet`"), "{found}");
-        let hint = choose(&files(&["test.parquet", "learn.parquet"]), None).unwrap_err().hint.unwrap();
+        let hint = choose(&files(&["test.parquet", "learn.parquet"]), None, false).unwrap_err().hint.unwrap();
         assert!(hint.contains("`learn.parquet`"), "{hint}");
         let parts = ["part-00000-0a1b2c3d.c000.snappy.parquet", "part-00001-4e5f6a7b.c000.snappy.parquet"];
         assert_eq!(chosen(&parts).train.len(), 2);
-        let numbered = choose(&files(&["0000.parquet", "0001.parquet"]), None).unwrap();
+        let numbered = choose(&files(&["0000.parquet", "0001.parquet"]), None, false).unwrap();
         assert!(numbered.notes[0].contains("all 2 files are training files"));
-        let system = choose(&files(&["train.parquet", "._train.parquet", "__MACOSX/train.parquet"]), None).unwrap();
+        let system =
+            choose(&files(&["train.parquet", "._train.parquet", "__MACOSX/train.parquet"]), None, false).unwrap();
         assert_eq!((system.files.train.len(), system.notes.len()), (1, 0));
     }
 
     #[test]
     fn several_subsets_need_a_choice() {
         let all = files(&["a/train.parquet", "b/train.parquet", "b/test.parquet"]);
-        assert!(choose(&all, None).unwrap_err().found.contains("\"a\", \"b\""));
-        assert_eq!(choose(&all, Some("b")).unwrap().files.test, ["b/test.parquet"]);
-        assert!(choose(&all, Some("c")).unwrap_err().hint.unwrap().contains("\"a\""));
-        assert!(choose(&files(&["test.parquet"]), None).is_err());
+        assert!(choose(&all, None, false).unwrap_err().found.contains("\"a\", \"b\""));
+        assert_eq!(choose(&all, Some("b"), false).unwrap().files.test, ["b/test.parquet"]);
+        assert!(choose(&all, Some("c"), false).unwrap_err().hint.unwrap().contains("\"a\""));
+        assert!(choose(&files(&["test.parquet"]), None, false).is_err());
     }
 }

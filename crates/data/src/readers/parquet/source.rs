@@ -129,7 +129,8 @@ fn chosen(
     whereabouts: &Whereabouts<'_>,
     context: &LoadContext<'_>,
 ) -> Result<ParquetFiles, DataError> {
-    let Chosen { files, notes } = choose(files, whereabouts.subset).map_err(|refusal| refused(path, refusal))?;
+    let chosen = choose(files, whereabouts.subset, context.is_measured);
+    let Chosen { files, notes } = chosen.map_err(|refusal| refused(path, refusal))?;
     notes.iter().for_each(|note| context.note(format!("{}: {note}", path.display())));
     Ok(files)
 }

@@ -54,8 +54,13 @@ impl Gathered {
     }
 
     /// The classes of the labels, which are those of the training split.
-    pub(crate) fn class_names(&self, path: &Path, context: &LoadContext<'_>) -> ClassNames {
+    ///
+    /// # Errors
+    /// Labels that look the same and have different letters.
+    pub(crate) fn class_names(&self, path: &Path, context: &LoadContext<'_>) -> Result<ClassNames, DataError> {
+        let place = |index: usize| self.firsts[index].1.describe(path);
         ClassNames::of_labels(&self.spelled(), path, context)
+            .map_err(|alike| alike.error(path, |index| &self.firsts[index].0, place))
     }
 
     /// The texts, and the class of each.

@@ -6,7 +6,7 @@ use super::gathered::Gathered;
 use super::row::{OneList, Row};
 use crate::found::{Found, Part};
 use crate::labels::shown;
-use crate::readers::split_name::SplitName;
+use crate::readers::split_name::{SplitName, is_eval, split_of_eval};
 use crate::store::Store;
 use crate::texts::{TextExamples, TextRules, note_changes};
 use crate::{DataError, LoadContext};
@@ -26,7 +26,7 @@ pub(crate) fn read(config: &TableConfig, context: &LoadContext<'_>) -> Result<Fo
         }
     };
     let (path, train) = train.expect("the config is checked before the load, and a file has rows");
-    let names = train.class_names(&path, context);
+    let names = train.class_names(&path, context)?;
     let mut provenance = vec![("training texts".to_owned(), path.display().to_string())];
     let mut part = |split: &str, path: &Path, gathered: Gathered| -> Result<Part, DataError> {
         note_changes(split, gathered.changes, path, context, &mut provenance);
@@ -84,12 +84,13 @@ fn read_alone(config: &TableConfig, path: &Path, context: &LoadContext<'_>) -> R
 /// A file of all splits. Rows without a split are training rows. Lists of a JSON file that no split is named after are left
 /// alone with a note; where there is one such list and no other, it holds the training rows.
 fn read_together(config: &TableConfig, path: &Path, context: &LoadContext<'_>) -> Result<[Named; 3], DataError> {
-    let mut splits: [Gathered; 3] = Default::default();
+    let (mut splits, mut eval): ([Gathered; 3], Gathered) = Default::default();
     let mut others = OtherLists::default();
     config.format().visit(path, context, &mut |row| {
         let split = match row.split.map(|word| (word, SplitName::of_word(word.trim()))) {
             None | Some((_, Some(SplitName::Train))) => 0,
             Some((_, Some(SplitName::Valid))) => 1,
+            Some((word, Some(_))) if is_eval(word) => return eval.push(path, row, config.rules()),
             Some((_, Some(SplitName::Test))) => 2,
             Some((list, None)) if config.split.is_none() => {
                 others.push(list, path, row, config.rules());
@@ -102,6 +103,14 @@ fn read_together(config: &TableConfig, path: &Path, context: &LoadContext<'_>) -
         };
         splits[split].push(path, row, config.rules())
     })?;
+    if eval.len() > 0 {
+        let Some(split) = split_of_eval(splits[1].len() > 0, splits[2].len() > 0) else {
+            let found = format!("{} rows of a split `eval`, next to validation and test rows", eval.len());
+            return Err(DataError::invalid(path, found, "train, valid or test"));
+        };
+        context.note(format!("{}: `eval` is taken for the {} split", path.display(), split.name()));
+        splits[if split == SplitName::Test { 2 } else { 1 }] = eval;
+    }
     let is_alone = splits.iter().all(|split| split.len() == 0) && others.n_rows.len() == 1;
     if is_alone {
         splits[0] = others.into_rows()?;
