@@ -124,6 +124,15 @@ pub(crate) fn store_error(path: &std::path::Path, error: &TargetsError) -> Exper
     }
 }
 
+/// A store of soft targets that cannot be used: the system's refusal, or content that is not what it should be, of which the
+/// error's text names the file already.
+pub(crate) fn unusable_store(error: &TargetsError) -> ExperimentError {
+    match error {
+        TargetsError::Io { path, source } => system_error(path, "cannot be read", source),
+        error => ExperimentError::BadData(anyhow::anyhow!("{error}")),
+    }
+}
+
 /// A model folder that cannot be written: the system's refusal, or a folder of somebody else in its place.
 pub(crate) fn model_folder_error(folder: &std::path::Path, error: &FolderError) -> ExperimentError {
     match error {

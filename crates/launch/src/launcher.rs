@@ -86,17 +86,22 @@ pub fn launch(
     check(jobs)?;
     let next = AtomicUsize::new(0);
     let outcomes: Vec<Mutex<Option<JobOutcome>>> = jobs.iter().map(|_| Mutex::new(None)).collect();
-    std::thread::scope(|scope| {
-        for _ in 0..launcher.n_at_once().get().min(jobs.len()) {
-            scope.spawn(|| {
-                let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|job_idx| *job_idx < jobs.len());
-                while let Some(job_idx) = take() {
-                    let outcome = run_job(launcher, &jobs[job_idx], job_idx, stop, on_event);
-                    on_event(JobEvent::Finished { outcome: &outcome });
-                    *outcomes[job_idx].lock().expect("no holder panics") = Some(outcome);
-                }
-            });
+    let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|job_idx| *job_idx < jobs.len());
+    let run_jobs = || {
+        while let Some(job_idx) = take() {
+            let outcome = run_job(launcher, &jobs[job_idx], job_idx, stop, on_event);
+            on_event(JobEvent::Finished { outcome: &outcome });
+            *outcomes[job_idx].lock().expect("no holder panics") = Some(outcome);
         }
+    };
+    std::thread::scope(|scope| {
+        // this thread is one of them, and does the work of those that the system does not give
+        for _ in 1..launcher.n_at_once().get().min(jobs.len()) {
+            if std::thread::Builder::new().spawn_scoped(scope, run_jobs).is_err() {
+                break;
+            }
+        }
+        run_jobs();
     });
     let finished = outcomes.into_iter().map(|slot| slot.into_inner().expect("no holder panics"));
     Ok(finished.map(|outcome| outcome.expect("every job was taken")).collect())

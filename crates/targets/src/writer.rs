@@ -9,7 +9,7 @@ use crate::layout::Layout;
 use crate::mapping::map_file;
 use crate::sparse::{EncodedRows, Encoder};
 use rayon::prelude::*;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -72,9 +72,13 @@ impl TargetsWriter {
         let io = |source| TargetsError::Io { path: partial.clone(), source };
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&partial);
         let mut file = open.map_err(io)?;
-        if file.try_lock().is_err() {
-            let path = partial.display();
-            return Err(TargetsError::Invalid(format!("{path}: is being written by another program")));
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let path = partial.display();
+                return Err(TargetsError::Invalid(format!("{path}: is being written by another program")));
+            }
+            Err(TryLockError::Error(error)) => return Err(io(error)),
         }
         let frame = Frame::new(&info, keys.len());
         let is_known = is_resumable && has_header(&mut file, &frame).map_err(io)?;

@@ -76,7 +76,7 @@ fn copy(
 ) -> Result<(), HubErrorKind> {
     let (mut got, expected) = (start, request.head.size);
     let mut pace = Pace::new(got, request.stall_limit);
-    let pieces = pieces(body);
+    let pieces = pieces(body)?;
     loop {
         if progress.is_interrupted() {
             return Err(HubErrorKind::Interrupted);

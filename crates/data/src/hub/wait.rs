@@ -55,7 +55,9 @@ pub(super) fn wait_for<T: Send + 'static>(
     request: impl FnOnce() -> Result<T, HubErrorKind> + Send + 'static,
 ) -> Result<T, HubErrorKind> {
     let (sender, answer) = sync_channel(1);
-    std::thread::spawn(move || sender.send(request()).ok());
+    in_thread(move || {
+        sender.send(request()).ok();
+    })?;
     let end = Instant::now() + ANSWER_LIMIT;
     loop {
         match answer.recv_timeout(POLL) {
@@ -75,15 +77,20 @@ pub(super) fn wait_for<T: Send + 'static>(
 
 /// The pieces of a body, read in a thread of its own, since a read cannot be interrupted. They end where the body ends or
 /// breaks: both are too few bytes to the reader. The thread ends with the body, or when nobody takes its pieces.
-pub(super) fn pieces(mut body: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+pub(super) fn pieces(mut body: impl Read + Send + 'static) -> Result<Receiver<Vec<u8>>, HubErrorKind> {
     let (sender, pieces) = sync_channel(N_PIECES);
-    std::thread::spawn(move || {
+    in_thread(move || {
         let mut buffer = vec![0; BUFFER_LEN];
         while let Ok(n_read @ 1..) = body.read(&mut buffer) {
             if sender.send(buffer[..n_read].to_vec()).is_err() {
                 break;
             }
         }
-    });
-    pieces
+    })?;
+    Ok(pieces)
+}
+
+fn in_thread(work: impl FnOnce() + Send + 'static) -> Result<(), HubErrorKind> {
+    let thread = std::thread::Builder::new().name("hub".to_owned()).spawn(work);
+    thread.map(drop).map_err(|error| HubErrorKind::Unreachable(format!("no thread for the request: {error}")))
 }

@@ -42,16 +42,8 @@ pub fn targets_stats(path: &Path) -> Result<TargetsSummary> {
     Ok(TargetsSummary { path: path.to_owned(), info: targets.info().clone(), stats: targets.stats() })
 }
 
-/// The system's refusal, or bad data; the error's text names its cause already.
-fn bad(error: &TargetsError) -> ExperimentError {
-    match error {
-        TargetsError::Io { path, source } => system_error(path, "cannot be read", source),
-        error => ExperimentError::BadData(anyhow::anyhow!("{error}")),
-    }
-}
-
 fn open(path: &Path) -> Result<SoftTargets> {
-    SoftTargets::open(path).map_err(|error| bad(&error))
+    SoftTargets::open(path).map_err(|error| unusable_store(&error))
 }
 
 /// Columns of a table of masses.
@@ -277,7 +269,7 @@ impl Check<'_> {
     /// How far a stored row is from what the teacher says now.
     fn difference(&self, key: ExampleView, probs: &[f32]) -> Result<f64> {
         let stored = self.targets.batch(&[key], Temperature::ONE);
-        let stored = stored.map_err(|error| bad(&error))?;
+        let stored = stored.map_err(|error| unusable_store(&error))?;
         let pairs: Vec<(f32, f32)> = match stored {
             TargetBatch::Dense { probs: stored } => stored.iter().copied().zip(probs.iter().copied()).collect(),
             TargetBatch::Sparse { classes, probs: stored, tails } => {

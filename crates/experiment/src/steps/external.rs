@@ -4,7 +4,7 @@
 //! N examples of a source, C classes, L classes of one teacher.
 
 use crate::config::ExternalTeacherConfig;
-use crate::error::{ExperimentError, Result, file_error, store_error};
+use crate::error::{ExperimentError, Result, file_error, store_error, unusable_store};
 use crate::external::{Answers, External, ExternalTeacher, Misfit, MisfitKind, Order, Predictions, Told};
 use crate::files::{read_json, write_json};
 use crate::planning::Work;
@@ -100,7 +100,7 @@ fn misfit(
         let keys: Vec<ExampleView> =
             rows.clone().map(|row| ExampleView { example: source.example(row), view: None }).collect();
         let probs = predictions.dense_batch(&keys, Temperature::ONE);
-        let probs = probs.map_err(|error| store_error(predictions.path(), &error))?;
+        let probs = probs.map_err(|error| unusable_store(&error))?;
         for (row, probs) in rows.zip(probs.chunks_exact(predictions.n_classes())) {
             let own = &probs[..members.len()];
             let best = (0..own.len()).fold(0, |best, class| if own[class] > own[best] { class } else { best });
@@ -237,7 +237,7 @@ fn store(
     };
     let load = |folder: &Path| {
         let path = folder.join(PREDICTIONS);
-        let stored = SoftTargets::open(&path).map_err(|error| file_error(&path, "predictions", error))?;
+        let stored = SoftTargets::open(&path).map_err(|error| unusable_store(&error))?;
         let path = folder.join(TOLD);
         let told = if path.is_file() { read_json(&path)? } else { Told::default() };
         Ok(Some((stored, told)))

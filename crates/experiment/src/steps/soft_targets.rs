@@ -2,7 +2,7 @@
 //!
 //! N examples, V views of each, C classes.
 
-use crate::error::{ExperimentError, Result, file_error, store_error};
+use crate::error::{ExperimentError, Result, store_error, unusable_store};
 use crate::networks::artifacts::StoredTargets;
 use crate::networks::member::Member;
 use crate::networks::predictions::{PROBS_AT_ONCE, Predictions, distinct};
@@ -89,10 +89,10 @@ pub(crate) fn store_soft_targets(session: &Session<'_>, wanted: &[Wanted<'_>]) -
     };
     let load = |index: usize, folder: &Path| {
         let path = folder.join(TARGETS);
-        let targets = SoftTargets::open(&path).map_err(|error| file_error(&path, "soft targets", error))?;
+        let targets = SoftTargets::open(&path).map_err(|error| unusable_store(&error))?;
         targets
             .check_dataset(&session.data.student_fingerprint())
-            .map_err(|error| file_error(&path, "soft targets", error))?;
+            .map_err(|error| unusable_store(&error))?;
         Ok(StoredTargets { stage: stages[index].clone(), targets: Some(Arc::new(targets)) })
     };
     run_stages(session.context, &stages, plan, produce, load)
