@@ -5,8 +5,8 @@
 //! | | matrices | labels |
 //! |---|---|---|
 //! | read | `.npy` and safetensors by their content, also gzipped; f16, bf16 (safetensors), f32, f64, whole numbers, truth values; both byte orders, by rows and by columns; one of several tensors by `tensor` | the same files (`label_tensor`): `[N]`, `[N, 1]` or `[1, N]` of whole numbers, also as floats, truth values, names (`<U`, `S`); text files, one label a line |
-//! | refused | other containers (npz, pt, pkl, h5, parquet, csv), by name; several tensors without a choice, with names and shapes; other shapes than `[N, F]`; bytes behind the array; fewer than the header says; NaN and infinity, with row and column; units below 1e-30, with the column | columns of each class (one-hot); fractions and NaN, with their place; pickled objects |
-//! | noted | columns that are the same in every row; columns whose least number is subtracted in f64, because f32 would round their numbers together (`InputSpec::offset` takes it into the model's folder) | |
+//! | refused | other containers (npz, pt, pkl, h5, parquet, csv), by name; several tensors without a choice, with names and shapes; other shapes than `[N, F]`; bytes behind the array; fewer than the header says; NaN and infinity, with row and column; units below 1e-30, with the column; texts, records, complex numbers, dates, pickled objects | columns of each class (one-hot); fractions and NaN, with their place; pickled objects; numbers with a gap; another number of labels than of rows; what `table/mod.rs` refuses of labels |
+//! | noted | columns that are the same in every row; columns whose least number is subtracted in f64, because f32 would round their numbers together (`InputSpec::offset` takes it into the model's folder) | spellings that were joined; words for a missing value; names without an example |
 
 use super::kind::DataKind;
 use crate::features::{FeatureExamples, Matrix, read_labels, read_matrix, read_n_features};

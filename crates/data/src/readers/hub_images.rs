@@ -3,7 +3,7 @@
 //! | read | refused | noted |
 //! |---|---|---|
 //! | files, splits, labels and compressions as `parquet/mod.rs` says | as there | as there |
-//! | a column of structs with `bytes`, or without one a plain column of bytes | several such columns without `image`; rows with a path alone | |
+//! | a column of structs with `bytes`, or without one a plain column of bytes | several such columns without `image`; no such column; rows with a path alone | |
 //! | PNG, JPEG, WebP and BMP, 16 bits, transparent images on `background`, as in a folder of images | other formats by their names, damaged images, more than 512 MiB when decoded | how many are transparent |
 
 use super::kind::DataKind;

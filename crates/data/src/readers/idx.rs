@@ -2,11 +2,11 @@
 //!
 //! | read | refused | noted |
 //! |---|---|---|
-//! | `train`, `t10k` or `test`, and `valid` files, by the words of `split_name.rs` | no file or two files of a split | files of no split |
-//! | gzipped or plain by content, whatever the name | cut off, or longer than the header says | |
+//! | `train`, `t10k` or `test`, and `valid` files, by the words of `split_name.rs` | no file or two files of a split (`evaluate` reads a split alone) | files of no split |
+//! | gzipped or plain by content, whatever the name | cut off, or longer than the header says; pointers of Git LFS | |
 //! | unsigned bytes | other types and numbers of dimensions | |
-//! | labels from 0 or 1 on | a gap, a label without a name | |
-//! | names one per line, or EMNIST's mapping: number and code points in each line | two equal names | that a mapping was read; names that count from 1 |
+//! | labels from 0 or 1 on | a gap, a label without a name, another number of labels than of images | names without an example |
+//! | names one per line, or EMNIST's mapping: number and code points in each line | an empty line between names; names that are equal or look the same | that a mapping was read; names that count from 1 |
 //! | EMNIST's images | | that they lie on their side without `transpose` |
 //!
 //! Layout: a big-endian header (magic, number of items, then height and width for images), then one byte per value.

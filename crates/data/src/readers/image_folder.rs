@@ -2,8 +2,10 @@
 //!
 //! | read | refused | noted |
 //! |---|---|---|
-//! | folders of splits by the words of `split_name.rs` (`Train`, `val`, `eval`, `train2017`) | two folders of one split; other splits without a training split | folders that are no split; `eval` taken for a split |
+//! | folders of splits by the words of `split_name.rs` (`Train`, `val`, `eval`, `train2017`) | two folders of one split; other splits without a training split (`evaluate` reads them) | folders and images that are in no split; `eval` taken for a split |
 //! | `<class>/*` without a folder of a split: all splits are carved | no folder with images | that folders were taken for classes |
+//! | folders whose names look the same, as one class | names that look the same and have letters of different alphabets; in other splits a class that training does not have | which folders were joined |
+//! | images of one size, or of any size with `size` | different sizes without `size` | |
 //! | PNG, JPEG, WebP and BMP by their content, whatever the name | other formats by their names, damaged images, images above 16384 pixels a side or 512 MiB | |
 //! | transparent images, laid on `background` | | how many there are |
 //! | 16 bits a channel, with all of them | | |
