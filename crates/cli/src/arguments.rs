@@ -91,7 +91,7 @@ pub enum Command {
     /// Write the reports of a finished run again and show the summary
     #[command(after_help = "Example:\n  stillhouse report runs/quickstart")]
     Report(RunDirArguments),
-    /// Measure a model on the test split of any data
+    /// Measure a model on all examples of a file, or on the test split of any data
     #[command(after_help = "Example:\n  \
         stillhouse evaluate runs/mnist/student --data kind=idx path=my/mnist")]
     Evaluate(EvaluateArguments),

@@ -53,7 +53,8 @@ pub fn execute(invocation: &Invocation) -> Result<(), Failure> {
             let path = with_progress(invocation, |progress| {
                 stillhouse_experiment::preview(&experiment, out.as_deref(), progress, &INTERRUPT)
             })?;
-            show(&json!({ "html": path }), || format!("{}\n", path.display()), invocation)
+            let kind = if path.extension().is_some_and(|ending| ending == "png") { "png" } else { "html" };
+            show(&json!({ kind: path }), || format!("{}\n", path.display()), invocation)
         }
         Task::Merge(MergeTask { teachers, out, config, format }) => {
             let outcome = with_progress(invocation, |progress| {
@@ -119,7 +120,7 @@ fn run(config: &ConfigChoice, options: &RunOptions, invocation: &Invocation) -> 
 /// The summary of a finished run, and where its files are.
 fn show_run(outcome: &RunOutcome, invocation: &Invocation) -> Result<(), Failure> {
     match (invocation.format, invocation.verbosity) {
-        (Format::Json, _) => console::print_unchanged(&format!("{}\n", outcome.report.to_json().trim_end())),
+        (Format::Json, _) => console::print_json_lines(&format!("{}\n", outcome.report.to_json().trim_end())),
         (Format::Text, Verbosity::Quiet) => Ok(()),
         (Format::Text, _) => {
             let (page, student) = (outcome.run_dir.join("report.html"), outcome.run_dir.join("student"));

@@ -48,6 +48,7 @@ mod text_lines;
 mod texts;
 mod training_data;
 mod unlabelled;
+mod words;
 
 pub use config::{DataConfig, UnlabelledFiles};
 pub use dataset::{Dataset, OutOfScope, SealedTest, Transfer};
@@ -67,10 +68,10 @@ pub use readers::glyphs::GlyphsConfig;
 pub use readers::hub_images::HubImagesConfig;
 pub use readers::idx::IdxConfig;
 pub use readers::image_folder::{ImageFolderConfig, image_sizes};
-pub use readers::split_in_name;
 pub use readers::table::{
     ColumnName, ParquetGuess, TableConfig, TableGuess, UnlabelledConfig, guess_parquet, guess_table,
 };
+pub use readers::{is_system_name, split_in_name};
 pub use source::Source;
 pub use split::Split;
 pub use text_lines::TextLines;

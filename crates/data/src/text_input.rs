@@ -61,6 +61,15 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead>, DataError> {
     if start.is_empty() {
         return Err(DataError::invalid(path, "an empty file", "a text"));
     }
+    decoded(path, input)
+}
+
+/// A text, of which the first buffer holds the start, behind its byte order mark and as UTF-8; messages call it `path`.
+///
+/// # Errors
+/// Something that is known and no text.
+pub(crate) fn decoded<'a>(path: &Path, mut input: Box<dyn BufRead + 'a>) -> Result<Box<dyn BufRead + 'a>, DataError> {
+    let start = input.fill_buf().map_err(|error| broken(path, error))?;
     if let Some((_, found, hint)) = OTHERS.iter().find(|(magic, ..)| start.starts_with(magic)) {
         return Err(DataError::invalid(path, found, "a text").hint(hint));
     }

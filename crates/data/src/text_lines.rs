@@ -1,6 +1,6 @@
 //! Texts to predict, one a line, from a file, a pipe or standard input.
 
-use crate::DataError;
+use crate::{DataError, text_input};
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read};
@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 /// Bytes of the longest line, and of the lines that are read together.
 const MAX_BYTES: u64 = 16 << 20;
 const GZIP: &[u8] = b"\x1f\x8b";
-const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
-const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
+/// What is known of a text by its first bytes: compression, encoding, or that it is none.
+const N_START: u64 = 64;
 
-/// The lines of a text in UTF-8, gzipped or not, behind its byte order mark. An endless stream without a line break is refused
+/// The lines of a text in UTF-8 or UTF-16, gzipped or not, behind its byte order mark. An endless stream without a line break is refused
 /// when a line is longer than 16 MiB.
 pub struct TextLines<'a> {
     /// The file, or another source, for messages.
@@ -26,7 +26,7 @@ impl<'a> TextLines<'a> {
     /// The lines of a file; a pipe or a device is read as a stream.
     ///
     /// # Errors
-    /// A file that cannot be read, a pointer of Git LFS, a text in UTF-16.
+    /// A file that cannot be read, a pointer of Git LFS, something that is no text.
     pub fn of_file(path: &Path) -> Result<Self, DataError> {
         let is_stream = std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
         let file = if is_stream { File::open(path) } else { stillhouse_files::open(path) };
@@ -36,23 +36,15 @@ impl<'a> TextLines<'a> {
     /// The lines of a stream, which messages call `source`.
     ///
     /// # Errors
-    /// A stream that cannot be read, a text in UTF-16.
+    /// A stream that cannot be read or is no text.
     pub fn of_stream(source: &Path, stream: impl Read + 'a) -> Result<Self, DataError> {
-        let mut input = behind_start(BufReader::new(stream), GZIP.len()).map_err(DataError::io(source, "read"))?;
-        if input.0 == GZIP {
-            let unzipped = BufReader::new(MultiGzDecoder::new(input.1));
-            input = behind_start(unzipped, 0).map_err(|error| broken(source, error))?;
+        let broken = |error| text_input::broken(source, error);
+        let (start, mut input) = behind_start(BufReader::new(stream)).map_err(broken)?;
+        if start.starts_with(GZIP) {
+            input = behind_start(BufReader::new(MultiGzDecoder::new(input))).map_err(broken)?.1;
         }
-        let (start, input) = behind_start(input.1, UTF8_MARK.len()).map_err(|error| broken(source, error))?;
-        if UTF16_MARKS.iter().any(|mark| start.starts_with(mark)) {
-            return Err(DataError::invalid(source, "a text in UTF-16", "one in UTF-8")
-                .hint("`iconv -f UTF-16 -t UTF-8` converts it"));
-        }
-        let mut lines = Self { source: source.to_owned(), input, n_read: 0, n_empty: 0 };
-        if start == UTF8_MARK {
-            lines.input.consume(UTF8_MARK.len());
-        }
-        Ok(lines)
+        let input = text_input::decoded(source, input)?;
+        Ok(Self { source: source.to_owned(), input, n_read: 0, n_empty: 0 })
     }
 
     /// The next lines without their ends, at most so many; none at the end.
@@ -82,7 +74,8 @@ impl<'a> TextLines<'a> {
     fn next_line(&mut self) -> Result<Option<String>, DataError> {
         let mut bytes = Vec::new();
         let mut bounded = self.input.as_mut().take(MAX_BYTES + 1);
-        let n_bytes = bounded.read_until(b'\n', &mut bytes).map_err(|error| broken(&self.source, error))? as u64;
+        let n_bytes =
+            bounded.read_until(b'\n', &mut bytes).map_err(|error| text_input::broken(&self.source, error))? as u64;
         if n_bytes == 0 {
             return Ok(None);
         }
@@ -108,21 +101,11 @@ impl<'a> TextLines<'a> {
     }
 }
 
-/// The first bytes of a stream, at most so many, and the stream as if they had not been read. A pipe may deliver one by one.
-fn behind_start<'a>(
-    mut stream: impl BufRead + 'a,
-    n_bytes: usize,
-) -> std::io::Result<(Vec<u8>, Box<dyn BufRead + 'a>)> {
+/// The first bytes of a stream, and the stream as if they had not been read. A pipe may deliver one by one.
+fn behind_start<'a>(mut stream: impl BufRead + 'a) -> std::io::Result<(Vec<u8>, Box<dyn BufRead + 'a>)> {
     let mut start = Vec::new();
-    stream.by_ref().take(n_bytes as u64).read_to_end(&mut start)?;
+    stream.by_ref().take(N_START).read_to_end(&mut start)?;
     Ok((start.clone(), Box::new(Cursor::new(start).chain(stream))))
-}
-
-fn broken(source: &Path, error: std::io::Error) -> DataError {
-    match crate::bytes::is_of_gzip(&error) {
-        true => crate::bytes::broken_gzip(source, &error),
-        false => DataError::io(source, "read")(error),
-    }
 }
 
 #[cfg(test)]
@@ -140,11 +123,12 @@ mod tests {
     fn marks_line_ends_and_gzip_are_no_part_of_a_text() {
         let expected = ["one text", "", "\u{e9}"].map(str::to_owned);
         let plain = "one text\n\n\u{e9}".as_bytes();
-        let marked = [UTF8_MARK, plain].concat();
+        let marked = [b"\xef\xbb\xbf", plain].concat();
+        let utf16: Vec<u8> = "\u{feff}one text\n\n\u{e9}".encode_utf16().flat_map(u16::to_le_bytes).collect();
         let mut zipped = GzEncoder::new(Vec::new(), flate2::Compression::default());
         zipped.write_all(&marked).unwrap();
         let zipped = zipped.finish().unwrap();
-        for bytes in [plain, &marked, "one text\r\n\r\n\u{e9}\r\n".as_bytes(), &zipped] {
+        for bytes in [plain, &marked, &utf16, "one text\r\n\r\n\u{e9}\r\n".as_bytes(), &zipped] {
             assert_eq!(lines(bytes).unwrap(), expected);
         }
         assert_eq!(lines(b"").unwrap(), [""; 0]);
@@ -154,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_is_no_text_in_utf_8_is_named() {
-        assert!(lines(b"\xff\xfea\0\n\0").unwrap_err().contains("iconv -f UTF-16"));
+        assert!(lines(b"PK\x03\x04 a sheet").unwrap_err().contains("spreadsheet"));
         assert!(lines(b"fine\ncaf\xe9\n").unwrap_err().contains("byte 0xe9 that is no UTF-8 in line 2"));
     }
 

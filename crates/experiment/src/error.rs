@@ -135,9 +135,18 @@ pub(crate) fn unusable_store(error: &TargetsError) -> ExperimentError {
 
 /// A model folder that cannot be written: the system's refusal, or a folder of somebody else in its place.
 pub(crate) fn model_folder_error(folder: &std::path::Path, error: &FolderError) -> ExperimentError {
+    of_folder(folder, error, "the model cannot be written")
+}
+
+/// A model folder that cannot be used: the system's refusal, or files that are not what they should be.
+pub(crate) fn unreadable_model(folder: &std::path::Path, error: &FolderError) -> ExperimentError {
+    of_folder(folder, error, "the model cannot be read")
+}
+
+fn of_folder(folder: &std::path::Path, error: &FolderError, what: &str) -> ExperimentError {
     match error {
-        FolderError::Io { source, .. } => system_error(folder, "the model cannot be written", source),
-        error => file_error(folder, "the model cannot be written", error),
+        FolderError::Io { source, .. } => system_error(folder, what, source),
+        error => file_error(folder, what, error),
     }
 }
 

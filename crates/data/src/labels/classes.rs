@@ -2,8 +2,9 @@
 //!
 //! Labels that cannot be told apart are one class, and so are `1` and `1.0` where all labels are numbers, and `True` and
 //! `true` where all are true or false. A name is changed only where spellings are joined, or where whole numbers
-//! are written as `1.0`; a note says so. Classes are in the order of numbers where all names are whole numbers, and in
-//! that of Unicode otherwise.
+//! are written as `1.0`; a note says so. Labels that look the same in letters of different alphabets are refused.
+//!
+//! Classes are in the order of numbers where all names are whole numbers, and in that of Unicode otherwise.
 
 use super::notes::{self, Joined};
 use super::spelling::{Lookalikes, Spelled, decimal, is_bool, is_missing, key, shown, skeleton, whole};

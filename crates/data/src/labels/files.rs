@@ -16,7 +16,14 @@ const MAX_LINE_BYTES: u64 = 1 << 20;
 /// # Errors
 /// An empty line, a name of two classes, two names that look the same.
 pub(crate) fn read_names(path: &Path) -> Result<Vec<String>, DataError> {
-    let lines = read_lines(path)?;
+    read_lines(path).and_then(|lines| distinct_names(path, lines))
+}
+
+/// The lines of a file as class names.
+///
+/// # Errors
+/// A name of two classes, two names that look the same.
+pub(crate) fn distinct_names(path: &Path, lines: Vec<String>) -> Result<Vec<String>, DataError> {
     let mut seen = HashMap::new();
     for (row, name) in lines.iter().enumerate() {
         if let Some(earlier) = seen.insert(skeleton(&key(name)), row) {
@@ -40,8 +47,11 @@ pub(crate) fn read_text_labels(path: &Path) -> Result<LabelColumn, DataError> {
     Ok(LabelColumn { labels, places: Places::of_file(path, "line", 1) })
 }
 
-/// The lines without spaces around them. Empty lines at the end are no lines.
-fn read_lines(path: &Path) -> Result<Vec<String>, DataError> {
+/// The lines of a file of labels or names, without spaces around them. Empty lines at the end are no lines.
+///
+/// # Errors
+/// An empty line, one that cannot be the name of a class.
+pub(crate) fn read_lines(path: &Path) -> Result<Vec<String>, DataError> {
     let mut input = text_input::open_lines(path)?;
     let (mut lines, mut first_empty) = (Vec::new(), None);
     let mut bytes = Vec::new();

@@ -16,7 +16,7 @@ mod spelling;
 
 pub use classes::ClassNames;
 pub(crate) use classes::expected_name;
-pub(crate) use files::{read_names, read_text_labels};
+pub(crate) use files::{distinct_names, read_lines, read_names, read_text_labels};
 pub(crate) use numbering::Numbering;
 pub(crate) use spelling::{EXPECTED as EXPECTED_LABEL, Spelled, flaw, is_missing, shown};
 

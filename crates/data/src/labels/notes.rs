@@ -2,6 +2,7 @@
 
 use super::spelling::{Spelled, escaped, is_missing, is_quoted, shown};
 use crate::LoadContext;
+use crate::words::counted;
 use std::path::Path;
 
 /// Classes that a note names; the rest is counted.
@@ -29,13 +30,13 @@ pub(crate) fn tell_joined(joined: &[Joined<'_>], path: &Path, context: &LoadCont
     context.note(format!(
         "{}: the labels of {} are not spelt as their class is: {}{rest}",
         path.display(),
-        rows(n_rows),
+        counted(n_rows, "row"),
         named.join("; "),
     ));
 }
 
 fn one_class(joined: &Joined<'_>) -> String {
-    let spelling = |spelled: &Spelled<'_>| format!("`{}` ({})", escaped(spelled.label), rows(spelled.n_rows));
+    let spelling = |spelled: &Spelled<'_>| format!("`{}` ({})", escaped(spelled.label), counted(spelled.n_rows, "row"));
     let spellings: Vec<String> = joined.spellings.iter().map(spelling).collect();
     let verb = if spellings.len() > 1 { "are" } else { "is" };
     format!("{} {verb} `{}`", spellings.join(" and "), shown(joined.class))
@@ -48,7 +49,7 @@ pub(crate) fn tell_missing(labels: &[Spelled<'_>], path: &Path, context: &LoadCo
             "{}: `{label}` ({}) is a class, and other programs write it where a value is missing; \
              remove such rows if they have no label",
             path.display(),
-            rows(*n_rows),
+            counted(*n_rows, "row"),
         ));
     }
 }
@@ -64,8 +65,4 @@ pub(crate) fn tell_quoted(labels: &[Spelled<'_>], path: &Path, context: &LoadCon
             shown(first.label),
         ));
     }
-}
-
-fn rows(n_rows: usize) -> String {
-    if n_rows == 1 { "1 row".to_owned() } else { format!("{n_rows} rows") }
 }

@@ -63,15 +63,25 @@ impl Numbering {
             return Err(DataError::invalid(path, format!("as the name of a class, {found}"), EXPECTED));
         }
         if is_named {
-            let classes: BTreeSet<ClassId> = numbering.look_up(train)?.into_iter().collect();
-            numbering.tell_unused(&classes, train, context);
+            numbering.tell_first(train, context);
+            numbering.tell_unused(train, context)?;
         }
         Ok(numbering)
     }
 
-    /// Classes with these names, the first of which is the label `first`.
-    pub(crate) fn from_first(names: Vec<String>, first: i64) -> Self {
-        Self(Spelling::Numbers { first, names })
+    /// Classes with these names, the first of which is the label `first`. Names without a training example are noted.
+    ///
+    /// # Errors
+    /// A training label that no class has.
+    pub(crate) fn from_first(
+        train: &LabelColumn,
+        names: Vec<String>,
+        first: i64,
+        context: &LoadContext<'_>,
+    ) -> Result<Self, DataError> {
+        let numbering = Self(Spelling::Numbers { first, names });
+        numbering.tell_unused(train, context)?;
+        Ok(numbering)
     }
 
     fn from_numbers(numbers: &[i64], places: &Places) -> Result<Self, DataError> {
@@ -140,9 +150,8 @@ impl Numbering {
         format!("a label in {first}..={}", first + names.len() as i64 - 1)
     }
 
-    /// Notes names that no training example has, and numbers that were read from 1 on.
-    fn tell_unused(&self, used: &BTreeSet<ClassId>, train: &LabelColumn, context: &LoadContext<'_>) {
-        const MAX_NAMED: usize = 5;
+    /// Notes numbers that were read from 1 on.
+    fn tell_first(&self, train: &LabelColumn, context: &LoadContext<'_>) {
         let path = train.places.find(0).0.display();
         if let Spelling::Numbers { names, first: 1 } = &self.0 {
             let n_classes = names.len();
@@ -151,6 +160,13 @@ impl Numbering {
                 shown(&names[0])
             ));
         }
+    }
+
+    /// Notes names that no training example has.
+    fn tell_unused(&self, train: &LabelColumn, context: &LoadContext<'_>) -> Result<(), DataError> {
+        const MAX_NAMED: usize = 5;
+        let path = train.places.find(0).0.display();
+        let used: BTreeSet<ClassId> = self.look_up(train)?.into_iter().collect();
         let names = self.names();
         let unused: Vec<&str> = names
             .iter()
@@ -168,6 +184,7 @@ impl Numbering {
                 named.join(", ")
             ));
         }
+        Ok(())
     }
 }
 

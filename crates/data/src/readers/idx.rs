@@ -14,7 +14,7 @@
 
 use super::idx_names::{IdxNames, read_idx_names};
 use super::kind::DataKind;
-use super::split_name::{SplitName, listed};
+use super::split_name::SplitName;
 use crate::bytes;
 use crate::found::{Found, Part};
 use crate::images::{AugmentConfig, ImageExamples, Pixels, Target, digest_all};
@@ -23,6 +23,7 @@ use crate::outline::Outline;
 use crate::places::Places;
 use crate::settings::default_valid_fraction;
 use crate::store::Store;
+use crate::words::listed;
 use crate::{DataError, LoadContext, ProgressUnit};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -110,7 +111,7 @@ impl IdxConfig {
     fn number(&self, train: &LabelColumn, context: &LoadContext<'_>) -> Result<Numbering, DataError> {
         let names = self.label_names.as_deref().map(|path| read_idx_names(path, context)).transpose()?;
         match names {
-            Some(IdxNames { names, first: Some(first) }) => Ok(Numbering::from_first(names, first)),
+            Some(IdxNames { names, first: Some(first) }) => Numbering::from_first(train, names, first, context),
             names => Numbering::new(train, names.map(|names| names.names), context),
         }
     }

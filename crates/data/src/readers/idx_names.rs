@@ -1,6 +1,6 @@
 //! Files with the names of classes for `idx` files: one name per line, or the mapping that EMNIST comes with.
 
-use crate::labels::read_names;
+use crate::labels::{distinct_names, read_lines};
 use crate::{DataError, LoadContext};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,9 +18,9 @@ pub(super) struct IdxNames {
 /// # Errors
 /// An empty line before the end, two equal names, a mapping with a gap.
 pub(super) fn read_idx_names(path: &Path, context: &LoadContext<'_>) -> Result<IdxNames, DataError> {
-    let text = stillhouse_files::read_text(path).map_err(DataError::io(path, "read"))?;
-    let Some(mapping) = mapping(&text) else {
-        return Ok(IdxNames { names: read_names(path)?, first: None });
+    let lines = read_lines(path)?;
+    let Some(mapping) = mapping(&lines) else {
+        return Ok(IdxNames { names: distinct_names(path, lines)?, first: None });
     };
     let first = mapping[0].0;
     if let Some((expected, (found, _))) = (first..).zip(&mapping).find(|(expected, (found, _))| expected != found) {
@@ -36,8 +36,8 @@ pub(super) fn read_idx_names(path: &Path, context: &LoadContext<'_>) -> Result<I
 }
 
 /// The lines of a mapping: a class's number, and the characters of its code points. Nothing where a line is no such thing.
-fn mapping(text: &str) -> Option<Vec<(i64, String)>> {
-    let line = |line: &str| -> Option<(i64, String)> {
+fn mapping(lines: &[String]) -> Option<Vec<(i64, String)>> {
+    let line = |line: &String| -> Option<(i64, String)> {
         let mut words = line.split_whitespace();
         let number = words.next()?.parse().ok()?;
         let letters: Option<String> = words
@@ -45,8 +45,7 @@ fn mapping(text: &str) -> Option<Vec<(i64, String)>> {
             .collect();
         letters.filter(|letters| !letters.is_empty()).map(|letters| (number, letters))
     };
-    let lines: Vec<_> = text.trim_end().lines().map(line).collect::<Option<_>>()?;
-    (!lines.is_empty()).then_some(lines)
+    lines.iter().map(line).collect()
 }
 
 #[cfg(test)]

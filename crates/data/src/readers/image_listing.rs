@@ -1,9 +1,10 @@
 //! Which files of a folder are the images of which class and split.
 
 use super::passed_over::is_system_name;
-use super::split_name::{Divided, SplitName, divide, listed};
+use super::split_name::{Divided, SplitName, divide};
 use crate::images::{EncodedImages, HEAD_BYTES, Kind, has_image_ending, kind};
 use crate::labels::{ClassNames, Spelled};
+use crate::words::{counted, listed};
 use crate::{DataError, LoadContext};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -89,7 +90,11 @@ fn split_folders(
     }
     let stray: Vec<PathBuf> = entries.into_iter().filter(|path| !path.is_dir() && is_image(path)).collect();
     if !stray.is_empty() {
-        context.note(format!("{place}: left out, because they are in no split: {}", listed(&names_of(&stray))));
+        context.note(format!(
+            "{place}: {} in no split left out: {}",
+            counted(stray.len(), "image"),
+            listed(&names_of(&stray))
+        ));
     }
     Ok(Some(SplitFolders { train, valid, test }))
 }
@@ -230,14 +235,20 @@ impl PassedOver {
         let below = |path: &PathBuf| path.strip_prefix(root).unwrap_or(path).display().to_string();
         if !self.files.is_empty() {
             let names: Vec<String> = self.files.iter().map(below).collect();
-            context.note(format!("{}: left out, because they are no images: {}", root.display(), listed(&names)));
+            context.note(format!(
+                "{}: {} left out, since no image: {}",
+                root.display(),
+                counted(names.len(), "file"),
+                listed(&names)
+            ));
         }
         if !self.hidden.is_empty() {
             let n_images: usize = self.hidden.iter().map(|(_, n_images)| n_images).sum();
             let names: Vec<String> = self.hidden.iter().map(|(path, _)| below(path)).collect();
             context.note(format!(
-                "{}: images that are left out, because a name begins with a dot: {n_images}, of {}; rename it if they are meant",
+                "{}: {} left out, because a name begins with a dot: {}; rename it if they are meant",
                 root.display(),
+                counted(n_images, "image"),
                 listed(&names)
             ));
         }

@@ -14,6 +14,7 @@ mod split_name;
 pub(crate) mod table;
 
 pub(crate) use kind::DataKind;
+pub use passed_over::is_system_name;
 
 /// The split that the name of a file or a folder says, in its usual words.
 pub fn split_in_name(name: &str) -> Option<crate::Source> {

@@ -1,8 +1,9 @@
 //! Files that are no data, though they lie in a folder of data.
 
 /// Whether systems and programs leave a file or folder of this name behind, so that nobody misses it.
-pub(crate) fn is_system_name(name: &str) -> bool {
-    const NAMES: [&str; 22] = [
+pub fn is_system_name(name: &str) -> bool {
+    const NAMES: [&str; 23] = [
+        "icon\r",
         ".ds_store",
         ".localized",
         ".directory",

@@ -115,16 +115,6 @@ pub(crate) fn divide<T>(things: Vec<T>, parts_of_name: impl Fn(&T) -> Vec<String
     Divided { train, valid, test, others, eval }
 }
 
-/// Names for a message, not more than fit into a line.
-pub(crate) fn listed<S: AsRef<str>>(names: &[S]) -> String {
-    const MAX_NAMED: usize = 4;
-    let named: Vec<String> = names.iter().take(MAX_NAMED).map(|name| format!("`{}`", name.as_ref())).collect();
-    match names.len().saturating_sub(MAX_NAMED) {
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

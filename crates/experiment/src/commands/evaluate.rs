@@ -1,6 +1,6 @@
 //! `evaluate`: a model folder on any data: on the test split, or on all rows of what is handed over alone.
 
-use crate::error::{ExperimentError, Result, file_error};
+use crate::error::{ExperimentError, Result, unreadable_model};
 use crate::load_progress::PlainProgress;
 use crate::observer::{Interrupt, Observer};
 use crate::report::shortened;
@@ -51,8 +51,7 @@ pub fn evaluate_model(
     observer: &dyn Observer,
     interrupt: &Interrupt,
 ) -> Result<EvaluateOutcome> {
-    let (model, card) = load_model(model_dir, &Device::Cpu)
-        .map_err(|error| file_error(model_dir, "the model cannot be read", error))?;
+    let (model, card) = load_model(model_dir, &Device::Cpu).map_err(|error| unreadable_model(model_dir, &error))?;
     let (config, given) = parse_data(data)?;
     let progress = PlainProgress { observer, interrupt };
     let Measured { name, labels, split, rows } =
@@ -134,14 +133,6 @@ fn complete(table: &mut toml::Table) -> Given {
                 }
             }
             return text(table, given).map_or(Given::Other, Given::Alone);
-        }
-        Some("image_folder") => {
-            let folder = text(table, "path").unwrap_or_default();
-            let is_there = |split: &str| Path::new(&folder).join(split).is_dir();
-            let only = ["test", "valid"].into_iter().find(|split| !is_there("train") && is_there(split));
-            if let Some(split) = only {
-                table.insert("path".to_owned(), toml::Value::String(format!("{folder}/{split}")));
-            }
         }
         _ => {}
     }

@@ -1,6 +1,6 @@
 //! `predict`: the most probable classes of an input, by the model of a folder.
 
-use crate::error::{ExperimentError, Result, file_error};
+use crate::error::{ExperimentError, Result, unreadable_model};
 use serde::Serialize;
 use std::path::Path;
 use stillhouse_data::{GivenContent, given_examples};
@@ -32,8 +32,7 @@ impl Predictor {
             let hint = "give a model folder, for example runs/quickstart/student";
             return Err(ExperimentError::Usage(format!("{}: no such folder\n  hint: {hint}", model_dir.display())));
         }
-        let (model, card) = load_model(model_dir, &Device::Cpu)
-            .map_err(|error| file_error(model_dir, "the model cannot be read", error))?;
+        let (model, card) = load_model(model_dir, &Device::Cpu).map_err(|error| unreadable_model(model_dir, &error))?;
         Ok(Self { model, card })
     }
 

@@ -2,7 +2,7 @@
 
 use crate::config::{ConfigSource, Experiment};
 use crate::context::RunContext;
-use crate::error::{ExperimentError, Result, file_error, system_error};
+use crate::error::{ExperimentError, Result, file_error, unusable_store};
 use crate::loading::{load, open_session};
 use crate::networks::ensemble::Ensemble;
 use crate::networks::teacher::Teacher;
@@ -18,9 +18,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use stillhouse_core::{ExampleId, ExampleView, Seed, Temperature};
-use stillhouse_targets::{
-    Layout, PERCENTILES, SoftTargets, TargetBatch, TargetsError, TargetsInfo, TargetsStats, TeacherInfo,
-};
+use stillhouse_targets::{Layout, PERCENTILES, SoftTargets, TargetBatch, TargetsInfo, TargetsStats, TeacherInfo};
 
 /// What a store holds.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -5,7 +5,7 @@
 
 use super::space::{Seen, to_probs};
 use crate::config::{Classes, ExternalTeacherConfig, Space};
-use crate::error::{ExperimentError, Result, file_error};
+use crate::error::{ExperimentError, Result, file_error, system_error};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use stillhouse_core::{ClassId, ClassSubset};
@@ -176,7 +176,7 @@ impl Predictions {
     pub fn fingerprint(&self) -> Result<String> {
         let mut hasher = blake3::Hasher::new();
         let read = stillhouse_files::open(self.path()).and_then(|file| hasher.update_reader(file).map(drop));
-        read.map_err(|error| file_error(self.path(), "cannot be read", error))?;
+        read.map_err(|error| system_error(self.path(), "cannot be read", &error))?;
         Ok(hasher.finalize().to_hex().to_string())
     }
 

@@ -4,7 +4,7 @@
 //! N examples of a source, C classes, L classes of one teacher.
 
 use crate::config::ExternalTeacherConfig;
-use crate::error::{ExperimentError, Result, file_error, store_error, unusable_store};
+use crate::error::{ExperimentError, Result, store_error, unusable_store};
 use crate::external::{Answers, External, ExternalTeacher, Misfit, MisfitKind, Order, Predictions, Told};
 use crate::files::{read_json, write_json};
 use crate::planning::Work;

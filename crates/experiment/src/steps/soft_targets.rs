@@ -90,9 +90,7 @@ pub(crate) fn store_soft_targets(session: &Session<'_>, wanted: &[Wanted<'_>]) -
     let load = |index: usize, folder: &Path| {
         let path = folder.join(TARGETS);
         let targets = SoftTargets::open(&path).map_err(|error| unusable_store(&error))?;
-        targets
-            .check_dataset(&session.data.student_fingerprint())
-            .map_err(|error| unusable_store(&error))?;
+        targets.check_dataset(&session.data.student_fingerprint()).map_err(|error| unusable_store(&error))?;
         Ok(StoredTargets { stage: stages[index].clone(), targets: Some(Arc::new(targets)) })
     };
     run_stages(session.context, &stages, plan, produce, load)

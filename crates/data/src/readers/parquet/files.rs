@@ -1,7 +1,8 @@
 //! Which parquet files of a folder or repository belong to which split.
 
 use crate::readers::passed_over::is_system_name;
-use crate::readers::split_name::{Divided, SplitName, divide, listed};
+use crate::readers::split_name::{Divided, SplitName, divide};
+use crate::words::listed;
 use std::collections::BTreeSet;
 
 /// Files by split, each list sorted.

@@ -6,6 +6,8 @@ use super::sizes::{Sizes, TrainingSize};
 pub(super) struct Recipe {
     /// one sentence for the head of the file
     pub(super) about: String,
+    /// whether `data preview` can show the data
+    pub(super) has_preview: bool,
     /// lines of the `[data]` table
     pub(super) data: String,
     pub(super) generalist: String,
@@ -40,6 +42,7 @@ fn steers(c: char) -> bool {
 pub(super) fn compose(recipe: &Recipe) -> String {
     let Recipe { about, data, generalist, pretrained, student, temperature, sizes, .. } = recipe;
     let about = in_comment(about);
+    let look = if recipe.has_preview { "# Look     stillhouse data preview THIS_FILE\n" } else { "" };
     let several = match sizes.specialists {
         Some(_) => "",
         None => {
@@ -64,8 +67,7 @@ training = {}
     format!(
         r#"# {about}
 # Check    stillhouse check THIS_FILE
-# Look     stillhouse data preview THIS_FILE
-# Plan     stillhouse plan THIS_FILE
+{look}# Plan     stillhouse plan THIS_FILE
 # Run      stillhouse run THIS_FILE
 # Expect   (write here what you measured: accuracies, minutes, machine, date)
 # Epochs and batches are such that each training makes 1000 optimizer steps or more.

@@ -4,7 +4,7 @@
 
 use super::compose::{Recipe, quoted};
 use super::files::{Listed, file_name, listed};
-use super::recognised::{Content, Counted, Recognised};
+use super::recognised::{Content, Counted, Recognised, in_words};
 use super::sizes::{InputKind, sizes};
 use crate::error::{ExperimentError, Result};
 use std::io::Read;
@@ -74,7 +74,7 @@ pub(super) fn in_folder(folder: &Path, listing: &Listed) -> Result<Option<Recogn
     let left: Vec<&Path> = parts.iter().map(|part| part.path).filter(|path| !used.contains(path)).collect();
     Ok(Some(Recognised {
         content: Content::Features,
-        place: folder.display().to_string(),
+        place: in_words(folder),
         data: lines.join("\n"),
         notes: (!left.is_empty()).then(|| format!("left out of the config: {}", listed(&left))).into_iter().collect(),
     }))
@@ -158,6 +158,7 @@ pub(super) fn recipe(found: &Recognised, counted: Option<&Counted>) -> Recipe {
     };
     Recipe {
         about,
+        has_preview: false,
         data: format!("{}\n{VALID}", found.data),
         generalist: r#"{ kind = "mlp", widths = [256, 256], dropout = 0.3, input_dropout = 0.1 }"#.to_owned(),
         pretrained: String::new(),

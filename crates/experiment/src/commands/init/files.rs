@@ -4,6 +4,7 @@ use crate::error::{ExperimentError, Result, system_error};
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use stillhouse_data::is_system_name;
 
 /// The entries of a folder, without hidden ones and those that systems leave.
 pub(super) struct Listed {
@@ -11,13 +12,11 @@ pub(super) struct Listed {
     pub(super) folders: Vec<PathBuf>,
 }
 
-const OF_SYSTEMS: [&str; 4] = ["Thumbs.db", "desktop.ini", "__MACOSX", "Icon\r"];
-
 impl Listed {
     pub(super) fn of(folder: &Path) -> Result<Self> {
         let entries =
             stillhouse_files::entries(folder).map_err(|error| system_error(folder, "cannot be listed", &error))?;
-        let is_hidden = |name: &str| name.starts_with('.') || OF_SYSTEMS.contains(&name);
+        let is_hidden = |name: &str| name.starts_with('.') || is_system_name(name);
         let visible = entries.into_iter().filter(|path| !is_hidden(&file_name(path)));
         let (folders, files) = visible.partition(|path| path.is_dir());
         Ok(Self { files, folders })

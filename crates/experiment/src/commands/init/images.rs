@@ -2,7 +2,7 @@
 
 use super::compose::{Recipe, quoted};
 use super::files::{Listed, file_name};
-use super::recognised::{Content, Counted, Recognised};
+use super::recognised::{Content, Counted, Recognised, in_words};
 use super::sizes::{InputKind, sizes};
 use crate::error::Result;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ pub(super) fn in_idx_files(folder: &Path, listing: &Listed) -> Option<Recognised
     };
     Some(Recognised {
         content: Content::Images,
-        place: format!("idx files in {}", folder.display()),
+        place: format!("idx files in {}", in_words(folder)),
         data: format!("kind = \"idx\"\npath = {}{transpose}", quoted(&folder.display().to_string())),
         notes: Vec::new(),
     })
@@ -41,7 +41,7 @@ pub(super) fn in_folders(folder: &Path, listing: &Listed) -> Result<Option<Recog
     }
     Ok(Some(Recognised {
         content: Content::Images,
-        place: format!("one folder for each class, in {}", folder.display()),
+        place: format!("one folder for each class, in {}", in_words(folder)),
         data: format!(
             "kind = \"image_folder\"\npath = {}\n{}\nchannels = 3                           # 1 for grey",
             quoted(&folder.display().to_string()),
@@ -113,6 +113,7 @@ pub(super) fn recipe(found: &Recognised, counted: Option<&Counted>) -> Recipe {
     };
     Recipe {
         about,
+        has_preview: true,
         data: format!("{}\n{valid}{AUGMENT}", found.data),
         generalist: r#"{ kind = "resnet", depth = 8, width = 16 }"#.to_owned(),
         pretrained: String::new(),

@@ -2,7 +2,7 @@
 
 use super::compose::quoted;
 use super::images::{input_size, size_line};
-use super::recognised::{Content, Recognised};
+use super::recognised::{Content, Recognised, in_words};
 use super::tables;
 use crate::error::{Result, system_error};
 use std::path::Path;
@@ -51,7 +51,7 @@ fn recognised(place: &Path, file: &Path) -> Result<Recognised> {
             let size = if is_right { String::new() } else { format!("\n{}", size_line([height, width])) };
             Recognised {
                 content: Content::Images,
-                place: format!("parquet files in {}", place.display()),
+                place: format!("parquet files in {}", in_words(place)),
                 data: format!(
                     "kind = \"hub_images\"\n{path}\nimage = {}                        # name of the image column\n\
                      label = {}                        # name of the label column{size}",

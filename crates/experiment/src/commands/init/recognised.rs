@@ -1,5 +1,7 @@
 //! What is known of data before a config is written for it.
 
+use std::path::Path;
+
 /// Data that was recognised.
 pub(super) struct Recognised {
     pub(super) content: Content,
@@ -9,6 +11,11 @@ pub(super) struct Recognised {
     pub(super) data: String,
     /// what a user should know of the choice
     pub(super) notes: Vec<String>,
+}
+
+/// A place in a sentence.
+pub(super) fn in_words(place: &Path) -> String {
+    if place == Path::new(".") { "this folder".to_owned() } else { place.display().to_string() }
 }
 
 /// What the examples are.

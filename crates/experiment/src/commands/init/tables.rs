@@ -2,7 +2,7 @@
 
 use super::compose::{Recipe, quoted as toml_string};
 use super::files::{Listed, file_name, listed};
-use super::recognised::{Content, Counted, Recognised};
+use super::recognised::{Content, Counted, Recognised, in_words};
 use super::sizes::{InputKind, sizes};
 use crate::error::{ExperimentError, Result};
 use std::path::{Path, PathBuf};
@@ -118,7 +118,7 @@ pub(super) fn recognised(place: &Path, places: &str, guess: &TableGuess, note: O
     }
     Recognised {
         content: Content::Texts { mean_characters: guess.mean_characters },
-        place: place.display().to_string(),
+        place: in_words(place),
         data,
         notes: note.into_iter().collect(),
     }
@@ -151,6 +151,7 @@ pub(super) fn recipe(found: &Recognised, mean_characters: usize, counted: Option
     let of_classes = n_classes.map_or(String::new(), |n_classes| format!(" of {n_classes} classes"));
     Recipe {
         about: format!("Texts{of_classes}, {mean_characters} characters on average, in {}.", found.place),
+        has_preview: true,
         data: format!("{}{valid}\naugment = {{ kind = \"text\", word_dropout = 0.1, character_noise = 0.02 }}", found.data),
         generalist: r#"{ kind = "ngram_bag", n_buckets = 65536, width = 64, ngrams = { characters = [1, 4], words = [1, 2], lowercase = true } }"#.to_owned(),
         pretrained: PRETRAINED.to_owned(),
