@@ -1,7 +1,7 @@
 //! What a model is measured on.
 
-use super::config;
-use super::files::write_idx;
+use super::files::{header, write_idx, write_idx_file, write_images};
+use super::{config, load};
 use crate::{LoadContext, Measured};
 use serde_json::json;
 use std::fs;
@@ -30,6 +30,22 @@ fn a_file_without_splits_is_measured_whole() {
     // one class is enough to measure a model
     fs::write(&path, rows(&["a", "a"])).unwrap();
     assert_eq!(measured(json!({"kind": "table", "train": path})).split.len(), 2);
+}
+
+#[test]
+fn images_of_one_split_and_labels_with_gaps_are_measured() {
+    let folder = tempdir().unwrap();
+    write_images(folder.path(), "test", &["ant", "bee"], 3);
+    let images = json!({"kind": "image_folder", "path": folder.path()});
+    let found = measured(images.clone());
+    assert_eq!((found.split.len(), found.labels), (6, vec!["ant".to_owned(), "bee".to_owned()]));
+    assert!(load(images).unwrap_err().to_string().contains("no folder `train`"));
+    let idx = tempdir().unwrap();
+    let images = [header(&[0x803, 3, 2, 2]), vec![9; 12]].concat();
+    write_idx_file(idx.path(), "t10k-images-idx3-ubyte", &images, false);
+    write_idx_file(idx.path(), "t10k-labels-idx1-ubyte", &[header(&[0x801, 3]), vec![7, 2, 7]].concat(), false);
+    let found = measured(json!({"kind": "idx", "path": idx.path()}));
+    assert_eq!((found.split.len(), found.labels), (3, vec!["2".to_owned(), "7".to_owned()]));
 }
 
 #[test]

@@ -231,15 +231,4 @@ mod tests {
         assert_eq!(completed(&[both[0], both[3], both[4]]), (config, "alone x.npy".to_owned()));
         assert!(parse_data(&["kind=features".to_owned()]).is_err());
     }
-
-    #[test]
-    fn image_folders_of_one_split_are_meant_by_it() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(folder.path().join("test/ant")).unwrap();
-        let path = folder.path().display().to_string();
-        let given = |path: &str| completed(&["kind=image_folder", &format!("path={path}")]).0;
-        assert_eq!(given(&path), given(&format!("{path}/test")));
-        std::fs::create_dir_all(folder.path().join("train/ant")).unwrap();
-        assert_ne!(given(&path), given(&format!("{path}/test")));
-    }
 }
