@@ -61,10 +61,10 @@ fn chosen<'a>(
     match (choice.name, &tensors[..]) {
         (None, [one]) => Ok(*one),
         (None, []) => Err(DataError::invalid(path, "no tensor", "one tensor")),
-        (None, [(first, _), ..]) => {
+        (None, _) => {
             let hint = match choice.key {
                 "" => "write a file with the one tensor".to_owned(),
-                key => format!("name the one to read, as in `{key} = \"{first}\"`"),
+                key => format!("name the one to read: `{key} = \"NAME\"`"),
             };
             Err(DataError::invalid(path, listed(&tensors), "one tensor, or the name of one").hint(hint))
         }

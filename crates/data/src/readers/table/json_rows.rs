@@ -16,6 +16,10 @@ pub(super) fn open(path: &Path) -> Result<BufReader<NanAsEmpty<Box<dyn BufRead>>
     Ok(BufReader::new(NanAsEmpty::new(text_input::open_lines(path)?)))
 }
 
+/// How a table is written whose columns are lists or objects, as pandas writes it by default.
+pub(super) const AS_ROWS: &str = "a row is an object or a list; of columns, pandas makes rows with \
+                                  df.to_json(\"rows.json\", orient=\"records\")";
+
 /// Takes up JSON values as rows.
 pub(super) struct JsonRows<'a, 'v> {
     pub(super) path: &'a Path,
@@ -94,6 +98,7 @@ impl<'a, 'v> JsonRows<'a, 'v> {
                         Ok(Cell::Missing(error.hint("remove the row, or skip_empty = true leaves such rows out")))
                     }
                     (Value::Null, _) => Ok(Cell::Missing(error)),
+                    (Value::Object(_) | Value::Array(_), _) => Err(error.hint(AS_ROWS)),
                     _ => Err(error),
                 }
             }

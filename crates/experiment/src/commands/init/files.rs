@@ -144,6 +144,8 @@ fn kind_of(start: &[u8]) -> Kind {
         _ if UTF16_MARKS.iter().any(|mark| begins(mark)) || begins(GZIP) => Kind::Text,
         _ if other.is_some() => Kind::Other(other.map_or("", |(_, name)| name)),
         _ if IMAGES.iter().any(|bytes| begins(bytes)) && start.contains(&0) => Kind::Image,
+        // UTF-16 without a mark has zeros in every second place of plain letters
+        [a, 0, b, 0, ..] | [0, a, 0, b, ..] if a.is_ascii_graphic() && b.is_ascii_graphic() => Kind::Text,
         _ if start.contains(&0) => Kind::Other("binary data of a kind that is not known"),
         _ => Kind::Text,
     }

@@ -209,7 +209,7 @@ fn heads_of_files_of_tensors_say_their_shapes() {
 
 #[test]
 fn what_is_no_data_is_named_as_what_it_is() {
-    let kinds: [(&str, &[u8], &str); 9] = [
+    let kinds: [(&str, &[u8], &str); 10] = [
         ("a.pdf", b"%PDF-1.7 ...", "a PDF document"),
         ("a.xlsx", b"PK\x03\x04....", "a zip archive"),
         ("a.h5", b"\x89HDF\r\n", "an HDF5 file"),
@@ -218,6 +218,7 @@ fn what_is_no_data_is_named_as_what_it_is() {
         ("a.csv", b"", "an empty file"),
         ("a.bin", b"ab\0cd", "binary data"),
         ("a.txt", b"nothing but a line of text\n", "no columns that look like texts and labels"),
+        ("a.json", br#"{"text": {"0": "one text"}, "label": {"0": "b"}}"#, "orient=\"records\""),
         ("a.csv", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n", "git lfs pull"),
     ];
     for (name, content, expected) in kinds {

@@ -22,7 +22,7 @@ use super::row::open;
 use crate::DataError;
 use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
-use table::no_columns;
+use table::{no_columns, no_json_columns};
 
 /// Bytes that are looked at, of a text file with a delimiter.
 const N_BYTES: u64 = 4 << 20;
@@ -46,7 +46,7 @@ pub fn guess_table(path: &Path, others: &[PathBuf]) -> Result<TableGuess, DataEr
             let expected = "a name that ends in .json or .jsonl";
             return Err(DataError::invalid(path, "JSON under another name", expected).hint("rename the file"));
         }
-        return columns::choose(&table).map(|found| found.guess(&table)).ok_or_else(|| no_columns(path));
+        return columns::choose(&table).map(|found| found.guess(&table)).ok_or_else(|| no_json_columns(path));
     }
     let others = others.iter().filter(|other| *other != path).take(N_OTHERS);
     let others: Vec<Vec<u8>> = others.filter_map(|other| read_start(other, N_BYTES).ok()).collect();

@@ -1,6 +1,7 @@
 //! The start of a table, and what it looks like.
 
 use crate::DataError;
+use crate::readers::table::json_rows::AS_ROWS;
 use std::path::Path;
 
 /// What a table looks like.
@@ -30,6 +31,11 @@ pub(super) const N_ROWS: usize = 2000;
 pub(super) struct Table {
     pub(super) names: Option<Vec<String>>,
     pub(super) rows: Vec<Vec<String>>,
+}
+
+/// The same of JSON, of which the rows may be what is missing.
+pub(super) fn no_json_columns(path: &Path) -> DataError {
+    no_columns(path).hint(AS_ROWS)
 }
 
 /// A table in which nothing looks like texts and labels.
