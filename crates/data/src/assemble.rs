@@ -10,6 +10,7 @@ use crate::{DataError, LoadContext};
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
+use stillhouse_core::ClassId;
 
 /// Part of the training examples that becomes the test split of a source without one.
 const CARVED_TEST_FRACTION: f64 = 0.1;
@@ -30,7 +31,9 @@ pub(crate) fn assemble(
     rows.cut(&mut found)?;
     let input = found.train.store.modality().measure(&rows.train);
     let fingerprint = fingerprint(&found, &rows, context);
+    let held_back = rows.hold_back(&mut found, &fingerprint);
     let transfer = unlabelled.transfer.map(|texts| append_transfer(&mut found, &rows, texts)).transpose()?;
+    let transfer = UnlabelledRows::joined(held_back, transfer);
     let append_texts = |texts| append_out_of_scope(&mut found, &rows, transfer.as_ref(), texts);
     let out_of_scope = unlabelled.out_of_scope.map(append_texts).transpose()?;
 
@@ -95,6 +98,8 @@ fn append_out_of_scope(
 /// Rows of each split inside its own part.
 struct Rows {
     train: Vec<u32>,
+    /// Training examples whose labels are held back.
+    unlabelled: Vec<u32>,
     valid: Vec<u32>,
     test: Vec<u32>,
 }
@@ -119,7 +124,25 @@ impl Rows {
                 (kept, taken)
             }
         };
-        Self { train, valid, test }
+        let Carved { kept: train, taken: unlabelled } = match found.labelled_fraction {
+            Some(fraction) => take(train, 1.0 - fraction, "labels held back"),
+            None => Carved { kept: train, taken: Vec::new() },
+        };
+        Self { train, unlabelled, valid, test }
+    }
+
+    /// Takes the labels of examples that are to have none.
+    fn hold_back(&self, found: &mut Found, fingerprint: &str) -> Option<UnlabelledRows> {
+        if self.unlabelled.is_empty() {
+            return None;
+        }
+        self.unlabelled.iter().for_each(|&row| found.train.classes[row as usize] = ClassId::UNKNOWN);
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(fingerprint.as_bytes());
+        self.unlabelled.iter().for_each(|row| {
+            hasher.update(&row.to_le_bytes());
+        });
+        Some(UnlabelledRows { rows: self.unlabelled.clone(), fingerprint: hasher.finalize().to_hex().to_string() })
     }
 
     fn check(&self, found: &Found) -> Result<(), DataError> {
@@ -144,6 +167,11 @@ impl Rows {
         let test = origin(found.test.is_some(), CARVED_TEST_FRACTION);
         found.provenance.push(("validation split".to_owned(), valid));
         found.provenance.push(("test split".to_owned(), test));
+        if !self.unlabelled.is_empty() {
+            let (n_held_back, n_all) = (self.unlabelled.len(), self.unlabelled.len() + self.train.len());
+            let text = format!("of {n_held_back} of {n_all} training examples (stratified, seeded)");
+            found.provenance.push(("labels held back".to_owned(), text));
+        }
         if let Some(n_duplicates) = self.n_test_duplicates(found).filter(|n_duplicates| *n_duplicates > 0) {
             let noun = found.train.store.modality().noun();
             let text = format!("{n_duplicates} of {} are identical to a training {noun}", self.test.len());
@@ -162,7 +190,7 @@ impl Rows {
     /// Cuts the wholes of all parts, and makes rows of wholes into rows of the examples that they become.
     fn cut(&mut self, found: &mut Found) -> Result<(), DataError> {
         let mut is_train = vec![false; found.train.classes.len()];
-        self.train.iter().for_each(|&row| is_train[row as usize] = true);
+        self.train.iter().chain(&self.unlabelled).for_each(|&row| is_train[row as usize] = true);
         let path = &found.path;
         let Some(of_train) = found.train.cut(&|row| is_train[row], path)? else { return Ok(()) };
         let cut_own = |part: &mut Option<Part>| -> Result<Option<Vec<Range<u32>>>, DataError> {
@@ -174,6 +202,7 @@ impl Rows {
             wholes.iter().flat_map(|&whole| rows[whole as usize].clone()).collect()
         };
         self.train = examples_of(&self.train, &of_train);
+        self.unlabelled = examples_of(&self.unlabelled, &of_train);
         self.valid = examples_of(&self.valid, of_valid.as_ref().unwrap_or(&of_train));
         self.test = examples_of(&self.test, of_test.as_ref().unwrap_or(&of_train));
         Ok(())

@@ -24,6 +24,8 @@ pub(crate) struct Found {
     pub(crate) test: Option<Part>,
     /// Part of the training examples that is held out where there is no validation part.
     pub(crate) valid_fraction: f64,
+    /// Part of the training examples that keep their labels; all of them without it.
+    pub(crate) labelled_fraction: Option<f64>,
     pub(crate) provenance: Vec<(String, String)>,
     /// What changes examples without showing in the hashes of the parts.
     pub(crate) salt: String,

@@ -1,5 +1,6 @@
-//! Texts without a label, stored behind the labelled texts of their part. Two kinds: texts that a student learns from its
-//! teachers' predictions, and texts of no class, which show whether a model's confidence is lower on them.
+//! Examples without a label: training examples whose labels are held back, texts that a student learns from its teachers'
+//! predictions, and texts of no class, which show whether a model's confidence is lower on them. Texts are stored behind the
+//! labelled ones of their part.
 
 use crate::DataError;
 use crate::found::Found;
@@ -30,6 +31,19 @@ pub(crate) struct Unlabelled {
 pub(crate) struct UnlabelledRows {
     pub(crate) rows: Vec<u32>,
     pub(crate) fingerprint: String,
+}
+
+impl UnlabelledRows {
+    /// Both of two lists of rows.
+    pub(crate) fn joined(first: Option<Self>, second: Option<Self>) -> Option<Self> {
+        match (first, second) {
+            (Some(first), Some(second)) => Some(Self {
+                rows: [first.rows, second.rows].concat(),
+                fingerprint: format!("{}+{}", first.fingerprint, second.fingerprint),
+            }),
+            (first, second) => first.or(second),
+        }
+    }
 }
 
 /// Notes how many of the `texts` are texts of these rows of a split's part.

@@ -46,6 +46,11 @@ pub struct FeaturesConfig {
     #[serde(default = "default_valid_fraction")]
     #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub valid_fraction: f64,
+    /// Part of each class's training examples that keep their labels, all of them by default. The others become examples without
+    /// labels: teachers do not see them, and students learn what teachers say about them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+    pub labelled_fraction: Option<f64>,
 }
 
 impl DataKind for FeaturesConfig {
@@ -82,6 +87,7 @@ impl DataKind for FeaturesConfig {
             valid: None,
             test: Some(part(test, test_labels)?),
             valid_fraction: self.valid_fraction,
+            labelled_fraction: self.labelled_fraction,
             provenance: vec![
                 ("training features".to_owned(), self.train.display().to_string()),
                 ("test features".to_owned(), self.test.display().to_string()),

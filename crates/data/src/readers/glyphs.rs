@@ -55,6 +55,11 @@ pub struct GlyphsConfig {
     #[serde(default = "default_valid_fraction")]
     #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub valid_fraction: f64,
+    /// Part of each class's training examples that keep their labels, all of them by default. The others become examples without
+    /// labels: teachers do not see them, and students learn what teachers say about them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+    pub labelled_fraction: Option<f64>,
     /// How training images are varied from view to view.
     #[serde(default)]
     pub augment: AugmentConfig,
@@ -119,6 +124,7 @@ impl DataKind for GlyphsConfig {
             valid: None,
             test: Some(test),
             valid_fraction: self.valid_fraction,
+            labelled_fraction: self.labelled_fraction,
             provenance: vec![("generator".to_owned(), format!("glyphs, seed {}", self.seed))],
             salt: format!("glyphs {} {} {:?}", self.n_classes, self.seed, self.difficulty),
         })

@@ -47,6 +47,11 @@ pub struct IdxConfig {
     #[serde(default = "default_valid_fraction")]
     #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub valid_fraction: f64,
+    /// Part of each class's training examples that keep their labels, all of them by default. The others become examples without
+    /// labels: teachers do not see them, and students learn what teachers say about them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+    pub labelled_fraction: Option<f64>,
     /// How training images are varied from view to view.
     #[serde(default)]
     pub augment: AugmentConfig,
@@ -101,6 +106,7 @@ impl DataKind for IdxConfig {
             valid: valid.map(|(images, labels)| part(images, &labels)).transpose()?,
             test: Some(part(test_images, &test_labels)?),
             valid_fraction: self.valid_fraction,
+            labelled_fraction: self.labelled_fraction,
             salt: String::new(),
         })
     }
@@ -132,6 +138,7 @@ impl IdxConfig {
             valid: None,
             test: None,
             valid_fraction: self.valid_fraction,
+            labelled_fraction: self.labelled_fraction,
             salt: String::new(),
         })
     }

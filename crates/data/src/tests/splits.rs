@@ -13,6 +13,35 @@ fn idx(path: &Path) -> serde_json::Value {
     json!({"kind": "idx", "path": path})
 }
 
+#[test]
+fn a_share_of_the_labels_is_held_back() {
+    let folder = tempdir().unwrap();
+    write_idx(folder.path(), 100, false);
+    let all = load(idx(folder.path())).unwrap();
+    let held = load(json!({"kind": "idx", "path": folder.path(), "labelled_fraction": 0.2})).unwrap();
+    let count = |split: &crate::Split, class: u32| split.labels().iter().filter(|label| label.0 == class).count();
+    for class in 0..5 {
+        assert_eq!((count(&all.train, class), count(&held.train, class)), (18, 4));
+    }
+    let transfer = held.transfer.as_ref().unwrap();
+    assert_eq!((held.train.len(), transfer.n_unlabelled, transfer.split.len()), (20, 70, 90));
+    assert_eq!(ids(&transfer.split)[..20], ids(&held.train));
+    assert!(transfer.split.labels()[20..].iter().all(|label| *label == ClassId::UNKNOWN));
+    let of = |ids: Vec<ExampleId>| ids.into_iter().collect::<HashSet<_>>();
+    assert_eq!(of(ids(&transfer.split)), of(ids(&all.train)), "the same examples");
+    assert_eq!(ids(&held.valid), ids(&all.valid), "and the same validation examples");
+    assert_ne!(held.fingerprint, all.fingerprint);
+    assert!(
+        held.provenance.contains(&(
+            "labels held back".to_owned(),
+            "of 70 of 90 training examples (stratified, seeded)".to_owned()
+        ))
+    );
+    // an example's content goes with its name
+    let same = ids(&all.train).iter().position(|id| *id == transfer.split.example_id(89)).unwrap();
+    assert_eq!(raw_image(&transfer.split, 89).pixels, raw_image(&all.train, same).pixels);
+}
+
 fn load_seeded(path: &Path, seed: u64) -> Dataset {
     config(idx(path)).load(&LoadContext::quiet(Seed(seed))).unwrap()
 }

@@ -87,6 +87,23 @@ fn texts_without_labels_and_of_no_class_change_nothing_else() {
 }
 
 #[test]
+fn held_back_texts_stand_before_further_texts_without_labels() {
+    let rows: String = (0..40).map(|nth| format!("text {nth:02} abcdef,{}\n", nth % 2)).collect();
+    let (folder, path) = folder_with("all.csv", format!("text,label\n{rows}"));
+    let more = folder.path().join("more.csv");
+    std::fs::write(&more, "text\nmore\n").unwrap();
+    let transfer = serde_json::from_value(json!({ "path": more })).unwrap();
+    let windows = json!({ "length": 7, "train_stride": 7 });
+    let data = json!({ "kind": "table", "path": path, "labelled_fraction": 0.25, "windows": windows });
+    let loaded = load_with(data, Some(&transfer), None);
+    let (transfer, n_train) = (loaded.transfer.unwrap(), loaded.train.len());
+    // 36 texts are not for the test, 32 not for validation; 8 of them keep their labels, each of two windows
+    assert_eq!((n_train, transfer.n_unlabelled), (16, 48 + 1));
+    assert_eq!(texts_of(&transfer.split).last().unwrap(), "more");
+    assert!(texts_of(&transfer.split)[n_train..n_train + 48].iter().any(|text| text.starts_with("text ")));
+}
+
+#[test]
 fn texts_of_both_kinds_stand_behind_a_table_that_all_splits_are_carved_from() {
     let rows: String = (0..30).map(|nth| format!("text {nth},{}\n", nth % 2)).collect();
     let (folder, path) = folder_with("all.csv", format!("text,label\n{rows}"));

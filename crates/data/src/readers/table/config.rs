@@ -71,6 +71,11 @@ pub struct TableConfig {
     #[serde(default = "default_valid_fraction")]
     #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub valid_fraction: f64,
+    /// Part of each class's training examples that keep their labels, all of them by default. The others become examples without
+    /// labels: teachers do not see them, and students learn what teachers say about them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+    pub labelled_fraction: Option<f64>,
     /// How training texts are varied from view to view.
     #[serde(default)]
     pub augment: TextAugmentConfig,

@@ -82,6 +82,7 @@ pub(crate) fn read_from(config: &TableConfig, hub: &Hub, context: &LoadContext<'
         valid,
         test,
         valid_fraction: config.valid_fraction,
+        labelled_fraction: config.labelled_fraction,
         provenance,
         salt: String::new(),
     })

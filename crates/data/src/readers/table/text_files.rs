@@ -45,6 +45,7 @@ pub(crate) fn read(config: &TableConfig, context: &LoadContext<'_>) -> Result<Fo
         valid,
         test,
         valid_fraction: config.valid_fraction,
+        labelled_fraction: config.labelled_fraction,
         provenance,
         salt: String::new(),
     })

@@ -68,7 +68,7 @@ impl Evaluation<'_> {
         let of_external = (!names.is_empty()).then_some(text);
         let of_transfer = self.session.data.transfer.as_ref().map(|transfer| {
             format!(
-                "Students on soft targets also saw {} texts without labels, in as many more steps; the twin on hard labels \
+                "Students on soft targets also saw {} examples without labels, in as many more steps; the twin on hard labels \
                  cannot, so that its distance is not that of the targets alone.",
                 transfer.n_unlabelled
             )
