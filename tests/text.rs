@@ -234,7 +234,7 @@ fn a_student_learns_from_texts_without_labels() {
     let stores = scratch.files("with/stages").into_iter().filter(|file| file.ends_with("targets.safetensors"));
     let stores: Vec<_> = stores.collect();
     assert_eq!(stores.len(), 3);
-    assert!(scratch.text("with/report.md").contains("14 texts without labels"));
+    assert!(scratch.text("with/report.md").contains("14 examples without labels"));
     for store in stores {
         scratch.succeed(&["targets", "verify", store.to_str().unwrap(), "--run", "with"]);
     }

@@ -14,7 +14,7 @@ use crate::{DataError, LoadContext, ProgressUnit};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use stillhouse_core::{ClassId, InputShape, Seed};
+use stillhouse_core::{ClassId, InputShape, Problem, Seed};
 use stillhouse_glyphs::{GlyphGenerator, MAX_CLASSES, SIDE};
 
 /// Glyphs that are hashed and measured; they hold all classes alike, and drawing is a pure function of the rest.
@@ -22,6 +22,8 @@ const N_MEASURED: usize = 20_000;
 /// Glyphs drawn between two checks for an interruption.
 const CHUNK: usize = 1_024;
 
+/// Most examples of a split: a typing error beyond it.
+const MAX_EXAMPLES: usize = 1 << 28;
 /// Fewest classes of an alphabet.
 const MIN_CLASSES: usize = 10;
 /// Test examples are numbered from here on, beyond any training set, so that no writer is in both.
@@ -92,6 +94,19 @@ impl GlyphsConfig {
 }
 
 impl DataKind for GlyphsConfig {
+    /// The class of every example is held in memory, also where examples are drawn when they are read.
+    fn contradictions(&self) -> Vec<Problem> {
+        let parts = [("train_per_class", self.train_per_class), ("test_per_class", self.test_per_class)];
+        let is_too_many = |per_class: usize| per_class.checked_mul(self.n_classes).is_none_or(|n| n > MAX_EXAMPLES);
+        let refused = parts.into_iter().filter(|(_, per_class)| is_too_many(*per_class));
+        let problem = |(key, per_class): (&str, usize)| {
+            let text =
+                format!("{} classes of {per_class} examples, expected at most {MAX_EXAMPLES} examples", self.n_classes);
+            Problem::new(key, text)
+        };
+        refused.map(problem).collect()
+    }
+
     fn is_augmented(&self) -> bool {
         !self.augment.is_none()
     }

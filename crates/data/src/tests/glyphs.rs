@@ -53,8 +53,10 @@ fn nothing_held_out_is_refused() {
 #[test]
 fn training_examples_never_reach_the_numbers_of_test_examples() {
     let mut values = glyphs();
-    values["train_per_class"] = json!(u32::MAX);
+    values["train_per_class"] = json!((1 << 28) / 12);
     assert!(config(values.clone()).validate().is_empty());
+    values["train_per_class"] = json!((1 << 28) / 12 + 1);
+    assert!(config(values.clone()).validate()[0].message.contains("at most 268435456"));
     values["train_per_class"] = json!(1u64 << 32);
     assert!(config(values).validate()[0].key == "train_per_class");
 }
