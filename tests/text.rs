@@ -205,6 +205,38 @@ fn models_of_tokens_have_tokenizers_of_their_own() {
 }
 
 #[test]
+fn two_classes_run_without_specialists_and_say_so() {
+    let scratch = scratch();
+    for file in ["train.csv", "test.csv"] {
+        let of_two = scratch.text(file).replace("lang2", "lang0").replace("lang3", "lang1");
+        scratch.write(file, of_two.replace("lang4", "lang0").replace("lang5", "lang1"));
+    }
+    scratch.succeed(&["check", "texts.toml"]);
+    scratch.succeed(&["run", "texts.toml"]);
+    let report = scratch.json("runs/texts/report.json");
+    assert_eq!(report["dataset"]["n_classes"], 2);
+    assert!(report["warnings"][0].as_str().unwrap().contains("no specialists are trained"), "{}", report["warnings"]);
+    assert!(report["models"].as_array().unwrap().iter().all(|model| model["role"] != "specialist"));
+    assert!(scratch.succeed(&["plan", "texts.toml"]).stdout.contains("0 stages to do"));
+}
+
+#[test]
+fn held_back_labels_leave_examples_for_the_student() {
+    let scratch = scratch();
+    scratch.succeed(&["run", "texts.toml", "--set", "data.labelled_fraction=0.2"]);
+    let report = scratch.json("runs/texts/report.json");
+    // 162 training texts, of which 5 of 27 in each class keep their labels
+    assert_eq!(report["dataset"]["n_train"], 30);
+    assert!(scratch.text("runs/texts/report.md").contains("132 examples without labels"));
+    let train_flops = |name: &str| {
+        let models = report["models"].as_array().unwrap();
+        models.iter().find(|model| model["name"] == name).unwrap()["train_flops"].as_f64().unwrap()
+    };
+    // ten whole batches of 16 in an epoch where labels alone make one
+    assert!(train_flops("student") > 5.0 * train_flops("student_hard"));
+}
+
+#[test]
 fn a_student_learns_from_texts_without_labels() {
     let scratch = scratch();
     let more: String = (0..14).map(|nth| format!("{nth}\tkaka loka {nth}, milo\n")).collect();

@@ -12,8 +12,8 @@ const GZIP: &[u8] = b"\x1f\x8b";
 /// What is known of a text by its first bytes: compression, encoding, or that it is none.
 const N_START: u64 = 64;
 
-/// The lines of a text in UTF-8 or UTF-16, gzipped or not, behind its byte order mark. An endless stream without a line break is refused
-/// when a line is longer than 16 MiB.
+/// The lines of a text in UTF-8 or UTF-16, gzipped or not, behind its byte order mark. An endless stream without a line break
+/// is refused when a line is longer than 16 MiB.
 pub struct TextLines<'a> {
     /// The file, or another source, for messages.
     source: PathBuf,

@@ -8,7 +8,8 @@ use std::path::Path;
 /// Deflate makes no more than so many bytes of one (RFC 1951: 258 bytes of two bits).
 const MAX_GZIP_RATIO: u64 = 1032;
 const GZIP: &[u8] = b"\x1f\x8b";
-/// Where an array lies: the header's part of an [`ArrayFile`].
+
+/// Where an array lies, as a header says it.
 pub(super) struct Head {
     pub(super) element: Element,
     pub(super) shape: Vec<usize>,

@@ -87,20 +87,19 @@ impl ClassNames {
     ///
     /// # Errors
     /// Labels with letters of different alphabets that look the same.
-    pub(crate) fn of_labels(
-        labels: &[Spelled<'_>],
+    pub(crate) fn of_labels<'a>(
+        labels: &[Spelled<'a>],
         path: &Path,
         context: &LoadContext<'_>,
     ) -> Result<Self, Lookalikes> {
         let compares = Compares::of(labels.iter().map(|spelled| spelled.label));
         let groups = compares.grouped(labels)?;
         let takes_keys = compares == Compares::Numbers && groups.iter().all(|(key, _)| whole(key).is_some());
-        let name = |(key, spellings): (String, Vec<Spelled<'_>>)| match spellings[..] {
-            [only] if !takes_keys => only.label.to_owned(),
-            _ => key,
+        let named = |(key, spellings): (String, Vec<Spelled<'a>>)| match spellings[..] {
+            [only] if !takes_keys => (only.label.to_owned(), spellings),
+            _ => (key, spellings),
         };
-        let names = groups.iter().cloned().map(name).collect::<Vec<_>>();
-        let joined: Vec<_> = names.into_iter().zip(groups.into_iter().map(|(_, spellings)| spellings)).collect();
+        let joined: Vec<_> = groups.into_iter().map(named).collect();
         notes::tell_missing(labels, path, context);
         notes::tell_quoted(labels, path, context);
         let sorted = sorted(joined.iter().map(|(name, _)| name));

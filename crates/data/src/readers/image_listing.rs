@@ -236,7 +236,7 @@ impl PassedOver {
         if !self.files.is_empty() {
             let names: Vec<String> = self.files.iter().map(below).collect();
             context.note(format!(
-                "{}: {} left out, since no image: {}",
+                "{}: {} without an image left out: {}",
                 root.display(),
                 counted(names.len(), "file"),
                 listed(&names)

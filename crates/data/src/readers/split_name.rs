@@ -77,7 +77,7 @@ pub(crate) struct Divided<T> {
     pub(crate) eval: Option<SplitName>,
 }
 
-/// Whether a word is one of those that mean the test or the validation split.
+/// Whether a word is `eval` or a form of it.
 pub(crate) fn is_eval(word: &str) -> bool {
     EVAL.contains(&plain(word).as_str())
 }

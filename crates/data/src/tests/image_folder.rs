@@ -106,6 +106,20 @@ fn a_corrupt_image_in_the_middle_is_named() {
 }
 
 #[test]
+fn folders_whose_names_look_the_same_are_one_class_or_refused() {
+    let root = tempdir().unwrap();
+    write_images(root.path(), "train", &["cafe\u{301}", "caf\u{e9}", "x"], 8);
+    let (dataset, notes) = load_noted(folder(root.path()));
+    assert_eq!(dataset.labels, ["cafe\u{301}", "x"]);
+    assert_contains(&notes, &["the labels of 8 rows"]);
+    write_images(root.path(), "train", &["\u{445}"], 8);
+    assert_contains(
+        &refusal(folder(root.path())),
+        &["labels that look the same", "`\\u{445}` in a folder of 8 images"],
+    );
+}
+
+#[test]
 fn an_empty_class_is_named() {
     let root = tempdir().unwrap();
     write_images(root.path(), "train", &CLASSES, 2);
@@ -193,7 +207,7 @@ fn files_that_are_no_images_are_passed_over() {
     assert_eq!(dataset.fingerprint, plain);
     assert_contains(
         &notes,
-        &["4 files left out, since no image", "`train/README.txt`", "`train/ant/000.xml`", "`train/bee/BMW`"],
+        &["4 files without an image left out", "`train/README.txt`", "`train/ant/000.xml`", "`train/bee/BMW`"],
     );
     assert_contains(&notes, &["5 images left out, because a name begins with a dot: `train/.net`"]);
     std::fs::write(root.path().join("train/ant/notes"), png(7)).unwrap();

@@ -104,6 +104,20 @@ fn held_back_texts_stand_before_further_texts_without_labels() {
 }
 
 #[test]
+fn a_split_called_eval_is_the_one_that_is_missing() {
+    let sizes = |splits: &[&str]| {
+        let rows: Vec<String> =
+            (0..40).map(|nth| format!("t{nth},{},{}\n", nth % 2, splits[nth % splits.len()])).collect();
+        let (_folder, path) = folder_with("all.csv", format!("text,label,split\n{}", rows.concat()));
+        let loaded = load(json!({ "kind": "table", "path": path, "split": "split" }));
+        loaded.map(|data| [data.train.len(), data.valid.len(), data.test.len()]).map_err(|error| error.to_string())
+    };
+    assert_eq!(sizes(&["train", "train", "train", "test", "eval"]), Ok([24, 8, 8]));
+    assert_eq!(sizes(&["train", "train", "train", "dev", "eval"]), Ok([24, 8, 8]));
+    assert!(sizes(&["train", "test", "dev", "eval"]).unwrap_err().contains("next to validation and test rows"));
+}
+
+#[test]
 fn texts_of_both_kinds_stand_behind_a_table_that_all_splits_are_carved_from() {
     let rows: String = (0..30).map(|nth| format!("text {nth},{}\n", nth % 2)).collect();
     let (folder, path) = folder_with("all.csv", format!("text,label\n{rows}"));

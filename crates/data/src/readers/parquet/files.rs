@@ -191,6 +191,8 @@ mod tests {
         assert!(hint.contains("`learn.parquet`"), "{hint}");
         let parts = ["part-00000-0a1b2c3d.c000.snappy.parquet", "part-00001-4e5f6a7b.c000.snappy.parquet"];
         assert_eq!(chosen(&parts).train.len(), 2);
+        let measured = choose(&files(&["test.parquet", "valid.parquet"]), None, true).unwrap().files;
+        assert_eq!(measured.train, ["test.parquet"], "what a model is measured on");
         let numbered = choose(&files(&["0000.parquet", "0001.parquet"]), None, false).unwrap();
         assert!(numbered.notes[0].contains("all 2 files are training files"));
         let system =
