@@ -5,7 +5,7 @@ use crate::dataset::{Dataset, OutOfScope, SealedTest, Transfer};
 use crate::found::{Found, Part};
 use crate::source::Source;
 use crate::split::{Pool, Reading, Split};
-use crate::unlabelled::{Unlabelled, UnlabelledRows, UnlabelledTexts, append, note_duplicates};
+use crate::unlabelled::{Purpose, Unlabelled, UnlabelledRows, append, note_duplicates};
 use crate::{DataError, LoadContext};
 use std::collections::HashSet;
 use std::ops::Range;
@@ -15,13 +15,13 @@ use stillhouse_core::ClassId;
 /// Part of the training examples that becomes the test split of a source without one.
 const CARVED_TEST_FRACTION: f64 = 0.1;
 
-/// Splits, measures and hashes what was found.
+/// Splits, measures and hashes what was found, with examples for a transfer and of no class.
 ///
 /// # Errors
 /// Fewer than two classes, a split without an example, more examples than can be numbered.
 pub(crate) fn assemble(
     mut found: Found,
-    unlabelled: Unlabelled,
+    [transfer, out_of_scope]: [Option<Unlabelled>; 2],
     context: &LoadContext<'_>,
 ) -> Result<Dataset, DataError> {
     check_sizes(&found)?;
@@ -32,28 +32,33 @@ pub(crate) fn assemble(
     let input = found.train.store.modality().measure(&rows.train);
     let fingerprint = fingerprint(&found, &rows, context);
     let held_back = rows.hold_back(&mut found, &fingerprint);
-    let transfer = unlabelled.transfer.map(|texts| append_transfer(&mut found, &rows, texts)).transpose()?;
-    let transfer = UnlabelledRows::joined(held_back, transfer);
-    let append_texts = |texts| append_out_of_scope(&mut found, &rows, transfer.as_ref(), texts);
-    let out_of_scope = unlabelled.out_of_scope.map(append_texts).transpose()?;
+    let n_own = Source::ALL.map(|source| found.part(source).classes.len());
+    let append = |extra| append_unlabelled(&mut found, &rows, Purpose::Transfer, None, extra, context);
+    let transfer = UnlabelledRows::joined(held_back, transfer.map(append).transpose()?);
+    let append = |extra| append_unlabelled(&mut found, &rows, Purpose::OutOfScope, transfer.as_ref(), extra, context);
+    let out_of_scope = out_of_scope.map(append).transpose()?;
 
     let n_classes = found.labels.len();
     let reading = Arc::new(Reading { input: input.clone(), seed: context.seed });
     let pool = |Part { mut store, classes }: Part, source: Source| {
         store.modality_mut().finish();
-        Arc::new(Pool { store, classes, source })
+        Arc::new(Pool { store, classes, n_own: n_own[source as usize], source })
     };
     let train = pool(found.train, Source::Train);
     let valid = found.valid.map_or_else(|| train.clone(), |part| pool(part, Source::Valid));
     let test = found.test.map_or_else(|| train.clone(), |part| pool(part, Source::Test));
     let split = |pool: &Arc<Pool>, rows: &[u32]| Split::new(pool.clone(), reading.clone(), rows, n_classes);
-    let transfer = transfer.map(|UnlabelledRows { rows: unlabelled, fingerprint }| Transfer {
+    let transfer = transfer.map(|UnlabelledRows { rows: unlabelled, n_read, fingerprint }| Transfer {
         n_unlabelled: unlabelled.len(),
+        n_read,
         split: split(&train, &[&rows.train[..], &unlabelled].concat()),
         fingerprint,
     });
-    let out_of_scope =
-        out_of_scope.map(|UnlabelledRows { rows, fingerprint }| OutOfScope { split: split(&test, &rows), fingerprint });
+    let out_of_scope = out_of_scope.map(|UnlabelledRows { rows, n_read, fingerprint }| OutOfScope {
+        split: split(&test, &rows),
+        n_read,
+        fingerprint,
+    });
     Ok(Dataset {
         name: found.name,
         labels: found.labels,
@@ -67,32 +72,34 @@ pub(crate) fn assemble(
     })
 }
 
-/// Puts the texts for a transfer behind the training texts.
-fn append_transfer(found: &mut Found, rows: &Rows, texts: UnlabelledTexts) -> Result<UnlabelledRows, DataError> {
-    found.provenance.extend(texts.notes.iter().cloned());
-    for (split, rows, name) in [(Source::Valid, &rows.valid, "validation"), (Source::Test, &rows.test, "test")] {
-        note_duplicates(found, split, rows, &texts.texts, &format!("texts without labels that are {name} texts"));
-    }
-    append(found, Source::Train, texts)
-}
-
-/// Puts the texts of no class behind the test texts.
-fn append_out_of_scope(
+/// Puts examples for a transfer behind the training examples, or examples of no class behind the test examples; `transfer` are
+/// the rows that are without labels already.
+fn append_unlabelled(
     found: &mut Found,
     rows: &Rows,
+    purpose: Purpose,
     transfer: Option<&UnlabelledRows>,
-    texts: UnlabelledTexts,
+    extra: Unlabelled,
+    context: &LoadContext<'_>,
 ) -> Result<UnlabelledRows, DataError> {
-    found.provenance.extend(texts.notes.iter().cloned());
-    let splits = [(Source::Train, &rows.train), (Source::Valid, &rows.valid), (Source::Test, &rows.test)];
-    for ((split, rows), name) in splits.into_iter().zip(["training", "validation", "test"]) {
-        note_duplicates(found, split, rows, &texts.texts, &format!("texts of no class that are {name} texts"));
+    found.provenance.extend(extra.notes.iter().cloned());
+    let noun = extra.store.modality().noun();
+    let what = purpose.describe(noun);
+    let splits = [
+        (Source::Train, &rows.train, "training"),
+        (Source::Valid, &rows.valid, "validation"),
+        (Source::Test, &rows.test, "test"),
+    ];
+    // a student may well see its training examples twice
+    let n_passed_over = usize::from(purpose == Purpose::Transfer);
+    for (split, rows, name) in splits.into_iter().skip(n_passed_over) {
+        note_duplicates(found, split, rows, &extra.store, &format!("{what} that are {name} {noun}s"));
     }
     if let Some(transfer) = transfer {
-        let what = "texts of no class that are texts without labels";
-        note_duplicates(found, Source::Train, &transfer.rows, &texts.texts, what);
+        let what = format!("{what} that are {}", Purpose::Transfer.describe(noun));
+        note_duplicates(found, Source::Train, &transfer.rows, &extra.store, &what);
     }
-    append(found, Source::Test, texts)
+    append(found, purpose, extra, context)
 }
 
 /// Rows of each split inside its own part.
@@ -142,7 +149,11 @@ impl Rows {
         self.unlabelled.iter().for_each(|row| {
             hasher.update(&row.to_le_bytes());
         });
-        Some(UnlabelledRows { rows: self.unlabelled.clone(), fingerprint: hasher.finalize().to_hex().to_string() })
+        Some(UnlabelledRows {
+            rows: self.unlabelled.clone(),
+            n_read: 0,
+            fingerprint: hasher.finalize().to_hex().to_string(),
+        })
     }
 
     fn check(&self, found: &Found) -> Result<(), DataError> {

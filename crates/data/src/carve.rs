@@ -30,6 +30,14 @@ pub(crate) fn carve(rows: &[u32], classes: &[ClassId], n_classes: usize, fractio
     carved
 }
 
+/// So many of the rows, ascending: a seeded sample without replacement.
+pub(crate) fn sample(mut rows: Vec<u32>, n_rows: usize, seed: Seed) -> Vec<u32> {
+    shuffle(&mut rows, seed);
+    rows.truncate(n_rows);
+    rows.sort_unstable();
+    rows
+}
+
 /// Fisher and Yates's shuffle.
 fn shuffle(rows: &mut [u32], seed: Seed) {
     let mut draws = Draws::new(seed);

@@ -2,21 +2,21 @@
 
 use crate::assemble::assemble;
 use crate::dataset::Dataset;
-use crate::found::Found;
 use crate::measured::{Measured, measured};
 use crate::outline::Outline;
 use crate::readers::DataKind;
+use crate::readers::UnlabelledConfig;
 use crate::readers::features::FeaturesConfig;
 use crate::readers::glyphs::GlyphsConfig;
 use crate::readers::hub_images::HubImagesConfig;
 use crate::readers::idx::IdxConfig;
 use crate::readers::image_folder::ImageFolderConfig;
-use crate::readers::table::{TableConfig, UnlabelledConfig, builtin};
-use crate::unlabelled::{Unlabelled, UnlabelledTexts};
+use crate::readers::table::{TableConfig, builtin};
+use crate::unlabelled::Purpose;
 use crate::{DataError, LoadContext};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use stillhouse_core::{InputShape, Problem, check_values};
+use stillhouse_core::{Problem, check_values};
 
 /// Where the examples come from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -37,12 +37,12 @@ pub enum DataConfig {
     Table(TableConfig),
 }
 
-/// Texts without labels to read in addition to a dataset's own examples, which must be texts.
+/// Examples without labels to read in addition to a dataset's own.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct UnlabelledFiles<'a> {
-    /// texts for a student
+pub struct UnlabelledConfigs<'a> {
+    /// examples for a student
     pub transfer: Option<&'a UnlabelledConfig>,
-    /// texts of no class, for the evaluation
+    /// examples of no class, for the evaluation
     pub out_of_scope: Option<&'a UnlabelledConfig>,
 }
 
@@ -68,9 +68,9 @@ impl DataConfig {
         self.kind().is_augmented()
     }
 
-    /// Whether the examples are texts.
-    pub fn is_text(&self) -> bool {
-        self.kind().given_input() == Some(InputShape::Text {})
+    /// Everything that is wrong with a table of examples without labels for this data.
+    pub fn unlabelled_problems(&self, unlabelled: &UnlabelledConfig) -> Vec<Problem> {
+        unlabelled.problems(self.kind())
     }
 
     /// What is known of the data without reading its examples. Data that is not there gives a note.
@@ -102,7 +102,7 @@ impl DataConfig {
     /// Values that [`DataConfig::validate`] refuses, files that are absent, damaged or do not fit together, a hub
     /// that does not deliver, or an interruption.
     pub fn load(&self, context: &LoadContext<'_>) -> Result<Dataset, DataError> {
-        self.load_with(&UnlabelledFiles::default(), context)
+        self.load_with(&UnlabelledConfigs::default(), context)
     }
 
     /// Reads data that a model is to be measured on: the test split where the data names one, and otherwise all rows of what is
@@ -119,36 +119,32 @@ impl DataConfig {
         measured(self.kind().read(&context)?, &context)
     }
 
-    /// [`DataConfig::load`] with texts without labels, which change no other example.
+    /// [`DataConfig::load`] with examples without labels, which change no other example.
     ///
     /// # Errors
-    /// As [`DataConfig::load`], for all files; examples that are no texts.
-    pub fn load_with(&self, unlabelled: &UnlabelledFiles<'_>, context: &LoadContext<'_>) -> Result<Dataset, DataError> {
-        let problems = self.validate();
+    /// As [`DataConfig::load`], for all files; examples of another kind than the data's.
+    pub fn load_with(
+        &self,
+        unlabelled: &UnlabelledConfigs<'_>,
+        context: &LoadContext<'_>,
+    ) -> Result<Dataset, DataError> {
+        let of_unlabelled = [unlabelled.transfer, unlabelled.out_of_scope]
+            .into_iter()
+            .flatten()
+            .flat_map(|config| config.problems(self.kind()));
+        let problems: Vec<Problem> = self.validate().into_iter().chain(of_unlabelled).collect();
         if !problems.is_empty() {
             return Err(DataError::Config(problems));
         }
         let found = self.kind().read(context)?;
-        let read = |config: Option<&UnlabelledConfig>, split: &str, what: &str| {
-            config.map(|config| read_unlabelled(&found, config, [split, what], context)).transpose()
+        let n_bytes: u64 = found.parts().map(|part| part.store.modality().n_bytes(part.classes.len())).sum();
+        let left = context.memory_limit_bytes.map(|limit| limit.saturating_sub(n_bytes));
+        let within_rest = LoadContext { memory_limit_bytes: left, ..*context };
+        let read = |config: Option<&UnlabelledConfig>, purpose: Purpose| {
+            config.map(|config| config.read(self.kind(), &found, purpose, &within_rest)).transpose()
         };
-        let unlabelled = Unlabelled {
-            transfer: read(unlabelled.transfer, "transfer", "texts without labels")?,
-            out_of_scope: read(unlabelled.out_of_scope, "out of scope", "texts of no class")?,
-        };
-        assemble(found, unlabelled, context)
+        let transfer = read(unlabelled.transfer, Purpose::Transfer)?;
+        let out_of_scope = read(unlabelled.out_of_scope, Purpose::OutOfScope)?;
+        assemble(found, [transfer, out_of_scope], context)
     }
-}
-
-fn read_unlabelled(
-    found: &Found,
-    config: &UnlabelledConfig,
-    [split, what]: [&str; 2],
-    context: &LoadContext<'_>,
-) -> Result<UnlabelledTexts, DataError> {
-    let Some(texts) = found.train.store.texts() else {
-        let problem = Problem::new("", format!("only data of texts can have {what}"));
-        return Err(DataError::Config(vec![problem]));
-    };
-    config.read(texts.windows.as_ref(), [split, what], context)
 }

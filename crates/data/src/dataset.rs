@@ -34,6 +34,8 @@ pub struct Transfer {
     pub split: Split,
     /// how many have no label
     pub n_unlabelled: usize,
+    /// examples without labels that were read behind those of the training source, whether or not they are used
+    pub n_read: usize,
     /// hash over the unlabelled examples
     pub fingerprint: String,
 }
@@ -50,6 +52,8 @@ pub struct SealedTest {
 pub struct OutOfScope {
     /// the examples, of [`ClassId::UNKNOWN`](stillhouse_core::ClassId::UNKNOWN)
     pub split: Split,
+    /// examples of no class that were read behind those of the test source, whether or not they are used
+    pub n_read: usize,
     /// hash over them
     pub fingerprint: String,
 }
@@ -62,6 +66,11 @@ impl SealedTest {
     /// Hash over the examples of no class, if there are any.
     pub fn out_of_scope_fingerprint(&self) -> Option<&str> {
         self.out_of_scope.as_ref().map(|out_of_scope| out_of_scope.fingerprint.as_str())
+    }
+
+    /// Examples of no class that were read behind those of the test source.
+    pub fn n_out_of_scope_read(&self) -> usize {
+        self.out_of_scope.as_ref().map_or(0, |out_of_scope| out_of_scope.n_read)
     }
 
     /// Opens both for the evaluation: the test split, and the examples of no class.

@@ -50,7 +50,7 @@ mod training_data;
 mod unlabelled;
 mod words;
 
-pub use config::{DataConfig, UnlabelledFiles};
+pub use config::{DataConfig, UnlabelledConfigs};
 pub use dataset::{Dataset, OutOfScope, SealedTest, Transfer};
 pub use error::DataError;
 pub use features::{MatrixRows, MatrixWriter, npy_head};
@@ -68,10 +68,8 @@ pub use readers::glyphs::GlyphsConfig;
 pub use readers::hub_images::HubImagesConfig;
 pub use readers::idx::IdxConfig;
 pub use readers::image_folder::{ImageFolderConfig, image_sizes};
-pub use readers::table::{
-    ColumnName, ParquetGuess, TableConfig, TableGuess, UnlabelledConfig, guess_parquet, guess_table,
-};
-pub use readers::{is_system_name, split_in_name};
+pub use readers::table::{ColumnName, ParquetGuess, TableConfig, TableGuess, guess_parquet, guess_table};
+pub use readers::{UnlabelledConfig, is_system_name, split_in_name};
 pub use source::Source;
 pub use split::Split;
 pub use text_lines::TextLines;

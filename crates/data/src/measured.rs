@@ -47,7 +47,7 @@ pub(crate) fn measured(mut found: Found, context: &LoadContext<'_>) -> Result<Me
     };
     let mut part = part.expect("its rows were counted above");
     part.store.modality_mut().finish();
-    let pool = Arc::new(Pool { store: part.store, classes: part.classes, source });
+    let pool = Arc::new(Pool { store: part.store, n_own: part.classes.len(), classes: part.classes, source });
     let reading = Arc::new(Reading { input, seed: context.seed });
     Ok(Measured { name: found.name, labels: found.labels, split: Split::new(pool, reading, &kept, n_classes), rows })
 }

@@ -4,6 +4,7 @@
 //! texts.
 
 use crate::DataError;
+use crate::carve::carve;
 use crate::features::FeatureExamples;
 use crate::inputs::{Inputs, TextEncoder};
 use crate::modality::{Modality, View, Wanted};
@@ -18,6 +19,8 @@ use stillhouse_core::{ClassId, ExampleId, InputShape, InputSpec, Seed, ViewId};
 pub(crate) struct Pool {
     pub(crate) store: Store,
     pub(crate) classes: Vec<ClassId>,
+    /// Rows of the source itself; examples without labels stand behind them.
+    pub(crate) n_own: usize,
     /// Names the examples: those of other sources never have the same names.
     pub(crate) source: Source,
 }
@@ -100,9 +103,17 @@ impl Split {
         self.pool.source.example(self.modality().whole(self.rows[row] as usize)).0
     }
 
-    /// The source that the examples come from, and how many it has in all, whatever splits they are in.
+    /// The source that the examples come from, and how many it has in all, whatever splits they are in; examples without labels
+    /// that were put behind them are not counted.
     pub fn source(&self) -> (Source, usize) {
-        (self.pool.source, self.pool.classes.len())
+        (self.pool.source, self.pool.n_own)
+    }
+
+    /// Rows of about this part of each class, one of each at least: seeded, ascending.
+    pub fn part_of_each_class(&self, fraction: f64, seed: Seed) -> Vec<usize> {
+        let rows: Vec<u32> = (0..self.len() as u32).collect();
+        let carved = carve(&rows, &self.labels, self.n_classes, 1.0 - fraction, seed);
+        carved.kept.into_iter().map(|row| row as usize).collect()
     }
 
     /// Bytes that all examples of the source take in memory, or would take if images were not read from their files.
@@ -132,7 +143,8 @@ impl Split {
         let input = InputSpec::new(InputShape::Features { n_features }, vec![0.0; n_features], vec![1.0; n_features]);
         let reading = Reading { input, seed: self.reading.seed };
         let rows: Vec<u32> = (0..self.len() as u32).collect();
-        Self::new(Arc::new(Pool { store, classes, source: Source::Train }), Arc::new(reading), &rows, self.n_classes)
+        let pool = Pool { store, n_own: classes.len(), classes, source: Source::Train };
+        Self::new(Arc::new(pool), Arc::new(reading), &rows, self.n_classes)
     }
 
     /// Writes one example as numbers, `(x / 255 - mean) / std` for images and `(x - offset - mean) / std` for features; with a view,

@@ -29,13 +29,46 @@ impl Store {
         }
     }
 
-    /// The texts, where examples are texts.
-    pub(crate) fn texts(&self) -> Option<&TextExamples> {
-        if let Self::Texts(examples) = self { Some(examples) } else { None }
+    /// Number of examples.
+    pub(crate) fn n_examples(&self) -> usize {
+        match self {
+            Self::Images(examples) => examples.len(),
+            Self::Features(examples) => examples.len(),
+            Self::Texts(examples) => examples.texts.len(),
+        }
     }
 
-    /// As [`Store::texts`], to add some.
-    pub(crate) fn texts_mut(&mut self) -> Option<&mut TextExamples> {
+    /// Number of wholes: of texts, whatever they are cut into, and of other examples.
+    pub(crate) fn n_wholes(&self) -> usize {
+        match self {
+            Self::Texts(examples) => examples.texts.n_texts(),
+            other => other.n_examples(),
+        }
+    }
+
+    /// Other examples, cut as these training or test examples are.
+    pub(crate) fn cut_alike(&self, other: Self, is_train: bool) -> Self {
+        match (self, other) {
+            (Self::Texts(own), Self::Texts(other)) => Self::Texts(own.cut_alike(other, is_train)),
+            (_, other) => other,
+        }
+    }
+
+    /// Puts examples behind these `n_own` ones.
+    ///
+    /// # Panics
+    /// If they are of another modality: readers read examples of the data's own.
+    pub(crate) fn append(&mut self, n_own: usize, other: Self) {
+        match (self, other) {
+            (Self::Texts(own), Self::Texts(other)) => own.texts.append(other.texts),
+            (Self::Images(own), Self::Images(other)) => own.append(n_own, other),
+            (Self::Features(own), Self::Features(other)) => own.values.extend(other.values),
+            _ => panic!("examples of two modalities in one store"),
+        }
+    }
+
+    /// The texts, where examples are texts.
+    pub(crate) fn texts(&self) -> Option<&TextExamples> {
         if let Self::Texts(examples) = self { Some(examples) } else { None }
     }
 }

@@ -31,7 +31,7 @@ impl TrainingData {
         self.transfer.as_ref().map_or(&self.train, |transfer| &transfer.split)
     }
 
-    /// Hash of everything that soft targets are stored for: the data, and the texts without labels if there are any.
+    /// Hash of everything that soft targets are stored for: the data, and the examples without labels if there are any.
     pub fn student_fingerprint(&self) -> String {
         match &self.transfer {
             None => self.fingerprint.clone(),

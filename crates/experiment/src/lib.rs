@@ -35,6 +35,7 @@ mod stage;
 mod stage_lock;
 mod steps;
 mod store;
+mod student_examples;
 
 pub use stillhouse_report as report;
 pub(crate) use stillhouse_report::{role, statistics};

@@ -12,10 +12,11 @@ use crate::pretrained::fetch_pretrained;
 use crate::report::DatasetReport;
 use crate::session::Session;
 use crate::steps::external::read_external_teachers;
+use crate::student_examples::StudentExamples;
 use std::sync::Arc;
 use std::time::Instant;
 use stillhouse_core::Seed;
-use stillhouse_data::{Dataset, LoadContext, SealedTest, UnlabelledFiles};
+use stillhouse_data::{Dataset, LoadContext, SealedTest, UnlabelledConfigs};
 use stillhouse_train::Device;
 
 /// Loads the data of an experiment, with its progress shown as the stage `data`.
@@ -26,7 +27,7 @@ pub(crate) fn load_data(experiment: &Experiment, context: &RunContext<'_>) -> Re
     let progress = LoadProgress::new(context);
     let memory_limit_bytes = memory_for_examples();
     let seed = Seed(config.seed).derive(DATA, 0);
-    let unlabelled = UnlabelledFiles {
+    let unlabelled = UnlabelledConfigs {
         transfer: config.student.transfer.as_ref(),
         out_of_scope: config.evaluation.out_of_scope.as_ref(),
     };
@@ -59,9 +60,11 @@ pub(crate) fn open_session<'a>(
 ) -> Result<(Session<'a>, SealedTest)> {
     let (data, test) = dataset.into_training();
     let config = experiment.config();
+    let student = StudentExamples::new(&config.student, &data, Seed(config.seed));
     let mut session = Session {
         config,
         data: Arc::new(data),
+        student: Arc::new(student),
         external: Arc::new([]),
         context,
         device,

@@ -4,9 +4,10 @@
 use crate::config::ExperimentConfig;
 use crate::context::RunContext;
 use crate::external::External;
+use crate::student_examples::StudentExamples;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use stillhouse_core::Seed;
+use stillhouse_core::{Seed, ViewId};
 use stillhouse_data::TrainingData;
 use stillhouse_models::Tokenizer;
 use stillhouse_train::{Device, ViewPolicy};
@@ -16,6 +17,7 @@ use stillhouse_train::{Device, ViewPolicy};
 pub(crate) struct Session<'a> {
     pub config: &'a ExperimentConfig,
     pub data: Arc<TrainingData>,
+    pub student: Arc<StudentExamples>,
     /// Teachers that were trained elsewhere, known by their predictions.
     pub external: Arc<[External]>,
     pub context: &'a RunContext<'a>,
@@ -25,19 +27,28 @@ pub(crate) struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Whether examples are augmented in training.
-    pub fn is_augmented(&self) -> bool {
-        self.config.data.is_augmented()
+    /// Views of a training on hard labels: a new one in each epoch, for a student only if it learns from views at all.
+    pub fn fresh_views(&self, is_student: bool) -> ViewPolicy {
+        match (is_student, self.config.data.is_augmented(), self.config.student_is_augmented()) {
+            (true, _, true) | (false, true, _) => ViewPolicy::Fresh,
+            _ => ViewPolicy::Plain,
+        }
     }
 
-    /// Views of a training on hard labels: a new one in each epoch.
-    pub fn fresh_views(&self) -> ViewPolicy {
-        if self.is_augmented() { ViewPolicy::Fresh } else { ViewPolicy::Plain }
+    /// The views of an example that students on soft targets see; nothing is the example itself.
+    pub fn student_views(&self) -> Vec<Option<ViewId>> {
+        match self.config.student_is_augmented() {
+            true => (0..self.config.student.views).map(|view| Some(ViewId(view))).collect(),
+            false => vec![None],
+        }
     }
 
     /// Views of a training on soft targets: those for which soft targets are stored.
     pub fn stored_views(&self) -> ViewPolicy {
-        if self.is_augmented() { ViewPolicy::Stored { n_views: self.config.student.views } } else { ViewPolicy::Plain }
+        match self.config.student_is_augmented() {
+            true => ViewPolicy::Stored { n_views: self.config.student.views },
+            false => ViewPolicy::Plain,
+        }
     }
 }
 

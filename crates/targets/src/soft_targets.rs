@@ -170,6 +170,16 @@ impl SoftTargets {
         Some(ClassId((1..probs.len()).fold(0, better) as u32))
     }
 
+    /// The largest probability of an example's row, at T = 1.
+    ///
+    /// # Errors
+    /// An example or view without a row.
+    pub fn top_prob(&self, key: ExampleView) -> Result<f32, TargetsError> {
+        let (TargetBatch::Dense { probs } | TargetBatch::Sparse { probs, .. }) =
+            self.batch(&[key], Temperature::ONE)?;
+        Ok(probs.into_iter().fold(0.0, f32::max))
+    }
+
     fn position(&self, key: ExampleView) -> Result<usize, TargetsError> {
         self.keys.binary_search(&key).map_err(|_| TargetsError::Missing { key })
     }

@@ -27,6 +27,11 @@ fn deviation(std: f64, largest: f64) -> f64 {
 }
 
 impl FeatureExamples {
+    /// Number of rows.
+    pub(crate) fn len(&self) -> usize {
+        self.values.len() / self.n_features
+    }
+
     fn row(&self, row: usize) -> &[f32] {
         &self.values[row * self.n_features..][..self.n_features]
     }

@@ -33,7 +33,16 @@ pub(crate) enum Pixels {
     /// `[N, H, W, C]`, of images of 16 bits
     ResidentWide(Vec<u16>),
     Encoded(EncodedImages, Decoding),
-    Drawn(Box<DrawImage>),
+    Drawn {
+        n_images: usize,
+        draw: Box<DrawImage>,
+    },
+    /// Images of one source behind so many of another.
+    Joined {
+        first: Box<Pixels>,
+        n_first: usize,
+        rest: Box<Pixels>,
+    },
 }
 
 /// Writes the image of a row, a pure function of the row.
@@ -45,31 +54,75 @@ impl ImageExamples {
         Self { target, pixels, digests, augment, ground: WHITE }
     }
 
-    fn pixels(&self, row: usize) -> Result<ImageValues<'_>, DataError> {
-        let n_values = self.target.n_values();
-        match &self.pixels {
-            Pixels::Resident(all) => Ok(ImageValues::Bytes(Cow::Borrowed(&all[row * n_values..][..n_values]))),
-            Pixels::ResidentWide(all) => Ok(ImageValues::Words(Cow::Borrowed(&all[row * n_values..][..n_values]))),
-            Pixels::Encoded(images, decoding) => Ok(images.decode(row, &self.target, *decoding)?.values),
-            Pixels::Drawn(draw) => {
-                let mut pixels = vec![0; n_values];
-                draw(row, &mut pixels);
-                Ok(ImageValues::Bytes(Cow::Owned(pixels)))
-            }
+    /// Number of images.
+    pub(crate) fn len(&self) -> usize {
+        self.pixels.n_images(self.target.n_values())
+    }
+
+    /// Puts images of the same size behind these `n_own` ones.
+    pub(crate) fn append(&mut self, n_own: usize, other: Self) {
+        let own = std::mem::replace(&mut self.pixels, Pixels::Resident(Vec::new()));
+        self.pixels = Pixels::Joined { first: Box::new(own), n_first: n_own, rest: Box::new(other.pixels) };
+        // digests of later rows are of no use where some are missing
+        if self.digests.len() == n_own {
+            self.digests.extend(other.digests);
         }
     }
 
-    fn is_wide(&self) -> bool {
-        match &self.pixels {
-            Pixels::ResidentWide(_) => true,
-            Pixels::Encoded(_, decoding) => decoding.is_wide,
-            Pixels::Resident(_) | Pixels::Drawn(_) => false,
-        }
+    fn pixels(&self, row: usize) -> Result<ImageValues<'_>, DataError> {
+        self.pixels.read(row, &self.target)
     }
 
     /// Bytes of a stored value.
     fn bytes_each(&self) -> usize {
-        if self.is_wide() { size_of::<u16>() } else { size_of::<u8>() }
+        if self.pixels.is_wide() { size_of::<u16>() } else { size_of::<u8>() }
+    }
+}
+
+impl Pixels {
+    fn n_images(&self, n_values: usize) -> usize {
+        match self {
+            Self::Resident(all) => all.len() / n_values,
+            Self::ResidentWide(all) => all.len() / n_values,
+            Self::Encoded(images, _) => images.len(),
+            Self::Drawn { n_images, .. } => *n_images,
+            Self::Joined { n_first, rest, .. } => n_first + rest.n_images(n_values),
+        }
+    }
+
+    fn read(&self, row: usize, target: &Target) -> Result<ImageValues<'_>, DataError> {
+        let n_values = target.n_values();
+        match self {
+            Self::Resident(all) => Ok(ImageValues::Bytes(Cow::Borrowed(&all[row * n_values..][..n_values]))),
+            Self::ResidentWide(all) => Ok(ImageValues::Words(Cow::Borrowed(&all[row * n_values..][..n_values]))),
+            Self::Encoded(images, decoding) => Ok(images.decode(row, target, *decoding)?.values),
+            Self::Drawn { draw, .. } => {
+                let mut pixels = vec![0; n_values];
+                draw(row, &mut pixels);
+                Ok(ImageValues::Bytes(Cow::Owned(pixels)))
+            }
+            Self::Joined { first, n_first, .. } if row < *n_first => first.read(row, target),
+            Self::Joined { n_first, rest, .. } => rest.read(row - n_first, target),
+        }
+    }
+
+    /// Whether an image has 16 bits.
+    fn is_wide(&self) -> bool {
+        match self {
+            Self::ResidentWide(_) => true,
+            Self::Encoded(_, decoding) => decoding.is_wide,
+            Self::Resident(_) | Self::Drawn { .. } => false,
+            Self::Joined { first, rest, .. } => first.is_wide() || rest.is_wide(),
+        }
+    }
+
+    /// Whether an image is copied and not made when it is read.
+    fn is_resident(&self) -> bool {
+        match self {
+            Self::Resident(_) | Self::ResidentWide(_) => true,
+            Self::Encoded(..) | Self::Drawn { .. } => false,
+            Self::Joined { first, rest, .. } => first.is_resident() && rest.is_resident(),
+        }
     }
 }
 
@@ -81,7 +134,7 @@ impl Modality for ImageExamples {
     fn measure(&self, rows: &[u32]) -> InputSpec {
         let Target { height, width, channels } = self.target;
         let digests = rows.iter().filter_map(|&row| self.digests.get(row as usize));
-        let largest = if self.is_wide() { u16::LARGEST } else { u8::LARGEST };
+        let largest = if self.pixels.is_wide() { u16::LARGEST } else { u8::LARGEST };
         let (mean, std) = channel_statistics(digests, channels, largest);
         let background = Some(self.ground).filter(|ground| *ground != WHITE);
         InputSpec { background, ..InputSpec::new(InputShape::Image { channels, height, width }, mean, std) }
@@ -107,7 +160,7 @@ impl Modality for ImageExamples {
     }
 
     fn is_slow_to_read(&self) -> bool {
-        !self.augment.is_none() || !matches!(self.pixels, Pixels::Resident(_) | Pixels::ResidentWide(_))
+        !self.augment.is_none() || !self.pixels.is_resident()
     }
 
     fn read(&self, wanted: Wanted, input: &InputSpec, out: &mut [f32]) -> Result<(), DataError> {

@@ -58,6 +58,10 @@ impl DataKind for FeaturesConfig {
         [&self.train, &self.train_labels, &self.test, &self.test_labels].map(PathBuf::as_path).to_vec()
     }
 
+    fn unlabelled_keys(&self) -> &'static [&'static str] {
+        &["path", "tensor"]
+    }
+
     /// The header of the training matrix and the training labels are read.
     fn outline(&self, context: &LoadContext<'_>) -> Result<Outline, DataError> {
         let n_features = read_n_features(&self.train, self.tensor.as_deref())?;

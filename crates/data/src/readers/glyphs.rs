@@ -10,9 +10,11 @@ use crate::images::{AugmentConfig, ImageExamples, Loading, Pixels, Target, diges
 use crate::outline::Outline;
 use crate::settings::default_valid_fraction;
 use crate::store::Store;
+use crate::unlabelled::Purpose;
 use crate::{DataError, LoadContext, ProgressUnit};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use std::sync::Arc;
 use stillhouse_core::{ClassId, InputShape, Problem, Seed};
 use stillhouse_glyphs::{GlyphGenerator, MAX_CLASSES, SIDE};
@@ -28,6 +30,9 @@ const MAX_EXAMPLES: usize = 1 << 28;
 const MIN_CLASSES: usize = 10;
 /// Test examples are numbered from here on, beyond any training set, so that no writer is in both.
 const FIRST_TEST_INDEX: u64 = 1 << 32;
+
+/// Examples without labels are numbered from here on, for the same reason.
+const FIRST_TRANSFER_INDEX: u64 = 1 << 33;
 
 /// Stroke-drawn characters made by this program: any number of classes in families of confusable ones, 28 by 28,
 /// grey.
@@ -115,6 +120,10 @@ impl DataKind for GlyphsConfig {
         Some(InputShape::Image { channels: 1, height: SIDE, width: SIDE })
     }
 
+    fn unlabelled_keys(&self) -> &'static [&'static str] {
+        &["per_class"]
+    }
+
     /// Everything is known from the settings.
     fn outline(&self, _context: &LoadContext<'_>) -> Result<Outline, DataError> {
         let generator = self.generator();
@@ -122,12 +131,51 @@ impl DataKind for GlyphsConfig {
         Ok(Outline { input: self.given_input(), labels: Some(labels), notes: Vec::new() })
     }
 
+    /// Glyphs without labels: of the classes by writers who are in no split, or of as many further characters, as far as there
+    /// are any.
+    ///
+    /// # Errors
+    /// No further character, more glyphs than fit into one source; an interruption.
+    fn draw_unlabelled(
+        &self,
+        per_class: usize,
+        purpose: Purpose,
+        context: &LoadContext<'_>,
+    ) -> Result<Store, DataError> {
+        let (first_class, n_classes, first_index) = match purpose {
+            Purpose::Transfer => (0, self.n_classes, FIRST_TRANSFER_INDEX),
+            Purpose::OutOfScope => (self.n_classes, self.n_classes.min(MAX_CLASSES - self.n_classes), FIRST_TEST_INDEX),
+        };
+        let refused = |found: String, expected: String| Err(DataError::invalid(Path::new("glyphs"), found, expected));
+        if n_classes == 0 {
+            return refused(format!("all {MAX_CLASSES} characters as classes"), "some that are of no class".to_owned());
+        }
+        let n_rows = match per_class.checked_mul(n_classes).filter(|n_rows| *n_rows <= MAX_EXAMPLES) {
+            Some(n_rows) => n_rows,
+            None => {
+                let found = format!("{n_classes} characters of {per_class} examples without labels");
+                return refused(found, format!("at most {MAX_EXAMPLES} examples"));
+            }
+        };
+        let generator = Arc::new(GlyphGenerator::new(first_class + n_classes, self.difficulty, Seed(self.seed)));
+        let glyphs = DrawnGlyphs { generator, first_class, n_classes, first_index };
+        let mut loading = Loading::new(&self.augment, None, context);
+        let what = format!("drawing {}", purpose.describe("glyph"));
+        Ok(Store::Images(draw(glyphs, n_rows, &what, &mut loading, context)?))
+    }
+
     fn read(&self, context: &LoadContext<'_>) -> Result<Found, DataError> {
         let mut loading = Loading::new(&self.augment, None, context);
         let generator = Arc::new(self.generator());
         let mut part = |per_class: usize, first_index: u64, what: &str| {
-            let glyphs = DrawnGlyphs { generator: generator.clone(), n_classes: self.n_classes, first_index };
-            draw(glyphs, per_class * self.n_classes, what, &mut loading, context)
+            let (first_class, n_classes) = (0, self.n_classes);
+            let glyphs = DrawnGlyphs { generator: generator.clone(), first_class, n_classes, first_index };
+            let n_rows = per_class * n_classes;
+            let classes = (0..n_rows).map(|row| glyphs.class(row)).collect();
+            Ok::<_, DataError>(Part {
+                store: Store::Images(draw(glyphs, n_rows, what, &mut loading, context)?),
+                classes,
+            })
         };
         let train = part(self.train_per_class, 0, "drawing training glyphs")?;
         let test = part(self.test_per_class, FIRST_TEST_INDEX, "drawing test glyphs")?;
@@ -149,6 +197,7 @@ impl DataKind for GlyphsConfig {
 /// Glyphs that are drawn when they are asked for; rows run through the classes first.
 struct DrawnGlyphs {
     generator: Arc<GlyphGenerator>,
+    first_class: usize,
     n_classes: usize,
     first_index: u64,
 }
@@ -156,7 +205,7 @@ struct DrawnGlyphs {
 impl DrawnGlyphs {
     /// The class of a row: neighbours differ, so that any stretch of rows holds all classes alike.
     fn class(&self, row: usize) -> ClassId {
-        ClassId((row % self.n_classes) as u32)
+        ClassId((self.first_class + row % self.n_classes) as u32)
     }
 
     fn draw(&self, row: usize, out: &mut [u8]) {
@@ -171,10 +220,9 @@ fn draw(
     what: &str,
     loading: &mut Loading<'_>,
     context: &LoadContext<'_>,
-) -> Result<Part, DataError> {
+) -> Result<ImageExamples, DataError> {
     let target = Target { height: SIDE, width: SIDE, channels: 1 };
     let n_bytes = target.n_values();
-    let classes = (0..n_rows).map(|row| glyphs.class(row)).collect();
     let stays = loading.take(n_rows * n_bytes);
     let n_drawn = if stays { n_rows } else { n_rows.min(N_MEASURED) };
     context.progress.start(what, Some(n_drawn as u64), ProgressUnit::Examples);
@@ -190,8 +238,10 @@ fn draw(
     context.progress.finish();
     let n_measured = n_drawn.min(N_MEASURED);
     let digests = digest_all(&pixels[..n_measured * n_bytes], n_bytes, 1);
-    let pixels =
-        if stays { Pixels::Resident(pixels) } else { Pixels::Drawn(Box::new(move |row, out| glyphs.draw(row, out))) };
-    let examples = ImageExamples::opaque(target, pixels, digests, loading.augment.clone());
-    Ok(Part { store: Store::Images(examples), classes })
+    let pixels = if stays {
+        Pixels::Resident(pixels)
+    } else {
+        Pixels::Drawn { n_images: n_rows, draw: Box::new(move |row, out| glyphs.draw(row, out)) }
+    };
+    Ok(ImageExamples::opaque(target, pixels, digests, loading.augment.clone()))
 }

@@ -95,11 +95,15 @@ impl HubImagesConfig {
             columns.push(read_labelled(files, &self.label, "image", context, |table, path, _| {
                 let n_before = cells.len();
                 cells.begin_table(path);
-                table.read_images(&find_image_column(table, path, self)?, context, |bytes| {
-                    cells
-                        .push(bytes, context.memory_limit_bytes)
-                        .map_err(DataError::io(path, "keep a temporary copy of"))
-                })?;
+                table.read_images(
+                    &find_image_column(table, path, self.image.as_deref(), Some(&self.label))?,
+                    context,
+                    |bytes| {
+                        cells
+                            .push(bytes, context.memory_limit_bytes)
+                            .map_err(DataError::io(path, "keep a temporary copy of"))
+                    },
+                )?;
                 Ok(cells.len() - n_before)
             })?);
             splits.push((split, EncodedImages::Cells(cells)));
@@ -148,6 +152,10 @@ impl DataKind for HubImagesConfig {
         self.target_settings().given()
     }
 
+    fn unlabelled_keys(&self) -> &'static [&'static str] {
+        &["path", "image"]
+    }
+
     /// The label column of local training files is read; of files that are still to be fetched, nothing is known.
     fn outline(&self, context: &LoadContext<'_>) -> Result<Outline, DataError> {
         let names = |path| ParquetSource::local(path, &self.whereabouts(), context)?.class_names(&self.label, context);
@@ -160,11 +168,17 @@ impl DataKind for HubImagesConfig {
     }
 }
 
-fn find_image_column(table: &ParquetTable, path: &Path, config: &HubImagesConfig) -> Result<String, DataError> {
-    if let Some(name) = &config.image {
-        return Ok(name.clone());
+/// The column of the images: the one that the config names, or the only one that is not that of the labels.
+pub(super) fn find_image_column(
+    table: &ParquetTable,
+    path: &Path,
+    image: Option<&str>,
+    label: Option<&str>,
+) -> Result<String, DataError> {
+    if let Some(name) = image {
+        return Ok(name.to_owned());
     }
-    let columns: Vec<&str> = table.image_columns().into_iter().filter(|column| *column != config.label).collect();
+    let columns: Vec<&str> = table.image_columns().into_iter().filter(|column| Some(*column) != label).collect();
     match columns[..] {
         [only] => Ok(only.to_owned()),
         [] => Err(DataError::invalid(path, format!("columns {:?}", table.column_names()), EXPECTED_IMAGES)),

@@ -66,6 +66,14 @@ impl DataKind for IdxConfig {
         vec![&self.path]
     }
 
+    fn unlabelled_keys(&self) -> &'static [&'static str] {
+        &["path", "image"]
+    }
+
+    fn transposes_idx(&self) -> bool {
+        self.transpose
+    }
+
     /// The header of the training images and the training labels are read.
     fn outline(&self, context: &LoadContext<'_>) -> Result<Outline, DataError> {
         let folder = IdxFolder::open(&self.path)?;
@@ -331,6 +339,31 @@ impl IdxImages {
         let target = Target { height: self.height, width: self.width, channels: 1 };
         let digests = digest_all(&self.pixels, target.n_values(), target.channels);
         ImageExamples::opaque(target, Pixels::Resident(self.pixels), digests, augment)
+    }
+}
+
+/// Whether a file begins as one of images does, gzipped or plain.
+pub(super) fn is_images(path: &Path) -> Result<bool, DataError> {
+    let magic = IMAGES.magic.to_be_bytes();
+    Ok(bytes::read_at_most(path, magic.len() as u64)? == magic)
+}
+
+/// Images without labels, which have to be of the size of the data's own.
+pub(super) fn read_unlabelled(path: &Path, own: &ImageExamples, transpose: bool) -> Result<ImageExamples, DataError> {
+    let mut images = IdxImages::read(path)?;
+    if transpose {
+        images.transpose();
+    }
+    let (found, expected) =
+        ([images.height, images.width, 1], [own.target.height, own.target.width, own.target.channels]);
+    match found == expected {
+        true if images.len() > 0 => Ok(images.into_examples(own.augment.clone())),
+        true => Err(DataError::invalid(path, "no image", "at least one")),
+        false => {
+            let shape =
+                |[height, width, channels]: [usize; 3]| format!("{height} x {width} pixels of {channels} channel(s)");
+            Err(DataError::invalid(path, shape(found), format!("{}, as the data has", shape(expected))))
+        }
     }
 }
 

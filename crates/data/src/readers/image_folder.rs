@@ -84,6 +84,10 @@ impl DataKind for ImageFolderConfig {
         self.target_settings().given()
     }
 
+    fn unlabelled_keys(&self) -> &'static [&'static str] {
+        &["path", "image"]
+    }
+
     /// The names of the folders and the headers of the images are read.
     fn outline(&self, context: &LoadContext<'_>) -> Result<Outline, DataError> {
         let (names, splits) = list_splits(&self.path, context)?;

@@ -222,6 +222,32 @@ fn list_class(folder: &Path, name: &str, passed_over: &mut PassedOver) -> Result
     Ok(images)
 }
 
+/// All images of a folder and of the folders in it, in the order of their paths; or the one file that the path is.
+///
+/// # Errors
+/// A folder that is absent or cannot be listed.
+pub(super) fn list_all(path: &Path, context: &LoadContext<'_>) -> Result<Vec<PathBuf>, DataError> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let (mut passed_over, mut images, mut folders) = (PassedOver::default(), Vec::new(), vec![path.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        context.check_interrupted()?;
+        for entry in list(&folder, &mut passed_over)? {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else if is_image(&entry) {
+                images.push(entry);
+            } else {
+                passed_over.files.push(entry);
+            }
+        }
+    }
+    images.sort();
+    passed_over.note(path, context);
+    Ok(images)
+}
+
 /// What is left out of the lists and has to be told.
 #[derive(Default)]
 struct PassedOver {

@@ -2,6 +2,8 @@
 
 use crate::found::Found;
 use crate::outline::Outline;
+use crate::store::Store;
+use crate::unlabelled::Purpose;
 use crate::{DataError, LoadContext};
 use std::path::Path;
 use stillhouse_core::{InputShape, Problem};
@@ -21,6 +23,30 @@ pub(crate) trait DataKind {
     /// Files and folders that the data is read from.
     fn paths(&self) -> Vec<&Path> {
         Vec::new()
+    }
+
+    /// Keys that a table of examples without labels may have, the one that it must have first.
+    fn unlabelled_keys(&self) -> &'static [&'static str];
+
+    /// Makes examples without labels, where the data is made by the program and not read.
+    ///
+    /// # Errors
+    /// More examples than there can be; an interruption.
+    ///
+    /// # Panics
+    /// Where the data is read: its tables have no key `per_class`.
+    fn draw_unlabelled(
+        &self,
+        _per_class: usize,
+        _purpose: Purpose,
+        _context: &LoadContext<'_>,
+    ) -> Result<Store, DataError> {
+        panic!("only examples that the program makes are drawn")
+    }
+
+    /// Whether rows and columns of images in idx files are exchanged.
+    fn transposes_idx(&self) -> bool {
+        false
     }
 
     /// The shape of an example, where the settings fix it.

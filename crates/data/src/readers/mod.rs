@@ -12,9 +12,11 @@ mod parquet;
 mod passed_over;
 mod split_name;
 pub(crate) mod table;
+mod unlabelled;
 
 pub(crate) use kind::DataKind;
 pub use passed_over::is_system_name;
+pub use unlabelled::UnlabelledConfig;
 
 /// The split that the name of a file or a folder says, in its usual words.
 pub fn split_in_name(name: &str) -> Option<crate::Source> {

@@ -5,7 +5,6 @@ use super::{assert_contains, config, load, raw_image, refusal};
 use crate::assemble::assemble;
 use crate::hub::test_server::{COMMIT, Manners, Server};
 use crate::hub::{Hub, HubOptions};
-use crate::unlabelled::Unlabelled;
 use crate::{HubImagesConfig, LoadContext};
 use serde_json::json;
 use std::path::Path;
@@ -141,7 +140,7 @@ fn a_repository_is_the_same_dataset_as_its_files() {
         let options = HubOptions { offline, n_attempts: 1, ..HubOptions::new(&server.endpoint, home.path()) };
         let config = HubImagesConfig { revision: revision.map(str::to_owned), ..repository.clone() };
         let context = LoadContext::quiet(Seed(0));
-        assemble(config.read_from(&Hub::new(options), &context)?, Unlabelled::default(), &context)
+        assemble(config.read_from(&Hub::new(options), &context)?, [None, None], &context)
     };
     let online = load_from(false, None).unwrap();
     assert_eq!(online.fingerprint, load(tables(folder.path())).unwrap().fingerprint);

@@ -17,8 +17,12 @@ mod parquet_table;
 mod splits;
 mod table;
 mod table_as_found;
+mod unlabelled;
 
-use crate::{DataConfig, DataError, DataProgress, Dataset, LoadContext, Preview, RawImage, Split};
+use crate::{
+    DataConfig, DataError, DataProgress, Dataset, LoadContext, Preview, RawImage, Split, UnlabelledConfig,
+    UnlabelledConfigs,
+};
 use std::sync::Mutex;
 use stillhouse_core::Seed;
 
@@ -29,6 +33,27 @@ fn config(value: serde_json::Value) -> DataConfig {
 
 fn load(value: serde_json::Value) -> Result<Dataset, DataError> {
     config(value).load(&LoadContext::quiet(Seed(0)))
+}
+
+/// A load with examples without labels, and of no class.
+fn try_load_with(
+    data: serde_json::Value,
+    transfer: Option<serde_json::Value>,
+    out_of_scope: Option<serde_json::Value>,
+    context: &LoadContext<'_>,
+) -> Result<Dataset, DataError> {
+    let table = |value: serde_json::Value| -> UnlabelledConfig { serde_json::from_value(value).unwrap() };
+    let (transfer, out_of_scope) = (transfer.map(table), out_of_scope.map(table));
+    let unlabelled = UnlabelledConfigs { transfer: transfer.as_ref(), out_of_scope: out_of_scope.as_ref() };
+    config(data).load_with(&unlabelled, context)
+}
+
+fn load_with(
+    data: serde_json::Value,
+    transfer: Option<serde_json::Value>,
+    out_of_scope: Option<serde_json::Value>,
+) -> Dataset {
+    try_load_with(data, transfer, out_of_scope, &LoadContext::quiet(Seed(0))).unwrap()
 }
 
 /// The stored pixels of an image.

@@ -5,7 +5,6 @@ use crate::assemble::assemble;
 use crate::hub::test_server::{COMMIT, Server};
 use crate::hub::{Hub, HubOptions};
 use crate::readers::table::parquet::read_from;
-use crate::unlabelled::Unlabelled;
 use crate::{LoadContext, TableConfig};
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use parquet::file::metadata::KeyValue;
@@ -96,7 +95,7 @@ fn a_repository_is_the_same_dataset_as_its_files() {
     let config: TableConfig = serde_json::from_value(json!({"repo": "owner/name"})).unwrap();
     let context = LoadContext::quiet(Seed(0));
     let found = read_from(&config, &Hub::new(options), &context).unwrap();
-    let online = assemble(found, Unlabelled::default(), &context).unwrap();
+    let online = assemble(found, [None, None], &context).unwrap();
     let local = load(json!({"kind": "table", "path": folder.path()})).unwrap();
     assert_eq!(online.fingerprint, local.fingerprint);
     assert!(online.provenance.contains(&("commit".to_owned(), COMMIT.to_owned())));

@@ -1,7 +1,7 @@
 //! Tables of texts: what is read, what is refused and how.
 
-use super::{assert_contains, config, load, refusal};
-use crate::{DataProgress, Dataset, LoadContext, Split, UnlabelledConfig, UnlabelledFiles};
+use super::{assert_contains, config, load, load_with, refusal, try_load_with};
+use crate::{DataProgress, Dataset, LoadContext, Split};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -37,10 +37,6 @@ fn carved(path: &Path) -> Value {
     json!({"kind": "table", "path": path, "valid_fraction": 0.3})
 }
 
-fn load_with(data: Value, transfer: Option<&UnlabelledConfig>, out_of_scope: Option<&UnlabelledConfig>) -> Dataset {
-    config(data).load_with(&UnlabelledFiles { transfer, out_of_scope }, &LoadContext::quiet(Seed(0))).unwrap()
-}
-
 #[test]
 fn texts_without_labels_and_of_no_class_change_nothing_else() {
     let folder = tempdir().unwrap();
@@ -59,9 +55,8 @@ fn texts_without_labels_and_of_no_class_change_nothing_else() {
         if !is_cut {
             data.as_object_mut().unwrap().remove("windows");
         }
-        let transfer = serde_json::from_value(json!({ "path": more, "text": "words" })).unwrap();
-        let none = serde_json::from_value(json!({ "path": other })).unwrap();
-        let (transfer, out_of_scope) = (Some(&transfer), Some(&none));
+        let transfer = Some(json!({ "path": more, "text": "words" }));
+        let out_of_scope = Some(json!({ "path": other }));
         let (plain, with) = (load(data.clone()).unwrap(), load_with(data.clone(), transfer, out_of_scope));
         let transfer = with.transfer.as_ref().unwrap();
         assert_eq!((&plain.fingerprint, texts_of(&plain.train)), (&with.fingerprint, texts_of(&with.train)));
@@ -92,10 +87,9 @@ fn held_back_texts_stand_before_further_texts_without_labels() {
     let (folder, path) = folder_with("all.csv", format!("text,label\n{rows}"));
     let more = folder.path().join("more.csv");
     std::fs::write(&more, "text\nmore\n").unwrap();
-    let transfer = serde_json::from_value(json!({ "path": more })).unwrap();
     let windows = json!({ "length": 7, "train_stride": 7 });
     let data = json!({ "kind": "table", "path": path, "labelled_fraction": 0.25, "windows": windows });
-    let loaded = load_with(data, Some(&transfer), None);
+    let loaded = load_with(data, Some(json!({ "path": more })), None);
     let (transfer, n_train) = (loaded.transfer.unwrap(), loaded.train.len());
     // 36 texts are not for the test, 32 not for validation; 8 of them keep their labels, each of two windows
     assert_eq!((n_train, transfer.n_unlabelled), (16, 48 + 1));
@@ -121,13 +115,12 @@ fn a_split_called_eval_is_the_one_that_is_missing() {
 fn texts_of_both_kinds_stand_behind_a_table_that_all_splits_are_carved_from() {
     let rows: String = (0..30).map(|nth| format!("text {nth},{}\n", nth % 2)).collect();
     let (folder, path) = folder_with("all.csv", format!("text,label\n{rows}"));
-    let beside = |name: &str, content: &str| -> UnlabelledConfig {
+    let written = |name: &str, content: &str| {
         let path = folder.path().join(name);
         std::fs::write(&path, content).unwrap();
-        serde_json::from_value(json!({ "path": path })).unwrap()
+        Some(json!({ "path": path }))
     };
-    let (transfer, none) = (beside("more.csv", "text\na\nb\n"), beside("none.csv", "text\nb\nc\n"));
-    let (transfer, out_of_scope) = (Some(&transfer), Some(&none));
+    let (transfer, out_of_scope) = (written("more.csv", "text\na\nb\n"), written("none.csv", "text\nb\nc\n"));
     let (plain, with) = (load(carved(&path)).unwrap(), load_with(carved(&path), transfer, out_of_scope));
     assert_eq!(with.fingerprint, plain.fingerprint);
     assert_eq!(texts_of(&with.transfer.as_ref().unwrap().split)[with.train.len()..], ["a", "b"]);
@@ -140,20 +133,20 @@ fn texts_of_both_kinds_stand_behind_a_table_that_all_splits_are_carved_from() {
 
 #[test]
 fn texts_without_labels_can_be_one_list_of_several() {
-    let (_folder, path) = folder_with("all.json", r#"{"train": [["a", "x"]], "oos": [["b", "oos"], ["c", "oos"]]}"#);
-    let read = |list: &str| {
-        let config: UnlabelledConfig =
-            serde_json::from_value(json!({ "path": path, "text": 1, "list": list })).unwrap();
-        config.read(None, ["", ""], &LoadContext::quiet(Seed(0)))
+    let (folder, path) = folder_with("all.json", r#"{"train": [["a", "x"]], "oos": [["b", "oos"], ["c", "oos"]]}"#);
+    let train = folder.path().join("train.csv");
+    std::fs::write(&train, "text,label\n".to_owned() + &"p,x\nq,y\n".repeat(10)).unwrap();
+    let read = |table: Value| {
+        let data = json!({ "kind": "table", "train": train });
+        try_load_with(data, Some(table), None, &LoadContext::quiet(Seed(0))).map_err(|error| error.to_string())
     };
-    let texts = read("oos").unwrap().texts;
-    assert_eq!([0, 1].map(|text| texts.text(text)), ["b", "c"]);
-    assert_contains(&read("ood").err().unwrap().to_string(), &["all.json", "no text", "`ood`"]);
-    let all: UnlabelledConfig = serde_json::from_value(json!({ "path": path, "text": 1 })).unwrap();
-    let refused = all.read(None, ["", ""], &LoadContext::quiet(Seed(0))).err().unwrap().to_string();
-    assert_contains(&refused, &["all.json", "several lists", "list = \"oos\""]);
-    let lines: UnlabelledConfig = serde_json::from_value(json!({ "path": "a.jsonl", "list": "oos" })).unwrap();
-    assert_eq!(in_words(&lines.validate()), "list: only a .json file has lists");
+    let transfer = read(json!({ "path": path, "text": 1, "list": "oos" })).unwrap().transfer.unwrap();
+    assert_eq!(texts_of(&transfer.split)[transfer.split.len() - 2..], ["b", "c"]);
+    let refused = |table| read(table).unwrap_err();
+    assert_contains(&refused(json!({ "path": path, "text": 1, "list": "ood" })), &["all.json", "no text", "`ood`"]);
+    let all = refused(json!({ "path": path, "text": 1 }));
+    assert_contains(&all, &["all.json", "several lists", "list = \"oos\""]);
+    assert_contains(&refused(json!({ "path": "a.jsonl", "list": "oos" })), &["list: only a .json file has lists"]);
 }
 
 fn with(mut config: Value, key: &str, value: Value) -> Value {

@@ -1,7 +1,7 @@
 //! Tables in the state in which people have them: read as their owner means them, or refused with a way out.
 
-use super::{assert_contains, config};
-use crate::{DataError, DataProgress, Dataset, LoadContext, Split, UnlabelledConfig};
+use super::{assert_contains, config, load_with};
+use crate::{DataError, DataProgress, Dataset, LoadContext, Split};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -132,12 +132,12 @@ fn one_list_is_the_table_whatever_its_key() {
     assert_contains(&notes, &["the list `oos` (1 rows) is named after no split"]);
     let two = json!({"a": objects(), "b": objects()}).to_string();
     assert_contains(&refused("a.json", two, json!({})), &["no training row"]);
-    let unlabelled: UnlabelledConfig = serde_json::from_value(json!({"path": "a.json"})).unwrap();
     let folder = tempdir().unwrap();
-    let path = folder.path().join("a.json");
+    let (path, train) = (folder.path().join("a.json"), folder.path().join("train.json"));
     std::fs::write(&path, json!({"data": objects()}).to_string()).unwrap();
-    let read = UnlabelledConfig { path, ..unlabelled }.read(None, ["", ""], &LoadContext::quiet(Seed(0))).unwrap();
-    assert_eq!(read.texts.n_texts(), 12);
+    std::fs::write(&train, json!(objects()).to_string()).unwrap();
+    let with = load_with(json!({"kind": "table", "train": train}), Some(json!({"path": path})), None);
+    assert_eq!(with.transfer.unwrap().n_unlabelled, 12);
 }
 
 #[test]

@@ -35,10 +35,10 @@ impl TextExamples {
     }
 
     /// Further texts, cut as these training or test texts are.
-    pub(crate) fn cut_alike(&self, texts: TextStore, is_train: bool) -> TextStore {
+    pub(crate) fn cut_alike(&self, other: Self, is_train: bool) -> Self {
         match &self.windows {
-            Some(config) => windows::cut_all(config, config.stride(is_train), texts),
-            None => texts,
+            Some(config) => Self { texts: windows::cut_all(config, config.stride(is_train), other.texts), ..other },
+            None => other,
         }
     }
 }

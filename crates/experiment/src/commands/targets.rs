@@ -190,7 +190,7 @@ fn recompute(
     let (session, _test) = open_session(&experiment, dataset, options.open_device()?, &context)?;
     let wrong =
         |error| ExperimentError::BadData(anyhow::Error::from(error).context(targets.path().display().to_string()));
-    targets.check_dataset(&session.data.student_fingerprint()).map_err(wrong)?;
+    targets.check_dataset(&session.student.fingerprint).map_err(wrong)?;
     targets.check_labels(&session.data.labels).map_err(wrong)?;
     let check = Check { session: &session, targets, observer };
     let (n_teachers, n_rows, largest_difference) = check.with_teacher(against.n_rows)?;
@@ -247,7 +247,7 @@ impl Check<'_> {
 
     /// Rows of the store, drawn at random, with their rows of the student's examples.
     fn rows(&self, n_rows: usize) -> Result<Vec<(ExampleView, usize)>> {
-        let examples = self.session.data.student_examples();
+        let examples = &self.session.student.all;
         let row_of: HashMap<ExampleId, usize> =
             (0..examples.len()).map(|row| (examples.example_id(row), row)).collect();
         let keys = self.targets.keys();

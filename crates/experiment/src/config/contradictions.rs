@@ -9,8 +9,6 @@ use stillhouse_ensemble::{Calibration, HeldOutPredictions, Soften};
 use stillhouse_models::ModelConfig;
 use stillhouse_targets::LayoutConfig;
 
-const NOTHING_TO_MERGE: &str = "missing; without specialists one generalist has nothing to be merged with";
-
 impl ExperimentConfig {
     /// Everything that is wrong with the values, each with its key path.
     pub(super) fn validate(&self) -> Vec<Problem> {
@@ -55,9 +53,6 @@ impl ExperimentConfig {
             problems.push(Problem::new("generalist", text));
         }
         match (&self.clustering, &self.specialists) {
-            (None, None) if self.external_teachers.is_empty() && self.n_generalists() < 2 => {
-                problems.extend(["clustering", "specialists"].map(|table| Problem::new(table, NOTHING_TO_MERGE)));
-            }
             (None, Some(_)) => {
                 problems.push(Problem::new("clustering", "missing; the specialists need clusters of classes"));
             }
@@ -141,8 +136,8 @@ impl ExperimentConfig {
                 problems.push(Problem::new("name", text).within(&table));
             }
         }
-        if !self.external_teachers.is_empty() && self.data.is_augmented() {
-            let text = "external teachers predicted no augmented views, expected none";
+        if !self.external_teachers.is_empty() && self.student_is_augmented() {
+            let text = "external teachers predicted no augmented views, expected none, or student.views = 0";
             problems.push(Problem::new("data.augment", text));
         }
         problems
@@ -173,27 +168,21 @@ impl ExperimentConfig {
         })
     }
 
-    /// Texts without labels, for the student or for the evaluation, that this config cannot use.
+    /// Examples without labels, for the student or for the evaluation, that this config cannot use.
     fn unlabelled_problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if let (Some(transfer), Some(out_of_scope)) = (&self.student.transfer, &self.evaluation.out_of_scope)
+            && transfer.path.is_some()
             && (&transfer.path, &transfer.list) == (&out_of_scope.path, &out_of_scope.list)
         {
-            let text = "the same texts as student.transfer, expected texts that no model was trained on";
+            let text = "the same examples as student.transfer, expected some that no model was trained on";
             problems.push(Problem::new("evaluation.out_of_scope", text));
         }
         let tables =
             [("student.transfer", &self.student.transfer), ("evaluation.out_of_scope", &self.evaluation.out_of_scope)];
         for (table, config) in tables {
-            let Some(config) = config else { continue };
-            problems.extend(config.validate().into_iter().map(|problem| problem.within(table)));
-            if !self.data.is_text() {
-                problems.push(Problem::new(table, "needs data of texts, of the kind table"));
-            }
-            if !self.external_teachers.is_empty() {
-                problems
-                    .push(Problem::new(table, "external teachers predicted nothing for these texts, expected none"));
-            }
+            let of_table = config.iter().flat_map(|config| self.data.unlabelled_problems(config));
+            problems.extend(of_table.map(|problem| problem.within(table)));
         }
         problems
     }

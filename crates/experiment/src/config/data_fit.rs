@@ -34,8 +34,20 @@ impl ExperimentConfig {
         }
         if let Some(labels) = facts.labels {
             problems.extend(self.external_misfits(labels.len()));
+            problems.extend(self.left_out_misfits(labels));
         }
         Ok(problems)
+    }
+
+    /// Classes to be left out that the data does not have, or all that it has.
+    fn left_out_misfits(&self, labels: &[String]) -> Vec<Problem> {
+        let key = "student.examples.without_classes";
+        let Some(examples) = &self.student.examples else { return Vec::new() };
+        let unknown = examples.without_classes.iter().filter(|name| !labels.contains(name));
+        let unknown = unknown.map(|name| Problem::new(key, format!("found {name:?}, expected names of classes")));
+        let all = || Problem::new(key, "all classes, expected some to be left");
+        let is_all = labels.iter().all(|label| examples.without_classes.contains(label));
+        unknown.chain(is_all.then(all)).collect()
     }
 
     /// The config without clusters and specialists, where the data has too few classes for any: of two classes, a specialist

@@ -176,15 +176,36 @@ pub struct StudentConfig {
     /// Loss and weights.
     #[serde(default)]
     pub distillation: DistillationConfig,
-    /// Augmented views of each example for which soft targets are stored; teachers and student see the same ones.
-    /// Without augmentation there is one, the example itself.
+    /// Augmented views of each example for which soft targets are stored; teachers and student see the same ones. 0, or data
+    /// without augmentation: the example itself, for the student on hard labels too.
     #[serde(default = "default_views")]
-    #[schemars(range(min = 1, max = MAX_VIEWS))]
+    #[schemars(range(max = MAX_VIEWS))]
     pub views: u32,
-    /// Texts without labels that it learns from too, by its teachers' soft targets. The student on hard labels has no use
+    /// Which of the training examples it learns from, and the student on hard labels too; all of them by default. Teachers learn
+    /// from all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub examples: Option<StudentExamplesConfig>,
+    /// Examples without labels that it learns from too, by its teachers' soft targets. The student on hard labels has no use
     /// for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transfer: Option<UnlabelledConfig>,
+    /// Of the examples without labels, only those to whose most probable class the teacher gives at least this probability.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+    pub min_confidence: Option<f64>,
+}
+
+/// The training examples that students learn from: paper, sec. 3 (classes left out) and 6 (3 % of the data).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StudentExamplesConfig {
+    /// Part of each class's examples, seeded; at least one of each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1))]
+    pub fraction: Option<f64>,
+    /// Names of classes that are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_classes: Vec<String>,
 }
 
 impl StudentConfig {
@@ -208,7 +229,7 @@ pub struct EvaluationConfig {
     /// Test examples whose soft targets the report shows.
     #[serde(default = "default_n_samples")]
     pub n_samples: usize,
-    /// Texts that belong to no class: the report says how well each model's confidence separates them from test examples.
+    /// Examples that belong to no class: the report says how well each model's confidence separates them from test examples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out_of_scope: Option<UnlabelledConfig>,
 }
@@ -260,6 +281,16 @@ pub(super) fn takes_tokens(model: &ModelConfig) -> bool {
 }
 
 impl ExperimentConfig {
+    /// Whether the student learns from augmented views.
+    pub fn student_is_augmented(&self) -> bool {
+        self.data.is_augmented() && self.student.views > 0
+    }
+
+    /// Whether students learn from the examples themselves though others learn from augmented views.
+    pub fn is_plain_for_students(&self) -> bool {
+        self.data.is_augmented() && !self.student_is_augmented()
+    }
+
     /// Generalists that the run trains.
     pub fn n_generalists(&self) -> usize {
         self.generalist.as_ref().map_or(0, |generalist| generalist.n_models)

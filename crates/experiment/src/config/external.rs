@@ -22,6 +22,12 @@ pub struct ExternalTeacherConfig {
     /// The same for the data's own test split; only where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<PathBuf>,
+    /// The same for the examples of `[student.transfer]`, all that are read; only where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<PathBuf>,
+    /// The same for the examples of `evaluation.out_of_scope`; only where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out_of_scope: Option<PathBuf>,
     /// The tensor to read, where a `.safetensors` file has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tensor: Option<String>,

@@ -121,6 +121,11 @@ impl Predictions {
         self.rows.n_rows()
     }
 
+    /// Rows that were read so far.
+    pub fn n_read(&self) -> usize {
+        self.rows.n_read()
+    }
+
     pub fn weight(&self) -> f64 {
         self.teacher.weight
     }

@@ -108,7 +108,7 @@ fn outline(session: &Session<'_>, need: &MemoryNeed<'_>) -> Result<ModelOutline>
 
 fn bytes_of(outline: &ModelOutline, need: &MemoryNeed<'_>, session: &Session<'_>) -> u64 {
     let n_inputs = session.data.input.shape.n_values() as u64;
-    counted_bytes(outline, need.training, n_inputs, session.data.student_examples().len())
+    counted_bytes(outline, need.training, n_inputs, session.student.all.len())
 }
 
 /// Bytes of a training on so many examples of so many numbers.

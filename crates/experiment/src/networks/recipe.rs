@@ -10,7 +10,7 @@ use crate::error::{ExperimentError, Result};
 use crate::networks::artifacts::{Clustered, StoredTargets, Trained};
 use crate::networks::memory::MemoryNeed;
 use crate::networks::tokenizer::tokenizer_stage;
-use crate::role::Role;
+use crate::role::{Role, Section};
 use crate::session::Session;
 use crate::stage::Stage;
 use serde::Serialize;
@@ -157,15 +157,21 @@ impl<'a> Recipe<'a> {
         })
     }
 
-    /// The student or one of its twins: same architecture, initial weights and order of examples, another goal. Texts
+    /// The student or one of its twins: same architecture, initial weights and order of examples, another goal. Examples
     /// without labels are for networks on soft targets.
-    pub fn student(session: &Session<'a>, role: Role, goal: Goal<'a>) -> Self {
+    ///
+    /// # Errors
+    /// Soft targets of other examples.
+    pub fn student(session: &Session<'a>, role: Role, goal: Goal<'a>) -> Result<Self> {
         let config = &session.config.student;
-        let examples = match goal {
-            Goal::SoftTargets(..) => session.data.student_examples(),
-            _ => &session.data.train,
+        let examples = match (&goal, config.min_confidence) {
+            (Goal::SoftTargets(StoredTargets { targets: Some(targets), .. }, _), Some(min_confidence)) => {
+                session.student.confident(targets, &session.student_views(), min_confidence)?
+            }
+            (Goal::SoftTargets(..), _) => session.student.all.clone(),
+            _ => session.student.labelled.clone(),
         };
-        Self {
+        Ok(Self {
             role,
             kind: role.kind(),
             index: None,
@@ -175,12 +181,12 @@ impl<'a> Recipe<'a> {
             seed: session.seed.derive(Role::Student.kind(), 0),
             start: None,
             frozen: None,
-            examples: examples.clone(),
+            examples,
             fold: None,
             goal,
             sampler: Sampler::All,
             counted_shift: 0.0,
-        }
+        })
     }
 
     /// The stage of this training. Its key hashes every ingredient; networks and soft targets by the keys of their stages. Sampler
@@ -204,6 +210,9 @@ impl<'a> Recipe<'a> {
             // names are part of the key: with another one, finished trainings would not be found
             #[serde(rename = "prior_shift")]
             counted_shift: f64,
+            /// what tells a student's examples from those of its stage before there was a choice
+            #[serde(skip_serializing_if = "Option::is_none")]
+            examples: Option<String>,
             /// where a training gives other bits than on the CPU
             device: Option<&'static str>,
         }
@@ -226,9 +235,22 @@ impl<'a> Recipe<'a> {
             teacher,
             loss,
             counted_shift: self.counted_shift,
+            examples: self.choice_of_examples(session),
             device: (!session.device.is_cpu()).then_some("cuda"),
         };
         Stage::new(self.kind, CODE_VERSION, self.index, &ingredients)
+    }
+
+    /// Which examples and views a student sees, where these are not all.
+    fn choice_of_examples(&self, session: &Session<'_>) -> Option<String> {
+        if self.role.section() != Section::Student {
+            return None;
+        }
+        let plain = session.config.is_plain_for_students().then(|| "no views".to_owned());
+        let confident = session.config.student.min_confidence.filter(|_| matches!(self.goal, Goal::SoftTargets(..)));
+        let confident = confident.map(|min_confidence| format!("confidence {min_confidence}"));
+        let choices: Vec<String> = session.student.choice.clone().into_iter().chain(plain).chain(confident).collect();
+        (!choices.is_empty()).then(|| choices.join(", "))
     }
 
     /// Outputs of the network: C, or `L + 1` with a dustbin.
@@ -285,7 +307,7 @@ impl<'a> Recipe<'a> {
         match (&self.frozen, &self.goal) {
             (Some(_), _) => ViewPolicy::Plain,
             (None, Goal::SoftTargets(..)) => session.stored_views(),
-            (None, _) => session.fresh_views(),
+            (None, _) => session.fresh_views(self.role.section() == Section::Student),
         }
     }
 

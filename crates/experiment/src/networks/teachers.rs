@@ -33,7 +33,8 @@ impl Teachers {
     pub fn of_students<'a>(&'a self, session: &'a Session<'_>, ensemble: &'a Ensemble<'a>) -> Vec<Wanted<'a>> {
         let wants = |baseline| session.config.evaluation.wants(baseline);
         let mut wanted = vec![Wanted { student: Role::Student, teacher: Teacher::Merged(ensemble) }];
-        if wants(Baseline::StudentGeneralist) {
+        // of one teacher, the student is this twin
+        if wants(Baseline::StudentGeneralist) && !ensemble.is_one_teacher() {
             let teacher = Teacher::Single(self.generalist(session));
             wanted.push(Wanted { student: Role::TwinOnGeneralist, teacher });
         }

@@ -32,30 +32,63 @@ const MAX_LISTED: usize = 6;
 
 /// Reads the predictions of all external teachers, or finds predictions that were read before.
 pub(crate) fn read_external_teachers(session: &Session<'_>, test: &SealedTest) -> Result<Vec<External>> {
-    let sources: BTreeMap<Source, usize> =
-        [session.data.train.source(), session.data.valid.source(), test.source()].into_iter().collect();
+    let own = [session.data.train.source(), session.data.valid.source(), test.source()];
+    let mut sources: BTreeMap<Source, Vec<(Rows, usize)>> =
+        own.into_iter().map(|(source, n_examples)| (source, vec![(Rows::Own(source), n_examples)])).collect();
+    // in the order in which they were put behind the examples of their source
+    let n_transfer = session.data.transfer.as_ref().map_or(0, |transfer| transfer.n_read);
+    let further =
+        [(Source::Train, Rows::Transfer, n_transfer), (test.source().0, Rows::OutOfScope, test.n_out_of_scope_read())];
+    for (source, rows, n_examples) in further.into_iter().filter(|(.., n_examples)| *n_examples > 0) {
+        sources.entry(source).or_default().push((rows, n_examples));
+    }
     let configs = session.config.external_teachers.iter().enumerate();
     configs.map(|(idx, config)| read_one(session, idx, config, &sources)).collect()
+}
+
+/// Rows of a source whose predictions are in one file.
+#[derive(Clone, Copy)]
+enum Rows {
+    /// The source's own examples.
+    Own(Source),
+    /// Those of `[student.transfer]`.
+    Transfer,
+    /// Those of `evaluation.out_of_scope`.
+    OutOfScope,
+}
+
+impl Rows {
+    /// What messages call the examples.
+    fn describe(self) -> &'static str {
+        match self {
+            Self::Own(Source::Train) => "training examples, including the ones that become validation or test examples",
+            Self::Own(Source::Valid) => "validation examples",
+            Self::Own(Source::Test) => "test examples",
+            Self::Transfer => "examples without labels of [student.transfer]",
+            Self::OutOfScope => "examples of no class of evaluation.out_of_scope",
+        }
+    }
 }
 
 fn read_one(
     session: &Session<'_>,
     idx: usize,
     config: &ExternalTeacherConfig,
-    sources: &BTreeMap<Source, usize>,
+    sources: &BTreeMap<Source, Vec<(Rows, usize)>>,
 ) -> Result<External> {
     let mut predictions = BTreeMap::new();
     let mut stages = Vec::new();
     let mut scope = TeacherScope::Full;
     let mut is_doubted = false;
-    for (source, n_examples) in sources {
-        let file = open(session, config, *source, *n_examples)?;
-        scope = file.scope(session.data.n_classes())?;
-        let path = file.path().to_owned();
-        let (stage, stored) = store(session, idx, config, *source, file)?;
+    for (source, parts) in sources {
+        let files = parts.iter().map(|(rows, n_examples)| open(session, config, *rows, *n_examples));
+        let files = files.collect::<Result<Vec<_>>>()?;
+        scope = files[0].scope(session.data.n_classes())?;
+        let path = files[0].path().to_owned();
+        let (stage, stored) = store(session, idx, config, *source, files)?;
         stages.push(stage);
         let Some((stored, mut told)) = stored else { continue };
-        told.doubts.extend(misfit(session, &scope, *source, &stored)?);
+        told.doubts.extend(misfit(session, &scope, *source, (&stored, parts[0].1))?);
         is_doubted |= !told.doubts.is_empty();
         for text in told.doubts.into_iter().chain(told.notes) {
             let text = format!("external teacher \"{}\": {}: {text}.", config.name, path.display());
@@ -67,16 +100,15 @@ fn read_one(
     Ok(External { name: config.name.clone(), stage, scope, weight: config.weight, predictions, is_doubted })
 }
 
-/// How predictions do not fit the labels of the training and validation examples of a source; nothing where they do. The
+/// How predictions do not fit the labels of the training and validation examples among a source's rows; nothing where they do. The
 /// test split's labels stay sealed.
 fn misfit(
     session: &Session<'_>,
     scope: &TeacherScope,
     source: Source,
-    predictions: &SoftTargets,
+    (predictions, n_rows): (&SoftTargets, usize),
 ) -> Result<Option<String>> {
     let data = &session.data;
-    let n_rows = predictions.n_rows();
     let members: Vec<u32> = match scope.subset() {
         Some(subset) => subset.members().iter().map(|class| class.0).collect(),
         None => (0..data.n_classes() as u32).collect(),
@@ -160,20 +192,11 @@ fn misfit_text<'a>(misfit: &Misfit, confidence: f64, name: &dyn Fn(u32) -> &'a s
     }
 }
 
-/// Opens a file and checks that it has a row for every example of its source.
-fn open(
-    session: &Session<'_>,
-    config: &ExternalTeacherConfig,
-    source: Source,
-    n_examples: usize,
-) -> Result<Predictions> {
-    let file = Predictions::open(&ExternalTeacher::of_config(config, path_of(config, source)?), Path::new(""))?;
+/// Opens a file and checks that it has a row for every example.
+fn open(session: &Session<'_>, config: &ExternalTeacherConfig, rows: Rows, n_examples: usize) -> Result<Predictions> {
+    let file = Predictions::open(&ExternalTeacher::of_config(config, path_of(config, rows)?), Path::new(""))?;
     if file.n_rows() != n_examples {
-        let what = match source {
-            Source::Train => "training examples, including the ones that become validation or test examples",
-            Source::Valid => "validation examples",
-            Source::Test => "test examples",
-        };
+        let what = rows.describe();
         return Err(
             file.error(&format!("found {} rows, expected {n_examples}, one for each of the {what}", file.n_rows()))
         );
@@ -186,33 +209,38 @@ fn open(
     }
 }
 
-fn path_of(config: &ExternalTeacherConfig, source: Source) -> Result<&PathBuf> {
-    let (key, path, split) = match source {
-        Source::Train => return Ok(&config.train),
-        Source::Valid => ("valid", &config.valid, "validation"),
-        Source::Test => ("test", &config.test, "test"),
+fn path_of(config: &ExternalTeacherConfig, rows: Rows) -> Result<&PathBuf> {
+    let (key, path, why) = match rows {
+        Rows::Own(Source::Train) => return Ok(&config.train),
+        Rows::Own(Source::Valid) => ("valid", &config.valid, "the data has a validation split of its own"),
+        Rows::Own(Source::Test) => ("test", &config.test, "the data has a test split of its own"),
+        Rows::Transfer => ("transfer", &config.transfer, "[student.transfer] has examples without labels"),
+        Rows::OutOfScope => ("out_of_scope", &config.out_of_scope, "evaluation.out_of_scope has examples of no class"),
     };
     path.as_ref().ok_or_else(|| {
         let what = format!("external_teacher \"{}\": {key} is missing", config.name);
-        ExperimentError::Usage(format!("{what}; the data has a {split} split of its own, with predictions to be named"))
+        ExperimentError::Usage(format!("{what}; {why}, with predictions to be named"))
     })
 }
 
-/// The predictions as probabilities in a store, none in a plan, and the stage that reads them.
+/// The predictions of some files, one after the other, as probabilities in a store, none in a plan, and the stage that reads
+/// them.
 fn store(
     session: &Session<'_>,
     idx: usize,
     config: &ExternalTeacherConfig,
     source: Source,
-    mut file: Predictions,
+    mut files: Vec<Predictions>,
 ) -> Result<(Stage, Option<(SoftTargets, Told)>)> {
     let how = (config.space, &config.classes, config.dustbin, config.dustbin_bias);
-    let scope = file.scope(session.data.n_classes())?;
+    let scope = files[0].scope(session.data.n_classes())?;
+    let fingerprints = files.iter().map(Predictions::fingerprint).collect::<Result<Vec<_>>>()?.join(" ");
     // keys of teachers without a named tensor are those of earlier versions
-    let fingerprint = config.tensor.iter().fold(file.fingerprint()?, |hash, tensor| format!("{hash} {tensor}"));
+    let fingerprint = config.tensor.iter().fold(fingerprints, |hash, tensor| format!("{hash} {tensor}"));
     let inputs = (fingerprint, how, scope.subset(), source as usize, session.data.n_classes());
     let stage = Stage::new("external", CODE_VERSION, Some(idx), &inputs);
-    let n_columns = file.n_columns();
+    let n_columns = files[0].n_columns();
+    let n_rows: usize = files.iter().map(Predictions::n_rows).sum();
     let produce = |folder: &Path| {
         let path = folder.join(PREDICTIONS);
         let wrong = |error| store_error(&path, &error);
@@ -224,16 +252,20 @@ fn store(
             labels: (0..n_columns).map(|column| format!("output {column}")).collect(),
         };
         let key = |row: usize| ExampleView { example: source.example(row), view: None };
-        let writer = TargetsWriter::create(&path, info, (0..file.n_rows()).map(key).collect()).map_err(wrong)?;
+        let writer = TargetsWriter::create(&path, info, (0..n_rows).map(key).collect()).map_err(wrong)?;
         for chunk_idx in 0..writer.n_chunks() {
             session.context.check_interrupt()?;
             session.context.progress(&config.name, chunk_idx as u64, writer.n_chunks() as u64);
-            let rows = file.read(writer.chunk_rows(chunk_idx).len())?;
-            let probs: Vec<f32> = rows.into_iter().map(|prob| prob as f32).collect();
+            let probs = read_rows(&mut files, writer.chunk_rows(chunk_idx).len())?;
             writer.write_chunk(chunk_idx, &probs).map_err(wrong)?;
         }
         writer.finish().map_err(wrong)?;
-        write_json(&folder.join(TOLD), &file.told())
+        let mut told = Told::default();
+        for of_file in files.iter().map(Predictions::told) {
+            told.doubts.extend(of_file.doubts);
+            told.notes.extend(of_file.notes);
+        }
+        write_json(&folder.join(TOLD), &told)
     };
     let load = |folder: &Path| {
         let path = folder.join(PREDICTIONS);
@@ -244,4 +276,15 @@ fn store(
     };
     let targets = run_stage(session.context, &stage, || Ok((Work::Other, None)), produce, load)?;
     Ok((stage, targets))
+}
+
+/// The next rows of several files, one after the other.
+fn read_rows(files: &mut [Predictions], n_rows: usize) -> Result<Vec<f32>> {
+    let (mut probs, mut n_left) = (Vec::new(), n_rows);
+    for file in files {
+        let n_of_file = n_left.min(file.n_rows() - file.n_read());
+        probs.extend(file.read(n_of_file)?.into_iter().map(|prob| prob as f32));
+        n_left -= n_of_file;
+    }
+    Ok(probs)
 }

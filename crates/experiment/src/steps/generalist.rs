@@ -21,6 +21,11 @@ pub(crate) fn train_generalist_ensemble(
     specialists: &[Specialist],
 ) -> Result<Vec<Trained>> {
     let Some(generalist) = generalists.first() else { return Ok(Vec::new()) };
+    let config = session.config;
+    if config.n_generalists() == 1 && config.specialists.is_none() && config.external_teachers.is_empty() {
+        // there is nothing that it could be compared with
+        return Ok(Vec::new());
+    }
     let specialists_flops: f64 = specialists.iter().map(|specialist| specialist.trained.fit.train_flops).sum();
     let specialists_flops = specialists_flops + clustered.map_or(0.0, |clustered| clustered.train_flops);
     let n_members = n_equal_cost_members(generalists.len(), generalist.fit.train_flops, specialists_flops);

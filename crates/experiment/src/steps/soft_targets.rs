@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use stillhouse_core::{ExampleView, ViewId};
+use stillhouse_core::ExampleView;
 use stillhouse_ensemble::Soften;
 use stillhouse_targets::{Layout, SoftTargets, TargetsError, TargetsInfo, TargetsWriter, TeacherInfo};
 
@@ -34,21 +34,16 @@ fn targets_stage(session: &Session<'_>, wanted: &Wanted<'_>) -> Stage {
     let temperature = (merge.soften == Soften::BeforeMerge).then(|| session.config.student.temperature());
     let merge = is_merged.then_some((merge, temperature));
     let teachers = wanted.teacher.stages();
-    let inputs = (session.data.student_fingerprint(), teachers, merge, views(session).len(), layout(session));
+    // an example itself is not its only view
+    let n_views = if session.config.is_plain_for_students() { 0 } else { session.student_views().len() };
+    let inputs = (&session.student.fingerprint, teachers, merge, n_views, layout(session));
     Stage::new(store_of(wanted.student), CODE_VERSION, None, &inputs)
 }
 
 /// What is kept of each distribution.
 fn layout(session: &Session<'_>) -> Layout {
-    let n_rows = session.data.student_examples().len() * views(session).len();
+    let n_rows = session.student.all.len() * session.student_views().len();
     session.config.soft_targets_layout(n_rows, session.data.n_classes())
-}
-
-fn views(session: &Session<'_>) -> Vec<Option<ViewId>> {
-    match session.is_augmented() {
-        true => (0..session.config.student.views).map(|view| Some(ViewId(view))).collect(),
-        false => vec![None],
-    }
 }
 
 /// Name of the stage that stores the soft targets for a student.
@@ -65,7 +60,7 @@ fn store_of(student: Role) -> &'static str {
 pub(crate) fn store_soft_targets(session: &Session<'_>, wanted: &[Wanted<'_>]) -> Result<Vec<StoredTargets>> {
     let stages: Vec<Stage> = wanted.iter().map(|wanted| targets_stage(session, wanted)).collect();
     let plan = |index: usize| {
-        let n_rows = session.data.student_examples().len() * views(session).len();
+        let n_rows = session.student.all.len() * session.student_views().len();
         let disk_bytes = layout(session).size_bytes(n_rows, session.data.n_classes());
         let members = wanted[index].teacher.members();
         let work = Work::stored_prediction(members.iter().map(Member::stage), n_rows, disk_bytes);
@@ -90,7 +85,7 @@ pub(crate) fn store_soft_targets(session: &Session<'_>, wanted: &[Wanted<'_>]) -
     let load = |index: usize, folder: &Path| {
         let path = folder.join(TARGETS);
         let targets = SoftTargets::open(&path).map_err(|error| unusable_store(&error))?;
-        targets.check_dataset(&session.data.student_fingerprint()).map_err(|error| unusable_store(&error))?;
+        targets.check_dataset(&session.student.fingerprint).map_err(|error| unusable_store(&error))?;
         Ok(StoredTargets { stage: stages[index].clone(), targets: Some(Arc::new(targets)) })
     };
     run_stages(session.context, &stages, plan, produce, load)
@@ -147,14 +142,14 @@ fn announcement(info: &TargetsInfo, n_rows: usize) -> String {
 fn info(session: &Session<'_>, teacher: &Teacher<'_>) -> TargetsInfo {
     TargetsInfo {
         layout: layout(session),
-        dataset: session.data.student_fingerprint(),
+        dataset: session.student.fingerprint.clone(),
         teachers: teacher
             .members()
             .iter()
             .map(|member| TeacherInfo { name: member.name().to_owned(), fingerprint: member.stage().key().to_owned() })
             .collect(),
-        transform: if session.is_augmented() {
-            format!("{} augmented views", views(session).len())
+        transform: if session.config.student_is_augmented() {
+            format!("{} augmented views", session.student_views().len())
         } else {
             "none".into()
         },
@@ -164,7 +159,7 @@ fn info(session: &Session<'_>, teacher: &Teacher<'_>) -> TargetsInfo {
 
 /// The store's rows in their order: what is seen, and the row of the student's examples.
 fn rows(session: &Session<'_>) -> Vec<(ExampleView, usize)> {
-    let (views, examples) = (views(session), session.data.student_examples());
+    let (views, examples) = (session.student_views(), &session.student.all);
     let of_row = |row: usize| {
         let example = examples.example_id(row);
         views.iter().map(move |view| (ExampleView { example, view: *view }, row))
@@ -207,10 +202,10 @@ pub(crate) fn soft_targets_of(
         return Ok(probs);
     }
     let members = distinct(teachers.iter().flat_map(|teacher| teacher.members()));
-    for view in views(session) {
+    for view in session.student_views() {
         let positions: Vec<usize> = (0..rows.len()).filter(|position| rows[*position].0.view == view).collect();
         let of_split: Vec<usize> = positions.iter().map(|position| rows[*position].1).collect();
-        let split = session.data.student_examples().select(&of_split);
+        let split = session.student.all.select(&of_split);
         let predictions = Predictions::new(session, &members, &split, view)?;
         for (teacher, probs) in teachers.iter().zip(&mut probs) {
             let targets = teacher.soft_targets(session, &predictions.of_all(&teacher.members()))?;

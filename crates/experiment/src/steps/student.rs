@@ -21,7 +21,7 @@ pub(crate) fn train_students(session: &Session<'_>, targets: Vec<(Role, StoredTa
     let loss = &session.config.student.distillation;
     let goals = targets.into_iter().map(|(role, targets)| (role, Goal::SoftTargets(targets, loss)));
     let goals = goals.chain([(Role::TwinOnLabels, Goal::Labels)]);
-    let recipes: Vec<_> = goals.map(|(role, goal)| Recipe::student(session, role, goal)).collect();
+    let recipes = goals.map(|(role, goal)| Recipe::student(session, role, goal)).collect::<Result<Vec<_>>>()?;
     let mut trained = train_side_by_side(session, &recipes)?.into_iter().collect::<Result<Vec<Trained>>>()?;
     let twins = trained.split_off(1);
     Ok(Students { student: trained.remove(0), twins })

@@ -81,6 +81,11 @@ pub struct TableConfig {
     pub augment: TextAugmentConfig,
 }
 
+/// Whether a file is a parquet file by its name.
+pub(crate) fn is_named_parquet(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "parquet")
+}
+
 impl TableConfig {
     /// What is done with texts that are empty or too long.
     pub(crate) fn rules(&self) -> TextRules {
@@ -111,10 +116,9 @@ impl TableConfig {
 
     /// Whether the texts are in parquet files: a folder, a repository, or files that are named so.
     pub(crate) fn is_parquet(&self) -> bool {
-        let is_named_so = |path: &Path| path.extension().is_some_and(|ending| ending == "parquet");
         match (&self.path, &self.train) {
-            (Some(path), _) => path.is_dir() || is_named_so(path),
-            (None, Some(train)) => is_named_so(train),
+            (Some(path), _) => path.is_dir() || is_named_parquet(path),
+            (None, Some(train)) => is_named_parquet(train),
             (None, None) => self.repo.is_some(),
         }
     }

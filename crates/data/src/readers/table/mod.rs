@@ -20,7 +20,7 @@ pub(crate) mod builtin;
 mod column;
 mod config;
 mod delimited;
-mod format;
+pub(super) mod format;
 mod gathered;
 mod guess;
 mod header;
@@ -30,15 +30,14 @@ mod json_whole;
 mod nan;
 pub(crate) mod parquet;
 mod quotes;
-mod row;
+pub(super) mod row;
 mod swallowed;
 mod text_files;
-mod unlabelled;
 
 pub use column::ColumnName;
 pub use config::TableConfig;
+pub(super) use config::is_named_parquet;
 pub use guess::{ParquetGuess, TableGuess, guess_parquet, guess_table};
-pub use unlabelled::UnlabelledConfig;
 
 use super::kind::DataKind;
 use crate::found::Found;
@@ -63,6 +62,10 @@ impl DataKind for TableConfig {
 
     fn given_input(&self) -> Option<InputShape> {
         Some(InputShape::Text {})
+    }
+
+    fn unlabelled_keys(&self) -> &'static [&'static str] {
+        &["path", "list", "text", "header", "delimiter", "quotes", "skip_empty", "max_characters"]
     }
 
     fn outline(&self, context: &LoadContext<'_>) -> Result<Outline, DataError> {

@@ -88,7 +88,8 @@ pub(crate) fn read_from(config: &TableConfig, hub: &Hub, context: &LoadContext<'
     })
 }
 
-fn utf8<'a>(path: &Path, bytes: &'a [u8], place: impl Fn() -> String) -> Result<&'a str, DataError> {
+/// The text of a cell.
+pub(crate) fn utf8<'a>(path: &Path, bytes: &'a [u8], place: impl Fn() -> String) -> Result<&'a str, DataError> {
     std::str::from_utf8(bytes)
         .map_err(|_| DataError::invalid(path, format!("bytes that are no UTF-8 in {}", place()), "a text"))
 }

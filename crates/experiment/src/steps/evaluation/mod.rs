@@ -127,7 +127,7 @@ impl Evaluation<'_> {
             soft_target_entropy: Some(targets.mean_entropy()),
             warnings: Vec::new(),
             next_steps: Vec::new(),
-            notes: self.notes(),
+            notes: self.notes(targets)?,
             doubted_teachers: self.doubted_teachers(),
         };
         let curves: Vec<Curve> = self.models.all_trained().into_iter().map(curve).collect();

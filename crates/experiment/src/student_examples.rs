@@ -1,0 +1,67 @@
+//! The examples that students learn from: the training examples or some of them, and those without labels.
+
+use crate::config::StudentConfig;
+use crate::error::{Result, unusable_store};
+use stillhouse_core::{ClassId, ExampleView, Seed, ViewId};
+use stillhouse_data::{Split, TrainingData};
+use stillhouse_targets::SoftTargets;
+
+/// What students learn from.
+pub(crate) struct StudentExamples {
+    /// Examples with labels, for the student on hard labels.
+    pub labelled: Split,
+    /// The same, then those without labels, for students on soft targets.
+    pub all: Split,
+    /// Hash over all that soft targets are stored for.
+    pub fingerprint: String,
+    /// What tells the labelled ones from all training examples; nothing where they are all of them.
+    pub choice: Option<String>,
+}
+
+impl StudentExamples {
+    /// The examples that the config asks for; its names of classes are those of the data.
+    pub fn new(config: &StudentConfig, data: &TrainingData, seed: Seed) -> Self {
+        let (train, all, fingerprint) = (&data.train, data.student_examples(), data.student_fingerprint());
+        let Some(examples) = &config.examples else {
+            return Self { labelled: train.clone(), all: all.clone(), fingerprint, choice: None };
+        };
+        let mut rows: Vec<usize> = match examples.fraction {
+            Some(fraction) => train.part_of_each_class(fraction, seed.derive("examples of the student", 0)),
+            None => (0..train.len()).collect(),
+        };
+        let is_left_out = |class: ClassId| examples.without_classes.contains(&data.labels[class.index()]);
+        rows.retain(|row| !is_left_out(train.label(*row)));
+        let unlabelled = train.len()..all.len();
+        let of_all: Vec<usize> = rows.iter().copied().chain(unlabelled).collect();
+        let choice = format!("{} {:?} {:?}", seed.0, examples.fraction, examples.without_classes);
+        Self {
+            labelled: train.select(&rows),
+            all: all.select(&of_all),
+            fingerprint: format!("{fingerprint}+{choice}"),
+            choice: Some(choice),
+        }
+    }
+
+    /// The examples of which a teacher is sure enough: all with labels, and those without to whose most probable class it gives
+    /// at least `min_confidence`, in the mean of the views.
+    ///
+    /// # Errors
+    /// Soft targets of other examples.
+    pub fn confident(&self, targets: &SoftTargets, views: &[Option<ViewId>], min_confidence: f64) -> Result<Split> {
+        let mut rows: Vec<usize> = (0..self.labelled.len()).collect();
+        for row in self.labelled.len()..self.all.len() {
+            let example = self.all.example_id(row);
+            let top = |view: &Option<ViewId>| targets.top_prob(ExampleView { example, view: *view }).map(f64::from);
+            let sum = views.iter().map(top).sum::<std::result::Result<f64, _>>();
+            if sum.map_err(|error| unusable_store(&error))? >= min_confidence * views.len() as f64 {
+                rows.push(row);
+            }
+        }
+        Ok(self.all.select(&rows))
+    }
+
+    /// How many have no label.
+    pub fn n_unlabelled(&self) -> usize {
+        self.all.len() - self.labelled.len()
+    }
+}
