@@ -141,7 +141,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn problems(loss: Value) -> Vec<String> {
+    fn problems(loss: &Value) -> Vec<String> {
         let config: DistillationConfig = serde_json::from_value(json!({ "loss": loss })).unwrap();
         config.validate().iter().map(ToString::to_string).collect()
     }
@@ -156,7 +156,7 @@ mod tests {
                     "kind": "decoupled", "temperature": temperature, "target_weight": 1.0, "non_target_weight": 8.0
                 }),
             ] {
-                let problems = problems(loss);
+                let problems = problems(&loss);
                 assert_eq!(problems.is_empty(), is_right, "{temperature}");
                 let named = |text: &String| text.starts_with("loss.temperature: must be between 0.001 and 10000");
                 assert!(problems.iter().all(named), "{problems:?}");
@@ -170,7 +170,7 @@ mod tests {
             let weights = json!({
                 "kind": "decoupled", "temperature": 4.0, "target_weight": target, "non_target_weight": non_target,
             });
-            problems(weights)
+            problems(&weights)
         };
         assert!(of_weights(0.0, 1.0).is_empty() && of_weights(1.0, 0.0).is_empty());
         assert!(of_weights(0.0, 0.0)[0].starts_with("loss.non_target_weight: must be above 0"));

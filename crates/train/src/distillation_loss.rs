@@ -117,7 +117,7 @@ mod tests {
     }
 
     /// The soft-target part of the loss of two examples with these labels.
-    fn soft_part(loss: Value, labels: [ClassId; 2]) -> f64 {
+    fn soft_part(loss: &Value, labels: [ClassId; 2]) -> f64 {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("targets.safetensors");
         let examples: Vec<_> = [0, 1].map(|id| ExampleView { example: ExampleId(id), view: None }).into();
@@ -153,16 +153,16 @@ mod tests {
         let logits = matrix(LOGITS);
         let expected = decoupled_cross_entropy(&logits, &matrix([a, b, c, d, e, f]), &[2, 1], settings).unwrap();
         let labels = [ClassId(2), ClassId(1)];
-        let found = soft_part(decoupled(2.0, 0.5, 3.0), labels);
+        let found = soft_part(&decoupled(2.0, 0.5, 3.0), labels);
         assert!((found - scalar(&expected).unwrap()).abs() < 1e-5, "{found}, {expected}");
         for other in [decoupled(3.0, 0.5, 3.0), decoupled(2.0, 1.0, 3.0), decoupled(2.0, 0.5, 1.0)] {
-            assert!((soft_part(other, labels) - found).abs() > 1e-2);
+            assert!((soft_part(&other, labels) - found).abs() > 1e-2);
         }
     }
 
     #[test]
     fn without_a_label_the_target_class_is_the_teachers_most_probable_one() {
-        let of_labels = |first, second| soft_part(decoupled(4.0, 1.0, 8.0), [first, second]);
+        let of_labels = |first, second| soft_part(&decoupled(4.0, 1.0, 8.0), [first, second]);
         let unlabelled = of_labels(ClassId::UNKNOWN, ClassId::UNKNOWN);
         assert_eq!(unlabelled, of_labels(ClassId(1), ClassId(0)));
         assert_ne!(unlabelled, of_labels(ClassId(2), ClassId(0)));
@@ -171,7 +171,8 @@ mod tests {
     #[test]
     fn the_standardised_loss_reads_the_logarithms_of_the_targets() {
         let at = |temperature: f64| {
-            soft_part(json!({ "kind": "standardised_soft_cross_entropy", "temperature": temperature }), [ClassId(0); 2])
+            let loss = json!({ "kind": "standardised_soft_cross_entropy", "temperature": temperature });
+            soft_part(&loss, [ClassId(0); 2])
         };
         let expected = standardised_soft_cross_entropy(&matrix(LOGITS), &matrix(PROBS.map(f32::ln)), 2.0).unwrap();
         assert!((at(2.0) - scalar(&expected).unwrap()).abs() < 1e-6);
