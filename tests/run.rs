@@ -3,6 +3,7 @@
 mod support;
 
 use serde_json::Value as Json;
+use std::collections::BTreeSet;
 use support::{Scratch, without_times};
 
 const STUDENT: &str = "runs/tiny/student";
@@ -102,6 +103,43 @@ fn force_computes_finished_stages_again() {
     let forced = scratch.succeed(&["run", "tiny.toml", "--force"]);
     assert!(forced.stderr.contains("generalist: started") && !forced.stderr.contains("cached"), "{}", forced.stderr);
     assert_eq!(scratch.bytes(&format!("{STUDENT}/model.safetensors")), model);
+}
+
+#[test]
+fn every_loss_and_each_of_its_settings_makes_another_student() {
+    let scratch = Scratch::with_tiny_config();
+    let losses = [
+        "{ kind = \"soft_cross_entropy\", temperature = 2.0 }",
+        "{ kind = \"logit_l2\" }",
+        "{ kind = \"standardised_soft_cross_entropy\", temperature = 2.0 }",
+        "{ kind = \"standardised_soft_cross_entropy\", temperature = 3.0 }",
+        "{ kind = \"decoupled\", temperature = 2.0, target_weight = 1.0, non_target_weight = 8.0 }",
+        "{ kind = \"decoupled\", temperature = 3.0, target_weight = 1.0, non_target_weight = 8.0 }",
+        "{ kind = \"decoupled\", temperature = 2.0, target_weight = 0.5, non_target_weight = 8.0 }",
+        "{ kind = \"decoupled\", temperature = 2.0, target_weight = 1.0, non_target_weight = 2.0 }",
+    ];
+    let mut students = BTreeSet::new();
+    for (nth, loss) in losses.iter().enumerate() {
+        // half of the examples have no label: each loss has to do without
+        let settings = [format!("student.distillation.loss={loss}"), "data.labelled_fraction=0.5".to_owned()];
+        let [loss, labels] = settings.each_ref().map(String::as_str);
+        let out = format!("runs/{nth}");
+        scratch.succeed(&[
+            "run",
+            "tiny.toml",
+            "-q",
+            "--out",
+            &out,
+            "--stages",
+            "stages",
+            "--set",
+            loss,
+            "--set",
+            labels,
+        ]);
+        students.insert(scratch.bytes(&format!("{out}/student/model.safetensors")));
+    }
+    assert_eq!(students.len(), losses.len());
 }
 
 #[test]

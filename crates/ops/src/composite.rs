@@ -9,7 +9,7 @@ use crate::attention::{Attention, mask_len};
 use crate::conv2d::Conv2dSize;
 use crate::dropout::Mask;
 use crate::gelu::{Gelu, TANH_CUBE, TANH_SCALE};
-use crate::loss::{NO_LABEL, SparseTargets};
+use crate::loss::{Decoupled, MIN_VARIANCE, NO_LABEL, SparseTargets};
 use crate::optimizer::{AdamWHyper, SgdHyper};
 use crate::pooling::{PoolSize, Pooling};
 use crate::row_groups::RowGroups;
@@ -163,6 +163,49 @@ pub(crate) fn logit_l2(logits: &Tensor, teacher_logits: &Tensor) -> Result<Tenso
     let difference = (logits - teacher_logits)?;
     let centred = difference.broadcast_sub(&difference.mean_keepdim(D::Minus1)?)?;
     centred.sqr()?.mean_all()? * 0.5
+}
+
+pub(crate) fn standardised_soft_cross_entropy(
+    logits: &Tensor,
+    teacher_logits: &Tensor,
+    temperature: f64,
+) -> Result<Tensor> {
+    let standardise = |logits: &Tensor| {
+        let centred = logits.broadcast_sub(&logits.mean_keepdim(D::Minus1)?)?;
+        centred.broadcast_div(&(centred.sqr()?.mean_keepdim(D::Minus1)? + MIN_VARIANCE)?.sqrt()?)
+    };
+    let target_probs = log_softmax(&(standardise(teacher_logits)? / temperature)?)?.exp()?;
+    soft_cross_entropy(&standardise(logits)?, &target_probs, temperature)
+}
+
+pub(crate) fn decoupled_cross_entropy(
+    logits: &Tensor,
+    target_probs: &Tensor,
+    target_classes: &[u32],
+    settings: Decoupled,
+) -> Result<Tensor> {
+    let Decoupled { temperature, target_weight, non_target_weight } = settings;
+    let (n_rows, n_classes) = logits.dims2()?;
+    let mut is_target = vec![0.0_f32; n_rows * n_classes];
+    target_classes.iter().enumerate().for_each(|(row, class)| is_target[row * n_classes + *class as usize] = 1.0);
+    let is_target = Tensor::from_vec(is_target, (n_rows, n_classes), logits.device())?.to_dtype(logits.dtype())?;
+    let classes = Tensor::from_slice(target_classes, (n_rows, 1), logits.device())?;
+
+    let scaled = (logits / temperature)?;
+    // far below every logit, and finite: minus infinity times a probability of 0 would be no number
+    let others = (&scaled - (&is_target * 1e30)?)?;
+    let largest = others.max_keepdim(D::Minus1)?.detach();
+    let log_others = (others.broadcast_sub(&largest)?.exp()?.sum_keepdim(D::Minus1)?.log()? + largest)?;
+    let probs_of_others = (target_probs - (target_probs * &is_target)?)?;
+    let mass_of_others = probs_of_others.sum_keepdim(D::Minus1)?;
+
+    let two_logits = Tensor::cat(&[&scaled.gather(&classes, 1)?, &log_others], 1)?;
+    let two_masses = Tensor::cat(&[&target_probs.gather(&classes, 1)?, &mass_of_others], 1)?;
+    let target = (two_masses * log_softmax(&two_logits)?)?.sum(D::Minus1)?;
+    // where the others have no mass, their part is 0
+    let shares = probs_of_others.broadcast_div(&mass_of_others.maximum(f64::from(f32::MIN_POSITIVE))?)?;
+    let non_target = (shares * log_softmax(&others)?)?.sum(D::Minus1)?;
+    ((target * target_weight)? + (non_target * non_target_weight)?)?.mean_all()? * -(temperature * temperature)
 }
 
 fn log_softmax(logits: &Tensor) -> Result<Tensor> {

@@ -11,6 +11,8 @@
 
 mod checkpoint;
 mod config;
+mod distillation;
+mod distillation_loss;
 mod error;
 mod fit;
 mod full_softmax;
@@ -29,12 +31,13 @@ mod weights;
 
 pub use checkpoint::remove_checkpoint;
 pub use config::{EarlyStopping, Keep, TrainingConfig};
+pub use distillation::{DistillationConfig, DistillationLoss};
 pub use error::TrainError;
 pub use fit::{BATCHES_IN_FLIGHT, FORWARD_PASSES_PER_STEP, FitJob, Validation, fit};
 pub use history::{EpochRecord, FitSummary, History};
 pub use metrics::{Metrics, PredictionRecord, agreement, evaluate, metrics_of, rank_of_label, records};
 pub use monitor::{Monitor, Silent, StepInfo};
-pub use objective::{DistillationConfig, DistillationLoss, LabelView, LossParts, Objective};
+pub use objective::{LabelView, LossParts, Objective};
 pub use optimizer::OptimizerConfig;
 pub use predict::{
     PREDICTION_BATCH, predict_features, predict_proba, predict_records, predict_texts, predict_together, predict_values,

@@ -284,9 +284,20 @@ mod tests {
     #[test]
     fn settings_that_contradict_each_other_are_named() {
         let logit = "student.distillation.loss={kind=\"logit_l2\"}";
-        let refused: [(&[&str], &str); 4] = [
-            (&["soft_targets.layout.kind=sparse", logit], "soft_targets.layout.kind: the student's loss needs"),
-            (&["merge.soften=before_merge", logit], "merge.soften: before_merge applies"),
+        let standardised = "student.distillation.loss={kind=\"standardised_soft_cross_entropy\",temperature=2.0}";
+        let decoupled =
+            "student.distillation.loss={kind=\"decoupled\",temperature=4.0,target_weight=1.0,non_target_weight=8.0}";
+        let (sparse, needs) = ("soft_targets.layout.kind=sparse", "soft_targets.layout.kind: the student's loss needs");
+        let (before, softens) = ("merge.soften=before_merge", "merge.soften: before_merge softens by");
+        let nothing =
+            "student.distillation.loss={kind=\"decoupled\",temperature=4.0,target_weight=0.0,non_target_weight=0.0}";
+        let refused: [(&[&str], &str); 8] = [
+            (&[sparse, logit], needs),
+            (&[sparse, standardised], needs),
+            (&[sparse, decoupled], needs),
+            (&[before, logit], softens),
+            (&[before, standardised], softens),
+            (&[nothing], "student.distillation.loss.non_target_weight: must be above 0 where target_weight is 0"),
             (&["specialists.body=frozen", "specialists.init=scratch"], "specialists.body: a frozen body"),
             (
                 &["student.training.optimizer={kind=\"sgd\",momentum=0.0,nesterov=true}"],
@@ -297,6 +308,7 @@ mod tests {
             let found = problem(overrides);
             assert!(found.contains(expected), "{overrides:?}: {found}");
         }
+        with_overrides(&[before, decoupled]).unwrap();
     }
 
     #[test]

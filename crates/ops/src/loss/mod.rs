@@ -4,13 +4,18 @@
 //! logits only, targets are constants.
 
 mod batch;
+mod decoupled;
 mod hard;
 mod logit;
 mod soft;
 mod sparse;
+mod standardised;
 
 pub(crate) use batch::Exponentials;
+pub use decoupled::{Decoupled, decoupled_cross_entropy};
 pub use hard::{NO_LABEL, cross_entropy};
 pub use logit::logit_l2;
 pub use soft::soft_cross_entropy;
 pub use sparse::{SparseTargets, sparse_soft_cross_entropy};
+pub(crate) use standardised::MIN_VARIANCE;
+pub use standardised::standardised_soft_cross_entropy;

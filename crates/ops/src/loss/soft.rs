@@ -32,8 +32,8 @@ pub fn soft_cross_entropy(logits: &Tensor, target_probs: &Tensor, temperature: f
     apply2(op, &logits.contiguous()?, &target_probs.contiguous()?)
 }
 
-struct SoftCrossEntropy {
-    temperature: f64,
+pub(super) struct SoftCrossEntropy {
+    pub(super) temperature: f64,
 }
 
 impl RowLoss for SoftCrossEntropy {

@@ -123,7 +123,8 @@ impl RowLoss for SparseSoftCrossEntropy {
 }
 
 /// `log(exp(a) + exp(b))`.
-fn log_add(a: f64, b: f64) -> f64 {
+#[inline(always)]
+pub(super) fn log_add(a: f64, b: f64) -> f64 {
     let (low, high) = if a < b { (a, b) } else { (b, a) };
     high + (low - high).exp().ln_1p()
 }

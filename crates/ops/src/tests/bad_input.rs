@@ -3,7 +3,10 @@
 use candle_core::{DType, Device, Result, Tensor};
 
 use super::{random, values};
-use crate::loss::{SparseTargets, cross_entropy, logit_l2, soft_cross_entropy, sparse_soft_cross_entropy};
+use crate::loss::{
+    Decoupled, SparseTargets, cross_entropy, decoupled_cross_entropy, logit_l2, soft_cross_entropy,
+    sparse_soft_cross_entropy, standardised_soft_cross_entropy,
+};
 use crate::{
     AttentionConfig, ConvNorm, DropoutKey, Gelu, TokenPooling, TokenRows, add_bias, avg_pool2d, batch_norm_eval,
     batch_norm_train, conv2d, depthwise_conv2d, dropout, embedding, embedding_bag, gelu, global_average_pool,
@@ -48,6 +51,18 @@ fn wrong_shapes_name_both_sides() {
     assert_error(add_bias(&f32s(&[4, 2]), &c, false), &["add_bias", "[2]", "[3]"]);
     assert_error(soft_cross_entropy(&f32s(&[4, 2]), &f32s(&[4, 3]), 1.0), &["target", "[4, 2]", "[4, 3]"]);
     assert_error(logit_l2(&f32s(&[4, 2]), &f32s(&[3, 2])), &["teacher", "[4, 2]", "[3, 2]"]);
+    let standardised = standardised_soft_cross_entropy(&f32s(&[4, 2]), &f32s(&[3, 2]), 1.0);
+    assert_error(standardised, &["teacher", "[4, 2]", "[3, 2]"]);
+    assert_error(decoupled(&f32s(&[4, 2]), &f32s(&[4, 3]), &[0; 4], 1.0), &["target", "[4, 2]", "[4, 3]"]);
+}
+
+fn decoupled(logits: &Tensor, probs: &Tensor, classes: &[u32], temperature: f64) -> Result<Tensor> {
+    decoupled_cross_entropy(
+        logits,
+        probs,
+        classes,
+        Decoupled { temperature, target_weight: 1.0, non_target_weight: 1.0 },
+    )
 }
 
 #[test]
@@ -65,7 +80,12 @@ fn wrong_numbers_are_named() {
     assert_error(cross_entropy(&logits, &[0, 3]), &["label", "below 3", "got 3"]);
     for temperature in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         assert_error(soft_cross_entropy(&logits, &logits, temperature), &["temperature", "above 0"]);
+        assert_error(standardised_soft_cross_entropy(&logits, &logits, temperature), &["temperature", "above 0"]);
+        assert_error(decoupled(&logits, &logits, &[0, 1], temperature), &["temperature", "above 0"]);
     }
+    assert_error(decoupled(&logits, &logits, &[0], 1.0), &["number of target classes", "expected 2", "got 1"]);
+    assert_error(decoupled(&logits, &logits, &[0, 3], 1.0), &["target class", "below 3", "got 3"]);
+    assert_error(decoupled(&f32s(&[2, 1]), &f32s(&[2, 1]), &[0, 0], 1.0), &["classes", "at least 2"]);
     for probability in [1.0, -0.1, f64::NAN] {
         assert_error(dropout(&logits, probability, DropoutKey { seed: 0 }), &["probability", "below 1"]);
     }

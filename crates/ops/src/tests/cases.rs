@@ -6,7 +6,10 @@ use super::random;
 use crate::attention::Attention;
 use crate::conv2d::Conv2dSize;
 use crate::dropout::Mask;
-use crate::loss::{NO_LABEL, SparseTargets, cross_entropy, logit_l2, soft_cross_entropy, sparse_soft_cross_entropy};
+use crate::loss::{
+    Decoupled, NO_LABEL, SparseTargets, cross_entropy, decoupled_cross_entropy, logit_l2, soft_cross_entropy,
+    sparse_soft_cross_entropy, standardised_soft_cross_entropy,
+};
 use crate::pooling::{PoolSize, Pooling};
 use crate::{
     AttentionConfig, ConvNorm, DropoutKey, Gelu, TokenPooling, TokenRows, add, add_bias, avg_pool2d, batch_norm_eval,
@@ -253,6 +256,7 @@ impl Table {
                 move |x: &[Tensor]| composite::soft_cross_entropy(&x[0], &beside(&targets, x)?, temperature);
             self.add(&format!("soft_cross_entropy T={temperature}"), &[&[b, c]], op, reference);
         }
+        self.losses_of_more_parts(&teacher);
         for (n_kept, temperature) in [(0, 1.0), (1, 4.0), (c / 2, 0.5), (c, 4.0)] {
             let targets = KeptClasses::new(b, c, n_kept);
             let same = targets.clone();
@@ -264,6 +268,29 @@ impl Table {
         let target = teacher.clone();
         let reference = move |x: &[Tensor]| composite::logit_l2(&x[0], &beside(&target, x)?);
         self.add("logit_l2", &[&[b, c]], move |x| logit_l2(&x[0], &beside(&teacher, x)?), reference);
+    }
+
+    /// The losses that standardise the logits, or take the target class apart.
+    fn losses_of_more_parts(&mut self, teacher: &Tensor) {
+        let [b, c] = *teacher.dims() else { panic!("a matrix") };
+        for temperature in [0.5, 4.0] {
+            let (logits, same) = (teacher.clone(), teacher.clone());
+            let op = move |x: &[Tensor]| standardised_soft_cross_entropy(&x[0], &beside(&logits, x)?, temperature);
+            let reference =
+                move |x: &[Tensor]| composite::standardised_soft_cross_entropy(&x[0], &beside(&same, x)?, temperature);
+            self.add(&format!("standardised_soft_cross_entropy T={temperature}"), &[&[b, c]], op, reference);
+        }
+        for (temperature, target_weight, non_target_weight) in [(1.0, 1.0, 1.0), (4.0, 0.5, 8.0), (0.5, 0.0, 2.0)] {
+            let settings = Decoupled { temperature, target_weight, non_target_weight };
+            let probs = candle_nn::ops::softmax(&(teacher / temperature).unwrap(), 1).unwrap();
+            let targets = probs.clone();
+            let classes = move || (0..b).map(|row| ((row * 7 + 2) % c) as u32).collect::<Vec<_>>();
+            let op = move |x: &[Tensor]| decoupled_cross_entropy(&x[0], &beside(&probs, x)?, &classes(), settings);
+            let reference = move |x: &[Tensor]| {
+                composite::decoupled_cross_entropy(&x[0], &beside(&targets, x)?, &classes(), settings)
+            };
+            self.add(&format!("decoupled_cross_entropy {settings:?}"), &[&[b, c]], op, reference);
+        }
     }
 
     fn texts(&mut self, scale: Scale) {

@@ -3,7 +3,10 @@
 use candle_core::{DType, Device, Tensor, Var};
 
 use super::{distance, random, values};
-use crate::loss::{SparseTargets, cross_entropy, logit_l2, soft_cross_entropy, sparse_soft_cross_entropy};
+use crate::loss::{
+    Decoupled, SparseTargets, cross_entropy, decoupled_cross_entropy, logit_l2, soft_cross_entropy,
+    sparse_soft_cross_entropy, standardised_soft_cross_entropy,
+};
 
 fn loss(tensor: &Tensor) -> f64 {
     values(tensor)[0]
@@ -118,4 +121,109 @@ fn a_tail_far_below_the_kept_classes_still_pulls() {
     for (grad, expected) in grads.iter().zip([0.5, -0.5 * share, -0.5 * (1.0 - share)]) {
         assert!((grad - expected).abs() < 1e-6, "{grads:?}");
     }
+}
+
+/// The gradient of the only variable.
+fn gradient(loss: &Tensor, logits: &Var) -> Tensor {
+    loss.backward().unwrap().get(logits).unwrap().clone()
+}
+
+#[test]
+fn golden_values_of_standardised_logits() {
+    // z-scores of both (1, 3) and (-40, 0) are (-1, 1), up to 1e-6 of a variance of 1; T = 2: - 4 sum p log p, p = softmax(-1/2, 1/2)
+    let logits = Tensor::new(&[[1.0_f64, 3.0]], &Device::Cpu).unwrap();
+    let teacher = Tensor::new(&[[-40.0_f64, 0.0]], &Device::Cpu).unwrap();
+    let p = 1.0 / (1.0 + 1.0_f64.exp());
+    let expected = -4.0 * (p * p.ln() + (1.0 - p) * (1.0 - p).ln());
+    assert!((loss(&standardised_soft_cross_entropy(&logits, &teacher, 2.0).unwrap()) - expected).abs() < 1e-5);
+}
+
+#[test]
+fn standardised_logits_have_neither_mean_nor_spread() {
+    let (logits, teacher) = (random("logits", &[3, 4], DType::F64), random("teacher", &[3, 4], DType::F64));
+    let at = |logits: &Tensor, teacher: &Tensor| loss(&standardised_soft_cross_entropy(logits, teacher, 2.0).unwrap());
+    let moved = ((&logits * 5.0).unwrap() + 17.0).unwrap();
+    let moved_teacher = ((&teacher * 0.5).unwrap() - 3.0).unwrap();
+    assert!((at(&logits, &teacher) - at(&moved, &moved_teacher)).abs() < 1e-4);
+    assert!((at(&logits, &teacher) - at(&(&logits * -1.0).unwrap(), &teacher)).abs() > 0.1);
+}
+
+#[test]
+fn the_gradient_leaves_mean_and_spread_of_standardised_logits_alone() {
+    let logits = Var::from_tensor(&random("logits", &[3, 4], DType::F64)).unwrap();
+    let teacher = random("teacher", &[3, 4], DType::F64);
+    let grad = gradient(&standardised_soft_cross_entropy(&logits, &teacher, 2.0).unwrap(), &logits);
+    let centred = logits.broadcast_sub(&logits.mean_keepdim(1).unwrap()).unwrap();
+    for direction in [grad.ones_like().unwrap(), centred] {
+        let along = (&grad * direction).unwrap().sum(1).unwrap();
+        assert!(values(&along).iter().all(|along| along.abs() < 1e-5), "{along}");
+    }
+}
+
+#[test]
+fn equal_logits_have_a_finite_standardised_loss() {
+    let logits = Var::from_tensor(&Tensor::new(&[[7.0_f32; 3]], &Device::Cpu).unwrap()).unwrap();
+    let teacher = Tensor::new(&[[0.0_f32, -1.0, 1.0]], &Device::Cpu).unwrap();
+    let value = standardised_soft_cross_entropy(&logits, &teacher, 2.0).unwrap();
+    assert!((loss(&value) - 4.0 * 3.0_f64.ln()).abs() < 1e-6);
+    let grads = values(&gradient(&value, &logits));
+    assert!(grads.iter().all(|grad| grad.is_finite()) && grads[2] < -1.0 && grads[1] > 1.0, "{grads:?}");
+    let alike = standardised_soft_cross_entropy(&logits, &logits, 2.0).unwrap();
+    assert_eq!(values(&gradient(&alike, &logits)), [0.0; 3]);
+}
+
+/// With the weights of the target class and of the others.
+fn decoupled(logits: &Tensor, probs: &Tensor, classes: &[u32], temperature: f64, weights: [f64; 2]) -> Tensor {
+    let [target_weight, non_target_weight] = weights;
+    let settings = Decoupled { temperature, target_weight, non_target_weight };
+    decoupled_cross_entropy(logits, probs, classes, settings).unwrap()
+}
+
+#[test]
+fn with_the_others_mass_as_their_weight_the_parts_are_the_whole() {
+    // Zhao et al.: soft_cross_entropy = target + (1 - p_t) non_target
+    let temperature = 3.0;
+    let logits = Var::from_tensor(&random("logits", &[1, 4], DType::F64)).unwrap();
+    let probs = candle_nn::ops::softmax(&random("teacher", &[1, 4], DType::F64), 1).unwrap();
+    for class in 0..4 {
+        let weights = [1.0, 1.0 - values(&probs)[class]];
+        let parts = decoupled(&logits, &probs, &[class as u32], temperature, weights);
+        let whole = soft_cross_entropy(&logits, &probs, temperature).unwrap();
+        assert!((loss(&parts) - loss(&whole)).abs() < 1e-13);
+        assert!(distance(&gradient(&parts, &logits), &gradient(&whole, &logits)) < 1e-14);
+    }
+}
+
+#[test]
+fn the_part_of_the_target_class_is_that_of_a_sparse_target_of_one_class() {
+    let logits = Var::from_tensor(&random("logits", &[2, 4], DType::F64)).unwrap();
+    let probs = Tensor::new(&[[0.5_f64, 0.25, 0.125, 0.125], [0.125, 0.0625, 0.75, 0.0625]], &Device::Cpu).unwrap();
+    let targets = SparseTargets { classes: &[1, 2], probs: &[0.25, 0.75], tails: &[0.75, 0.25] };
+    let sparse = sparse_soft_cross_entropy(&logits, targets, 2.0).unwrap();
+    let target = decoupled(&logits, &probs, &[1, 2], 2.0, [1.0, 0.0]);
+    assert!((loss(&sparse) - loss(&target)).abs() < 1e-13);
+    assert!(distance(&gradient(&sparse, &logits), &gradient(&target, &logits)) < 1e-14);
+}
+
+#[test]
+fn a_teacher_that_is_sure_still_says_what_the_other_classes_are_like() {
+    // the others have 3e-30 of the mass, of which 1 - p_t would leave nothing: their shares are 1/3 and 2/3
+    let logits = Var::from_tensor(&Tensor::new(&[[60.0_f32, 0.0, 0.0]], &Device::Cpu).unwrap()).unwrap();
+    let probs = Tensor::new(&[[1.0_f32, 1e-30, 2e-30]], &Device::Cpu).unwrap();
+    let value = decoupled(&logits, &probs, &[0], 1.0, [1.0, 8.0]);
+    assert!((loss(&value) - 8.0 * 2.0_f64.ln()).abs() < 1e-6);
+    let grads = values(&gradient(&value, &logits));
+    for (grad, expected) in grads.iter().zip([0.0, 8.0 * (0.5 - 1.0 / 3.0), 8.0 * (0.5 - 2.0 / 3.0)]) {
+        assert!((grad - expected).abs() < 1e-5, "{grads:?}");
+    }
+}
+
+#[test]
+fn a_one_hot_target_has_a_target_part_only() {
+    let logits = Var::from_tensor(&random("logits", &[1, 3], DType::F64)).unwrap();
+    let probs = Tensor::new(&[[0.0_f64, 1.0, 0.0]], &Device::Cpu).unwrap();
+    let value = decoupled(&logits, &probs, &[1], 1.0, [1.0, 8.0]);
+    let hard = cross_entropy(&logits, &[1]).unwrap();
+    assert!((loss(&value) - loss(&hard)).abs() < 1e-14);
+    assert!(distance(&gradient(&value, &logits), &gradient(&hard, &logits)) < 1e-14);
 }
