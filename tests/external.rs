@@ -163,6 +163,46 @@ fn a_second_start_finds_everything() {
 }
 
 #[test]
+fn with_predictions_for_examples_without_labels() {
+    let scratch = Scratch::new();
+    write_data(&scratch);
+    let mut draw = Draw(11);
+    let mut rows = |n_rows: usize| -> Vec<Vec<f64>> { (0..n_rows).map(|_| draw.logits(N_CLASSES)).collect() };
+    for (name, n_rows) in [("more", 40), ("none", 15)] {
+        scratch.write(&format!("{name}.npy"), npy(&rows(n_rows)));
+        scratch.write(&format!("whole_{name}.npy"), npy(&rows(n_rows)));
+    }
+    let unlabelled = "[student.transfer]\npath = \"more.npy\"\nmax_examples = 30\n";
+    let data =
+        DATA.replace("[evaluation]", &format!("{unlabelled}[evaluation]\nout_of_scope = {{ path = \"none.npy\" }}"));
+    let teacher = format!("{WHOLE}transfer = \"whole_more.npy\"\nout_of_scope = \"whole_none.npy\"\n");
+    scratch.write("c.toml", data.clone() + &teacher);
+    scratch.succeed(&["run", "c.toml"]);
+    let report = scratch.json("runs/c/report.json");
+    assert!(report["notes"].to_string().contains("saw 30 examples without labels"), "{}", report["notes"]);
+    assert_eq!(report["out_of_scope"]["n_examples"], 15);
+    // the student was told what the file says of these rows
+    let store = scratch
+        .files("runs/c/stages")
+        .into_iter()
+        .find(|path| path.ends_with("targets.safetensors") && path.to_str().unwrap().contains("/soft_targets-"));
+    let verified = scratch.succeed(&["targets", "verify", store.unwrap().to_str().unwrap(), "--run", "runs/c"]).stdout;
+    assert!(verified.contains("1 teacher"), "{verified}");
+
+    let refuse = |from: &str, to: &str, code: i32, parts: &[&str]| {
+        assert!(teacher.contains(from));
+        scratch.write("c.toml", data.clone() + &teacher.replace(from, to));
+        let finished = scratch.run(&["run", "c.toml"]);
+        assert_eq!(finished.code, Some(code), "{}", finished.stderr);
+        parts.iter().for_each(|part| assert!(finished.stderr.contains(part), "{part} in\n{}", finished.stderr));
+    };
+    let line = "transfer = \"whole_more.npy\"\n";
+    refuse(line, "", 2, &["\"whole\": transfer is missing", "[student.transfer] has examples without labels"]);
+    refuse("whole_more.npy", "whole_none.npy", 3, &["found 15 rows, expected 40", "[student.transfer]"]);
+    refuse("out_of_scope = \"whole_none.npy\"\n", "", 2, &["out_of_scope is missing"]);
+}
+
+#[test]
 fn how_much_a_teacher_counts_is_part_of_what_a_finished_stage_is_found_by() {
     let (scratch, _) = run(&[WHOLE, PART]);
     let config = scratch.text("c.toml").replace("weight = 2.0", "weight = 3.0");
@@ -216,7 +256,10 @@ fn combinations_that_make_no_run_are_refused() {
             assert!(finished.stderr.contains(part), "{part} in\n{}", finished.stderr);
         }
     };
-    refuse(&[GENERALIST], &["clustering: missing", "specialists: missing"]);
+    refuse(
+        &[GENERALIST, "[clustering]\naffinity = \"prediction_covariance\"\nmethod = { kind = \"spectral\" }\n"],
+        &["specialists: missing"],
+    );
     refuse(&[PART], &["generalist: missing; or an [[external_teacher]] that knows every class"]);
     refuse(&[WHOLE, WHOLE], &["external_teacher[1].name: \"whole\" is the name of an earlier one"]);
     refuse(&[WHOLE, SPECIALISTS], &["specialists.model: missing"]);

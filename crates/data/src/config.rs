@@ -5,13 +5,13 @@ use crate::dataset::Dataset;
 use crate::measured::{Measured, measured};
 use crate::outline::Outline;
 use crate::readers::DataKind;
-use crate::readers::UnlabelledConfig;
 use crate::readers::features::FeaturesConfig;
 use crate::readers::glyphs::GlyphsConfig;
 use crate::readers::hub_images::HubImagesConfig;
 use crate::readers::idx::IdxConfig;
 use crate::readers::image_folder::ImageFolderConfig;
 use crate::readers::table::{TableConfig, builtin};
+use crate::readers::{UnlabelledConfig, read_unlabelled};
 use crate::unlabelled::Purpose;
 use crate::{DataError, LoadContext};
 use serde::{Deserialize, Serialize};
@@ -141,7 +141,7 @@ impl DataConfig {
         let left = context.memory_limit_bytes.map(|limit| limit.saturating_sub(n_bytes));
         let within_rest = LoadContext { memory_limit_bytes: left, ..*context };
         let read = |config: Option<&UnlabelledConfig>, purpose: Purpose| {
-            config.map(|config| config.read(self.kind(), &found, purpose, &within_rest)).transpose()
+            config.map(|config| read_unlabelled(config, self.kind(), &found, purpose, &within_rest)).transpose()
         };
         let transfer = read(unlabelled.transfer, Purpose::Transfer)?;
         let out_of_scope = read(unlabelled.out_of_scope, Purpose::OutOfScope)?;

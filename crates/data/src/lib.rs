@@ -31,6 +31,7 @@ mod inputs;
 mod labels;
 mod loader;
 mod measured;
+mod mixing;
 mod modality;
 mod outline;
 mod places;

@@ -188,7 +188,7 @@ impl Work {
         let inputs = self.split.inputs(plan, self.encoder.as_ref())?;
         Ok(Batch {
             rows: plan.iter().map(|(row, _)| *row).collect(),
-            labels: plan.iter().map(|(row, _)| self.split.label(*row)).collect(),
+            labels: plan.iter().map(|(row, view)| self.split.label_of_view(*row, *view)).collect(),
             examples: plan
                 .iter()
                 .map(|&(row, view)| ExampleView { example: self.split.example_id(row), view })

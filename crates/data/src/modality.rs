@@ -7,6 +7,7 @@
 
 use crate::DataError;
 use crate::inputs::{Inputs, TextEncoder};
+use crate::mixing::Mixed;
 use crate::preview::Preview;
 use std::ops::Range;
 use std::path::Path;
@@ -19,6 +20,16 @@ pub(crate) struct Wanted {
     pub(crate) row: usize,
     /// The view to make of it; without one the example itself is read.
     pub(crate) view: Option<View>,
+    /// What the view is mixed with, where it is.
+    pub(crate) mixed: Option<Mixed>,
+}
+
+impl Wanted {
+    /// The view of the other example that it is mixed with.
+    pub(crate) fn other(self) -> Option<(Self, f32)> {
+        let Mixed { row, view, share } = self.mixed?;
+        Some((Self { row, view: Some(view), mixed: None }, share))
+    }
 }
 
 /// A view of an example: a pure function of the dataset's seed, the example and the view's number.
@@ -72,6 +83,20 @@ pub(crate) trait Modality: Send + Sync {
     /// If examples are no numbers: a bug of the caller.
     fn read(&self, wanted: Wanted, input: &InputSpec, out: &mut [f32]) -> Result<(), DataError>;
 
+    /// As [`Modality::read`], where the view may be mixed: then the numbers of both examples are added, each times its share.
+    ///
+    /// # Errors
+    /// As [`Modality::read`].
+    fn read_mixed(&self, wanted: Wanted, input: &InputSpec, out: &mut [f32]) -> Result<(), DataError> {
+        self.read(wanted, input, out)?;
+        if let Some((other, share)) = wanted.other() {
+            let mut of_other = vec![0.0; out.len()];
+            self.read(other, input, &mut of_other)?;
+            out.iter_mut().zip(of_other).for_each(|(value, other)| *value = share * *value + (1.0 - share) * other);
+        }
+        Ok(())
+    }
+
     /// The inputs of a batch: here `[B, V]`.
     ///
     /// # Errors
@@ -85,7 +110,7 @@ pub(crate) trait Modality: Send + Sync {
         let n_values = input.shape.n_values();
         let mut values = vec![0.0; batch.len() * n_values];
         for (wanted, out) in batch.iter().zip(values.chunks_exact_mut(n_values)) {
-            self.read(*wanted, input, out)?;
+            self.read_mixed(*wanted, input, out)?;
         }
         Ok(Inputs::Values(values))
     }

@@ -7,6 +7,7 @@ use crate::DataError;
 use crate::carve::carve;
 use crate::features::FeatureExamples;
 use crate::inputs::{Inputs, TextEncoder};
+use crate::mixing::Mixing;
 use crate::modality::{Modality, View, Wanted};
 use crate::preview::Preview;
 use crate::source::Source;
@@ -37,6 +38,7 @@ pub struct Split {
     pool: Arc<Pool>,
     reading: Arc<Reading>,
     rows: Arc<[u32]>,
+    mixing: Option<Mixing>,
     labels: Arc<[ClassId]>,
     n_classes: usize,
 }
@@ -50,7 +52,12 @@ impl std::fmt::Debug for Split {
 impl Split {
     pub(crate) fn new(pool: Arc<Pool>, reading: Arc<Reading>, rows: &[u32], n_classes: usize) -> Self {
         let labels = rows.iter().map(|&row| pool.classes[row as usize]).collect();
-        Self { pool, reading, rows: rows.into(), labels, n_classes }
+        Self { pool, reading, rows: rows.into(), mixing: None, labels, n_classes }
+    }
+
+    /// The same examples, of whose views this share is mixed with another of them.
+    pub fn mixed(self, share: f64) -> Self {
+        Self { mixing: Some(Mixing::new(share, self.rows.clone())), ..self }
     }
 
     /// Number of examples.
@@ -84,6 +91,14 @@ impl Split {
     /// If the row is not below [`Split::len`].
     pub fn label(&self, row: usize) -> ClassId {
         self.labels[row]
+    }
+
+    /// The label of a view: that of the example, or none where the view is mixed with another one.
+    ///
+    /// # Panics
+    /// If the row is not below [`Split::len`].
+    pub fn label_of_view(&self, row: usize, view: Option<ViewId>) -> ClassId {
+        if self.wanted(row, view).mixed.is_some() { ClassId::UNKNOWN } else { self.labels[row] }
     }
 
     /// The name of one example: the same in every split, order and run.
@@ -128,7 +143,8 @@ impl Split {
     /// If a row is not below [`Split::len`].
     pub fn select(&self, rows: &[usize]) -> Self {
         let rows: Vec<u32> = rows.iter().map(|&row| self.rows[row]).collect();
-        Self::new(self.pool.clone(), self.reading.clone(), &rows, self.n_classes)
+        let selected = Self::new(self.pool.clone(), self.reading.clone(), &rows, self.n_classes);
+        Self { mixing: self.mixing.clone(), ..selected }
     }
 
     /// The same examples and labels with other inputs, `[N, F]`: what a frozen body makes of them. They have no views
@@ -157,7 +173,7 @@ impl Split {
     /// If the row is not below [`Split::len`], `out` is not as long as one example, or the examples are texts.
     pub fn read(&self, row: usize, view: Option<ViewId>, out: &mut [f32]) -> Result<(), DataError> {
         assert_eq!(out.len(), self.input().shape.n_values(), "one example");
-        self.modality().read(self.wanted(row, view), self.input(), out)
+        self.modality().read_mixed(self.wanted(row, view), self.input(), out)
     }
 
     /// Whether the examples are texts, to be read by [`Split::read_text`].
@@ -207,6 +223,8 @@ impl Split {
 
     fn wanted(&self, row: usize, view: Option<ViewId>) -> Wanted {
         let (seed, example) = (self.reading.seed, self.example_id(row));
-        Wanted { row: self.rows[row] as usize, view: view.map(|view| View { seed, example, view }) }
+        let view = view.map(|view| View { seed, example, view });
+        let mixed = self.mixing.as_ref().zip(view).and_then(|(mixing, view)| mixing.of(view, self.pool.source));
+        Wanted { row: self.rows[row] as usize, view, mixed }
     }
 }

@@ -29,15 +29,13 @@ pub(crate) struct Session<'a> {
 impl Session<'_> {
     /// Views of a training on hard labels: a new one in each epoch, for a student only if it learns from views at all.
     pub fn fresh_views(&self, is_student: bool) -> ViewPolicy {
-        match (is_student, self.config.data.is_augmented(), self.config.student_is_augmented()) {
-            (true, _, true) | (false, true, _) => ViewPolicy::Fresh,
-            _ => ViewPolicy::Plain,
-        }
+        let sees_views = self.config.data.is_augmented() && (!is_student || self.config.student.views > 0);
+        if sees_views { ViewPolicy::Fresh } else { ViewPolicy::Plain }
     }
 
     /// The views of an example that students on soft targets see; nothing is the example itself.
     pub fn student_views(&self) -> Vec<Option<ViewId>> {
-        match self.config.student_is_augmented() {
+        match self.config.student_has_views() {
             true => (0..self.config.student.views).map(|view| Some(ViewId(view))).collect(),
             false => vec![None],
         }
@@ -45,7 +43,7 @@ impl Session<'_> {
 
     /// Views of a training on soft targets: those for which soft targets are stored.
     pub fn stored_views(&self) -> ViewPolicy {
-        match self.config.student_is_augmented() {
+        match self.config.student_has_views() {
             true => ViewPolicy::Stored { n_views: self.config.student.views },
             false => ViewPolicy::Plain,
         }

@@ -21,25 +21,13 @@ pub(crate) struct StudentExamples {
 impl StudentExamples {
     /// The examples that the config asks for; its names of classes are those of the data.
     pub fn new(config: &StudentConfig, data: &TrainingData, seed: Seed) -> Self {
-        let (train, all, fingerprint) = (&data.train, data.student_examples(), data.student_fingerprint());
-        let Some(examples) = &config.examples else {
-            return Self { labelled: train.clone(), all: all.clone(), fingerprint, choice: None };
-        };
-        let mut rows: Vec<usize> = match examples.fraction {
-            Some(fraction) => train.part_of_each_class(fraction, seed.derive("examples of the student", 0)),
-            None => (0..train.len()).collect(),
-        };
-        let is_left_out = |class: ClassId| examples.without_classes.contains(&data.labels[class.index()]);
-        rows.retain(|row| !is_left_out(train.label(*row)));
-        let unlabelled = train.len()..all.len();
-        let of_all: Vec<usize> = rows.iter().copied().chain(unlabelled).collect();
-        let choice = format!("{} {:?} {:?}", seed.0, examples.fraction, examples.without_classes);
-        Self {
-            labelled: train.select(&rows),
-            all: all.select(&of_all),
-            fingerprint: format!("{fingerprint}+{choice}"),
-            choice: Some(choice),
-        }
+        let (labelled, all, choice) = chosen(config, data, seed);
+        let mix = config.mix.as_ref().map(|mix| mix.share);
+        let all = mix.into_iter().fold(all, Split::mixed);
+        let mix = mix.map(|share| format!("mix {share}"));
+        let parts = [Some(data.student_fingerprint()), choice.clone(), mix];
+        let fingerprint = parts.into_iter().flatten().collect::<Vec<_>>().join("+");
+        Self { labelled, all, fingerprint, choice }
     }
 
     /// The examples of which a teacher is sure enough: all with labels, and those without to whose most probable class it gives
@@ -64,4 +52,20 @@ impl StudentExamples {
     pub fn n_unlabelled(&self) -> usize {
         self.all.len() - self.labelled.len()
     }
+}
+
+/// The training examples that the config chooses, the same with those without labels, and a name of the choice.
+fn chosen(config: &StudentConfig, data: &TrainingData, seed: Seed) -> (Split, Split, Option<String>) {
+    let (train, all) = (&data.train, data.student_examples());
+    let Some(examples) = &config.examples else { return (train.clone(), all.clone(), None) };
+    let mut rows: Vec<usize> = match examples.fraction {
+        Some(fraction) => train.part_of_each_class(fraction, seed.derive("examples of the student", 0)),
+        None => (0..train.len()).collect(),
+    };
+    let is_left_out = |class: ClassId| examples.without_classes.contains(&data.labels[class.index()]);
+    rows.retain(|row| !is_left_out(train.label(*row)));
+    let unlabelled = train.len()..all.len();
+    let of_all: Vec<usize> = rows.iter().copied().chain(unlabelled).collect();
+    let choice = format!("{} {:?} {:?}", seed.0, examples.fraction, examples.without_classes);
+    (train.select(&rows), all.select(&of_all), Some(choice))
 }

@@ -17,6 +17,7 @@ mod unlabelled;
 pub(crate) use kind::DataKind;
 pub use passed_over::is_system_name;
 pub use unlabelled::UnlabelledConfig;
+pub(crate) use unlabelled::read as read_unlabelled;
 
 /// The split that the name of a file or a folder says, in its usual words.
 pub fn split_in_name(name: &str) -> Option<crate::Source> {

@@ -20,8 +20,17 @@ pub(crate) struct TextExamples {
 }
 
 impl TextExamples {
-    /// One example or a view of it.
+    /// One example or a view of it, which may be mixed: then it is the beginning of the one and the end of the other, of each as
+    /// much as its share.
     pub(crate) fn text(&self, wanted: Wanted) -> Cow<'_, str> {
+        let first = self.unmixed(wanted);
+        match wanted.other() {
+            None => first,
+            Some((other, share)) => Cow::Owned(spliced(&first, &self.unmixed(other), share, self.windows.is_some())),
+        }
+    }
+
+    fn unmixed(&self, wanted: Wanted) -> Cow<'_, str> {
         let (text, example) = self.texts.surroundings(wanted.row);
         match wanted.view {
             Some(view) if !self.augment.is_none() => Cow::Owned(self.augment.apply(text, example, view.stream())),
@@ -41,6 +50,20 @@ impl TextExamples {
             None => other,
         }
     }
+}
+
+/// The first `share` of one text and the last `1 - share` of another: of their characters where texts are windows, which begin
+/// and end anywhere, and of their words where they are whole.
+fn spliced(first: &str, second: &str, share: f32, is_window: bool) -> String {
+    let cut = |n_pieces: usize| (n_pieces as f32 * share).round() as usize;
+    if is_window {
+        let beginning = first.chars().take(cut(first.chars().count()));
+        let end = second.chars().skip(cut(second.chars().count()));
+        return beginning.chain(end).collect();
+    }
+    let (first, second): (Vec<&str>, Vec<&str>) =
+        (first.split_whitespace().collect(), second.split_whitespace().collect());
+    [&first[..cut(first.len())], &second[cut(second.len())..]].concat().join(" ")
 }
 
 impl Modality for TextExamples {
@@ -106,5 +129,18 @@ impl Modality for TextExamples {
         let (texts, rows) = windows::cut(config, stride, std::mem::take(&mut self.texts), path)?;
         self.texts = texts;
         Ok(Some(rows))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spliced_texts_have_as_much_of_each_as_its_share() {
+        assert_eq!(spliced("abcd", "éfgh", 0.5, true), "abgh");
+        assert_eq!(spliced("abcd", "éfgh", 0.0, true), "éfgh");
+        assert_eq!(spliced("one two three four", "five six", 0.5, false), "one two six");
+        assert_eq!(spliced("one", "five", 1.0, false), "one");
     }
 }

@@ -21,6 +21,7 @@ impl ExperimentConfig {
         problems.extend(self.merge_problems());
         problems.extend(self.soft_targets_problem());
         problems.extend(self.unlabelled_problems());
+        problems.extend(self.mix_problem());
         if self.name.as_ref().is_some_and(|name| name.is_empty() || name.contains(['/', '\\'])) {
             problems.push(Problem::new("name", "must be a plain folder name"));
         }
@@ -136,9 +137,10 @@ impl ExperimentConfig {
                 problems.push(Problem::new("name", text).within(&table));
             }
         }
-        if !self.external_teachers.is_empty() && self.student_is_augmented() {
-            let text = "external teachers predicted no augmented views, expected none, or student.views = 0";
-            problems.push(Problem::new("data.augment", text));
+        if !self.external_teachers.is_empty() && self.student_has_views() {
+            let text = "external teachers predicted no views of the examples, expected none, or student.views = 0";
+            let key = if self.student.mix.is_some() { "student.mix" } else { "data.augment" };
+            problems.push(Problem::new(key, text));
         }
         problems
     }
@@ -166,6 +168,12 @@ impl ExperimentConfig {
             let text = "the student's loss needs every class, expected \"dense\" or \"auto\", found \"sparse\"";
             Problem::new("soft_targets.layout.kind", text)
         })
+    }
+
+    /// Mixed views without a number of them.
+    fn mix_problem(&self) -> Option<Problem> {
+        let is_idle = self.student.mix.is_some() && self.student.views == 0;
+        is_idle.then(|| Problem::new("student.views", "must be at least 1 with student.mix, found 0"))
     }
 
     /// Examples without labels, for the student or for the evaluation, that this config cannot use.

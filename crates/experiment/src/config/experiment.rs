@@ -181,6 +181,9 @@ pub struct StudentConfig {
     #[serde(default = "default_views")]
     #[schemars(range(max = MAX_VIEWS))]
     pub views: u32,
+    /// Views that mix two examples, for students on soft targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mix: Option<MixConfig>,
     /// Which of the training examples it learns from, and the student on hard labels too; all of them by default. Teachers learn
     /// from all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -193,6 +196,21 @@ pub struct StudentConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub min_confidence: Option<f64>,
+}
+
+/// Views that mix two examples: images and features are added, texts spliced (Beyer et al. 2022, function matching). Teachers
+/// are asked about the mixed view, which has no label.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MixConfig {
+    /// Part of the views that are mixed; the others show one example.
+    #[serde(default = "all_views")]
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1))]
+    pub share: f64,
+}
+
+fn all_views() -> f64 {
+    1.0
 }
 
 /// The training examples that students learn from: paper, sec. 3 (classes left out) and 6 (3 % of the data).
@@ -281,14 +299,14 @@ pub(super) fn takes_tokens(model: &ModelConfig) -> bool {
 }
 
 impl ExperimentConfig {
-    /// Whether the student learns from augmented views.
-    pub fn student_is_augmented(&self) -> bool {
-        self.data.is_augmented() && self.student.views > 0
+    /// Whether students on soft targets see views of the examples, augmented or mixed.
+    pub fn student_has_views(&self) -> bool {
+        (self.data.is_augmented() || self.student.mix.is_some()) && self.student.views > 0
     }
 
     /// Whether students learn from the examples themselves though others learn from augmented views.
     pub fn is_plain_for_students(&self) -> bool {
-        self.data.is_augmented() && !self.student_is_augmented()
+        self.data.is_augmented() && !self.student_has_views()
     }
 
     /// Generalists that the run trains.

@@ -148,12 +148,18 @@ fn info(session: &Session<'_>, teacher: &Teacher<'_>) -> TargetsInfo {
             .iter()
             .map(|member| TeacherInfo { name: member.name().to_owned(), fingerprint: member.stage().key().to_owned() })
             .collect(),
-        transform: if session.config.student_is_augmented() {
-            format!("{} augmented views", session.student_views().len())
-        } else {
-            "none".into()
-        },
+        transform: transform(session),
         labels: session.data.labels.clone(),
+    }
+}
+
+/// What was done to the examples, in words.
+fn transform(session: &Session<'_>) -> String {
+    let n_views = session.student_views().len();
+    match (&session.config.student.mix, session.config.student_has_views()) {
+        (_, false) => "none".to_owned(),
+        (None, true) => format!("{n_views} augmented views"),
+        (Some(mix), true) => format!("{n_views} views, {:.0} % of them mixed with another example", 100.0 * mix.share),
     }
 }
 

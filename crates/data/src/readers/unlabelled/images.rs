@@ -1,6 +1,6 @@
 //! Images without labels: a folder of them, an idx file, or parquet files. What a path holds is seen by its content.
 
-use super::UnlabelledConfig;
+use super::config::UnlabelledConfig;
 use crate::images::{Cells, EncodedImages, ImageExamples, Loading};
 use crate::readers::hub_images::find_image_column;
 use crate::readers::idx;

@@ -1,26 +1,15 @@
 //! Texts without labels, in files of text or in parquet files.
 
-use super::UnlabelledConfig;
+use super::config::UnlabelledConfig;
 use crate::labels::shown;
 use crate::readers::parquet::{ParquetSource, ParquetTable, Whereabouts};
-use crate::readers::table::format::{TableFormat, delimiter_problem};
+use crate::readers::table::format::TableFormat;
 use crate::readers::table::parquet::utf8;
 use crate::readers::table::row::{Columns, OneList};
 use crate::readers::table::{ColumnName, is_named_parquet};
 use crate::texts::{Changes, TextExamples, TextRules, TextStore, max_characters, note_changes};
 use crate::unlabelled::Purpose;
 use crate::{DataError, LoadContext};
-use stillhouse_core::Problem;
-
-/// Settings that contradict each other.
-pub(super) fn problems(config: &UnlabelledConfig) -> Vec<Problem> {
-    let mut problems: Vec<Problem> = delimiter_problem(config.delimiter).into_iter().collect();
-    let name = config.path.as_ref().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
-    if config.list.is_some() && !name.trim_end_matches(".gz").ends_with(".json") {
-        problems.push(Problem::new("list", "only a .json file has lists"));
-    }
-    problems
-}
 
 /// Whole texts, to be cut as the dataset's own texts are, and what was changed in them.
 pub(super) fn read(

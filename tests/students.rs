@@ -1,0 +1,149 @@
+//! What students learn from: one teacher, examples without labels, some of the training examples, no views.
+
+mod support;
+
+use serde_json::Value as Json;
+use support::Scratch;
+
+/// An experiment without specialists: one generalist and a student.
+const ONE_TEACHER: &str = r#"seed = 0
+
+[data]
+kind = "glyphs"
+n_classes = 12
+train_per_class = 20
+test_per_class = 20
+
+[generalist]
+model = { kind = "mlp", widths = [32] }
+training = { n_epochs = 12, batch_size = 16, optimizer = { kind = "adamw" }, schedule = { kind = "constant", learning_rate = 3e-3 } }
+
+[student]
+model = { kind = "mlp", widths = [32] }
+training = { n_epochs = 12, batch_size = 16, optimizer = { kind = "adamw" }, schedule = { kind = "constant", learning_rate = 3e-3 } }
+"#;
+
+fn run(overrides: &[&str]) -> Json {
+    let scratch = Scratch::new();
+    scratch.write("c.toml", ONE_TEACHER);
+    run_in(&scratch, "runs/c", overrides)
+}
+
+fn run_in(scratch: &Scratch, out: &str, overrides: &[&str]) -> Json {
+    let sets = overrides.iter().flat_map(|text| ["--set", text]);
+    let words: Vec<&str> = ["run", "c.toml", "--out", out, "--stages", "stages"].into_iter().chain(sets).collect();
+    scratch.succeed(&words);
+    scratch.json(&format!("{out}/report.json"))
+}
+
+fn model<'a>(report: &'a Json, name: &str) -> &'a Json {
+    let models = report["models"].as_array().unwrap();
+    models.iter().find(|model| model["name"] == name).unwrap_or_else(|| panic!("no {name} in {models:?}"))
+}
+
+fn notes(report: &Json) -> String {
+    report["notes"].to_string()
+}
+
+#[test]
+fn one_teacher_is_enough_and_nothing_is_trained_twice() {
+    let report = run(&[]);
+    let names: Vec<&str> =
+        report["models"].as_array().unwrap().iter().map(|model| model["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["generalist", "ensemble", "student", "student_hard"]);
+    for measure in ["top1", "top5"] {
+        assert_eq!(model(&report, "generalist")[measure], model(&report, "ensemble")[measure]);
+    }
+    assert!(notes(&report).contains("There is one teacher"), "{}", report["notes"]);
+}
+
+#[test]
+fn glyphs_without_labels_reach_the_student_and_tell_who_is_unsure() {
+    let scratch = Scratch::new();
+    scratch.write("c.toml", ONE_TEACHER);
+    let transfer = "student.transfer={ per_class = 40, max_examples = 400 }";
+    let none = "evaluation.out_of_scope={ per_class = 5 }";
+    let plain = run_in(&scratch, "plain", &[]);
+    let with = run_in(&scratch, "with", &[transfer, none]);
+    assert!(notes(&with).contains("saw 400 examples without labels"), "{}", with["notes"]);
+    assert_eq!(with["out_of_scope"]["n_examples"], 60);
+    assert_eq!(
+        model(&plain, "generalist")["nll"],
+        model(&with, "generalist")["nll"],
+        "teachers see no more than before"
+    );
+    let flops = |report: &Json| model(report, "student")["train_flops"].as_f64().unwrap();
+    assert!(flops(&with) > 2.5 * flops(&plain));
+
+    // examples of which the teacher is not sure enough are left out, and the report says how many
+    let few = run_in(&scratch, "few", &[transfer, "student.min_confidence=0.9"]);
+    let said = notes(&few);
+    let n_kept: usize =
+        said.split("the student learned from ").nth(1).unwrap().split(':').next().unwrap().parse().unwrap();
+    assert!(n_kept > 0 && n_kept < 400, "{said}");
+    let n_steps = |n_rows: usize| (n_rows / 16) as f64;
+    let n_train = few["dataset"]["n_train"].as_u64().unwrap() as usize;
+    let expected = n_steps(n_train + n_kept) / n_steps(n_train);
+    assert!((flops(&few) / flops(&plain) - expected).abs() < 1e-9);
+    assert_eq!(model(&few, "student_hard")["nll"], model(&plain, "student_hard")["nll"]);
+    let refused = scratch.run(&["check", "c.toml", "--set", "student.transfer={ path = \"more\" }"]);
+    assert!(
+        refused.code == Some(2) && refused.stderr.contains("student.transfer.path: of no meaning"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
+fn a_student_may_see_some_of_the_examples_or_of_the_classes() {
+    let scratch = Scratch::new();
+    scratch.write("c.toml", ONE_TEACHER);
+    let all = run_in(&scratch, "all", &[]);
+    let half = run_in(&scratch, "half", &["student.examples.fraction=0.5"]);
+    let flops = |report: &Json, name: &str| model(report, name)["train_flops"].as_f64().unwrap();
+    assert_eq!(flops(&all, "generalist"), flops(&half, "generalist"));
+    for name in ["student", "student_hard"] {
+        let share = flops(&half, name) / flops(&all, name);
+        assert!((0.4..0.6).contains(&share), "{name}: {share}");
+    }
+    // without labels of ten classes its twin knows two; the student has heard of the others
+    let labels = scratch.text("all/student/labels.txt");
+    let names: Vec<&str> = labels.lines().collect();
+    let left_out = format!("student.examples.without_classes={:?}", &names[2..]);
+    let two = run_in(
+        &scratch,
+        "two",
+        &[
+            &left_out,
+            "student.distillation.loss={ kind = \"soft_cross_entropy\", temperature = 4.0 }",
+            "student.training.n_epochs=60",
+        ],
+    );
+    let top1 = |name: &str| model(&two, name)["top1"].as_f64().unwrap();
+    assert!(top1("student_hard") <= 2.0 / 12.0 + 1e-9, "{}", top1("student_hard"));
+    assert!(top1("student") > top1("student_hard") + 0.03, "{}", top1("student"));
+    let refused = scratch.run(&["check", "c.toml", "--set", "student.examples.without_classes=[\"nobody\"]"]);
+    let text = "student.examples.without_classes: found \"nobody\"";
+    assert!(refused.code == Some(2) && refused.stderr.contains(text), "{}", refused.stderr);
+}
+
+#[test]
+fn no_view_is_the_example_itself() {
+    let scratch = Scratch::new();
+    scratch.write("c.toml", ONE_TEACHER);
+    let shift = "data.augment={ kind = \"shift\", max_pixels = 2 }";
+    let one = run_in(&scratch, "one", &[shift, "student.views=1"]);
+    let none = run_in(&scratch, "none", &[shift, "student.views=0"]);
+    assert_eq!(model(&one, "generalist")["nll"], model(&none, "generalist")["nll"]);
+    for name in ["student", "student_hard"] {
+        assert_ne!(model(&one, name)["nll"], model(&none, name)["nll"], "{name}");
+    }
+    let stored = |out: &str| {
+        let config = scratch.text(&format!("{out}/config.toml"));
+        let stages = scratch.files("stages").into_iter().filter(|path| path.ends_with("targets.safetensors"));
+        (config, stages.count())
+    };
+    assert_eq!(stored("none").1, 2, "two stores of soft targets");
+    let again = scratch.succeed(&["plan", "c.toml", "--set", shift, "--set", "student.views=0", "--stages", "stages"]);
+    assert!(again.stdout.contains("0 stages to do"), "{}", again.stdout);
+}
