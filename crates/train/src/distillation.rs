@@ -28,7 +28,8 @@ pub enum DistillationLoss {
     /// `T^2` times the cross entropy of the softened distributions.
     SoftCrossEntropy(SoftCrossEntropy),
     /// The same of standardised logits: the z-scores of each example's logits are compared, so that the student need not
-    /// have the teacher's mean and deviation (Sun et al. 2024). The targets are read at `T = 1`.
+    /// have the teacher's mean and deviation (Sun et al. 2024). Only the hard labels set the deviation of the student's
+    /// logits, so that its probabilities may be far too flat or too sharp. The targets are read at `T = 1`.
     StandardisedSoftCrossEntropy(StandardisedSoftCrossEntropy),
     /// `T^2` times the weighted sum of two cross entropies of the softened distributions: of the target class against all
     /// others, and of the others among themselves (Zhao et al. 2022). The target class is the label; for an example without

@@ -13,7 +13,8 @@ use stillhouse_ops::loss::{self, NO_LABEL, SparseTargets};
 use stillhouse_ops::{add, scale};
 use stillhouse_targets::{SoftTargets, TargetBatch, TargetsError};
 
-/// Smallest teacher probability whose logarithm serves as a logit.
+/// Smallest teacher probability whose logarithm serves as a logit. A class at minus infinity would make squared distances
+/// infinite, and z-scores no numbers.
 const PROB_FLOOR: f32 = 1e-12;
 
 /// `task_loss_weight * hard + distill_loss_weight * T^2 * soft` (paper, sec. 2), each a mean over the batch, of which

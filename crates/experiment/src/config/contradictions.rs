@@ -151,7 +151,8 @@ impl ExperimentConfig {
         }
         let mut problems = Vec::new();
         if self.student.distillation.temperature().is_none() {
-            let text = "before_merge softens by the temperature of the student's loss, found a loss that reads soft targets at T = 1";
+            let text = "before_merge softens by the temperature of the student's loss, found a loss that reads targets at \
+                        T = 1";
             problems.push(Problem::new("merge.soften", text));
         }
         if self.merge.calibration != Calibration::None {

@@ -23,22 +23,23 @@ pub struct Decoupled {
     pub non_target_weight: f64,
 }
 
-/// `T^2 mean_b(target_weight * target_b + non_target_weight * non_target_b)` for logits `z [B, C]`, targets `p [B, C]` that
-/// are already softened at the temperature `T`, and the target class `t` of each example.
+/// `T^2 mean_b(target_weight * target_b + non_target_weight * non_target_b)` for logits `z [B, C]`, targets `p [B, C]`
+/// that are already softened at the temperature `T`, and the target class `t` of each example.
 ///
 /// With `s = softmax(z / T)`, `target = - p_t log s_t - (1 - p_t) log(1 - s_t)` and
 /// `non_target = - sum_{i != t} p_i / (1 - p_t) log(s_i / (1 - s_t))`. Zhao, Cui, Song, Qiu and Liang 2022, "Decoupled
 /// Knowledge Distillation", section 3: [`soft_cross_entropy`](super::soft_cross_entropy) is
-/// `target + (1 - p_t) non_target`, so that a teacher that is sure of the target class hides what it says of the others. The
-/// paper has KL divergences, which differ by the teacher's entropies and have the same gradient. Where a target has no mass
-/// but on the target class, it says nothing of the others, and their part is 0.
+/// `target + (1 - p_t) non_target`, so that the other classes hardly count where the teacher is sure of the target class.
+/// The paper has KL divergences, which differ by the teacher's entropies and have the same gradient. Where a target has
+/// no mass but on the target class, it says nothing of the others, and `non_target` is 0.
 ///
 /// With `m = s_i / (1 - s_t)` and `r = p_i / (1 - p_t)`, the gradient of the logits is `T / B` times
-/// `target_weight (s_t - p_t)` for the target class and `non_target_weight (m - r) - target_weight (s_t - p_t) m` for another.
+/// `target_weight (s_t - p_t)` for the target class, and for another one
+/// `non_target_weight (m - r) - target_weight (s_t - p_t) m`.
 ///
 /// # Errors
-/// Shapes, dtypes or devices that do not fit; another number of target classes than rows, a target class that is not below
-/// `C`, a single class, a temperature that is not above 0.
+/// Shapes, dtypes or devices that do not fit; another number of target classes than rows, a target class that is not
+/// below `C`, a single class, a temperature that is not above 0.
 pub fn decoupled_cross_entropy(
     logits: &Tensor,
     target_probs: &Tensor,

@@ -130,7 +130,8 @@ fn gradient(loss: &Tensor, logits: &Var) -> Tensor {
 
 #[test]
 fn golden_values_of_standardised_logits() {
-    // z-scores of both (1, 3) and (-40, 0) are (-1, 1), up to 1e-6 of a variance of 1; T = 2: - 4 sum p log p, p = softmax(-1/2, 1/2)
+    // the z-scores of both (1, 3) and (-40, 0) are (-1, 1), but for the 1e-6 in the variance; with T = 2 the loss is
+    // - 4 sum p log p, p = softmax(-1/2, 1/2)
     let logits = Tensor::new(&[[1.0_f64, 3.0]], &Device::Cpu).unwrap();
     let teacher = Tensor::new(&[[-40.0_f64, 0.0]], &Device::Cpu).unwrap();
     let p = 1.0 / (1.0 + 1.0_f64.exp());
