@@ -52,8 +52,11 @@ fn check_and_run_refuse_the_same_for_the_same_reason() {
 #[test]
 fn all_problems_come_at_once_those_of_the_data_among_them() {
     let scratch = Scratch::with_tiny_config();
-    let sets =
-        ["generalist.model={ kind = \"resnet\", depth = 9 }", "clustering.method.n_clusters=13", "student.views=0"];
+    let sets = [
+        "generalist.model={ kind = \"resnet\", depth = 9 }",
+        "clustering.method.n_clusters=13",
+        "student.views=2000000",
+    ];
     let refused = check(&scratch, &sets);
     let keys: Vec<&str> = problems(&refused).iter().map(|line| line.split(':').next().unwrap()).collect();
     assert_eq!(keys, ["student.views", "generalist.model.depth", "clustering.method.n_clusters"], "{}", refused.stderr);

@@ -119,9 +119,14 @@ fn a_student_may_see_some_of_the_examples_or_of_the_classes() {
             "student.training.n_epochs=60",
         ],
     );
-    let top1 = |name: &str| model(&two, name)["top1"].as_f64().unwrap();
-    assert!(top1("student_hard") <= 2.0 / 12.0 + 1e-9, "{}", top1("student_hard"));
-    assert!(top1("student") > top1("student_hard") + 0.03, "{}", top1("student"));
+    let of = |name: &str, measure: &str| model(&two, name)[measure].as_f64().unwrap();
+    assert!(of("student_hard", "top1") <= 2.0 / 12.0 + 1e-9, "{}", of("student_hard", "top1"));
+    assert!(
+        of("student", "nll") < 0.7 * of("student_hard", "nll"),
+        "{} {}",
+        of("student", "nll"),
+        of("student_hard", "nll")
+    );
     let refused = scratch.run(&["check", "c.toml", "--set", "student.examples.without_classes=[\"nobody\"]"]);
     let text = "student.examples.without_classes: found \"nobody\"";
     assert!(refused.code == Some(2) && refused.stderr.contains(text), "{}", refused.stderr);
@@ -146,4 +151,29 @@ fn no_view_is_the_example_itself() {
     assert_eq!(stored("none").1, 2, "two stores of soft targets");
     let again = scratch.succeed(&["plan", "c.toml", "--set", shift, "--set", "student.views=0", "--stages", "stages"]);
     assert!(again.stdout.contains("0 stages to do"), "{}", again.stdout);
+}
+
+#[test]
+fn mixed_views_are_for_students_on_soft_targets() {
+    let scratch = Scratch::new();
+    scratch.write("c.toml", ONE_TEACHER);
+    let plain = run_in(&scratch, "plain", &["student.views=1"]);
+    let some = run_in(&scratch, "some", &["student.mix={ share = 0.5 }", "student.views=12"]);
+    let all = run_in(&scratch, "all", &["student.mix={}", "student.views=12"]);
+    for report in [&some, &all] {
+        assert_eq!(model(report, "student_hard")["nll"], model(&plain, "student_hard")["nll"]);
+        assert_ne!(model(report, "student")["nll"], model(&plain, "student")["nll"]);
+    }
+    assert_ne!(model(&some, "student")["nll"], model(&all, "student")["nll"]);
+    assert!(model(&all, "student")["top1"].as_f64().unwrap() > 0.3, "{}", model(&all, "student"));
+    let stores = scratch.files("stages").into_iter().filter(|path| path.ends_with("targets.safetensors"));
+    let said: Vec<String> =
+        stores.map(|path| scratch.succeed(&["targets", "stats", path.to_str().unwrap()]).stdout).collect();
+    assert!(said.iter().any(|text| text.contains("12 views, 50 % of them mixed with another example")), "{said:?}");
+    let refused = scratch.run(&["check", "c.toml", "--set", "student.mix={}", "--set", "student.views=0"]);
+    assert!(
+        refused.code == Some(2) && refused.stderr.contains("student.views: must be at least 1"),
+        "{}",
+        refused.stderr
+    );
 }

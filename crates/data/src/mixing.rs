@@ -4,7 +4,7 @@
 //! Which view is mixed, with which example and in which share is a pure function of the dataset's seed, the example and the
 //! view, so that teachers and student see the same one. A mixed view has no label: two classes are in it.
 
-use crate::modality::View;
+use crate::modality::{Mixed, View};
 use crate::source::Source;
 use std::sync::Arc;
 use stillhouse_core::Draws;
@@ -16,17 +16,6 @@ pub(crate) struct Mixing {
     share: f64,
     /// Rows of the pool that the other example is drawn from.
     partners: Arc<[u32]>,
-}
-
-/// The other example of a mixed view.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Mixed {
-    /// Its row in the store.
-    pub(crate) row: usize,
-    /// Its own view, of the same number.
-    pub(crate) view: View,
-    /// The first example's share, between 0 and 1; the other one has the rest.
-    pub(crate) share: f32,
 }
 
 impl Mixing {

@@ -7,7 +7,6 @@
 
 use crate::DataError;
 use crate::inputs::{Inputs, TextEncoder};
-use crate::mixing::Mixed;
 use crate::preview::Preview;
 use std::ops::Range;
 use std::path::Path;
@@ -30,6 +29,17 @@ impl Wanted {
         let Mixed { row, view, share } = self.mixed?;
         Some((Self { row, view: Some(view), mixed: None }, share))
     }
+}
+
+/// The other example of a mixed view.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mixed {
+    /// Its row in the store.
+    pub(crate) row: usize,
+    /// Its own view, of the same number.
+    pub(crate) view: View,
+    /// The first example's share, between 0 and 1; the other one has the rest.
+    pub(crate) share: f32,
 }
 
 /// A view of an example: a pure function of the dataset's seed, the example and the view's number.

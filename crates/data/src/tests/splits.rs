@@ -2,11 +2,11 @@
 
 use super::files::write_idx;
 use super::{config, load, raw_image};
-use crate::{Dataset, LoadContext};
+use crate::{Dataset, LoadContext, Split};
 use serde_json::json;
 use std::collections::HashSet;
 use std::path::Path;
-use stillhouse_core::{ClassId, ExampleId, Seed};
+use stillhouse_core::{ClassId, ExampleId, Seed, ViewId};
 use tempfile::tempdir;
 
 fn idx(path: &Path) -> serde_json::Value {
@@ -162,4 +162,45 @@ fn values_out_of_range_are_all_named() {
 fn unknown_keys_are_refused() {
     let parsed = serde_json::from_value::<crate::DataConfig>(json!({"kind": "idx", "path": "p", "valid_fracton": 0.1}));
     assert!(parsed.unwrap_err().to_string().contains("valid_fracton"));
+}
+
+#[test]
+fn mixed_views_are_the_same_wherever_they_are_read() {
+    let data = json!({ "kind": "glyphs", "n_classes": 10, "train_per_class": 6, "test_per_class": 1 });
+    let plain = load(data).unwrap().train;
+    let mixed = plain.clone().mixed(0.5);
+    let read = |split: &Split, row: usize, view: Option<ViewId>| {
+        let mut values = vec![0.0; split.input().shape.n_values()];
+        split.read(row, view, &mut values).unwrap();
+        values
+    };
+    let alone: Vec<Vec<f32>> = (0..plain.len()).map(|row| read(&plain, row, None)).collect();
+    let reversed: Vec<usize> = (0..plain.len()).rev().collect();
+    let reversed = mixed.select(&reversed);
+    let mut n_mixed = 0;
+    for (row, example) in alone.iter().enumerate() {
+        assert_eq!((&read(&mixed, row, None), mixed.label_of_view(row, None)), (example, plain.label(row)));
+        for view in (0..4).map(|view| Some(ViewId(view))) {
+            let values = read(&mixed, row, view);
+            assert_eq!(values, read(&reversed, plain.len() - 1 - row, view));
+            if mixed.label_of_view(row, view) == plain.label(row) {
+                assert_eq!(values, *example);
+                continue;
+            }
+            n_mixed += 1;
+            // some example explains what the first one leaves, with one share for all pixels
+            let is_sum = |other: &Vec<f32>| {
+                let pixel = (0..values.len())
+                    .max_by(|a, b| (example[*a] - other[*a]).abs().total_cmp(&(example[*b] - other[*b]).abs()));
+                let pixel = pixel.unwrap();
+                let share = (values[pixel] - other[pixel]) / (example[pixel] - other[pixel]);
+                let is_near =
+                    |(value, (a, b)): (&f32, (&f32, &f32))| (share * a + (1.0 - share) * b - value).abs() < 1e-3;
+                (0.0..=1.0).contains(&share) && values.iter().zip(example.iter().zip(other)).all(is_near)
+            };
+            assert!(values == *example || alone.iter().any(is_sum), "row {row}, {view:?}");
+        }
+    }
+    let n_views = 4 * plain.len();
+    assert!((n_views / 3..2 * n_views / 3).contains(&n_mixed), "{n_mixed} of {n_views}");
 }

@@ -214,7 +214,7 @@ mod tests {
         );
         let text = problem(&["student.training.n_epochs=0", "student.views=2000000"]);
         assert!(text.contains("student.training.n_epochs: must be between 1 and 1000000, found 0"), "{text}");
-        assert!(text.contains("student.views: must be at most 1048576"), "{text}");
+        assert!(text.contains("student.views: must be between 0 and 1048576"), "{text}");
         let text = problem(&["student.training.n_epochs=0", "clustering.coverage=99"]);
         for expected in ["n_epochs: must be between", "clustering.coverage: must not exceed"] {
             assert!(text.contains(expected), "{text}");
@@ -230,7 +230,7 @@ mod tests {
             ("generalist.n_models=1000000000", "generalist.n_models: must be between 1 and 1000"),
             ("generalist.training.n_epochs=9223372036854775807", "generalist.training.n_epochs: must be between"),
             ("student.training.batch_size=9223372036854775807", "student.training.batch_size: must be between"),
-            ("student.views=4294967295", "student.views: must be at most"),
+            ("student.views=4294967295", "student.views: must be between"),
             ("clustering.coverage=0", "clustering.coverage: must be at least 1, found 0"),
             ("clustering.max_classes=1", "clustering.max_classes: must be at least 2"),
             ("clustering.method.n_clusters=0", "clustering.method.n_clusters: must be at least 1"),
