@@ -6,7 +6,7 @@ use stillhouse_experiment::{BudgetCandidate, BudgetPlan, Plan, PlannedStage};
 
 /// Candidates for a budget of training compute, the best first.
 pub fn budget(plan: &BudgetPlan) -> String {
-    let header = ["generalists", "specialists", "coverage", "FLOPs", "of budget", "probe top-1 %"];
+    let header = ["generalists", "specialists", "coverage", "of budget", "probe top-1 %", "against plain"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     let row = |candidate: &BudgetCandidate| {
         let dash = |n: usize| if candidate.n_specialists == 0 { "-".to_owned() } else { n.to_string() };
@@ -14,9 +14,9 @@ pub fn budget(plan: &BudgetPlan) -> String {
             candidate.n_generalists.to_string(),
             dash(candidate.n_specialists),
             dash(candidate.coverage),
-            format!("{:.2e}", candidate.train_flops),
             format!("{:.0} %", 100.0 * candidate.train_flops / plan.budget_flops),
             format!("{:.2}", 100.0 * candidate.probe_valid_top1),
+            candidate.verdict.map_or_else(|| "-".to_owned(), |verdict| verdict.to_string()),
         ]
     };
     rows.extend(plan.candidates.iter().map(row));
@@ -30,14 +30,14 @@ pub fn budget(plan: &BudgetPlan) -> String {
     );
     let mut text = wrapped("", &budget, WIDTH);
     text += &format!("\n\n{}", table(&rows));
-    if let Some(best) = plan.candidates.first() {
+    if let Some(best) = plan.candidates.get(plan.proposal) {
         let without = if best.n_specialists == 0 { ", without [clustering] and [specialists]" } else { "" };
         text += &format!("\nproposal{without}\n");
         best.settings.iter().for_each(|setting| text += &format!("  --set {setting}\n"));
         let noise = (best.probe_valid_top1 * (1.0 - best.probe_valid_top1) / plan.n_valid.max(1) as f64).sqrt();
         let caution = format!(
-            "the standard error of these accuracies is {:.1} points, and short trainings favour networks that learn fast: \
-             treat close candidates as equal",
+            "the standard error of these accuracies is {:.1} points, and short trainings favour networks that learn fast. \
+             Specialists are proposed where they beat the best plain ensemble in a paired test",
             100.0 * noise
         );
         text += &format!("{}\n", wrapped("note: ", &caution, WIDTH));

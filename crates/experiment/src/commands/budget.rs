@@ -12,12 +12,13 @@ use crate::observer::{Interrupt, Observer};
 use crate::options::RunOptions;
 use crate::session::Session;
 use crate::stage::Stage;
+use crate::statistics::{Verdict, compare};
 use crate::steps::clustering::cluster_classes;
 use crate::steps::generalist::train_generalists;
 use crate::steps::specialists::train_specialists;
 use crate::steps::validation::check_specialists;
 use serde::Serialize;
-use stillhouse_train::metrics_of;
+use stillhouse_train::{PredictionRecord, metrics_of};
 
 /// Training compute.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,6 +44,8 @@ pub struct BudgetPlan {
     pub n_valid: usize,
     /// everything that was tried, the best first
     pub candidates: Vec<BudgetCandidate>,
+    /// position of the proposed one: the best plain ensemble, unless one with specialists beats it in a paired test
+    pub proposal: usize,
     /// what was not tried, and why
     pub notes: Vec<String>,
 }
@@ -60,6 +63,11 @@ pub struct BudgetCandidate {
     pub train_flops: f64,
     /// validation top-1 of the merge after the short trainings
     pub probe_valid_top1: f64,
+    /// against the best plain ensemble: a paired test on the validation examples; none for that ensemble itself
+    pub verdict: Option<Verdict>,
+    /// which validation examples it gets right
+    #[serde(skip)]
+    correct: Vec<bool>,
     /// what makes the config this candidate, as `key=value`; a plain ensemble has no `[clustering]` and `[specialists]`
     pub settings: Vec<String>,
 }
@@ -74,7 +82,7 @@ const CLUSTER_SHARES: [f64; 3] = [0.5, 1.0, 2.0];
 const MAX_OVER_EVEN: usize = 2;
 
 /// Trains every candidate that the budget allows for a share of its epochs, and orders them by the validation top-1 of
-/// their merge. Probes are kept in `probes/` of the run's folder: a second plan finds them.
+/// their merge. Specialists are proposed only where they beat the best plain ensemble in a paired test. Probes are kept in `probes/` of the run's folder: a second plan finds them.
 ///
 /// # Errors
 /// Those of a run; a budget below one generalist; a config whose teachers are not all trained by the run.
@@ -170,6 +178,7 @@ impl<'a> Probes<'a> {
                 probe_flops: 0.0,
                 n_valid: session.data.valid.len(),
                 candidates: Vec::new(),
+                proposal: 0,
                 notes: Vec::new(),
             },
             short: vec![
@@ -281,6 +290,8 @@ impl<'a> Probes<'a> {
             coverage,
             train_flops,
             probe_valid_top1,
+            verdict: None,
+            correct: records.iter().map(PredictionRecord::is_correct).collect(),
             settings,
         });
         Ok(())
@@ -295,11 +306,22 @@ impl<'a> Probes<'a> {
         }
     }
 
-    /// The best first, of equal ones the cheapest.
+    /// The best first, of equal ones the cheapest. The best of many candidates is ahead by chance too, so specialists are
+    /// proposed only where they beat the best plain ensemble in a paired test.
     fn finish(mut self) -> BudgetPlan {
-        self.plan.candidates.sort_by(|a, b| {
+        let candidates = &mut self.plan.candidates;
+        candidates.sort_by(|a, b| {
             b.probe_valid_top1.total_cmp(&a.probe_valid_top1).then(a.train_flops.total_cmp(&b.train_flops))
         });
+        let plain =
+            candidates.iter().position(|candidate| candidate.n_specialists == 0).expect("one generalist is one");
+        let of_plain = candidates[plain].correct.clone();
+        for (_, candidate) in candidates.iter_mut().enumerate().filter(|(idx, _)| *idx != plain) {
+            candidate.verdict = Some(compare("candidate", &candidate.correct, "plain", &of_plain).verdict);
+        }
+        let beats =
+            |candidate: &BudgetCandidate| candidate.n_specialists > 0 && candidate.verdict == Some(Verdict::Beats);
+        self.plan.proposal = candidates.iter().position(beats).unwrap_or(plain);
         self.plan
     }
 }
