@@ -19,10 +19,25 @@ fn configs(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// The configs of experiments; other tables lie there too.
+fn experiments() -> Vec<PathBuf> {
+    let mut found = configs(&support::repository().join("experiments"));
+    found.retain(|path| std::fs::read_to_string(path).unwrap().contains("[data]"));
+    found
+}
+
+fn sweeps() -> Vec<PathBuf> {
+    let mut found = [configs(&support::repository().join("configs")), experiments()].concat();
+    found.retain(|path| std::fs::read_to_string(path).unwrap().contains("[sweep]"));
+    found
+}
+
 #[test]
 fn every_config_passes_the_check() {
-    let found = configs(&support::repository().join("configs"));
-    assert!(found.iter().any(|path| path.ends_with("quickstart.toml")), "{found:?}");
+    let found = [configs(&support::repository().join("configs")), experiments()].concat();
+    for name in ["quickstart.toml", "jitter.toml"] {
+        assert!(found.iter().any(|path| path.ends_with(name)), "{found:?}");
+    }
     for path in found {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stillhouse"));
         let output = support::output(command.arg("check").arg(&path).current_dir(support::repository()));
@@ -34,7 +49,7 @@ fn every_config_passes_the_check() {
 
 #[test]
 fn every_config_opens_with_a_lab_note() {
-    for path in configs(&support::repository().join("configs")) {
+    for path in [configs(&support::repository().join("configs")), experiments()].concat() {
         let text = std::fs::read_to_string(&path).unwrap();
         let note: Vec<&str> = text.lines().take_while(|line| line.starts_with('#')).collect();
         assert!(!note.is_empty(), "{} does not open with a comment", path.display());
@@ -44,11 +59,49 @@ fn every_config_opens_with_a_lab_note() {
 
 #[test]
 fn sweeps_list_their_cells() {
-    for path in configs(&support::repository().join("configs/sweeps")) {
+    for path in sweeps() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stillhouse"));
         let command = command.arg("sweep").arg(&path).arg("--dry-run").current_dir(support::repository());
         let finished = support::Finished::from(support::output(command));
         assert_eq!(finished.code, Some(0), "{}", finished.stderr);
         assert!(finished.stdout.lines().count() > 1, "{}: {}", path.display(), finished.stdout);
+    }
+}
+
+/// Experiments on a few examples: their configs must not rot. What is in the program needs no files; of MNIST there are twelve
+/// images of each class.
+#[test]
+fn cheap_experiments_run_in_a_reduced_form() {
+    let scratch = support::Scratch::new();
+    let header = |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|word| word.to_be_bytes()).collect() };
+    for split in ["train", "t10k"] {
+        let pixels = (0..120 * 64_u32).map(|at| ((at / 64 % 10 * 25 + at * at % 31) % 256) as u8);
+        let images = header(&[0x803, 120, 8, 8]).into_iter().chain(pixels).collect::<Vec<u8>>();
+        let labels = header(&[0x801, 120]).into_iter().chain((0..120).map(|nth| (nth % 10) as u8)).collect::<Vec<u8>>();
+        scratch.write(&format!("mnist/{split}-images-idx3-ubyte"), images);
+        scratch.write(&format!("mnist/{split}-labels-idx1-ubyte"), labels);
+    }
+    let short = [
+        "generalist.training.n_epochs=2",
+        "student.training.n_epochs=2",
+        "generalist.training.batch_size=16",
+        "student.training.batch_size=16",
+    ];
+    let mnist =
+        ["data.path=mnist", "generalist.model.widths=[16]", "student.model.widths=[8]", "data.valid_fraction=0.2"];
+    let glyphs = ["data.n_classes=12", "data.train_per_class=10", "data.test_per_class=2"];
+    let runs: [(&str, &[&str], &[&str]); 5] = [
+        ("mnist/jitter", &mnist, &["student.views=2"]),
+        ("mnist/temperatures", &mnist, &[]),
+        ("mnist/few_examples", &mnist, &["student.examples.fraction=0.5"]),
+        ("mnist/left_out", &mnist, &["student.examples.without_classes=[\"3\"]"]),
+        ("losses/glyphs", &glyphs, &["clustering.method.n_clusters=6", "specialists.training.n_epochs=2"]),
+    ];
+    for (name, data, own) in runs {
+        let path = support::repository().join(format!("experiments/{name}.toml"));
+        let mut words = vec!["run", path.to_str().unwrap(), "--out", name];
+        words.extend(short.iter().chain(data).chain(own).flat_map(|set| ["--set", set]));
+        scratch.succeed(&words);
+        assert!(scratch.json(&format!("{name}/report.json"))["gain_kept"].is_number(), "{name}");
     }
 }
