@@ -202,6 +202,70 @@ fn with_predictions_for_examples_without_labels() {
     refuse("out_of_scope = \"whole_none.npy\"\n", "", 2, &["out_of_scope is missing"]);
 }
 
+/// One table of which all splits are carved: training, test and both kinds of examples without labels are rows of one source.
+#[test]
+fn predictions_for_examples_without_labels_are_found_in_a_carved_table() {
+    let scratch = Scratch::new();
+    let texts = |n_rows: usize, with_label: bool| {
+        let row = |nth: usize| {
+            let class = nth % 3;
+            let text = format!("{} {nth}", ["aa bb", "cc dd", "ee ff"][class]);
+            if with_label { format!("{text},{class}\n") } else { format!("{text}\n") }
+        };
+        let header = if with_label { "text,label\n" } else { "text\n" };
+        header.to_owned() + &(0..n_rows).map(row).collect::<String>()
+    };
+    scratch.write("all.csv", texts(90, true));
+    scratch.write("more.csv", texts(60, false));
+    scratch.write("none.csv", texts(30, false));
+    // sure of what has a label, unsure of what has none, and hopeless about what is of no class
+    let probs = |n_rows: usize, top: f64| -> Vec<Vec<f64>> {
+        let row =
+            |nth: usize| (0..3).map(move |class| if class == nth % 3 { top } else { (1.0 - top) / 2.0 }).collect();
+        (0..n_rows).map(row).collect()
+    };
+    for (name, n_rows, top) in [("train", 90, 0.98), ("more", 60, 0.6), ("none", 30, 1.0 / 3.0)] {
+        scratch.write(&format!("p_{name}.npy"), npy(&probs(n_rows, top)));
+    }
+    let config = r#"seed = 0
+[data]
+kind = "table"
+path = "all.csv"
+valid_fraction = 0.2
+[[external_teacher]]
+name = "whole"
+train = "p_train.npy"
+transfer = "p_more.npy"
+out_of_scope = "p_none.npy"
+[student]
+model = { kind = "ngram_bag", n_buckets = 64, width = 4, ngrams = { characters = [1, 2] } }
+training = { n_epochs = 5, batch_size = 8, optimizer = { kind = "adamw" }, schedule = { kind = "constant", learning_rate = 1e-2 } }
+transfer = { path = "more.csv" }
+[evaluation]
+out_of_scope = { path = "none.csv" }
+"#;
+    scratch.write("c.toml", config);
+    let entropy = |top: f64| -(top * top.ln() + (1.0 - top) * ((1.0 - top) / 2.0).ln());
+    for (name, sets, n_labelled) in [("all", vec![], 66), ("some", vec!["--set", "data.labelled_fraction=0.5"], 66)] {
+        scratch.succeed(&[&["run", "c.toml", "--out", name][..], &sets].concat());
+        let report = scratch.json(&format!("{name}/report.json"));
+        assert!((top1(&report, "generalist") - 1.0).abs() < 1e-12);
+        let expected = (f64::from(n_labelled) * entropy(0.98) + 60.0 * entropy(0.6)) / f64::from(n_labelled + 60);
+        let found = report["soft_target_entropy"].as_f64().unwrap();
+        assert!((found - expected).abs() < 1e-4, "{name}: {found} {expected}");
+        let rows = report["out_of_scope"]["rows"].as_array().unwrap();
+        let generalist = rows.iter().find(|row| row["model"] == "generalist").unwrap();
+        assert_eq!(generalist["aurocs"][0], 1.0, "{name}");
+    }
+    let refused = scratch.run(&["check", "c.toml", "--set", "student.min_confidence=0.5", "--set", "student.mix={}"]);
+    let text = "student.min_confidence: of two mixed examples";
+    assert!(refused.code == Some(2) && refused.stderr.contains(text), "{}", refused.stderr);
+    scratch.write("d.toml", config.replace("transfer = { path = \"more.csv\" }\n", ""));
+    let refused = scratch.run(&["check", "d.toml"]);
+    let text = "external_teacher[0].transfer: predictions for no examples";
+    assert!(refused.code == Some(2) && refused.stderr.contains(text), "{}", refused.stderr);
+}
+
 #[test]
 fn how_much_a_teacher_counts_is_part_of_what_a_finished_stage_is_found_by() {
     let (scratch, _) = run(&[WHOLE, PART]);

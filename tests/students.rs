@@ -106,7 +106,7 @@ fn a_student_may_see_some_of_the_examples_or_of_the_classes() {
         let share = flops(&half, name) / flops(&all, name);
         assert!((0.4..0.6).contains(&share), "{name}: {share}");
     }
-    // without labels of ten classes its twin knows two; the student has heard of the others
+    // without labels of ten classes its twin knows two; the student was told of the others
     let labels = scratch.text("all/student/labels.txt");
     let names: Vec<&str> = labels.lines().collect();
     let left_out = format!("student.examples.without_classes={:?}", &names[2..]);

@@ -13,13 +13,8 @@ pub(crate) struct Carved {
 ///
 /// What is taken of a class depends on the seed, the class and its own rows alone.
 pub(crate) fn carve(rows: &[u32], classes: &[ClassId], n_classes: usize, fraction: f64, seed: Seed) -> Carved {
-    let mut by_class = vec![Vec::new(); n_classes];
-    for &row in rows {
-        by_class[classes[row as usize].index()].push(row);
-    }
     let mut carved = Carved { kept: Vec::new(), taken: Vec::new() };
-    for (class, mut members) in by_class.into_iter().enumerate() {
-        shuffle(&mut members, seed.derive("class", class as u64));
+    for members in shuffled_classes(rows, classes, n_classes, seed) {
         let wanted = (members.len() as f64 * fraction).round() as usize;
         let n_taken = if members.len() < 2 { 0 } else { wanted.clamp(1, members.len() - 1) };
         carved.taken.extend(&members[..n_taken]);
@@ -28,6 +23,30 @@ pub(crate) fn carve(rows: &[u32], classes: &[ClassId], n_classes: usize, fractio
     carved.taken.sort_unstable();
     carved.kept.sort_unstable();
     carved
+}
+
+/// About `fraction` of each class's rows, ascending: at least one, and all of them for a fraction of 1.
+pub(crate) fn part_of_each_class(classes: &[ClassId], n_classes: usize, fraction: f64, seed: Seed) -> Vec<u32> {
+    let rows: Vec<u32> = (0..classes.len() as u32).collect();
+    let part = |members: Vec<u32>| {
+        let n_kept = (members.len() as f64 * fraction).round() as usize;
+        members[..n_kept.clamp(members.len().min(1), members.len())].to_vec()
+    };
+    let mut kept: Vec<u32> = shuffled_classes(&rows, classes, n_classes, seed).flat_map(part).collect();
+    kept.sort_unstable();
+    kept
+}
+
+/// The rows of each class, in an order that depends on the seed, the class and these rows alone.
+fn shuffled_classes(rows: &[u32], classes: &[ClassId], n_classes: usize, seed: Seed) -> impl Iterator<Item = Vec<u32>> {
+    let mut by_class = vec![Vec::new(); n_classes];
+    for &row in rows {
+        by_class[classes[row as usize].index()].push(row);
+    }
+    by_class.into_iter().enumerate().map(move |(class, mut members)| {
+        shuffle(&mut members, seed.derive("class", class as u64));
+        members
+    })
 }
 
 /// So many of the rows, ascending: a seeded sample without replacement.
@@ -69,6 +88,17 @@ mod tests {
                 prop_assert!((taken as f64 - n as f64 * fraction).abs() <= 1.0);
             }
         }
+    }
+
+    #[test]
+    fn a_part_of_each_class_may_be_all_and_is_never_none() {
+        let classes: Vec<ClassId> = (0..30).map(|row| ClassId(u32::from(row >= 25))).collect();
+        let part = |fraction| part_of_each_class(&classes, 3, fraction, Seed(1));
+        let count = |rows: &[u32], class: u32| rows.iter().filter(|row| classes[**row as usize].0 == class).count();
+        assert_eq!(part(1.0), (0..30).collect::<Vec<u32>>());
+        let tenth = part(0.1);
+        assert_eq!((count(&tenth, 0), count(&tenth, 1)), (3, 1));
+        assert!(tenth.is_sorted());
     }
 
     #[test]

@@ -68,6 +68,19 @@ impl DataConfig {
         self.kind().is_augmented()
     }
 
+    /// Whether the labels of some training examples are held back.
+    pub fn holds_labels_back(&self) -> bool {
+        let fraction = match self {
+            Self::Glyphs(config) => config.labelled_fraction,
+            Self::Idx(config) => config.labelled_fraction,
+            Self::ImageFolder(config) => config.labelled_fraction,
+            Self::HubImages(config) => config.labelled_fraction,
+            Self::Features(config) => config.labelled_fraction,
+            Self::Table(config) => config.labelled_fraction,
+        };
+        fraction.is_some()
+    }
+
     /// Everything that is wrong with a table of examples without labels for this data.
     pub fn unlabelled_problems(&self, unlabelled: &UnlabelledConfig) -> Vec<Problem> {
         unlabelled.problems(self.kind())
@@ -137,11 +150,14 @@ impl DataConfig {
             return Err(DataError::Config(problems));
         }
         let found = self.kind().read(context)?;
-        let n_bytes: u64 = found.parts().map(|part| part.store.modality().n_bytes(part.classes.len())).sum();
-        let left = context.memory_limit_bytes.map(|limit| limit.saturating_sub(n_bytes));
-        let within_rest = LoadContext { memory_limit_bytes: left, ..*context };
-        let read = |config: Option<&UnlabelledConfig>, purpose: Purpose| {
-            config.map(|config| read_unlabelled(config, self.kind(), &found, purpose, &within_rest)).transpose()
+        let mut n_bytes: u64 = found.parts().map(|part| part.store.modality().n_bytes(part.classes.len())).sum();
+        let mut read = |config: Option<&UnlabelledConfig>, purpose: Purpose| -> Result<_, DataError> {
+            let Some(config) = config else { return Ok(None) };
+            let left = context.memory_limit_bytes.map(|limit| limit.saturating_sub(n_bytes));
+            let within_rest = LoadContext { memory_limit_bytes: left, ..*context };
+            let extra = read_unlabelled(config, self.kind(), &found, purpose, &within_rest)?;
+            n_bytes += extra.store.modality().n_bytes(extra.store.n_examples());
+            Ok(Some(extra))
         };
         let transfer = read(unlabelled.transfer, Purpose::Transfer)?;
         let out_of_scope = read(unlabelled.out_of_scope, Purpose::OutOfScope)?;

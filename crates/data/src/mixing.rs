@@ -1,8 +1,8 @@
 //! Views that mix an example with another one: function matching, for soft targets alone (Beyer et al. 2022, "Knowledge
 //! distillation: A good teacher is patient and consistent"; mixup: Zhang et al. 2018).
 //!
-//! Which view is mixed, with which example and in which share is a pure function of the dataset's seed, the example and the
-//! view, so that teachers and student see the same one. A mixed view has no label: two classes are in it.
+//! Which view is mixed, with which example and in which share is a pure function of the dataset's seed, the example, the view and
+//! the examples that the other one is drawn from, so that teachers and student see the same one. A mixed view has no label: two classes are in it.
 
 use crate::modality::{Mixed, View};
 use crate::source::Source;

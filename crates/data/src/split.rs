@@ -4,7 +4,7 @@
 //! texts.
 
 use crate::DataError;
-use crate::carve::carve;
+use crate::carve::part_of_each_class;
 use crate::features::FeatureExamples;
 use crate::inputs::{Inputs, TextEncoder};
 use crate::mixing::Mixing;
@@ -126,9 +126,8 @@ impl Split {
 
     /// Rows of about this part of each class, one of each at least: seeded, ascending.
     pub fn part_of_each_class(&self, fraction: f64, seed: Seed) -> Vec<usize> {
-        let rows: Vec<u32> = (0..self.len() as u32).collect();
-        let carved = carve(&rows, &self.labels, self.n_classes, 1.0 - fraction, seed);
-        carved.kept.into_iter().map(|row| row as usize).collect()
+        let rows = part_of_each_class(&self.labels, self.n_classes, fraction, seed);
+        rows.into_iter().map(|row| row as usize).collect()
     }
 
     /// Bytes that all examples of the source take in memory, or would take if images were not read from their files.

@@ -103,6 +103,8 @@ pub(crate) fn append(
     store.modality().hash_into(&mut hasher);
     let n_before = part.classes.len();
     let (n_extra, n_all) = (store.n_examples(), n_before + store.n_examples());
+    // of images that are drawn, only the first are hashed
+    hasher.update(&(n_extra as u64).to_le_bytes());
     if n_all > u32::MAX as usize {
         let text = format!("{n_all} examples, unlabelled ones included");
         return Err(DataError::invalid(&path, text, format!("at most {}", u32::MAX)));

@@ -2,9 +2,11 @@
 
 use crate::config::StudentConfig;
 use crate::error::{Result, unusable_store};
+use crate::session::Session;
+use rayon::prelude::*;
 use stillhouse_core::{ClassId, ExampleView, Seed, ViewId};
 use stillhouse_data::{Split, TrainingData};
-use stillhouse_targets::SoftTargets;
+use stillhouse_targets::{SoftTargets, TargetsError};
 
 /// What students learn from.
 pub(crate) struct StudentExamples {
@@ -24,27 +26,34 @@ impl StudentExamples {
         let (labelled, all, choice) = chosen(config, data, seed);
         let mix = config.mix.as_ref().map(|mix| mix.share);
         let all = mix.into_iter().fold(all, Split::mixed);
-        let mix = mix.map(|share| format!("mix {share}"));
+        let mix = mix.map(|share| format!("mix {share} {}", seed.0));
         let parts = [Some(data.student_fingerprint()), choice.clone(), mix];
         let fingerprint = parts.into_iter().flatten().collect::<Vec<_>>().join("+");
         Self { labelled, all, fingerprint, choice }
     }
 
-    /// The examples of which a teacher is sure enough: all with labels, and those without to whose most probable class it gives
-    /// at least `min_confidence`, in the mean of the views.
+    /// The examples that students on soft targets learn from: all of them, or with `min_confidence` those with labels and those
+    /// without to whose most probable class the student's teacher gives as much, in the mean of the views. Its twins learn from
+    /// the same ones. Without targets, in a plan, all of them.
     ///
     /// # Errors
     /// Soft targets of other examples.
-    pub fn confident(&self, targets: &SoftTargets, views: &[Option<ViewId>], min_confidence: f64) -> Result<Split> {
-        let mut rows: Vec<usize> = (0..self.labelled.len()).collect();
-        for row in self.labelled.len()..self.all.len() {
+    pub fn taught(&self, targets: Option<&SoftTargets>, session: &Session<'_>) -> Result<Split> {
+        let (Some(min_confidence), Some(targets)) = (session.config.student.min_confidence, targets) else {
+            return Ok(self.all.clone());
+        };
+        let views = session.student_views();
+        let is_sure = |row: usize| {
             let example = self.all.example_id(row);
             let top = |view: &Option<ViewId>| targets.top_prob(ExampleView { example, view: *view }).map(f64::from);
-            let sum = views.iter().map(top).sum::<std::result::Result<f64, _>>();
-            if sum.map_err(|error| unusable_store(&error))? >= min_confidence * views.len() as f64 {
-                rows.push(row);
-            }
-        }
+            let sum: f64 = views.iter().map(top).sum::<std::result::Result<f64, TargetsError>>()?;
+            Ok((sum >= min_confidence * views.len() as f64).then_some(row))
+        };
+        let unlabelled =
+            (self.labelled.len()..self.all.len()).into_par_iter().filter_map(|row| is_sure(row).transpose());
+        let unlabelled = unlabelled.collect::<std::result::Result<Vec<usize>, TargetsError>>();
+        let unlabelled = unlabelled.map_err(|error| unusable_store(&error))?;
+        let rows: Vec<usize> = (0..self.labelled.len()).chain(unlabelled).collect();
         Ok(self.all.select(&rows))
     }
 

@@ -9,7 +9,7 @@ pub fn budget(plan: &BudgetPlan) -> String {
     let header = ["generalists", "specialists", "coverage", "of budget", "probe top-1 %", "against plain"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     let row = |candidate: &BudgetCandidate| {
-        let dash = |n: usize| if candidate.n_specialists == 0 { "-".to_owned() } else { n.to_string() };
+        let dash = |n: usize| if candidate.is_plain() { "-".to_owned() } else { n.to_string() };
         vec![
             candidate.n_generalists.to_string(),
             dash(candidate.n_specialists),
@@ -31,7 +31,7 @@ pub fn budget(plan: &BudgetPlan) -> String {
     let mut text = wrapped("", &budget, WIDTH);
     text += &format!("\n\n{}", table(&rows));
     if let Some(best) = plan.candidates.get(plan.proposal) {
-        let without = if best.n_specialists == 0 { ", without [clustering] and [specialists]" } else { "" };
+        let without = if best.is_plain() { ", without [clustering] and [specialists]" } else { "" };
         text += &format!("\nproposal{without}\n");
         best.settings.iter().for_each(|setting| text += &format!("  --set {setting}\n"));
         let noise = (best.probe_valid_top1 * (1.0 - best.probe_valid_top1) / plan.n_valid.max(1) as f64).sqrt();

@@ -19,7 +19,7 @@ fn a_share_of_the_labels_is_held_back() {
     write_idx(folder.path(), 100, false);
     let all = load(idx(folder.path())).unwrap();
     let held = load(json!({"kind": "idx", "path": folder.path(), "labelled_fraction": 0.2})).unwrap();
-    let count = |split: &crate::Split, class: u32| split.labels().iter().filter(|label| label.0 == class).count();
+    let count = |split: &Split, class: u32| split.labels().iter().filter(|label| label.0 == class).count();
     for class in 0..5 {
         assert_eq!((count(&all.train, class), count(&held.train, class)), (18, 4));
     }
@@ -46,7 +46,7 @@ fn load_seeded(path: &Path, seed: u64) -> Dataset {
     config(idx(path)).load(&LoadContext::quiet(Seed(seed))).unwrap()
 }
 
-fn ids(split: &crate::Split) -> Vec<ExampleId> {
+fn ids(split: &Split) -> Vec<ExampleId> {
     (0..split.len()).map(|row| split.example_id(row)).collect()
 }
 
@@ -82,7 +82,7 @@ fn validation_is_stratified() {
     write_idx(folder.path(), 100, false);
     let dataset = load_seeded(folder.path(), 5);
     for class in (0..5).map(ClassId) {
-        let count = |split: &crate::Split| split.labels().iter().filter(|label| **label == class).count();
+        let count = |split: &Split| split.labels().iter().filter(|label| **label == class).count();
         assert_eq!((count(&dataset.train), count(&dataset.valid)), (18, 2));
     }
 }

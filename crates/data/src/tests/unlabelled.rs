@@ -61,6 +61,16 @@ fn images_without_labels_come_from_folders_and_tables() {
         assert_eq!(raw_image(&transfer.split, 0), raw_image(&plain.train, 0));
         assert_eq!(test.len(), 4);
     }
+    std::fs::copy(&table, more.join("train.parquet")).unwrap();
+    assert_contains(&refusal_with(&data, json!({ "path": more })), &["parquet files or images"]);
+    std::fs::remove_file(more.join("train.parquet")).unwrap();
+    // names of splits mean nothing here
+    let tables = root.path().join("tables");
+    std::fs::create_dir(&tables).unwrap();
+    for name in ["train.parquet", "unsupervised.parquet"] {
+        std::fs::copy(&table, tables.join(name)).unwrap();
+    }
+    assert_eq!(load_with(data.clone(), Some(json!({ "path": tables })), None).transfer.unwrap().n_unlabelled, 6);
     std::fs::create_dir(root.path().join("none")).unwrap();
     assert_contains(&refusal_with(&data, json!({ "path": root.path().join("none") })), &["none", "no image"]);
     assert_contains(&refusal_with(&data, json!({ "path": "nowhere" })), &["nowhere"]);
@@ -170,6 +180,13 @@ fn glyphs_without_labels_are_by_new_writers_or_of_new_characters() {
     let larger = load(json!({ "kind": "glyphs", "n_classes": 24, "train_per_class": 2, "test_per_class": 2 })).unwrap();
     let test = larger.test.unseal();
     assert_eq!(raw_image(&of_no_class, 0), raw_image(&test, 12));
+    // more glyphs than are hashed: their number tells two tables apart
+    let many = |per_class: usize| {
+        let context = LoadContext { memory_limit_bytes: Some(0), ..LoadContext::quiet(Seed(0)) };
+        let table = Some(json!({ "per_class": per_class }));
+        try_load_with(data.clone(), table, None, &context).unwrap().transfer.unwrap().fingerprint
+    };
+    assert_ne!(many(2000), many(2100));
     assert_contains(&refusal_with(&data, json!({ "path": "more" })), &["path: of no meaning", "per_class: missing"]);
     let every = json!({ "kind": "glyphs", "n_classes": 20000, "train_per_class": 2, "test_per_class": 1 });
     let context = LoadContext { memory_limit_bytes: Some(0), ..LoadContext::quiet(Seed(0)) };

@@ -52,11 +52,12 @@ impl TextExamples {
     }
 }
 
-/// The first `share` of one text and the last `1 - share` of another: of their characters where texts are windows, which begin
-/// and end anywhere, and of their words where they are whole.
+/// The first `share` of one text and the last `1 - share` of another: of their words, or of their characters where texts are
+/// windows, which begin and end anywhere, or have no spaces between words.
 fn spliced(first: &str, second: &str, share: f32, is_window: bool) -> String {
     let cut = |n_pieces: usize| (n_pieces as f32 * share).round() as usize;
-    if is_window {
+    let is_one_word = |text: &str| text.split_whitespace().nth(1).is_none();
+    if is_window || is_one_word(first) || is_one_word(second) {
         let beginning = first.chars().take(cut(first.chars().count()));
         let end = second.chars().skip(cut(second.chars().count()));
         return beginning.chain(end).collect();
@@ -142,5 +143,9 @@ mod tests {
         assert_eq!(spliced("abcd", "éfgh", 0.0, true), "éfgh");
         assert_eq!(spliced("one two three four", "five six", 0.5, false), "one two six");
         assert_eq!(spliced("one", "five", 1.0, false), "one");
+        assert_eq!(spliced("one two", "five six", 0.5, false), "one six");
+        // words without spaces between them
+        assert_eq!(spliced("\u{4eca}\u{5929}", "\u{660e}\u{5929}", 0.5, false), "\u{4eca}\u{5929}");
+        assert_eq!(spliced("ab", "cd", 0.5, false), "ad");
     }
 }

@@ -12,7 +12,7 @@ use crate::observer::{Interrupt, Observer};
 use crate::options::RunOptions;
 use crate::session::Session;
 use crate::stage::Stage;
-use crate::statistics::{Verdict, compare};
+use crate::statistics::{SIGNIFICANCE_LEVEL, Verdict, compare};
 use crate::steps::clustering::cluster_classes;
 use crate::steps::generalist::train_generalists;
 use crate::steps::specialists::train_specialists;
@@ -101,6 +101,8 @@ pub fn plan_budget(
     let options = RunOptions { stages: Some(folder.join("stages")), ..options.clone() };
     let context = RunContext::new(&folder, &options, observer, interrupt)?;
     let (experiment, dataset) = load(experiment, &context)?;
+    // of two classes there are no specialists
+    check(experiment.config())?;
     let (session, _test) = open_session(&experiment, dataset, options.open_device()?, &context)?;
     let planning = context.for_planning();
     let mut probes = Probes::new(&experiment, &session, &planning, budget, probe_share)?;
@@ -140,6 +142,13 @@ struct Probes<'a> {
     short: Vec<String>,
     /// The trainings that are counted already: candidates share them.
     counted: Vec<Stage>,
+}
+
+impl BudgetCandidate {
+    /// Whether it is an ensemble of generalists alone.
+    pub fn is_plain(&self) -> bool {
+        self.coverage == 0
+    }
 }
 
 impl<'a> Probes<'a> {
@@ -307,21 +316,27 @@ impl<'a> Probes<'a> {
     }
 
     /// The best first, of equal ones the cheapest. The best of many candidates is ahead by chance too, so specialists are
-    /// proposed only where they beat the best plain ensemble in a paired test.
+    /// proposed only where they beat the best plain ensemble in a paired test, corrected for their number.
     fn finish(mut self) -> BudgetPlan {
         let candidates = &mut self.plan.candidates;
         candidates.sort_by(|a, b| {
             b.probe_valid_top1.total_cmp(&a.probe_valid_top1).then(a.train_flops.total_cmp(&b.train_flops))
         });
-        let plain =
-            candidates.iter().position(|candidate| candidate.n_specialists == 0).expect("one generalist is one");
+        let plain = candidates.iter().position(BudgetCandidate::is_plain).expect("one generalist is one");
         let of_plain = candidates[plain].correct.clone();
-        for (_, candidate) in candidates.iter_mut().enumerate().filter(|(idx, _)| *idx != plain) {
-            candidate.verdict = Some(compare("candidate", &candidate.correct, "plain", &of_plain).verdict);
+        let n_compared = candidates.iter().filter(|candidate| !candidate.is_plain()).count().max(1);
+        let mut proposal = plain;
+        for (idx, candidate) in candidates.iter_mut().enumerate().filter(|(idx, _)| *idx != plain) {
+            let compared = compare("candidate", &candidate.correct, "plain", &of_plain);
+            candidate.verdict = Some(compared.verdict);
+            // several are compared, so each test has its share of the level (Bonferroni)
+            let beats =
+                compared.verdict == Verdict::Beats && compared.p_value * n_compared as f64 <= SIGNIFICANCE_LEVEL;
+            if beats && proposal == plain && !candidate.is_plain() {
+                proposal = idx;
+            }
         }
-        let beats =
-            |candidate: &BudgetCandidate| candidate.n_specialists > 0 && candidate.verdict == Some(Verdict::Beats);
-        self.plan.proposal = candidates.iter().position(beats).unwrap_or(plain);
+        self.plan.proposal = proposal;
         self.plan
     }
 }

@@ -21,7 +21,7 @@ impl ExperimentConfig {
         problems.extend(self.merge_problems());
         problems.extend(self.soft_targets_problem());
         problems.extend(self.unlabelled_problems());
-        problems.extend(self.mix_problem());
+        problems.extend(self.student_problems());
         if self.name.as_ref().is_some_and(|name| name.is_empty() || name.contains(['/', '\\'])) {
             problems.push(Problem::new("name", "must be a plain folder name"));
         }
@@ -132,6 +132,21 @@ impl ExperimentConfig {
         for (idx, teacher) in self.external_teachers.iter().enumerate() {
             let table = format!("external_teacher[{idx}]");
             problems.extend(teacher.contradictions().into_iter().map(|problem| problem.within(&table)));
+            let named = [
+                ("transfer", &teacher.transfer, self.student.transfer.is_some(), "[student.transfer]"),
+                (
+                    "out_of_scope",
+                    &teacher.out_of_scope,
+                    self.evaluation.out_of_scope.is_some(),
+                    "evaluation.out_of_scope",
+                ),
+            ];
+            for (key, path, is_there, wanted) in named {
+                if path.is_some() && !is_there {
+                    let text = format!("predictions for no examples, expected {wanted} too");
+                    problems.push(Problem::new(key, text).within(&table));
+                }
+            }
             if self.external_teachers[..idx].iter().any(|other| other.name == teacher.name) {
                 let text = format!("\"{}\" is the name of an earlier one", teacher.name);
                 problems.push(Problem::new("name", text).within(&table));
@@ -171,10 +186,23 @@ impl ExperimentConfig {
         })
     }
 
-    /// Mixed views without a number of them.
-    fn mix_problem(&self) -> Option<Problem> {
-        let is_idle = self.student.mix.is_some() && self.student.views == 0;
-        is_idle.then(|| Problem::new("student.views", "must be at least 1 with student.mix, found 0"))
+    /// Settings of the student that have nothing to act on, or that speak of different examples.
+    fn student_problems(&self) -> Vec<Problem> {
+        let student = &self.student;
+        let has_unlabelled = student.transfer.is_some() || self.data.holds_labels_back();
+        let problems = [
+            (student.mix.is_some() && student.views == 0)
+                .then(|| Problem::new("student.views", "must be at least 1 with student.mix, found 0")),
+            (student.min_confidence.is_some() && !has_unlabelled).then(|| {
+                let text = "is asked of examples without labels; expected student.transfer or data.labelled_fraction";
+                Problem::new("student.min_confidence", text)
+            }),
+            (student.min_confidence.is_some() && student.mix.is_some()).then(|| {
+                let text = "of two mixed examples a teacher is rightly unsure, expected none with student.mix";
+                Problem::new("student.min_confidence", text)
+            }),
+        ];
+        problems.into_iter().flatten().collect()
     }
 
     /// Examples without labels, for the student or for the evaluation, that this config cannot use.

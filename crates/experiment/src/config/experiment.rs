@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::Temperature;
 use stillhouse_data::{DataConfig, UnlabelledConfig};
-use stillhouse_ensemble::{ClusteringConfig, MergeConfig};
+use stillhouse_ensemble::{Calibration, ClusteringConfig, MergeConfig};
 use stillhouse_models::{ModelConfig, TextInput, TokenizerConfig};
 use stillhouse_targets::{Layout, SoftTargetsConfig};
 use stillhouse_train::{DistillationConfig, TrainingConfig};
@@ -176,8 +176,8 @@ pub struct StudentConfig {
     /// Loss and weights.
     #[serde(default)]
     pub distillation: DistillationConfig,
-    /// Augmented views of each example for which soft targets are stored; teachers and student see the same ones. 0, or data
-    /// without augmentation: the example itself, for the student on hard labels too.
+    /// Views of each example, augmented or mixed, for which soft targets are stored; teachers and student see the same ones. 0:
+    /// the example itself, for the student on hard labels too; so it is where nothing is augmented or mixed.
     #[serde(default = "default_views")]
     #[schemars(range(max = MAX_VIEWS))]
     pub views: u32,
@@ -192,7 +192,8 @@ pub struct StudentConfig {
     /// for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transfer: Option<UnlabelledConfig>,
-    /// Of the examples without labels, only those to whose most probable class the teacher gives at least this probability.
+    /// Of the examples without labels, only those to whose most probable class the student's teacher gives at least this
+    /// probability, in the mean of the views. Students on other targets learn from the same examples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub min_confidence: Option<f64>,
@@ -307,6 +308,12 @@ impl ExperimentConfig {
     /// Whether students learn from the examples themselves though others learn from augmented views.
     pub fn is_plain_for_students(&self) -> bool {
         self.data.is_augmented() && !self.student_has_views()
+    }
+
+    /// Whether there is one teacher and it is taken as it is: nothing is merged or calibrated.
+    pub fn has_one_teacher(&self) -> bool {
+        let n_teachers = self.n_generalists() + self.external_teachers.len();
+        n_teachers == 1 && self.specialists.is_none() && self.merge.calibration == Calibration::None
     }
 
     /// Generalists that the run trains.

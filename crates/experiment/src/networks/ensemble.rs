@@ -88,11 +88,6 @@ impl<'a> Ensemble<'a> {
         networks.chain(self.external.iter().map(Member::External)).collect()
     }
 
-    /// Whether it is one teacher as it is: nothing is merged or calibrated.
-    pub fn is_one_teacher(&self) -> bool {
-        self.members().len() == 1 && self.temperature == Temperature::ONE
-    }
-
     /// The specialists that are merged.
     pub fn specialists(&self) -> &[&'a Specialist] {
         &self.specialists

@@ -55,6 +55,13 @@ impl Goal<'_> {
     }
 }
 
+/// What students on soft targets learn from.
+pub(crate) struct Taught {
+    pub examples: Split,
+    /// What decided which examples these are, where they are not all.
+    pub choice: Option<String>,
+}
+
 /// A training of the head alone.
 #[derive(Clone, Copy)]
 pub(crate) struct HeadOnly<'a> {
@@ -80,6 +87,8 @@ pub(crate) struct Recipe<'a> {
     /// Whether only the head is trained, on features of the network that it starts from.
     pub frozen: Option<HeadOnly<'a>>,
     pub examples: Split,
+    /// What tells the examples and views of a student from all of them.
+    choice: Option<String>,
     /// The fold of the training split that is left out, and the number of folds.
     fold: Option<(usize, usize)>,
     pub goal: Goal<'a>,
@@ -104,6 +113,7 @@ impl<'a> Recipe<'a> {
             start: None,
             frozen: None,
             examples: session.data.train.clone(),
+            choice: None,
             fold: None,
             goal: Goal::Labels,
             sampler: Sampler::All,
@@ -147,6 +157,7 @@ impl<'a> Recipe<'a> {
             start: (config.init == SpecialistInit::Generalist).then(its_generalist),
             frozen: (config.body == SpecialistBody::Frozen).then_some(HeadOnly { n_sharing, features: None }),
             examples: session.data.train.clone(),
+            choice: None,
             fold: None,
             goal: match config.head {
                 SpecialistHead::Dustbin => Goal::Dustbin(cluster),
@@ -157,21 +168,17 @@ impl<'a> Recipe<'a> {
         })
     }
 
-    /// The student or one of its twins: same architecture, initial weights and order of examples, another goal. Examples
-    /// without labels are for networks on soft targets.
-    ///
-    /// # Errors
-    /// Soft targets of other examples.
-    pub fn student(session: &Session<'a>, role: Role, goal: Goal<'a>) -> Result<Self> {
+    /// The student or one of its twins: same architecture, initial weights and order of examples, another goal. `taught` are the
+    /// examples of those on soft targets.
+    pub fn student(session: &Session<'a>, role: Role, goal: Goal<'a>, taught: &Taught) -> Self {
         let config = &session.config.student;
-        let examples = match (&goal, config.min_confidence) {
-            (Goal::SoftTargets(StoredTargets { targets: Some(targets), .. }, _), Some(min_confidence)) => {
-                session.student.confident(targets, &session.student_views(), min_confidence)?
-            }
-            (Goal::SoftTargets(..), _) => session.student.all.clone(),
-            _ => session.student.labelled.clone(),
+        let (examples, choice) = match goal {
+            Goal::SoftTargets(..) => (&taught.examples, taught.choice.clone()),
+            _ => (&session.student.labelled, None),
         };
-        Ok(Self {
+        let plain = session.config.is_plain_for_students().then(|| "no views".to_owned());
+        let choices: Vec<String> = session.student.choice.clone().into_iter().chain(plain).chain(choice).collect();
+        Self {
             role,
             kind: role.kind(),
             index: None,
@@ -181,12 +188,13 @@ impl<'a> Recipe<'a> {
             seed: session.seed.derive(Role::Student.kind(), 0),
             start: None,
             frozen: None,
-            examples,
+            examples: examples.clone(),
+            choice: (!choices.is_empty()).then(|| choices.join(", ")),
             fold: None,
             goal,
             sampler: Sampler::All,
             counted_shift: 0.0,
-        })
+        }
     }
 
     /// The stage of this training. Its key hashes every ingredient; networks and soft targets by the keys of their stages. Sampler
@@ -210,7 +218,7 @@ impl<'a> Recipe<'a> {
             // names are part of the key: with another one, finished trainings would not be found
             #[serde(rename = "prior_shift")]
             counted_shift: f64,
-            /// what tells a student's examples from those of its stage before there was a choice
+            /// the choice of a student's examples; keys without one are those of earlier versions
             #[serde(skip_serializing_if = "Option::is_none")]
             examples: Option<String>,
             /// where a training gives other bits than on the CPU
@@ -235,22 +243,10 @@ impl<'a> Recipe<'a> {
             teacher,
             loss,
             counted_shift: self.counted_shift,
-            examples: self.choice_of_examples(session),
+            examples: self.choice.clone(),
             device: (!session.device.is_cpu()).then_some("cuda"),
         };
         Stage::new(self.kind, CODE_VERSION, self.index, &ingredients)
-    }
-
-    /// Which examples and views a student sees, where these are not all.
-    fn choice_of_examples(&self, session: &Session<'_>) -> Option<String> {
-        if self.role.section() != Section::Student {
-            return None;
-        }
-        let plain = session.config.is_plain_for_students().then(|| "no views".to_owned());
-        let confident = session.config.student.min_confidence.filter(|_| matches!(self.goal, Goal::SoftTargets(..)));
-        let confident = confident.map(|min_confidence| format!("confidence {min_confidence}"));
-        let choices: Vec<String> = session.student.choice.clone().into_iter().chain(plain).chain(confident).collect();
-        (!choices.is_empty()).then(|| choices.join(", "))
     }
 
     /// Outputs of the network: C, or `L + 1` with a dustbin.

@@ -34,7 +34,7 @@ impl Teachers {
         let wants = |baseline| session.config.evaluation.wants(baseline);
         let mut wanted = vec![Wanted { student: Role::Student, teacher: Teacher::Merged(ensemble) }];
         // of one teacher, the student is this twin
-        if wants(Baseline::StudentGeneralist) && !ensemble.is_one_teacher() {
+        if wants(Baseline::StudentGeneralist) && !session.config.has_one_teacher() {
             let teacher = Teacher::Single(self.generalist(session));
             wanted.push(Wanted { student: Role::TwinOnGeneralist, teacher });
         }

@@ -261,9 +261,12 @@ fn store(
         }
         writer.finish().map_err(wrong)?;
         let mut told = Told::default();
-        for of_file in files.iter().map(Predictions::told) {
-            told.doubts.extend(of_file.doubts);
-            told.notes.extend(of_file.notes);
+        for (nth, file) in files.iter().enumerate() {
+            // messages name the first file
+            let named = |text: String| if nth == 0 { text } else { format!("{}: {text}", file.path().display()) };
+            let of_file = file.told();
+            told.doubts.extend(of_file.doubts.into_iter().map(named));
+            told.notes.extend(of_file.notes.into_iter().map(named));
         }
         write_json(&folder.join(TOLD), &told)
     };

@@ -21,8 +21,7 @@ pub(crate) fn train_generalist_ensemble(
     specialists: &[Specialist],
 ) -> Result<Vec<Trained>> {
     let Some(generalist) = generalists.first() else { return Ok(Vec::new()) };
-    let config = session.config;
-    if config.n_generalists() == 1 && config.specialists.is_none() && config.external_teachers.is_empty() {
+    if session.config.has_one_teacher() {
         // there is nothing that it could be compared with
         return Ok(Vec::new());
     }

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::networks::artifacts::{StoredTargets, Trained};
-use crate::networks::recipe::{Goal, Recipe};
+use crate::networks::recipe::{Goal, Recipe, Taught};
 use crate::networks::training::train_side_by_side;
 use crate::role::Role;
 use crate::session::Session;
@@ -19,10 +19,18 @@ pub(crate) struct Students {
 /// twin on hard labels sees a new view of each example in every epoch, as hard labels allow.
 pub(crate) fn train_students(session: &Session<'_>, targets: Vec<(Role, StoredTargets)>) -> Result<Students> {
     let loss = &session.config.student.distillation;
+    let taught = taught(session, &targets[0].1)?;
     let goals = targets.into_iter().map(|(role, targets)| (role, Goal::SoftTargets(targets, loss)));
     let goals = goals.chain([(Role::TwinOnLabels, Goal::Labels)]);
-    let recipes = goals.map(|(role, goal)| Recipe::student(session, role, goal)).collect::<Result<Vec<_>>>()?;
+    let recipes: Vec<_> = goals.map(|(role, goal)| Recipe::student(session, role, goal, &taught)).collect();
     let mut trained = train_side_by_side(session, &recipes)?.into_iter().collect::<Result<Vec<Trained>>>()?;
     let twins = trained.split_off(1);
     Ok(Students { student: trained.remove(0), twins })
+}
+
+/// The examples that the student's teacher is sure enough of, for its twins too.
+fn taught(session: &Session<'_>, targets: &StoredTargets) -> Result<Taught> {
+    let examples = session.student.taught(targets.targets.as_deref(), session)?;
+    let of_confidence = |min_confidence: f64| format!("confidence {min_confidence} of {}", targets.stage.key());
+    Ok(Taught { examples, choice: session.config.student.min_confidence.map(of_confidence) })
 }

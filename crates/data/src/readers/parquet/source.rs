@@ -56,11 +56,6 @@ impl ParquetSource {
         all.into_iter().filter(|(_, files)| !files.is_empty()).collect()
     }
 
-    /// The files of all splits.
-    pub(crate) fn all_files(&self) -> impl Iterator<Item = &PathBuf> {
-        self.train.iter().chain(&self.valid).chain(&self.test)
-    }
-
     /// Chooses the files of a folder; a single file is a source of its own.
     pub(crate) fn local(
         path: &Path,

@@ -1,14 +1,15 @@
-//! Images without labels: a folder of them, an idx file, or parquet files. What a path holds is seen by its content.
+//! Images without labels: a folder of them, an idx file, or parquet files.
 
 use super::config::UnlabelledConfig;
+use super::files::parquet_files;
 use crate::images::{Cells, EncodedImages, ImageExamples, Loading};
 use crate::readers::hub_images::find_image_column;
 use crate::readers::idx;
 use crate::readers::image_listing::list_all;
-use crate::readers::parquet::{ParquetSource, ParquetTable, Whereabouts};
-use crate::readers::table::is_named_parquet;
+use crate::readers::parquet::ParquetTable;
 use crate::unlabelled::Purpose;
 use crate::{DataError, LoadContext};
+use std::path::PathBuf;
 
 /// Images of the size and the channels of the data's own.
 pub(super) fn read(
@@ -23,9 +24,10 @@ pub(super) fn read(
     if !path.is_dir() && idx::is_images(path)? {
         return idx::read_unlabelled(path, own, is_transposed);
     }
-    let images = match is_named_parquet(path) || (path.is_dir() && holds_parquet(path)) {
-        true => EncodedImages::Cells(read_cells(config, context)?),
-        false => EncodedImages::Files(list_all(path, context)?),
+    let tables = parquet_files(path)?;
+    let images = match tables.is_empty() {
+        false => EncodedImages::Cells(read_cells(config, &tables, context)?),
+        true => EncodedImages::Files(list_all(path, context)?),
     };
     if images.len() == 0 {
         return Err(DataError::invalid(path, "no image", "at least one"));
@@ -33,15 +35,9 @@ pub(super) fn read(
     Loading::new(&own.augment, Some(own.ground), context).decode(images, own.target, &what)
 }
 
-/// Whether a folder has parquet files in it.
-fn holds_parquet(folder: &std::path::Path) -> bool {
-    stillhouse_files::files_below(folder).is_ok_and(|files| files.iter().any(|file| is_named_parquet(file)))
-}
-
-fn read_cells(config: &UnlabelledConfig, context: &LoadContext<'_>) -> Result<Cells, DataError> {
-    let place = Whereabouts { repo: None, path: config.path.as_deref(), revision: None, subset: None };
+fn read_cells(config: &UnlabelledConfig, tables: &[PathBuf], context: &LoadContext<'_>) -> Result<Cells, DataError> {
     let mut cells = Cells::new();
-    for path in ParquetSource::local(config.path(), &place, context)?.all_files() {
+    for path in tables {
         let table = ParquetTable::open(path)?;
         let column = find_image_column(&table, path, config.image.as_deref(), None)?;
         cells.begin_table(path);

@@ -4,13 +4,14 @@
 //! | data | read | refused | noted |
 //! |---|---|---|---|
 //! | texts | a file of texts as of `[data] kind = "table"`, parquet files too | as in `table/mod.rs`; several lists without `list` | as in `table/mod.rs` |
-//! | images | a folder of images, with all folders in it; an idx file of images; parquet files with a column of images | no image; idx images of another size or for data in colour; as in `image_folder.rs`, `idx.rs` and `hub_images.rs` | files that are no images; transparent images |
+//! | images | a folder of images, with all folders in it; an idx file of images; parquet files with a column of images, whatever split their names say | no image; a folder with both images and parquet files; idx images of another size or for data in colour; as in `image_folder.rs`, `idx.rs` and `hub_images.rs` | files that are no images; transparent images |
 //! | features | a matrix, as in `features.rs` | another number of columns | |
 //! | glyphs | nothing: new writers draw the classes, or further characters that are of no class | more characters than there are | |
 //!
-//! Those that are equal to an example of a split are counted in the report.
+//! Those that are equal to an example of a split are counted in the report, before a sample of them is drawn.
 
 mod config;
+mod files;
 mod images;
 mod texts;
 

@@ -1,8 +1,9 @@
 //! Texts without labels, in files of text or in parquet files.
 
 use super::config::UnlabelledConfig;
+use super::files::parquet_files;
 use crate::labels::shown;
-use crate::readers::parquet::{ParquetSource, ParquetTable, Whereabouts};
+use crate::readers::parquet::ParquetTable;
 use crate::readers::table::format::TableFormat;
 use crate::readers::table::parquet::utf8;
 use crate::readers::table::row::{Columns, OneList};
@@ -83,8 +84,7 @@ fn read_parquet(
     (texts, changes): (&mut TextStore, &mut Changes),
     context: &LoadContext<'_>,
 ) -> Result<(), DataError> {
-    let place = Whereabouts { repo: None, path: config.path.as_deref(), revision: None, subset: None };
-    for path in ParquetSource::local(config.path(), &place, context)?.all_files() {
+    for path in &parquet_files(config.path())? {
         let mut row = 0;
         ParquetTable::open(path)?.read_texts(column.name(), context, |bytes| {
             let place = || format!("row {row}");

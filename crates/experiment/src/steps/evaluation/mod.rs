@@ -85,6 +85,7 @@ pub(crate) fn evaluate(
 impl Evaluation<'_> {
     fn run(&self, run_name: &str, dataset: DatasetReport, targets: &SoftTargets) -> Result<Evaluated> {
         let complete = self.models.complete(self.session);
+        let n_student = self.session.student.taught(Some(targets), self.session)?.len();
         let AllScores { mut on_test, own, leave_one_out, n_left_out, cost_curve, n_unmet } =
             self.predict_all(&complete)?;
         let ensemble_records = of_role(&on_test, Role::MergedEnsemble).records.clone();
@@ -127,12 +128,12 @@ impl Evaluation<'_> {
             soft_target_entropy: Some(targets.mean_entropy()),
             warnings: Vec::new(),
             next_steps: Vec::new(),
-            notes: self.notes(targets)?,
+            notes: self.notes(n_student),
             doubted_teachers: self.doubted_teachers(),
         };
         let curves: Vec<Curve> = self.models.all_trained().into_iter().map(curve).collect();
         let failed = self.failed_specialists();
-        let lengths = self.training_lengths();
+        let lengths = self.training_lengths(n_student);
         // what was noted of the data comes first: all numbers rest on it
         let warnings = self.session.context.warnings().into_iter();
         let warnings = warnings.chain(failed).chain(unmet_merges(n_unmet)).chain(self.extreme_fit());

@@ -1,17 +1,16 @@
 //! Sentences of the report about how the run went, and the lengths of its trainings.
 
 use super::scores::Evaluation;
-use crate::error::Result;
 use crate::report::{TrainingLength, counted};
 use crate::role::Section;
 use stillhouse_core::{ClassSubset, Temperature};
 use stillhouse_ensemble::{Calibration, TeacherWeights};
-use stillhouse_targets::SoftTargets;
 use stillhouse_train::{Sampler, TrainingConfig};
 
 impl Evaluation<'_> {
-    /// Epochs and optimizer steps of each role in the config; of the specialists, those of the smallest.
-    pub(super) fn training_lengths(&self) -> Vec<TrainingLength> {
+    /// Epochs and optimizer steps of each role in the config; of the specialists, those of the smallest. The student learns from
+    /// `n_student` examples.
+    pub(super) fn training_lengths(&self, n_student: usize) -> Vec<TrainingLength> {
         let config = self.session.config;
         let length = |section, training: &TrainingConfig, n_rows| TrainingLength {
             section,
@@ -19,7 +18,6 @@ impl Evaluation<'_> {
             n_steps: (training.n_epochs * training.steps_per_epoch(n_rows)) as u64,
         };
         let n_train = self.session.data.train.len();
-        let n_student = self.session.student.all.len();
         let generalist = config.generalist.as_ref().map(|c| length(Section::Generalist, &c.training, n_train));
         let epoch_len =
             |subset: &ClassSubset| Sampler::half_and_half(&self.session.data.train, subset).epoch_len(n_train);
@@ -60,47 +58,37 @@ impl Evaluation<'_> {
         doubted.map(|external| external.name.clone()).collect()
     }
 
-    /// How many examples without labels the student's teacher was sure enough of.
-    fn n_confident(&self, targets: &SoftTargets) -> Result<Option<String>> {
-        let (session, student) = (self.session, &self.session.student);
-        let Some(min_confidence) = session.config.student.min_confidence else { return Ok(None) };
-        let confident = student.confident(targets, &session.student_views(), min_confidence)?;
-        Ok(Some(format!(
-            "Of {} examples without labels the student learned from {}: its teacher gives their most probable class at least \
-             {min_confidence}.",
-            student.n_unlabelled(),
-            confident.len() - student.labelled.len()
-        )))
-    }
-
-    /// What the numbers of teachers from elsewhere leave out, and what else is to be known of the numbers; `targets` are the
-    /// student's.
-    ///
-    /// # Errors
-    /// Soft targets of other examples.
-    pub(super) fn notes(&self, targets: &SoftTargets) -> Result<Vec<String>> {
+    /// What the numbers of teachers from elsewhere leave out, and what else is to be known of the numbers; students on soft
+    /// targets learned from `n_student` examples.
+    pub(super) fn notes(&self, n_student: usize) -> Vec<String> {
         let names: Vec<&str> = self.session.external.iter().map(|external| external.name.as_str()).collect();
         let text = format!(
             "Size, training cost and latency of external teachers are not known and are counted as nothing: {}.",
             names.join(", ")
         );
         let of_external = (!names.is_empty()).then_some(text);
-        let n_unlabelled = self.session.student.n_unlabelled();
+        let student = &self.session.student;
+        let (n_read, n_unlabelled) = (student.n_unlabelled(), n_student - student.labelled.len());
+        let confident = self.session.config.student.min_confidence.map(|min_confidence| {
+            format!(
+                "Of {n_read} examples without labels students learned from {n_unlabelled}: the student's teacher gives their \
+                 most probable class at least {min_confidence}."
+            )
+        });
         let of_transfer = (n_unlabelled > 0).then(|| {
             format!(
                 "Students on soft targets also saw {n_unlabelled} examples without labels, in as many more steps; the twin on \
                  hard labels cannot, so that its distance is not that of the targets alone."
             )
         });
-        let of_one = self.models.ensemble.is_one_teacher().then(|| {
+        let of_one = self.session.config.has_one_teacher().then(|| {
             "There is one teacher, so that nothing is merged: the merged ensemble is that teacher.".to_owned()
         });
         let temperature = self.models.teachers.specialists.fitted.temperature;
         let of_calibration = (temperature != Temperature::ONE).then(|| {
             format!("The merged logits are divided by {:.3}, fitted on the validation split.", temperature.get())
         });
-        let confident = self.n_confident(targets)?;
-        Ok(of_one.into_iter().chain(of_external).chain(of_transfer).chain(confident).chain(of_calibration).collect())
+        of_one.into_iter().chain(of_external).chain(of_transfer).chain(confident).chain(of_calibration).collect()
     }
 }
 
