@@ -1,0 +1,194 @@
+"""What does a student keep of its teachers' gain? Runs three sizes, three shares of labels and three seeds; draws the result.
+
+    python experiments/gain_kept/run.py
+
+Needs Python with numpy and matplotlib, and `target/release/stillhouse`. Writes runs/gain_kept/ (finished runs are not run again)
+and results/ in this folder: students.csv, summary.json, gain_kept.png. --only collect draws from the runs.
+"""
+
+import argparse
+import csv
+import json
+import statistics
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[1]
+SEEDS = [0, 1, 2]
+# Share of the paragraphs that keep their labels, and epochs of all teachers: fewer examples need more epochs.
+EPOCHS = {1.0: 12, 0.1: 40, 0.03: 80}
+# Buckets, width, hidden units.
+SIZES = {
+    "own size": (16384, 32, [128]),
+    "a quarter": (8192, 16, [32]),
+    "a sixteenth": (2048, 16, []),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", default=str(REPOSITORY / "target/release/stillhouse"))
+    parser.add_argument("--out", type=Path, default=REPOSITORY / "runs/gain_kept")
+    parser.add_argument("--only", nargs="+", default=["runs", "twins", "collect"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
+    parser.add_argument("--threads", type=int, default=2, help="of each")
+    arguments = parser.parse_args()
+    if not (arguments.out / "train.tsv").exists():
+        subprocess.run([sys.executable, str(HERE / "prepare.py"), str(arguments.out)], check=True)
+    runs = [(seed, share, size) for seed in arguments.seeds for share in reversed(EPOCHS) for size in SIZES]
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        if "twins" in arguments.only:
+            list(pool.map(lambda one: run(arguments, "twins", *one), runs))
+        if "runs" in arguments.only:
+            list(pool.map(lambda one: run(arguments, "base", *one), runs))
+    if "collect" in arguments.only:
+        collect(arguments.out)
+
+
+def run_name(config: str, seed: int, share: float, size: str) -> str:
+    prefix = "" if config == "base" else "twin_"
+    return f"{prefix}{size.replace(' ', '_')}_{share:g}_seed{seed}"
+
+
+def run(arguments: argparse.Namespace, config: str, seed: int, share: float, size: str) -> None:
+    folder = arguments.out / run_name(config, seed, share, size)
+    if (folder / "report.json").exists():
+        return
+    n_buckets, width, hidden = SIZES[size]
+    sized = "student" if config == "base" else "generalist"
+    overrides = [
+        f"seed={seed}",
+        f"data.train={json.dumps(str(arguments.out / 'train.tsv'))}",
+        f"generalist.training.n_epochs={EPOCHS[share]}",
+        f"{sized}.model.n_buckets={n_buckets}",
+        f"{sized}.model.width={width}",
+        f"{sized}.model.hidden={hidden}",
+    ]
+    if config == "base":
+        overrides.append(f"specialists.training.n_epochs={EPOCHS[share]}")
+    if share < 1:
+        overrides.append(f"data.labelled_fraction={share}")
+    command = [arguments.program, "run", "-q", str(HERE / f"{config}.toml"), "--out", str(folder)]
+    command += ["--stages", str(arguments.out / "stages"), "--threads", str(arguments.threads)]
+    command += [part for override in overrides for part in ("--set", override)]
+    started = time.time()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    print(f"{folder.name}: {time.time() - started:.0f} s", flush=True)
+
+
+def percent(share: float) -> float:
+    return round(100 * share, 2)
+
+
+def read(out: Path, config: str, *one: object) -> dict | None:
+    path = out / run_name(config, *one) / "report.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def row_of(out: Path, seed: int, share: float, size: str) -> dict | None:
+    report, twin = read(out, "base", seed, share, size), read(out, "twins", seed, share, size)
+    if report is None:
+        return None
+    models = {model["name"]: model for model in report["models"]}
+    row = {"size": size, "labels": share, "seed": seed, "n_train": report["dataset"]["n_train"]}
+    row["parameters"] = models["student"]["n_parameters"]
+    for name in ("generalist", "ensemble", "generalist_ensemble", "student", "student_generalist_ensemble", "student_hard"):
+        row[name] = percent(models[name]["top1"])
+        row[f"{name}_valid"] = percent(models[name]["valid_top1"])
+    row["gain_kept"] = percent(report["gain_kept"])
+    long_twin = next(point for point in twin["portfolio"] if point["n_generalists"] == 1)["top1"] if twin else None
+    row["long_twin"] = percent(long_twin) if twin else None
+    best = max(models["student_hard"]["top1"], long_twin or 0)
+    row["gain_kept_of_better_twin"] = percent((models["student"]["top1"] - best) / (models["ensemble"]["top1"] - best))
+    verdicts = {(found["a"], found["b"]): found["verdict"] for found in report["comparisons"]}
+    row["against_hard"] = verdicts.get(("student", "student_hard"))
+    row["against_plain_targets"] = verdicts.get(("student", "student_generalist_ensemble"))
+    row["seconds"] = round(report["wall_seconds"])
+    return row
+
+
+def collect(out: Path) -> None:
+    results = HERE / "results"
+    results.mkdir(exist_ok=True)
+    every = [row_of(out, seed, share, size) for size in SIZES for share in EPOCHS for seed in SEEDS]
+    rows = [row for row in every if row is not None]
+    with (results / "students.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    means = [mean_row(group) for group in groups(rows)]
+    (results / "summary.json").write_text(json.dumps({"means": means, "runs": rows}, indent=1) + "\n")
+    for mean in means:
+        print(mean)
+    draw(rows, results / "gain_kept.png")
+
+
+def groups(rows: list[dict]) -> list[list[dict]]:
+    keys = dict.fromkeys((row["size"], row["labels"]) for row in rows)
+    return [[row for row in rows if (row["size"], row["labels"]) == key] for key in keys]
+
+
+def mean_row(group: list[dict]) -> dict:
+    """Means over the seeds; of gain kept also the smallest and the largest."""
+    row = {"size": group[0]["size"], "labels": group[0]["labels"], "seeds": len(group)}
+    numbers = [key for key, value in group[0].items() if isinstance(value, float) and key != "labels"]
+    row |= {key: round(statistics.mean(one[key] for one in group), 2) for key in numbers}
+    for key in ("gain_kept", "gain_kept_of_better_twin"):
+        row[f"{key}_each"] = [one[key] for one in group]
+    for key in ("against_hard", "against_plain_targets"):
+        row[key] = [one[key] for one in group]
+    return row
+
+
+def draw(rows: list[dict], path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    shares = sorted(EPOCHS)
+    figure, axes = plt.subplots(1, 2, figsize=(12.4, 5.2), gridspec_kw={"width_ratios": [1, 1]})
+    colours = dict(zip(SIZES, ["#1b4f8f", "#d9772b", "#4c9a5b"]))
+    left, right = axes
+    for size in SIZES:
+        points = [(x, [row for row in rows if row["size"] == size and row["labels"] == share]) for x, share in enumerate(shares)]
+        points = [(x, found) for x, found in points if found]
+        xs = [x for x, _ in points]
+        for x, found in points:
+            left.scatter([x] * len(found), [row["gain_kept_of_better_twin"] for row in found], color=colours[size], s=16, alpha=0.45)
+        mean = [statistics.mean(row["gain_kept_of_better_twin"] for row in found) for _, found in points]
+        left.plot(xs, mean, color=colours[size], lw=2.5, marker="o", ms=7, label=size)
+        for key, style in (("student", "-"), ("student_generalist_ensemble", "--"), ("best_twin", ":")):
+            value = lambda row: max(row["student_hard"], row["long_twin"] or 0) if key == "best_twin" else row[key]
+            right.plot(xs, [statistics.mean(map(value, found)) for _, found in points], style, color=colours[size], lw=2)
+    teachers = [(x, [row for row in rows if row["labels"] == share]) for x, share in enumerate(shares)]
+    teachers = [(x, statistics.mean(row["ensemble"] for row in found)) for x, found in teachers if found]
+    right.plot(*zip(*teachers), color="black", lw=1.2, marker="s", ms=5)
+    left.axhline(86, color="grey", lw=1, ls="--")
+    left.text(len(shares) - 1.02, 86.6, "86 %: the paper's plain ensemble", ha="right", fontsize=9, color="grey")
+    left.axhline(0, color="black", lw=0.8)
+    left.set_ylabel("gain kept, %")
+    left.set_title("What the student keeps of the merged teacher's gain over labels", fontsize=11)
+    left.legend(title="student, of the generalist", frameon=False)
+    right.set_ylabel("test top-1, %")
+    right.set_title("Students on merged targets, on plain targets, on labels", fontsize=11)
+    handles = [plt.Line2D([], [], color="black", lw=1.2, marker="s", ms=5, label="merged teacher")]
+    words = (("-", "student, merged targets"), ("--", "student, plain ensemble's targets"), (":", "its better twin on labels"))
+    handles += [plt.Line2D([], [], color="grey", ls=style, lw=2, label=word) for style, word in words]
+    right.legend(handles=handles, frameon=False, loc="lower right", fontsize=9)
+    for axis in axes:
+        axis.set_xticks(range(len(shares)), ["all" if share == 1 else f"{100 * share:g} %" for share in shares])
+        axis.set_xlabel("training paragraphs with labels")
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.grid(axis="y", alpha=0.25)
+    figure.tight_layout()
+    figure.savefig(path, dpi=130)
+
+
+if __name__ == "__main__":
+    main()
