@@ -130,7 +130,10 @@ def plan(arguments: argparse.Namespace, *cell: int) -> None:
     name = cell_name(*cell)
     path = arguments.out / f"{name}_plan.json"
     report = read_report(arguments.out / name)
-    if report is None or path.exists():
+    if report is None:
+        return
+    if path.exists():
+        run_advised(arguments, *cell)
         return
     # All of the plain ensemble that the report compares with, which costs a little more than the merged one.
     budget = f"{models(report)['generalist_ensemble']['train_flops'] * (1 + 1e-9):.12e}"
@@ -140,6 +143,15 @@ def plan(arguments: argparse.Namespace, *cell: int) -> None:
     text = subprocess.run(command + with_set(settings(*cell)), check=True, capture_output=True, text=True).stdout
     path.write_text(text)
     print(f"{name}: plan {time.time() - started:.0f} s", flush=True)
+    run_advised(arguments, *cell)
+
+
+def run_advised(arguments: argparse.Namespace, *cell: int) -> None:
+    """The whole training of the proposal, if it has specialists."""
+    name = cell_name(*cell)
+    best = json.loads((arguments.out / f"{name}_plan.json").read_text())["candidates"][0]
+    if best["n_specialists"]:
+        run(arguments, f"{name}_advised", settings(*cell) + best["settings"])
 
 
 def with_set(overrides: list[str]) -> list[str]:
@@ -204,7 +216,7 @@ def last_train_loss(folder: Path) -> float | None:
     return round(losses[-1], 3) if losses else None
 
 
-def plan_row(cell: tuple[int, int, int], report: dict, plan: dict) -> dict:
+def plan_row(cell: tuple[int, int, int], report: dict, plan: dict, advised: dict | None) -> dict:
     """Advice against outcome: `whole` is the validation top-1 of the whole trainings, `probe` that of the short ones."""
     width, n_classes, per_class = cell
     found = models(report)
@@ -240,8 +252,14 @@ def plan_row(cell: tuple[int, int, int], report: dict, plan: dict) -> dict:
     if merged:
         row["probe_margin"] = round(row["probe_merged"] - row["probe_plain"], 2)
         row["whole_margin"] = round(row["whole_merged"] - row["whole_plain"], 2)
-    verdict = comparison(report, "ensemble", "generalist_ensemble")["verdict"]
-    row["winner_on_test"] = {"BEATS": "specialists", "WORSE": "plain", "NO DIFFERENCE": "neither"}[verdict]
+    # The proposal itself where it has specialists and was trained, otherwise the recipe of the grid.
+    judged = advised or report
+    against = comparison(judged, "ensemble", "generalist_ensemble")
+    row["judged"] = "proposal" if advised else "recipe"
+    row["judged_merged_test"] = percent(models(judged)["ensemble"]["top1"])
+    row["judged_plain_test"] = percent(models(judged)["generalist_ensemble"]["top1"])
+    row["judged_verdict"] = against["verdict"]
+    row["winner_on_test"] = {"BEATS": "specialists", "WORSE": "plain", "NO DIFFERENCE": "neither"}[against["verdict"]]
     row["right"] = row["winner_on_test"] in ("neither", row["advice"])
     return row
 
@@ -261,7 +279,8 @@ def collect(out: Path, cells: list[tuple[int, int, int]]) -> None:
         rows.append(cell_row(cell, report) | {"generalist_train_loss": last_train_loss(out / cell_name(*cell))})
         plan_path = out / f"{cell_name(*cell)}_plan.json"
         if plan_path.exists():
-            plans.append(plan_row(cell, report, json.loads(plan_path.read_text())))
+            advised = read_report(out / f"{cell_name(*cell)}_advised")
+            plans.append(plan_row(cell, report, json.loads(plan_path.read_text()), advised))
     reports = {name: read_report(out / f"pilot_{name}") for name in PILOT}
     pilots = [pilot_row(name, report) for name, report in reports.items() if report is not None]
     for name, table in (("pilot", pilots), ("cells", rows), ("plans", plans)):
