@@ -27,23 +27,36 @@ SIZES = {
     "a quarter": (8192, 16, [32]),
     "a sixteenth": (2048, 16, []),
 }
+# At own size with a tenth of the labels, seed 0: views, epochs of the student, temperature, weight of the labels.
+PILOT = {
+    "v3e12": (3, 12, 1.0, 0.1),
+    "v3e36": (3, 36, 1.0, 0.1),
+    "v3e36T2": (3, 36, 2.0, 0.1),
+    "v6e24": (6, 24, 1.0, 0.1),
+    "v12e24": (12, 24, 1.0, 0.1),
+    "v12e24t0": (12, 24, 1.0, 0.0),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default=str(REPOSITORY / "target/release/stillhouse"))
     parser.add_argument("--out", type=Path, default=REPOSITORY / "runs/gain_kept")
-    parser.add_argument("--only", nargs="+", default=["runs", "twins", "collect"])
+    parser.add_argument("--only", nargs="+", default=["pilot", "runs", "twins", "collect"])
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
+    parser.add_argument("--shares", nargs="+", type=float, default=list(EPOCHS), help="of the labels")
+    parser.add_argument("--without-plain", action="store_true", help="leave out the plain ensemble and the student on its targets")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--threads", type=int, default=2, help="of each")
     arguments = parser.parse_args()
     if not (arguments.out / "train.tsv").exists():
         subprocess.run([sys.executable, str(HERE / "prepare.py"), str(arguments.out)], check=True)
-    runs = [(seed, share, size) for seed in arguments.seeds for share in reversed(EPOCHS) for size in SIZES]
+    runs = [(seed, share, size) for seed in arguments.seeds for share in reversed(arguments.shares) for size in SIZES]
     with ThreadPoolExecutor(arguments.jobs) as pool:
+        if "pilot" in arguments.only:
+            list(pool.map(lambda name: pilot(arguments, name), PILOT))
         if "twins" in arguments.only:
-            list(pool.map(lambda one: run(arguments, "twins", *one), runs))
+            list(pool.map(lambda one: run(arguments, "twins", *one), [one for one in runs if one[2] != "own size"]))
         if "runs" in arguments.only:
             list(pool.map(lambda one: run(arguments, "base", *one), runs))
     if "collect" in arguments.only:
@@ -56,18 +69,40 @@ def run_name(config: str, seed: int, share: float, size: str) -> str:
 
 
 def run(arguments: argparse.Namespace, config: str, seed: int, share: float, size: str) -> None:
-    folder = arguments.out / run_name(config, seed, share, size)
-    if (folder / "report.json").exists():
-        return
     n_buckets, width, hidden = SIZES[size]
     sized = "student" if config == "base" else "generalist"
+    overrides = [
+        f"{sized}.model.n_buckets={n_buckets}",
+        f"{sized}.model.width={width}",
+        f"{sized}.model.hidden={hidden}",
+    ]
+    if config == "base" and arguments.without_plain:
+        overrides.append('evaluation.baselines=["student_hard"]')
+    start(arguments, config, run_name(config, seed, share, size), seed, share, overrides)
+
+
+def pilot(arguments: argparse.Namespace, name: str) -> None:
+    views, n_epochs, temperature, task_loss_weight = PILOT[name]
+    overrides = [
+        f"student.views={views}",
+        f"student.training.n_epochs={n_epochs}",
+        f"student.distillation.loss.temperature={temperature}",
+        f"student.distillation.task_loss_weight={task_loss_weight}",
+        f"student.distillation.distill_loss_weight={1 - task_loss_weight}",
+        'evaluation.baselines=["student_hard"]',
+    ]
+    start(arguments, "base", f"pilot_{name}", 0, 0.1, overrides)
+
+
+def start(arguments: argparse.Namespace, config: str, name: str, seed: int, share: float, overrides: list[str]) -> None:
+    folder = arguments.out / name
+    if (folder / "report.json").exists():
+        return
     overrides = [
         f"seed={seed}",
         f"data.train={json.dumps(str(arguments.out / 'train.tsv'))}",
         f"generalist.training.n_epochs={EPOCHS[share]}",
-        f"{sized}.model.n_buckets={n_buckets}",
-        f"{sized}.model.width={width}",
-        f"{sized}.model.hidden={hidden}",
+        *overrides,
     ]
     if config == "base":
         overrides.append(f"specialists.training.n_epochs={EPOCHS[share]}")
@@ -90,6 +125,17 @@ def read(out: Path, config: str, *one: object) -> dict | None:
     return json.loads(path.read_text()) if path.exists() else None
 
 
+def pilot_row(out: Path, name: str) -> dict | None:
+    """Validation alone: it chooses."""
+    path = out / f"pilot_{name}" / "report.json"
+    if not path.exists():
+        return None
+    models = {model["name"]: model for model in json.loads(path.read_text())["models"]}
+    views, n_epochs, temperature, task_loss_weight = PILOT[name]
+    row = {"pilot": name, "views": views, "epochs": n_epochs, "temperature": temperature, "task_loss_weight": task_loss_weight}
+    return row | {f"{one}_valid": percent(models[one]["valid_top1"]) for one in ("generalist", "ensemble", "student", "student_hard")}
+
+
 def row_of(out: Path, seed: int, share: float, size: str) -> dict | None:
     report, twin = read(out, "base", seed, share, size), read(out, "twins", seed, share, size)
     if report is None:
@@ -98,11 +144,15 @@ def row_of(out: Path, seed: int, share: float, size: str) -> dict | None:
     row = {"size": size, "labels": share, "seed": seed, "n_train": report["dataset"]["n_train"]}
     row["parameters"] = models["student"]["n_parameters"]
     for name in ("generalist", "ensemble", "generalist_ensemble", "student", "student_generalist_ensemble", "student_hard"):
-        row[name] = percent(models[name]["top1"])
-        row[f"{name}_valid"] = percent(models[name]["valid_top1"])
+        model = models.get(name)
+        row[name] = percent(model["top1"]) if model else None
+        row[f"{name}_valid"] = percent(model["valid_top1"]) if model else None
     row["gain_kept"] = percent(report["gain_kept"])
-    long_twin = next(point for point in twin["portfolio"] if point["n_generalists"] == 1)["top1"] if twin else None
-    row["long_twin"] = percent(long_twin) if twin else None
+    # The same network on labels for as many epochs as the teachers; at own size that is the generalist.
+    long_twin = models["generalist"]["top1"] if size == "own size" else None
+    if twin:
+        long_twin = next(point for point in twin["portfolio"] if point["n_generalists"] == 1)["top1"]
+    row["long_twin"] = percent(long_twin) if long_twin else None
     best = max(models["student_hard"]["top1"], long_twin or 0)
     row["gain_kept_of_better_twin"] = percent((models["student"]["top1"] - best) / (models["ensemble"]["top1"] - best))
     verdicts = {(found["a"], found["b"]): found["verdict"] for found in report["comparisons"]}
@@ -117,15 +167,24 @@ def collect(out: Path) -> None:
     results.mkdir(exist_ok=True)
     every = [row_of(out, seed, share, size) for size in SIZES for share in EPOCHS for seed in SEEDS]
     rows = [row for row in every if row is not None]
-    with (results / "students.csv").open("w", newline="") as file:
+    pilots = [row for row in (pilot_row(out, name) for name in PILOT) if row is not None]
+    write_csv(results / "pilot.csv", pilots)
+    write_csv(results / "students.csv", rows)
+    means = [mean_row(group) for group in groups(rows)]
+    (results / "summary.json").write_text(json.dumps({"pilot": pilots, "means": means, "runs": rows}, indent=1) + "\n")
+    for mean in means:
+        print(mean)
+    if rows:
+        draw(rows, results / "gain_kept.png")
+
+
+def write_csv(path: Path, rows: list[dict]) -> None:
+    if not rows:
+        return
+    with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    means = [mean_row(group) for group in groups(rows)]
-    (results / "summary.json").write_text(json.dumps({"means": means, "runs": rows}, indent=1) + "\n")
-    for mean in means:
-        print(mean)
-    draw(rows, results / "gain_kept.png")
 
 
 def groups(rows: list[dict]) -> list[list[dict]]:
@@ -136,7 +195,7 @@ def groups(rows: list[dict]) -> list[list[dict]]:
 def mean_row(group: list[dict]) -> dict:
     """Means over the seeds; of gain kept also the smallest and the largest."""
     row = {"size": group[0]["size"], "labels": group[0]["labels"], "seeds": len(group)}
-    numbers = [key for key, value in group[0].items() if isinstance(value, float) and key != "labels"]
+    numbers = [key for key in group[0] if key != "labels" and all(isinstance(one[key], float) for one in group)]
     row |= {key: round(statistics.mean(one[key] for one in group), 2) for key in numbers}
     for key in ("gain_kept", "gain_kept_of_better_twin"):
         row[f"{key}_each"] = [one[key] for one in group]
@@ -165,7 +224,10 @@ def draw(rows: list[dict], path: Path) -> None:
         left.plot(xs, mean, color=colours[size], lw=2.5, marker="o", ms=7, label=size)
         for key, style in (("student", "-"), ("student_generalist_ensemble", "--"), ("best_twin", ":")):
             value = lambda row: max(row["student_hard"], row["long_twin"] or 0) if key == "best_twin" else row[key]
-            right.plot(xs, [statistics.mean(map(value, found)) for _, found in points], style, color=colours[size], lw=2)
+            known = [(x, [value(row) for row in found if value(row) is not None]) for x, found in points]
+            known = [(x, statistics.mean(values)) for x, values in known if values]
+            if known:
+                right.plot(*zip(*known), style, color=colours[size], lw=2, marker=".")
     teachers = [(x, [row for row in rows if row["labels"] == share]) for x, share in enumerate(shares)]
     teachers = [(x, statistics.mean(row["ensemble"] for row in found)) for x, found in teachers if found]
     right.plot(*zip(*teachers), color="black", lw=1.2, marker="s", ms=5)
