@@ -313,12 +313,18 @@ def draw(rows: list[dict], path: Path) -> None:
     from matplotlib.colors import TwoSlopeNorm
 
     widths = [width for width in WIDTHS if any(row["width"] == width for row in rows)]
+    classes = [n for n in CLASSES if any(row["classes"] == n for row in rows)]
+    examples = [n for n in PER_CLASS if any(row["per_class"] == n for row in rows)]
     limit = max(1.0, max(abs(row["delta"]) for row in rows))
     norm, colours = TwoSlopeNorm(0, -limit, limit), plt.get_cmap("RdBu")
-    figure, axes = plt.subplots(1, len(widths), figsize=(6.1 * len(widths), 5.6), squeeze=False)
+    figure, axes = plt.subplots(1, len(widths), figsize=(6.1 * len(widths), 1.6 + 1.4 * len(classes)), squeeze=False)
     for axis, width in zip(axes[0], widths):
+        done = {(row["per_class"], row["classes"]) for row in rows if row["width"] == width}
+        for x, y in ((x, y) for x in range(len(examples)) for y in range(len(classes))):
+            if (examples[x], classes[y]) not in done:
+                axis.text(x, y, "not run", ha="center", va="center", fontsize=9, color="0.6")
         for row in (row for row in rows if row["width"] == width):
-            x, y = PER_CLASS.index(row["per_class"]), CLASSES.index(row["classes"])
+            x, y = examples.index(row["per_class"]), classes.index(row["classes"])
             colour = colours(norm(row["delta"]))
             axis.add_patch(plt.Rectangle((x - 0.48, y - 0.47), 0.96, 0.94, facecolor=colour, edgecolor="white"))
             dark = abs(row["delta"]) > 0.62 * limit
@@ -329,10 +335,10 @@ def draw(rows: list[dict], path: Path) -> None:
             details = f"{row['generalist_test']:.1f} | {row['merged_test']:.1f} | {row['plain_test']:.1f}"
             axis.text(x, y - 0.18, details, ha="center", va="center", fontsize=8.5, color=ink)
             axis.text(x, y - 0.34, f"training loss {row['generalist_train_loss']:.2f}", ha="center", va="center", fontsize=8, color=ink)
-        axis.set_xlim(-0.5, len(PER_CLASS) - 0.5)
-        axis.set_ylim(-0.5, len(CLASSES) - 0.5)
-        axis.set_xticks(range(len(PER_CLASS)), PER_CLASS)
-        axis.set_yticks(range(len(CLASSES)), CLASSES)
+        axis.set_xlim(-0.5, len(examples) - 0.5)
+        axis.set_ylim(-0.5, len(classes) - 0.5)
+        axis.set_xticks(range(len(examples)), examples)
+        axis.set_yticks(range(len(classes)), classes)
         axis.set_xlabel("examples for each class")
         axis.set_ylabel("classes")
         axis.set_title(f"generalist of {width} hidden units", fontsize=12)
@@ -340,7 +346,7 @@ def draw(rows: list[dict], path: Path) -> None:
         for spine in axis.spines.values():
             spine.set_visible(False)
     figure.suptitle("Merged specialists against a plain ensemble of no less compute: points of test top-1", fontsize=14)
-    note = "second line of numbers: generalist | merged | plain ensemble, test top-1 in %"
+    note = "third line: test top-1 in % of generalist | merged | plain ensemble; training loss: the generalist's, in its last epoch"
     figure.text(0.5, 0.015, note, ha="center", fontsize=9)
     figure.tight_layout(rect=(0, 0.03, 1, 0.97))
     figure.savefig(path, dpi=130)
