@@ -153,8 +153,11 @@ def row_of(out: Path, seed: int, share: float, size: str) -> dict | None:
     if twin:
         long_twin = next(point for point in twin["portfolio"] if point["n_generalists"] == 1)["top1"]
     row["long_twin"] = percent(long_twin) if long_twin else None
-    best = max(models["student_hard"]["top1"], long_twin or 0)
-    row["gain_kept_of_better_twin"] = percent((models["student"]["top1"] - best) / (models["ensemble"]["top1"] - best))
+    # Without the longer twin the distance would be that of the number of steps.
+    row["gain_kept_of_better_twin"] = None
+    if long_twin:
+        best = max(models["student_hard"]["top1"], long_twin)
+        row["gain_kept_of_better_twin"] = percent((models["student"]["top1"] - best) / (models["ensemble"]["top1"] - best))
     verdicts = {(found["a"], found["b"]): found["verdict"] for found in report["comparisons"]}
     row["against_hard"] = verdicts.get(("student", "student_hard"))
     row["against_plain_targets"] = verdicts.get(("student", "student_generalist_ensemble"))
@@ -219,22 +222,25 @@ def draw(rows: list[dict], path: Path) -> None:
         points = [(x, found) for x, found in points if found]
         if not points:
             continue
-        xs = [x for x, _ in points]
-        for x, found in points:
-            left.scatter([x] * len(found), [row["gain_kept_of_better_twin"] for row in found], color=colours[size], s=16, alpha=0.45)
-        mean = [statistics.mean(row["gain_kept_of_better_twin"] for row in found) for _, found in points]
-        left.plot(xs, mean, color=colours[size], lw=2.5, marker="o", ms=7, label=size)
+        kept = [(x, [row["gain_kept_of_better_twin"] for row in found if row["long_twin"]]) for x, found in points]
+        kept = [(x, values) for x, values in kept if values]
+        for x, values in kept:
+            left.scatter([x] * len(values), values, color=colours[size], s=16, alpha=0.45)
+        if kept:
+            means = [(x, statistics.mean(values)) for x, values in kept]
+            left.plot(*zip(*means), color=colours[size], lw=2.5, marker="o", ms=7, label=size)
         for key, style in (("student", "-"), ("student_generalist_ensemble", "--"), ("best_twin", ":")):
-            value = lambda row: max(row["student_hard"], row["long_twin"] or 0) if key == "best_twin" else row[key]
+            best_twin = lambda row: max(row["student_hard"], row["long_twin"]) if row["long_twin"] else None
+            value = best_twin if key == "best_twin" else lambda row: row[key]
             known = [(x, [value(row) for row in found if value(row) is not None]) for x, found in points]
             known = [(x, statistics.mean(values)) for x, values in known if values]
             if known:
-                right.plot(*zip(*known), style, color=colours[size], lw=2, marker=".")
+                right.plot(*zip(*known), style, color=colours[size], lw=2, marker="o", ms=5)
     teachers = [(x, [row for row in rows if row["labels"] == share]) for x, share in enumerate(shares)]
     teachers = [(x, statistics.mean(row["ensemble"] for row in found)) for x, found in teachers if found]
     right.plot(*zip(*teachers), color="black", lw=1.2, marker="s", ms=5)
     left.axhline(86, color="grey", lw=1, ls="--")
-    left.text(len(shares) - 0.8, 83, "86 %: the paper's plain ensemble", ha="right", fontsize=9, color="grey")
+    left.text(len(shares) - 0.82, 82.5, "86 %: the paper's plain ensemble", ha="right", fontsize=9, color="grey")
     left.axhline(0, color="black", lw=0.8)
     left.set_ylabel("gain kept, %")
     left.set_title("What the student keeps of the merged teacher's gain over labels", fontsize=11)
@@ -244,6 +250,8 @@ def draw(rows: list[dict], path: Path) -> None:
     handles = [plt.Line2D([], [], color="black", lw=1.2, marker="s", ms=5, label="merged teacher")]
     words = (("-", "student, merged targets"), ("--", "student, plain ensemble's targets"), (":", "its better twin on labels"))
     handles += [plt.Line2D([], [], color="grey", ls=style, lw=2, label=word) for style, word in words]
+    shown = [size for size in SIZES if any(row["size"] == size for row in rows)]
+    handles += [plt.Line2D([], [], color=colours[size], marker="o", lw=0, label=size) for size in shown]
     right.legend(handles=handles, frameon=False, loc="lower right", fontsize=9)
     for axis in axes:
         axis.set_xticks(range(len(shares)), ["all" if share == 1 else f"{100 * share:g} %" for share in shares])
