@@ -79,7 +79,7 @@ fn glyphs_without_labels_reach_the_student_and_tell_who_is_unsure() {
     let few = run_in(&scratch, "few", &[transfer, "student.min_confidence=0.9"]);
     let said = notes(&few);
     let n_kept: usize =
-        said.split("the student learned from ").nth(1).unwrap().split(':').next().unwrap().parse().unwrap();
+        said.split("students learned from ").nth(1).unwrap().split(':').next().unwrap().parse().unwrap();
     assert!(n_kept > 0 && n_kept < 400, "{said}");
     let n_steps = |n_rows: usize| (n_rows / 16) as f64;
     let n_train = few["dataset"]["n_train"].as_u64().unwrap() as usize;

@@ -3,13 +3,15 @@
 
 use crate::config::ExperimentConfig;
 use crate::context::RunContext;
+use crate::error::Result;
 use crate::external::External;
 use crate::student_examples::StudentExamples;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use stillhouse_core::{Seed, ViewId};
-use stillhouse_data::TrainingData;
+use stillhouse_data::{Split, TrainingData};
 use stillhouse_models::Tokenizer;
+use stillhouse_targets::SoftTargets;
 use stillhouse_train::{Device, ViewPolicy};
 
 /// One run of one config on loaded data.
@@ -38,6 +40,20 @@ impl Session<'_> {
         match self.config.student_has_views() {
             true => (0..self.config.student.views).map(|view| Some(ViewId(view))).collect(),
             false => vec![None],
+        }
+    }
+
+    /// The examples that students on soft targets learn from, given the student's own: its twins learn from the same ones. Without
+    /// targets, in a plan, all of them.
+    ///
+    /// # Errors
+    /// Soft targets of other examples.
+    pub fn taught(&self, targets: Option<&SoftTargets>) -> Result<Split> {
+        match (self.config.student.min_confidence, targets) {
+            (Some(min_confidence), Some(targets)) => {
+                self.student.confident(targets, &self.student_views(), min_confidence)
+            }
+            _ => Ok(self.student.all.clone()),
         }
     }
 

@@ -2,7 +2,6 @@
 
 use crate::config::StudentConfig;
 use crate::error::{Result, unusable_store};
-use crate::session::Session;
 use rayon::prelude::*;
 use stillhouse_core::{ClassId, ExampleView, Seed, ViewId};
 use stillhouse_data::{Split, TrainingData};
@@ -32,17 +31,12 @@ impl StudentExamples {
         Self { labelled, all, fingerprint, choice }
     }
 
-    /// The examples that students on soft targets learn from: all of them, or with `min_confidence` those with labels and those
-    /// without to whose most probable class the student's teacher gives as much, in the mean of the views. Its twins learn from
-    /// the same ones. Without targets, in a plan, all of them.
+    /// The examples of which a teacher is sure enough: all with labels, and those without to whose most probable class it gives
+    /// at least `min_confidence`, in the mean of the views.
     ///
     /// # Errors
     /// Soft targets of other examples.
-    pub fn taught(&self, targets: Option<&SoftTargets>, session: &Session<'_>) -> Result<Split> {
-        let (Some(min_confidence), Some(targets)) = (session.config.student.min_confidence, targets) else {
-            return Ok(self.all.clone());
-        };
-        let views = session.student_views();
+    pub fn confident(&self, targets: &SoftTargets, views: &[Option<ViewId>], min_confidence: f64) -> Result<Split> {
         let is_sure = |row: usize| {
             let example = self.all.example_id(row);
             let top = |view: &Option<ViewId>| targets.top_prob(ExampleView { example, view: *view }).map(f64::from);

@@ -30,7 +30,7 @@ pub(crate) fn train_students(session: &Session<'_>, targets: Vec<(Role, StoredTa
 
 /// The examples that the student's teacher is sure enough of, for its twins too.
 fn taught(session: &Session<'_>, targets: &StoredTargets) -> Result<Taught> {
-    let examples = session.student.taught(targets.targets.as_deref(), session)?;
+    let examples = session.taught(targets.targets.as_deref())?;
     let of_confidence = |min_confidence: f64| format!("confidence {min_confidence} of {}", targets.stage.key());
     Ok(Taught { examples, choice: session.config.student.min_confidence.map(of_confidence) })
 }

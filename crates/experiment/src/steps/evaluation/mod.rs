@@ -85,7 +85,7 @@ pub(crate) fn evaluate(
 impl Evaluation<'_> {
     fn run(&self, run_name: &str, dataset: DatasetReport, targets: &SoftTargets) -> Result<Evaluated> {
         let complete = self.models.complete(self.session);
-        let n_student = self.session.student.taught(Some(targets), self.session)?.len();
+        let n_student = self.session.taught(Some(targets))?.len();
         let AllScores { mut on_test, own, leave_one_out, n_left_out, cost_curve, n_unmet } =
             self.predict_all(&complete)?;
         let ensemble_records = of_role(&on_test, Role::MergedEnsemble).records.clone();
