@@ -208,16 +208,18 @@ def few_examples(runs, whole):
     write_csv("few_examples.csv", rows)
     x = sorted({row["fraction"] for row in rows})
     at = {(row["fraction"], row["keep"]): row for row in rows}
-    soft = [at[fraction, "last"]["student"] / 100 for fraction in x]
-    hard = [at[fraction, "last"]["student_hard"] / 100 for fraction in x]
-    stopped = [at[fraction, "best"]["student_hard"] / 100 for fraction in x]
+
+    def of(model, keep):
+        return [at[fraction, keep][model] / 100 if (fraction, keep) in at else None for fraction in x]
+
+    soft, hard, stopped = of("student", "last"), of("student_hard", "last"), of("student_hard", "best")
     if whole:
         x, soft = [*x, 1.0], [*soft, whole["student"] / 100]
         hard, stopped = [*hard, whole["student_hard"] / 100], [*stopped, None]
     plt.figure(figsize=(7, 4.2))
     percent = [100 * fraction for fraction in x]
     plt.plot(percent, hard, "s-", color=HARD, label="labels")
-    plt.plot(percent[: len(x) - bool(whole)], stopped[: len(x) - bool(whole)], "s--", color="#e3a19f", label="labels, stopped early")
+    plt.plot(percent, stopped, "s--", color="#e3a19f", label="labels, weights of the least validation loss")
     plt.plot(percent, soft, "o-", color=SOFT, label="soft targets")
     plt.axhline(rows[0]["teacher"] / 100, color=TEACHER, linestyle=":", label="the teacher, on all examples")
     plt.xscale("log")
