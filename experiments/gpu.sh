@@ -23,8 +23,8 @@ if [ -n "${EPOCHS:-}" ]; then
 fi
 
 if [ "$device" = cuda ]; then
-    cargo test --release --features cuda -p stillhouse-ops -p stillhouse-models cuda
-    cargo test --release --features cuda -p stillhouse-train --test cuda
+    cargo test --release --features cuda --workspace --lib --test models cuda
+    cargo test --release --features cuda --workspace --test cuda
     cargo build --release --features cuda
 else
     cargo build --release

@@ -2,7 +2,7 @@
 
     python experiments/mnist/collect.py --mnist FOLDER --runs runs
 
-Needs numpy and matplotlib. Reads runs/paper, runs/jitter and the sweeps runs/temperatures, runs/left_out and
+Needs numpy and matplotlib. Reads runs/mnist, runs/paper, runs/jitter and the sweeps runs/temperatures, runs/left_out and
 runs/few_examples; writes results/*.csv, results/results.json and results/*.svg. What is missing is left out.
 """
 
@@ -73,7 +73,7 @@ def errors(report, name):
 
 def cells(folder):
     """Config and report of each finished cell of a sweep."""
-    for report in sorted(folder.glob("*/report.json")):
+    for report in sorted(folder.rglob("report.json")):
         config = tomllib.loads((report.parent / "config.toml").read_text())
         yield report.parent, config["student"], json.loads(report.read_text())
 
@@ -99,12 +99,12 @@ def show(name, title, xlabel, ylabel):
 
 def paper(runs):
     rows = []
-    for name in ("paper", "jitter"):
+    for name in ("mnist", "paper", "jitter"):
         path = runs / name / "report.json"
         if path.exists():
             report = json.loads(path.read_text())
-            found = {model: errors(report, model) for model in ("generalist", "student_hard", "student")}
-            kept = (found["student_hard"] - found["student"]) / (found["student_hard"] - found["generalist"])
+            found = {model: errors(report, model) for model in ("generalist", "ensemble", "student_hard", "student")}
+            kept = (found["student_hard"] - found["student"]) / (found["student_hard"] - found["ensemble"])
             rows.append({"config": name, **found, "gain_kept": round(kept, 3)})
     if rows:
         write_csv("paper.csv", rows)
@@ -196,6 +196,7 @@ def few_examples(runs, whole):
         rows.append(
             {
                 "fraction": student["examples"]["fraction"],
+                "views": student["views"],
                 "keep": student["training"]["keep"],
                 "student": errors(report, "student"),
                 "student_hard": errors(report, "student_hard"),
@@ -204,10 +205,10 @@ def few_examples(runs, whole):
         )
     if not rows:
         return rows
-    rows.sort(key=lambda row: (row["fraction"], row["keep"]))
+    rows.sort(key=lambda row: (row["fraction"], row["keep"], row["views"]))
     write_csv("few_examples.csv", rows)
     x = sorted({row["fraction"] for row in rows})
-    at = {(row["fraction"], row["keep"]): row for row in rows}
+    at = {(row["fraction"], row["keep"]): row for row in rows if row["views"] == 0}
 
     def of(model, keep):
         return [at[fraction, keep][model] / 100 if (fraction, keep) in at else None for fraction in x]

@@ -15,7 +15,6 @@ use self::remarks::unmet_merges;
 use self::samples::{cluster_galleries, soft_target_samples};
 pub(crate) use self::scores::Models;
 use self::scores::{AllScores, Evaluation, ModelScores, SplitScores, TestScores, members, of_role};
-use crate::config::SpecialistHead;
 use crate::error::Result;
 use crate::files::{read_json, write_json};
 use crate::networks::artifacts::StoredTargets;
@@ -117,14 +116,7 @@ impl Evaluation<'_> {
             oracle_bound: self.clustered.map(|clustered| clustered.diagnosis.errors_inside),
             confusion_mass_inside: self.clustered.map(|clustered| clustered.diagnosis.confusion_inside),
             cluster_stability: self.clustered.and_then(|clustered| clustered.diagnosis.stability),
-            dustbin_corrections: self
-                .models
-                .teachers
-                .specialists
-                .specialists
-                .iter()
-                .map(|s| (s.head == SpecialistHead::Dustbin).then_some(s.counted_shift + s.refit_shift))
-                .collect(),
+            dustbin_corrections: self.dustbin_corrections(),
             soft_target_entropy: Some(targets.mean_entropy()),
             warnings: Vec::new(),
             next_steps: Vec::new(),

@@ -3,7 +3,7 @@
 use super::models::model_report;
 use super::out_of_scope;
 use super::scores::{Evaluation, TestScores, of_role};
-use crate::config::SpecialistsConfig;
+use crate::config::{SpecialistHead, SpecialistsConfig};
 use crate::error::{ExperimentError, Result};
 use crate::networks::artifacts::{Specialist, SpecialistCheck};
 use crate::report::{ClusterReport, ConditionalReport, CoverageRow, DustbinReport, ModelReport, OutOfScopeReport};
@@ -80,6 +80,12 @@ impl Evaluation<'_> {
             temperatures: out_of_scope::TEMPERATURES.to_vec(),
             rows: on_test.iter().filter_map(|model| model.out_of_scope.clone()).collect(),
         })
+    }
+
+    /// What was added to each dustbin's logit after training, in nats; none for another head.
+    pub(super) fn dustbin_corrections(&self) -> Vec<Option<f64>> {
+        let corrected = |s: &Specialist| (s.head == SpecialistHead::Dustbin).then_some(s.counted_shift + s.refit_shift);
+        self.models.teachers.specialists.specialists.iter().map(corrected).collect()
     }
 
     /// Each specialist's dustbin on the validation split.
