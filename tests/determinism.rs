@@ -46,3 +46,15 @@ fn augmented_views_do_not_depend_on_threads() {
     }
     assert!(scratch.bytes("1/student/model.safetensors") == scratch.bytes("3/student/model.safetensors"));
 }
+
+#[test]
+fn targets_in_passing_do_not_depend_on_threads() {
+    let scratch = Scratch::with_tiny_config();
+    for threads in ["1", "3"] {
+        let sets = ["data.augment={kind=\"shift\", max_pixels=2}", "student.views=3", "soft_targets.keep=one_view"];
+        let sets = sets.iter().flat_map(|text| ["--set", text]);
+        let words = ["run", "tiny.toml", "--out", threads, "--threads", threads];
+        scratch.succeed(&words.into_iter().chain(sets).collect::<Vec<_>>());
+    }
+    assert!(scratch.bytes("1/student/model.safetensors") == scratch.bytes("3/student/model.safetensors"));
+}

@@ -72,6 +72,29 @@ fn five_kills_at_any_moment_change_nothing() {
 }
 
 #[test]
+fn targets_in_passing_go_on_after_an_interruption() {
+    let scratch = Scratch::with_tiny_config();
+    let augment = "data.augment={kind=\"shift\", max_pixels=2}";
+    let short = ["generalist.training.n_epochs=5", "specialists.training.n_epochs=5"];
+    let sets = [augment, "student.views=40", "soft_targets.keep=one_view", short[0], short[1]];
+    let words = |out: &str| {
+        let sets = sets.iter().flat_map(|text| ["--set".to_owned(), (*text).to_owned()]);
+        longer(out).into_iter().chain(sets).collect::<Vec<String>>()
+    };
+    scratch.succeed(&as_words(&words("undisturbed")));
+    for _ in 0..2 {
+        let child = scratch.start(&as_words(&words("interrupted")));
+        scratch.wait_for("interrupted/metrics.jsonl", "\"stage\":\"student\"");
+        std::thread::sleep(Duration::from_millis(100));
+        signal(&child, Signal::SIGINT);
+        let finished = Finished::from(support::limit::wait_with_output(child));
+        assert!(matches!(finished.code, Some(0 | 130)), "{}", finished.stderr);
+    }
+    scratch.succeed(&as_words(&words("interrupted")));
+    assert_same_results(&scratch, "interrupted", "undisturbed");
+}
+
+#[test]
 fn an_interrupted_run_says_how_to_go_on_and_does() {
     let scratch = Scratch::with_tiny_config();
     scratch.succeed(&as_words(&longer("undisturbed")));

@@ -146,6 +146,11 @@ fn teachers_and_weights_can_be_chosen_on_the_validation_split() {
     let report = report_of(&["merge.weights={kind=\"given\",specialists=0.0}"]);
     let nll_of = |name: &str| number(&model(&report, name)["nll"]);
     assert!((nll_of("ensemble") - nll_of("generalist")).abs() < 1e-6);
+    // untrained specialists are not merged, however small a weight they could be given
+    let untrained = ["specialists.init=scratch", "specialists.training.n_epochs=1", "specialists.dustbin_bias=counted"];
+    let slow = "specialists.training.schedule={kind=\"constant\",learning_rate=1e-9}";
+    let untrained = nll(&[&untrained[..], &[slow, "merge.weights={kind=\"fitted\"}"]].concat());
+    assert!((untrained.0 - nll_of("generalist")).abs() < 1e-6, "{untrained:?}");
     let greedy = nll(&["specialists.keep=greedy"]);
     assert!(greedy.1 <= 3 && greedy.0.is_finite());
 }

@@ -177,3 +177,34 @@ fn mixed_views_are_for_students_on_soft_targets() {
         refused.stderr
     );
 }
+
+#[test]
+fn targets_in_passing_are_those_of_the_store() {
+    let scratch = Scratch::new();
+    scratch.write("c.toml", ONE_TEACHER);
+    let views = ["data.augment={ kind = \"shift\", max_pixels = 2 }", "student.views=6"];
+    let keep = [&views[..], &["soft_targets.keep=one_view"]].concat();
+    let planned = |sets: &[&str]| {
+        let sets = sets.iter().flat_map(|text| ["--set", text]);
+        let words: Vec<&str> = ["plan", "c.toml", "--stages", "stages"].into_iter().chain(sets).collect();
+        scratch.succeed(&words).stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let note = "soft targets of all 6 views take";
+    assert!(planned(&views).contains(note) && planned(&keep).contains(note), "{}", planned(&keep));
+    let stored = run_in(&scratch, "stored", &views);
+    let passing = run_in(&scratch, "passing", &keep);
+    for measure in ["top1", "nll"] {
+        let of = |report: &Json| model(report, "student")[measure].as_f64().unwrap();
+        assert!((of(&stored) - of(&passing)).abs() < 1e-3, "{measure}: {} and {}", of(&stored), of(&passing));
+    }
+    assert_eq!(model(&stored, "student_hard")["nll"], model(&passing, "student_hard")["nll"]);
+    let files = scratch.files("stages");
+    let ends_with = |name: &str| files.iter().filter(|path| path.ends_with(name)).count();
+    assert_eq!((ends_with("targets.safetensors"), ends_with("targets_of_epoch.safetensors")), (1, 0));
+    assert!(planned(&keep).contains("0 stages to do"), "{}", planned(&keep));
+    let refused =
+        [&["check", "c.toml", "--set", "data.labelled_fraction=0.5", "--set", "student.min_confidence=0.5"][..]]
+            .concat();
+    let refused = scratch.run(&[&refused[..], &["--set", "soft_targets.keep=one_view"]].concat());
+    assert!(refused.stderr.contains("student.min_confidence: asks for the targets of all views"), "{}", refused.stderr);
+}

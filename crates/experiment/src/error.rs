@@ -83,6 +83,10 @@ impl From<TrainError> for ExperimentError {
         match error {
             TrainError::Interrupted => Self::Interrupted,
             TrainError::Data(error) => error.into(),
+            TrainError::EpochTargets(error) => match error.downcast::<Self>() {
+                Ok(error) => *error,
+                Err(error) => Self::Failed(anyhow::Error::from_boxed(error)),
+            },
             error @ (TrainError::Diverged { .. } | TrainError::NoData { .. }) => Self::NotTrainable(error.into()),
             error @ (TrainError::Checkpoint { .. }
             | TrainError::Targets(_)

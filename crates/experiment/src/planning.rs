@@ -37,7 +37,10 @@ impl Work {
     /// Size of the artifact.
     pub fn disk_bytes(&self) -> u64 {
         match self {
-            Self::Training(training) => training.model.n_parameters() as u64 * BYTES_PER_NUMBER,
+            Self::Training(training) => {
+                let targets = training.targets.as_ref().map_or(0, |targets| targets.disk_bytes);
+                training.model.n_parameters() as u64 * BYTES_PER_NUMBER + targets
+            }
             Self::Prediction { disk_bytes, .. } => *disk_bytes,
             Self::Other => 0,
         }
@@ -68,6 +71,18 @@ pub(crate) struct PlannedTraining {
     pub n_examples: usize,
     /// Where only the head is trained: the frozen body.
     pub frozen: Option<FrozenBody>,
+    /// Soft targets that are computed in passing.
+    pub targets: Option<PlannedTargets>,
+}
+
+/// Soft targets that a training computes itself, one view at a time.
+pub(crate) struct PlannedTargets {
+    /// Keys of the networks that predict.
+    pub networks: Vec<String>,
+    /// Examples that each of them predicts, in all epochs.
+    pub n_rows: usize,
+    /// Size of one view's, on disk as long as the training lasts.
+    pub disk_bytes: u64,
 }
 
 /// The body of a training of the head alone.

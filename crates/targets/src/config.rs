@@ -15,6 +15,20 @@ pub struct SoftTargetsConfig {
     /// What is kept of each distribution.
     #[serde(default)]
     pub layout: LayoutConfig,
+    /// Which views of the examples are on disk at a time.
+    #[serde(default)]
+    pub keep: KeepTargets,
+}
+
+/// Which views of the examples have their soft targets on disk at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeepTargets {
+    /// All: computed once, before the first student, for all students and later runs.
+    #[default]
+    AllViews,
+    /// That of the epoch: each student computes its own before each epoch, so that the store does not grow with the views.
+    OneView,
 }
 
 /// What is kept of each distribution.
@@ -90,7 +104,7 @@ mod tests {
         const LARGE: usize = 1_000_000;
         let layout = |layout, n_rows, needs_all| {
             let three = Temperature::new(3.0).unwrap();
-            SoftTargetsConfig { layout }.layout(n_rows, 1000, three, needs_all)
+            SoftTargetsConfig { layout, ..SoftTargetsConfig::default() }.layout(n_rows, 1000, three, needs_all)
         };
         assert_eq!(layout(LayoutConfig::Auto {}, 1000, false), Layout::Dense {});
         let Layout::Sparse(sparse) = layout(LayoutConfig::Auto {}, LARGE, false) else { panic!() };
@@ -105,7 +119,7 @@ mod tests {
     #[test]
     fn values_out_of_range_are_named_by_their_keys() {
         let layout = LayoutConfig::Sparse(SparseConfig { k: 0, ..SparseConfig::default() });
-        let found = in_words(&check_values(&SoftTargetsConfig { layout }));
+        let found = in_words(&check_values(&SoftTargetsConfig { layout, ..SoftTargetsConfig::default() }));
         assert_eq!(found, "layout.k: must be at least 1, found 0");
     }
 }

@@ -22,7 +22,7 @@ mod sparse;
 mod stats;
 mod writer;
 
-pub use config::{LayoutConfig, SoftTargetsConfig, SparseConfig};
+pub use config::{KeepTargets, LayoutConfig, SoftTargetsConfig, SparseConfig};
 pub use error::TargetsError;
 pub use info::{TargetsInfo, TeacherInfo};
 pub use layout::{Layout, SparseLayout};

@@ -63,6 +63,9 @@ pub enum TrainError {
         /// its view
         view: Option<u32>,
     },
+    /// The soft targets of an epoch could not be made.
+    #[error(transparent)]
+    EpochTargets(Box<dyn std::error::Error + Send + Sync>),
     /// A checkpoint that cannot be read or does not fit the model.
     #[error("{}: {what}\n  hint: remove the file to train this stage from its beginning", path.display())]
     Checkpoint {

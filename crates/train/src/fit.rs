@@ -11,8 +11,8 @@ use crate::optimizer::{Optimizer, in_order};
 use crate::predict::predict_records;
 use crate::reach::Reach;
 use crate::{
-    EpochRecord, FitSummary, LabelView, LossParts, Monitor, Objective, Sampler, StepInfo, TrainError, TrainingConfig,
-    ViewPolicy,
+    EpochObjective, EpochRecord, FitSummary, LabelView, LossParts, Monitor, Objective, Sampler, StepInfo, TrainError,
+    TrainingConfig, ViewPolicy,
 };
 use candle_core::Tensor;
 use std::collections::HashMap;
@@ -25,7 +25,7 @@ use stillhouse_ops::optimizer::{clip_factor, global_norm};
 use stillhouse_ops::{DropoutKey, Gradient, Tape, record};
 
 /// One training: its rows, objective, config and seed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct FitJob<'a> {
     /// Name for messages, for example `specialist_3`.
     pub name: &'a str,
@@ -39,8 +39,8 @@ pub struct FitJob<'a> {
     pub sampler: &'a Sampler,
     /// The augmented view of each epoch.
     pub views: ViewPolicy,
-    /// The loss.
-    pub objective: &'a Objective,
+    /// The loss of each epoch.
+    pub objective: &'a dyn EpochObjective,
     /// Held-out rows for early stopping and for the record.
     pub validation: Option<&'a Validation>,
     /// Root of shuffles and dropout.
@@ -136,6 +136,11 @@ impl<'a> Training<'a> {
         let job = self.job;
         let epoch = self.progress.n_epochs_done;
         let epoch_start = Instant::now();
+        let objective = job.objective.of_epoch(epoch);
+        if matches!(objective, Err(TrainError::Interrupted)) {
+            self.save_checkpoint()?;
+        }
+        let objective = objective?;
         let view = job.views.view(epoch);
         let rows = job.sampler.epoch_rows(job.split.len(), job.seed, epoch);
         let n_used = rows.len().min(self.steps_per_epoch * job.config.batch_size);
@@ -143,7 +148,7 @@ impl<'a> Training<'a> {
         let plan = rows[first.min(n_used)..n_used].iter().map(|row| (*row, view)).collect();
         let encoder = text_encoder(self.model);
         for batch in Loader::new(job.split.clone(), plan, encoder, job.config.batch_size, false, N_PREFETCH) {
-            self.train_step(&batch?, monitor)?;
+            self.train_step(&batch?, &objective, monitor)?;
             if monitor.is_interrupted() {
                 self.save_checkpoint()?;
                 return Err(TrainError::Interrupted);
@@ -152,10 +157,10 @@ impl<'a> Training<'a> {
                 self.save_checkpoint()?;
             }
         }
-        self.end_epoch(epoch_start.elapsed().as_secs_f64(), monitor)
+        self.end_epoch(&objective, epoch_start.elapsed().as_secs_f64(), monitor)
     }
 
-    fn train_step(&mut self, batch: &Batch, monitor: &dyn Monitor) -> Result<(), TrainError> {
+    fn train_step(&mut self, batch: &Batch, objective: &Objective, monitor: &dyn Monitor) -> Result<(), TrainError> {
         let job = self.job;
         let step = self.optimizer.n_steps() as usize;
         let n_steps = self.steps_per_epoch * job.config.n_epochs;
@@ -164,7 +169,7 @@ impl<'a> Training<'a> {
         let dropout = DropoutKey { seed: job.seed.derive("dropout", step as u64).0 };
         let (parts, tape) = record(|| {
             let logits = self.model.forward(&inputs, Mode::Train { dropout })?;
-            job.objective.loss(job.name, &logits, batch)
+            objective.loss(job.name, &logits, batch)
         })?;
         let loss = scalar(&parts.total)?;
         let first_loss = *self.progress.first_loss.get_or_insert(loss);
@@ -174,7 +179,7 @@ impl<'a> Training<'a> {
         }
         let gradients = self.gradients(tape, &parts.total, learning_rate, monitor)?;
         if step == 0 {
-            self.report_first_batch(batch, monitor);
+            report_first_batch(batch, objective, monitor);
         }
         let mut gradient_scale = 1.0;
         if let Some(limit) = job.config.clip_norm {
@@ -219,14 +224,6 @@ impl<'a> Training<'a> {
         }
     }
 
-    /// Measures how often the soft targets' most probable class is the label: a store that is misaligned with the data
-    /// would match by chance only.
-    fn report_first_batch(&self, batch: &Batch, monitor: &dyn Monitor) {
-        if let Some((share, n)) = self.job.objective.target_label_agreement(batch) {
-            monitor.note(&format!("soft targets name the label of {:.0} % of the first {n} examples", 100.0 * share));
-        }
-    }
-
     fn record_step(&mut self, parts: &LossParts, loss: f64, n_examples: usize) {
         let values = [loss, parts.task.unwrap_or(0.0), parts.distill.unwrap_or(0.0)];
         self.progress.loss_sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
@@ -234,11 +231,11 @@ impl<'a> Training<'a> {
         self.progress.n_examples_seen += n_examples as u64;
     }
 
-    fn end_epoch(&mut self, elapsed_s: f64, monitor: &dyn Monitor) -> Result<(), TrainError> {
+    fn end_epoch(&mut self, objective: &Objective, elapsed_s: f64, monitor: &dyn Monitor) -> Result<(), TrainError> {
         let job = self.job;
         let n_steps = self.progress.n_steps_in_epoch.max(1) as f64;
         let [total, task, distill] = self.progress.loss_sums.map(|sum| sum / n_steps);
-        let (with_task, with_distill) = match job.objective {
+        let (with_task, with_distill) = match objective {
             Objective::HardLabels(_) | Objective::FullSoftmax { .. } => (false, false),
             Objective::Distillation { config, .. } => (config.task_loss_weight > 0.0, true),
         };
@@ -345,6 +342,14 @@ impl<'a> Training<'a> {
         self.best = (!best.is_empty()).then(|| best.into_iter().collect());
         self.progress = checkpoint.progress;
         Ok(())
+    }
+}
+
+/// Measures how often the soft targets' most probable class is the label: a store that is misaligned with the data would match by
+/// chance only.
+fn report_first_batch(batch: &Batch, objective: &Objective, monitor: &dyn Monitor) {
+    if let Some((share, n)) = objective.target_label_agreement(batch) {
+        monitor.note(&format!("soft targets name the label of {:.0} % of the first {n} examples", 100.0 * share));
     }
 }
 

@@ -37,7 +37,7 @@ pub use fit::{BATCHES_IN_FLIGHT, FORWARD_PASSES_PER_STEP, FitJob, Validation, fi
 pub use history::{EpochRecord, FitSummary, History};
 pub use metrics::{Metrics, PredictionRecord, agreement, evaluate, metrics_of, rank_of_label, records};
 pub use monitor::{Monitor, Silent, StepInfo};
-pub use objective::{LabelView, LossParts, Objective};
+pub use objective::{EpochObjective, LabelView, LossParts, Objective};
 pub use optimizer::OptimizerConfig;
 pub use predict::{
     PREDICTION_BATCH, predict_features, predict_proba, predict_records, predict_texts, predict_together, predict_values,

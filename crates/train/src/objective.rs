@@ -7,6 +7,7 @@ use crate::distillation::DistillationConfig;
 use crate::distillation_loss::distillation_loss;
 use crate::full_softmax::full_softmax_loss;
 use candle_core::Tensor;
+use std::borrow::Cow;
 use std::sync::Arc;
 use stillhouse_core::{ClassId, ClassSubset, ExampleView};
 use stillhouse_data::Batch;
@@ -33,6 +34,21 @@ pub enum Objective {
         /// loss and weights
         config: DistillationConfig,
     },
+}
+
+/// The loss of each epoch: the same in all, or one whose soft targets are made for the epoch.
+pub trait EpochObjective: Sync {
+    /// The loss of an epoch (`0..`).
+    ///
+    /// # Errors
+    /// Soft targets that cannot be made, or an interruption meanwhile.
+    fn of_epoch(&self, epoch: usize) -> Result<Cow<'_, Objective>, TrainError>;
+}
+
+impl EpochObjective for Objective {
+    fn of_epoch(&self, _epoch: usize) -> Result<Cow<'_, Objective>, TrainError> {
+        Ok(Cow::Borrowed(self))
+    }
 }
 
 /// How a model numbers the dataset's classes.

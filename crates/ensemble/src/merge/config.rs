@@ -47,7 +47,8 @@ pub enum TeacherWeights {
     Equal {},
     /// The given weight.
     Given(GivenWeights),
-    /// The weight with the least negative log likelihood on the validation split.
+    /// The weight with the least negative log likelihood on the validation split. Where the generalists alone have less, no
+    /// specialist is merged: the merge is then the plain ensemble that it contains.
     Fitted {},
 }
 

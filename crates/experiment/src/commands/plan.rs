@@ -6,11 +6,13 @@ use crate::error::Result;
 use crate::loading::{load, open_session, summarise};
 use crate::networks::memory;
 use crate::networks::network::model_error;
+use crate::networks::targets::store_bytes;
 use crate::observer::{Interrupt, Observer};
 use crate::options::RunOptions;
 use crate::pipeline::{TestData, run_pipeline};
 use crate::planning::{PlannedStep, PlannedTraining, Recorded, TrainingGroup, Work};
 use crate::preflight::{check_data, check_run_dir, missing_bytes, shortage};
+use crate::report::format::bytes;
 use crate::session::Session;
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -71,9 +73,10 @@ pub fn plan(
     let shortage =
         missing_bytes(context.stages_dir(), &steps).and_then(|n_bytes| shortage(context.stages_dir(), n_bytes));
     notes.extend(shortage.map(|text| text.replace("\n  hint:", ";")));
-    let stages = measure(&session, &steps)?;
-    let targets_bytes =
-        stages.iter().filter(|stage| stage.name.starts_with("soft_targets")).map(|stage| stage.disk_bytes).sum::<u64>();
+    let mut stopwatch = Stopwatch { session: &session, per_step: HashMap::new(), per_row: HashMap::new() };
+    let stages = measure(&mut stopwatch, &steps)?;
+    notes.extend(note_on_views(&stopwatch, &steps));
+    let targets_bytes: u64 = steps.iter().map(mapped_targets_bytes).sum();
     let trainings_bytes = trainings_bytes(&groups, options.n_threads.max(1), &mut notes);
     let memory_bytes = memory::PROGRAM_BYTES + examples_bytes + trainings_bytes + targets_bytes;
     Ok(Plan { run_dir, stages, memory_bytes, notes })
@@ -81,9 +84,8 @@ pub fn plan(
 
 /// Time and disk of each step. The time of a prediction follows from the trainings of the networks that predict, which come
 /// before it.
-fn measure(session: &Session<'_>, steps: &[PlannedStep]) -> Result<Vec<PlannedStage>> {
+fn measure(stopwatch: &mut Stopwatch<'_>, steps: &[PlannedStep]) -> Result<Vec<PlannedStage>> {
     let needed = needed_for_times(steps);
-    let mut stopwatch = Stopwatch { session, per_step: HashMap::new(), per_row: HashMap::new() };
     let mut stages = Vec::with_capacity(steps.len());
     for PlannedStep { stage, is_done, work } in steps {
         let seconds = match work {
@@ -91,10 +93,7 @@ fn measure(session: &Session<'_>, steps: &[PlannedStep]) -> Result<Vec<PlannedSt
                 let is_needed = needed.contains(stage.key());
                 is_needed.then(|| stopwatch.training(stage.key(), training)).transpose()?
             }
-            Work::Prediction { networks, n_rows, .. } => {
-                let per_row: f64 = networks.iter().map(|key| stopwatch.row(key)).sum();
-                Some(*n_rows as f64 * per_row)
-            }
+            Work::Prediction { networks, n_rows, .. } => Some(stopwatch.rows(networks, *n_rows)),
             Work::Other => None,
         };
         let (name, estimated_seconds) = (stage.name().to_owned(), seconds.filter(|_| !is_done));
@@ -103,12 +102,51 @@ fn measure(session: &Session<'_>, steps: &[PlannedStep]) -> Result<Vec<PlannedSt
     Ok(stages)
 }
 
+/// What soft targets of all views cost against those of one view at a time, where there are several views.
+fn note_on_views(stopwatch: &Stopwatch<'_>, steps: &[PlannedStep]) -> Option<String> {
+    let session = stopwatch.session;
+    let (n_views, n_epochs) = (session.student_views().len(), session.config.student.training.n_epochs);
+    let n_examples = session.student.all.len();
+    let to_do = || steps.iter().filter(|step| !step.is_done);
+    let in_passing: Vec<&[String]> = to_do()
+        .filter_map(|step| match &step.work {
+            Work::Training(training) => training.targets.as_ref().map(|targets| &targets.networks[..]),
+            _ => None,
+        })
+        .collect();
+    let stored: Vec<&[String]> = to_do()
+        .filter(|step| step.stage.name().starts_with("soft_targets"))
+        .filter_map(|step| match &step.work {
+            Work::Prediction { networks, .. } => Some(&networks[..]),
+            _ => None,
+        })
+        .collect();
+    let teachers = if in_passing.is_empty() { stored } else { in_passing };
+    if teachers.is_empty() || n_views == 1 {
+        return None;
+    }
+    let distinct: HashSet<&String> = teachers.iter().copied().flatten().collect();
+    let distinct: Vec<String> = distinct.into_iter().cloned().collect();
+    let seconds = [
+        stopwatch.rows(&distinct, n_examples * n_views),
+        teachers.iter().map(|networks| stopwatch.rows(networks, n_examples * n_epochs)).sum(),
+    ];
+    let n_bytes = [n_views, 1].map(|n_views| store_bytes(session, n_views) * teachers.len() as u64);
+    let cost = |kept: usize| format!("{} on disk and {:.0} s of predictions", bytes(n_bytes[kept]), seconds[kept]);
+    Some(format!(
+        "soft targets of all {n_views} views take {}; with soft_targets.keep = \"one_view\", {}",
+        cost(0),
+        cost(1)
+    ))
+}
+
 /// Keys of the networks whose time decides the time of a step that is still to be done.
 fn needed_for_times(steps: &[PlannedStep]) -> HashSet<&str> {
     let of_step = |step: &PlannedStep| match &step.work {
         Work::Training(training) => {
-            let body = training.frozen.as_ref().map(|frozen| frozen.key.as_str());
-            [Some(step.stage.key()), body].into_iter().flatten().map(str::to_owned).collect()
+            let body = training.frozen.as_ref().map(|frozen| frozen.key.clone());
+            let teachers = training.targets.iter().flat_map(|targets| targets.networks.iter().cloned());
+            [step.stage.key().to_owned()].into_iter().chain(body).chain(teachers).collect()
         }
         Work::Prediction { networks, .. } => networks.clone(),
         Work::Other => Vec::new(),
@@ -129,7 +167,7 @@ struct Stopwatch<'a> {
 impl Stopwatch<'_> {
     /// Seconds of a training, from a few steps with all threads.
     fn training(&mut self, key: &str, training: &PlannedTraining) -> Result<f64> {
-        let PlannedTraining { model, config, n_examples, frozen } = training;
+        let PlannedTraining { model, config, n_examples, frozen, targets } = training;
         let kind = format!(
             "{:p} {} {}",
             Arc::as_ptr(model),
@@ -143,7 +181,8 @@ impl Stopwatch<'_> {
         self.per_step.insert(kind, per_step);
         self.per_row.insert(key.to_owned(), per_step / FORWARD_PASSES_PER_STEP);
         let of_body = frozen.as_ref().map_or(0.0, |body| body.n_rows as f64 * self.row(&body.key));
-        Ok(per_step * *n_examples as f64 + of_body)
+        let of_targets = targets.as_ref().map_or(0.0, |targets| self.rows(&targets.networks, targets.n_rows));
+        Ok(per_step * *n_examples as f64 + of_body + of_targets)
     }
 
     /// Seconds of one example in a training step of the network, or of its head alone.
@@ -155,8 +194,22 @@ impl Stopwatch<'_> {
         Ok(self.session.context.with_all_threads(measure)??)
     }
 
+    /// Seconds in which these networks predict so many examples.
+    fn rows(&self, networks: &[String], n_rows: usize) -> f64 {
+        n_rows as f64 * networks.iter().map(|key| self.row(key)).sum::<f64>()
+    }
+
     fn row(&self, key: &str) -> f64 {
         self.per_row.get(key).copied().unwrap_or(0.0)
+    }
+}
+
+/// Soft targets that are mapped into memory while students learn.
+fn mapped_targets_bytes(step: &PlannedStep) -> u64 {
+    match &step.work {
+        Work::Training(training) => training.targets.as_ref().map_or(0, |targets| targets.disk_bytes),
+        Work::Prediction { disk_bytes, .. } => *disk_bytes,
+        Work::Other => 0,
     }
 }
 

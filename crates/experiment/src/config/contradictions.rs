@@ -7,7 +7,7 @@ use super::{
 use stillhouse_core::Problem;
 use stillhouse_ensemble::{Calibration, HeldOutPredictions, Soften};
 use stillhouse_models::ModelConfig;
-use stillhouse_targets::LayoutConfig;
+use stillhouse_targets::{KeepTargets, LayoutConfig};
 
 impl ExperimentConfig {
     /// Everything that is wrong with the values, each with its key path.
@@ -199,6 +199,11 @@ impl ExperimentConfig {
             }),
             (student.min_confidence.is_some() && student.mix.is_some()).then(|| {
                 let text = "of two mixed examples a teacher is rightly unsure, expected none with student.mix";
+                Problem::new("student.min_confidence", text)
+            }),
+            (student.min_confidence.is_some() && self.soft_targets.keep == KeepTargets::OneView).then(|| {
+                let text = "asks for the targets of all views before the first epoch, expected none with soft_targets.keep = \
+                            \"one_view\"";
                 Problem::new("student.min_confidence", text)
             }),
         ];

@@ -12,6 +12,8 @@ pub(crate) mod memory;
 pub(crate) mod network;
 pub(crate) mod predictions;
 pub(crate) mod recipe;
+pub(crate) mod student_targets;
+pub(crate) mod targets;
 pub(crate) mod teacher;
 pub(crate) mod teachers;
 pub(crate) mod tokenizer;

@@ -7,9 +7,11 @@
 
 use crate::config::{SpecialistBody, SpecialistHead, SpecialistInit};
 use crate::error::{ExperimentError, Result};
-use crate::networks::artifacts::{Clustered, StoredTargets, Trained};
+use crate::networks::artifacts::{Clustered, Trained};
 use crate::networks::memory::MemoryNeed;
+use crate::networks::student_targets::{StudentTargets, TargetsInPassing};
 use crate::networks::tokenizer::tokenizer_stage;
+use crate::planning::PlannedTargets;
 use crate::role::{Role, Section};
 use crate::session::Session;
 use crate::stage::Stage;
@@ -20,7 +22,9 @@ use stillhouse_core::{ClassSubset, Seed};
 use stillhouse_data::Split;
 use stillhouse_ensemble::dustbin_logit_shift;
 use stillhouse_models::{HeadInit, ModelConfig, TokenizerConfig};
-use stillhouse_train::{DistillationConfig, LabelView, Objective, Sampler, TrainingConfig, Validation, ViewPolicy};
+use stillhouse_train::{
+    DistillationConfig, EpochObjective, LabelView, Objective, Sampler, TrainingConfig, Validation, ViewPolicy,
+};
 
 /// Raise this when trainings compute something else from the same recipe.
 const CODE_VERSION: u32 = 8;
@@ -34,7 +38,7 @@ pub(crate) enum Goal<'a> {
     /// The labels of one cluster, and the generalist's soft targets for examples of other classes (sec. 6.1).
     FullSoftmax(&'a ClassSubset, &'a Trained),
     /// A teacher's soft targets, with the labels or without them.
-    SoftTargets(StoredTargets, &'a DistillationConfig),
+    SoftTargets(StudentTargets<'a>, &'a DistillationConfig),
 }
 
 impl Goal<'_> {
@@ -227,7 +231,7 @@ impl<'a> Recipe<'a> {
         let (teacher, loss) = match &self.goal {
             Goal::Labels | Goal::Dustbin(_) => (None, None),
             Goal::FullSoftmax(_, generalist) => (Some(&generalist.stage), None),
-            Goal::SoftTargets(targets, config) => (Some(&targets.stage), Some(*config)),
+            Goal::SoftTargets(targets, config) => (Some(targets.stage()), Some(*config)),
         };
         let ingredients = Ingredients {
             data: &session.data.fingerprint,
@@ -265,22 +269,33 @@ impl<'a> Recipe<'a> {
         }
     }
 
-    /// What `fit` is given to match.
-    pub fn objective(&self) -> Result<Objective> {
+    /// What `fit` is given to match; `folder` is that of the training's files.
+    pub fn objective<'b>(&'b self, session: &'b Session<'b>, folder: &'b Path) -> Result<Box<dyn EpochObjective + 'b>> {
         Ok(match &self.goal {
-            Goal::Labels | Goal::Dustbin(_) => Objective::HardLabels(self.goal.labels()),
-            Goal::FullSoftmax(cluster, generalist) => Objective::FullSoftmax {
+            Goal::Labels | Goal::Dustbin(_) => Box::new(Objective::HardLabels(self.goal.labels())),
+            Goal::FullSoftmax(cluster, generalist) => Box::new(Objective::FullSoftmax {
                 subset: (*cluster).clone(),
                 generalist: match self.frozen {
                     Some(_) => Arc::new(generalist.model.head_alone().map_err(super::network::model_error)?),
                     None => generalist.model.clone(),
                 },
-            },
-            Goal::SoftTargets(stored, config) => {
+            }),
+            Goal::SoftTargets(StudentTargets::Stored(stored), config) => {
                 let targets = stored.targets.clone().expect("only a plan goes on without the targets");
-                Objective::Distillation { targets, config: (*config).clone() }
+                Box::new(Objective::Distillation { targets, config: (*config).clone() })
+            }
+            Goal::SoftTargets(StudentTargets::InPassing(_, teacher), config) => {
+                Box::new(TargetsInPassing::new(session, teacher, config, folder))
             }
         })
+    }
+
+    /// Soft targets that the training computes itself.
+    pub fn planned_targets(&self, session: &Session<'_>) -> Option<PlannedTargets> {
+        match &self.goal {
+            Goal::SoftTargets(targets, _) => targets.planned(session, self.training.n_epochs),
+            _ => None,
+        }
     }
 
     /// What is measured after each epoch: the validation split, or a specialist's validation examples and as many others,
@@ -297,7 +312,7 @@ impl<'a> Recipe<'a> {
         Validation { split, labels: self.goal.labels() }
     }
 
-    /// Views of the examples: stored ones where soft targets are stored, otherwise a new one in each epoch; a frozen body
+    /// Views of the examples: those that soft targets are for, otherwise a new one in each epoch; a frozen body
     /// computes its features once.
     pub fn views(&self, session: &Session<'_>) -> ViewPolicy {
         match (&self.frozen, &self.goal) {

@@ -6,6 +6,7 @@ use crate::networks::artifacts::Trained;
 use crate::networks::memory;
 use crate::networks::network::{folder_error, model_error, new_model};
 use crate::networks::recipe::{HeadOnly, Recipe};
+use crate::networks::student_targets::remove_passing_targets;
 use crate::networks::tokenizer::{planned_input, tokenizer, tokenizer_stage};
 use crate::parallel::Share;
 use crate::planning::{FrozenBody, PlanRecorder, PlannedTraining, TrainingGroup, Work};
@@ -68,6 +69,7 @@ fn train(session: &Session<'_>, recipe: &Recipe<'_>, share: &Share<'_>) -> Resul
         save_weights(&folder.join(WEIGHTS), &model)?;
         write_json(&folder.join(FIT), &summary)?;
         remove_checkpoint(&folder.join(CHECKPOINT));
+        remove_passing_targets(folder);
         Ok(())
     };
     let load = |folder: &Path| {
@@ -102,7 +104,8 @@ fn stand_in(session: &Session<'_>, recipe: &Recipe<'_>, recorder: &PlanRecorder)
         None => FitSummary { train_flops: train_flops(recipe, &model), ..FitSummary::default() },
     };
     let (config, n_examples) = (recipe.training.clone(), recipe.n_examples_seen());
-    let planned = PlannedTraining { model: model.clone(), config, n_examples, frozen };
+    let targets = recipe.planned_targets(session);
+    let planned = PlannedTraining { model: model.clone(), config, n_examples, frozen, targets };
     recorder.step(&stage, artifact.is_some(), Work::Training(Box::new(planned)));
     Ok(trained(recipe, &stage, model, fit))
 }
@@ -206,7 +209,7 @@ impl Training<'_> {
             split: train,
             sampler: &recipe.sampler,
             views: recipe.views(self.session),
-            objective: &recipe.objective()?,
+            objective: &*recipe.objective(self.session, self.folder)?,
             validation: (!validation.split.is_empty()).then_some(validation),
             seed: recipe.seed,
             checkpoint: Some(&self.folder.join(CHECKPOINT)),

@@ -25,7 +25,7 @@ pub(crate) struct Selection {
 }
 
 /// Raise this when specialists or weights are chosen in another way.
-const CODE_VERSION: u32 = 8;
+const CODE_VERSION: u32 = 9;
 const SELECTION: &str = "selection.json";
 /// Merges that the greedy choice may take: it sees fewer validation examples where there are many specialists.
 const MAX_GREEDY_MERGES: usize = 400_000;
@@ -110,6 +110,9 @@ fn choose(
         let valid = Valid::new(session, generalists, specialists, session.data.valid.len())?;
         if is_fitted && !selection.kept.is_empty() {
             selection.fitted.specialist_weight = valid.fit_weight(&selection.kept)?;
+            if !generalists.is_empty() && !valid.helps(&selection.kept, selection.fitted)? {
+                selection.kept.clear();
+            }
         }
         if is_calibrated {
             selection.fitted.temperature = valid.fit_temperature(&selection.kept, selection.fitted)?;
@@ -184,6 +187,11 @@ impl<'a> Valid<'a> {
         }
         chosen.sort_unstable();
         Ok(chosen)
+    }
+
+    /// Whether these specialists lower the negative log likelihood of the generalists' mean.
+    fn helps(&self, chosen: &[usize], fitted: FittedMerge) -> Result<bool> {
+        Ok(self.nll(chosen, fitted)? < self.nll(&[], FittedMerge::NONE)? - LEAST_GAIN)
     }
 
     /// The specialists' common weight.

@@ -1,8 +1,9 @@
 //! The small network that is shipped, and its twins on other targets.
 
 use crate::error::Result;
-use crate::networks::artifacts::{StoredTargets, Trained};
+use crate::networks::artifacts::Trained;
 use crate::networks::recipe::{Goal, Recipe, Taught};
+use crate::networks::student_targets::StudentTargets;
 use crate::networks::training::train_side_by_side;
 use crate::role::Role;
 use crate::session::Session;
@@ -17,7 +18,7 @@ pub(crate) struct Students {
 
 /// Trains the student and its twins side by side; `targets` are pairs of role and soft targets, the student's first. The
 /// twin on hard labels sees a new view of each example in every epoch, as hard labels allow.
-pub(crate) fn train_students(session: &Session<'_>, targets: Vec<(Role, StoredTargets)>) -> Result<Students> {
+pub(crate) fn train_students(session: &Session<'_>, targets: Vec<(Role, StudentTargets<'_>)>) -> Result<Students> {
     let loss = &session.config.student.distillation;
     let taught = taught(session, &targets[0].1)?;
     let goals = targets.into_iter().map(|(role, targets)| (role, Goal::SoftTargets(targets, loss)));
@@ -29,8 +30,8 @@ pub(crate) fn train_students(session: &Session<'_>, targets: Vec<(Role, StoredTa
 }
 
 /// The examples that the student's teacher is sure enough of, for its twins too.
-fn taught(session: &Session<'_>, targets: &StoredTargets) -> Result<Taught> {
-    let examples = session.taught(targets.targets.as_deref())?;
-    let of_confidence = |min_confidence: f64| format!("confidence {min_confidence} of {}", targets.stage.key());
+fn taught(session: &Session<'_>, targets: &StudentTargets<'_>) -> Result<Taught> {
+    let examples = session.taught(targets.store().map(|targets| &**targets))?;
+    let of_confidence = |min_confidence: f64| format!("confidence {min_confidence} of {}", targets.stage().key());
     Ok(Taught { examples, choice: session.config.student.min_confidence.map(of_confidence) })
 }

@@ -17,8 +17,8 @@ pub(crate) use self::scores::Models;
 use self::scores::{AllScores, Evaluation, ModelScores, SplitScores, TestScores, members, of_role};
 use crate::error::Result;
 use crate::files::{read_json, write_json};
-use crate::networks::artifacts::StoredTargets;
 use crate::networks::predictions::visit_predictions;
+use crate::networks::student_targets::StudentTargets;
 use crate::networks::teacher::{Complete, Teacher};
 use crate::networks::teachers::Teachers;
 use crate::planning::Work;
@@ -53,7 +53,7 @@ pub(crate) fn evaluate(
     run_name: &str,
     dataset: DatasetReport,
     models: &Models<'_>,
-    targets: &StoredTargets,
+    targets: &StudentTargets<'_>,
     test: SealedTest,
 ) -> Result<Option<Evaluated>> {
     let Teachers { clustered, specialists, .. } = models.teachers;
@@ -70,7 +70,7 @@ pub(crate) fn evaluate(
     let produce = |folder: &Path| {
         let (test, out_of_scope) = test.unseal_all();
         let out_of_scope = out_of_scope.as_ref();
-        let targets = targets.targets.as_ref().expect("only a plan goes on without the targets");
+        let targets = targets.store().map(|targets| &**targets);
         let evaluated = session.context.with_all_threads(|| {
             let clustered = clustered.as_ref();
             Evaluation { session, models, clustered, test: &test, out_of_scope }.run(run_name, dataset, targets)
@@ -82,9 +82,9 @@ pub(crate) fn evaluate(
 }
 
 impl Evaluation<'_> {
-    fn run(&self, run_name: &str, dataset: DatasetReport, targets: &SoftTargets) -> Result<Evaluated> {
+    fn run(&self, run_name: &str, dataset: DatasetReport, targets: Option<&SoftTargets>) -> Result<Evaluated> {
         let complete = self.models.complete(self.session);
-        let n_student = self.session.taught(Some(targets))?.len();
+        let n_student = self.session.taught(targets)?.len();
         let AllScores { mut on_test, own, leave_one_out, n_left_out, cost_curve, n_unmet } =
             self.predict_all(&complete)?;
         let ensemble_records = of_role(&on_test, Role::MergedEnsemble).records.clone();
@@ -117,7 +117,7 @@ impl Evaluation<'_> {
             confusion_mass_inside: self.clustered.map(|clustered| clustered.diagnosis.confusion_inside),
             cluster_stability: self.clustered.and_then(|clustered| clustered.diagnosis.stability),
             dustbin_corrections: self.dustbin_corrections(),
-            soft_target_entropy: Some(targets.mean_entropy()),
+            soft_target_entropy: targets.map(SoftTargets::mean_entropy),
             warnings: Vec::new(),
             next_steps: Vec::new(),
             notes: self.notes(n_student),
