@@ -101,6 +101,13 @@ pub enum Command {
         stillhouse predict runs/intents/student \"where is my card?\"\n  \
         stillhouse predict runs/intents/student --lines texts.txt --json")]
     Predict(PredictArguments),
+    /// Make a finished run's student small: fewer bits a weight, and more epochs on its soft targets
+    #[command(after_help = "Example:\n  \
+        stillhouse compress runs/quickstart/student --max-bytes 200kB --max-loss 0.5 --out small\n\n\
+        The run's data and stages are read; no teacher is asked. The loss is judged on the\nvalidation split. Exit code 1, and \
+        nothing written, if nothing is within both limits.\n\
+        --set ship.bits=[4] and other keys of the table [ship] say how.")]
+    Compress(CompressArguments),
     /// Merge predictions made by any program into soft targets
     #[command(after_help = "Examples:\n  stillhouse merge teachers.toml --out merged.npy\n  \
         stillhouse merge teachers.toml --out merged.npy --gate top_n:1\n\n\
@@ -270,6 +277,27 @@ pub struct RunDirArguments {
     /// Folder of the run
     #[arg(value_name = "DIR")]
     pub run_dir: PathBuf,
+}
+
+/// A finished run's student and how small it is to become.
+#[derive(Debug, Args)]
+pub struct CompressArguments {
+    /// Folder of the student, for example runs/quickstart/student
+    pub model: PathBuf,
+    /// Size of the weights at most, as 200kB
+    #[arg(long, value_name = "BYTES", value_parser = memory)]
+    pub max_bytes: u64,
+    /// Points of validation top-1 that may be lost
+    #[arg(long, value_name = "POINTS", default_value = "1", value_parser = points)]
+    pub max_loss: f64,
+    /// Folder of the run's stages, if not in the run's folder
+    #[arg(long, value_name = "DIR")]
+    pub stages: Option<PathBuf>,
+}
+
+fn points(text: &str) -> Result<f64, String> {
+    let points = text.parse::<f64>().ok().filter(|points| (0.0..=100.0).contains(points));
+    points.ok_or_else(|| "expected a number between 0 and 100".into())
 }
 
 /// A model and data.

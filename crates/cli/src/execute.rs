@@ -3,7 +3,7 @@
 use crate::arguments::Arguments;
 use crate::console;
 use crate::failure::Failure;
-use crate::invocation::{BudgetTask, ConfigChoice, Format, Invocation, MergeTask, Task, Verbosity};
+use crate::invocation::{BudgetTask, CompressTask, ConfigChoice, Format, Invocation, MergeTask, Task, Verbosity};
 use crate::progress::Progress;
 use crate::signals::{self, INTERRUPT};
 use crate::{predict, print, sweep};
@@ -55,6 +55,12 @@ pub fn execute(invocation: &Invocation) -> Result<(), Failure> {
             })?;
             let kind = if path.extension().is_some_and(|ending| ending == "png") { "png" } else { "html" };
             show(&json!({ kind: path }), || format!("{}\n", path.display()), invocation)
+        }
+        Task::Compress(CompressTask { model, limits, out, options }) => {
+            let outcome = with_progress(invocation, |progress| {
+                stillhouse_experiment::compress(model, limits, out, options, (progress, &INTERRUPT))
+            })?;
+            show(&outcome, || format!("{outcome}\n"), invocation)
         }
         Task::Merge(MergeTask { teachers, out, config, format }) => {
             let outcome = with_progress(invocation, |progress| {
@@ -125,7 +131,13 @@ fn show_run(outcome: &RunOutcome, invocation: &Invocation) -> Result<(), Failure
         (Format::Text, _) => {
             let (page, student) = (outcome.run_dir.join("report.html"), outcome.run_dir.join("student"));
             let summary = outcome.summary.trim_end();
-            console::print(&format!("{summary}\n\nreport   {}\nstudent  {}/\n", page.display(), student.display()))
+            let shipped = outcome.shipped.as_ref().map(|folder| format!("shipped  {}/\n", folder.display()));
+            console::print(&format!(
+                "{summary}\n\nreport   {}\nstudent  {}/\n{}",
+                page.display(),
+                student.display(),
+                shipped.unwrap_or_default()
+            ))
         }
     }
 }

@@ -1,15 +1,15 @@
 //! Arguments checked into a working object.
 
 use crate::arguments::{
-    Arguments, Command, DataCommand, GlobalArguments, MergeArguments, PlanArguments, PredictArguments, SweepArguments,
-    TargetsCommand,
+    Arguments, Command, CompressArguments, DataCommand, GlobalArguments, MergeArguments, PlanArguments,
+    PredictArguments, SweepArguments, TargetsCommand,
 };
 use crate::failure::Failure;
 use clap_complete::Shell;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use stillhouse_experiment::config::ConfigSource;
-use stillhouse_experiment::{Budget, MergeConfig, MergeFormat, RunOptions, VerifyAgainst};
+use stillhouse_experiment::{Budget, CompressLimits, MergeConfig, MergeFormat, RunOptions, VerifyAgainst};
 
 /// What the program was asked to do.
 #[derive(Debug)]
@@ -38,6 +38,7 @@ pub enum Task {
     Report { run_dir: PathBuf },
     Evaluate { model: PathBuf, data: Vec<String> },
     Predict(PredictTask),
+    Compress(CompressTask),
     Merge(MergeTask),
     TargetsStats { path: PathBuf },
     TargetsVerify { path: PathBuf, against: Option<VerifyAgainst> },
@@ -89,6 +90,15 @@ pub struct PredictTask {
     /// File of texts, one a line.
     pub lines: Option<PathBuf>,
     pub top_k: usize,
+}
+
+/// A student to make small.
+#[derive(Debug)]
+pub struct CompressTask {
+    pub model: PathBuf,
+    pub limits: CompressLimits,
+    pub out: PathBuf,
+    pub options: RunOptions,
 }
 
 /// Teachers to merge.
@@ -185,6 +195,12 @@ fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> R
         Command::Status(status) => Task::Status { run_dir: status.run_dir },
         Command::Report(report) => Task::Report { run_dir: report.run_dir },
         Command::Evaluate(evaluate) => Task::Evaluate { model: evaluate.model, data: evaluate.data },
+        Command::Compress(compress) => {
+            let CompressArguments { model, max_bytes, max_loss, stages } = compress;
+            let limits = CompressLimits { max_bytes, max_loss, overrides };
+            let out = out.ok_or_else(|| Failure::Usage("compress needs --out DIR, the folder to write".into()))?;
+            Task::Compress(CompressTask { model, limits, out, options: options(stages, false, None, device) })
+        }
         Command::Predict(predict) => {
             let PredictArguments { model, inputs, lines, top_k } = predict;
             Task::Predict(PredictTask { model, inputs, lines, top_k: top_k.get() })
@@ -214,9 +230,9 @@ fn merge_task(merge: MergeArguments, out: Option<PathBuf>) -> Result<MergeTask, 
 
 /// An option that would be ignored is a misunderstanding, so it is refused.
 fn refuse_meaningless(command: &Command, global: &GlobalArguments) -> Result<(), Failure> {
-    use Command::{Check, Completions, Data, Init, Merge, Plan, Run, Schema, Sweep};
-    let reads_config = matches!(command, Run(_) | Plan(_) | Check(_) | Sweep(_) | Data { .. });
-    let writes = matches!(command, Run(_) | Plan(_) | Sweep(_) | Data { .. } | Init { .. } | Merge(_));
+    use Command::{Check, Completions, Compress, Data, Init, Merge, Plan, Run, Schema, Sweep};
+    let reads_config = matches!(command, Run(_) | Plan(_) | Check(_) | Sweep(_) | Compress(_) | Data { .. });
+    let writes = matches!(command, Run(_) | Plan(_) | Sweep(_) | Data { .. } | Init { .. } | Merge(_) | Compress(_));
     let has_numbers = !matches!(command, Init { .. } | Schema | Completions { .. });
     let given = [
         ("--set", !global.set.is_empty(), reads_config, "it changes a config, and this command reads none"),
@@ -225,7 +241,7 @@ fn refuse_meaningless(command: &Command, global: &GlobalArguments) -> Result<(),
         (
             "--memory",
             global.memory.is_some(),
-            matches!(command, Run(_) | Plan(_) | Sweep(_)),
+            matches!(command, Run(_) | Plan(_) | Sweep(_) | Compress(_)),
             "this command trains nothing",
         ),
         ("--force", global.force, matches!(command, Run(_) | Plan(_)), "remove the files that should be made anew"),

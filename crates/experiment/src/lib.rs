@@ -41,6 +41,7 @@ pub use stillhouse_report as report;
 pub(crate) use stillhouse_report::{role, statistics};
 
 pub use commands::budget::{Budget, BudgetCandidate, BudgetPlan, plan_budget};
+pub use commands::compress::{CompressLimits, CompressOutcome, compress};
 pub use commands::evaluate::{EvaluateOutcome, evaluate_model};
 pub use commands::init::init_config;
 pub use commands::merge::{MergeFormat, MergeOutcome, merge_teachers};

@@ -13,6 +13,7 @@ use crate::steps::clustering::cluster_classes;
 use crate::steps::evaluation::{Evaluated, Models, evaluate};
 use crate::steps::generalist::{train_generalist_ensemble, train_generalists};
 use crate::steps::merged::check_merged;
+use crate::steps::ship::{Ship, ship_student};
 use crate::steps::soft_targets::store_soft_targets;
 use crate::steps::specialists::train_specialists;
 use crate::steps::student::train_students;
@@ -20,9 +21,11 @@ use crate::steps::tokenizers::make_tokenizers;
 use crate::steps::validation::check_specialists;
 use stillhouse_data::SealedTest;
 
-/// The student to ship and the numbers to report.
+/// The student, what ships of it, and the numbers to report.
 pub(crate) struct Outcome {
     pub student: Trained,
+    /// None without `[ship]`.
+    pub ship: Option<Ship>,
     /// None in a plan.
     pub evaluated: Option<Evaluated>,
 }
@@ -56,12 +59,15 @@ pub(crate) fn run_pipeline(session: &Session<'_>, test_data: Option<TestData<'_>
     let roles = wanted.iter().map(|wanted| wanted.student);
     let students = train_students(session, roles.zip(stored).collect())?;
 
+    // The same student in few bytes, within the limits of [ship].
+    let ship = ship_student(session, &students, &merged_targets)?;
+
     // The test split is read here, and only here.
-    let models = Models { teachers: &teachers, ensemble: &ensemble, students: &students };
+    let models = Models { teachers: &teachers, ensemble: &ensemble, students: &students, ship: ship.as_ref() };
     let evaluate =
         |TestData { run_name, dataset, test }| evaluate(session, run_name, dataset, &models, &merged_targets, test);
     let evaluated = test_data.map_or(Ok(None), evaluate)?;
-    Ok(Outcome { student: students.student, evaluated })
+    Ok(Outcome { student: students.student, ship, evaluated })
 }
 
 /// Trains the teachers, or reads them back.

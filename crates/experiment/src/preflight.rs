@@ -10,7 +10,7 @@ use crate::outputs::{check_absent, check_outputs};
 use crate::pipeline::run_pipeline;
 use crate::planning::PlannedStep;
 use crate::report::format::bytes;
-use crate::run_dir::{CONFIG, LOCK, MANIFEST, PAGE, REPORT, REPORT_HTML, REPORT_MD, STUDENT, read_manifest};
+use crate::run_dir::{CONFIG, LOCK, MANIFEST, PAGE, REPORT, REPORT_HTML, REPORT_MD, SHIPPED, STUDENT, read_manifest};
 use crate::session::Session;
 use std::path::Path;
 use stillhouse_files::{free_bytes, is_same_file, used_bytes};
@@ -30,8 +30,11 @@ pub(crate) fn check_run_dir(experiment: &Experiment, run_dir: &Path) -> Result<(
     // the given config itself is `check_config_output`'s business
     let is_given = experiment.source().is_some_and(|source| is_same_file(source, &config));
     check_absent(&config, is_of_a_run || is_given)?;
-    let student = run_dir.join(STUDENT);
-    check_place(&student).map_err(|error| model_folder_error(&student, &error))
+    let models = [Some(STUDENT), experiment.config().ship.is_some().then_some(SHIPPED)];
+    models.into_iter().flatten().try_for_each(|name| {
+        let folder = run_dir.join(name);
+        check_place(&folder).map_err(|error| model_folder_error(&folder, &error))
+    })
 }
 
 /// Refuses work whose results could not be kept: labels that do not fit into `labels.txt`, a store of stages that cannot

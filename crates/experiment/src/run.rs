@@ -13,15 +13,15 @@ use crate::preflight::{check_run_dir, check_work};
 use crate::report::{Report, ReportPage, html_page, markdown, terminal_summary};
 use crate::role::Role;
 use crate::run_dir::{
-    CONFIG, MANIFEST, Manifest, PAGE, REPORT, REPORT_HTML, REPORT_MD, STUDENT, lock_folder, open_manifest, provenance,
-    wall_seconds,
+    CONFIG, MANIFEST, Manifest, PAGE, REPORT, REPORT_HTML, REPORT_MD, SHIPPED, STUDENT, lock_folder, open_manifest,
+    provenance, wall_seconds,
 };
 use crate::steps::evaluation::Evaluated;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use stillhouse_core::InputSpec;
 use stillhouse_files::remove_leftovers;
-use stillhouse_models::{ModelCard, save_model};
+use stillhouse_models::{ModelCard, save_model, save_rounded_model};
 
 /// A finished run.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub struct RunOutcome {
     pub run_dir: PathBuf,
     /// The numbers.
     pub report: Report,
+    /// The folder of the shipped student, where there is one.
+    pub shipped: Option<PathBuf>,
     /// A table for the terminal, at most 80 columns wide.
     pub summary: String,
 }
@@ -61,7 +63,7 @@ pub fn run(
     let (session, test) = open_session(&fetched, dataset, device, &context)?;
     check_work(&session)?;
     let test_data = TestData { run_name: experiment.name(), dataset: summary, test };
-    let Outcome { student, evaluated } = run_pipeline(&session, Some(test_data))?;
+    let Outcome { student, ship, evaluated } = run_pipeline(&session, Some(test_data))?;
     let mut evaluated = evaluated.expect("only a plan evaluates nothing");
 
     let session = manifest.sessions.last_mut().expect("this session");
@@ -73,10 +75,16 @@ pub fn run(
         name: format!("{} student", experiment.name()),
         input: InputSpec { shape: *student.model.input(), ..constants },
         labels,
-        numbers: card_numbers(&evaluated.report),
+        numbers: card_numbers(&evaluated.report, Role::Student),
     };
     save_model(&run_dir.join(STUDENT), &student.model, &card)
         .map_err(|error| model_folder_error(&run_dir.join(STUDENT), &error))?;
+    if let Some(shipped) = ship.as_ref().and_then(|ship| ship.shipped.as_ref()) {
+        let numbers = card_numbers(&evaluated.report, Role::Shipped);
+        let card = ModelCard { name: format!("{} shipped student", experiment.name()), numbers, ..card };
+        save_rounded_model(&run_dir.join(SHIPPED), &shipped.network.model, &card, &shipped.bits)
+            .map_err(|error| model_folder_error(&run_dir.join(SHIPPED), &error))?;
+    }
     write_json(&run_dir.join(PAGE), &evaluated)?;
     render(&run_dir, &evaluated, &manifest, &experiment.to_toml())
 }
@@ -115,22 +123,25 @@ fn render(run_dir: &Path, evaluated: &Evaluated, manifest: &Manifest, config_tom
     write_whole(&run_dir.join(REPORT_HTML), html_page(&page).as_bytes())?;
     // last, since programs take its presence for the end of the run
     write_whole(&run_dir.join(REPORT), report.to_json().as_bytes())?;
-    Ok(RunOutcome { run_dir: run_dir.to_owned(), report: report.clone(), summary: terminal_summary(report) })
+    let shipped = report.model(Role::Shipped).map(|_| run_dir.join(SHIPPED));
+    Ok(RunOutcome { run_dir: run_dir.to_owned(), report: report.clone(), shipped, summary: terminal_summary(report) })
 }
 
-fn card_numbers(report: &Report) -> Vec<(String, String)> {
+fn card_numbers(report: &Report, role: Role) -> Vec<(String, String)> {
     let percent = |share: f64| format!("{:.2} %", 100.0 * share);
     let mut numbers =
         vec![("dataset".to_owned(), format!("{}, {} classes", report.dataset.name, report.dataset.n_classes))];
-    if let Some(student) = report.model(Role::Student) {
+    if let Some(student) = report.model(role) {
         numbers.push(("top-1 accuracy, test".into(), percent(student.top1)));
         numbers.push(("top-5 accuracy, test".into(), percent(student.top5)));
         numbers.push(("negative log likelihood, test".into(), format!("{:.4}", student.nll)));
         numbers.push(("expected calibration error, test".into(), format!("{:.4}", student.ece)));
         numbers.push(("weights".into(), format!("{} bytes", student.bytes)));
     }
-    let others = [(Role::MergedEnsemble, "its teacher"), (Role::TwinOnLabels, "its twin on hard labels")];
-    numbers.extend(others.into_iter().filter_map(|(role, title)| {
+    let student = (Role::Student, "the student that it was made of");
+    let others = [(Role::MergedEnsemble, "its teacher"), (Role::TwinOnLabels, "its twin on hard labels"), student];
+    let others = others.into_iter().filter(|(other, _)| *other != role);
+    numbers.extend(others.filter_map(|(role, title)| {
         report.model(role).map(|model| (format!("top-1 accuracy, test, of {title}"), percent(model.top1)))
     }));
     numbers

@@ -25,6 +25,7 @@ pub(crate) const REPORT_MD: &str = "report.md";
 pub(crate) const REPORT_HTML: &str = "report.html";
 /// The student's model folder.
 pub(crate) const STUDENT: &str = "student";
+pub(crate) const SHIPPED: &str = "shipped";
 /// Held while a program works in the folder.
 pub(crate) const LOCK: &str = ".lock";
 

@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `model.safetensors` | parameters and buffers by name, in sorted order: equal models give equal bytes |
+//! | `model.safetensors` | parameters and buffers by name, in sorted order: equal models give equal bytes; weights in a few bits as `u8` codes and `f16` scales (`quantised.rs`) |
 //! | `config.json` | format version, architecture, number of outputs, input, numbers of the card |
 //! | `labels.txt` | one label a line, in the order of the outputs |
 //! | `README.md` | the card, for people |
@@ -11,8 +11,10 @@
 //! meanwhile, [`load_model`] reads the older folder.
 
 use crate::card::{card_text, check_card, labels_text};
+use crate::outline::ModelOutline;
+use crate::quantised::QuantisedTensor;
 use crate::weights_head::Shapes;
-use crate::{FolderError, Model, ModelCard, ModelConfig, ModelError, Tokenizer};
+use crate::{FolderError, Model, ModelCard, ModelConfig, ModelError, Tokenizer, WeightBits};
 use candle_core::{Device, Tensor};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -41,6 +43,9 @@ struct ConfigFile {
     n_outputs: usize,
     input: InputSpec,
     numbers: Vec<(String, String)>,
+    /// of weights that are not `f32`
+    #[serde(default, skip_serializing_if = "WeightBits::is_empty")]
+    bits: WeightBits,
 }
 
 /// Writes a model folder, whole or not at all. An older model folder at the same place is replaced.
@@ -48,6 +53,19 @@ struct ConfigFile {
 /// # Errors
 /// A card that does not fit, a place that holds something else, or a disk that refuses; the place is then as it was.
 pub fn save_model(folder: &Path, model: &Model, card: &ModelCard) -> Result<(), FolderError> {
+    save_rounded_model(folder, model, card, &WeightBits::default())
+}
+
+/// The same with weights in a few bits: what is read back is [`WeightBits::round`] of the model.
+///
+/// # Errors
+/// As [`save_model`].
+pub fn save_rounded_model(
+    folder: &Path,
+    model: &Model,
+    card: &ModelCard,
+    bits: &WeightBits,
+) -> Result<(), FolderError> {
     check_card(card, model)?;
     check_tokenizer(folder, model)?;
     if folder.file_name().is_none() {
@@ -55,8 +73,8 @@ pub fn save_model(folder: &Path, model: &Model, card: &ModelCard) -> Result<(), 
     }
     let new = NewFolder::create(folder)?;
     check_place(folder)?;
-    new.write(WEIGHTS, &weights_bytes(model)?)?;
-    new.write(CONFIG, &config_bytes(model, card)?)?;
+    new.write(WEIGHTS, &weights_bytes(model, bits)?)?;
+    new.write(CONFIG, &config_bytes(model, card, bits)?)?;
     new.write(LABELS, labels_text(&card.labels).as_bytes())?;
     if let Some(tokenizer) = model.tokenizer() {
         let json = tokenizer.to_json().map_err(FolderError::encode)?;
@@ -103,12 +121,16 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
     let as_model = FolderError::model(folder);
     // the file's head is compared before memory is asked for: a config may claim any sizes
     let outline = config.architecture.outline(&config.input.shape, config.n_outputs).map_err(&as_model)?;
-    let mismatch = outline.mismatch(&Shapes::of_file(folder, WEIGHTS)?);
+    if let Some(problem) = config.bits.problem(&outline) {
+        return Err(FolderError::folder(folder, format!("{CONFIG}: {problem}")));
+    }
+    let shapes = Shapes::of_file(folder, WEIGHTS)?.rounded_as_f32(&outline, &config.bits);
+    let mismatch = outline.mismatch(&shapes);
     if !mismatch.is_empty() {
         return Err(as_model(ModelError::weights(&mismatch)));
     }
     let model = Model::blank(&config.architecture, &config.input.shape, config.n_outputs, device).map_err(&as_model)?;
-    model.load_state(read_weights(folder, device)?).map_err(&as_model)?;
+    model.load_state(read_weights(folder, &outline, &config.bits, device)?).map_err(&as_model)?;
     let input = *model.input();
     let model = match input {
         InputShape::Tokens { .. } => {
@@ -125,23 +147,32 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
     Ok((model, card))
 }
 
+/// What a weight in a few bits has besides its codes.
+pub(crate) const SCALES: &str = ".scales";
+
 /// Parameters and buffers in safetensors' own order, by name.
-fn weights_bytes(model: &Model) -> Result<Vec<u8>, FolderError> {
-    let mut tensors = Vec::new();
+fn weights_bytes(model: &Model, bits: &WeightBits) -> Result<Vec<u8>, FolderError> {
+    let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
     for (name, var) in model.variables() {
         let values = var.as_detached_tensor().flatten_all().and_then(|flat| flat.to_vec1::<f32>());
         let values = values.map_err(FolderError::encode)?;
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        tensors.push((name, var.dims().to_vec(), bytes));
+        let Some(bits) = bits.of(name) else {
+            let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            tensors.push((name.to_owned(), Dtype::F32, var.dims().to_vec(), bytes));
+            continue;
+        };
+        let [codes, scales] = QuantisedTensor::new(&values, var.dims(), bits).to_bytes();
+        tensors.push((name.to_owned(), Dtype::U8, vec![codes.len()], codes));
+        tensors.push((format!("{name}{SCALES}"), Dtype::F16, vec![scales.len() / 2], scales));
     }
     let views = tensors
         .iter()
-        .map(|(name, shape, bytes)| TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (*name, view)));
+        .map(|(name, dtype, shape, bytes)| TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name, view)));
     let views = views.collect::<Result<Vec<_>, _>>().map_err(FolderError::encode)?;
     safetensors::serialize(views, None).map_err(FolderError::encode)
 }
 
-fn config_bytes(model: &Model, card: &ModelCard) -> Result<Vec<u8>, FolderError> {
+fn config_bytes(model: &Model, card: &ModelCard, bits: &WeightBits) -> Result<Vec<u8>, FolderError> {
     let config = ConfigFile {
         format_version: FORMAT_VERSION,
         name: card.name.clone(),
@@ -149,6 +180,7 @@ fn config_bytes(model: &Model, card: &ModelCard) -> Result<Vec<u8>, FolderError>
         n_outputs: model.n_outputs(),
         input: card.input.clone(),
         numbers: card.numbers.clone(),
+        bits: bits.clone(),
     };
     let mut bytes = serde_json::to_vec_pretty(&config).map_err(FolderError::encode)?;
     bytes.push(b'\n');
@@ -198,20 +230,32 @@ fn read_labels(folder: &Path) -> Result<Vec<String>, FolderError> {
     Ok(text.split_terminator('\n').map(str::to_owned).collect())
 }
 
-fn read_weights(folder: &Path, device: &Device) -> Result<Vec<(String, Tensor)>, FolderError> {
+/// The weights, which have the types and sizes that were looked for in the file's head.
+fn read_weights(
+    folder: &Path,
+    outline: &ModelOutline,
+    bits: &WeightBits,
+    device: &Device,
+) -> Result<Vec<(String, Tensor)>, FolderError> {
     let bytes = read_file(folder, WEIGHTS)?;
     let damaged = |message: String| FolderError::weights(&folder.join(WEIGHTS), message);
     let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
-    let tensors = file.tensors().into_iter().map(|(name, view)| {
-        if view.dtype() != Dtype::F32 {
-            return Err(damaged(format!("tensor {name} is {:?}, expected F32", view.dtype())));
-        }
-        let values: Vec<f32> = view.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    let mut tensors = Vec::new();
+    for (name, shape) in outline.shapes() {
+        let view = file.tensor(name).map_err(|error| damaged(error.to_string()))?;
+        let values: Vec<f32> = match bits.of(name) {
+            None => view.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+            Some(bits) => {
+                let scales = file.tensor(&format!("{name}{SCALES}")).map_err(|error| damaged(error.to_string()))?;
+                let weight = QuantisedTensor::from_bytes(shape, bits, view.data(), scales.data());
+                weight.map_err(|problem| damaged(format!("tensor {name}: {problem}")))?.values()
+            }
+        };
         if let Some(value) = values.iter().find(|value| !value.is_finite()) {
             return Err(damaged(format!("tensor {name} holds {value}")));
         }
-        let tensor = Tensor::from_vec(values, view.shape(), device).map_err(|error| damaged(error.to_string()))?;
-        Ok((name, tensor))
-    });
-    tensors.collect()
+        let tensor = Tensor::from_vec(values, shape, device).map_err(|error| damaged(error.to_string()))?;
+        tensors.push((name.to_owned(), tensor));
+    }
+    Ok(tensors)
 }

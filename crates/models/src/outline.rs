@@ -35,6 +35,11 @@ impl ModelOutline {
         self.n_activations
     }
 
+    /// Names and shapes of all parameters and buffers.
+    pub(crate) fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        self.shapes.iter().map(|(name, shape)| (name.as_str(), &shape[..]))
+    }
+
     /// Shapes of all parameters and buffers by their names.
     pub(crate) fn into_shapes(self) -> BTreeMap<String, Vec<usize>> {
         self.shapes.into_iter().collect()
@@ -42,8 +47,7 @@ impl ModelOutline {
 
     /// How the weights of a file differ from those of the model, all of which are `f32`.
     pub(crate) fn mismatch(&self, found: &Shapes) -> StateMismatch {
-        let expected = self.shapes.iter().map(|(name, shape)| (name.as_str(), &shape[..]));
-        StateMismatch::between(expected, found.iter())
+        StateMismatch::between(self.shapes(), found.iter())
     }
 
     /// Refuses weights for which this machine gives no memory: an allocation that fails ends the program.

@@ -31,6 +31,17 @@ impl Model {
         Ok(())
     }
 
+    /// Whether another model has the same architecture and the same weights, to the bit.
+    ///
+    /// # Errors
+    /// A failing copy from the device.
+    pub fn is_same(&self, other: &Self) -> Result<bool, ModelError> {
+        let values = |model: &Self| -> Result<Vec<Vec<f32>>, ModelError> {
+            model.variables().map(|(_, var)| Ok(var.as_detached_tensor().flatten_all()?.to_vec1()?)).collect()
+        };
+        Ok(self.config() == other.config() && values(self)? == values(other)?)
+    }
+
     /// Names and variables of parameters and buffers.
     pub(crate) fn variables(&self) -> impl Iterator<Item = (&str, &Var)> {
         let params = self.params().iter().map(|param| (param.name.as_str(), &param.var));

@@ -1,9 +1,11 @@
 //! Names, types and shapes of the tensors in a file of safetensors, from the file's head alone.
 
-use crate::FolderError;
-use crate::folder::open_file;
+use crate::folder::{SCALES, open_file};
 use crate::folder_error::io_error;
+use crate::outline::ModelOutline;
 use crate::published::weight_files;
+use crate::quantised::stored_lens;
+use crate::{FolderError, WeightBits};
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -56,6 +58,21 @@ impl Shapes {
         Ok(Self(entries.into_iter().filter_map(|(name, entry)| Some((name, tensor_head(&entry)?))).collect()))
     }
 
+    /// The same with weights in a few bits as the `f32` that they are made into. One whose codes or scales are not what the
+    /// model's shapes ask for stays as it is, and is found to differ.
+    pub(crate) fn rounded_as_f32(mut self, outline: &ModelOutline, bits: &WeightBits) -> Self {
+        for (name, shape) in outline.shapes() {
+            let Some(bits) = bits.of(name) else { continue };
+            let scales = format!("{name}{SCALES}");
+            let expected = expected_heads(shape, bits);
+            if [name, &scales].into_iter().map(|name| self.0.get(name).cloned()).eq(expected.map(Some)) {
+                self.0.remove(&scales);
+                self.0.insert(name.to_owned(), TensorHead { dtype: "f32".into(), shape: shape.to_vec() });
+            }
+        }
+        self
+    }
+
     /// The tensors of all files of a published network.
     pub(crate) fn read(folder: &Path) -> Result<Self, FolderError> {
         let mut all = Self::default();
@@ -105,6 +122,12 @@ impl Shapes {
         axes.filter(|axes| axes.iter().all(|len| *len > 0))
             .ok_or_else(|| format!("{name} has the shape {shape:?}, expected {N} axes"))
     }
+}
+
+/// Codes and scales of a weight of this shape.
+fn expected_heads(shape: &[usize], bits: u8) -> [TensorHead; 2] {
+    let [n_codes, n_scales] = stored_lens(shape, bits);
+    [("u8", n_codes), ("f16", n_scales)].map(|(dtype, len)| TensorHead { dtype: dtype.into(), shape: vec![len] })
 }
 
 fn tensor_head(entry: &serde_json::Value) -> Option<TensorHead> {

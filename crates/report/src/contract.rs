@@ -4,11 +4,13 @@
 //! with a default, unknown ones are ignored, so old and new programs read each other's reports. All accuracies are
 //! shares, 0..1. A number that is not finite is written as null, even where a number is required, and read back as NaN.
 
+use crate::format::{bytes, percent};
 use crate::numbers::{NullAsNan, non_finite};
 use crate::role::{ModelRole, Role, rank};
 use crate::statistics::Comparison;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
 
 /// The version of the contract that this program writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -84,6 +86,9 @@ pub struct Report {
     /// mean entropy of the merged targets at temperature 1 on the transfer set, in nats
     #[serde(default)]
     pub soft_target_entropy: Option<f64>,
+    /// what was tried to make the student ship; null without `[ship]`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ship: Option<ShipReport>,
     /// what the reader should know before believing a number, in plain sentences
     #[serde(default)]
     pub warnings: Vec<String>,
@@ -137,7 +142,7 @@ pub struct DatasetReport {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelReport {
     /// `generalist`, `ensemble`, `student`, `student_hard`, `student_generalist`, `generalist_ensemble`,
-    /// `student_generalist_ensemble` or `specialist_<i>`
+    /// `student_generalist_ensemble`, `shipped`, `shipped_twin` or `specialist_<i>`
     pub name: String,
     /// parameters; of all members for an ensemble
     pub n_parameters: u64,
@@ -185,6 +190,43 @@ impl ModelReport {
     /// Whether it was trained elsewhere: its size and cost are not known.
     pub fn is_external(&self) -> bool {
         self.n_parameters == 0
+    }
+}
+
+/// What was tried to make the student small, in the order of trying. Judged on the validation split.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShipReport {
+    /// bytes of the weights at most
+    pub max_bytes: u64,
+    /// points of validation top-1 that may be lost to the student
+    pub max_loss: f64,
+    /// the student's validation top-1
+    pub student_valid_top1: f64,
+    /// networks that were tried
+    pub attempts: Vec<ShipAttempt>,
+}
+
+/// A network that might ship.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ShipAttempt {
+    /// what was done to the student, for example `rounded to 4 bits`
+    pub what: String,
+    /// bytes of the weights
+    pub bytes: u64,
+    /// validation top-1; null where it was too large to be tried
+    pub valid_top1: Option<f64>,
+    /// validation negative log-likelihood in nats
+    pub valid_nll: Option<f64>,
+    /// mean divergence of its predictions from the student's on validation examples, in nats
+    pub kl: Option<f64>,
+    /// whether it ships
+    pub is_shipped: bool,
+}
+
+impl fmt::Display for ShipAttempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, bytes(self.bytes))?;
+        self.valid_top1.map_or(Ok(()), |top1| write!(f, ", {} % of the validation examples", percent(top1)))
     }
 }
 

@@ -79,7 +79,12 @@ fn costs(report: &Report) -> Option<Section> {
         .into_iter()
         .flatten()
         .map(|figure| Part::Figures(vec![figure]));
-    let tables = filled([tables::costs(report), tables::portfolio(report), tables::specialist_costs(report)]);
+    let tables = filled([
+        tables::costs(report),
+        tables::ship(report),
+        tables::portfolio(report),
+        tables::specialist_costs(report),
+    ]);
     Section::of("costs", "Costs", "What it costs", "", figures.chain(tables).collect())
 }
 

@@ -162,10 +162,31 @@ pub(crate) fn report() -> Report {
         dustbins: vec![Some(dustbin(0.88, 0.31)), Some(dustbin(0.93, -0.12)), None],
         portfolio: portfolio(),
         soft_target_entropy: Some(0.412),
+        ship: Some(ship()),
         warnings: vec!["1 of 8 specialists does not beat the generalist on its own classes (cluster 5).".into()],
         next_steps: Vec::new(),
         notes: vec!["Latency was measured on one thread, one example at a time.".into()],
         doubted_teachers: Vec::new(),
+    }
+}
+
+fn ship() -> ShipReport {
+    let attempt = |what: &str, top1, nll, kl, is_shipped| ShipAttempt {
+        what: what.into(),
+        bytes: 141_290,
+        valid_top1: Some(top1),
+        valid_nll: Some(nll),
+        kl: Some(kl),
+        is_shipped,
+    };
+    ShipReport {
+        max_bytes: 150_000,
+        max_loss: 0.5,
+        student_valid_top1: 0.6012,
+        attempts: vec![
+            attempt("rounded to 4 bits", 0.4753, 2.103, 0.6127, false),
+            attempt("4 bits, 8 more epochs", 0.5994, 1.512, 0.0418, true),
+        ],
     }
 }
 

@@ -42,7 +42,7 @@ mod text;
 
 pub use contract::{
     ClusterReport, ConditionalReport, CoverageRow, DatasetReport, DustbinReport, FORMAT_VERSION, ModelReport,
-    OutOfScopeReport, OutOfScopeRow, PortfolioPoint, Report, ReportError,
+    OutOfScopeReport, OutOfScopeRow, PortfolioPoint, Report, ReportError, ShipAttempt, ShipReport,
 };
 pub use findings::{headline, supporting_sentences, warnings};
 pub use format::counted;

@@ -9,6 +9,10 @@ use std::fmt;
 pub enum Role {
     /// the small network that is shipped, trained on the merged soft targets
     Student,
+    /// the student with fewer bits in its weights, within the limits of `[ship]`
+    Shipped,
+    /// the shipped network's twin: of the same form, from scratch, with as many epochs in all
+    TwinOfShipped,
     /// the student's twin on the generalist's soft targets
     TwinOnGeneralist,
     /// the student's twin on the soft targets of the plain ensemble
@@ -51,6 +55,8 @@ pub enum Section {
     Specialists,
     /// `[student]`
     Student,
+    /// `[ship]`
+    Ship,
 }
 
 impl fmt::Display for Section {
@@ -59,6 +65,7 @@ impl fmt::Display for Section {
             Self::Generalist => "generalist",
             Self::Specialists => "specialists",
             Self::Student => "student",
+            Self::Ship => "ship",
         })
     }
 }
@@ -80,8 +87,10 @@ struct Facts {
 
 impl Role {
     /// All that predict every class, in their order.
-    pub const COMPLETE: [Self; 7] = [
+    pub const COMPLETE: [Self; 9] = [
         Self::Student,
+        Self::Shipped,
+        Self::TwinOfShipped,
         Self::TwinOnGeneralist,
         Self::TwinOnPlainEnsemble,
         Self::TwinOnLabels,
@@ -99,6 +108,22 @@ impl Role {
                 colour: "m-student",
                 group: ModelRole::Student,
                 reference: Some(Self::TwinOnLabels),
+            },
+            Self::Shipped => Facts {
+                name: "shipped",
+                title: "Shipped student",
+                phrase: "the shipped student",
+                colour: "m-shipped",
+                group: ModelRole::Student,
+                reference: Some(Self::Student),
+            },
+            Self::TwinOfShipped => Facts {
+                name: "shipped_twin",
+                title: "Twin: shipped form",
+                phrase: "its twin from scratch",
+                colour: "m-shipped-twin",
+                group: ModelRole::Baseline,
+                reference: Some(Self::Student),
             },
             Self::TwinOnGeneralist => Facts {
                 name: "student_generalist",
@@ -219,6 +244,7 @@ impl Role {
             Self::Generalist | Self::PlainEnsemble => Section::Generalist,
             Self::Specialist(_) | Self::MergedEnsemble => Section::Specialists,
             Self::Student | Self::TwinOnGeneralist | Self::TwinOnPlainEnsemble | Self::TwinOnLabels => Section::Student,
+            Self::Shipped | Self::TwinOfShipped => Section::Ship,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The tables of a run, each in one function: a line for each column.
 
 use crate::chart::scale::Scale;
-use crate::contract::{ClusterReport, CoverageRow, DustbinReport, ModelReport, PortfolioPoint, Report};
+use crate::contract::{ClusterReport, CoverageRow, DustbinReport, ModelReport, PortfolioPoint, Report, ShipAttempt};
 use crate::format::{
     DASH, bytes, duration, fixed, integer, milliseconds, p_value, percent, points, points_interval, relative_percent,
     si, signed, truncated,
@@ -44,7 +44,8 @@ pub(crate) fn results(report: &Report) -> Table {
         ("Teachers".to_owned(), "against the generalist".to_owned(), &teachers[..]),
     ];
     let note = "In %; NLL in nats, lower is better; ECE is the expected calibration error, lower is better. Agreement is with \
-                the merged ensemble’s top-1. Validation accuracy of the reported weights.";
+                the merged ensemble’s top-1. Validation accuracy of the reported weights. A shipped student is compared with the \
+                student.";
     Table::in_groups("Results", fields, groups).with_note(note)
 }
 
@@ -89,6 +90,29 @@ fn students_and_teachers(report: &Report) -> [Vec<Model<'_>>; 2] {
     let is_teacher = |model: &Model<'_>| Role::of_name(&model.name).is_some_and(Role::is_teacher);
     let (teachers, students) = report.main_models().into_iter().partition(is_teacher);
     [students, teachers]
+}
+
+/// What was tried to make the student ship.
+pub(crate) fn ship(report: &Report) -> Table {
+    let Some(ship) = &report.ship else { return Table::new::<ShipAttempt>("What ships", Vec::new(), &[]) };
+    let lost = |attempt: &ShipAttempt| Some(attempt.valid_top1? - ship.student_valid_top1);
+    let fields = vec![
+        texts("The student,", |attempt: &ShipAttempt| attempt.what.clone()),
+        numbers("Size", |size| bytes(size as u64), |attempt: &ShipAttempt| Some(attempt.bytes as f64)),
+        numbers("Valid. top-1", percent, |attempt: &ShipAttempt| attempt.valid_top1),
+        numbers("Points", points, lost),
+        numbers("NLL", |nll| fixed(nll, 3), |attempt: &ShipAttempt| attempt.valid_nll).only_in(&[Markdown, Html]),
+        numbers("KL", |kl| fixed(kl, 4), |attempt: &ShipAttempt| attempt.kl).only_in(&[Markdown, Html]),
+        texts("", |attempt: &ShipAttempt| if attempt.is_shipped { "ships".to_owned() } else { String::new() }),
+    ];
+    let note = format!(
+        "At most {} of weights and {} points of validation top-1 lost to the student, which has {} %. KL is the mean divergence of \
+         the predictions from the student’s, in nats.",
+        bytes(ship.max_bytes),
+        fixed(ship.max_loss, 2),
+        percent(ship.student_valid_top1)
+    );
+    Table::new("What ships", fields, &ship.attempts).with_note(note)
 }
 
 /// Accuracy over training compute of ever more teachers.

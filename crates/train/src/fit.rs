@@ -20,7 +20,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use stillhouse_core::{ClassId, Seed};
 use stillhouse_data::{Batch, Loader, Split};
-use stillhouse_models::{Mode, Model};
+use stillhouse_models::{Mode, Model, WeightBits};
 use stillhouse_ops::optimizer::{clip_factor, global_norm};
 use stillhouse_ops::{DropoutKey, Gradient, Tape, record};
 
@@ -41,6 +41,9 @@ pub struct FitJob<'a> {
     pub views: ViewPolicy,
     /// The loss of each epoch.
     pub objective: &'a dyn EpochObjective,
+    /// Trains for weights of so many bits: each step computes loss and gradient with rounded weights and moves the exact ones
+    /// (the straight-through estimator, Bengio et al. 2013, arXiv:1308.3432). The final weights are the exact ones.
+    pub bits: Option<&'a WeightBits>,
     /// Held-out rows for early stopping and for the record.
     pub validation: Option<&'a Validation>,
     /// Root of shuffles and dropout.
@@ -167,6 +170,7 @@ impl<'a> Training<'a> {
         let learning_rate = job.config.schedule.learning_rate(step, n_steps, job.config.n_epochs);
         let inputs = model_input(self.model, batch.inputs.clone(), batch.len())?;
         let dropout = DropoutKey { seed: job.seed.derive("dropout", step as u64).0 };
+        let exact = self.round_weights()?;
         let (parts, tape) = record(|| {
             let logits = self.model.forward(&inputs, Mode::Train { dropout })?;
             objective.loss(job.name, &logits, batch)
@@ -178,6 +182,7 @@ impl<'a> Training<'a> {
             return Err(self.diverged("the loss", loss, learning_rate));
         }
         let gradients = self.gradients(tape, &parts.total, learning_rate, monitor)?;
+        self.restore_weights(&exact)?;
         if step == 0 {
             report_first_batch(batch, objective, monitor);
         }
@@ -195,6 +200,15 @@ impl<'a> Training<'a> {
         self.record_step(&parts, loss, batch.labels.len());
         monitor.step(&StepInfo { step: step + 1, n_steps, loss });
         Ok(())
+    }
+
+    /// Rounds the weights, where they are to have few bits, and hands out the exact ones.
+    fn round_weights(&self) -> Result<Vec<(usize, Tensor)>, TrainError> {
+        Ok(self.job.bits.map(|bits| bits.round(self.model)).transpose()?.unwrap_or_default())
+    }
+
+    fn restore_weights(&self, exact: &[(usize, Tensor)]) -> Result<(), TrainError> {
+        Ok(self.job.bits.map_or(Ok(()), |bits| bits.restore(self.model, exact))?)
     }
 
     /// Gradients in the order of the parameters; in the first steps, a check that every one of them is reached.
@@ -239,7 +253,9 @@ impl<'a> Training<'a> {
             Objective::HardLabels(_) | Objective::FullSoftmax { .. } => (false, false),
             Objective::Distillation { config, .. } => (config.task_loss_weight > 0.0, true),
         };
+        let exact = self.round_weights()?;
         let valid = job.validation.map(|validation| validate(self.model, validation)).transpose()?;
+        self.restore_weights(&exact)?;
         let step = self.optimizer.n_steps() as usize;
         let total_steps = self.steps_per_epoch * job.config.n_epochs;
         let record = EpochRecord {

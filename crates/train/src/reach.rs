@@ -157,6 +157,7 @@ mod tests {
             sampler: &Sampler::All,
             views: ViewPolicy::Plain,
             objective: &Objective::HardLabels(LabelView::Global),
+            bits: None,
             validation: None,
             seed: Seed(2),
             checkpoint: None,

@@ -19,6 +19,23 @@ pub enum ScheduleConfig {
     Step(StepSchedule),
 }
 
+impl ScheduleConfig {
+    /// Its highest rate.
+    pub fn peak(&self) -> f64 {
+        match self {
+            Self::Constant(schedule) => schedule.learning_rate,
+            Self::Cosine(schedule) => schedule.peak_learning_rate,
+            Self::OneCycle(schedule) => schedule.peak_learning_rate,
+            Self::Step(schedule) => schedule.learning_rate,
+        }
+    }
+
+    /// Half a cosine down from this rate to 0.
+    pub fn cosine(peak_learning_rate: f64) -> Self {
+        Self::Cosine(CosineSchedule { peak_learning_rate, warmup_epochs: 0.0, final_fraction: 0.0 })
+    }
+}
+
 /// Settings of [`ScheduleConfig::Constant`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

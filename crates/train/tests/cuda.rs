@@ -60,6 +60,7 @@ fn train(
         sampler: &Sampler::All,
         views: ViewPolicy::Plain,
         objective: &Objective::HardLabels(LabelView::Global),
+        bits: None,
         validation: Some(&validation),
         seed: Seed(2),
         checkpoint,

@@ -88,6 +88,7 @@ fn run(model: &Model, workload: &Workload, split: &Split, seed: Seed, clock: &St
         sampler: &Sampler::All,
         views: ViewPolicy::Plain,
         objective: &Objective::HardLabels(LabelView::Global),
+        bits: None,
         validation: None,
         seed,
         checkpoint: None,

@@ -37,6 +37,8 @@ impl ExperimentConfig {
             ("student.training", self.student.training.validate()),
             ("student.distillation", self.student.distillation.validate()),
         ];
+        let recovery = self.ship.as_ref().and_then(|ship| ship.training.as_ref());
+        tables.extend(recovery.map(|training| ("ship.training", training.validate())));
         tables.extend(generalist.map(|generalist| ("generalist.training", generalist.training.validate())));
         tables.extend(self.clustering.as_ref().map(|clustering| ("clustering", clustering.validate())));
         tables.extend(specialists.map(|specialists| ("specialists.training", specialists.training.validate())));

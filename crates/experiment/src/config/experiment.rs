@@ -8,7 +8,7 @@ use stillhouse_data::{DataConfig, UnlabelledConfig};
 use stillhouse_ensemble::{Calibration, ClusteringConfig, MergeConfig};
 use stillhouse_models::{ModelConfig, TextInput, TokenizerConfig};
 use stillhouse_targets::{Layout, SoftTargetsConfig};
-use stillhouse_train::{DistillationConfig, TrainingConfig};
+use stillhouse_train::{DistillationConfig, ScheduleConfig, TrainingConfig};
 
 /// One experiment, from a dataset to a student.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -43,6 +43,9 @@ pub struct ExperimentConfig {
     pub soft_targets: SoftTargetsConfig,
     /// The small network that is shipped.
     pub student: StudentConfig,
+    /// Makes the student small enough to ship, with less in its weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ship: Option<ShipConfig>,
     /// Which models are compared with it, and what the report shows.
     #[serde(default)]
     pub evaluation: EvaluationConfig,
@@ -238,6 +241,48 @@ fn default_views() -> u32 {
     4
 }
 
+/// The student in few bytes: its weights are rounded to few bits, and it goes on learning from its soft targets with rounded
+/// weights, which needs no teacher.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShipConfig {
+    /// Bytes of the weights at most.
+    #[schemars(range(min = 1))]
+    pub max_bytes: u64,
+    /// Points of top-1 accuracy on the validation split that it may lose to the student.
+    #[serde(default = "one_point")]
+    #[schemars(range(min = 0, max = 100))]
+    pub max_loss: f64,
+    /// Bits of a weight that may be tried; the most that fit are taken.
+    #[serde(default = "all_bits")]
+    #[schemars(length(min = 1), inner(range(min = 2, max = 8)))]
+    pub bits: Vec<u8>,
+    /// How it goes on learning. By default as the student, for a quarter of its epochs, with a rate that falls from three tenths of
+    /// the student's highest to 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<TrainingConfig>,
+}
+
+fn one_point() -> f64 {
+    1.0
+}
+
+fn all_bits() -> Vec<u8> {
+    vec![8, 6, 5, 4, 3, 2]
+}
+
+impl ShipConfig {
+    /// Only the limits, everything else by default.
+    pub fn new(max_bytes: u64, max_loss: f64) -> Self {
+        Self { max_bytes, max_loss, bits: all_bits(), training: None }
+    }
+}
+
+/// Share of the student's epochs in which the shipped network goes on learning.
+const RECOVERY_EPOCHS: f64 = 0.25;
+/// Its first learning rate, as a share of the student's highest.
+const RECOVERY_RATE: f64 = 0.3;
+
 /// Which models are compared with the student, and what the report shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -332,6 +377,14 @@ impl ExperimentConfig {
         let generalist = self.generalist.as_ref().and_then(|generalist| generalist.tokenizer.as_ref());
         let own = self.specialists.as_ref().and_then(|specialists| specialists.tokenizer.as_ref());
         own.or(generalist).filter(|_| self.specialist_model().is_some_and(takes_tokens))
+    }
+
+    /// How the shipped network goes on learning after its weights were rounded.
+    pub fn recovery_training(&self, ship: &ShipConfig) -> TrainingConfig {
+        let student = &self.student.training;
+        let n_epochs = (student.n_epochs as f64 * RECOVERY_EPOCHS).ceil() as usize;
+        let schedule = ScheduleConfig::cosine(RECOVERY_RATE * student.schedule.peak());
+        ship.training.clone().unwrap_or_else(|| TrainingConfig { n_epochs, schedule, ..student.clone() })
     }
 
     /// The layout of a store of `n_rows` rows of soft targets for the student.

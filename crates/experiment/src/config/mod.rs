@@ -17,8 +17,8 @@ mod source;
 pub use check::Checked;
 pub(crate) use data_fit::DataFacts;
 pub use experiment::{
-    Baseline, DustbinBias, EvaluationConfig, ExperimentConfig, GeneralistConfig, KeepSpecialists, SpecialistBody,
-    SpecialistHead, SpecialistInit, SpecialistsConfig, StudentConfig,
+    Baseline, DustbinBias, EvaluationConfig, ExperimentConfig, GeneralistConfig, KeepSpecialists, ShipConfig,
+    SpecialistBody, SpecialistHead, SpecialistInit, SpecialistsConfig, StudentConfig,
 };
 pub use external::{Classes, ExternalTeacherConfig, Space};
 pub use load::Experiment;

@@ -99,6 +99,8 @@ pub(crate) struct Recipe<'a> {
     pub sampler: Sampler,
     /// Added to the dustbin's logit, in nats: it turns the odds of training back into the odds of the data.
     pub counted_shift: f64,
+    /// Bits of its weights; 32 without them.
+    pub bits: Option<u8>,
 }
 
 impl<'a> Recipe<'a> {
@@ -122,6 +124,7 @@ impl<'a> Recipe<'a> {
             goal: Goal::Labels,
             sampler: Sampler::All,
             counted_shift: 0.0,
+            bits: None,
         }
     }
 
@@ -169,6 +172,7 @@ impl<'a> Recipe<'a> {
             },
             sampler: Sampler::half_and_half(&session.data.train, cluster),
             counted_shift: counted_shift(&session.data.train, cluster)?,
+            bits: None,
         })
     }
 
@@ -198,7 +202,14 @@ impl<'a> Recipe<'a> {
             goal,
             sampler: Sampler::All,
             counted_shift: 0.0,
+            bits: None,
         }
+    }
+
+    /// A student that is trained for weights of few bits, from the weights of `start` or from its own seeded ones.
+    pub fn rounded(self, bits: u8, training: &'a TrainingConfig, start: Option<&'a Trained>) -> Self {
+        let kind = self.role.kind();
+        Self { kind, training, start, bits: Some(bits), ..self }
     }
 
     /// The stage of this training. Its key hashes every ingredient; networks and soft targets by the keys of their stages. Sampler
@@ -225,6 +236,8 @@ impl<'a> Recipe<'a> {
             /// the choice of a student's examples; keys without one are those of earlier versions
             #[serde(skip_serializing_if = "Option::is_none")]
             examples: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            bits: Option<u8>,
             /// where a training gives other bits than on the CPU
             device: Option<&'static str>,
         }
@@ -248,6 +261,7 @@ impl<'a> Recipe<'a> {
             loss,
             counted_shift: self.counted_shift,
             examples: self.choice.clone(),
+            bits: self.bits,
             device: (!session.device.is_cpu()).then_some("cuda"),
         };
         Stage::new(self.kind, CODE_VERSION, self.index, &ingredients)

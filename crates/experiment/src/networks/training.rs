@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 use stillhouse_core::{InputShape, Seed};
 use stillhouse_data::Split;
-use stillhouse_models::{HeadInit, Model, Tokenizer};
+use stillhouse_models::{HeadInit, Model, Tokenizer, WeightBits};
 use stillhouse_train::{
     FORWARD_PASSES_PER_STEP, FitJob, FitSummary, Monitor, Validation, fit, load_weights, predict_features,
     remove_checkpoint, save_weights,
@@ -184,6 +184,9 @@ impl Training<'_> {
         for (output, delta) in recipe.bias_corrections() {
             model.add_to_output_bias(output, delta).map_err(model_error)?;
         }
+        if let Some(bits) = recipe.bits {
+            WeightBits::uniform(&model, bits).round(&model).map_err(model_error)?;
+        }
         Ok((model, summary))
     }
 
@@ -202,6 +205,7 @@ impl Training<'_> {
 
     fn fit(&self, model: &Model, train: &Split, validation: &Validation) -> Result<FitSummary> {
         let recipe = self.recipe;
+        let bits = recipe.bits.map(|bits| WeightBits::uniform(model, bits));
         let job = FitJob {
             name: self.stage.name(),
             key: self.stage.key(),
@@ -210,6 +214,7 @@ impl Training<'_> {
             sampler: &recipe.sampler,
             views: recipe.views(self.session),
             objective: &*recipe.objective(self.session, self.folder)?,
+            bits: bits.as_ref(),
             validation: (!validation.split.is_empty()).then_some(validation),
             seed: recipe.seed,
             checkpoint: Some(&self.folder.join(CHECKPOINT)),

@@ -1,5 +1,5 @@
 //! The steps of [`crate::pipeline`], one file each, in the order of the paper:
-//! external, tokenizers, generalist, clustering, specialists, validation (with selection), merged, soft_targets, student, evaluation.
+//! external, tokenizers, generalist, clustering, specialists, validation (with selection), merged, soft_targets, student, ship, evaluation.
 
 pub(crate) mod clustering;
 pub(crate) mod evaluation;
@@ -7,6 +7,7 @@ pub(crate) mod external;
 pub(crate) mod generalist;
 pub(crate) mod merged;
 mod selection;
+pub(crate) mod ship;
 pub(crate) mod soft_targets;
 pub(crate) mod specialists;
 pub(crate) mod student;

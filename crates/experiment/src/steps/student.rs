@@ -30,7 +30,7 @@ pub(crate) fn train_students(session: &Session<'_>, targets: Vec<(Role, StudentT
 }
 
 /// The examples that the student's teacher is sure enough of, for its twins too.
-fn taught(session: &Session<'_>, targets: &StudentTargets<'_>) -> Result<Taught> {
+pub(super) fn taught(session: &Session<'_>, targets: &StudentTargets<'_>) -> Result<Taught> {
     let examples = session.taught(targets.store().map(|targets| &**targets))?;
     let of_confidence = |min_confidence: f64| format!("confidence {min_confidence} of {}", targets.stage().key());
     Ok(Taught { examples, choice: session.config.student.min_confidence.map(of_confidence) })

@@ -5,7 +5,9 @@ use candle_core::Device;
 use std::fs;
 use std::path::{Path, PathBuf};
 use stillhouse_core::{InputShape, InputSpec};
-use stillhouse_models::{FolderError, Model, ModelCard, Tokenizer, check_labels, load_model, save_model};
+use stillhouse_models::{
+    FolderError, Model, ModelCard, Tokenizer, WeightBits, check_labels, load_model, save_model, save_rounded_model,
+};
 use tempfile::TempDir;
 
 fn card(input: InputShape) -> ModelCard {
@@ -235,4 +237,46 @@ fn labels_that_are_not_text_or_too_few_are_refused() {
     assert!(refusal(&folder).contains("labels.txt is not UTF-8 after byte 4"));
     fs::write(folder.join("labels.txt"), "a\n".repeat(N_OUTPUTS - 1)).unwrap();
     assert!(refusal(&folder).contains("labels.txt holds 4 labels"));
+}
+
+#[test]
+fn rounded_weights_are_read_back_as_they_were_rounded() {
+    for (config, input) in every_case() {
+        let model = with_tokenizer(model(&config, &input, 3));
+        for n_bits in [8, 4, 3] {
+            let directory = TempDir::new().unwrap();
+            let folder = directory.path().join("small");
+            let rounding = WeightBits::uniform(&model, n_bits);
+            save_rounded_model(&folder, &model, &card(*model.input()), &rounding).unwrap();
+            let (loaded, _) = load_model(&folder, &Device::Cpu).unwrap();
+            let exact = rounding.round(&model).unwrap();
+            assert!(loaded.is_same(&model).unwrap(), "{config:?}, {n_bits} bits");
+            rounding.restore(&model, &exact).unwrap();
+            // what was read back is written as the same bytes
+            let again = directory.path().join("again");
+            save_rounded_model(&again, &loaded, &card(*model.input()), &rounding).unwrap();
+            let weights = |folder: &Path| fs::read(folder.join("model.safetensors")).unwrap();
+            assert!(weights(&folder) == weights(&again), "{config:?}, {n_bits} bits");
+        }
+    }
+}
+
+#[test]
+fn bits_that_do_not_fit_the_weights_are_refused() {
+    let directory = TempDir::new().unwrap();
+    let net = model(&resnet(8, 4), &IMAGE, 0);
+    let folder = directory.path().join("small");
+    save_rounded_model(&folder, &net, &card(IMAGE), &WeightBits::uniform(&net, 4)).unwrap();
+    let config = fs::read_to_string(folder.join("config.json")).unwrap();
+    for (change, problem) in [
+        (("\"stem.conv.weight\": 4", "\"stem.conv.weight\": 9"), "9 bits of stem.conv.weight, expected 2 to 8"),
+        (("\"stem.conv.weight\": 4", "\"stem.conv.weight\": 0"), "0 bits of stem.conv.weight"),
+        (("\"stem.conv.weight\": 4", "\"stem.conv.weight\": 5"), "misshapen stem.conv.weight (u8"),
+        (("\"head.weight\": 8,", ""), "misshapen head.weight (u8"),
+        (("\"stem.conv.weight\"", "\"stem.norm.scale\""), "bits of stem.norm.scale, which is no weight"),
+    ] {
+        assert!(config.contains(change.0), "{config}");
+        fs::write(folder.join("config.json"), config.replacen(change.0, change.1, 1)).unwrap();
+        assert!(refusal(&folder).contains(problem), "{problem}: {}", refusal(&folder));
+    }
 }

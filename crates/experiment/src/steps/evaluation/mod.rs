@@ -118,6 +118,7 @@ impl Evaluation<'_> {
             cluster_stability: self.clustered.and_then(|clustered| clustered.diagnosis.stability),
             dustbin_corrections: self.dustbin_corrections(),
             soft_target_entropy: targets.map(SoftTargets::mean_entropy),
+            ship: self.models.ship.map(|ship| ship.report.clone()),
             warnings: Vec::new(),
             next_steps: Vec::new(),
             notes: self.notes(n_student),
@@ -190,7 +191,7 @@ impl Evaluation<'_> {
 }
 
 /// Pairs of models whose difference is tested.
-const COMPARED: [(Role, Role); 11] = [
+const COMPARED: [(Role, Role); 13] = [
     (Role::MergedEnsemble, Role::Generalist),
     (Role::MergedEnsemble, Role::PlainEnsemble),
     (Role::MergedEnsemble, Role::TwinOnLabels),
@@ -199,6 +200,8 @@ const COMPARED: [(Role, Role); 11] = [
     (Role::Student, Role::TwinOnPlainEnsemble),
     (Role::Student, Role::Generalist),
     (Role::Student, Role::MergedEnsemble),
+    (Role::Shipped, Role::Student),
+    (Role::Shipped, Role::TwinOfShipped),
     (Role::PlainEnsemble, Role::Generalist),
     (Role::TwinOnGeneralist, Role::TwinOnLabels),
     (Role::TwinOnPlainEnsemble, Role::TwinOnLabels),

@@ -28,15 +28,17 @@ impl Evaluation<'_> {
         let networks: Vec<&Trained> = members.iter().filter_map(Member::network).collect();
         let is_measurable = networks.len() == members.len();
         let latency_ms = if is_measurable { Some(self.latency_ms(teacher)?) } else { None };
+        let shipped = self.models.shipped().filter(|_| matches!(role, Role::Shipped | Role::TwinOfShipped));
         let report = ModelReport {
             latency_ms_p50: latency_ms.map(|[p50, _]| p50),
             latency_ms_p95: latency_ms.map(|[_, p95]| p95),
             ..model_report(role, &networks, on_test, valid_top1)
         };
+        let bytes = shipped.map_or(report.bytes, |shipped| shipped.bits.n_bytes(&networks[0].model));
         // the merged ensemble would not be there without its clusters
         let of_clusters =
             self.clustered.filter(|_| role == Role::MergedEnsemble).map_or(0.0, |clustered| clustered.train_flops);
-        Ok(ModelReport { train_flops: report.train_flops + of_clusters, ..report })
+        Ok(ModelReport { bytes, train_flops: report.train_flops + of_clusters, ..report })
     }
 
     /// Median and 95th percentile of the milliseconds of one example, after warm-up, in this thread pool.

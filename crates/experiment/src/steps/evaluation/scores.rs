@@ -15,6 +15,7 @@ use crate::networks::teachers::Teachers;
 use crate::report::{ModelReport, OutOfScopeRow, PortfolioPoint};
 use crate::role::Role;
 use crate::session::Session;
+use crate::steps::ship::{Ship, Shipped};
 use crate::steps::student::Students;
 use std::ops::Range;
 use stillhouse_core::ClassId;
@@ -116,6 +117,7 @@ pub(crate) struct Models<'a> {
     pub teachers: &'a Teachers,
     pub ensemble: &'a Ensemble<'a>,
     pub students: &'a Students,
+    pub ship: Option<&'a Ship>,
 }
 
 impl<'a> Models<'a> {
@@ -123,7 +125,12 @@ impl<'a> Models<'a> {
         let Teachers { generalists, specialists, ensemble_members, .. } = self.teachers;
         let specialists = specialists.specialists.iter().map(|specialist| &specialist.trained);
         let students = std::iter::once(&self.students.student).chain(&self.students.twins);
-        generalists.iter().chain(specialists).chain(students).chain(ensemble_members).collect()
+        let shipped = self.shipped().into_iter().flat_map(|shipped| [&shipped.network, &shipped.twin]);
+        generalists.iter().chain(specialists).chain(students).chain(shipped).chain(ensemble_members).collect()
+    }
+
+    pub fn shipped(&self) -> Option<&'a Shipped> {
+        self.ship.and_then(|ship| ship.shipped.as_ref())
     }
 
     /// All models that predict every class.
@@ -134,7 +141,8 @@ impl<'a> Models<'a> {
             (Role::MergedEnsemble, Teacher::Merged(self.ensemble)),
             student(&self.students.student),
         ];
-        complete.extend(self.students.twins.iter().map(student));
+        let shipped = self.shipped().into_iter().flat_map(|shipped| [&shipped.network, &shipped.twin]);
+        complete.extend(shipped.chain(&self.students.twins).map(student));
         complete.extend(self.teachers.plain_ensemble().map(|teacher| (Role::PlainEnsemble, teacher)));
         complete
     }

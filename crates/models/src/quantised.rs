@@ -1,0 +1,377 @@
+//! Weights in a few bits: whole numbers times a scale for each output channel.
+//!
+//! A channel is a row of a linear layer or of a table of embeddings, `[O, I]` or `[R, W]`, and an output channel of a
+//! convolution, `[kh, kw, C, O]` or `[kh, kw, C]`. Its numbers become `code * scale`, where codes of `b` bits lie between
+//! `-(2^(b-1) - 1)` and `2^(b-1) - 1`. Below 8 bits the largest numbers of a channel are clipped where that lowers its squared
+//! error (Guan et al. 2019, arXiv:1911.02079, for tables). Biases and norms stay as they are: they are few.
+//!
+//! In memory a model has its rounded weights as `f32`. A model folder holds the codes as bytes, low bits first, each channel
+//! from a byte of its own, and the scales as `f16`.
+
+use crate::outline::ModelOutline;
+use crate::{Model, ModelError};
+use candle_core::Tensor;
+use half::f16;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Fewest and most bits of a weight.
+pub const WEIGHT_BITS: [u8; 2] = [2, 8];
+/// The head has few weights and decides most: it is never given fewer bits.
+const LEAST_BITS_OF_HEAD: u8 = 8;
+/// Shares of a channel's largest number that are tried as its clip.
+const CLIPS: [f32; 12] = [1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.5, 0.4, 0.3];
+const BYTES_PER_SCALE: usize = 2;
+const BYTES_PER_F32: usize = 4;
+
+/// How many bits the weights of a model have, by the names of its parameters; others are `f32`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WeightBits(BTreeMap<String, u8>);
+
+impl WeightBits {
+    /// So many bits for each matrix, table and convolution; 8 at least for the head.
+    ///
+    /// # Panics
+    /// If these are not [`WEIGHT_BITS`].
+    pub fn uniform(model: &Model, bits: u8) -> Self {
+        assert!((WEIGHT_BITS[0]..=WEIGHT_BITS[1]).contains(&bits), "{bits} bits");
+        let of_param = |name: &str| if is_of_head(name) { bits.max(LEAST_BITS_OF_HEAD) } else { bits };
+        let weights = model.params().iter().filter(|param| param.var.dims().len() > 1);
+        Self(weights.map(|param| (param.name.clone(), of_param(&param.name))).collect())
+    }
+
+    /// Whether all weights are `f32`.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Bits of the weights with this name; none if they are `f32`.
+    pub fn of(&self, name: &str) -> Option<u8> {
+        self.0.get(name).copied()
+    }
+
+    /// What a file says that no model of this outline can have.
+    pub(crate) fn problem(&self, outline: &ModelOutline) -> Option<String> {
+        let names: BTreeSet<&str> =
+            outline.shapes().filter(|(_, shape)| shape.len() > 1).map(|(name, _)| name).collect();
+        let [fewest, most] = WEIGHT_BITS;
+        self.0.iter().find_map(|(name, bits)| match names.contains(name.as_str()) {
+            false => Some(format!("bits of {name}, which is no weight of the model")),
+            true => {
+                (*bits < fewest || *bits > most).then(|| format!("{bits} bits of {name}, expected {fewest} to {most}"))
+            }
+        })
+    }
+
+    /// Rounds the weights of a model to what these bits can say, and hands out the weights as they were, for
+    /// [`WeightBits::restore`].
+    ///
+    /// # Errors
+    /// A failing tensor operation.
+    pub fn round(&self, model: &Model) -> Result<Vec<(usize, Tensor)>, ModelError> {
+        let mut exact = Vec::with_capacity(self.0.len());
+        for (index, param) in model.params().iter().enumerate() {
+            let Some(bits) = self.of(&param.name) else { continue };
+            let weights = param.var.as_detached_tensor().copy()?;
+            let values = weights.flatten_all()?.to_vec1::<f32>()?;
+            let rounded = QuantisedTensor::new(&values, param.var.dims(), bits).values();
+            param.var.set(&Tensor::from_vec(rounded, param.var.dims(), model.device())?)?;
+            exact.push((index, weights));
+        }
+        Ok(exact)
+    }
+
+    /// Puts back what [`WeightBits::round`] has handed out.
+    ///
+    /// # Errors
+    /// A failing tensor operation.
+    pub fn restore(&self, model: &Model, exact: &[(usize, Tensor)]) -> Result<(), ModelError> {
+        Ok(exact.iter().try_for_each(|(index, weights)| model.params()[*index].var.set(weights))?)
+    }
+
+    /// Bytes of the model's parameters and buffers in a folder, without names and header.
+    pub fn n_bytes(&self, model: &Model) -> u64 {
+        let of_variable = |(name, dims): (&str, &[usize])| match self.of(name) {
+            Some(bits) => stored_bytes(dims, bits),
+            None => dims.iter().product::<usize>() * BYTES_PER_F32,
+        };
+        model.variables().map(|(name, var)| of_variable((name, var.dims())) as u64).sum()
+    }
+}
+
+fn is_of_head(name: &str) -> bool {
+    name.strip_prefix(crate::layers::HEAD).is_some_and(|rest| rest.starts_with('.'))
+}
+
+fn stored_bytes(dims: &[usize], bits: u8) -> usize {
+    let [n_codes, n_scales] = stored_lens(dims, bits);
+    n_codes + n_scales * BYTES_PER_SCALE
+}
+
+/// Bytes of codes, and number of scales.
+pub(crate) fn stored_lens(dims: &[usize], bits: u8) -> [usize; 2] {
+    let Channels { n_channels, width, .. } = Channels::of(dims);
+    [n_channels * row_bytes(width, bits), n_channels]
+}
+
+fn row_bytes(width: usize, bits: u8) -> usize {
+    (width * usize::from(bits)).div_ceil(8)
+}
+
+/// Where the numbers of each channel lie.
+#[derive(Clone, Copy)]
+struct Channels {
+    n_channels: usize,
+    /// numbers of a channel
+    width: usize,
+    /// whether a channel's numbers lie side by side
+    is_row: bool,
+}
+
+impl Channels {
+    fn of(dims: &[usize]) -> Self {
+        let n_values: usize = dims.iter().product();
+        let is_row = dims.len() <= 2;
+        let n_channels = if is_row { dims[0] } else { dims[dims.len() - 1] };
+        Self { n_channels, width: n_values / n_channels.max(1), is_row }
+    }
+
+    /// Place of number `nth` of a channel.
+    fn place(self, channel: usize, nth: usize) -> usize {
+        if self.is_row { channel * self.width + nth } else { nth * self.n_channels + channel }
+    }
+}
+
+/// A weight as whole numbers and scales.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct QuantisedTensor {
+    dims: Vec<usize>,
+    bits: u8,
+    /// channel by channel
+    codes: Vec<i8>,
+    /// one for each channel
+    scales: Vec<f16>,
+}
+
+impl QuantisedTensor {
+    /// Rounds the numbers of a weight of this shape.
+    pub(crate) fn new(values: &[f32], dims: &[usize], bits: u8) -> Self {
+        let channels = Channels::of(dims);
+        let mut codes = Vec::with_capacity(values.len());
+        let mut scales = Vec::with_capacity(channels.n_channels);
+        let mut row = vec![0.0; channels.width];
+        for channel in 0..channels.n_channels {
+            (0..channels.width).for_each(|nth| row[nth] = values[channels.place(channel, nth)]);
+            let scale = best_scale(&row, bits);
+            scales.push(scale);
+            codes.extend(row.iter().map(|value| code(*value, scale.to_f32(), bits)));
+        }
+        Self { dims: dims.to_vec(), bits, codes, scales }
+    }
+
+    /// The rounded numbers, in the order of the weight.
+    pub(crate) fn values(&self) -> Vec<f32> {
+        let channels = Channels::of(&self.dims);
+        let mut values = vec![0.0; self.codes.len()];
+        for (channel, (codes, scale)) in self.codes.chunks_exact(channels.width).zip(&self.scales).enumerate() {
+            for (nth, code) in codes.iter().enumerate() {
+                values[channels.place(channel, nth)] = f32::from(*code) * scale.to_f32();
+            }
+        }
+        values
+    }
+
+    /// Codes and scales as bytes, little-endian.
+    pub(crate) fn to_bytes(&self) -> [Vec<u8>; 2] {
+        let width = Channels::of(&self.dims).width;
+        let offset = largest_code(self.bits) as i16;
+        let mut packed = Vec::new();
+        for codes in self.codes.chunks_exact(width) {
+            let start = packed.len();
+            packed.resize(start + row_bytes(width, self.bits), 0);
+            for (nth, code) in codes.iter().enumerate() {
+                let value = (i16::from(*code) + offset) as u16;
+                put_bits(&mut packed[start..], nth * usize::from(self.bits), value);
+            }
+        }
+        [packed, self.scales.iter().flat_map(|scale| scale.to_le_bytes()).collect()]
+    }
+
+    /// Reads what [`QuantisedTensor::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// Bytes of another number than shape and bits ask for, codes that no such number of bits has, scales that are no numbers.
+    pub(crate) fn from_bytes(dims: &[usize], bits: u8, packed: &[u8], scales: &[u8]) -> Result<Self, String> {
+        let Channels { n_channels, width, .. } = Channels::of(dims);
+        let expected = [n_channels * row_bytes(width, bits), n_channels * BYTES_PER_SCALE];
+        let found = [packed.len(), scales.len()];
+        if found != expected {
+            return Err(format!("{found:?} bytes of codes and scales, expected {expected:?}"));
+        }
+        let scales: Vec<f16> = scales.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes)).collect();
+        if let Some(scale) = scales.iter().find(|scale| !scale.is_finite()) {
+            return Err(format!("a scale of {scale}"));
+        }
+        let largest = i16::from(largest_code(bits));
+        let mut codes = Vec::with_capacity(n_channels * width);
+        for row in packed.chunks_exact(row_bytes(width, bits).max(1)) {
+            for nth in 0..width {
+                let code = get_bits(row, nth * usize::from(bits), bits) as i16 - largest;
+                codes.push(i8::try_from(code).ok().filter(|_| code <= largest).ok_or("a code beyond its bits")?);
+            }
+        }
+        Ok(Self { dims: dims.to_vec(), bits, codes, scales })
+    }
+}
+
+/// `2^(b-1) - 1`.
+fn largest_code(bits: u8) -> i8 {
+    i8::MAX >> (WEIGHT_BITS[1] - bits)
+}
+
+fn code(value: f32, scale: f32, bits: u8) -> i8 {
+    if scale == 0.0 {
+        return 0;
+    }
+    let largest = f32::from(largest_code(bits));
+    (value / scale).round().clamp(-largest, largest) as i8
+}
+
+/// The scale with the least squared error; the first of equal ones. Zero for a channel of zeros.
+fn best_scale(row: &[f32], bits: u8) -> f16 {
+    let largest = row.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+    let scale_of = |clip: f32| f16::from_f32(largest * clip / f32::from(largest_code(bits)));
+    if bits >= WEIGHT_BITS[1] {
+        return scale_of(1.0);
+    }
+    let error = |scale: f16| -> f32 {
+        let scale = scale.to_f32();
+        row.iter().map(|value| (value - f32::from(code(*value, scale, bits)) * scale).powi(2)).sum()
+    };
+    let mut best = (scale_of(1.0), error(scale_of(1.0)));
+    for clip in CLIPS {
+        let scale = scale_of(clip);
+        let error = error(scale);
+        if error < best.1 {
+            best = (scale, error);
+        }
+    }
+    best.0
+}
+
+/// Writes a number's bits from this bit on, low ones first; the bits there are 0.
+fn put_bits(bytes: &mut [u8], from: usize, value: u16) {
+    let (byte, shift) = (from / 8, from % 8);
+    let shifted = (u32::from(value)) << shift;
+    bytes[byte] |= shifted as u8;
+    if shifted > 0xFF {
+        bytes[byte + 1] |= (shifted >> 8) as u8;
+    }
+}
+
+fn get_bits(bytes: &[u8], from: usize, bits: u8) -> u16 {
+    let (byte, shift) = (from / 8, from % 8);
+    let high = bytes.get(byte + 1).map_or(0, |high| u32::from(*high) << 8);
+    let pair = u32::from(bytes[byte]) | high;
+    ((pair >> shift) & ((1 << bits) - 1)) as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ModelConfig, NgramBagConfig, ResNetConfig};
+    use candle_core::Device;
+    use stillhouse_core::{InputShape, Seed};
+
+    /// Numbers that look random: a Weyl sequence, with a large one in each row of seven.
+    fn numbers(n: usize) -> Vec<f32> {
+        let weyl = |index: usize| ((index as f64 * 0.618_033_988_749_895).fract() - 0.5) as f32;
+        (0..n).map(|index| weyl(index) * if index % 7 == 3 { 3.0 } else { 1.0 }).collect()
+    }
+
+    #[test]
+    fn bytes_lead_back_to_the_same_numbers() {
+        for bits in WEIGHT_BITS[0]..=WEIGHT_BITS[1] {
+            for dims in [&[5, 7][..], &[3, 3, 2, 5], &[3, 3, 4], &[1, 1]] {
+                let weight = QuantisedTensor::new(&numbers(dims.iter().product()), dims, bits);
+                let [packed, scales] = weight.to_bytes();
+                assert_eq!(packed.len() + scales.len(), stored_bytes(dims, bits));
+                assert_eq!(QuantisedTensor::from_bytes(dims, bits, &packed, &scales).unwrap(), weight);
+            }
+        }
+    }
+
+    #[test]
+    fn eight_bits_are_off_by_half_a_step_and_a_clip_lowers_the_error_of_few() {
+        let (dims, values) = ([4, 50], numbers(200));
+        let rounded = QuantisedTensor::new(&values, &dims, 8).values();
+        for (row, rounded) in values.chunks(50).zip(rounded.chunks(50)) {
+            let step = row.iter().fold(0.0_f32, |m, v| m.max(v.abs())) / 127.0;
+            assert!(row.iter().zip(rounded).all(|(a, b)| (a - b).abs() <= 0.501 * step));
+        }
+        let error = |rounded: &[f32]| values.iter().zip(rounded).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
+        for bits in [2, 3, 4] {
+            let largest = f32::from(largest_code(bits));
+            let unclipped: Vec<f32> = values
+                .chunks(50)
+                .flat_map(|row| {
+                    let scale = row.iter().fold(0.0_f32, |m, v| m.max(v.abs())) / largest;
+                    row.iter().map(move |value| (value / scale).round() * scale)
+                })
+                .collect();
+            assert!(error(&QuantisedTensor::new(&values, &dims, bits).values()) <= error(&unclipped));
+        }
+        // a channel of a convolution has a scale of its own
+        let scaled: Vec<f32> = numbers(36).iter().enumerate().map(|(i, v)| v * [1.0, 1e-3][i % 2]).collect();
+        let rounded = QuantisedTensor::new(&scaled, &[3, 3, 2, 2], 8).values();
+        assert!(scaled.iter().zip(rounded).skip(1).step_by(2).all(|(a, b)| (a - b).abs() < 1e-5));
+    }
+
+    #[test]
+    fn rounding_twice_changes_nothing() {
+        for bits in WEIGHT_BITS[0]..=WEIGHT_BITS[1] {
+            let once = QuantisedTensor::new(&numbers(60), &[6, 10], bits).values();
+            let twice = QuantisedTensor::new(&once, &[6, 10], bits).values();
+            assert!(once.iter().zip(twice).all(|(a, b)| (a - b).abs() <= 1e-3 * a.abs()), "{bits} bits");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused() {
+        let [packed, scales] = QuantisedTensor::new(&numbers(6), &[2, 3], 4).to_bytes();
+        assert!(QuantisedTensor::from_bytes(&[2, 3], 4, &packed[1..], &scales).is_err());
+        assert!(QuantisedTensor::from_bytes(&[2, 4], 8, &packed, &scales).is_err());
+        let not_finite = f16::INFINITY.to_le_bytes().repeat(2);
+        assert!(QuantisedTensor::from_bytes(&[2, 3], 4, &packed, &not_finite).is_err());
+        assert!(QuantisedTensor::from_bytes(&[2, 3], 4, &[0xFF; 4], &scales).is_err(), "15 is no code of 4 bits");
+    }
+
+    #[test]
+    fn a_model_is_rounded_and_restored() {
+        let config = ModelConfig::ResNet(ResNetConfig::new(8, 4));
+        let input = InputShape::Image { channels: 1, height: 8, width: 8 };
+        let model = Model::new(&config, &input, 10, Seed(0), &Device::Cpu).unwrap();
+        let state = |model: &Model| -> Vec<Vec<f32>> {
+            let all = model.state_dict().unwrap().into_iter();
+            all.map(|(_, tensor)| tensor.flatten_all().unwrap().to_vec1().unwrap()).collect()
+        };
+        let before = state(&model);
+        let bits = WeightBits::uniform(&model, 4);
+        assert_eq!(
+            (bits.of("head.weight"), bits.of("stem.conv.weight"), bits.of("head.bias")),
+            (Some(8), Some(4), None)
+        );
+        let exact = bits.round(&model).unwrap();
+        assert_ne!(state(&model), before);
+        bits.restore(&model, &exact).unwrap();
+        assert_eq!(state(&model), before);
+
+        let bag = ModelConfig::NgramBag(NgramBagConfig::new(100, 6));
+        let bag = Model::new(&bag, &InputShape::Text {}, 3, Seed(0), &Device::Cpu).unwrap();
+        let bits = WeightBits::uniform(&bag, 4);
+        // 100 rows of 3 bytes and a scale, 3 rows of 6 and a scale, 3 biases
+        assert_eq!(bits.n_bytes(&bag), 100 * 5 + 3 * 8 + 3 * 4);
+        assert_eq!(WeightBits::default().n_bytes(&bag), 4 * (600 + 18 + 3));
+    }
+}

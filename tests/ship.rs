@@ -1,0 +1,129 @@
+//! The student in few bytes: `[ship]` in a config, and `compress` on a finished run.
+
+mod support;
+
+use serde_json::Value as Json;
+use support::Scratch;
+
+const CONFIG: &str = r#"seed = 0
+
+[data]
+kind = "glyphs"
+n_classes = 12
+train_per_class = 30
+test_per_class = 20
+valid_fraction = 0.4
+
+[generalist]
+model = { kind = "mlp", widths = [64] }
+training = { n_epochs = 16, batch_size = 16, optimizer = { kind = "adamw" }, schedule = { kind = "constant", learning_rate = 3e-3 } }
+
+[student]
+model = { kind = "mlp", widths = [32] }
+training = { n_epochs = 16, batch_size = 16, optimizer = { kind = "adamw" }, schedule = { kind = "constant", learning_rate = 3e-3 } }
+"#;
+/// Bytes of the student: 784 * 32 + 32 and 32 * 12 + 12 numbers of 4 bytes.
+const STUDENT_BYTES: u64 = 4 * (784 * 32 + 32 + 32 * 12 + 12);
+
+/// A recovery that recovers nothing.
+const BARELY_TRAINED: &str = "ship.training={ n_epochs=1, schedule={ kind=\"constant\", learning_rate=1e-9 } }";
+
+fn run() -> Scratch {
+    let scratch = Scratch::new();
+    scratch.write("c.toml", CONFIG);
+    scratch.succeed(&["run", "c.toml", "-q"]);
+    scratch
+}
+
+fn model<'a>(report: &'a Json, name: &str) -> &'a Json {
+    let models = report["models"].as_array().unwrap();
+    models.iter().find(|model| model["name"] == name).unwrap_or_else(|| panic!("no {name} in {models:?}"))
+}
+
+fn weights_bytes(scratch: &Scratch, folder: &str) -> u64 {
+    scratch.bytes(&format!("{folder}/model.safetensors")).len() as u64
+}
+
+#[test]
+fn a_run_ships_what_is_within_its_limits() {
+    let scratch = Scratch::new();
+    scratch.write("c.toml", &format!("{CONFIG}\n[ship]\nmax_bytes = {}\nmax_loss = 100.0\n", STUDENT_BYTES / 4));
+    let plan = scratch.succeed(&["plan", "c.toml"]).stdout;
+    assert!(plan.contains("shipped ") && plan.contains("shipped_twin"), "{plan}");
+    scratch.succeed(&["run", "c.toml", "-q", "--threads", "1"]);
+    let report = scratch.json("runs/c/report.json");
+    let (student, shipped) = (model(&report, "student"), model(&report, "shipped"));
+    assert_eq!(student["bytes"], STUDENT_BYTES);
+    assert!(shipped["bytes"].as_u64().unwrap() <= STUDENT_BYTES / 4);
+    assert_eq!(model(&report, "shipped_twin")["bytes"], shipped["bytes"]);
+    // eight bits do not fit, six do, and are trained
+    let attempts = report["ship"]["attempts"].as_array().unwrap();
+    assert_eq!(attempts[0]["what"], "rounded to 6 bits");
+    assert_eq!(attempts[1]["what"], "6 bits, 4 more epochs");
+    assert_eq!(attempts.iter().filter(|attempt| attempt["is_shipped"] == true).count(), 1);
+    assert!(report["comparisons"].as_array().unwrap().iter().any(|c| c["a"] == "shipped" && c["b"] == "student"));
+    // the folder holds codes: header and scales are all that comes on top
+    assert!(weights_bytes(&scratch, "runs/c/shipped") < STUDENT_BYTES / 4 + 2000);
+    let data =
+        ["--data", "kind=glyphs", "n_classes=12", "train_per_class=30", "test_per_class=20", "valid_fraction=0.4"];
+    let measured = scratch.succeed(&[&["evaluate", "runs/c/shipped", "--json"][..], &data].concat()).stdout;
+    let measured: Json = serde_json::from_str(&measured).unwrap();
+    assert_eq!(measured["top1"], shipped["top1"], "what is read back is what was measured");
+    assert!((measured["nll"].as_f64().unwrap() - shipped["nll"].as_f64().unwrap()).abs() < 1e-5);
+    assert!(scratch.text("runs/c/report.md").contains("| rounded to 6 bits "));
+    assert!(shipped["train_flops"].as_f64().unwrap() >= student["train_flops"].as_f64().unwrap());
+    // the same bits for any number of threads
+    scratch.succeed(&["run", "c.toml", "-q", "--threads", "3", "--out", "three"]);
+    assert!(scratch.bytes("three/shipped/model.safetensors") == scratch.bytes("runs/c/shipped/model.safetensors"));
+    let again = scratch.succeed(&["plan", "c.toml"]).stdout;
+    assert!(again.contains("0 stages to do"), "{again}");
+}
+
+#[test]
+fn a_finished_run_is_compressed_without_training_its_teachers_again() {
+    let scratch = run();
+    let before = scratch.files("runs/c/stages").len();
+    let words = ["compress", "runs/c/student", "--max-bytes", "26kB", "--max-loss", "100", "--out", "small", "--json"];
+    let outcome: Json = serde_json::from_str(&scratch.succeed(&words).stdout).unwrap();
+    assert_eq!(outcome["ship"]["attempts"][0]["what"], "rounded to 8 bits");
+    assert_eq!(outcome["ship"]["attempts"].as_array().unwrap().len(), 1, "eight bits need no training");
+    assert!(scratch.files("runs/c/stages").len() > before, "the twin is kept");
+    assert!(weights_bytes(&scratch, "small") < 28_000);
+    assert!(scratch.text("small/README.md").contains("rounded to 8 bits"));
+    assert!(scratch.text("small/config.json").contains("\"layers.0.weight\": 8"));
+    // a choice of bits by hand, and a second time
+    let words = ["compress", "runs/c/student", "--max-bytes", "26kB", "--max-loss", "100", "--out", "small"];
+    let two_bits = scratch.succeed(&[&words[..], &["--set", "ship.bits=[2]"]].concat()).stdout;
+    assert!(two_bits.contains("rounded to 2 bits") && two_bits.contains("taken"), "{two_bits}");
+    assert!(weights_bytes(&scratch, "small") < 10_000);
+}
+
+#[test]
+fn what_cannot_be_made_small_enough_is_an_error_and_writes_nothing() {
+    let scratch = run();
+    let compress =
+        |model: &str, more: &[&str]| scratch.run(&[&["compress", model, "--out", "small"][..], more].concat());
+    let too_small = compress("runs/c/student", &["--max-bytes", "1kB"]);
+    assert_eq!(too_small.code, Some(1), "{}", too_small.stderr);
+    assert!(too_small.stderr.contains("2 bits, too large"), "{}", too_small.stderr);
+    let lossy = compress("runs/c/student", &["--max-bytes", "9kB", "--max-loss", "0", "--set", BARELY_TRAINED]);
+    assert_eq!(lossy.code, Some(1), "{}", lossy.stderr);
+    assert!(
+        lossy.stderr.contains("nothing was written") && lossy.stderr.contains("rounded to 2 bits"),
+        "{}",
+        lossy.stderr
+    );
+    assert!(!scratch.path("small").exists());
+    std::fs::create_dir(scratch.path("elsewhere")).unwrap();
+    for file in ["model.safetensors", "config.json", "labels.txt"] {
+        std::fs::copy(scratch.path(&format!("runs/c/student/{file}")), scratch.path(&format!("elsewhere/{file}")))
+            .unwrap();
+    }
+    let alone = compress("elsewhere", &["--max-bytes", "9kB"]);
+    assert_eq!(alone.code, Some(2), "{}", alone.stderr);
+    assert!(alone.stderr.contains("lies in no run's folder"), "{}", alone.stderr);
+    let without_out = scratch.run(&["compress", "runs/c/student", "--max-bytes", "9kB"]);
+    assert!(without_out.code == Some(2) && without_out.stderr.contains("--out DIR"), "{}", without_out.stderr);
+    let refused = scratch.run(&["check", "c.toml", "--set", "ship={ max_bytes = 100, bits = [9] }"]);
+    assert!(refused.stderr.contains("ship.bits[0]: must be between 2 and 8"), "{}", refused.stderr);
+}
