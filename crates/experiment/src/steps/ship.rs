@@ -5,16 +5,22 @@
 
 use crate::config::ShipConfig;
 use crate::error::Result;
+use crate::files::{read_json, write_json};
 use crate::networks::artifacts::Trained;
 use crate::networks::network::model_error;
 use crate::networks::recipe::{Goal, Recipe, Taught};
 use crate::networks::student_targets::StudentTargets;
 use crate::networks::training::train_side_by_side;
+use crate::planning::Work;
 use crate::report::{ShipAttempt, ShipReport};
 use crate::role::Role;
+use crate::seal::sealed_file;
 use crate::session::Session;
 use crate::stage::Stage;
 use crate::steps::student::{Students, taught};
+use crate::store::run_stage;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
 use std::sync::Arc;
 use stillhouse_models::{HeadInit, Model, WeightBits};
 use stillhouse_train::{FitSummary, Metrics, TrainingConfig, metrics_of, predict_proba, records};
@@ -36,7 +42,9 @@ pub(crate) struct Shipped {
 
 /// Raise this when weights are rounded in another way.
 const CODE_VERSION: u32 = 1;
-/// With so many bits, rounding alone is tried first.
+const SHIP: &str = "ship";
+const DECISION: &str = "decision.json";
+/// With so many bits, the network learns on only if rounding loses too much.
 const BITS_WITHOUT_TRAINING: u8 = 8;
 
 /// Makes the student small; None without `[ship]`.
@@ -54,7 +62,7 @@ pub(crate) fn ship_student(
         targets,
         taught: taught(session, targets)?,
     };
-    if session.context.plan().is_some() { step.plan() } else { step.run() }.map(Some)
+    step.run().map(Some)
 }
 
 struct Step<'a> {
@@ -66,73 +74,117 @@ struct Step<'a> {
     taught: Taught,
 }
 
-/// A network that might ship.
-struct Candidate {
-    network: Trained,
-    attempt: ShipAttempt,
+/// What was tried on the validation split, and what of it is taken.
+#[derive(Serialize, Deserialize)]
+struct Decision {
+    student_valid_top1: f64,
+    attempts: Vec<ShipAttempt>,
+    taken: Option<Taken>,
+}
+
+/// A form of the student.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Taken {
+    bits: u8,
+    /// whether it has learned on after the rounding
+    is_recovered: bool,
 }
 
 impl Step<'_> {
     fn run(&self) -> Result<Ship> {
+        let Decision { student_valid_top1, attempts, taken } = self.decide()?;
+        let ShipConfig { max_bytes, max_loss, .. } = *self.config;
+        let told = attempts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        self.session.context.note(SHIP, told);
+        let report = ShipReport { max_bytes, max_loss, student_valid_top1, attempts };
+        let Some(taken) = taken else { return Ok(Ship { report, shipped: None }) };
+        let network = self.network(taken)?;
+        let twin = self.twin(taken)?;
+        let bits = WeightBits::uniform(&network.model, taken.bits);
+        Ok(Ship { report, shipped: Some(Shipped { network, twin, bits }) })
+    }
+
+    /// Tries what fits, or reads what came of it. A plan of what was not tried expects the usual.
+    fn decide(&self) -> Result<Decision> {
+        let inputs = (&self.student.stage, self.targets.stage(), &self.taught.choice, self.config, &self.recovery);
+        let stage = Stage::new(SHIP, CODE_VERSION, None, &inputs);
+        let load = |folder: &Path| read_json(&folder.join(DECISION));
+        let plan = || {
+            let known = self.session.context.artifact(&stage).map(|folder| sealed_file(&folder, DECISION));
+            let decision = match known {
+                Some(path) => read_json(&path?)?,
+                None => self.expected()?,
+            };
+            Ok((Work::Other, decision))
+        };
+        let produce = |folder: &Path| write_json(&folder.join(DECISION), &self.try_out()?);
+        run_stage(self.session.context, &stage, plan, produce, load)
+    }
+
+    /// Of eight bits, rounding is expected to be enough.
+    fn expected(&self) -> Result<Decision> {
+        let taken = self.most_bits().map(|(bits, _)| Taken { bits, is_recovered: bits < BITS_WITHOUT_TRAINING });
+        if let Some(taken) = taken {
+            self.network(taken)?;
+        }
+        Ok(Decision { student_valid_top1: 0.0, attempts: Vec::new(), taken })
+    }
+
+    fn try_out(&self) -> Result<Decision> {
         let reference = self.predict(&self.student.model)?;
         let student = self.metrics(&reference);
-        let Some((bits, n_bytes)) = self.most_bits() else { return Ok(self.nothing_fits(&student)) };
-        let measure = |mut network: Trained, what: String| -> Result<Candidate> {
-            network.fit.train_flops += self.student.fit.train_flops;
-            network.fit.train_seconds += self.student.fit.train_seconds;
-            let probs = self.predict(&network.model)?;
+        let mut decision = Decision { student_valid_top1: student.top1, attempts: Vec::new(), taken: None };
+        let Some((bits, n_bytes)) = self.most_bits() else {
+            let (bits, n_bytes) = self.sizes().min_by_key(|(_, n_bytes)| *n_bytes).expect("the config names some bits");
+            let attempt = ShipAttempt { what: format!("{bits} bits, too large"), bytes: n_bytes, ..Default::default() };
+            decision.attempts.push(attempt);
+            return Ok(decision);
+        };
+        let mut least_nll = f64::INFINITY;
+        for is_recovered in [false, true] {
+            let taken = Taken { bits, is_recovered };
+            let probs = self.predict(&self.network(taken)?.model)?;
             let Metrics { top1, nll, .. } = self.metrics(&probs);
             let kl = mean_kl(&reference, &probs, self.session.data.valid.len());
-            let attempt = ShipAttempt {
-                what,
+            let is_within = 100.0 * (student.top1 - top1) <= self.config.max_loss + ROUNDING;
+            decision.attempts.push(ShipAttempt {
+                what: self.words(taken),
                 bytes: n_bytes,
                 valid_top1: Some(top1),
                 valid_nll: Some(nll),
                 kl: Some(kl),
                 is_shipped: false,
-            };
-            Ok(Candidate { network, attempt })
-        };
-        let rounded = measure(self.round(bits)?, format!("rounded to {bits} bits"))?;
-        let is_enough = bits >= BITS_WITHOUT_TRAINING && self.is_within(&rounded, &student);
-        let mut candidates = vec![rounded];
-        if !is_enough {
-            let n_epochs = self.recovery.n_epochs;
-            let recovered = self.train(Role::Shipped, bits, &self.recovery, Some(self.student))?;
-            candidates.push(measure(recovered, format!("{bits} bits, {n_epochs} more epochs"))?);
+            });
+            if is_within && nll < least_nll {
+                (least_nll, decision.taken) = (nll, Some(taken));
+            }
+            if is_within && bits >= BITS_WITHOUT_TRAINING {
+                break;
+            }
         }
-        self.choose(candidates, bits, &student)
+        if let Some(taken) = decision.taken {
+            decision.attempts[usize::from(taken.is_recovered)].is_shipped = true;
+        }
+        Ok(decision)
     }
 
-    /// Ships the candidate with the least validation loss among those within the limits.
-    fn choose(&self, mut candidates: Vec<Candidate>, bits: u8, student: &Metrics) -> Result<Ship> {
-        let nll = |candidate: &Candidate| candidate.attempt.valid_nll.unwrap_or(f64::INFINITY);
-        let within = (0..candidates.len()).filter(|index| self.is_within(&candidates[*index], student));
-        let best = within.min_by(|a, b| nll(&candidates[*a]).total_cmp(&nll(&candidates[*b])));
-        if let Some(best) = best {
-            candidates[best].attempt.is_shipped = true;
+    fn words(&self, taken: Taken) -> String {
+        let Taken { bits, is_recovered } = taken;
+        match is_recovered {
+            false => format!("rounded to {bits} bits"),
+            true => format!("{bits} bits, {} more epochs", self.recovery.n_epochs),
         }
-        let report = self.report(student, candidates.iter().map(|candidate| candidate.attempt.clone()).collect());
-        let text = report.attempts.iter().map(|attempt| attempt.to_string()).collect::<Vec<_>>().join("; ");
-        self.session.context.note("ship", text);
-        let Some(best) = best else { return Ok(Ship { report, shipped: None }) };
-        let network = candidates.swap_remove(best).network;
-        let twin = self.twin(bits)?;
-        let bits = WeightBits::uniform(&network.model, bits);
-        Ok(Ship { report, shipped: Some(Shipped { network, twin, bits }) })
     }
 
-    /// Records the trainings of a plan. Of eight bits, rounding is expected to be enough.
-    fn plan(&self) -> Result<Ship> {
-        let nothing = self.report(&metrics_of(&[]), Vec::new());
-        let Some((bits, _)) = self.most_bits() else { return Ok(Ship { report: nothing, shipped: None }) };
-        let network = match bits {
-            BITS_WITHOUT_TRAINING.. => self.round(bits)?,
-            _ => self.train(Role::Shipped, bits, &self.recovery, Some(self.student))?,
+    /// The student in this form, with the cost of the student's training on its own.
+    fn network(&self, taken: Taken) -> Result<Trained> {
+        let mut network = match taken.is_recovered {
+            false => self.round(taken.bits)?,
+            true => self.train(Role::Shipped, taken.bits, &self.recovery, Some(self.student))?,
         };
-        let twin = self.twin(bits)?;
-        let bits = WeightBits::uniform(&network.model, bits);
-        Ok(Ship { report: nothing, shipped: Some(Shipped { network, twin, bits }) })
+        network.fit.train_flops += self.student.fit.train_flops;
+        network.fit.train_seconds += self.student.fit.train_seconds;
+        Ok(network)
     }
 
     /// The most bits that fit, with the bytes of the weights.
@@ -146,17 +198,6 @@ impl Step<'_> {
         self.config.bits.iter().map(|bits| (*bits, WeightBits::uniform(model, *bits).n_bytes(model)))
     }
 
-    fn nothing_fits(&self, student: &Metrics) -> Ship {
-        let (bits, bytes) = self.sizes().min_by_key(|(_, n_bytes)| *n_bytes).expect("the config names some bits");
-        let attempt = ShipAttempt { what: format!("{bits} bits, too large"), bytes, ..ShipAttempt::default() };
-        Ship { report: self.report(student, vec![attempt]), shipped: None }
-    }
-
-    fn report(&self, student: &Metrics, attempts: Vec<ShipAttempt>) -> ShipReport {
-        let ShipConfig { max_bytes, max_loss, .. } = *self.config;
-        ShipReport { max_bytes, max_loss, student_valid_top1: student.top1, attempts }
-    }
-
     /// The student with rounded weights. It is made whenever it is needed: its stage is only its name.
     fn round(&self, bits: u8) -> Result<Trained> {
         let student = self.student;
@@ -167,12 +208,12 @@ impl Step<'_> {
         Ok(Trained { role: Role::Shipped, stage, body_key, model: Arc::new(model), fit: FitSummary::default() })
     }
 
-    /// The same form from scratch, with the epochs of the student and, of fewer than eight bits, of the recovery.
-    fn twin(&self, bits: u8) -> Result<Trained> {
+    /// The same form from scratch, with all the epochs of the student and of what came after it.
+    fn twin(&self, taken: Taken) -> Result<Trained> {
         let student = &self.session.config.student.training;
-        let n_more_epochs = if bits < BITS_WITHOUT_TRAINING { self.recovery.n_epochs } else { 0 };
+        let n_more_epochs = if taken.is_recovered { self.recovery.n_epochs } else { 0 };
         let training = TrainingConfig { n_epochs: student.n_epochs + n_more_epochs, ..student.clone() };
-        self.train(Role::TwinOfShipped, bits, &training, None)
+        self.train(Role::TwinOfShipped, taken.bits, &training, None)
     }
 
     fn train(&self, role: Role, bits: u8, training: &TrainingConfig, start: Option<&Trained>) -> Result<Trained> {
@@ -188,12 +229,6 @@ impl Step<'_> {
 
     fn metrics(&self, probs: &[f32]) -> Metrics {
         metrics_of(&records(probs, self.session.data.valid.labels(), self.session.data.n_classes()))
-    }
-
-    /// Whether a candidate loses no more than it may.
-    fn is_within(&self, candidate: &Candidate, student: &Metrics) -> bool {
-        let top1 = candidate.attempt.valid_top1.unwrap_or(0.0);
-        100.0 * (student.top1 - top1) <= self.config.max_loss + ROUNDING
     }
 }
 

@@ -130,7 +130,7 @@ impl Evaluation<'_> {
         // what was noted of the data comes first: all numbers rest on it
         let warnings = self.session.context.warnings().into_iter();
         let warnings = warnings.chain(failed).chain(unmet_merges(n_unmet)).chain(self.extreme_fit());
-        let warnings = warnings.chain(crate::report::few_steps(&lengths));
+        let warnings = warnings.chain(self.nothing_ships()).chain(crate::report::few_steps(&lengths));
         let warnings = warnings.chain(crate::report::warnings(&report, &curves)).collect();
         let subsets = self.models.teachers.specialists.specialists.iter().map(|specialist| &specialist.subset);
         let cluster_galleries = cluster_galleries(self.session, subsets)?;

@@ -8,6 +8,13 @@ use stillhouse_ensemble::{Calibration, TeacherWeights};
 use stillhouse_train::{Sampler, TrainingConfig};
 
 impl Evaluation<'_> {
+    /// A student that cannot be made small enough.
+    pub(super) fn nothing_ships(&self) -> Option<String> {
+        let ship = self.models.ship.filter(|ship| ship.shipped.is_none())?;
+        let tried: Vec<String> = ship.report.attempts.iter().map(ToString::to_string).collect();
+        Some(format!("Nothing ships within [ship] max_bytes and max_loss; tried: {}.", tried.join("; ")))
+    }
+
     /// Epochs and optimizer steps of each role in the config; of the specialists, those of the smallest. The student learns from
     /// `n_student` examples.
     pub(super) fn training_lengths(&self, n_student: usize) -> Vec<TrainingLength> {
