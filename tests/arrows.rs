@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use toml::Table;
 
 /// Each crate and all crates of this workspace that it uses.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("core", &[]),
     ("files", &[]),
     ("ensemble", &["core"]),
@@ -20,7 +20,8 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("models", &["core", "files", "ops"]),
     ("train", &["core", "data", "files", "models", "ops", "targets"]),
     ("report", &[]),
-    ("experiment", &["core", "data", "ensemble", "files", "models", "report", "targets", "train"]),
+    ("compress", &[]),
+    ("experiment", &["compress", "core", "data", "ensemble", "files", "models", "report", "targets", "train"]),
     ("launch", &[]),
     ("cli", &["experiment", "launch"]),
 ];

@@ -80,6 +80,36 @@ fn a_run_ships_what_is_within_its_limits() {
 }
 
 #[test]
+fn layers_of_low_rank_leave_room_for_more_bits() {
+    let scratch = run();
+    // 5 bits of the whole weights do not fit, those of three quarters of them do
+    let words = ["compress", "runs/c/student", "--max-bytes", "14kB", "--max-loss", "100", "--out", "small", "--json"];
+    let outcome: Json = serde_json::from_str(&scratch.succeed(&words).stdout).unwrap();
+    let attempts = outcome["ship"]["attempts"].as_array().unwrap();
+    let tried: Vec<&str> = attempts.iter().map(|attempt| attempt["what"].as_str().unwrap()).collect();
+    assert!(
+        tried[..3] == ["rounded to 4 bits", "4 bits, 4 more epochs", "linear layers at 75 %, rounded to 5 bits"],
+        "{tried:?}"
+    );
+    assert!(attempts.iter().all(|attempt| attempt["bytes"].as_u64().unwrap() <= 14_000));
+    // by hand
+    let forced = ["--set", "ship.bits=[8]", "--out", "factored"];
+    let words = ["compress", "runs/c/student", "--max-bytes", "16kB", "--max-loss", "100"];
+    let said = scratch.succeed(&[&words[..], &forced].concat()).stdout;
+    assert!(said.contains("linear layers at 50 %, rounded to 8 bits: "), "{said}");
+    assert!(
+        scratch.text("factored/config.json").contains("\"layers.0\": "),
+        "{}",
+        scratch.text("factored/config.json")
+    );
+    let data =
+        ["--data", "kind=glyphs", "n_classes=12", "train_per_class=30", "test_per_class=20", "valid_fraction=0.4"];
+    let measured = scratch.succeed(&[&["evaluate", "factored", "--json"][..], &data].concat()).stdout;
+    let measured: Json = serde_json::from_str(&measured).unwrap();
+    assert!(measured["top1"].as_f64().unwrap() > 0.5, "{measured}");
+}
+
+#[test]
 fn a_finished_run_is_compressed_without_training_its_teachers_again() {
     let scratch = run();
     let before = scratch.files("runs/c/stages").len();
@@ -106,7 +136,10 @@ fn what_cannot_be_made_small_enough_is_an_error_and_writes_nothing() {
     let too_small = compress("runs/c/student", &["--max-bytes", "1kB"]);
     assert_eq!(too_small.code, Some(1), "{}", too_small.stderr);
     assert!(too_small.stderr.contains("2 bits, too large"), "{}", too_small.stderr);
-    let lossy = compress("runs/c/student", &["--max-bytes", "9kB", "--max-loss", "0", "--set", BARELY_TRAINED]);
+    let lossy = compress(
+        "runs/c/student",
+        &["--max-bytes", "9kB", "--max-loss", "0", "--set", BARELY_TRAINED, "--set", "ship.low_rank=[]"],
+    );
     assert_eq!(lossy.code, Some(1), "{}", lossy.stderr);
     assert!(
         lossy.stderr.contains("nothing was written") && lossy.stderr.contains("rounded to 2 bits"),

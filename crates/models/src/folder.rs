@@ -14,7 +14,7 @@ use crate::card::{card_text, check_card, labels_text};
 use crate::outline::ModelOutline;
 use crate::quantised::QuantisedTensor;
 use crate::weights_head::Shapes;
-use crate::{FolderError, Model, ModelCard, ModelConfig, ModelError, Tokenizer, WeightBits};
+use crate::{FolderError, Model, ModelCard, ModelConfig, ModelError, Ranks, Tokenizer, WeightBits};
 use candle_core::{Device, Tensor};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -43,6 +43,9 @@ struct ConfigFile {
     n_outputs: usize,
     input: InputSpec,
     numbers: Vec<(String, String)>,
+    /// of linear layers that are not whole
+    #[serde(default, skip_serializing_if = "Ranks::is_empty")]
+    ranks: Ranks,
     /// of weights that are not `f32`
     #[serde(default, skip_serializing_if = "WeightBits::is_empty")]
     bits: WeightBits,
@@ -120,7 +123,8 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
     }
     let as_model = FolderError::model(folder);
     // the file's head is compared before memory is asked for: a config may claim any sizes
-    let outline = config.architecture.outline(&config.input.shape, config.n_outputs).map_err(&as_model)?;
+    let outline = config.architecture.outline_of_ranks(&config.input.shape, config.n_outputs, &config.ranks);
+    let outline = outline.map_err(&as_model)?;
     if let Some(problem) = config.bits.problem(&outline) {
         return Err(FolderError::folder(folder, format!("{CONFIG}: {problem}")));
     }
@@ -129,7 +133,9 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
     if !mismatch.is_empty() {
         return Err(as_model(ModelError::weights(&mismatch)));
     }
-    let model = Model::blank(&config.architecture, &config.input.shape, config.n_outputs, device).map_err(&as_model)?;
+    let blank = (&config.ranks, None);
+    let model = Model::of_ranks(&config.architecture, &config.input.shape, config.n_outputs, blank, device);
+    let model = model.map_err(&as_model)?;
     model.load_state(read_weights(folder, &outline, &config.bits, device)?).map_err(&as_model)?;
     let input = *model.input();
     let model = match input {
@@ -180,6 +186,7 @@ fn config_bytes(model: &Model, card: &ModelCard, bits: &WeightBits) -> Result<Ve
         n_outputs: model.n_outputs(),
         input: card.input.clone(),
         numbers: card.numbers.clone(),
+        ranks: model.ranks().clone(),
         bits: bits.clone(),
     };
     let mut bytes = serde_json::to_vec_pretty(&config).map_err(FolderError::encode)?;

@@ -4,6 +4,7 @@
 //! kernels of `kh` rows and `kw` columns.
 
 use crate::ModelError;
+use crate::low_rank::{first_weight, note_input};
 use crate::param::Registry;
 use candle_core::{Tensor, Var};
 use stillhouse_ops::{self as ops, DropoutKey};
@@ -47,10 +48,12 @@ pub(crate) enum Activation {
 
 /// `x W^T + b`.
 pub(crate) struct Linear {
-    /// `[O, I]`
+    /// `[O, I]`, or `[O, r]` behind a first factor
     pub(crate) weight: Var,
     /// `[O]`
     pub(crate) bias: Var,
+    /// `[r, I]` of a layer of rank `r`
+    first: Option<Var>,
 }
 
 impl Linear {
@@ -72,12 +75,18 @@ impl Linear {
         std: f64,
         registry: &mut Registry,
     ) -> Result<Self, ModelError> {
-        registry.count_multiply_adds(&[n_in, n_out, registry.n_tokens]);
         registry.count_activations(&[n_out, registry.n_tokens]);
-        Ok(Self {
-            weight: registry.weight(format!("{name}.weight"), &[n_out, n_in], std)?,
-            bias: registry.vector(format!("{name}.bias"), n_out, 0.0)?,
-        })
+        let Some(rank) = registry.ranks.of(name).filter(|_| name != HEAD) else {
+            registry.count_multiply_adds(&[n_in, n_out, registry.n_tokens]);
+            let weight = registry.weight(format!("{name}.weight"), &[n_out, n_in], std)?;
+            return Ok(Self { weight, bias: registry.vector(format!("{name}.bias"), n_out, 0.0)?, first: None });
+        };
+        registry.count_multiply_adds(&[n_in + n_out, rank, registry.n_tokens]);
+        registry.count_activations(&[rank, registry.n_tokens]);
+        // the product of the factors has the spread that the whole weight would have
+        let first = registry.weight(first_weight(name), &[rank, n_in], std)?;
+        let weight = registry.weight(format!("{name}.weight"), &[n_out, rank], (rank.max(1) as f64).sqrt().recip())?;
+        Ok(Self { weight, bias: registry.vector(format!("{name}.bias"), n_out, 0.0)?, first: Some(first) })
     }
 
     /// Takes over another layer's numbers, of the same shape.
@@ -90,10 +99,21 @@ impl Linear {
     /// `[B, I]` to `[B, O]`.
     pub(crate) fn forward(&self, input: &Tensor, activation: Activation, mode: Mode) -> Result<Tensor, ModelError> {
         let (weight, bias) = (mode.read(&self.weight), mode.read(&self.bias));
+        let input = &self.after_first(input, mode)?;
         Ok(match activation {
             Activation::None => ops::linear(input, &weight, &bias)?,
             Activation::Relu => ops::linear_relu(input, &weight, &bias)?,
         })
+    }
+
+    /// What the weight reads: `[B, r]` behind a first factor, the input itself in a whole layer.
+    fn after_first(&self, input: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
+        let Some(first) = &self.first else {
+            note_input(&self.weight, input);
+            return Ok(input.clone());
+        };
+        let no_bias = Tensor::zeros(first.dims()[0], input.dtype(), input.device())?;
+        Ok(ops::linear(input, &mode.read(first), &no_bias)?)
     }
 
     /// `[B, I]` to `[B, O]` through a ReLU and [`dropout`], in one operation.
@@ -106,7 +126,7 @@ impl Linear {
     ) -> Result<Tensor, ModelError> {
         let Mode::Train { dropout } = mode else { return self.forward(input, Activation::Relu, mode) };
         let (weight, bias, key) = (mode.read(&self.weight), mode.read(&self.bias), dropout.derive(layer, 0));
-        Ok(ops::linear_relu_dropout(input, &weight, &bias, probability, key)?)
+        Ok(ops::linear_relu_dropout(&self.after_first(input, mode)?, &weight, &bias, probability, key)?)
     }
 }
 

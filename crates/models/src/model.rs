@@ -6,7 +6,7 @@ use crate::body::Body;
 use crate::input::check_input;
 use crate::layers::{Activation, Linear, Mode};
 use crate::param::{InitialWeights, Registry};
-use crate::{Buffer, ModelConfig, ModelError, ModelInput, Param, TextInput, Tokenizer};
+use crate::{Buffer, ModelConfig, ModelError, ModelInput, Param, Ranks, TextInput, Tokenizer};
 use candle_core::{Device, Tensor};
 use std::fmt;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ pub struct Model {
     config: ModelConfig,
     input: InputShape,
     n_outputs: usize,
+    ranks: Ranks,
     device: Device,
     body: Body,
     pub(crate) head: Linear,
@@ -54,7 +55,7 @@ impl Model {
         seed: Seed,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        Self::build(config, input, n_outputs, InitialWeights::Drawn(seed), device)
+        Self::build(config, input, n_outputs, (&Ranks::default(), InitialWeights::Drawn(seed)), device)
     }
 
     /// A model of zeros, to be filled from a file or measured: it saves drawing the values of large tables.
@@ -67,27 +68,28 @@ impl Model {
         n_outputs: usize,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        Self::build(config, input, n_outputs, InitialWeights::Blank, device)
+        Self::build(config, input, n_outputs, (&Ranks::default(), InitialWeights::Blank), device)
     }
 
-    fn build(
+    pub(crate) fn build(
         config: &ModelConfig,
         input: &InputShape,
         n_outputs: usize,
-        initial: InitialWeights,
+        (ranks, initial): (&Ranks, InitialWeights),
         device: &Device,
     ) -> Result<Self, ModelError> {
-        config.check_room(input, n_outputs)?;
-        let mut registry = Registry::new(initial, device);
+        config.check_room(input, n_outputs, ranks)?;
+        let mut registry = Registry::new(initial, ranks, device);
         let body = Body::build(config, input, &mut registry)?;
         let head = Linear::head(body.n_features(), n_outputs, &mut registry)?;
         let Registry { params, buffers, n_multiply_adds, n_activations, .. } = registry;
         let (config, input, device) = (config.clone(), *input, device.clone());
-        let tokenizer = None;
+        let (tokenizer, ranks) = (None, ranks.clone());
         Ok(Self {
             config,
             input,
             n_outputs,
+            ranks,
             device,
             body,
             head,
@@ -155,6 +157,11 @@ impl Model {
     /// The architecture.
     pub fn config(&self) -> &ModelConfig {
         &self.config
+    }
+
+    /// Ranks of linear layers that are not whole.
+    pub fn ranks(&self) -> &Ranks {
+        &self.ranks
     }
 
     /// Shape of one input.

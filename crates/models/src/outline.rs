@@ -6,9 +6,10 @@
 use crate::body::Body;
 use crate::error::StateMismatch;
 use crate::layers::Linear;
+use crate::low_rank::rank_problem;
 use crate::param::{InitialWeights, Registry};
 use crate::weights_head::Shapes;
-use crate::{ModelConfig, ModelError};
+use crate::{ModelConfig, ModelError, Ranks};
 use candle_core::Device;
 use std::collections::BTreeMap;
 use stillhouse_core::{InputShape, Problem};
@@ -77,16 +78,37 @@ impl ModelConfig {
     /// # Errors
     /// As [`Model::new`](crate::Model::new), but for memory.
     pub fn outline(&self, input: &InputShape, n_outputs: usize) -> Result<ModelOutline, ModelError> {
+        self.outline_of_ranks(input, n_outputs, &Ranks::default())
+    }
+
+    /// The same with linear layers of these ranks.
+    ///
+    /// # Errors
+    /// As [`ModelConfig::outline`], and ranks that no layer of the body can have.
+    pub(crate) fn outline_of_ranks(
+        &self,
+        input: &InputShape,
+        n_outputs: usize,
+        ranks: &Ranks,
+    ) -> Result<ModelOutline, ModelError> {
         self.validate(input).map_err(ModelError::Config)?;
         if n_outputs == 0 {
             return Err(ModelError::Misfit("a model needs at least one output, found n_outputs = 0".into()));
         }
-        self.count(input, n_outputs)
+        let outline = self.count_of_ranks(input, n_outputs, ranks)?;
+        match rank_problem(ranks, &outline) {
+            Some(problem) => Err(ModelError::Misfit(problem)),
+            None => Ok(outline),
+        }
     }
 
     /// The outline of a model whose numbers are in their ranges; settings that contradict each other do not change it.
     pub(crate) fn count(&self, input: &InputShape, n_outputs: usize) -> Result<ModelOutline, ModelError> {
-        let mut registry = Registry::new(InitialWeights::Outlined, &Device::Cpu);
+        self.count_of_ranks(input, n_outputs, &Ranks::default())
+    }
+
+    fn count_of_ranks(&self, input: &InputShape, n_outputs: usize, ranks: &Ranks) -> Result<ModelOutline, ModelError> {
+        let mut registry = Registry::new(InitialWeights::Outlined, ranks, &Device::Cpu);
         let body = Body::build(self, input, &mut registry)?;
         Linear::head(body.n_features(), n_outputs, &mut registry)?;
         let Registry { shapes, n_parameters, n_activations, .. } = registry;
@@ -97,8 +119,8 @@ impl ModelConfig {
     ///
     /// # Errors
     /// As [`Model::new`](crate::Model::new).
-    pub(crate) fn check_room(&self, input: &InputShape, n_outputs: usize) -> Result<(), ModelError> {
-        self.outline(input, n_outputs)?.check_memory()
+    pub(crate) fn check_room(&self, input: &InputShape, n_outputs: usize, ranks: &Ranks) -> Result<(), ModelError> {
+        self.outline_of_ranks(input, n_outputs, ranks)?.check_memory()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Named variables of a model, and the registry that collects them while the layers are built.
 
-use crate::ModelError;
+use crate::{ModelError, Ranks};
 use candle_core::{DType, Device, Result as TensorResult, Tensor, Var};
 use stillhouse_core::Seed;
 use stillhouse_ops::init::{self, InitKey};
@@ -46,10 +46,18 @@ pub(crate) enum InitialWeights {
     Outlined,
 }
 
+impl From<Option<Seed>> for InitialWeights {
+    fn from(seed: Option<Seed>) -> Self {
+        seed.map_or(Self::Blank, Self::Drawn)
+    }
+}
+
 /// Collects what the layers of a model register while they are built, in order.
 pub(crate) struct Registry<'a> {
     initial: InitialWeights,
     device: &'a Device,
+    /// of linear layers that are not whole
+    pub(crate) ranks: &'a Ranks,
     pub(crate) params: Vec<Param>,
     pub(crate) buffers: Vec<Buffer>,
     /// names and shapes of parameters and buffers
@@ -67,10 +75,11 @@ pub(crate) struct Registry<'a> {
 }
 
 impl<'a> Registry<'a> {
-    pub(crate) fn new(initial: InitialWeights, device: &'a Device) -> Self {
+    pub(crate) fn new(initial: InitialWeights, ranks: &'a Ranks, device: &'a Device) -> Self {
         Self {
             initial,
             device,
+            ranks,
             params: Vec::new(),
             buffers: Vec::new(),
             shapes: Vec::new(),

@@ -36,10 +36,31 @@ impl Model {
     /// # Errors
     /// A failing copy from the device.
     pub fn is_same(&self, other: &Self) -> Result<bool, ModelError> {
-        let values = |model: &Self| -> Result<Vec<Vec<f32>>, ModelError> {
-            model.variables().map(|(_, var)| Ok(var.as_detached_tensor().flatten_all()?.to_vec1()?)).collect()
+        let forms = [self, other].map(|model| (model.config(), model.ranks()));
+        Ok(forms[0] == forms[1] && self.weights()? == other.weights()?)
+    }
+
+    /// The numbers of all parameters and buffers, by name, in row-major order.
+    ///
+    /// # Errors
+    /// A failing copy from the device.
+    pub fn weights(&self) -> Result<BTreeMap<String, Vec<f32>>, ModelError> {
+        let numbers =
+            |(name, var): (&str, &Var)| Ok((name.to_owned(), var.as_detached_tensor().flatten_all()?.to_vec1()?));
+        self.variables().map(numbers).collect()
+    }
+
+    /// Writes these numbers into the parameters and buffers, as [`Model::weights`] hands them out.
+    ///
+    /// # Errors
+    /// Missing names, and numbers of another count than their parameter has.
+    pub fn set_weights(&self, mut weights: BTreeMap<String, Vec<f32>>) -> Result<(), ModelError> {
+        let tensor = |(name, var): (&str, &Var)| {
+            let numbers = weights.remove(name).ok_or_else(|| ModelError::Misfit(format!("no weights {name}")))?;
+            Ok((name.to_owned(), Tensor::from_vec(numbers, var.dims(), self.device())?))
         };
-        Ok(self.config() == other.config() && values(self)? == values(other)?)
+        let state = self.variables().map(tensor).collect::<Result<Vec<_>, ModelError>>()?;
+        self.load_state(state)
     }
 
     /// Names and variables of parameters and buffers.

@@ -40,7 +40,8 @@ pub use monitor::{Monitor, Silent, StepInfo};
 pub use objective::{EpochObjective, LabelView, LossParts, Objective};
 pub use optimizer::OptimizerConfig;
 pub use predict::{
-    PREDICTION_BATCH, predict_features, predict_proba, predict_records, predict_texts, predict_together, predict_values,
+    PREDICTION_BATCH, predict_features, predict_proba, predict_records, predict_texts, predict_together,
+    predict_values, visit_linear_inputs,
 };
 pub use probe::seconds_per_example;
 pub use sampler::{Sampler, ViewPolicy};

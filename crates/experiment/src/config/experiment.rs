@@ -257,6 +257,11 @@ pub struct ShipConfig {
     #[serde(default = "all_bits")]
     #[schemars(length(min = 1), inner(range(min = 2, max = 8)))]
     pub bits: Vec<u8>,
+    /// Shares of their numbers that the linear layers may be brought down to, as products of two factors; each is tried where it
+    /// leaves room for more bits than the whole layers have.
+    #[serde(default = "some_shares")]
+    #[schemars(inner(range(min = 0, max = 1)))]
+    pub low_rank: Vec<f64>,
     /// How it goes on learning. By default as the student, for a quarter of its epochs, with a rate that falls from three tenths of
     /// the student's highest to 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -271,11 +276,8 @@ fn all_bits() -> Vec<u8> {
     vec![8, 6, 5, 4, 3, 2]
 }
 
-impl ShipConfig {
-    /// Only the limits, everything else by default.
-    pub fn new(max_bytes: u64, max_loss: f64) -> Self {
-        Self { max_bytes, max_loss, bits: all_bits(), training: None }
-    }
+fn some_shares() -> Vec<f64> {
+    vec![0.75, 0.5, 0.25]
 }
 
 /// Share of the student's epochs in which the shipped network goes on learning.

@@ -3,23 +3,19 @@
 use crate::error::{ExperimentError, Result, system_error};
 use crate::session::Session;
 use stillhouse_core::{InputShape, Seed, in_words};
-use stillhouse_models::{FolderError, Model, ModelConfig};
+use stillhouse_models::{FolderError, Model, ModelConfig, Ranks};
 
 /// A network with weights drawn from the seed; without a seed, of zeros. Its sizes are those of the pretrained encoder that
-/// the config names, if it does.
+/// the config names, if it does; its linear layers have these ranks.
 pub(crate) fn new_model(
     session: &Session<'_>,
     config: &ModelConfig,
     input: &InputShape,
     n_outputs: usize,
-    seed: Option<Seed>,
+    (ranks, seed): (&Ranks, Option<Seed>),
 ) -> Result<Model> {
     let config = config.resolved().map_err(folder_error)?;
-    let model = match seed {
-        Some(seed) => Model::new(&config, input, n_outputs, seed, &session.device),
-        None => Model::blank(&config, input, n_outputs, &session.device),
-    };
-    model.map_err(model_error)
+    Model::of_ranks(&config, input, n_outputs, (ranks, seed), &session.device).map_err(model_error)
 }
 
 #[allow(clippy::needless_pass_by_value)] // the shape that `map_err` asks for

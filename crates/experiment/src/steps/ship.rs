@@ -1,12 +1,14 @@
-//! The student that ships: with as few bits in its weights as `[ship]` asks for, recovered on the student's own soft targets.
+//! The student that ships: small enough for `[ship]`, and recovered on the student's own soft targets.
 //!
-//! Weights of the most bits that fit are taken. They are rounded first; unless that is enough, the network goes on learning with
-//! rounded weights from the targets that are stored already: no teacher is asked. Everything is judged on the validation split.
+//! Its weights get the most bits that fit. Where that is less than eight, linear layers of low rank are tried too, which leave room
+//! for more bits. Everything is rounded first; unless that is enough, the network goes on learning with rounded weights from the
+//! targets that are stored already: no teacher is asked. All of it is judged on the validation split.
 
 use crate::config::ShipConfig;
 use crate::error::Result;
 use crate::files::{read_json, write_json};
 use crate::networks::artifacts::Trained;
+use crate::networks::low_rank::factored;
 use crate::networks::network::model_error;
 use crate::networks::recipe::{Goal, Recipe, Taught};
 use crate::networks::student_targets::StudentTargets;
@@ -22,7 +24,7 @@ use crate::store::run_stage;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
-use stillhouse_models::{HeadInit, Model, WeightBits};
+use stillhouse_models::{HeadInit, Model, Ranks, WeightBits};
 use stillhouse_train::{FitSummary, Metrics, TrainingConfig, metrics_of, predict_proba, records};
 
 /// What was tried, and what of it ships.
@@ -84,9 +86,17 @@ struct Decision {
 
 /// A form of the student.
 #[derive(Clone, Copy, Serialize, Deserialize)]
-struct Taken {
+struct Form {
+    /// of the numbers in linear layers; whole without it
+    low_rank: Option<f64>,
     bits: u8,
-    /// whether it has learned on after the rounding
+}
+
+/// A form that ships.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Taken {
+    form: Form,
+    /// whether it has learned on after it was made small
     is_recovered: bool,
 }
 
@@ -99,8 +109,8 @@ impl Step<'_> {
         let report = ShipReport { max_bytes, max_loss, student_valid_top1, attempts };
         let Some(taken) = taken else { return Ok(Ship { report, shipped: None }) };
         let network = self.network(taken)?;
-        let twin = self.twin(taken)?;
-        let bits = WeightBits::uniform(&network.model, taken.bits);
+        let twin = self.twin(taken, network.model.ranks())?;
+        let bits = WeightBits::uniform(&network.model, taken.form.bits);
         Ok(Ship { report, shipped: Some(Shipped { network, twin, bits }) })
     }
 
@@ -123,7 +133,9 @@ impl Step<'_> {
 
     /// Of eight bits, rounding is expected to be enough.
     fn expected(&self) -> Result<Decision> {
-        let taken = self.most_bits().map(|(bits, _)| Taken { bits, is_recovered: bits < BITS_WITHOUT_TRAINING });
+        let bits = self.most_bits(&self.student.model);
+        let taken = bits
+            .map(|(bits, _)| Taken { form: Form { low_rank: None, bits }, is_recovered: bits < BITS_WITHOUT_TRAINING });
         if let Some(taken) = taken {
             self.network(taken)?;
         }
@@ -134,92 +146,130 @@ impl Step<'_> {
         let reference = self.predict(&self.student.model)?;
         let student = self.metrics(&reference);
         let mut decision = Decision { student_valid_top1: student.top1, attempts: Vec::new(), taken: None };
-        let Some((bits, n_bytes)) = self.most_bits() else {
-            let (bits, n_bytes) = self.sizes().min_by_key(|(_, n_bytes)| *n_bytes).expect("the config names some bits");
-            let attempt = ShipAttempt { what: format!("{bits} bits, too large"), bytes: n_bytes, ..Default::default() };
-            decision.attempts.push(attempt);
-            return Ok(decision);
-        };
-        let mut least_nll = f64::INFINITY;
-        for is_recovered in [false, true] {
-            let taken = Taken { bits, is_recovered };
-            let probs = self.predict(&self.network(taken)?.model)?;
-            let Metrics { top1, nll, .. } = self.metrics(&probs);
-            let kl = mean_kl(&reference, &probs, self.session.data.valid.len());
-            let is_within = 100.0 * (student.top1 - top1) <= self.config.max_loss + ROUNDING;
+        let forms = self.forms()?;
+        if forms.is_empty() {
+            let sizes = self.sizes(&self.student.model);
+            let (bits, bytes) = sizes.min_by_key(|(_, n_bytes)| *n_bytes).expect("the config names some bits");
             decision.attempts.push(ShipAttempt {
-                what: self.words(taken),
-                bytes: n_bytes,
-                valid_top1: Some(top1),
-                valid_nll: Some(nll),
-                kl: Some(kl),
-                is_shipped: false,
+                what: format!("{bits} bits, too large"),
+                bytes,
+                ..Default::default()
             });
-            if is_within && nll < least_nll {
-                (least_nll, decision.taken) = (nll, Some(taken));
-            }
-            if is_within && bits >= BITS_WITHOUT_TRAINING {
-                break;
+        }
+        let mut best: Option<(f64, usize)> = None;
+        for (form, n_bytes) in forms {
+            for is_recovered in [false, true] {
+                let taken = Taken { form, is_recovered };
+                let probs = self.predict(&self.network(taken)?.model)?;
+                let Metrics { top1, nll, .. } = self.metrics(&probs);
+                let kl = mean_kl(&reference, &probs, self.session.data.valid.len());
+                let is_within = 100.0 * (student.top1 - top1) <= self.config.max_loss + ROUNDING;
+                if is_within && best.is_none_or(|(least, _)| nll < least) {
+                    best = Some((nll, decision.attempts.len()));
+                    decision.taken = Some(taken);
+                }
+                decision.attempts.push(ShipAttempt {
+                    what: self.words(taken),
+                    bytes: n_bytes,
+                    valid_top1: Some(top1),
+                    valid_nll: Some(nll),
+                    kl: Some(kl),
+                    is_shipped: false,
+                });
+                if is_within && form.bits >= BITS_WITHOUT_TRAINING {
+                    break;
+                }
             }
         }
-        if let Some(taken) = decision.taken {
-            decision.attempts[usize::from(taken.is_recovered)].is_shipped = true;
+        if let Some((_, index)) = best {
+            decision.attempts[index].is_shipped = true;
         }
         Ok(decision)
     }
 
-    fn words(&self, taken: Taken) -> String {
-        let Taken { bits, is_recovered } = taken;
+    /// What is tried: whole layers with the most bits that fit, and layers of low rank where that leaves room for more bits.
+    fn forms(&self) -> Result<Vec<(Form, u64)>> {
+        let whole = self.most_bits(&self.student.model);
+        let mut forms: Vec<(Form, u64)> = Vec::new();
+        forms.extend(whole.map(|(bits, n_bytes)| (Form { low_rank: None, bits }, n_bytes)));
+        let mut shares = self.config.low_rank.clone();
+        shares.sort_by(|a, b| b.total_cmp(a));
+        for share in shares {
+            let most_so_far = forms.last().map_or(0, |(form, _)| form.bits);
+            if most_so_far >= BITS_WITHOUT_TRAINING {
+                break;
+            }
+            let network = self.in_rank(share)?;
+            let form = |(bits, n_bytes)| (Form { low_rank: Some(share), bits }, n_bytes);
+            let fits = self.most_bits(&network.model).filter(|(bits, _)| *bits > most_so_far);
+            forms.extend(fits.filter(|_| !network.model.ranks().is_empty()).map(form));
+        }
+        Ok(forms)
+    }
+
+    fn words(&self, Taken { form, is_recovered }: Taken) -> String {
+        let rank = form.low_rank.map(|share| format!("linear layers at {:.0} %, ", 100.0 * share)).unwrap_or_default();
         match is_recovered {
-            false => format!("rounded to {bits} bits"),
-            true => format!("{bits} bits, {} more epochs", self.recovery.n_epochs),
+            false => format!("{rank}rounded to {} bits", form.bits),
+            true => format!("{rank}{} bits, {} more epochs", form.bits, self.recovery.n_epochs),
         }
     }
 
     /// The student in this form, with the cost of the student's training on its own.
-    fn network(&self, taken: Taken) -> Result<Trained> {
-        let mut network = match taken.is_recovered {
-            false => self.round(taken.bits)?,
-            true => self.train(Role::Shipped, taken.bits, &self.recovery, Some(self.student))?,
+    fn network(&self, Taken { form, is_recovered }: Taken) -> Result<Trained> {
+        let factored = form.low_rank.map(|share| self.in_rank(share)).transpose()?;
+        let start = factored.as_ref().unwrap_or(self.student);
+        let mut network = match is_recovered {
+            false => self.round(start, form.bits)?,
+            true => self.train(Role::Shipped, (start.model.ranks(), form.bits), &self.recovery, Some(start))?,
         };
         network.fit.train_flops += self.student.fit.train_flops;
         network.fit.train_seconds += self.student.fit.train_seconds;
         Ok(network)
     }
 
+    /// The student with linear layers of low rank.
+    fn in_rank(&self, share: f64) -> Result<Trained> {
+        factored(self.session, self.student, &self.taught.examples, share)
+    }
+
     /// The most bits that fit, with the bytes of the weights.
-    fn most_bits(&self) -> Option<(u8, u64)> {
-        self.sizes().filter(|(_, n_bytes)| *n_bytes <= self.config.max_bytes).max()
+    fn most_bits(&self, model: &Model) -> Option<(u8, u64)> {
+        self.sizes(model).filter(|(_, n_bytes)| *n_bytes <= self.config.max_bytes).max()
     }
 
     /// Bytes of the weights with each number of bits.
-    fn sizes(&self) -> impl Iterator<Item = (u8, u64)> {
-        let model = &*self.student.model;
+    fn sizes<'m>(&'m self, model: &'m Model) -> impl Iterator<Item = (u8, u64)> + 'm {
         self.config.bits.iter().map(|bits| (*bits, WeightBits::uniform(model, *bits).n_bytes(model)))
     }
 
-    /// The student with rounded weights. It is made whenever it is needed: its stage is only its name.
-    fn round(&self, bits: u8) -> Result<Trained> {
-        let student = self.student;
-        let model = student.model.with_head(HeadInit::Same).map_err(model_error)?;
+    /// A network with rounded weights. It is made whenever it is needed: its stage is only its name.
+    fn round(&self, network: &Trained, bits: u8) -> Result<Trained> {
+        let model = network.model.with_head(HeadInit::Same).map_err(model_error)?;
         WeightBits::uniform(&model, bits).round(&model).map_err(model_error)?;
-        let stage = Stage::new(Role::Shipped.kind(), CODE_VERSION, None, &(&student.stage, bits));
+        let stage = Stage::new(Role::Shipped.kind(), CODE_VERSION, None, &(&network.stage, bits));
         let body_key = stage.key().to_owned();
         Ok(Trained { role: Role::Shipped, stage, body_key, model: Arc::new(model), fit: FitSummary::default() })
     }
 
     /// The same form from scratch, with all the epochs of the student and of what came after it.
-    fn twin(&self, taken: Taken) -> Result<Trained> {
+    fn twin(&self, Taken { form, is_recovered }: Taken, ranks: &Ranks) -> Result<Trained> {
         let student = &self.session.config.student.training;
-        let n_more_epochs = if taken.is_recovered { self.recovery.n_epochs } else { 0 };
+        let n_more_epochs = if is_recovered { self.recovery.n_epochs } else { 0 };
         let training = TrainingConfig { n_epochs: student.n_epochs + n_more_epochs, ..student.clone() };
-        self.train(Role::TwinOfShipped, taken.bits, &training, None)
+        self.train(Role::TwinOfShipped, (ranks, form.bits), &training, None)
     }
 
-    fn train(&self, role: Role, bits: u8, training: &TrainingConfig, start: Option<&Trained>) -> Result<Trained> {
+    fn train(
+        &self,
+        role: Role,
+        (ranks, bits): (&Ranks, u8),
+        training: &TrainingConfig,
+        start: Option<&Trained>,
+    ) -> Result<Trained> {
         let goal = Goal::SoftTargets(self.targets.clone(), &self.session.config.student.distillation);
-        let recipe = Recipe::student(self.session, role, goal, &self.taught).rounded(bits, training, start);
-        train_side_by_side(self.session, &[recipe])?.remove(0)
+        let recipe = Recipe::student(self.session, role, goal, &self.taught);
+        train_side_by_side(self.session, &[recipe.compressed((ranks.clone(), bits), training, start)])?.remove(0)
     }
 
     /// Probabilities of the validation examples, `[N, C]`.

@@ -1,0 +1,10 @@
+//! Smaller layers in closed form: pure functions of weights and of what the layers read on some examples.
+//!
+//! **Absent on purpose:** tensors, files, threads, and training. What is lost here is won back by going on with the training,
+//! which is the caller's.
+
+#![forbid(unsafe_code)]
+
+mod low_rank;
+
+pub use low_rank::{Factors, LayerSpectrum, Moments, choose_ranks};
