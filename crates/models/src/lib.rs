@@ -81,7 +81,7 @@ pub use outline::ModelOutline;
 pub use param::{Buffer, Param};
 pub use pretrained_resnet::{PretrainedBlock, PretrainedResNetConfig, PretrainedResNetSize};
 pub use published::published_files;
-pub use quantised::{WEIGHT_BITS, WeightBits};
+pub use quantised::{ExactWeights, Rounder, WEIGHT_BITS, WeightBits};
 pub use resnet::{BlockKind, ResNetConfig};
 pub use stillhouse_ops::TokenRows;
 pub use tokenizer::Tokenizer;

@@ -64,30 +64,12 @@ impl WeightBits {
         })
     }
 
-    /// Rounds the weights of a model to what these bits can say, and hands out the weights as they were, for
-    /// [`WeightBits::restore`].
+    /// Rounds the weights of a model to what these bits can say.
     ///
     /// # Errors
     /// A failing tensor operation.
-    pub fn round(&self, model: &Model) -> Result<Vec<(usize, Tensor)>, ModelError> {
-        let mut exact = Vec::with_capacity(self.0.len());
-        for (index, param) in model.params().iter().enumerate() {
-            let Some(bits) = self.of(&param.name) else { continue };
-            let weights = param.var.as_detached_tensor().copy()?;
-            let values = weights.flatten_all()?.to_vec1::<f32>()?;
-            let rounded = QuantisedTensor::new(&values, param.var.dims(), bits).values();
-            param.var.set(&Tensor::from_vec(rounded, param.var.dims(), model.device())?)?;
-            exact.push((index, weights));
-        }
-        Ok(exact)
-    }
-
-    /// Puts back what [`WeightBits::round`] has handed out.
-    ///
-    /// # Errors
-    /// A failing tensor operation.
-    pub fn restore(&self, model: &Model, exact: &[(usize, Tensor)]) -> Result<(), ModelError> {
-        Ok(exact.iter().try_for_each(|(index, weights)| model.params()[*index].var.set(weights))?)
+    pub fn round(&self, model: &Model) -> Result<(), ModelError> {
+        Rounder::new(self, model)?.round(model).map(drop)
     }
 
     /// Bytes of the model's parameters and buffers in a folder, without names and header.
@@ -97,6 +79,66 @@ impl WeightBits {
             None => dims.iter().product::<usize>() * BYTES_PER_F32,
         };
         model.variables().map(|(name, var)| of_variable((name, var.dims())) as u64).sum()
+    }
+}
+
+/// Rounds the weights of a model that is being trained. Where the numbers of a channel are clipped was found on the weights that it
+/// began with: looking for it in each step would take longer than the step.
+pub struct Rounder {
+    weights: Vec<Rounding>,
+}
+
+struct Rounding {
+    /// position among the model's parameters
+    param: usize,
+    bits: u8,
+    /// share of a channel's largest number, one for each channel
+    clips: Vec<f32>,
+}
+
+/// Weights as they were before they were rounded.
+pub struct ExactWeights(Vec<(usize, Tensor)>);
+
+impl Rounder {
+    /// Looks for the clips of each channel.
+    ///
+    /// # Errors
+    /// A failing copy from the device.
+    pub fn new(bits: &WeightBits, model: &Model) -> Result<Self, ModelError> {
+        let mut weights = Vec::new();
+        for (index, param) in model.params().iter().enumerate() {
+            let Some(bits) = bits.of(&param.name) else { continue };
+            let values = param.var.as_detached_tensor().flatten_all()?.to_vec1::<f32>()?;
+            weights.push(Rounding { param: index, bits, clips: best_clips(&values, param.var.dims(), bits) });
+        }
+        Ok(Self { weights })
+    }
+
+    /// Rounds the weights in place and hands out what they were.
+    ///
+    /// # Errors
+    /// A failing tensor operation.
+    pub fn round(&self, model: &Model) -> Result<ExactWeights, ModelError> {
+        let mut exact = Vec::with_capacity(self.weights.len());
+        for Rounding { param, bits, clips } in &self.weights {
+            let var = &model.params()[*param].var;
+            let weights = var.as_detached_tensor().copy()?;
+            let values = weights.flatten_all()?.to_vec1::<f32>()?;
+            let rounded = QuantisedTensor::clipped(&values, var.dims(), *bits, clips).values();
+            var.set(&Tensor::from_vec(rounded, var.dims(), model.device())?)?;
+            exact.push((*param, weights));
+        }
+        Ok(ExactWeights(exact))
+    }
+}
+
+impl ExactWeights {
+    /// Puts the weights back.
+    ///
+    /// # Errors
+    /// A failing tensor operation.
+    pub fn restore(&self, model: &Model) -> Result<(), ModelError> {
+        Ok(self.0.iter().try_for_each(|(param, weights)| model.params()[*param].var.set(weights))?)
     }
 }
 
@@ -137,6 +179,15 @@ impl Channels {
         Self { n_channels, width: n_values / n_channels.max(1), is_row }
     }
 
+    /// Shows each channel's numbers, in their order.
+    fn visit(self, values: &[f32], mut visit: impl FnMut(usize, &[f32])) {
+        let mut row = vec![0.0; self.width];
+        for channel in 0..self.n_channels {
+            (0..self.width).for_each(|nth| row[nth] = values[self.place(channel, nth)]);
+            visit(channel, &row);
+        }
+    }
+
     /// Place of number `nth` of a channel.
     fn place(self, channel: usize, nth: usize) -> usize {
         if self.is_row { channel * self.width + nth } else { nth * self.n_channels + channel }
@@ -155,18 +206,22 @@ pub(crate) struct QuantisedTensor {
 }
 
 impl QuantisedTensor {
-    /// Rounds the numbers of a weight of this shape.
+    /// Rounds the numbers of a weight of this shape, with the best clips.
     pub(crate) fn new(values: &[f32], dims: &[usize], bits: u8) -> Self {
+        Self::clipped(values, dims, bits, &best_clips(values, dims, bits))
+    }
+
+    /// Rounds the numbers of a weight of this shape, with a clip for each channel.
+    fn clipped(values: &[f32], dims: &[usize], bits: u8, clips: &[f32]) -> Self {
         let channels = Channels::of(dims);
         let mut codes = Vec::with_capacity(values.len());
         let mut scales = Vec::with_capacity(channels.n_channels);
-        let mut row = vec![0.0; channels.width];
-        for channel in 0..channels.n_channels {
-            (0..channels.width).for_each(|nth| row[nth] = values[channels.place(channel, nth)]);
-            let scale = best_scale(&row, bits);
+        channels.visit(values, |channel, row| {
+            let scale = scale_of(row, bits, clips[channel]);
             scales.push(scale);
-            codes.extend(row.iter().map(|value| code(*value, scale.to_f32(), bits)));
-        }
+            let scale = scale.to_f32();
+            codes.extend(row.iter().map(|value| code(*value, scale, bits)));
+        });
         Self { dims: dims.to_vec(), bits, codes, scales }
     }
 
@@ -230,34 +285,44 @@ fn largest_code(bits: u8) -> i8 {
     i8::MAX >> (WEIGHT_BITS[1] - bits)
 }
 
+/// 1.5 times 2^23.
+const WITHOUT_PLACES: f32 = 12_582_912.0;
+
 fn code(value: f32, scale: f32, bits: u8) -> i8 {
     if scale == 0.0 {
         return 0;
     }
     let largest = f32::from(largest_code(bits));
-    (value / scale).round().clamp(-largest, largest) as i8
+    let clamped = (value / scale).clamp(-largest, largest);
+    // adding and taking away a number without binary places rounds to whole numbers, by vectors
+    ((clamped + WITHOUT_PLACES) - WITHOUT_PLACES) as i8
 }
 
-/// The scale with the least squared error; the first of equal ones. Zero for a channel of zeros.
-fn best_scale(row: &[f32], bits: u8) -> f16 {
+/// The scale of a channel that is clipped at this share of its largest number. Zero for a channel of zeros.
+fn scale_of(row: &[f32], bits: u8, clip: f32) -> f16 {
     let largest = row.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
-    let scale_of = |clip: f32| f16::from_f32(largest * clip / f32::from(largest_code(bits)));
+    f16::from_f32(largest * clip / f32::from(largest_code(bits)))
+}
+
+/// The clips with the least squared error, one for each channel; the first of equal ones. Eight bits are not clipped.
+fn best_clips(values: &[f32], dims: &[usize], bits: u8) -> Vec<f32> {
+    let channels = Channels::of(dims);
+    let mut clips = vec![CLIPS[0]; channels.n_channels];
     if bits >= WEIGHT_BITS[1] {
-        return scale_of(1.0);
+        return clips;
     }
-    let error = |scale: f16| -> f32 {
-        let scale = scale.to_f32();
-        row.iter().map(|value| (value - f32::from(code(*value, scale, bits)) * scale).powi(2)).sum()
-    };
-    let mut best = (scale_of(1.0), error(scale_of(1.0)));
-    for clip in CLIPS {
-        let scale = scale_of(clip);
-        let error = error(scale);
-        if error < best.1 {
-            best = (scale, error);
+    channels.visit(values, |channel, row| {
+        let mut least = f32::INFINITY;
+        for clip in CLIPS {
+            let scale = scale_of(row, bits, clip).to_f32();
+            let error = |value: &f32| (value - f32::from(code(*value, scale, bits)) * scale).powi(2);
+            let sum: f32 = row.iter().map(error).sum();
+            if sum < least {
+                (least, clips[channel]) = (sum, clip);
+            }
         }
-    }
-    best.0
+    });
+    clips
 }
 
 /// Writes a number's bits from this bit on, low ones first; the bits there are 0.
@@ -362,10 +427,14 @@ mod tests {
             (bits.of("head.weight"), bits.of("stem.conv.weight"), bits.of("head.bias")),
             (Some(8), Some(4), None)
         );
-        let exact = bits.round(&model).unwrap();
-        assert_ne!(state(&model), before);
-        bits.restore(&model, &exact).unwrap();
+        let rounder = Rounder::new(&bits, &model).unwrap();
+        let exact = rounder.round(&model).unwrap();
+        let rounded = state(&model);
+        assert_ne!(rounded, before);
+        exact.restore(&model).unwrap();
         assert_eq!(state(&model), before);
+        bits.round(&model).unwrap();
+        assert_eq!(state(&model), rounded);
 
         let bag = ModelConfig::NgramBag(NgramBagConfig::new(100, 6));
         let bag = Model::new(&bag, &InputShape::Text {}, 3, Seed(0), &Device::Cpu).unwrap();

@@ -20,7 +20,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use stillhouse_core::{ClassId, Seed};
 use stillhouse_data::{Batch, Loader, Split};
-use stillhouse_models::{Mode, Model, WeightBits};
+use stillhouse_models::{ExactWeights, Mode, Model, Rounder, WeightBits};
 use stillhouse_ops::optimizer::{clip_factor, global_norm};
 use stillhouse_ops::{DropoutKey, Gradient, Tape, record};
 
@@ -42,7 +42,7 @@ pub struct FitJob<'a> {
     /// The loss of each epoch.
     pub objective: &'a dyn EpochObjective,
     /// Trains for weights of so many bits: each step computes loss and gradient with rounded weights and moves the exact ones
-    /// (the straight-through estimator, Bengio et al. 2013, arXiv:1308.3432). The final weights are the exact ones.
+    /// (the straight-through estimator, Bengio et al. 2013, arXiv:1308.3432). The final weights are rounded.
     pub bits: Option<&'a WeightBits>,
     /// Held-out rows for early stopping and for the record.
     pub validation: Option<&'a Validation>,
@@ -95,6 +95,8 @@ struct Training<'a> {
     optimizer: Optimizer,
     progress: Progress,
     best: Option<Vec<(String, Tensor)>>,
+    /// of weights of few bits
+    rounder: Option<Rounder>,
     steps_per_epoch: usize,
     clock: Instant,
     last_checkpoint: Instant,
@@ -116,6 +118,8 @@ impl<'a> Training<'a> {
             optimizer,
             progress: Progress::default(),
             best: None,
+            // before a checkpoint is read: a training that goes on has the same clips
+            rounder: job.bits.map(|bits| Rounder::new(bits, model)).transpose()?,
             steps_per_epoch: job.config.steps_per_epoch(n_rows),
             clock: now,
             last_checkpoint: now,
@@ -182,7 +186,7 @@ impl<'a> Training<'a> {
             return Err(self.diverged("the loss", loss, learning_rate));
         }
         let gradients = self.gradients(tape, &parts.total, learning_rate, monitor)?;
-        self.restore_weights(&exact)?;
+        self.restore_weights(exact.as_ref())?;
         if step == 0 {
             report_first_batch(batch, objective, monitor);
         }
@@ -203,12 +207,12 @@ impl<'a> Training<'a> {
     }
 
     /// Rounds the weights, where they are to have few bits, and hands out the exact ones.
-    fn round_weights(&self) -> Result<Vec<(usize, Tensor)>, TrainError> {
-        Ok(self.job.bits.map(|bits| bits.round(self.model)).transpose()?.unwrap_or_default())
+    fn round_weights(&self) -> Result<Option<ExactWeights>, TrainError> {
+        Ok(self.rounder.as_ref().map(|rounder| rounder.round(self.model)).transpose()?)
     }
 
-    fn restore_weights(&self, exact: &[(usize, Tensor)]) -> Result<(), TrainError> {
-        Ok(self.job.bits.map_or(Ok(()), |bits| bits.restore(self.model, exact))?)
+    fn restore_weights(&self, exact: Option<&ExactWeights>) -> Result<(), TrainError> {
+        Ok(exact.map_or(Ok(()), |exact| exact.restore(self.model))?)
     }
 
     /// Gradients in the order of the parameters; in the first steps, a check that every one of them is reached.
@@ -255,7 +259,7 @@ impl<'a> Training<'a> {
         };
         let exact = self.round_weights()?;
         let valid = job.validation.map(|validation| validate(self.model, validation)).transpose()?;
-        self.restore_weights(&exact)?;
+        self.restore_weights(exact.as_ref())?;
         let step = self.optimizer.n_steps() as usize;
         let total_steps = self.steps_per_epoch * job.config.n_epochs;
         let record = EpochRecord {
@@ -286,6 +290,9 @@ impl<'a> Training<'a> {
         if let (true, Some(best), Some(epoch)) = (self.job.config.keeps_best(), self.best, history.best_epoch) {
             self.model.load_state(best)?;
             kept_epoch = epoch;
+        }
+        if let Some(rounder) = &self.rounder {
+            rounder.round(self.model)?;
         }
         let n_examples_seen = self.progress.n_examples_seen;
         Ok(FitSummary {

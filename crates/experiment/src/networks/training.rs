@@ -185,9 +185,6 @@ impl Training<'_> {
         for (output, delta) in recipe.bias_corrections() {
             model.add_to_output_bias(output, delta).map_err(model_error)?;
         }
-        if let Some(bits) = recipe.bits {
-            WeightBits::uniform(&model, bits).round(&model).map_err(model_error)?;
-        }
         Ok((model, summary))
     }
 

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use stillhouse_core::{InputShape, InputSpec};
 use stillhouse_models::{
-    FolderError, Model, ModelCard, Tokenizer, WeightBits, check_labels, load_model, save_model, save_rounded_model,
+    FolderError, Model, ModelCard, Rounder, Tokenizer, WeightBits, check_labels, load_model, save_model,
+    save_rounded_model,
 };
 use tempfile::TempDir;
 
@@ -249,9 +250,9 @@ fn rounded_weights_are_read_back_as_they_were_rounded() {
             let rounding = WeightBits::uniform(&model, n_bits);
             save_rounded_model(&folder, &model, &card(*model.input()), &rounding).unwrap();
             let (loaded, _) = load_model(&folder, &Device::Cpu).unwrap();
-            let exact = rounding.round(&model).unwrap();
+            let exact = Rounder::new(&rounding, &model).unwrap().round(&model).unwrap();
             assert!(loaded.is_same(&model).unwrap(), "{config:?}, {n_bits} bits");
-            rounding.restore(&model, &exact).unwrap();
+            exact.restore(&model).unwrap();
             // what was read back is written as the same bytes
             let again = directory.path().join("again");
             save_rounded_model(&again, &loaded, &card(*model.input()), &rounding).unwrap();
