@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use toml::Table;
 
 /// Each crate and all crates of this workspace that it uses.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("core", &[]),
     ("files", &[]),
     ("ensemble", &["core"]),
@@ -18,6 +18,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("data", &["core", "files", "glyphs"]),
     ("ops", &[]),
     ("models", &["core", "files", "ops"]),
+    ("export", &["core", "files", "models"]),
     ("train", &["core", "data", "files", "models", "ops", "targets"]),
     ("report", &[]),
     ("experiment", &["core", "data", "ensemble", "files", "models", "report", "targets", "train"]),

@@ -70,7 +70,7 @@ pub use folder::{FORMAT_VERSION, check_place, load_model, save_model};
 pub use folder_error::FolderError;
 pub use head::HeadInit;
 pub use input::{ModelInput, TextInput};
-pub use layers::Mode;
+pub use layers::{BATCH_NORM_EPSILON, Mode};
 pub use mlp::MlpConfig;
 pub use model::Model;
 pub use ngram_bag::NgramBagConfig;
