@@ -10,5 +10,6 @@
 
 mod error;
 pub mod graph;
+pub mod onnx;
 
 pub use error::ExportError;
