@@ -9,7 +9,9 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod folder;
 pub mod graph;
 pub mod onnx;
 
 pub use error::ExportError;
+pub use folder::{OnnxOptions, OnnxSummary, check_place, write_onnx_folder};

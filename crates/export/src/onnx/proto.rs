@@ -168,7 +168,7 @@ mod tests {
         }
     }
 
-    /// The bytes are what `onnx` 1.19 for Python writes for the same messages.
+    /// The bytes are what `onnx` 1.23.2 for Python writes for the same messages.
     #[test]
     fn bytes_are_those_of_onnx() {
         let tensor = tensor().encode_to_vec();
