@@ -20,9 +20,9 @@ mod ngrams;
 mod parity;
 mod tokenizer;
 
+use crate::ExportError;
 use crate::graph::{Example, Graph};
 use crate::onnx::{OPSET, Precision, Ranges, onnx_file};
-use crate::ExportError;
 use parity::Parity;
 use serde::Serialize;
 use std::fs;
