@@ -49,7 +49,7 @@ fn batch(graph: &Graph, examples: &[Example]) -> Vec<Tensor> {
             // padding has an id of its own here, so that a mask that is not applied is noticed
             let values: Vec<i64> = examples.iter().flat_map(|example| padded(example, i64::from, 1)).collect();
             let mask: Vec<i64> = examples.iter().flat_map(|example| padded(example, |_| 1, 0)).collect();
-            vec![values, mask].iter().map(|ids| Tensor::from_shape(&[n, longest], ids).unwrap()).collect()
+            [values, mask].iter().map(|ids| Tensor::from_shape(&[n, longest], ids).unwrap()).collect()
         }
     }
 }
