@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use toml::Table;
 
 /// Each crate and all crates of this workspace that it uses.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("core", &[]),
     ("files", &[]),
     ("ensemble", &["core"]),
@@ -18,10 +18,11 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("data", &["core", "files", "glyphs"]),
     ("ops", &[]),
     ("models", &["core", "files", "ops"]),
+    ("export", &["core", "files", "models"]),
     ("train", &["core", "data", "files", "models", "ops", "targets"]),
     ("report", &[]),
     ("compress", &[]),
-    ("experiment", &["compress", "core", "data", "ensemble", "files", "models", "report", "targets", "train"]),
+    ("experiment", &["compress", "core", "data", "ensemble", "export", "files", "models", "report", "targets", "train"]),
     ("launch", &[]),
     ("cli", &["experiment", "launch"]),
 ];

@@ -1,15 +1,17 @@
 //! Arguments checked into a working object.
 
 use crate::arguments::{
-    Arguments, Command, CompressArguments, DataCommand, GlobalArguments, MergeArguments, PlanArguments,
-    PredictArguments, SweepArguments, TargetsCommand,
+    Arguments, BitsArgument, Command, CompressArguments, DataCommand, ExportArguments, FormArgument, GlobalArguments,
+    MergeArguments, PlanArguments, PredictArguments, SweepArguments, TargetsCommand,
 };
 use crate::failure::Failure;
 use clap_complete::Shell;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use stillhouse_experiment::config::ConfigSource;
-use stillhouse_experiment::{Budget, CompressLimits, MergeConfig, MergeFormat, RunOptions, VerifyAgainst};
+use stillhouse_experiment::{
+    Budget, CompressLimits, ExportOptions, MergeConfig, MergeFormat, RunOptions, VerifyAgainst,
+};
 
 /// What the program was asked to do.
 #[derive(Debug)]
@@ -40,6 +42,7 @@ pub enum Task {
     Predict(PredictTask),
     Compress(CompressTask),
     Merge(MergeTask),
+    ExportOnnx { model: PathBuf, options: ExportOptions },
     TargetsStats { path: PathBuf },
     TargetsVerify { path: PathBuf, against: Option<VerifyAgainst> },
     Preview { config: ConfigChoice, out: Option<PathBuf> },
@@ -211,6 +214,7 @@ fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> R
         Command::Init { source } => Task::Init { source, out },
         Command::Schema => Task::Schema,
         Command::Merge(merge) => Task::Merge(merge_task(merge, out)?),
+        Command::Export(export) => export_task(export, out)?,
         Command::Targets { command: TargetsCommand::Stats { path } } => Task::TargetsStats { path },
         Command::Targets { command: TargetsCommand::Verify(verify) } => {
             let n_rows = verify.rows.get();
@@ -228,11 +232,19 @@ fn merge_task(merge: MergeArguments, out: Option<PathBuf>) -> Result<MergeTask, 
     Ok(MergeTask { teachers: merge.teachers, out, config, format: merge.format.into() })
 }
 
+fn export_task(export: ExportArguments, out: Option<PathBuf>) -> Result<Task, Failure> {
+    let ExportArguments { model, to: FormArgument::Onnx, bits, calibrate } = export;
+    let out = out.ok_or_else(|| Failure::Usage("export needs --out DIR, the folder to write".into()))?;
+    let int8 = bits == Some(BitsArgument::Eight);
+    Ok(Task::ExportOnnx { model, options: ExportOptions { out, int8, calibrate } })
+}
+
 /// An option that would be ignored is a misunderstanding, so it is refused.
 fn refuse_meaningless(command: &Command, global: &GlobalArguments) -> Result<(), Failure> {
-    use Command::{Check, Completions, Compress, Data, Init, Merge, Plan, Run, Schema, Sweep};
+    use Command::{Check, Completions, Compress, Data, Export, Init, Merge, Plan, Run, Schema, Sweep};
     let reads_config = matches!(command, Run(_) | Plan(_) | Check(_) | Sweep(_) | Compress(_) | Data { .. });
-    let writes = matches!(command, Run(_) | Plan(_) | Sweep(_) | Data { .. } | Init { .. } | Merge(_) | Compress(_));
+    let writes_folder = matches!(command, Run(_) | Plan(_) | Sweep(_) | Compress(_) | Export(_));
+    let writes = writes_folder || matches!(command, Data { .. } | Init { .. } | Merge(_));
     let has_numbers = !matches!(command, Init { .. } | Schema | Completions { .. });
     let given = [
         ("--set", !global.set.is_empty(), reads_config, "it changes a config, and this command reads none"),

@@ -236,7 +236,7 @@ impl ConvNorm {
             padding: self.window.padding(),
             gamma: &gamma,
             beta: &beta,
-            eps: EPSILON,
+            eps: BATCH_NORM_EPSILON,
             residual,
             relu: activation == Activation::Relu,
         };
@@ -292,8 +292,8 @@ struct BatchNorm {
 
 /// Share of the batch's statistics in the running ones after a step: `running += MOMENTUM * (batch - running)`.
 const MOMENTUM: f64 = 0.1;
-/// Added to the variance, so that a constant channel does not divide by zero.
-const EPSILON: f64 = 1e-5;
+/// Added to the variance by batch norm, so that a constant channel does not divide by zero.
+pub const BATCH_NORM_EPSILON: f64 = 1e-5;
 
 impl BatchNorm {
     fn build(name: &str, n_channels: usize, registry: &mut Registry) -> Result<Self, ModelError> {

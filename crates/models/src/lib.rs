@@ -72,7 +72,7 @@ pub use folder::{FORMAT_VERSION, check_place, load_model, save_model, save_round
 pub use folder_error::FolderError;
 pub use head::HeadInit;
 pub use input::{ModelInput, TextInput};
-pub use layers::Mode;
+pub use layers::{BATCH_NORM_EPSILON, Mode};
 pub use low_rank::{LinearInputs, Ranks, first_weight};
 pub use mlp::MlpConfig;
 pub use model::Model;
@@ -83,7 +83,7 @@ pub use pretrained_resnet::{PretrainedBlock, PretrainedResNetConfig, PretrainedR
 pub use published::published_files;
 pub use quantised::{ExactWeights, Rounder, WEIGHT_BITS, WeightBits};
 pub use resnet::{BlockKind, ResNetConfig};
-pub use stillhouse_ops::TokenRows;
+pub use stillhouse_ops::{TokenRows, rotary_angles};
 pub use tokenizer::Tokenizer;
 pub use tokenizer_config::{HubTokenizer, TokenizerConfig, TokenizerTraining};
 pub use tokenizer_error::TokenizerError;

@@ -3,6 +3,7 @@
 pub(crate) mod budget;
 pub(crate) mod compress;
 pub(crate) mod evaluate;
+pub(crate) mod export;
 pub(crate) mod init;
 pub(crate) mod merge;
 pub(crate) mod plan;
