@@ -22,7 +22,10 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("train", &["core", "data", "files", "models", "ops", "targets"]),
     ("report", &[]),
     ("compress", &[]),
-    ("experiment", &["compress", "core", "data", "ensemble", "export", "files", "models", "report", "targets", "train"]),
+    (
+        "experiment",
+        &["compress", "core", "data", "ensemble", "export", "files", "models", "report", "targets", "train"],
+    ),
     ("launch", &[]),
     ("cli", &["experiment", "launch"]),
 ];

@@ -7,7 +7,7 @@ use stillhouse_export::graph::Example;
 use stillhouse_models::{
     BertConfig, BertSize, BlockKind, ConvNetConfig, EncoderActivation, EncoderPooling, MlpConfig, Mode, Model,
     ModelConfig, ModelInput, NgramBagConfig, Positions, PretrainedBlock, PretrainedResNetConfig, PretrainedResNetSize,
-    ResNetConfig, TokenRows, TransformerConfig, VitConfig, VitSize,
+    Ranks, ResNetConfig, TokenRows, TransformerConfig, VitConfig, VitSize,
 };
 
 pub const N_CLASSES: usize = 7;
@@ -29,7 +29,13 @@ pub fn noise(seed: u64, n_values: usize) -> Vec<f32> {
 
 /// A model whose norms have random statistics, scales and shifts.
 pub fn model(config: &ModelConfig, input: &InputShape) -> Model {
-    let model = Model::new(config, input, N_CLASSES, Seed(3), &Device::Cpu).unwrap();
+    model_of_ranks(config, input, &[])
+}
+
+/// The same with linear layers of these ranks.
+pub fn model_of_ranks(config: &ModelConfig, input: &InputShape, ranks: &[(&str, usize)]) -> Model {
+    let ranks: Ranks = ranks.iter().map(|(layer, rank)| ((*layer).to_owned(), *rank)).collect();
+    let model = Model::of_ranks(config, input, N_CLASSES, (&ranks, Some(Seed(3))), &Device::Cpu).unwrap();
     let vars = model.params().iter().map(|param| (&param.name, &param.var));
     let vars = vars.chain(model.buffers().iter().map(|buffer| (&buffer.name, &buffer.var)));
     for (index, (name, var)) in vars.enumerate() {
@@ -60,6 +66,8 @@ pub fn models_of_values() -> Vec<(&'static str, Model)> {
         let name = |kind: &str| -> &'static str { format!("{colour} {kind}").leak() };
         models.push((name("linear"), model(&mlp(&[]), &input)));
         models.push((name("mlp"), model(&mlp(&[9, 6]), &input)));
+        let ranks = [("layers.0", 4), ("layers.1", 2)];
+        models.push((name("mlp of low rank"), model_of_ranks(&mlp(&[9, 6]), &input, &ranks)));
         models.push((name("convnet"), model(&convnet(1, None), &input)));
         models.push((name("convnet with a hidden layer"), model(&convnet(2, Some(8)), &input)));
         models.push((name("resnet"), model(&resnet(BlockKind::Basic), &input)));
@@ -126,6 +134,14 @@ pub fn models_of_tokens() -> Vec<(&'static str, Model)> {
     let input = InputShape::Tokens { vocabulary_size: 30 };
     vec![
         ("transformer", model(&transformer(Positions::Learned), &input)),
+        (
+            "transformer of low rank",
+            model_of_ranks(
+                &transformer(Positions::Learned),
+                &input,
+                &[("layers.0.attention.projections", 3), ("layers.1.feed_forward.down", 2)],
+            ),
+        ),
         ("rotary transformer", model(&transformer(Positions::Rotary), &input)),
         ("bert", model(&bert(EncoderPooling::Mean, 0, 2, EncoderActivation::Gelu), &input)),
         ("roberta", model(&bert(EncoderPooling::Cls, 2, 1, EncoderActivation::GeluTanh), &input)),

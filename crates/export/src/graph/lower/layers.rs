@@ -2,13 +2,31 @@
 
 use super::super::{Constant, Dim, Operator, ValueId};
 use super::Lowering;
-use stillhouse_models::BATCH_NORM_EPSILON;
+use stillhouse_models::{BATCH_NORM_EPSILON, first_weight};
 
 impl Lowering {
-    /// `x W^T + b` of the parameters `name.weight [O, I]` and `name.bias`.
+    /// `x W^T + b` of the parameters `name.weight [O, I]` and `name.bias`; two linear layers where it is of low rank.
     pub(super) fn linear(&mut self, name: &str, input: ValueId) -> ValueId {
+        let input = match self.first_factor(name) {
+            Some(first) => self.linear_without_bias(name, first, input),
+            None => input,
+        };
         let weight = self.weights.take(&format!("{name}.weight"));
         self.linear_of(name, weight, input)
+    }
+
+    /// The factor `[r, I]` of a layer of low rank, which is multiplied first.
+    fn first_factor(&mut self, name: &str) -> Option<Constant> {
+        let first = first_weight(name);
+        self.weights.has(&first).then(|| self.weights.take(&first))
+    }
+
+    fn linear_without_bias(&mut self, name: &str, weight: Constant, input: ValueId) -> ValueId {
+        let n_outputs = weight.dims[0];
+        let name = format!("{name}.first");
+        let bias = Constant { name: format!("{name}.bias"), dims: vec![n_outputs], values: vec![0.0; n_outputs] };
+        let (weight, bias) = (self.graph.constant(weight), self.graph.constant(bias));
+        self.graph.node(&name, Operator::Linear { weight, bias }, &[input])
     }
 
     fn linear_of(&mut self, name: &str, weight: Constant, input: ValueId) -> ValueId {
@@ -23,14 +41,20 @@ impl Lowering {
         let &[Dim::Fixed(channels), Dim::Fixed(height), Dim::Fixed(width)] = self.graph.dims(image) else {
             unreachable!("a layer on the pixels of an image")
         };
-        let mut weight = self.weights.take(&format!("{name}.weight"));
+        let first = self.first_factor(name);
+        let is_factored = first.is_some();
+        let mut weight = first.unwrap_or_else(|| self.weights.take(&format!("{name}.weight")));
         let n_pixels = height * width;
         let of_row = |row: &[f32]| -> Vec<f32> {
             (0..channels * n_pixels).map(|column| row[column % n_pixels * channels + column / n_pixels]).collect()
         };
         weight.values = weight.values.chunks_exact(channels * n_pixels).flat_map(of_row).collect();
         let flat = self.graph.node(&format!("{name}.flatten"), Operator::Flatten, &[image]);
-        self.linear_of(name, weight, flat)
+        if !is_factored {
+            return self.linear_of(name, weight, flat);
+        }
+        let input = self.linear_without_bias(name, weight, flat);
+        self.linear(name, input)
     }
 
     pub(super) fn relu(&mut self, name: &str, input: ValueId) -> ValueId {
