@@ -2,7 +2,8 @@
 
 mod support;
 
-use stillhouse_export::graph::{Example, Graph, LUMA};
+use std::collections::BTreeSet;
+use stillhouse_export::graph::{ConstantId, Example, Graph, LUMA};
 use support::{distance, examples};
 
 /// Sums in another order.
@@ -10,7 +11,7 @@ const TOLERANCE: f32 = 2e-5;
 
 #[test]
 fn graphs_give_the_logits_of_their_models() {
-    for (name, model) in support::models_of_values().into_iter().chain(support::models_of_ngrams()) {
+    for (name, model) in support::models() {
         let graph = Graph::of(&model).unwrap();
         let (examples, expected) = examples(&model);
         for (example, expected) in examples.iter().zip(&expected) {
@@ -23,7 +24,7 @@ fn graphs_give_the_logits_of_their_models() {
 
 #[test]
 fn a_grey_model_reads_grey_pixels_in_rgb() {
-    for (name, model) in support::models_of_values().into_iter().filter(|(name, _)| name.starts_with("grey")) {
+    for (name, model) in support::models().into_iter().filter(|(name, _)| name.starts_with("grey")) {
         let (examples, expected) = examples(&model);
         let graph = Graph::of(&model).unwrap().with_rgb_input();
         for (example, expected) in examples.iter().zip(&expected) {
@@ -35,13 +36,18 @@ fn a_grey_model_reads_grey_pixels_in_rgb() {
 }
 
 #[test]
-fn names_are_unique_and_weights_are_all_there() {
-    for (name, model) in support::models_of_values().into_iter().chain(support::models_of_ngrams()) {
+fn names_are_unique_and_every_constant_is_read() {
+    for (name, model) in support::models() {
         let graph = Graph::of(&model).unwrap();
-        let mut names: Vec<&str> = graph.nodes().iter().map(|node| node.name.as_str()).collect();
-        names.sort_unstable();
-        assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{name}: {names:?}");
-        // batch norm's scale and shift become the convolution's bias
-        assert!(graph.n_weights() <= model.n_parameters(), "{name}");
+        for names in [
+            graph.nodes().iter().map(|node| node.name.as_str()).collect::<Vec<_>>(),
+            graph.constants().iter().map(|constant| constant.name.as_str()).collect(),
+        ] {
+            let different: BTreeSet<&str> = names.iter().copied().collect();
+            assert_eq!(different.len(), names.len(), "{name}: {names:?}");
+        }
+        let read: BTreeSet<usize> =
+            graph.nodes().iter().flat_map(|node| node.operator.constants()).map(ConstantId::index).collect();
+        assert_eq!(read.len(), graph.constants().len(), "{name}");
     }
 }

@@ -79,7 +79,7 @@ pub use param::{Buffer, Param};
 pub use pretrained_resnet::{PretrainedBlock, PretrainedResNetConfig, PretrainedResNetSize};
 pub use published::published_files;
 pub use resnet::{BlockKind, ResNetConfig};
-pub use stillhouse_ops::TokenRows;
+pub use stillhouse_ops::{TokenRows, rotary_angles};
 pub use tokenizer::Tokenizer;
 pub use tokenizer_config::{HubTokenizer, TokenizerConfig, TokenizerTraining};
 pub use tokenizer_error::TokenizerError;

@@ -70,11 +70,13 @@ pub(crate) const MAX_LAYERS: usize = 200;
 pub(crate) const MAX_MAX_LEN: usize = 8192;
 /// The spread of embeddings at the start (Devlin et al. 2019).
 pub(crate) const EMBEDDING_STD: f64 = 0.02;
-const NORM_EPS: f64 = 1e-5;
 /// Tokens of a text, for the count of operations; the true number is that of the text.
 pub(crate) const N_TYPICAL_TOKENS: usize = 32;
 
 impl TransformerConfig {
+    /// Added to the variance in each layer norm.
+    pub const NORM_EPS: f64 = 1e-5;
+
     /// A net of this many layers, heads and numbers for a token, with everything else as usual.
     pub fn new(n_layers: usize, n_heads: usize, width: usize) -> Self {
         Self {
@@ -109,7 +111,7 @@ impl TransformerConfig {
             feed_forward_width: self.feed_forward * self.width,
             unit: Unit::Gelu(Gelu::Exact),
             norm_place: NormPlace::Before,
-            norm_eps: NORM_EPS,
+            norm_eps: Self::NORM_EPS,
             rotary: self.positions == Positions::Rotary,
             dropout: self.dropout,
         }
@@ -155,7 +157,7 @@ impl Transformer {
             places = Some(registry.table("positions.weight".into(), max_len, width, EMBEDDING_STD)?);
         }
         let encoder = Encoder::build("layers", config.settings(), n_tokens, |_| 1.0, registry)?;
-        let norm = LayerNorm::build("norm", width, NORM_EPS, registry)?;
+        let norm = LayerNorm::build("norm", width, TransformerConfig::NORM_EPS, registry)?;
         registry.n_tokens = 1;
         Ok(Self { table, places, encoder, norm, width, dropout })
     }

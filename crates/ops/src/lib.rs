@@ -79,6 +79,7 @@ pub use layer_norm::layer_norm;
 pub use linear::{linear, linear_relu, linear_relu_dropout};
 pub use memory::keep_freed_memory;
 pub use pooling::{avg_pool2d, global_average_pool, max_pool2d};
+pub use rotary::rotary_angles;
 pub use simd::{WIDEST_VECTOR_UNIT, vector_unit};
 pub use softmax::softmax_rows;
 pub use tape::{Tape, flatten, record, reshape};

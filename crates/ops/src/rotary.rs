@@ -8,6 +8,13 @@ use crate::element::Element;
 /// Slowest period, in tokens, over `2 pi`.
 const BASE: f64 = 10_000.0;
 
+/// The angle of each pair of numbers at each position, `[n_places, D / 2]` for heads of width `D`, in radians.
+pub fn rotary_angles(n_places: usize, head_width: usize) -> Vec<f64> {
+    let half_width = head_width / 2;
+    let of_place = move |place| (0..half_width).map(move |i| place as f64 * BASE.powf(-(i as f64) / half_width as f64));
+    (0..n_places).flat_map(of_place).collect()
+}
+
 /// Cosines and sines of all positions, `[positions, D / 2]` each.
 pub(crate) struct Rotary {
     pub(crate) cosines: Vec<f64>,
@@ -17,14 +24,11 @@ pub(crate) struct Rotary {
 
 impl Rotary {
     pub(crate) fn new(n_places: usize, head_width: usize) -> Self {
-        let half_width = head_width / 2;
-        let angles: Vec<f64> = (0..n_places)
-            .flat_map(|place| (0..half_width).map(move |i| place as f64 * BASE.powf(-(i as f64) / half_width as f64)))
-            .collect();
+        let angles = rotary_angles(n_places, head_width);
         Self {
             cosines: angles.iter().map(|angle| angle.cos()).collect(),
             sines: angles.iter().map(|angle| angle.sin()).collect(),
-            half_width,
+            half_width: head_width / 2,
         }
     }
 

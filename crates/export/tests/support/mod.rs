@@ -5,7 +5,9 @@ use candle_core::{Device, Tensor};
 use stillhouse_core::{InputShape, Ngrams, Seed};
 use stillhouse_export::graph::Example;
 use stillhouse_models::{
-    BlockKind, ConvNetConfig, MlpConfig, Mode, Model, ModelConfig, ModelInput, NgramBagConfig, ResNetConfig, TokenRows,
+    BertConfig, BertSize, BlockKind, ConvNetConfig, EncoderActivation, EncoderPooling, MlpConfig, Mode, Model,
+    ModelConfig, ModelInput, NgramBagConfig, Positions, PretrainedBlock, PretrainedResNetConfig, PretrainedResNetSize,
+    ResNetConfig, TokenRows, TransformerConfig, VitConfig, VitSize,
 };
 
 pub const N_CLASSES: usize = 7;
@@ -76,6 +78,67 @@ pub fn models_of_ngrams() -> Vec<(&'static str, Model)> {
         ("n-gram bag", model(&bag(&[]), &InputShape::Text {})),
         ("n-gram bag with a hidden layer", model(&bag(&[8]), &InputShape::Text {})),
     ]
+}
+
+/// Vision transformers and residual networks of published shapes, small.
+pub fn models_of_large_images() -> Vec<(&'static str, Model)> {
+    let resnet = |channels, block| {
+        let size = PretrainedResNetSize { channels, stem_width: 4, widths: vec![8, 12], depths: vec![2, 1], block };
+        ModelConfig::PretrainedResNet(PretrainedResNetConfig::new(size))
+    };
+    let vit = |channels, image, pooling, activation| {
+        let (n_layers, n_heads, width, feed_forward_width, norm_eps) = (2, 2, 8, 12, 1e-6);
+        let patch = 3;
+        let size =
+            VitSize { image, channels, patch, n_layers, n_heads, width, feed_forward_width, activation, norm_eps };
+        ModelConfig::Vit(VitConfig { pooling, ..VitConfig::new(size) })
+    };
+    let grey = InputShape::Image { channels: 1, height: 12, width: 9 };
+    vec![
+        ("grey basic", model(&resnet(1, PretrainedBlock::Basic), &GREY)),
+        ("rgb bottleneck", model(&resnet(3, PretrainedBlock::Bottleneck), &RGB)),
+        ("grey vit", model(&vit(1, [12, 9], EncoderPooling::Cls, EncoderActivation::Gelu), &grey)),
+        ("rgb vit", model(&vit(3, [12, 9], EncoderPooling::Mean, EncoderActivation::GeluTanh), &RGB)),
+    ]
+}
+
+/// Encoders of tokens.
+pub fn models_of_tokens() -> Vec<(&'static str, Model)> {
+    let transformer = |positions| {
+        let config = TransformerConfig::new(2, 2, 8);
+        ModelConfig::Transformer(TransformerConfig { positions, max_len: 12, feed_forward: 2, ..config })
+    };
+    let bert = |pooling, first_position, n_token_types, activation| {
+        let size = BertSize {
+            vocabulary_size: 33,
+            n_layers: 2,
+            n_heads: 2,
+            width: 8,
+            feed_forward_width: 12,
+            n_positions: 20,
+            first_position,
+            n_token_types,
+            activation,
+            norm_eps: 1e-12,
+        };
+        ModelConfig::Bert(BertConfig { pooling, max_len: 12, ..BertConfig::new(size) })
+    };
+    let input = InputShape::Tokens { vocabulary_size: 30 };
+    vec![
+        ("transformer", model(&transformer(Positions::Learned), &input)),
+        ("rotary transformer", model(&transformer(Positions::Rotary), &input)),
+        ("bert", model(&bert(EncoderPooling::Mean, 0, 2, EncoderActivation::Gelu), &input)),
+        ("roberta", model(&bert(EncoderPooling::Cls, 2, 1, EncoderActivation::GeluTanh), &input)),
+        ("distilbert", model(&bert(EncoderPooling::Cls, 0, 0, EncoderActivation::Relu), &input)),
+    ]
+}
+
+/// All of them.
+pub fn models() -> Vec<(&'static str, Model)> {
+    [models_of_values(), models_of_large_images(), models_of_ngrams(), models_of_tokens()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Ids of texts of different lengths, the first of them empty if `with_empty`.

@@ -2,11 +2,16 @@
 //!
 //! The layers that architectures share are in `layers.rs`.
 
+mod bert;
 mod convnet;
+mod encoder;
 mod layers;
 mod mlp;
 mod ngram_bag;
+mod pretrained_resnet;
 mod resnet;
+mod transformer;
+mod vit;
 mod weights;
 
 use super::builder::GraphBuilder;
@@ -30,10 +35,18 @@ pub(super) fn lower(model: &Model) -> Result<Graph, ExportError> {
         ModelConfig::ConvNet(config) => lowering.convnet(config),
         ModelConfig::ResNet(_) => lowering.resnet(),
         ModelConfig::NgramBag(config) => lowering.ngram_bag(config),
-        _ => todo!(),
+        ModelConfig::Transformer(config) => lowering.transformer(config),
+        ModelConfig::Bert(config) => lowering.bert(config, built(config.size.as_ref())),
+        ModelConfig::Vit(config) => lowering.vit(config, built(config.size.as_ref())),
+        ModelConfig::PretrainedResNet(config) => lowering.pretrained_resnet(built(config.size.as_ref())),
     };
     lowering.linear_of_any("head", features);
     Ok(lowering.graph.finish())
+}
+
+/// The sizes of a pretrained architecture; without them no model is built.
+fn built<S>(size: Option<&S>) -> &S {
+    size.expect("a model has sizes")
 }
 
 fn graph_input(model: &Model) -> GraphInput {

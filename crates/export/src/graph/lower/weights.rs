@@ -25,6 +25,11 @@ impl Weights {
         self.0.contains_key(name)
     }
 
+    /// Sizes of a parameter that the architecture is known to have.
+    pub(super) fn dims(&self, name: &str) -> &[usize] {
+        &self.0[name].dims
+    }
+
     /// A parameter that the architecture is known to have.
     pub(super) fn take(&mut self, name: &str) -> Constant {
         self.0.remove(name).unwrap_or_else(|| panic!("the model has no parameter {name}"))
