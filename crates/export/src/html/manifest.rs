@@ -21,13 +21,16 @@ pub(super) fn manifest(
     samples: &[Sample],
     examples: &[PageExample],
 ) -> Result<Value, ExportError> {
-    let constants: Vec<Value> = packed.constants().map(|(constant, packed)| {
-        let bits = match packed {
-            PackedConstant::Plain => 32,
-            PackedConstant::Rows(rows) => rows.bits(),
-        };
-        json!({ "dims": constant.dims, "bits": bits })
-    }).collect();
+    let constants: Vec<Value> = packed
+        .constants()
+        .map(|(constant, packed)| {
+            let bits = match packed {
+                PackedConstant::Plain => 32,
+                PackedConstant::Rows(rows) => rows.bits(),
+            };
+            json!({ "dims": constant.dims, "bits": bits })
+        })
+        .collect();
     Ok(json!({
         "labels": card.labels,
         "input": input(model, card, packed.graph().input())?,

@@ -14,11 +14,11 @@
 mod manifest;
 mod tokens;
 
+use crate::ExportError;
 use crate::graph::{Graph, GraphInput, Operator};
 use crate::packed::{Bits, PackedConstant, PackedGraph};
 use crate::place::new_folder;
 use crate::samples::samples;
-use crate::ExportError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt::Write;
@@ -116,8 +116,9 @@ fn weight_bytes(packed: &PackedGraph) -> Vec<u8> {
 /// The scripts that a graph needs.
 fn program(graph: &Graph) -> String {
     let has = |names: fn(&Operator) -> bool| graph.nodes().iter().any(|node| names(&node.operator));
-    let is_of_images =
-        |operator: &Operator| matches!(operator, Operator::Conv { .. } | Operator::MaxPool { .. } | Operator::GlobalAveragePool);
+    let is_of_images = |operator: &Operator| {
+        matches!(operator, Operator::Conv { .. } | Operator::MaxPool { .. } | Operator::GlobalAveragePool)
+    };
     let is_of_encoders = |operator: &Operator| {
         matches!(operator, Operator::Attention { .. } | Operator::LayerNorm { .. } | Operator::Embedding { .. })
     };
@@ -153,7 +154,8 @@ fn input_controls(input: GraphInput) -> String {
 
 /// The line under the title: classes, parameters, bytes, accuracy.
 fn facts(model: &Model, card: &ModelCard, packed: &PackedGraph) -> String {
-    let mut facts = vec![format!("{} classes", model.n_outputs()), format!("{} parameters", thousands(model.n_parameters()))];
+    let mut facts =
+        vec![format!("{} classes", model.n_outputs()), format!("{} parameters", thousands(model.n_parameters()))];
     facts.push(format!("{} kB of weights", thousands(packed.n_bytes().div_ceil(1000))));
     facts.extend(card.numbers.iter().find(|(name, _)| name == "top-1 accuracy, test").map(|(_, value)| {
         // the parts of a number and its unit stay on one line
@@ -172,7 +174,9 @@ fn numbers(card: &ModelCard) -> String {
 fn note(bits: Bits) -> String {
     let rounded = match bits {
         Bits::ThirtyTwo => String::new(),
-        bits => format!(" The numbers are those of the model before its weights were rounded to {} bits.", bits.count()),
+        bits => {
+            format!(" The numbers are those of the model before its weights were rounded to {} bits.", bits.count())
+        }
     };
     format!("This page holds the whole network. It loads nothing, and what you enter stays in it.{rounded}")
 }

@@ -23,8 +23,10 @@ pub(super) fn tokenizer(tokenizer: &Tokenizer, max_len: usize) -> Result<Value, 
     if file["added_tokens"].as_array().is_some_and(|tokens| !tokens.is_empty()) {
         return Err(unfit("added_tokens", &file));
     }
-    let is_absent = |key: &str| matches!(&file["model"][key], Value::Null | Value::Bool(false)) || file["model"][key] == "";
-    let absent = ["dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback", "ignore_merges"];
+    let is_absent =
+        |key: &str| matches!(&file["model"][key], Value::Null | Value::Bool(false)) || file["model"][key] == "";
+    let absent =
+        ["dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback", "ignore_merges"];
     if file["model"]["type"] != "BPE" || !absent.into_iter().all(is_absent) {
         return Err(unfit("model", &file));
     }
