@@ -39,6 +39,16 @@ function fitted({ width, height, pixels }, { channels, height: H, width: W, grou
 
 const PEN = 0.085, BOX = 20 / 28, FINE = 8; // width of the pen, side of the box that MNIST scales digits to, subpixels
 
+/** Draws strokes; a line of no length would not be seen, so each begins a little to the left. */
+function trace(pen, strokes, scale) {
+  for (const stroke of strokes) {
+    pen.beginPath();
+    pen.moveTo((stroke[0][0] - 1e-3) * scale, stroke[0][1] * scale);
+    for (const [x, y] of stroke) pen.lineTo(x * scale, y * scale);
+    pen.stroke();
+  }
+}
+
 /** Draws strokes of points in 0..1 and gives the ink of each pixel, 0..1; scaled and centred by mass as MNIST's digits are. */
 function inkOf(strokes, { height: H, width: W }, isCentred) {
   const points = strokes.flat(), side = Math.min(H, W);
@@ -48,12 +58,7 @@ function inkOf(strokes, { height: H, width: W }, isCentred) {
     pen.reset();
     pen.setTransform(scale * side * FINE, 0, 0, scale * side * FINE, x * FINE, y * FINE);
     Object.assign(pen, { lineWidth: PEN / scale, lineCap: "round", lineJoin: "round" });
-    for (const [first, ...others] of strokes) {
-      pen.beginPath();
-      pen.moveTo(...first);
-      for (const point of others.length ? others : [first]) pen.lineTo(...point);
-      pen.stroke();
-    }
+    trace(pen, strokes, 1);
     const alpha = pen.getImageData(0, 0, W * FINE, H * FINE).data.filter((_, i) => i % 4 === 3);
     return Array.from({ length: H * W }, (_, i) => {
       let sum = 0;
@@ -74,11 +79,11 @@ function inkOf(strokes, { height: H, width: W }, isCentred) {
 function setUpInput(model, change) {
   const { channels, height, width, mean } = model.input, at = (id) => document.getElementById(id);
   const seen = Object.assign(at("seen"), { width, height }).getContext("2d");
-  const show = (pixels) => {
+  const show = (pixels, isEmpty = false) => {
     const grey = (i) => pixels[channels === 1 ? i >> 2 : (i >> 2) * 3 + (i & 3)];
     const rgba = Uint8ClampedArray.from({ length: width * height * 4 }, (_, i) => (i % 4 === 3 ? 255 : grey(i)));
     seen.putImageData(new ImageData(rgba, width, height), 0, 0);
-    change(pixels);
+    change(pixels, null, isEmpty);
   };
   const open = async (blob) => {
     const bitmap = await createImageBitmap(blob, { premultiplyAlpha: "none", colorSpaceConversion: "none" });
@@ -101,7 +106,7 @@ function setUpInput(model, change) {
   const fromHash = (text) => (([found, none]) => (found.length === none.length ? found : none))([bytesOf(text), blank()]);
   return {
     name: "pixels",
-    set: (example) => (example.src ? fetchImage(example.src).then(open) : (clear(), show(example))),
+    set: (example) => (example.src ? fetchImage(example.src).then(open) : (clear(), show(example, example.every((byte) => byte === example[0])))),
     toHash: (pixels) => btoa(String.fromCharCode(...pixels)),
     fromHash,
     first: model.examples[0] ?? blank(),
@@ -119,15 +124,11 @@ function setUpPad(input, isLight, show) {
     const scale = Math.min(1, input.width / input.height) && pad.width;
     pen.clearRect(0, 0, pad.width, pad.height);
     Object.assign(pen, { lineWidth: PEN * scale, lineCap: "round", lineJoin: "round", strokeStyle: getComputedStyle(pad).color });
-    for (const stroke of strokes) {
-      pen.beginPath();
-      for (const [x, y] of [stroke[0], ...stroke]) pen.lineTo(x * scale, y * scale);
-      pen.stroke();
-    }
+    trace(pen, strokes, scale);
   };
   const tell = () => {
     const ink = inkOf(strokes, input, centred.checked);
-    show(Uint8Array.from(ink, (x) => Math.round(255 * (isLight ? x : 1 - x))));
+    show(Uint8Array.from(ink, (x) => Math.round(255 * (isLight ? x : 1 - x))), !strokes.length);
   };
   const point = ({ clientX, clientY }) => {
     const box = pad.getBoundingClientRect();
@@ -140,7 +141,8 @@ function setUpPad(input, isLight, show) {
   };
   pad.onpointermove = (event) => {
     if (!pad.hasPointerCapture(event.pointerId)) return;
-    strokes.at(-1).push(...(event.getCoalescedEvents?.() ?? [event]).map(point));
+    const events = event.getCoalescedEvents?.() ?? [];
+    strokes.at(-1).push(...(events.length ? events : [event]).map(point));
     redraw(), tell();
   };
   centred.onchange = () => strokes.length && tell();

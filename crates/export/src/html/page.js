@@ -1,7 +1,10 @@
 // The page: bars, curves over the temperature, and what the classes share.
 
-const N_BARS = 8, N_CURVES = 5, T_MIN = 1 / 4, T_MAX = 20, N_STEPS = 80, MOST_COMPARED = 500;
+const N_BARS = 10, N_CURVES = 5, T_MIN = 1 / 4, T_MAX = 20, N_STEPS = 80, MOST_COMPARED = 500;
 const temperatureAt = (share) => T_MIN * (T_MAX / T_MIN) ** share;
+const shareOf = (temperature) => Math.log(temperature / T_MIN) / Math.log(T_MAX / T_MIN);
+/** Height in the plot: a square root, so that a hundredth is a tenth of the height and can be seen. */
+const heightOf = (p) => Math.sqrt(p);
 
 const percent = (p) => (p >= 0.0995 ? (100 * p).toFixed(0) : p >= 0.00095 ? (100 * p).toFixed(1) : p > 0 ? "<0.1" : "0") + " %";
 const entropy = (probs) => -probs.reduce((sum, p) => sum + (p > 0 ? p * Math.log(p) : 0), 0);
@@ -31,12 +34,13 @@ function startPage() {
   const at = (id) => document.getElementById(id);
   const model = JSON.parse(at("model").textContent), network = networkOf(model, at("weights").textContent);
   const label = (c) => element("bdi", {}, model.labels[c]);
-  let logits, ranking = [], given, typing;
+  let logits, ranking = [], given, typing, temperature = 1;
 
   const showTemperature = () => {
-    const temperature = temperatureAt(at("slider").value / 1000), probs = softmax(logits, temperature), [first, ...others] = ranking;
+    const probs = softmax(logits, temperature), [first, ...others] = ranking, share = shareOf(temperature);
     at("temperature").textContent = temperature.toFixed(2);
     at("slider").setAttribute("aria-valuetext", temperature.toFixed(2));
+    at("marker").style.left = `${100 * share}%`;
     ranking.slice(0, N_BARS).forEach((c, i) => {
       at("bars").children[i].style.setProperty("--share", probs[c]);
       at("bars").children[i].lastChild.textContent = percent(probs[c]);
@@ -45,10 +49,9 @@ function startPage() {
       ? `${ranking.length - N_BARS} other classes share ${percent(ranking.slice(N_BARS).reduce((sum, c) => sum + probs[c], 0))}` : "";
     at("entropy").textContent = `${entropy(probs).toFixed(2)} nats`;
     at("most").textContent = `of at most ${Math.log(probs.length).toFixed(2)}`;
-    const rest = 1 - probs[first], shares = others.slice(0, 4).map((c) => [label(c), ` ${percent(probs[c] / rest)}`]);
-    at("confusable").replaceChildren("Of the ", percent(rest), " that are not for ", label(first), ": ",
+    const rest = 1 - probs[first], shares = others.slice(0, 4).map((c) => [label(c), ` (${percent(probs[c] / rest)})`]);
+    at("confusable").replaceChildren("Of the ", percent(rest), " that ", label(first), " does not get: ",
       ...shares.flatMap((share, i) => [i ? ", " : "", ...share]), ".");
-    at("marker").style.left = `${at("slider").value / 10}%`;
     remember();
   };
 
@@ -56,7 +59,7 @@ function startPage() {
     const rows = Array.from({ length: N_STEPS + 1 }, (_, i) => softmax(logits, temperatureAt(i / N_STEPS)));
     at("curves").replaceChildren(...ranking.slice(0, N_CURVES).map((c, i) => {
       const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
-      line.setAttribute("points", rows.map((probs, x) => `${((1000 * x) / N_STEPS).toFixed(1)},${(1000 * (1 - probs[c])).toFixed(1)}`).join(" "));
+      line.setAttribute("points", rows.map((probs, x) => `${((1000 * x) / N_STEPS).toFixed(1)},${(1000 * (1 - heightOf(probs[c]))).toFixed(1)}`).join(" "));
       line.setAttribute("class", `c${i}`);
       return line;
     }));
@@ -71,7 +74,9 @@ function startPage() {
     showTemperature();
   };
 
-  const change = (raw, problem) => {
+  // without an input the answer to the empty one stands there, faded
+  const change = (raw, problem, isEmpty = raw === "") => {
+    document.body.classList.toggle("empty", isEmpty);
     try {
       if (problem) throw problem;
       const started = performance.now();
@@ -97,17 +102,22 @@ function startPage() {
     }, 500);
   };
   const readLink = () => {
-    const link = new URLSearchParams(location.hash.slice(1)), temperature = Number(link.get("t"));
-    if (temperature > 0) at("slider").value = (1000 * Math.log(temperature / T_MIN)) / Math.log(T_MAX / T_MIN);
-    const text = link.get(input.name);
+    const link = new URLSearchParams(location.hash.slice(1)), text = link.get(input.name);
+    temperature = Math.min(Math.max(Number(link.get("t")) || 1, T_MIN), T_MAX);
+    at("slider").value = 1000 * shareOf(temperature);
     input.set(text === null ? input.first : input.fromHash(text));
   };
 
-  at("slider").oninput = showTemperature;
-  at("cold").onclick = () => {
-    at("slider").value = (1000 * Math.log(1 / T_MIN)) / Math.log(T_MAX / T_MIN);
+  at("slider").oninput = () => {
+    temperature = temperatureAt(at("slider").value / 1000);
     showTemperature();
   };
+  at("cold").onclick = () => {
+    temperature = 1;
+    at("slider").value = 1000 * shareOf(temperature);
+    showTemperature();
+  };
+  at("levels").append(...[0.01, 0.1, 0.25, 0.5, 1].map((p) => element("span", { style: `bottom:${100 * heightOf(p)}%` }, percent(p))));
   at("examples").append(...model.examples.map((example, i) => {
     const content = example.src ? element("img", { src: example.src, alt: example.name }) : example;
     const button = element("button", { type: "button", class: example.src ? "picture" : "text" }, content);
