@@ -1,24 +1,34 @@
-//! The folder of an export, whole or not at all.
+//! The folder of a page or of C source, whole or not at all.
 
-use crate::ExportError;
-use std::fs;
+use crate::{ExportError, check_place};
 use std::path::Path;
 use stillhouse_files::{NewFolder, PathError};
 
-/// Begins a folder that replaces an older one of the same kind, which has the file `marker`, or an empty one.
+/// What a page, and the header of C source, say of themselves near their beginning, by which an exported folder is known.
+const MARKS: [(&str, &str); 2] =
+    [("index.html", "<meta name=\"generator\" content=\"stillhouse\">"), ("model.h", "written by stillhouse")];
+/// Bytes of a file that are searched for its mark.
+const HEAD_BYTES: usize = 1024;
+
+/// Writes a folder with these files and returns their bytes. An older exported folder of any form is replaced.
 ///
 /// # Errors
 /// A place that holds something else, or a disk that refuses.
-pub(crate) fn new_folder(place: &Path, marker: &str) -> Result<NewFolder, ExportError> {
-    let is_empty_folder = || fs::read_dir(place).is_ok_and(|mut entries| entries.next().is_none());
-    if place.exists() && !place.join(marker).is_file() && !is_empty_folder() {
-        return Err(ExportError::Occupied(place.to_owned()));
+pub(crate) fn write_folder(place: &Path, files: &[(&str, String)]) -> Result<Vec<(String, u64)>, ExportError> {
+    let io = |PathError { path, source }: PathError| ExportError::Io { path, source };
+    if !MARKS.iter().any(|(file, mark)| has_mark(&place.join(file), mark)) {
+        check_place(place)?;
     }
-    Ok(NewFolder::create(place)?)
+    let folder = NewFolder::create(place).map_err(io)?;
+    files.iter().try_for_each(|(name, text)| folder.write(name, text.as_bytes())).map_err(io)?;
+    folder.keep().map_err(io)?;
+    Ok(files.iter().map(|(name, text)| ((*name).to_owned(), text.len() as u64)).collect())
 }
 
-impl From<PathError> for ExportError {
-    fn from(error: PathError) -> Self {
-        Self::Io { path: error.path, source: error.source }
-    }
+fn has_mark(file: &Path, mark: &str) -> bool {
+    let head = stillhouse_files::read(file).map(|mut bytes| {
+        bytes.truncate(HEAD_BYTES);
+        bytes
+    });
+    head.is_ok_and(|head| head.windows(mark.len()).any(|window| window == mark.as_bytes()))
 }

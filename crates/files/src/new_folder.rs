@@ -39,14 +39,20 @@ impl NewFolder {
         Ok(Self { staging, place: place.to_owned(), parent })
     }
 
-    /// Writes a file of the folder, down to the disk.
+    /// Writes a file of the folder, down to the disk. A folder within it, as in `onnx/model.onnx`, is made where it is
+    /// missing.
     ///
     /// # Errors
     /// A full disk.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), PathError> {
         let path = self.staging.path().join(name);
+        let inner = path.parent().filter(|inner| *inner != self.staging.path());
+        if let Some(inner) = inner {
+            fs::create_dir_all(inner).map_err(PathError::at(inner))?;
+        }
         let written = File::create(&path).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-        written.map_err(PathError::at(&path))
+        written.map_err(PathError::at(&path))?;
+        inner.map_or(Ok(()), |inner| sync_folder(inner).map_err(PathError::at(inner)))
     }
 
     /// Puts the folder into its place, instead of an older one that is there.

@@ -20,7 +20,7 @@ mod text;
 use crate::ExportError;
 use crate::graph::{Graph, GraphInput};
 use crate::packed::{Bits, PackedGraph};
-use crate::place::new_folder;
+use crate::place::write_folder;
 use crate::samples::samples;
 use arrays::{array, comment, float};
 use calls::Calls;
@@ -29,23 +29,27 @@ use std::fmt::Write;
 use std::path::Path;
 use stillhouse_models::{Model, ModelCard};
 
-const SOURCE: &str = "model.c";
-
-/// Writes the folder `out` with the source of a model. An older one is replaced.
+/// Writes a folder with the source of a model, and returns its files with their bytes. An older exported folder is replaced.
 ///
 /// # Errors
 /// Weights that cannot be read, a place that holds something else, or a disk that refuses.
-pub fn export_c(model: &Model, card: &ModelCard, bits: Bits, out: &Path) -> Result<(), ExportError> {
+pub fn write_c_folder(
+    folder: &Path,
+    model: &Model,
+    card: &ModelCard,
+    bits: Bits,
+) -> Result<Vec<(String, u64)>, ExportError> {
     let packed = PackedGraph::of(Graph::of(model)?, bits);
     let graph = packed.graph();
     let samples = samples(model, card, graph)?;
     let memory = Memory::of(graph, longest_text(graph));
-    let folder = new_folder(out, SOURCE)?;
-    folder.write("model.h", header::header(card, graph, &memory).as_bytes())?;
-    folder.write(SOURCE, source(model, card, &packed, &memory).as_bytes())?;
-    folder.write("test.c", program::test_program(card, graph, &samples).as_bytes())?;
-    folder.write("README.md", readme::readme(card, &packed, &memory, bits).as_bytes())?;
-    Ok(folder.keep()?)
+    let files = [
+        ("model.h", header::header(card, graph, &memory)),
+        ("model.c", source(model, card, &packed, &memory)),
+        ("test.c", program::test_program(card, graph, &samples)),
+        ("README.md", readme::readme(card, &packed, &memory, bits)),
+    ];
+    write_folder(folder, &files)
 }
 
 /// Tokens that a text has at most; n-grams are added up one by one and need no room.

@@ -14,6 +14,14 @@ pub enum Example {
     Ids(Vec<u32>),
 }
 
+impl Example {
+    /// Normalised pixels `[H, W, C]`, the order of this program's data, in the graph's order `[C, H, W]`.
+    pub fn of_pixels(pixels: &[f32], [height, width, channels]: [usize; 3]) -> Self {
+        assert_eq!(pixels.len(), height * width * channels, "numbers of an image");
+        Self::Values((0..channels).flat_map(|channel| pixels.iter().skip(channel).step_by(channels)).copied().collect())
+    }
+}
+
 impl Graph {
     /// Logits `[n_outputs]` of one example.
     ///

@@ -4,7 +4,7 @@ use super::{PageExample, tokens};
 use crate::ExportError;
 use crate::graph::{ConstantId, GraphInput, Node, Operator, Rotary};
 use crate::packed::{PackedConstant, PackedGraph};
-use crate::samples::{Raw, Sample, pixel};
+use crate::samples::{Raw, Sample};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -37,7 +37,7 @@ pub(super) fn manifest(
         "constants": constants,
         "nodes": packed.graph().nodes().iter().map(node).collect::<Vec<_>>(),
         "examples": examples.iter().map(example).collect::<Vec<_>>(),
-        "check": samples.iter().map(|sample| check(sample, model)).collect::<Vec<_>>(),
+        "check": samples.iter().map(check).collect::<Vec<_>>(),
     }))
 }
 
@@ -129,15 +129,12 @@ fn example(example: &PageExample) -> Value {
     }
 }
 
-/// An input as the page's `inputOf` takes it, and the logits.
-fn check(sample: &Sample, model: &Model) -> Value {
+/// An input as `distance` of `page.js` takes it (a seed stands for pixels), and the logits.
+fn check(sample: &Sample) -> Value {
     let given = match &sample.raw {
         Raw::Text(text) => json!(text),
         Raw::Numbers(numbers) => json!(numbers.iter().map(f64::to_string).collect::<Vec<_>>().join(", ")),
-        Raw::Pixels(seed) => {
-            let n_values = model.input().n_values() as u32;
-            json!((0..n_values).map(|index| pixel(*seed, index)).collect::<Vec<u8>>())
-        }
+        Raw::Pixels(seed) => json!(seed),
     };
     json!({ "given": given, "logits": sample.logits })
 }

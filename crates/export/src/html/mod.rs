@@ -17,7 +17,7 @@ mod tokens;
 use crate::ExportError;
 use crate::graph::{Graph, GraphInput, Operator};
 use crate::packed::{Bits, PackedConstant, PackedGraph};
-use crate::place::new_folder;
+use crate::place::write_folder;
 use crate::samples::samples;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -30,7 +30,7 @@ const PAGE: &str = "index.html";
 
 /// How a page is made.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct HtmlOptions {
+pub struct PageOptions {
     /// bits of a weight
     pub bits: Bits,
     /// buttons under the input
@@ -53,22 +53,24 @@ pub enum PageExample {
     },
 }
 
-/// Writes the folder `out` with the page `index.html`. An older page is replaced.
+/// Writes a folder with the page `index.html`, and returns its files with their bytes. An older exported folder is replaced.
 ///
 /// # Errors
 /// As [`page`]; a place that holds something else, or a disk that refuses.
-pub fn export_html(model: &Model, card: &ModelCard, options: &HtmlOptions, out: &Path) -> Result<(), ExportError> {
-    let page = page(model, card, options)?;
-    let folder = new_folder(out, PAGE)?;
-    folder.write(PAGE, page.as_bytes())?;
-    Ok(folder.keep()?)
+pub fn write_page_folder(
+    folder: &Path,
+    model: &Model,
+    card: &ModelCard,
+    options: &PageOptions,
+) -> Result<Vec<(String, u64)>, ExportError> {
+    write_folder(folder, &[(PAGE, page(model, card, options)?)])
 }
 
 /// The page of a model.
 ///
 /// # Errors
 /// A tokenizer that the page cannot run, examples of another kind than the model's input, or weights that cannot be read.
-pub fn page(model: &Model, card: &ModelCard, options: &HtmlOptions) -> Result<String, ExportError> {
+pub fn page(model: &Model, card: &ModelCard, options: &PageOptions) -> Result<String, ExportError> {
     check_examples(model, options)?;
     let packed = PackedGraph::of(Graph::of(model)?, options.bits);
     let samples = samples(model, card, packed.graph())?;
@@ -88,7 +90,7 @@ pub fn page(model: &Model, card: &ModelCard, options: &HtmlOptions) -> Result<St
     Ok(filled(include_str!("page.html"), &parts))
 }
 
-fn check_examples(model: &Model, options: &HtmlOptions) -> Result<(), ExportError> {
+fn check_examples(model: &Model, options: &PageOptions) -> Result<(), ExportError> {
     let takes_pictures = matches!(model.input(), stillhouse_core::InputShape::Image { .. });
     let fits = |example: &PageExample| matches!(example, PageExample::Picture { .. }) == takes_pictures;
     if options.examples.iter().all(fits) {
@@ -218,6 +220,14 @@ mod tests {
     #[test]
     fn templates_are_filled_once() {
         assert_eq!(filled("a {{x}} {{y}}!", &[("x", "{{y}}".into()), ("y", "b\n".into())]), "a {{y}} b!");
+    }
+
+    /// Without controls, which are as long again.
+    #[test]
+    fn the_interpreter_is_small() {
+        let operators = [include_str!("network.js"), include_str!("convolutions.js"), include_str!("encoder.js")];
+        let n_bytes: usize = operators.iter().map(|script| script.len()).sum();
+        assert!(n_bytes + include_str!("ngrams.js").len() < 12_000, "{n_bytes}");
     }
 
     #[test]

@@ -153,7 +153,8 @@ mod tests {
     fn eight_bits_are_within_half_a_step() {
         let constant = constant([9, 33]);
         let packed = PackedRows::of(&constant, 8);
-        let rows = constant.values.chunks_exact(33).zip(packed.values().chunks_exact(33).map(<[f32]>::to_vec));
+        let values = packed.values();
+        let rows = constant.values.chunks_exact(33).zip(values.chunks_exact(33));
         for ((row, found), scale) in rows.zip(packed.scales()) {
             // the largest number may be clipped by the rounding of the scale, 2^-9 of it
             let bound = 0.5 * widened(*scale) + 127.0 * widened(*scale) / 256.0;

@@ -1,0 +1,84 @@
+//! ONNX files of every architecture, read by another program (tract), give the model's own probabilities.
+
+mod support;
+
+use stillhouse_export::graph::{Example, Graph, GraphInput};
+use stillhouse_export::onnx::{Precision, onnx_file};
+use support::{N_CLASSES, examples};
+use tract_onnx::prelude::*;
+
+/// Between probabilities.
+const TOLERANCE: f32 = 1e-5;
+
+/// A file as tract runs it.
+fn load(file: &[u8], inputs: &[Tensor]) -> TypedRunnableModel<TypedModel> {
+    let mut model = tract_onnx::onnx().model_for_read(&mut &*file).unwrap();
+    for (index, input) in inputs.iter().enumerate() {
+        model.set_input_fact(index, InferenceFact::dt_shape(input.datum_type(), input.shape())).unwrap();
+    }
+    model.into_optimized().unwrap().into_runnable().unwrap()
+}
+
+/// All examples as one batch; texts are padded to the longest, and have a mask.
+fn batch(graph: &Graph, examples: &[Example]) -> Vec<Tensor> {
+    let ids = |example: &Example| match example {
+        Example::Ids(ids) => ids.clone(),
+        Example::Values(_) => unreachable!("a text"),
+    };
+    let numbers = |example: &Example| match example {
+        Example::Values(values) => values.clone(),
+        Example::Ids(_) => unreachable!("numbers"),
+    };
+    let n = examples.len();
+    match graph.input() {
+        GraphInput::Image { channels, height, width } => {
+            let grey = channels * height * width / numbers(&examples[0]).len();
+            let values: Vec<f32> = examples.iter().flat_map(|example| numbers(example).repeat(grey)).collect();
+            vec![Tensor::from_shape(&[n, channels, height, width], &values).unwrap()]
+        }
+        GraphInput::Features { n_features } => {
+            let values: Vec<f32> = examples.iter().flat_map(numbers).collect();
+            vec![Tensor::from_shape(&[n, n_features], &values).unwrap()]
+        }
+        GraphInput::Tokens { .. } | GraphInput::Ngrams { .. } => {
+            let longest = examples.iter().map(|example| ids(example).len()).max().unwrap();
+            let padded = |example, value: fn(u32) -> i64, padding| {
+                let ids = ids(example);
+                (0..longest).map(|index| ids.get(index).map_or(padding, |id| value(*id))).collect::<Vec<i64>>()
+            };
+            // padding has an id of its own here, so that a mask that is not applied is noticed
+            let values: Vec<i64> = examples.iter().flat_map(|example| padded(example, i64::from, 1)).collect();
+            let mask: Vec<i64> = examples.iter().flat_map(|example| padded(example, |_| 1, 0)).collect();
+            vec![values, mask].iter().map(|ids| Tensor::from_shape(&[n, longest], ids).unwrap()).collect()
+        }
+    }
+}
+
+fn probs(logits: &[f32]) -> Vec<f32> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f32 = logits.iter().map(|logit| (logit - largest).exp()).sum();
+    logits.iter().map(|logit| (logit - largest).exp() / sum).collect()
+}
+
+fn top1(probs: &[f32]) -> usize {
+    (0..probs.len()).max_by(|a, b| probs[*a].total_cmp(&probs[*b])).unwrap()
+}
+
+#[test]
+fn another_program_gives_the_same_probabilities() {
+    for (name, model) in support::models() {
+        let graph = Graph::of(&model).unwrap().with_rgb_input();
+        let (examples, expected) = examples(&model);
+        let inputs = batch(&graph, &examples);
+        let runnable = load(&onnx_file(&graph, &Precision::F32, &[]), &inputs);
+        let found = runnable.run(inputs.into_iter().map(Into::into).collect()).unwrap();
+        assert_eq!(found[0].shape(), [examples.len(), N_CLASSES], "{name}");
+        let found = found[0].as_slice::<f32>().unwrap().chunks_exact(N_CLASSES);
+        for (found, expected) in found.zip(&expected) {
+            let (found, expected) = (probs(found), probs(expected));
+            let distance = support::distance(&found, &expected);
+            assert!(distance < TOLERANCE, "{name}: {distance}");
+            assert_eq!(top1(&found), top1(&expected), "{name}");
+        }
+    }
+}
