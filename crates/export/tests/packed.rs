@@ -80,3 +80,19 @@ fn small_matrices_keep_eight_bits() {
     };
     assert_eq!(["embedding.weight", "head.weight", "head.bias"].map(bits_of), [4, 8, 32]);
 }
+
+#[test]
+fn the_rounded_model_gives_the_logits_of_the_rounded_graph() {
+    for (name, model) in support::models() {
+        for bits in [Bits::Four, Bits::Eight] {
+            let packed = PackedGraph::of(Graph::of(&model).unwrap(), bits);
+            let rounded = packed.model(&model).unwrap();
+            assert!(rounded.state_dict().unwrap().len() == model.state_dict().unwrap().len());
+            let (examples, found) = support::examples(&rounded);
+            for (example, found) in examples.iter().zip(&found) {
+                let distance = support::distance(&packed.graph().logits(example), found);
+                assert!(distance < 1e-4, "{name}, {bits:?}: {distance}");
+            }
+        }
+    }
+}

@@ -12,6 +12,7 @@
 //! Scales are bfloat16, the upper half of an `f32`, so that a reader needs a shift and no conversion. Codes are chosen for
 //! the rounded scale, so this rounding adds no error of its own.
 
+mod model;
 mod rows;
 
 pub use rows::PackedRows;
