@@ -34,7 +34,7 @@ function fitted({ width, height, pixels }, { channels, height: H, width: W, grou
   }
   if (height !== H || width !== W) rgb = resample(resample(rgb, height, H, width * 3), width, W, 3).map((x) => Math.floor(x + 0.5));
   if (channels === 3) return Uint8Array.from(rgb);
-  return Uint8Array.from({ length: H * W }, (_, i) => (2126 * rgb[i * 3] + 7152 * rgb[i * 3 + 1] + 722 * rgb[i * 3 + 2]) / 10000);
+  return Uint8Array.from({ length: H * W }, (_, i) => Math.round(0.2126 * rgb[i * 3] + 0.7152 * rgb[i * 3 + 1] + 0.0722 * rgb[i * 3 + 2]));
 }
 
 const PEN = 0.085, BOX = 20 / 28, FINE = 8; // width of the pen, side of the box that MNIST scales digits to, subpixels
