@@ -21,7 +21,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("export", &["core", "files", "models"]),
     ("train", &["core", "data", "files", "models", "ops", "targets"]),
     ("report", &[]),
-    ("experiment", &["core", "data", "ensemble", "files", "models", "report", "targets", "train"]),
+    ("experiment", &["core", "data", "ensemble", "export", "files", "models", "report", "targets", "train"]),
     ("launch", &[]),
     ("cli", &["experiment", "launch"]),
 ];

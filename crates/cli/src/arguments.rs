@@ -39,8 +39,8 @@ pub struct GlobalArguments {
     /// Override a key of the config, for example `student.training.n_epochs=5`; repeatable
     #[arg(long, global = true, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Where to write: the run's folder [default: runs/<name>], or the file of `init`, `merge` and
-    /// `data preview`
+    /// Where to write: the run's folder [default: runs/<name>], the file of `init`, `merge` and
+    /// `data preview`, or the folder of `export`
     #[arg(long, global = true, value_name = "PATH")]
     pub out: Option<PathBuf>,
     /// Threads to use [default: all cores]; results do not depend on it
@@ -107,6 +107,12 @@ pub enum Command {
         In teachers.toml, one table for each teacher:\n  [[teacher]]\n  predictions = \"generalist.npy\"\n  \
         [[teacher]]\n  predictions = \"specialist.npy\"\n  space = \"logits\"\n  classes = [3, 17, 4]\n  dustbin = true")]
     Merge(MergeArguments),
+    /// Write a model for other programs: a folder with ONNX files that Python, node and browsers load
+    #[command(after_help = "Examples:\n  stillhouse export runs/quickstart/student --to onnx --out detector\n  \
+        stillhouse export runs/cifar/student --to onnx --bits 8 --out cifar\n  \
+        stillhouse export student --to onnx --bits 8 --calibrate my.toml --out cifar\n\n\
+        The folder's README.md says how to load it.")]
+    Export(ExportArguments),
     /// Look into stores of soft targets
     #[command(subcommand_required = true, arg_required_else_help = true)]
     #[command(after_help = "Example:\n  stillhouse targets stats merged.safetensors")]
@@ -313,6 +319,38 @@ pub struct MergeArguments {
     /// `npy`: [N, C] probabilities in f64; `store`: soft targets for students
     #[arg(long, value_enum, default_value_t)]
     pub format: FormatArgument,
+}
+
+/// A model, and the form in which it is written.
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    /// Folder of the model, for example runs/quickstart/student
+    pub model: PathBuf,
+    /// Form to write
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub to: FormArgument,
+    /// Write a second network with numbers of so many bits: 8
+    #[arg(long, value_enum, value_name = "BITS")]
+    pub bits: Option<BitsArgument>,
+    /// Config whose training examples, without labels, show how large activations are, for `--bits 8` of convolutional
+    /// networks [default: the config of the run that the model lies in]
+    #[arg(long, value_name = "CONFIG", requires = "bits")]
+    pub calibrate: Option<PathBuf>,
+}
+
+/// Forms of exported models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FormArgument {
+    /// A folder with ONNX files
+    Onnx,
+}
+
+/// Bits of a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BitsArgument {
+    /// int8 weights, uint8 activations
+    #[value(name = "8")]
+    Eight,
 }
 
 /// Names of the merge rules.

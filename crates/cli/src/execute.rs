@@ -62,6 +62,12 @@ pub fn execute(invocation: &Invocation) -> Result<(), Failure> {
             })?;
             show(&outcome, || format!("{outcome}\n"), invocation)
         }
+        Task::ExportOnnx { model, options } => {
+            let outcome = with_progress(invocation, |progress| {
+                stillhouse_experiment::export_onnx(model, options, progress, &INTERRUPT)
+            })?;
+            show(&outcome, || format!("{outcome}\n"), invocation)
+        }
         Task::TargetsStats { path } => {
             let summary = stillhouse_experiment::targets_stats(path)?;
             show(&summary, || format!("{summary}\n"), invocation)

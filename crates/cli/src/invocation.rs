@@ -1,15 +1,15 @@
 //! Arguments checked into a working object.
 
 use crate::arguments::{
-    Arguments, Command, DataCommand, GlobalArguments, MergeArguments, PlanArguments, PredictArguments, SweepArguments,
-    TargetsCommand,
+    Arguments, BitsArgument, Command, DataCommand, ExportArguments, FormArgument, GlobalArguments, MergeArguments,
+    PlanArguments, PredictArguments, SweepArguments, TargetsCommand,
 };
 use crate::failure::Failure;
 use clap_complete::Shell;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use stillhouse_experiment::config::ConfigSource;
-use stillhouse_experiment::{Budget, MergeConfig, MergeFormat, RunOptions, VerifyAgainst};
+use stillhouse_experiment::{Budget, ExportOptions, MergeConfig, MergeFormat, RunOptions, VerifyAgainst};
 
 /// What the program was asked to do.
 #[derive(Debug)]
@@ -39,6 +39,7 @@ pub enum Task {
     Evaluate { model: PathBuf, data: Vec<String> },
     Predict(PredictTask),
     Merge(MergeTask),
+    ExportOnnx { model: PathBuf, options: ExportOptions },
     TargetsStats { path: PathBuf },
     TargetsVerify { path: PathBuf, against: Option<VerifyAgainst> },
     Preview { config: ConfigChoice, out: Option<PathBuf> },
@@ -195,6 +196,7 @@ fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> R
         Command::Init { source } => Task::Init { source, out },
         Command::Schema => Task::Schema,
         Command::Merge(merge) => Task::Merge(merge_task(merge, out)?),
+        Command::Export(export) => export_task(export, out)?,
         Command::Targets { command: TargetsCommand::Stats { path } } => Task::TargetsStats { path },
         Command::Targets { command: TargetsCommand::Verify(verify) } => {
             let n_rows = verify.rows.get();
@@ -212,11 +214,18 @@ fn merge_task(merge: MergeArguments, out: Option<PathBuf>) -> Result<MergeTask, 
     Ok(MergeTask { teachers: merge.teachers, out, config, format: merge.format.into() })
 }
 
+fn export_task(export: ExportArguments, out: Option<PathBuf>) -> Result<Task, Failure> {
+    let ExportArguments { model, to: FormArgument::Onnx, bits, calibrate } = export;
+    let out = out.ok_or_else(|| Failure::Usage("export needs --out DIR, the folder to write".into()))?;
+    let int8 = bits == Some(BitsArgument::Eight);
+    Ok(Task::ExportOnnx { model, options: ExportOptions { out, int8, calibrate } })
+}
+
 /// An option that would be ignored is a misunderstanding, so it is refused.
 fn refuse_meaningless(command: &Command, global: &GlobalArguments) -> Result<(), Failure> {
-    use Command::{Check, Completions, Data, Init, Merge, Plan, Run, Schema, Sweep};
+    use Command::{Check, Completions, Data, Export, Init, Merge, Plan, Run, Schema, Sweep};
     let reads_config = matches!(command, Run(_) | Plan(_) | Check(_) | Sweep(_) | Data { .. });
-    let writes = matches!(command, Run(_) | Plan(_) | Sweep(_) | Data { .. } | Init { .. } | Merge(_));
+    let writes = matches!(command, Run(_) | Plan(_) | Sweep(_) | Data { .. } | Init { .. } | Merge(_) | Export(_));
     let has_numbers = !matches!(command, Init { .. } | Schema | Completions { .. });
     let given = [
         ("--set", !global.set.is_empty(), reads_config, "it changes a config, and this command reads none"),

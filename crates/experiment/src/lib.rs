@@ -42,6 +42,7 @@ pub(crate) use stillhouse_report::{role, statistics};
 
 pub use commands::budget::{Budget, BudgetCandidate, BudgetPlan, plan_budget};
 pub use commands::evaluate::{EvaluateOutcome, evaluate_model};
+pub use commands::export::{ExportOptions, ExportOutcome, export_onnx};
 pub use commands::init::init_config;
 pub use commands::merge::{MergeFormat, MergeOutcome, merge_teachers};
 pub use commands::plan::{Plan, PlannedStage, plan};

@@ -3,7 +3,7 @@
 mod support;
 
 use stillhouse_export::graph::{Example, Graph, GraphInput};
-use stillhouse_export::onnx::{Precision, onnx_file};
+use stillhouse_export::onnx::{Precision, Ranges, onnx_file};
 use support::{N_CLASSES, examples};
 use tract_onnx::prelude::*;
 
@@ -12,7 +12,7 @@ const TOLERANCE: f32 = 1e-5;
 
 /// A file as tract runs it.
 fn load(file: &[u8], inputs: &[Tensor]) -> TypedRunnableModel<TypedModel> {
-    let mut model = tract_onnx::onnx().model_for_read(&mut &*file).unwrap();
+    let mut model = onnx().model_for_read(&mut &*file).unwrap();
     for (index, input) in inputs.iter().enumerate() {
         model.set_input_fact(index, InferenceFact::dt_shape(input.datum_type(), input.shape())).unwrap();
     }
@@ -64,21 +64,44 @@ fn top1(probs: &[f32]) -> usize {
     (0..probs.len()).max_by(|a, b| probs[*a].total_cmp(&probs[*b])).unwrap()
 }
 
+/// Probabilities that tract gives for all examples in one batch.
+fn run(graph: &Graph, examples: &[Example], precision: &Precision) -> Vec<Vec<f32>> {
+    let inputs = batch(graph, examples);
+    let runnable = load(&onnx_file(graph, precision, &[]), &inputs);
+    let found = runnable.run(inputs.into_iter().map(Into::into).collect()).unwrap();
+    assert_eq!(found[0].shape(), [examples.len(), N_CLASSES]);
+    found[0].as_slice::<f32>().unwrap().chunks_exact(N_CLASSES).map(probs).collect()
+}
+
 #[test]
 fn another_program_gives_the_same_probabilities() {
     for (name, model) in support::models() {
         let graph = Graph::of(&model).unwrap().with_rgb_input();
         let (examples, expected) = examples(&model);
-        let inputs = batch(&graph, &examples);
-        let runnable = load(&onnx_file(&graph, &Precision::F32, &[]), &inputs);
-        let found = runnable.run(inputs.into_iter().map(Into::into).collect()).unwrap();
-        assert_eq!(found[0].shape(), [examples.len(), N_CLASSES], "{name}");
-        let found = found[0].as_slice::<f32>().unwrap().chunks_exact(N_CLASSES);
-        for (found, expected) in found.zip(&expected) {
-            let (found, expected) = (probs(found), probs(expected));
-            let distance = support::distance(&found, &expected);
+        for (found, expected) in run(&graph, &examples, &Precision::F32).iter().zip(&expected) {
+            let expected = probs(expected);
+            let distance = support::distance(found, &expected);
             assert!(distance < TOLERANCE, "{name}: {distance}");
-            assert_eq!(top1(&found), top1(&expected), "{name}");
+            assert_eq!(top1(found), top1(&expected), "{name}");
         }
+    }
+}
+
+/// Between probabilities of these random networks in floats and in eight bits.
+const ROUNDING: f32 = 0.03;
+
+#[test]
+fn eight_bits_change_little() {
+    for (name, model) in support::models() {
+        let graph = Graph::of(&model).unwrap();
+        let (examples, expected) = examples(&model);
+        let precision = match Precision::needs_ranges(&graph) {
+            true => Precision::Static(Ranges::measure(&graph, &examples)),
+            false => Precision::Dynamic,
+        };
+        let found = run(&graph.with_rgb_input(), &examples, &precision);
+        let distances = found.iter().zip(&expected).map(|(found, expected)| support::distance(found, &probs(expected)));
+        let distance = distances.fold(0.0, f32::max);
+        assert!(distance > 0.0 && distance < ROUNDING, "{name}: {distance}");
     }
 }

@@ -189,7 +189,7 @@ fn predict_renormalised(model: &Model, split: &Split, from: &InputSpec, to: &Inp
 }
 
 /// From the data's own normalisation to the model's.
-fn renormalise(from: &InputSpec, to: &InputSpec, values: &mut [f32]) {
+pub(super) fn renormalise(from: &InputSpec, to: &InputSpec, values: &mut [f32]) {
     for example in values.chunks_exact_mut(to.shape.n_channels()) {
         for (channel, value) in example.iter_mut().enumerate() {
             let raw = *value * from.std[channel] + from.mean[channel];

@@ -2,6 +2,7 @@
 
 pub(crate) mod budget;
 pub(crate) mod evaluate;
+pub(crate) mod export;
 pub(crate) mod init;
 pub(crate) mod merge;
 pub(crate) mod plan;
