@@ -3,6 +3,7 @@
 pub(crate) mod budget;
 pub(crate) mod evaluate;
 pub(crate) mod export;
+pub(crate) mod export_packed;
 pub(crate) mod init;
 pub(crate) mod merge;
 pub(crate) mod plan;
