@@ -6,7 +6,7 @@ const shareOf = (temperature) => Math.log(temperature / T_MIN) / Math.log(T_MAX 
 /** Height in the plot: a square root, so that a hundredth is a tenth of the height and can be seen. */
 const heightOf = (p) => Math.sqrt(p);
 
-const percent = (p) => (p >= 0.0995 ? (100 * p).toFixed(0) : p >= 0.00095 ? (100 * p).toFixed(1) : p > 0 ? "<0.1" : "0") + " %";
+const percent = (p) => (p >= 0.0995 ? (100 * p).toFixed(0) : p >= 0.00095 ? (100 * p).toFixed(1) : p > 0 ? "<0.1" : "0") + "\u00a0%";
 const entropy = (probs) => -probs.reduce((sum, p) => sum + (p > 0 ? p * Math.log(p) : 0), 0);
 const order = (values) => Array.from(values.keys()).sort((a, b) => values[b] - values[a] || a - b);
 
