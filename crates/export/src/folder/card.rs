@@ -2,6 +2,7 @@
 
 use super::{BYTES, FLOATS, OnnxSummary};
 use crate::graph::GraphInput;
+use crate::onnx::OPSET;
 use std::fmt::Write;
 use stillhouse_models::{Model, ModelCard};
 
@@ -34,7 +35,7 @@ pub(super) fn card(model: &Model, card: &ModelCard, input: GraphInput, summary: 
         let _ = writeln!(text, "| quantisation of `{BYTES}` | {} |", cell(recipe));
     }
     text.push_str(&usage(card, input));
-    text.push_str(FILES);
+    text.push_str(&FILES.replace("OPSET", &OPSET.to_string()));
     text
 }
 
@@ -159,7 +160,7 @@ const FILES: &str = "
 ## Check
 
 `parity.json` holds inputs and the logits that stillhouse computes of them; pixels are bytes `[height, width, channels]`
-before normalisation, features are normalised. The ONNX files are of opset 17; their metadata say architecture, labels,
+before normalisation, features are normalised. The ONNX files are of opset OPSET; their metadata say architecture, labels,
 normalisation and quantisation.
 ";
 

@@ -72,7 +72,7 @@ pub(super) struct Parity {
 impl Parity {
     /// Draws inputs and runs model and graph on them.
     pub(super) fn of(model: &Model, card: &ModelCard, graph: &Graph) -> Result<Self, ExportError> {
-        let inputs = inputs(model)?;
+        let inputs = inputs(model, card)?;
         let logits = model.forward(&batch(model, card, &inputs)?, Mode::Eval)?;
         let logits: Vec<Vec<f32>> = logits.to_vec2().map_err(ModelError::from)?;
         let distance = |(input, expected): (&Input, &Vec<f32>)| {
@@ -110,14 +110,13 @@ impl Parity {
     }
 }
 
-fn inputs(model: &Model) -> Result<Vec<Input>, ExportError> {
+fn inputs(model: &Model, card: &ModelCard) -> Result<Vec<Input>, ExportError> {
     let n_inputs = if model.input().n_values() > LARGE { N_LARGE_INPUTS } else { N_INPUTS };
     let seeds = (0..n_inputs as u64).map(|index| Seed(0).derive("parity", index).0);
     Ok(match (*model.input(), model.config().text_input()) {
         (InputShape::Image { channels, height, width }, _) => {
             let shape = [height, width, channels];
-            let pixels = |seed| noise(seed, shape.iter().product()).map(|noise| (noise * 255.99) as u8).collect();
-            seeds.map(|seed| Input::Pixels { pixels: pixels(seed), shape }).collect()
+            seeds.map(|seed| Input::Pixels { pixels: picture(seed, shape, &card.input.mean), shape }).collect()
         }
         (InputShape::Features { n_features }, _) => {
             // a mean of 0 and a deviation of 1, as the features that a model is trained on have them
@@ -148,6 +147,29 @@ fn inputs(model: &Model) -> Result<Vec<Input>, ExportError> {
 /// Numbers from 0 to 1.
 fn noise(seed: u64, n_values: usize) -> impl Iterator<Item = f64> {
     (0..n_values as u64).map(move |index| (Seed(seed).derive("noise", index).0 >> 11) as f64 / (1_u64 << 53) as f64)
+}
+
+const N_RECTANGLES: usize = 6;
+
+/// Bytes `[H, W, C]` of a picture: rectangles of drawn places and colours on the mean colour of the model's data. Plain
+/// noise would be further from any real image than eight bits can express.
+fn picture(seed: u64, [height, width, channels]: [usize; 3], mean: &[f32]) -> Vec<u8> {
+    let ground = |index: usize| (mean[index % channels].clamp(0.0, 1.0) * 255.0).round() as u8;
+    let mut pixels: Vec<u8> = (0..height * width * channels).map(ground).collect();
+    let drawn: Vec<f64> = noise(seed, N_RECTANGLES * (4 + channels)).collect();
+    for rectangle in drawn.chunks_exact(4 + channels) {
+        let start = |share: f64, size: usize| (share * size as f64) as usize;
+        let (top, left) = (start(rectangle[0], height), start(rectangle[1], width));
+        // up to a third of each side
+        let (rows, columns) = (1 + start(rectangle[2], height / 3), 1 + start(rectangle[3], width / 3));
+        for row in top..(top + rows).min(height) {
+            for column in left..(left + columns).min(width) {
+                let pixel = &mut pixels[(row * width + column) * channels..][..channels];
+                pixel.iter_mut().zip(&rectangle[4..]).for_each(|(byte, colour)| *byte = (colour * 255.0).round() as u8);
+            }
+        }
+    }
+    pixels
 }
 
 /// Pixels `[H, W, C]` as the model takes them.

@@ -26,10 +26,8 @@ const BATCH: &str = "batch";
 const SEQUENCE: &str = "sequence";
 const LOGITS: &str = "logits";
 
-/// The bytes of an ONNX file, with lines of metadata that onnxruntime shows.
-///
-/// # Panics
-/// [`Precision::Static`] for a graph that has other layers than those of convolutional networks.
+/// The bytes of an ONNX file, with lines of metadata that onnxruntime shows. [`Precision::Static`] is for graphs of
+/// convolutional networks alone.
 pub fn onnx_file(graph: &Graph, precision: &Precision, metadata: &[(&str, String)]) -> Vec<u8> {
     let (input, mask) = input_names(graph.input());
     let written = Operators::new(graph, precision, input, mask).write(LOGITS);
