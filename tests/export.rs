@@ -59,3 +59,39 @@ fn what_cannot_be_exported_is_refused_and_changes_nothing() {
     let finished = export(&["student", "--to", "onnx", "--bits", "8", "--calibrate", "tiny.toml", "--out", "new"]);
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
 }
+
+#[test]
+fn a_student_becomes_a_page_source_and_a_rounded_model() {
+    let scratch = run_with_convnet();
+    let export = |words: &[&str]| scratch.succeed(&[&["export", "run/student"], words].concat());
+    let finished = export(&["--to", "html", "--bits", "4", "--out", "page", "--json"]);
+    let outcome: serde_json::Value = serde_json::from_str(&finished.stdout).unwrap();
+    let page = scratch.text("page/index.html");
+    assert_eq!(outcome["files"][0], serde_json::json!(["index.html", page.len()]));
+    assert!(page.contains("id=\"pad\""), "a grey student has a pad to draw on");
+    // an older export gives way, whatever its form
+    assert!(export(&["--to", "c", "--out", "page"]).stdout.contains("model.c: "));
+    assert!(!scratch.path("page/index.html").exists() && scratch.path("page/model.h").exists());
+    export(&["--to", "model", "--bits", "8", "--out", "rounded"]);
+    assert!(scratch.text("rounded/README.md").contains("| rounded to | 8 bits"));
+    scratch.succeed(&["export", "rounded", "--to", "html", "--out", "page"]);
+}
+
+#[test]
+fn options_of_another_form_are_refused() {
+    let scratch = run_with_convnet();
+    std::fs::write(scratch.path("lines.txt"), "a\nb\n").unwrap();
+    let before = scratch.files(".");
+    for (words, parts) in [
+        (&["--to", "onnx", "--bits", "4"][..], "hint: --bits 8"),
+        (&["--to", "onnx", "--examples", "lines.txt"], "--examples is for --to html"),
+        (&["--to", "c", "--bits", "8", "--calibrate", "tiny.toml"], "--calibrate is for --to onnx"),
+        (&["--to", "html", "--examples", "lines.txt"], "lines.txt: no PNG, JPEG, WebP or BMP image"),
+        (&["--to", "html", "--bits", "3"], "4, 8, 32"),
+    ] {
+        let finished = scratch.run(&[&["export", "run/student", "--out", "new"], words].concat());
+        assert_eq!(finished.code, Some(2), "{words:?}: {}", finished.stderr);
+        assert!(finished.stderr.contains(parts), "{words:?}: {}", finished.stderr);
+    }
+    assert_eq!(scratch.files("."), before);
+}

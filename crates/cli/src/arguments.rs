@@ -114,10 +114,12 @@ pub enum Command {
         In teachers.toml, one table for each teacher:\n  [[teacher]]\n  predictions = \"generalist.npy\"\n  \
         [[teacher]]\n  predictions = \"specialist.npy\"\n  space = \"logits\"\n  classes = [3, 17, 4]\n  dustbin = true")]
     Merge(MergeArguments),
-    /// Write a model for other programs: a folder with ONNX files that Python, node and browsers load
+    /// Write a model for other programs: ONNX files for Python, node and browsers, a page that anyone can open, or C source
     #[command(after_help = "Examples:\n  stillhouse export runs/quickstart/student --to onnx --out detector\n  \
         stillhouse export runs/cifar/student --to onnx --bits 8 --out cifar\n  \
-        stillhouse export student --to onnx --bits 8 --calibrate my.toml --out cifar\n\n\
+        stillhouse export student --to onnx --bits 8 --calibrate my.toml --out cifar\n  \
+        stillhouse export runs/intents/student --to html --bits 4 --examples texts.txt --out page\n  \
+        stillhouse export runs/mnist/student --to c --bits 8 --out source\n\n\
         The folder's README.md says how to load it.")]
     Export(ExportArguments),
     /// Look into stores of soft targets
@@ -357,9 +359,12 @@ pub struct ExportArguments {
     /// Form to write
     #[arg(long, value_enum, value_name = "FORM")]
     pub to: FormArgument,
-    /// Write a second network with numbers of so many bits: 8
+    /// Bits of a weight. onnx: 8 writes a second network in eight bits. Other forms: 4, 8 or 32 [default: 8]
     #[arg(long, value_enum, value_name = "BITS")]
     pub bits: Option<BitsArgument>,
+    /// Examples that the page of `--to html` offers: a file of lines, or for images a file or a folder
+    #[arg(long, value_name = "PATH")]
+    pub examples: Option<PathBuf>,
     /// Config whose training examples, without labels, show how large activations are, for `--bits 8` of convolutional
     /// networks [default: the config of the run that the model lies in]
     #[arg(long, value_name = "CONFIG", requires = "bits")]
@@ -371,14 +376,26 @@ pub struct ExportArguments {
 pub enum FormArgument {
     /// A folder with ONNX files
     Onnx,
+    /// One HTML file that runs the network and opens by double click
+    Html,
+    /// C99 source that allocates nothing
+    C,
+    /// A model folder with rounded weights: `predict` and `evaluate` then say what the bits cost
+    Model,
 }
 
 /// Bits of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum BitsArgument {
-    /// int8 weights, uint8 activations
+    /// 4 bits in large matrices, 8 in small ones
+    #[value(name = "4")]
+    Four,
+    /// 8 bits; onnx: int8 weights, uint8 activations
     #[value(name = "8")]
     Eight,
+    /// As the model has them
+    #[value(name = "32")]
+    ThirtyTwo,
 }
 
 /// Names of the merge rules.

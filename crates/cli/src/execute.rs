@@ -74,6 +74,10 @@ pub fn execute(invocation: &Invocation) -> Result<(), Failure> {
             })?;
             show(&outcome, || format!("{outcome}\n"), invocation)
         }
+        Task::ExportPacked { model, options } => {
+            let outcome = stillhouse_experiment::export_packed(model, options)?;
+            show(&outcome, || format!("{outcome}\n"), invocation)
+        }
         Task::TargetsStats { path } => {
             let summary = stillhouse_experiment::targets_stats(path)?;
             show(&summary, || format!("{summary}\n"), invocation)

@@ -10,7 +10,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use stillhouse_experiment::config::ConfigSource;
 use stillhouse_experiment::{
-    Budget, CompressLimits, ExportOptions, MergeConfig, MergeFormat, RunOptions, VerifyAgainst,
+    Bits, Budget, CompressLimits, ExportOptions, MergeConfig, MergeFormat, PackedForm, PackedOptions, RunOptions,
+    VerifyAgainst,
 };
 
 /// What the program was asked to do.
@@ -43,6 +44,7 @@ pub enum Task {
     Compress(CompressTask),
     Merge(MergeTask),
     ExportOnnx { model: PathBuf, options: ExportOptions },
+    ExportPacked { model: PathBuf, options: PackedOptions },
     TargetsStats { path: PathBuf },
     TargetsVerify { path: PathBuf, against: Option<VerifyAgainst> },
     Preview { config: ConfigChoice, out: Option<PathBuf> },
@@ -233,10 +235,38 @@ fn merge_task(merge: MergeArguments, out: Option<PathBuf>) -> Result<MergeTask, 
 }
 
 fn export_task(export: ExportArguments, out: Option<PathBuf>) -> Result<Task, Failure> {
-    let ExportArguments { model, to: FormArgument::Onnx, bits, calibrate } = export;
+    let ExportArguments { model, to, bits, examples, calibrate } = export;
     let out = out.ok_or_else(|| Failure::Usage("export needs --out DIR, the folder to write".into()))?;
-    let int8 = bits == Some(BitsArgument::Eight);
-    Ok(Task::ExportOnnx { model, options: ExportOptions { out, int8, calibrate } })
+    let refuse = |text: &str| Err(Failure::Usage(text.into()));
+    match (to, bits) {
+        _ if to != FormArgument::Onnx && calibrate.is_some() => {
+            return refuse("--calibrate is for --to onnx: other forms round weights alone, which needs no examples");
+        }
+        _ if to != FormArgument::Html && examples.is_some() => {
+            return refuse("--examples is for --to html: no other form shows any");
+        }
+        (FormArgument::Onnx, Some(BitsArgument::Four | BitsArgument::ThirtyTwo)) => {
+            return refuse(
+                "--to onnx has a network in 32 bits and, with --bits 8, one in 8\n  hint: --bits 8, or no --bits",
+            );
+        }
+        _ => {}
+    }
+    let form = match to {
+        FormArgument::Onnx => {
+            let int8 = bits == Some(BitsArgument::Eight);
+            return Ok(Task::ExportOnnx { model, options: ExportOptions { out, int8, calibrate } });
+        }
+        FormArgument::Html => PackedForm::Page { examples },
+        FormArgument::C => PackedForm::C,
+        FormArgument::Model => PackedForm::Model,
+    };
+    let bits = match bits {
+        Some(BitsArgument::Four) => Bits::Four,
+        None | Some(BitsArgument::Eight) => Bits::Eight,
+        Some(BitsArgument::ThirtyTwo) => Bits::ThirtyTwo,
+    };
+    Ok(Task::ExportPacked { model, options: PackedOptions { out, form, bits } })
 }
 
 /// An option that would be ignored is a misunderstanding, so it is refused.

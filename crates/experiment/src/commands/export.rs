@@ -73,10 +73,7 @@ pub fn export_onnx(
     observer: &dyn Observer,
     interrupt: &Interrupt,
 ) -> Result<ExportOutcome> {
-    if !model_dir.is_dir() {
-        let hint = "give a model folder, for example runs/quickstart/student";
-        return Err(ExperimentError::Usage(format!("{}: no such folder\n  hint: {hint}", model_dir.display())));
-    }
+    check_is_folder(model_dir)?;
     check_place(&options.out).map_err(|error| export_error(&options.out, error))?;
     let (model, card) = load_model(model_dir, &Device::Cpu).map_err(|error| unreadable_model(model_dir, &error))?;
     let calibration = match options.int8 && needs_ranges(&model, &options.out)? {
@@ -89,6 +86,15 @@ pub fn export_onnx(
     let written = OnnxOptions { int8: options.int8, calibration };
     let summary = write_onnx_folder(&options.out, &model, &card, &written);
     Ok(ExportOutcome { out: options.out.clone(), summary: summary.map_err(|error| export_error(&options.out, error))? })
+}
+
+/// A model folder that is not there is wrong usage.
+pub(super) fn check_is_folder(model_dir: &Path) -> Result<()> {
+    if model_dir.is_dir() {
+        return Ok(());
+    }
+    let hint = "give a model folder, for example runs/quickstart/student";
+    Err(ExperimentError::Usage(format!("{}: no such folder\n  hint: {hint}", model_dir.display())))
 }
 
 fn needs_ranges(model: &Model, out: &Path) -> Result<bool> {
@@ -154,7 +160,7 @@ fn read_example(split: &Split, row: usize, input: &InputSpec) -> Result<Example>
 }
 
 /// The place is wrong usage, what the system says is told by its kind, and anything else is a failure.
-fn export_error(out: &Path, error: ExportError) -> ExperimentError {
+pub(super) fn export_error(out: &Path, error: ExportError) -> ExperimentError {
     match error {
         ExportError::Occupied(_) => ExperimentError::Usage(error.to_string()),
         ExportError::Io { path, source } => system_error(&path, "cannot be written", &source),

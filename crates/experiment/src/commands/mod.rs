@@ -4,6 +4,7 @@ pub(crate) mod budget;
 pub(crate) mod compress;
 pub(crate) mod evaluate;
 pub(crate) mod export;
+pub(crate) mod export_packed;
 pub(crate) mod init;
 pub(crate) mod merge;
 pub(crate) mod plan;

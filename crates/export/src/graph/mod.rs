@@ -29,6 +29,7 @@ mod colour;
 mod kernels;
 mod lower;
 mod operator;
+mod rounded;
 mod run;
 mod shape;
 

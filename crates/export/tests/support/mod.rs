@@ -2,12 +2,13 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use candle_core::{Device, Tensor};
-use stillhouse_core::{InputShape, Ngrams, Seed};
+use stillhouse_core::{InputShape, InputSpec, Ngrams, Seed};
 use stillhouse_export::graph::Example;
 use stillhouse_models::{
     BertConfig, BertSize, BlockKind, ConvNetConfig, EncoderActivation, EncoderPooling, MlpConfig, Mode, Model,
-    ModelConfig, ModelInput, NgramBagConfig, Positions, PretrainedBlock, PretrainedResNetConfig, PretrainedResNetSize,
-    Ranks, ResNetConfig, TokenRows, TransformerConfig, VitConfig, VitSize,
+    ModelCard, ModelConfig, ModelInput, NgramBagConfig, Positions, PretrainedBlock, PretrainedResNetConfig,
+    PretrainedResNetSize, Ranks, ResNetConfig, TokenRows, Tokenizer, TokenizerConfig, TokenizerTraining,
+    TransformerConfig, VitConfig, VitSize,
 };
 
 pub const N_CLASSES: usize = 7;
@@ -147,6 +148,44 @@ pub fn models_of_tokens() -> Vec<(&'static str, Model)> {
         ("roberta", model(&bert(EncoderPooling::Cls, 2, 1, EncoderActivation::GeluTanh), &input)),
         ("distilbert", model(&bert(EncoderPooling::Cls, 0, 0, EncoderActivation::Relu), &input)),
     ]
+}
+
+/// Encoders of tokens with a tokenizer that was trained on some texts.
+pub fn models_with_tokenizers() -> Vec<(&'static str, Model)> {
+    let training = TokenizerTraining { vocabulary_size: 300, lowercase: true, min_frequency: 2 };
+    let texts = ["where is my card, where is my money", "is my card there? it is not there", "wo ist meine Karte"];
+    let tokenizer = Tokenizer::make(&TokenizerConfig::Bpe(training), texts.into_iter()).unwrap();
+    let vocabulary_size = tokenizer.vocabulary_size();
+    let with_tokenizer = |(name, old): (&'static str, Model)| {
+        let mut config = old.config().clone();
+        if let ModelConfig::Bert(BertConfig { size: Some(size), .. }) = &mut config {
+            size.vocabulary_size = vocabulary_size;
+        }
+        let model = model(&config, &InputShape::Tokens { vocabulary_size });
+        (name, model.with_tokenizer(&tokenizer).unwrap())
+    };
+    models_of_tokens().into_iter().map(with_tokenizer).collect()
+}
+
+/// A card whose texts have everything that a format may stumble over.
+pub fn card(model: &Model) -> ModelCard {
+    let n = model.input().n_channels();
+    let labels = [
+        "plain",
+        "with \"quotes\" \\",
+        "</script><!-- */",
+        "what??=",
+        "\u{5e9}\u{5dc}\u{5d5}\u{5dd}1",
+        "",
+        "{{title}}",
+    ];
+    let (mean, std) = ((0..n).map(|index| 0.3 + 0.1 * index as f32), (0..n).map(|index| 0.2 + 0.05 * index as f32));
+    ModelCard {
+        name: "a <student> /* of */ tests".into(),
+        input: InputSpec::new(*model.input(), mean.collect(), std.collect()),
+        labels: labels.map(str::to_owned).to_vec(),
+        numbers: vec![("top-1 accuracy, test".into(), "71.3 %".into()), ("a | b".into(), "<b>".into())],
+    }
 }
 
 /// All of them.
