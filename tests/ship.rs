@@ -47,7 +47,7 @@ fn weights_bytes(scratch: &Scratch, folder: &str) -> u64 {
 #[test]
 fn a_run_ships_what_is_within_its_limits() {
     let scratch = Scratch::new();
-    scratch.write("c.toml", &format!("{CONFIG}\n[ship]\nmax_bytes = {}\nmax_loss = 100.0\n", STUDENT_BYTES / 4));
+    scratch.write("c.toml", format!("{CONFIG}\n[ship]\nmax_bytes = {}\nmax_loss = 100.0\n", STUDENT_BYTES / 4));
     let plan = scratch.succeed(&["plan", "c.toml"]).stdout;
     assert!(plan.contains("shipped ") && plan.contains("shipped_twin"), "{plan}");
     scratch.succeed(&["run", "c.toml", "-q", "--threads", "1"]);
