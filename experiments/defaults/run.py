@@ -20,22 +20,16 @@ TEMPERATURE = "student.distillation.loss.temperature="
 VARIANTS = {
     "defaults": [],
     "T = 2": [TEMPERATURE + "2.0"],
-    "T = 4": [TEMPERATURE + "4.0"],
     "T = 20": [TEMPERATURE + "20.0"],
     "T = 2, softened before": [TEMPERATURE + "2.0", 'merge.soften="before_merge"'],
     "gate: top 1": ['merge.gate={kind="top_n",n=1}'],
-    "gate: top 5": ['merge.gate={kind="top_n",n=5}'],
     "one EM step": ['merge.rule="em_step"'],
     "arithmetic mean": ['merge.rule="arithmetic_mean"'],
-    "geometric mean": ['merge.rule="geometric_mean"'],
     "calibrated": ['merge.calibration="temperature"'],
     "fitted weight": ['merge.weights={kind="fitted"}'],
     "fitted weight, calibrated": ['merge.weights={kind="fitted"}', 'merge.calibration="temperature"'],
     "dustbins counted": ['specialists.dustbin_bias="counted"'],
-    "only helpful": ['specialists.keep="helpful"'],
-    "greedy choice": ['specialists.keep="greedy"'],
     "nothing from labels": ["student.distillation.task_loss_weight=0.0", "student.distillation.distill_loss_weight=1.0"],
-    "half from labels": ["student.distillation.task_loss_weight=0.5", "student.distillation.distill_loss_weight=0.5"],
 }
 DATA = {"glyphs": "200 glyphs", "languages": "200 languages, a tenth of the labels"}
 
