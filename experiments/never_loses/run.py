@@ -39,8 +39,14 @@ DATA = {
 }
 FIRST = next(iter(DATA))
 GENERALISTS = [1, 2, 3]
-# From scratch at half the generalist's width; or heads alone, on the generalists' features.
-SPECIALISTS = {"from scratch": [], "heads alone": ['specialists.init="generalist"', 'specialists.body="frozen"']}
+# From scratch at half the generalist's width; heads alone, on the generalists' features; of the generalist's width, from scratch.
+PAIRS = ['clustering.method.kind="greedy_pairs"', "clustering.coverage=1"]
+SPECIALISTS = {
+    "from scratch": [],
+    "heads alone": ['specialists.init="generalist"', 'specialists.body="frozen"'],
+    "full width, greedy pairs": PAIRS,
+    "full width, full softmax": [*PAIRS, 'specialists.head="full_softmax"'],
+}
 MERGES = {
     "equal": [],
     "fitted": [FITTED],
@@ -49,9 +55,19 @@ MERGES = {
     "fitted, calibrated": [FITTED, 'merge.calibration="temperature"'],
     "one EM step": ['merge.rule="em_step"'],
 }
-HEADS_ALONE = ["equal", "fitted", "fitted, greedy"]
+MERGES_OF = {
+    "from scratch": list(MERGES),
+    "heads alone": ["equal", "fitted", "fitted, greedy"],
+    "full width, greedy pairs": ["equal", "one EM step"],
+    "full width, full softmax": ["equal"],
+}
 # On the first data set a choice of specialists lost and calibration changed nothing: not repeated on the others; nor two generalists.
-ELSEWHERE = {"from scratch": ["equal", "fitted", "one EM step"], "heads alone": ["fitted"]}
+ELSEWHERE = {
+    "from scratch": ["equal", "fitted", "one EM step"],
+    "heads alone": ["fitted"],
+    "full width, greedy pairs": ["equal", "one EM step"],
+    "full width, full softmax": ["equal"],
+}
 
 
 def main() -> None:
@@ -61,11 +77,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=REPOSITORY / "runs/never_loses")
     parser.add_argument("--only", nargs="+", default=["runs", "collect"])
     parser.add_argument("--data", nargs="+", default=list(DATA))
+    parser.add_argument("--specialists", nargs="+", default=list(SPECIALISTS))
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     if "runs" in arguments.only:
         for cell in all_cells():
-            if cell[0] in arguments.data:
+            if cell[0] in arguments.data and cell[2] in arguments.specialists:
                 run(arguments, *cell)
     if "collect" in arguments.only:
         collect(arguments.out)
@@ -79,7 +96,7 @@ def all_cells() -> list[tuple[str, int, str, str]]:
         for n_generalists in GENERALISTS
         for kind in SPECIALISTS
         for merge in MERGES
-        if ((kind == "from scratch" or merge in HEADS_ALONE) if data == FIRST else merge in ELSEWHERE[kind] and n_generalists != 2)
+        if (merge in MERGES_OF[kind] if data == FIRST else merge in ELSEWHERE[kind] and n_generalists != 2)
     ]
 
 
@@ -207,20 +224,26 @@ def draw(rows: list[dict], path: Path) -> None:
 
     data = list(dict.fromkeys(row["data"] for row in rows))
     colours = dict(zip(MERGES, ["#888888", "#1b4f8f", "#d9772b", "#4c9a5b", "#9467bd", "#c9a227"]))
-    columns = [(kind, n) for kind in SPECIALISTS for n in GENERALISTS]
-    figure, axes = plt.subplots(1, len(data), figsize=(4.1 * len(data), 5.2), sharey=False, squeeze=False)
+    figure, axes = plt.subplots(1, len(data), figsize=(5.2 * len(data), 5.4), squeeze=False)
     for axis, name in zip(axes[0], data):
         axis.axhline(0, color="black", lw=1)
+        kinds = [kind for kind in SPECIALISTS if any((row["data"], row["specialists"]) == (name, kind) for row in rows)]
+        columns = [(kind, n) for kind in kinds for n in GENERALISTS]
         for x, (kind, n) in enumerate(columns):
             here = [row for row in rows if (row["data"], row["specialists"], row["generalists"]) == (name, kind, n)]
             for place, row in enumerate(here):
-                at = x + 0.11 * (place - (len(here) - 1) / 2)
+                at = x + 0.12 * (place - (len(here) - 1) / 2)
                 axis.plot([at, at], [row["low"], row["high"]], color=colours[row["merge"]], lw=1.6)
                 axis.scatter(at, row["delta"], color=colours[row["merge"]], s=22, zorder=3)
-        axis.axvline(len(GENERALISTS) - 0.5, color="0.8", lw=1)
+        for place, kind in enumerate(kinds):
+            middle = (place + 0.5) / len(kinds)
+            axis.text(middle, 1.0, kind.replace(", ", ",\n"), transform=axis.transAxes, ha="center", va="bottom", fontsize=8.5)
+            if place:
+                axis.axvline(len(GENERALISTS) * place - 0.5, color="0.8", lw=1)
+        axis.set_xlim(-0.5, len(columns) - 0.5)
         axis.set_xticks(range(len(columns)), [str(n) for _, n in columns])
-        axis.set_xlabel("generalists\nfrom scratch          heads alone")
-        axis.set_title(name, fontsize=11)
+        axis.set_xlabel("generalists")
+        axis.set_title(name, fontsize=11, pad=30)
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(axis="y", alpha=0.25)
     axes[0][0].set_ylabel("merged − plain ensemble of no less cost,\npoints of test top-1, 95 % interval")
