@@ -122,8 +122,10 @@ def draw(rows: list[dict], path: Path) -> None:
     import matplotlib.pyplot as plt
 
     variants = [variant for variant in VARIANTS if variant != "defaults" and any(row["variant"] == variant for row in rows)]
-    figure, axes = plt.subplots(1, 2, figsize=(12, 0.36 * len(variants) + 1.8), sharey=True)
-    for axis, data in zip(axes, DATA.values()):
+    shown = [data for data in DATA.values() if any(row["data"] == data for row in rows)]
+    figure, axes = plt.subplots(1, len(shown), figsize=(2 + 5.5 * len(shown), 0.36 * len(variants) + 1.8), sharey=True, squeeze=False)
+    axes = axes[0]
+    for axis, data in zip(axes, shown):
         for y, variant in enumerate(reversed(variants)):
             row = next((row for row in rows if (row["data"], row["variant"]) == (data, variant)), None)
             if row is None:
