@@ -224,18 +224,19 @@ def draw(rows: list[dict], path: Path) -> None:
 
     data = list(dict.fromkeys(row["data"] for row in rows))
     colours = dict(zip(MERGES, ["#888888", "#1b4f8f", "#d9772b", "#4c9a5b", "#9467bd", "#c9a227"]))
-    columns = [(kind, n) for kind in SPECIALISTS for n in GENERALISTS]
     figure, axes = plt.subplots(1, len(data), figsize=(5.2 * len(data), 5.4), squeeze=False)
     for axis, name in zip(axes[0], data):
         axis.axhline(0, color="black", lw=1)
+        kinds = [kind for kind in SPECIALISTS if any((row["data"], row["specialists"]) == (name, kind) for row in rows)]
+        columns = [(kind, n) for kind in kinds for n in GENERALISTS]
         for x, (kind, n) in enumerate(columns):
             here = [row for row in rows if (row["data"], row["specialists"], row["generalists"]) == (name, kind, n)]
             for place, row in enumerate(here):
                 at = x + 0.12 * (place - (len(here) - 1) / 2)
                 axis.plot([at, at], [row["low"], row["high"]], color=colours[row["merge"]], lw=1.6)
                 axis.scatter(at, row["delta"], color=colours[row["merge"]], s=22, zorder=3)
-        for place, kind in enumerate(SPECIALISTS):
-            middle = (len(GENERALISTS) * (place + 0.5) - 0.5 + 0.5) / len(columns)
+        for place, kind in enumerate(kinds):
+            middle = (place + 0.5) / len(kinds)
             axis.text(middle, 1.0, kind.replace(", ", ",\n"), transform=axis.transAxes, ha="center", va="bottom", fontsize=8.5)
             if place:
                 axis.axvline(len(GENERALISTS) * place - 0.5, color="0.8", lw=1)
