@@ -237,7 +237,7 @@ pub struct ClusterReport {
     pub classes: Vec<String>,
     /// validation accuracy that the generalist would gain if the specialist were never wrong inside its cluster
     pub oracle_gain: f64,
-    /// the generalist's top-1 on examples of these classes, predictions restricted to them
+    /// the generalist's top-1 on test examples of these classes, predictions restricted to them
     pub generalist_conditional_top1: f64,
     /// the specialist's, on the same examples
     pub specialist_conditional_top1: f64,
@@ -249,7 +249,7 @@ pub struct ClusterReport {
     /// validation examples of these classes
     #[serde(default)]
     pub n_valid: u64,
-    /// whether the specialist beats the generalist on its own classes
+    /// whether the specialist beats the generalist on test examples of its own classes
     #[serde(default)]
     pub helps: bool,
     /// whether the ensemble merges it

@@ -148,7 +148,7 @@ fn card(index: usize, cluster: &ClusterReport, gallery: Option<&Gallery>) -> Car
     let (labels, n_more) = truncated(&cluster.classes, N_CLASSES_LISTED);
     let (gain, examples) = (points(cluster.specialist_gain), gallery.map_or(&[][..], |gallery| &gallery.tiles));
     let mut facts = format!(
-        "{} · {} validation examples · {} → {} % · oracle {}",
+        "{} · {} validation examples · {} → {} % on test · oracle {}",
         counted_classes(cluster),
         integer(cluster.n_valid),
         percent(cluster.generalist_conditional_top1),

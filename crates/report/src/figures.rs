@@ -5,7 +5,7 @@ use crate::chart::rows::{ChartRow, RowChart};
 use crate::chart::scale::Scale;
 use crate::chart::{Chart, Figure, Mark};
 use crate::contract::{ClusterReport, ModelReport, PortfolioPoint, Report};
-use crate::format::{counted, milliseconds, percent, points, si, truncated};
+use crate::format::{bytes, counted, milliseconds, percent, points, si, truncated};
 use crate::role::{Role, colour, title};
 use crate::statistics::{Comparison, wilson_interval};
 use crate::table::verdict_class;
@@ -63,13 +63,13 @@ pub(crate) fn comparisons(report: &Report) -> Figure {
 pub(crate) fn sizes(report: &Report) -> Option<Figure> {
     let models = report.main_models().into_iter().filter(|model| !model.is_external());
     let points = models.map(|model| {
-        let (name, size) = (title(&model.name), model.n_parameters as f64);
+        let (name, size) = (title(&model.name), model.bytes as f64);
         Point {
             x: size,
             y: model.top1,
             mark: Mark::of_model(&model.name),
             class: colour(&model.name).to_owned(),
-            tooltip: format!("{name}: {} parameters, {} %", si(size), percent(model.top1)),
+            tooltip: format!("{name}: {}, {} %", bytes(model.bytes), percent(model.top1)),
             label: match model.latency_ms_p50 {
                 Some(latency) => format!("{name}, {}", milliseconds(latency)),
                 None => name,
@@ -79,8 +79,8 @@ pub(crate) fn sizes(report: &Report) -> Option<Figure> {
     let points: Vec<Point> = points.collect();
     (points.len() > 1).then(|| Figure {
         caption: "Test top-1 in % over size".into(),
-        label: "test top-1 accuracy of each model over its number of parameters".into(),
-        ..scatter(260.0, "parameters (logarithmic)", points)
+        label: "test top-1 accuracy of each model over the bytes of its weights".into(),
+        ..scatter(260.0, "bytes of the weights (logarithmic)", points)
     })
 }
 

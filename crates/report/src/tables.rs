@@ -168,8 +168,8 @@ pub(crate) fn clusters(report: &Report) -> Table {
         numbers("Gain", points, |(_, cluster): &Numbered<'_>| Some(cluster.specialist_gain)),
         numbers("Oracle", points, |(_, cluster): &Numbered<'_>| Some(cluster.oracle_gain)),
     ];
-    let note = "Validation top-1 in % on the cluster’s own classes. Oracle: points that the generalist would gain on all \
-                classes if the specialist were never wrong inside its cluster.";
+    let note = "Test top-1 in % on the cluster’s own classes, predictions restricted to them. Oracle: points of validation top-1 \
+                that the generalist would gain on all classes if the specialist were never wrong inside its cluster.";
     Table::new("The clusters, one by one", fields, &numbered(report)).with_note(note).folded().cut(N_CLUSTERS)
 }
 
