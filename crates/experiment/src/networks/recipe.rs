@@ -340,7 +340,7 @@ impl<'a> Recipe<'a> {
         Validation { split, labels: self.goal.labels() }
     }
 
-    /// Views of the examples: those that soft targets are for, otherwise a new one in each epoch; a frozen body
+    /// Views of the examples: the views of the soft targets where there are any, otherwise a new one in each epoch; a frozen body
     /// computes its features once.
     pub fn views(&self, session: &Session<'_>) -> ViewPolicy {
         match (&self.frozen, &self.goal) {

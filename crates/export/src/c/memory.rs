@@ -104,7 +104,7 @@ fn last_reader(graph: &Graph, value: ValueId) -> usize {
     graph.nodes().iter().rposition(|node| node.inputs.contains(&value)).unwrap_or(0)
 }
 
-/// The first place where `size` floats lie beside all pieces.
+/// The first place where `size` floats overlap no piece.
 fn first_gap(mut pieces: Vec<Piece>, size: usize) -> usize {
     pieces.sort_unstable_by_key(|piece| piece.offset);
     let mut offset = 0;

@@ -4,7 +4,7 @@ use super::super::{Operator, ValueId};
 use super::Lowering;
 
 impl Lowering {
-    /// Features `[F]`. Stages and blocks are those that the parameters name.
+    /// Features `[F]`. The names of the parameters say which stages and blocks there are.
     pub(super) fn resnet(&mut self) -> ValueId {
         let stem = self.conv_norm("stem", ValueId::INPUT, 1);
         let mut image = self.relu("stem", stem);
