@@ -6,5 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod low_rank;
+mod pruning;
 
 pub use low_rank::{Factors, LayerSpectrum, Moments, choose_ranks};
+pub use pruning::{Reader, Refit, RemovalOrder, choose_removals};

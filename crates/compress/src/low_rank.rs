@@ -41,15 +41,39 @@ impl Moments {
         self.n_rows += n_rows;
     }
 
-    /// The lower triangle `L` of `C = L L^T`.
-    fn root(&self) -> DMatrix<f64> {
+    /// Numbers in a row, `I`.
+    pub fn n_inputs(&self) -> usize {
+        self.n_inputs
+    }
+
+    /// Without the last input.
+    #[must_use]
+    pub fn without_last(&self) -> Self {
+        let n_inputs = self.n_inputs - 1;
+        Self { n_inputs, sum: self.sum.view((0, 0), (n_inputs, n_inputs)).into_owned(), n_rows: self.n_rows }
+    }
+
+    /// `C`, made regular: inputs that never vary, or vary with others, get a variance of their own.
+    pub(crate) fn regular(&self) -> DMatrix<f64> {
         let n = self.n_inputs;
         let mut moments = &self.sum / self.n_rows.max(1) as f64;
         let ridge = RIDGE * moments.trace() / n as f64;
         // without any input, all directions are alike
         let ridge = if ridge > 0.0 { ridge } else { 1.0 };
         (0..n).for_each(|index| moments[(index, index)] += ridge);
-        Cholesky::new(moments).map_or_else(|| DMatrix::identity(n, n), |cholesky| cholesky.unpack())
+        moments
+    }
+
+    /// The lower triangle `L` of `C = L L^T`.
+    fn root(&self) -> DMatrix<f64> {
+        let n = self.n_inputs;
+        Cholesky::new(self.regular()).map_or_else(|| DMatrix::identity(n, n), |cholesky| cholesky.unpack())
+    }
+
+    /// `C^-1`.
+    pub(crate) fn inverse(&self) -> DMatrix<f64> {
+        let n = self.n_inputs;
+        Cholesky::new(self.regular()).map_or_else(|| DMatrix::identity(n, n), |cholesky| cholesky.inverse())
     }
 }
 

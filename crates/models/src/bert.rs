@@ -198,7 +198,7 @@ impl Bert {
         };
         let embedding_norm = LayerNorm::build("embedding_norm", width, size.norm_eps, registry)?;
         let factor = |layer: usize| config.learning_rate_factor(layer + 1, n_layers);
-        let encoder = Encoder::build("layers", config.settings(size), n_tokens, factor, registry)?;
+        let encoder = Encoder::build("layers", config.settings(size), factor, registry)?;
         registry.n_tokens = 1;
         registry.learning_rate_factor = 1.0;
         let (config, first_position) = (config.clone(), size.first_position);

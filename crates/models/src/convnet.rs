@@ -4,8 +4,9 @@
 
 use crate::ModelError;
 use crate::config::MAX_WIDTH;
-use crate::layers::{Activation, ConvNorm, Linear, Mode, Window, dropout};
+use crate::layers::{Activation, ConvNorm, HEAD, Linear, Mode, Window, dropout};
 use crate::param::Registry;
+use crate::units::InnerWidth;
 use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,8 @@ struct Stage {
     pool: bool,
 }
 
+/// Name of the fully connected layer.
+const HIDDEN: &str = "hidden";
 const CONV: Window = Window { kernel: 3, stride: 1 };
 /// Side of the max pool's window, and its step.
 const POOL: usize = 2;
@@ -64,15 +67,21 @@ impl ConvNet {
         let mut size = image;
         let mut stages = Vec::with_capacity(config.widths.len());
         for (index, &width) in config.widths.iter().enumerate() {
-            let (stage, after) =
-                Stage::build(&format!("stages.{index}"), size, width, config.convs_per_stage, registry)?;
+            let name = format!("stages.{index}");
+            let reader = match (index + 1 < config.widths.len(), config.hidden) {
+                (true, _) => format!("stages.{}.0", index + 1),
+                (false, Some(_)) => HIDDEN.to_owned(),
+                (false, None) => HEAD.to_owned(),
+            };
+            let (stage, after) = Stage::build((&name, &reader), size, width, config.convs_per_stage, registry)?;
             stages.push(stage);
             size = after;
         }
         let mut n_features = size.iter().product();
         let mut hidden = None;
         if let Some(n_units) = config.hidden {
-            hidden = Some(Linear::hidden("hidden", n_features, n_units, registry)?);
+            let n_units = registry.inner_width(InnerWidth::of_layer(HIDDEN, n_units, HEAD));
+            hidden = Some(Linear::hidden(HIDDEN, n_features, n_units, registry)?);
             n_features = n_units;
         }
         Ok(Self { stages, hidden, dropout: config.dropout, n_features })
@@ -97,9 +106,9 @@ impl ConvNet {
 }
 
 impl Stage {
-    /// The stage, and the `[height, width, channels]` of its output.
+    /// The stage, and the `[height, width, channels]` of its output, which `reader` reads.
     fn build(
-        name: &str,
+        (name, reader): (&str, &str),
         size: [usize; 3],
         width: usize,
         n_convs: usize,
@@ -108,7 +117,11 @@ impl Stage {
         let mut size = size;
         let mut convs = Vec::with_capacity(n_convs);
         for index in 0..n_convs {
-            let conv = ConvNorm::build(&format!("{name}.{index}"), size, CONV, width, registry)?;
+            let conv = format!("{name}.{index}");
+            let next = format!("{name}.{}", index + 1);
+            let reader = if index + 1 < n_convs { &next } else { reader };
+            let width = registry.inner_width(InnerWidth::of_layer(&conv, width, reader));
+            let conv = ConvNorm::build(&conv, size, CONV, width, registry)?;
             size = conv.output_size();
             convs.push(conv);
         }

@@ -6,6 +6,7 @@
 use crate::ModelError;
 use crate::layers::{Activation, Linear, Mode, dropout};
 use crate::param::Registry;
+use crate::units::InnerWidth;
 use candle_core::{Tensor, Var};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,7 @@ pub(crate) fn learning_rate_factor(n_frozen: Option<usize>, decay: f64, depth: u
 #[derive(Clone, Copy)]
 pub(crate) struct EncoderSettings {
     pub(crate) n_layers: usize,
+    /// before any of them goes
     pub(crate) n_heads: usize,
     pub(crate) width: usize,
     pub(crate) feed_forward_width: usize,
@@ -90,17 +92,6 @@ pub(crate) struct EncoderSettings {
     pub(crate) rotary: bool,
     /// of embeddings, of attention weights, and of what each part adds to the residual stream
     pub(crate) dropout: f64,
-}
-
-impl EncoderSettings {
-    /// Counts, for one text of `n_tokens` in all layers, the multiply-adds of attention weights and their use, and the
-    /// numbers that are kept for the backward pass in addition to the outputs of linear layers: those of two norms, a sum,
-    /// the activation, and the attention weights.
-    fn count(&self, n_tokens: usize, registry: &mut Registry) {
-        registry.count_multiply_adds(&[2, n_tokens, n_tokens, self.width, self.n_layers]);
-        let of_token = 3 * self.width + self.feed_forward_width;
-        registry.count_activations(&[self.n_layers, n_tokens, of_token + self.n_heads * n_tokens]);
-    }
 }
 
 /// Scale and shift of a layer norm.
@@ -128,6 +119,7 @@ pub(crate) struct Encoder {
 }
 
 struct EncoderLayer {
+    n_heads: usize,
     /// queries, keys and values in one, `[3 W, W]`
     projections: Linear,
     output: Linear,
@@ -146,7 +138,6 @@ impl Encoder {
     pub(crate) fn build(
         name: &str,
         settings: EncoderSettings,
-        n_typical_tokens: usize,
         learning_rate_factor: impl Fn(usize) -> f64,
         registry: &mut Registry,
     ) -> Result<Self, ModelError> {
@@ -155,7 +146,6 @@ impl Encoder {
             registry.learning_rate_factor = learning_rate_factor(index);
             layers.push(EncoderLayer::build(&format!("{name}.{index}"), &settings, registry)?);
         }
-        settings.count(n_typical_tokens, registry);
         Ok(Self { settings, layers })
     }
 
@@ -187,10 +177,25 @@ impl EncoderLayer {
         let std = |n_in: usize| (1.0 / n_in as f64).sqrt();
         // both parts of every layer add to the residual stream, which keeps its scale this way (Radford et al. 2019)
         let residual = (1.0 / (2 * n_layers) as f64).sqrt();
-        let name = |part: &str| format!("{name}.{part}");
+        let layer = name;
+        let name = |part: &str| format!("{layer}.{part}");
+        let head_width = width / settings.n_heads;
+        let n_heads = registry.inner_width(InnerWidth {
+            name: name("attention"),
+            n_units: settings.n_heads,
+            unit_size: head_width,
+            writers: vec![name("attention.projections")],
+            reader: name("attention.output"),
+            is_linear: false,
+        });
+        let mixed = n_heads * head_width;
+        let units = InnerWidth::of_layer(&name("feed_forward.up"), feed_forward_width, &name("feed_forward.down"));
+        let feed_forward_width = registry.inner_width(units);
+        count(registry, [width, mixed, feed_forward_width], n_heads);
         Ok(Self {
-            projections: Linear::with_std(&name("attention.projections"), [width, 3 * width], std(width), registry)?,
-            output: Linear::with_std(&name("attention.output"), [width, width], residual * std(width), registry)?,
+            n_heads,
+            projections: Linear::with_std(&name("attention.projections"), [width, 3 * mixed], std(width), registry)?,
+            output: Linear::with_std(&name("attention.output"), [mixed, width], residual * std(mixed), registry)?,
             attention_norm: LayerNorm::build(&name("attention.norm"), width, norm_eps, registry)?,
             up: Linear::with_std(&name("feed_forward.up"), [width, feed_forward_width], std(width), registry)?,
             down: Linear::with_std(
@@ -229,7 +234,7 @@ impl EncoderLayer {
             Mode::Train { dropout: key } => Some((settings.dropout, key.derive(dropout, 0))),
             Mode::Eval => None,
         };
-        let config = AttentionConfig { n_heads: settings.n_heads, rotary: settings.rotary, dropout };
+        let config = AttentionConfig { n_heads: self.n_heads, rotary: settings.rotary, dropout };
         let projections = self.projections.forward(hidden, Activation::None, mode)?;
         self.output.forward(&self_attention(&projections, rows, config)?, Activation::None, mode)
     }
@@ -241,6 +246,14 @@ impl EncoderLayer {
         };
         self.down.forward(&units, Activation::None, mode)
     }
+}
+
+/// Counts, for one text, the multiply-adds of attention weights and their use, and the numbers that are kept for the backward
+/// pass in addition to the outputs of linear layers: those of two norms, a sum, the activation, and the attention weights.
+fn count(registry: &mut Registry, [width, mixed, feed_forward_width]: [usize; 3], n_heads: usize) {
+    let n_tokens = registry.n_tokens;
+    registry.count_multiply_adds(&[2, n_tokens, n_tokens, mixed]);
+    registry.count_activations(&[n_tokens, 3 * width + feed_forward_width + n_heads * n_tokens]);
 }
 
 /// `input + part(norm(input))`, or `norm(input + part(input))`.

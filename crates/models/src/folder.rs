@@ -14,7 +14,7 @@ use crate::card::{card_text, check_card, labels_text};
 use crate::outline::ModelOutline;
 use crate::quantised::QuantisedTensor;
 use crate::weights_head::Shapes;
-use crate::{FolderError, Model, ModelCard, ModelConfig, ModelError, Ranks, Tokenizer, WeightBits};
+use crate::{FolderError, Model, ModelCard, ModelConfig, ModelError, Ranks, Reductions, Tokenizer, Units, WeightBits};
 use candle_core::{Device, Tensor};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -46,6 +46,9 @@ struct ConfigFile {
     /// of linear layers that are not whole
     #[serde(default, skip_serializing_if = "Ranks::is_empty")]
     ranks: Ranks,
+    /// of inner widths that are not whole
+    #[serde(default, skip_serializing_if = "Units::is_empty")]
+    units: Units,
     /// of weights that are not `f32`
     #[serde(default, skip_serializing_if = "WeightBits::is_empty")]
     bits: WeightBits,
@@ -122,8 +125,9 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
         return Err(FolderError::folder(folder, problem));
     }
     let as_model = FolderError::model(folder);
+    let reductions = Reductions { ranks: config.ranks, units: config.units };
     // the file's head is compared before memory is asked for: a config may claim any sizes
-    let outline = config.architecture.outline_of_ranks(&config.input.shape, config.n_outputs, &config.ranks);
+    let outline = config.architecture.outline_reduced(&config.input.shape, config.n_outputs, &reductions);
     let outline = outline.map_err(&as_model)?;
     if let Some(problem) = config.bits.problem(&outline) {
         return Err(FolderError::folder(folder, format!("{CONFIG}: {problem}")));
@@ -133,8 +137,8 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
     if !mismatch.is_empty() {
         return Err(as_model(ModelError::weights(&mismatch)));
     }
-    let blank = (&config.ranks, None);
-    let model = Model::of_ranks(&config.architecture, &config.input.shape, config.n_outputs, blank, device);
+    let blank = (&reductions, None);
+    let model = Model::reduced(&config.architecture, &config.input.shape, config.n_outputs, blank, device);
     let model = model.map_err(&as_model)?;
     model.load_state(read_weights(folder, &outline, &config.bits, device)?).map_err(&as_model)?;
     let input = *model.input();
@@ -186,7 +190,8 @@ fn config_bytes(model: &Model, card: &ModelCard, bits: &WeightBits) -> Result<Ve
         n_outputs: model.n_outputs(),
         input: card.input.clone(),
         numbers: card.numbers.clone(),
-        ranks: model.ranks().clone(),
+        ranks: model.reductions().ranks.clone(),
+        units: model.reductions().units.clone(),
         bits: bits.clone(),
     };
     let mut bytes = serde_json::to_vec_pretty(&config).map_err(FolderError::encode)?;

@@ -83,7 +83,8 @@ impl Model {
                 replace_head(&mut state, weight, bias);
             }
         }
-        let mut model = Self::of_ranks(self.config(), self.input(), n_outputs, (self.ranks(), None), self.device())?;
+        let mut model =
+            Self::reduced(self.config(), self.input(), n_outputs, (self.reductions(), None), self.device())?;
         model.tokenizer.clone_from(&self.tokenizer);
         model.load_state(state)?;
         Ok(model)

@@ -4,7 +4,8 @@
 //! kernels of `kh` rows and `kw` columns.
 
 use crate::ModelError;
-use crate::low_rank::{first_weight, note_input};
+use crate::layer_inputs::note_input;
+use crate::low_rank::first_weight;
 use crate::param::Registry;
 use candle_core::{Tensor, Var};
 use stillhouse_ops::{self as ops, DropoutKey};
@@ -76,7 +77,7 @@ impl Linear {
         registry: &mut Registry,
     ) -> Result<Self, ModelError> {
         registry.count_activations(&[n_out, registry.n_tokens]);
-        let Some(rank) = registry.ranks.of(name).filter(|_| name != HEAD) else {
+        let Some(rank) = registry.reductions.ranks.of(name).filter(|_| name != HEAD) else {
             registry.count_multiply_adds(&[n_in, n_out, registry.n_tokens]);
             let weight = registry.weight(format!("{name}.weight"), &[n_out, n_in], std)?;
             return Ok(Self { weight, bias: registry.vector(format!("{name}.bias"), n_out, 0.0)?, first: None });
@@ -109,7 +110,7 @@ impl Linear {
     /// What the weight reads: `[B, r]` behind a first factor, the input itself in a whole layer.
     fn after_first(&self, input: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
         let Some(first) = &self.first else {
-            note_input(&self.weight, input);
+            note_input(&self.weight, input, None);
             return Ok(input.clone());
         };
         let no_bias = Tensor::zeros(first.dims()[0], input.dtype(), input.device())?;
@@ -154,6 +155,9 @@ impl Window {
 
 /// The output of the convolution and that of batch norm.
 const ACTIVATIONS_PER_CONVOLUTION: usize = 2;
+
+/// Axes of a depthwise convolution's weight; others have one for the inputs too.
+const DEPTHWISE_RANK: usize = 3;
 
 /// A convolution without bias, followed by batch norm.
 pub(crate) struct ConvNorm {
@@ -229,6 +233,9 @@ impl ConvNorm {
         mode: Mode,
     ) -> Result<Tensor, ModelError> {
         let (weight, norm) = (mode.read(&self.weight), &self.norm);
+        if weight.rank() > DEPTHWISE_RANK {
+            note_input(&self.weight, images, Some(self.window));
+        }
         let (gamma, beta) = (mode.read(&norm.scale), mode.read(&norm.shift));
         let op = ops::ConvNorm {
             weight: &weight,

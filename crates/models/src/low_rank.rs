@@ -2,15 +2,9 @@
 //!
 //! A layer `name` of rank `r` has its parameters under `name.first.weight` (`A`), `name.weight` (`B`) and `name.bias`.
 
-use crate::input::ModelInput;
-use crate::layers::Mode;
 use crate::outline::ModelOutline;
-use crate::{Model, ModelConfig, ModelError};
-use candle_core::{Device, Tensor, TensorId, Var};
 use serde::{Deserialize, Serialize};
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use stillhouse_core::{InputShape, Seed};
 
 /// The ranks of linear layers, by their names; others are whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,68 +39,6 @@ pub fn first_weight(layer: &str) -> String {
     format!("{layer}.first.weight")
 }
 
-/// What a linear layer read in a forward pass.
-#[derive(Clone, Debug)]
-pub struct LinearInputs {
-    /// the layer
-    pub name: String,
-    /// `[N, I]`: one row for each example, or for each token of each text
-    pub values: Vec<f32>,
-    /// `I`
-    pub n_inputs: usize,
-    /// `O`
-    pub n_outputs: usize,
-}
-
-impl Model {
-    /// A model of linear layers of these ranks; without a seed, of zeros.
-    ///
-    /// # Errors
-    /// As [`Model::new`], and ranks of layers that the model does not have, or that are no less than the layer's own.
-    pub fn of_ranks(
-        config: &ModelConfig,
-        input: &InputShape,
-        n_outputs: usize,
-        (ranks, seed): (&Ranks, Option<Seed>),
-        device: &Device,
-    ) -> Result<Self, ModelError> {
-        Self::build(config, input, n_outputs, (ranks, seed.into()), device)
-    }
-
-    /// What the whole linear layers of the body read for a batch, in the order of computation.
-    ///
-    /// # Errors
-    /// As [`Model::forward`].
-    pub fn linear_inputs(&self, inputs: &ModelInput) -> Result<Vec<LinearInputs>, ModelError> {
-        RECORDED.set(Some(Vec::new()));
-        let passed = self.features(inputs, Mode::Eval);
-        let recorded = RECORDED.take().unwrap_or_default();
-        passed?;
-        let mut all = Vec::with_capacity(recorded.len());
-        for (weight, values) in recorded {
-            let param = self.params().iter().find(|param| param.var.id() == weight).expect("a layer of this model");
-            let name = param.name.strip_suffix(".weight").expect("the name of a weight").to_owned();
-            let (n_outputs, n_inputs) = param.var.dims2()?;
-            all.push(LinearInputs { name, values: values.flatten_all()?.to_vec1()?, n_inputs, n_outputs });
-        }
-        Ok(all)
-    }
-}
-
-thread_local! {
-    /// Inputs of linear layers with their weights, while somebody asks for them. A forward pass is one thread's.
-    static RECORDED: RefCell<Option<Vec<(TensorId, Tensor)>>> = const { RefCell::new(None) };
-}
-
-/// Notes what a whole linear layer reads, if somebody asks for it.
-pub(crate) fn note_input(weight: &Var, input: &Tensor) {
-    RECORDED.with_borrow_mut(|recorded| {
-        if let Some(recorded) = recorded {
-            recorded.push((weight.id(), input.clone()));
-        }
-    });
-}
-
 /// A rank that no layer of this outline, which was made with these ranks, can have.
 pub(crate) fn rank_problem(ranks: &Ranks, outline: &ModelOutline) -> Option<String> {
     let shapes: BTreeMap<&str, &[usize]> = outline.shapes().collect();
@@ -125,7 +57,10 @@ pub(crate) fn rank_problem(ranks: &Ranks, outline: &ModelOutline) -> Option<Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{MlpConfig, TransformerConfig};
+    use crate::layers::Mode;
+    use crate::{LayerKind, MlpConfig, Model, ModelConfig, ModelInput, Reductions, TransformerConfig};
+    use candle_core::{Device, Tensor};
+    use stillhouse_core::{InputShape, Seed};
 
     const DEVICE: Device = Device::Cpu;
     const INPUT: InputShape = InputShape::Features { n_features: 6 };
@@ -134,14 +69,14 @@ mod tests {
         ModelConfig::Mlp(MlpConfig { widths: vec![5, 4], dropout: 0.0, input_dropout: 0.0, max_norm: None })
     }
 
-    fn ranks(pairs: &[(&str, usize)]) -> Ranks {
-        pairs.iter().map(|(name, rank)| ((*name).to_owned(), *rank)).collect()
+    fn ranks(pairs: &[(&str, usize)]) -> Reductions {
+        pairs.iter().map(|(name, rank)| ((*name).to_owned(), *rank)).collect::<Ranks>().into()
     }
 
     #[test]
     fn a_layer_of_low_rank_is_the_product_of_its_factors() {
         let ranks = ranks(&[("layers.0", 2)]);
-        let model = Model::of_ranks(&mlp(), &INPUT, 3, (&ranks, Some(Seed(1))), &DEVICE).unwrap();
+        let model = Model::reduced(&mlp(), &INPUT, 3, (&ranks, Some(Seed(1))), &DEVICE).unwrap();
         let whole = Model::blank(&mlp(), &INPUT, 3, &DEVICE).unwrap();
         let state: BTreeMap<String, Tensor> = model.state_dict().unwrap().into_iter().collect();
         let product = state["layers.0.weight"].matmul(&state["layers.0.first.weight"]).unwrap();
@@ -165,7 +100,7 @@ mod tests {
     #[test]
     fn ranks_that_no_layer_can_have_are_refused() {
         let refusal = |pairs: &[(&str, usize)]| {
-            Model::of_ranks(&mlp(), &INPUT, 3, (&ranks(pairs), None), &DEVICE).unwrap_err().to_string()
+            Model::reduced(&mlp(), &INPUT, 3, (&ranks(pairs), None), &DEVICE).unwrap_err().to_string()
         };
         assert!(refusal(&[("layers.7", 2)]).contains("layers.7, which is no linear layer"));
         assert!(refusal(&[("layers.0", 0)]).contains("rank 0 of layers.0"));
@@ -174,26 +109,27 @@ mod tests {
     }
 
     #[test]
-    fn linear_layers_tell_what_they_read() {
+    fn layers_tell_what_they_read() {
         let whole = Model::new(&mlp(), &INPUT, 3, Seed(0), &DEVICE).unwrap();
         let inputs = Tensor::arange(0f32, 12.0, &DEVICE).unwrap().reshape((2, 6)).unwrap();
-        let read = whole.linear_inputs(&inputs.clone().into()).unwrap();
+        let read = whole.layer_inputs(&inputs.clone().into()).unwrap();
         let names: Vec<(&str, usize, usize)> =
             read.iter().map(|layer| (layer.name.as_str(), layer.n_inputs, layer.n_outputs)).collect();
-        assert_eq!(names, [("layers.0", 6, 5), ("layers.1", 5, 4)]);
+        assert_eq!(names, [("layers.0", 6, 5), ("layers.1", 5, 4), ("head", 4, 3)]);
+        assert_eq!(read[2].kind, LayerKind::Head);
         assert_eq!(read[0].values, (0..12).map(|value| value as f32).collect::<Vec<_>>());
         assert_eq!(read[1].values.len(), 10);
 
         let config = ModelConfig::Transformer(TransformerConfig::new(1, 2, 8));
         let tokens = InputShape::Tokens { vocabulary_size: 20 };
         let ranks = ranks(&[("layers.0.feed_forward.up", 3)]);
-        let model = Model::of_ranks(&config, &tokens, 3, (&ranks, Some(Seed(0))), &DEVICE).unwrap();
+        let model = Model::reduced(&config, &tokens, 3, (&ranks, Some(Seed(0))), &DEVICE).unwrap();
         let texts = stillhouse_ops::TokenRows::new(vec![1, 2, 3, 4], vec![0, 3, 4]).unwrap();
-        let read = model.linear_inputs(&ModelInput::Tokens(texts)).unwrap();
+        let read = model.layer_inputs(&ModelInput::Tokens(texts)).unwrap();
         let names: Vec<&str> = read.iter().map(|layer| layer.name.as_str()).collect();
         assert_eq!(
             names,
-            ["layers.0.attention.projections", "layers.0.attention.output", "layers.0.feed_forward.down"],
+            ["layers.0.attention.projections", "layers.0.attention.output", "layers.0.feed_forward.down", "head"],
             "the factored layer is not whole"
         );
         assert_eq!(read[0].values.len(), 4 * 8, "four tokens of two texts");

@@ -4,8 +4,9 @@
 
 use crate::ModelError;
 use crate::config::MAX_WIDTH;
-use crate::layers::{Linear, Mode, dropout};
+use crate::layers::{HEAD, Linear, Mode, dropout};
 use crate::param::Registry;
+use crate::units::InnerWidth;
 use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,11 @@ fn activations_of_dropout(config: &MlpConfig, input: &InputShape) -> usize {
     of_input + of_hidden
 }
 
+/// The layer that reads hidden layer `index`.
+pub(crate) fn reader(index: usize, n_layers: usize) -> String {
+    if index + 1 < n_layers { format!("layers.{}", index + 1) } else { HEAD.to_owned() }
+}
+
 /// The hidden layers.
 pub(crate) struct Mlp {
     layers: Vec<Linear>,
@@ -57,7 +63,9 @@ impl Mlp {
         let mut n_features = input.n_values();
         let mut layers = Vec::with_capacity(config.widths.len());
         for (index, &width) in config.widths.iter().enumerate() {
-            layers.push(Linear::hidden(&format!("layers.{index}"), n_features, width, registry)?);
+            let name = format!("layers.{index}");
+            let width = registry.inner_width(InnerWidth::of_layer(&name, width, &reader(index, config.widths.len())));
+            layers.push(Linear::hidden(&name, n_features, width, registry)?);
             n_features = width;
         }
         registry.count_activations(&[activations_of_dropout(config, input)]);

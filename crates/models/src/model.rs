@@ -6,7 +6,8 @@ use crate::body::Body;
 use crate::input::check_input;
 use crate::layers::{Activation, Linear, Mode};
 use crate::param::{InitialWeights, Registry};
-use crate::{Buffer, ModelConfig, ModelError, ModelInput, Param, Ranks, TextInput, Tokenizer};
+use crate::units::InnerWidth;
+use crate::{Buffer, ModelConfig, ModelError, ModelInput, Param, Reductions, TextInput, Tokenizer};
 use candle_core::{Device, Tensor};
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +21,8 @@ pub struct Model {
     config: ModelConfig,
     input: InputShape,
     n_outputs: usize,
-    ranks: Ranks,
+    reductions: Reductions,
+    pub(crate) widths: Vec<InnerWidth>,
     device: Device,
     body: Body,
     pub(crate) head: Linear,
@@ -55,7 +57,7 @@ impl Model {
         seed: Seed,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        Self::build(config, input, n_outputs, (&Ranks::default(), InitialWeights::Drawn(seed)), device)
+        Self::build(config, input, n_outputs, (&Reductions::default(), InitialWeights::Drawn(seed)), device)
     }
 
     /// A model of zeros, to be filled from a file or measured: it saves drawing the values of large tables.
@@ -68,28 +70,43 @@ impl Model {
         n_outputs: usize,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        Self::build(config, input, n_outputs, (&Ranks::default(), InitialWeights::Blank), device)
+        Self::build(config, input, n_outputs, (&Reductions::default(), InitialWeights::Blank), device)
     }
 
-    pub(crate) fn build(
+    /// A model with less than its architecture says; without a seed, of zeros.
+    ///
+    /// # Errors
+    /// As [`Model::new`]; ranks and units that the architecture does not have, or that are no less than its own.
+    pub fn reduced(
         config: &ModelConfig,
         input: &InputShape,
         n_outputs: usize,
-        (ranks, initial): (&Ranks, InitialWeights),
+        (reductions, seed): (&Reductions, Option<Seed>),
         device: &Device,
     ) -> Result<Self, ModelError> {
-        config.check_room(input, n_outputs, ranks)?;
-        let mut registry = Registry::new(initial, ranks, device);
+        Self::build(config, input, n_outputs, (reductions, seed.into()), device)
+    }
+
+    fn build(
+        config: &ModelConfig,
+        input: &InputShape,
+        n_outputs: usize,
+        (reductions, initial): (&Reductions, InitialWeights),
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        config.check_room(input, n_outputs, reductions)?;
+        let mut registry = Registry::new(initial, reductions, device);
         let body = Body::build(config, input, &mut registry)?;
         let head = Linear::head(body.n_features(), n_outputs, &mut registry)?;
-        let Registry { params, buffers, n_multiply_adds, n_activations, .. } = registry;
+        let Registry { params, buffers, n_multiply_adds, n_activations, widths, .. } = registry;
         let (config, input, device) = (config.clone(), *input, device.clone());
-        let (tokenizer, ranks) = (None, ranks.clone());
+        let (tokenizer, reductions) = (None, reductions.clone());
         Ok(Self {
             config,
             input,
             n_outputs,
-            ranks,
+            reductions,
+            widths,
             device,
             body,
             head,
@@ -159,9 +176,9 @@ impl Model {
         &self.config
     }
 
-    /// Ranks of linear layers that are not whole.
-    pub fn ranks(&self) -> &Ranks {
-        &self.ranks
+    /// What it has less of than its architecture says.
+    pub fn reductions(&self) -> &Reductions {
+        &self.reductions
     }
 
     /// Shape of one input.

@@ -6,8 +6,10 @@
 use crate::ModelError;
 use crate::config::MAX_WIDTH;
 use crate::input::TextInput;
-use crate::layers::{Linear, Mode, dropout};
+use crate::layers::{HEAD, Linear, Mode, dropout};
+use crate::mlp::reader;
 use crate::param::Registry;
+use crate::units::InnerWidth;
 use candle_core::{Tensor, Var};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -77,13 +79,17 @@ pub(crate) struct NgramBag {
 impl NgramBag {
     pub(crate) fn build(config: &NgramBagConfig, registry: &mut Registry) -> Result<Self, ModelError> {
         // a mean over n rows shrinks the spread by sqrt(n), so rows of unit variance are not too large
-        let table = registry.table("embedding.weight".into(), config.n_buckets, config.width, 1.0)?;
-        registry.count_multiply_adds(&[N_TYPICAL_NGRAMS, config.width]);
-        registry.count_activations(&[config.width]);
-        let mut n_features = config.width;
+        let first = if config.hidden.is_empty() { HEAD } else { "layers.0" };
+        let numbers = InnerWidth { is_linear: true, ..InnerWidth::of_layer("embedding", config.width, first) };
+        let mut n_features = registry.inner_width(numbers);
+        let table = registry.table("embedding.weight".into(), config.n_buckets, n_features, 1.0)?;
+        registry.count_multiply_adds(&[N_TYPICAL_NGRAMS, n_features]);
+        registry.count_activations(&[n_features]);
         let mut layers = Vec::with_capacity(config.hidden.len());
         for (index, &width) in config.hidden.iter().enumerate() {
-            layers.push(Linear::hidden(&format!("layers.{index}"), n_features, width, registry)?);
+            let name = format!("layers.{index}");
+            let width = registry.inner_width(InnerWidth::of_layer(&name, width, &reader(index, config.hidden.len())));
+            layers.push(Linear::hidden(&name, n_features, width, registry)?);
             n_features = width;
         }
         let NgramBagConfig { dropout, embedding_dropout, .. } = *config;

@@ -8,8 +8,9 @@ use crate::error::StateMismatch;
 use crate::layers::Linear;
 use crate::low_rank::rank_problem;
 use crate::param::{InitialWeights, Registry};
+use crate::units::units_problem;
 use crate::weights_head::Shapes;
-use crate::{ModelConfig, ModelError, Ranks};
+use crate::{ModelConfig, ModelError, Reductions};
 use candle_core::Device;
 use std::collections::BTreeMap;
 use stillhouse_core::{InputShape, Problem};
@@ -78,25 +79,26 @@ impl ModelConfig {
     /// # Errors
     /// As [`Model::new`](crate::Model::new), but for memory.
     pub fn outline(&self, input: &InputShape, n_outputs: usize) -> Result<ModelOutline, ModelError> {
-        self.outline_of_ranks(input, n_outputs, &Ranks::default())
+        self.outline_reduced(input, n_outputs, &Reductions::default())
     }
 
-    /// The same with linear layers of these ranks.
+    /// The same with less of it.
     ///
     /// # Errors
-    /// As [`ModelConfig::outline`], and ranks that no layer of the body can have.
-    pub(crate) fn outline_of_ranks(
+    /// As [`ModelConfig::outline`], and ranks or units that the model cannot have.
+    pub(crate) fn outline_reduced(
         &self,
         input: &InputShape,
         n_outputs: usize,
-        ranks: &Ranks,
+        reductions: &Reductions,
     ) -> Result<ModelOutline, ModelError> {
         self.validate(input).map_err(ModelError::Config)?;
         if n_outputs == 0 {
             return Err(ModelError::Misfit("a model needs at least one output, found n_outputs = 0".into()));
         }
-        let outline = self.count_of_ranks(input, n_outputs, ranks)?;
-        match rank_problem(ranks, &outline) {
+        let (outline, whole_widths) = self.count_reduced(input, n_outputs, reductions)?;
+        let problem = rank_problem(&reductions.ranks, &outline);
+        match problem.or_else(|| units_problem(&reductions.units, &whole_widths)) {
             Some(problem) => Err(ModelError::Misfit(problem)),
             None => Ok(outline),
         }
@@ -104,23 +106,34 @@ impl ModelConfig {
 
     /// The outline of a model whose numbers are in their ranges; settings that contradict each other do not change it.
     pub(crate) fn count(&self, input: &InputShape, n_outputs: usize) -> Result<ModelOutline, ModelError> {
-        self.count_of_ranks(input, n_outputs, &Ranks::default())
+        Ok(self.count_reduced(input, n_outputs, &Reductions::default())?.0)
     }
 
-    fn count_of_ranks(&self, input: &InputShape, n_outputs: usize, ranks: &Ranks) -> Result<ModelOutline, ModelError> {
-        let mut registry = Registry::new(InitialWeights::Outlined, ranks, &Device::Cpu);
+    /// The outline, with the names and units of inner widths as the architecture has them.
+    fn count_reduced(
+        &self,
+        input: &InputShape,
+        n_outputs: usize,
+        reductions: &Reductions,
+    ) -> Result<(ModelOutline, Vec<(String, usize)>), ModelError> {
+        let mut registry = Registry::new(InitialWeights::Outlined, reductions, &Device::Cpu);
         let body = Body::build(self, input, &mut registry)?;
         Linear::head(body.n_features(), n_outputs, &mut registry)?;
-        let Registry { shapes, n_parameters, n_activations, .. } = registry;
-        Ok(ModelOutline { shapes, n_parameters, n_activations })
+        let Registry { shapes, n_parameters, n_activations, whole_widths, .. } = registry;
+        Ok((ModelOutline { shapes, n_parameters, n_activations }, whole_widths))
     }
 
     /// Checks the config, and that there is memory for the weights.
     ///
     /// # Errors
     /// As [`Model::new`](crate::Model::new).
-    pub(crate) fn check_room(&self, input: &InputShape, n_outputs: usize, ranks: &Ranks) -> Result<(), ModelError> {
-        self.outline_of_ranks(input, n_outputs, ranks)?.check_memory()
+    pub(crate) fn check_room(
+        &self,
+        input: &InputShape,
+        n_outputs: usize,
+        reductions: &Reductions,
+    ) -> Result<(), ModelError> {
+        self.outline_reduced(input, n_outputs, reductions)?.check_memory()
     }
 }
 

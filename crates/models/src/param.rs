@@ -1,6 +1,7 @@
 //! Named variables of a model, and the registry that collects them while the layers are built.
 
-use crate::{ModelError, Ranks};
+use crate::units::InnerWidth;
+use crate::{ModelError, Reductions};
 use candle_core::{DType, Device, Result as TensorResult, Tensor, Var};
 use stillhouse_core::Seed;
 use stillhouse_ops::init::{self, InitKey};
@@ -56,8 +57,12 @@ impl From<Option<Seed>> for InitialWeights {
 pub(crate) struct Registry<'a> {
     initial: InitialWeights,
     device: &'a Device,
-    /// of linear layers that are not whole
-    pub(crate) ranks: &'a Ranks,
+    /// what the model has less of than its architecture says
+    pub(crate) reductions: &'a Reductions,
+    /// sizes that a single layer reads, as the model has them
+    pub(crate) widths: Vec<InnerWidth>,
+    /// their names, and their units as the architecture has them
+    pub(crate) whole_widths: Vec<(String, usize)>,
     pub(crate) params: Vec<Param>,
     pub(crate) buffers: Vec<Buffer>,
     /// names and shapes of parameters and buffers
@@ -75,11 +80,13 @@ pub(crate) struct Registry<'a> {
 }
 
 impl<'a> Registry<'a> {
-    pub(crate) fn new(initial: InitialWeights, ranks: &'a Ranks, device: &'a Device) -> Self {
+    pub(crate) fn new(initial: InitialWeights, reductions: &'a Reductions, device: &'a Device) -> Self {
         Self {
             initial,
             device,
-            ranks,
+            reductions,
+            widths: Vec::new(),
+            whole_widths: Vec::new(),
             params: Vec::new(),
             buffers: Vec::new(),
             shapes: Vec::new(),
@@ -89,6 +96,15 @@ impl<'a> Registry<'a> {
             learning_rate_factor: 1.0,
             n_activations: 0,
         }
+    }
+
+    /// Units of an inner width, which the architecture gives as many as `width` says.
+    pub(crate) fn inner_width(&mut self, mut width: InnerWidth) -> usize {
+        let n_units = self.reductions.units.of(&width.name).unwrap_or(width.n_units);
+        self.whole_widths.push((width.name.clone(), width.n_units));
+        width.n_units = n_units;
+        self.widths.push(width);
+        n_units
     }
 
     /// Adds the product of these numbers to the multiply-adds of one example.

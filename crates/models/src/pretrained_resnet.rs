@@ -11,6 +11,7 @@ use crate::config::{MAX_WIDTH, one};
 use crate::layers::{Activation, ConvNorm, Mode, Shortcut, Window};
 use crate::param::Registry;
 use crate::pretrained::unknown_sizes;
+use crate::units::InnerWidth;
 use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -196,10 +197,14 @@ impl Block {
         let mut size = image;
         let mut convolutions = Vec::new();
         let mut left = stride;
-        for (index, (kernel, n_out)) in kind.convolutions(width).into_iter().enumerate() {
+        let of_block = kind.convolutions(width);
+        let n_convolutions = of_block.len();
+        for (index, (kernel, n_out)) in of_block.into_iter().enumerate() {
             // the first 3x3 convolution steps, also in a bottleneck, as in the published networks
             let stride = if kernel > 1 { std::mem::replace(&mut left, 1) } else { 1 };
-            let name = format!("{name}.conv{}", index + 1);
+            let [name, next] = [1, 2].map(|offset| format!("{name}.conv{}", index + offset));
+            let is_inner = index + 1 < n_convolutions;
+            let n_out = if is_inner { registry.inner_width(InnerWidth::of_layer(&name, n_out, &next)) } else { n_out };
             convolutions.push(ConvNorm::build(&name, size, Window { kernel, stride }, n_out, registry)?);
             size = convolutions[index].output_size();
         }

@@ -6,6 +6,7 @@ use crate::ModelError;
 use crate::config::MAX_WIDTH;
 use crate::layers::{Activation, ConvNorm, Mode, Shortcut, Window};
 use crate::param::Registry;
+use crate::units::InnerWidth;
 use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -155,8 +156,14 @@ impl Block {
         width: usize,
         registry: &mut Registry,
     ) -> Result<Self, ModelError> {
-        let conv1 = BlockConv::build(&format!("{name}.conv1"), kind, size, stride, width, registry)?;
-        let conv2 = BlockConv::build(&format!("{name}.conv2"), kind, conv1.conv.output_size(), 1, width, registry)?;
+        let [first, second] = ["conv1", "conv2"].map(|conv| format!("{name}.{conv}"));
+        let mut channels = InnerWidth::of_layer(&first, width, &second);
+        if kind == BlockKind::Separable {
+            channels.writers.push(depthwise(&second));
+        }
+        let n_channels = registry.inner_width(channels);
+        let conv1 = BlockConv::build(&first, kind, size, stride, n_channels, registry)?;
+        let conv2 = BlockConv::build(&second, kind, conv1.conv.output_size(), 1, width, registry)?;
         let shortcut = Shortcut::build(&format!("{name}.shortcut"), size, stride, width, registry)?;
         Ok(Self { conv1, conv2, shortcut })
     }
@@ -166,6 +173,11 @@ impl Block {
         let hidden = self.conv1.forward_onto(images, None, mode)?;
         self.conv2.forward_onto(&hidden, Some(&shortcut), mode)
     }
+}
+
+/// Name of the depthwise convolution before this one.
+fn depthwise(name: &str) -> String {
+    format!("{name}.depthwise")
 }
 
 /// A convolution of a block, with a depthwise one before it in separable blocks.
@@ -187,7 +199,7 @@ impl BlockConv {
         if kind == BlockKind::Basic {
             return Ok(Self { depthwise: None, conv: ConvNorm::build(name, size, window, width, registry)? });
         }
-        let depthwise = ConvNorm::depthwise(&format!("{name}.depthwise"), size, window, registry)?;
+        let depthwise = ConvNorm::depthwise(&depthwise(name), size, window, registry)?;
         let window = Window { kernel: 1, stride: 1 };
         let conv = ConvNorm::build(name, depthwise.output_size(), window, width, registry)?;
         Ok(Self { depthwise: Some(depthwise), conv })

@@ -36,7 +36,7 @@ impl Model {
     /// # Errors
     /// A failing copy from the device.
     pub fn is_same(&self, other: &Self) -> Result<bool, ModelError> {
-        let forms = [self, other].map(|model| (model.config(), model.ranks()));
+        let forms = [self, other].map(|model| (model.config(), model.reductions()));
         Ok(forms[0] == forms[1] && self.weights()? == other.weights()?)
     }
 

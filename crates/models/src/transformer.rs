@@ -156,7 +156,7 @@ impl Transformer {
         if config.positions == Positions::Learned {
             places = Some(registry.table("positions.weight".into(), max_len, width, EMBEDDING_STD)?);
         }
-        let encoder = Encoder::build("layers", config.settings(), n_tokens, |_| 1.0, registry)?;
+        let encoder = Encoder::build("layers", config.settings(), |_| 1.0, registry)?;
         let norm = LayerNorm::build("norm", width, TransformerConfig::NORM_EPS, registry)?;
         registry.n_tokens = 1;
         Ok(Self { table, places, encoder, norm, width, dropout })

@@ -184,7 +184,7 @@ impl Vit {
         let std = (1.0 / n_values as f64).sqrt();
         let patches = Linear::with_std("patches", [n_values, size.width], std, registry)?;
         let places = registry.table("positions.weight".into(), n_tokens, size.width, EMBEDDING_STD)?;
-        let encoder = Encoder::build("layers", config.settings(size), n_tokens, |layer| factor(layer + 1), registry)?;
+        let encoder = Encoder::build("layers", config.settings(size), |layer| factor(layer + 1), registry)?;
         registry.learning_rate_factor = 1.0;
         let norm = LayerNorm::build("norm", size.width, size.norm_eps, registry)?;
         // the patches themselves, their sum with the positions, the last norm

@@ -204,6 +204,26 @@ pub struct ShipReport {
     pub student_valid_top1: f64,
     /// networks that were tried
     pub attempts: Vec<ShipAttempt>,
+
+    // added
+    /// each way to a small network by itself and without further training, where the config asks for it
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ways: Vec<ShipWay>,
+}
+
+/// The student made smaller in one way, without further training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShipWay {
+    /// the way, for example `pruned units`
+    pub way: String,
+    /// how far, for example `units, channels and heads at 50 %`
+    pub what: String,
+    /// bytes of the weights
+    pub bytes: u64,
+    /// validation top-1
+    pub valid_top1: f64,
+    /// validation negative log-likelihood in nats
+    pub valid_nll: f64,
 }
 
 /// A network that might ship.

@@ -75,13 +75,14 @@ fn results(report: &Report) -> Option<Section> {
 }
 
 fn costs(report: &Report) -> Option<Section> {
-    let figures = [figures::sizes(report), figures::portfolio(report)]
+    let figures = [figures::sizes(report), figures::ways(report), figures::portfolio(report)]
         .into_iter()
         .flatten()
         .map(|figure| Part::Figures(vec![figure]));
     let tables = filled([
         tables::costs(report),
         tables::ship(report),
+        tables::ship_ways(report),
         tables::portfolio(report),
         tables::specialist_costs(report),
     ]);

@@ -3,8 +3,8 @@
 use crate::chart::plot::{Axes, Plot, Point};
 use crate::chart::rows::{ChartRow, RowChart};
 use crate::chart::scale::Scale;
-use crate::chart::{Chart, Figure, Mark};
-use crate::contract::{ClusterReport, ModelReport, PortfolioPoint, Report};
+use crate::chart::{Chart, Figure, Mark, N_COLOURS};
+use crate::contract::{ClusterReport, ModelReport, PortfolioPoint, Report, ShipWay};
 use crate::format::{bytes, counted, milliseconds, percent, points, si, truncated};
 use crate::role::{Role, colour, title};
 use crate::statistics::{Comparison, wilson_interval};
@@ -81,6 +81,67 @@ pub(crate) fn sizes(report: &Report) -> Option<Figure> {
         caption: "Test top-1 in % over size".into(),
         label: "test top-1 accuracy of each model over the bytes of its weights".into(),
         ..scatter(260.0, "bytes of the weights (logarithmic)", points)
+    })
+}
+
+/// Validation accuracy over size along each way to a small network, with the students trained to their ends; nothing where the ways
+/// were not compared.
+pub(crate) fn ways(report: &Report) -> Option<Figure> {
+    let ship = report.ship.as_ref().filter(|ship| !ship.ways.is_empty())?;
+    let mut curves: Vec<(&str, Vec<&ShipWay>)> = Vec::new();
+    for way in &ship.ways {
+        match curves.iter_mut().find(|(name, _)| *name == way.way) {
+            Some((_, points)) => points.push(way),
+            None => curves.push((&way.way, vec![way])),
+        }
+    }
+    let point = |x: u64, y: f64, (mark, class): (Mark, String), label: String, what: &str| Point {
+        x: x as f64,
+        y,
+        mark,
+        class,
+        label,
+        tooltip: format!("{what}: {}, {} %", bytes(x), percent(y)),
+    };
+    let trained = report.main_models().into_iter().filter(|model| {
+        matches!(
+            Role::of_name(&model.name),
+            Some(Role::Student | Role::TwinOnLabels | Role::Shipped | Role::TwinOfShipped)
+        )
+    });
+    let students: Vec<Point> = trained
+        .map(|model| {
+            let mark = (Mark::of_model(&model.name), colour(&model.name).to_owned());
+            point(model.bytes, model.valid_top1, mark, title(&model.name).into(), &title(&model.name))
+        })
+        .collect();
+    let ends =
+        || ship.ways.iter().map(|way| (way.bytes as f64, way.valid_top1)).chain(students.iter().map(|p| (p.x, p.y)));
+    let (x, y) = (Scale::log(ends().map(|end| end.0)), Scale::shares(ends().map(|end| end.1), 5));
+    let x_title = "bytes of the weights (logarithmic)";
+    let mut plot = Plot::new(Axes { height: 320.0, x, y, x_title, x_is_numbered: true });
+    let mut legend = Vec::new();
+    for (index, (name, points)) in curves.into_iter().enumerate() {
+        let class = format!("c{}", index % N_COLOURS);
+        legend.push((Mark::Dot.classes(&class), name.to_owned()));
+        let mut drawn: Vec<(f64, f64)> = points.iter().map(|way| (way.bytes as f64, way.valid_top1)).collect();
+        drawn.sort_by(|a, b| a.0.total_cmp(&b.0));
+        plot.curve(&drawn, 0.0, &class);
+        for way in points {
+            let mark = (Mark::Dot, class.clone());
+            plot.labelled_points(vec![point(way.bytes, way.valid_top1, mark, String::new(), &way.what)]);
+        }
+    }
+    plot.labelled_points(students);
+    Some(Figure {
+        caption: "Ways to a small student: validation top-1 in % over size".into(),
+        label: "validation top-1 accuracy over the bytes of the weights for each way to make the student small".into(),
+        legend,
+        note:
+            "Lines: each way by itself, without further training. Labelled: networks trained to their end; the shipped \
+               form’s twin is the efficient architecture, trained from scratch."
+                .into(),
+        ..Figure::new(Chart::Plot(Box::new(plot)))
     })
 }
 

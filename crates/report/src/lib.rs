@@ -42,7 +42,7 @@ mod text;
 
 pub use contract::{
     ClusterReport, ConditionalReport, CoverageRow, DatasetReport, DustbinReport, FORMAT_VERSION, ModelReport,
-    OutOfScopeReport, OutOfScopeRow, PortfolioPoint, Report, ReportError, ShipAttempt, ShipReport,
+    OutOfScopeReport, OutOfScopeRow, PortfolioPoint, Report, ReportError, ShipAttempt, ShipReport, ShipWay,
 };
 pub use findings::{headline, supporting_sentences, warnings};
 pub use format::counted;

@@ -1,7 +1,9 @@
 //! The tables of a run, each in one function: a line for each column.
 
 use crate::chart::scale::Scale;
-use crate::contract::{ClusterReport, CoverageRow, DustbinReport, ModelReport, PortfolioPoint, Report, ShipAttempt};
+use crate::contract::{
+    ClusterReport, CoverageRow, DustbinReport, ModelReport, PortfolioPoint, Report, ShipAttempt, ShipWay,
+};
 use crate::format::{
     DASH, bytes, duration, fixed, integer, milliseconds, p_value, percent, points, points_interval, relative_percent,
     si, signed, truncated,
@@ -113,6 +115,23 @@ pub(crate) fn ship(report: &Report) -> Table {
         percent(ship.student_valid_top1)
     );
     Table::new("What ships", fields, &ship.attempts).with_note(note)
+}
+
+/// Each way to a small student by itself.
+pub(crate) fn ship_ways(report: &Report) -> Table {
+    let ship = report.ship.as_ref();
+    let student = ship.map_or(f64::NAN, |ship| ship.student_valid_top1);
+    let fields = vec![
+        texts("Way", |way: &ShipWay| way.way.clone()),
+        texts("", |way: &ShipWay| way.what.clone()),
+        numbers("Size", |size| bytes(size as u64), |way: &ShipWay| Some(way.bytes as f64)),
+        numbers("Valid. top-1", percent, |way: &ShipWay| Some(way.valid_top1)),
+        numbers("Points", points, move |way: &ShipWay| Some(way.valid_top1 - student)),
+        numbers("NLL", |nll| fixed(nll, 3), |way: &ShipWay| Some(way.valid_nll)).only_in(&[Markdown, Html]),
+    ];
+    let note = "Without further training. Fewer numbers are f32; of weights at 0, the size is that of the others and a bit for each.";
+    let ways: &[ShipWay] = ship.map_or(&[], |ship| &ship.ways);
+    Table::new("Each way by itself", fields, ways).with_note(note.to_owned())
 }
 
 /// Accuracy over training compute of ever more teachers.

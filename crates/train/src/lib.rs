@@ -41,7 +41,7 @@ pub use objective::{EpochObjective, LabelView, LossParts, Objective};
 pub use optimizer::OptimizerConfig;
 pub use predict::{
     PREDICTION_BATCH, predict_features, predict_proba, predict_records, predict_texts, predict_together,
-    predict_values, visit_linear_inputs,
+    predict_values, visit_layer_inputs,
 };
 pub use probe::seconds_per_example;
 pub use sampler::{Sampler, ViewPolicy};

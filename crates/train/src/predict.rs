@@ -9,7 +9,7 @@ use candle_core::{DType, Tensor};
 use rayon::prelude::*;
 use stillhouse_core::{ClassId, ViewId};
 use stillhouse_data::{Inputs, Split};
-use stillhouse_models::{LinearInputs, Mode, Model, ModelInput};
+use stillhouse_models::{LayerInputs, Mode, Model, ModelInput};
 use stillhouse_ops::softmax_rows;
 
 /// Examples in one forward pass. A constant, so that a prediction does not depend on the batch of the caller.
@@ -64,18 +64,18 @@ pub fn predict_features(model: &Model, split: &Split, view: Option<ViewId>) -> R
     Ok(batches.concat())
 }
 
-/// What the whole linear layers of a model's body read for a split, batch by batch.
+/// What the layers of a model read for a split, batch by batch.
 ///
 /// # Errors
 /// As [`predict_proba`].
-pub fn visit_linear_inputs(
+pub fn visit_layer_inputs(
     model: &Model,
     split: &Split,
-    mut visit: impl FnMut(Vec<LinearInputs>),
+    mut visit: impl FnMut(Vec<LayerInputs>),
 ) -> Result<(), TrainError> {
     let rows: Vec<usize> = (0..split.len()).collect();
     for rows in rows.chunks(PREDICTION_BATCH) {
-        visit(model.linear_inputs(&read_inputs(model, split, rows, None)?)?);
+        visit(model.layer_inputs(&read_inputs(model, split, rows, None)?)?);
     }
     Ok(())
 }

@@ -262,6 +262,15 @@ pub struct ShipConfig {
     #[serde(default = "some_shares")]
     #[schemars(inner(range(min = 0, max = 1)))]
     pub low_rank: Vec<f64>,
+    /// Shares of their numbers that layers with hidden units, channels inside a residual block, and heads may be brought down to
+    /// with fewer of these; each is tried where it leaves room for more bits.
+    #[serde(default = "some_shares")]
+    #[schemars(inner(range(min = 0, max = 1)))]
+    pub pruning: Vec<f64>,
+    /// Whether the report shows each way to a small network by itself too, without further training: bits, low rank, pruning; and,
+    /// as controls, plain SVD and the smallest weights at 0.
+    #[serde(default)]
+    pub compare_ways: bool,
     /// How it goes on learning. By default as the student, for a quarter of its epochs, with a rate that falls from three tenths of
     /// the student's highest to 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,12 +7,12 @@
 pub(crate) mod artifacts;
 pub(crate) mod ensemble;
 pub(crate) mod held_out;
-pub(crate) mod low_rank;
 pub(crate) mod member;
 pub(crate) mod memory;
 pub(crate) mod network;
 pub(crate) mod predictions;
 pub(crate) mod recipe;
+pub(crate) mod smaller;
 pub(crate) mod student_targets;
 pub(crate) mod targets;
 pub(crate) mod teacher;

@@ -3,19 +3,19 @@
 use crate::error::{ExperimentError, Result, system_error};
 use crate::session::Session;
 use stillhouse_core::{InputShape, Seed, in_words};
-use stillhouse_models::{FolderError, Model, ModelConfig, Ranks};
+use stillhouse_models::{FolderError, Model, ModelConfig, Reductions};
 
 /// A network with weights drawn from the seed; without a seed, of zeros. Its sizes are those of the pretrained encoder that
-/// the config names, if it does; its linear layers have these ranks.
+/// the config names, if it does; it has less of them where `reductions` says so.
 pub(crate) fn new_model(
     session: &Session<'_>,
     config: &ModelConfig,
     input: &InputShape,
     n_outputs: usize,
-    (ranks, seed): (&Ranks, Option<Seed>),
+    (reductions, seed): (&Reductions, Option<Seed>),
 ) -> Result<Model> {
     let config = config.resolved().map_err(folder_error)?;
-    Model::of_ranks(&config, input, n_outputs, (ranks, seed), &session.device).map_err(model_error)
+    Model::reduced(&config, input, n_outputs, (reductions, seed), &session.device).map_err(model_error)
 }
 
 #[allow(clippy::needless_pass_by_value)] // the shape that `map_err` asks for

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use stillhouse_core::{ClassSubset, Seed};
 use stillhouse_data::Split;
 use stillhouse_ensemble::dustbin_logit_shift;
-use stillhouse_models::{HeadInit, ModelConfig, Ranks, TokenizerConfig};
+use stillhouse_models::{HeadInit, ModelConfig, Reductions, TokenizerConfig};
 use stillhouse_train::{
     DistillationConfig, EpochObjective, LabelView, Objective, Sampler, TrainingConfig, Validation, ViewPolicy,
 };
@@ -101,8 +101,8 @@ pub(crate) struct Recipe<'a> {
     pub counted_shift: f64,
     /// Bits of its weights; 32 without them.
     pub bits: Option<u8>,
-    /// Ranks of its linear layers.
-    pub ranks: Ranks,
+    /// What it has less of than its architecture says.
+    pub reductions: Reductions,
 }
 
 impl<'a> Recipe<'a> {
@@ -127,7 +127,7 @@ impl<'a> Recipe<'a> {
             sampler: Sampler::All,
             counted_shift: 0.0,
             bits: None,
-            ranks: Ranks::default(),
+            reductions: Reductions::default(),
         }
     }
 
@@ -176,7 +176,7 @@ impl<'a> Recipe<'a> {
             sampler: Sampler::half_and_half(&session.data.train, cluster),
             counted_shift: counted_shift(&session.data.train, cluster)?,
             bits: None,
-            ranks: Ranks::default(),
+            reductions: Reductions::default(),
         })
     }
 
@@ -207,7 +207,7 @@ impl<'a> Recipe<'a> {
             sampler: Sampler::All,
             counted_shift: 0.0,
             bits: None,
-            ranks: Ranks::default(),
+            reductions: Reductions::default(),
         }
     }
 
@@ -215,12 +215,12 @@ impl<'a> Recipe<'a> {
     /// seeded ones.
     pub fn compressed(
         self,
-        (ranks, bits): (Ranks, u8),
+        (reductions, bits): (Reductions, u8),
         training: &'a TrainingConfig,
         start: Option<&'a Trained>,
     ) -> Self {
         let kind = self.role.kind();
-        Self { kind, training, start, bits: Some(bits), ranks, ..self }
+        Self { kind, training, start, bits: Some(bits), reductions, ..self }
     }
 
     /// The stage of this training. Its key hashes every ingredient; networks and soft targets by the keys of their stages. Sampler
@@ -249,8 +249,8 @@ impl<'a> Recipe<'a> {
             examples: Option<String>,
             #[serde(skip_serializing_if = "Option::is_none")]
             bits: Option<u8>,
-            #[serde(skip_serializing_if = "Ranks::is_empty")]
-            ranks: &'a Ranks,
+            #[serde(skip_serializing_if = "Reductions::is_empty")]
+            reductions: &'a Reductions,
             /// where a training gives other bits than on the CPU
             device: Option<&'static str>,
         }
@@ -275,7 +275,7 @@ impl<'a> Recipe<'a> {
             counted_shift: self.counted_shift,
             examples: self.choice.clone(),
             bits: self.bits,
-            ranks: &self.ranks,
+            reductions: &self.reductions,
             device: (!session.device.is_cpu()).then_some("cuda"),
         };
         Stage::new(self.kind, CODE_VERSION, self.index, &ingredients)

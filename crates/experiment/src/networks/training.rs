@@ -115,14 +115,14 @@ fn stand_in_model(session: &Session<'_>, recipe: &Recipe<'_>, recorder: &PlanRec
     let (input, tokenizer) = planned_input(session, recipe.tokenizer)?;
     let n_outputs = recipe.n_outputs(session.data.n_classes());
     let make = || {
-        let model = new_model(session, recipe.model, &input, n_outputs, (&recipe.ranks, None))?;
+        let model = new_model(session, recipe.model, &input, n_outputs, (&recipe.reductions, None))?;
         match &tokenizer {
             Some(tokenizer) => model.with_tokenizer(tokenizer).map_err(model_error),
             None => Ok(model),
         }
     };
     let tokenizer_key = recipe.tokenizer.map(|config| tokenizer_stage(session, config));
-    let architecture = serde_json::to_string(&(recipe.model, input, n_outputs, tokenizer_key, &recipe.ranks));
+    let architecture = serde_json::to_string(&(recipe.model, input, n_outputs, tokenizer_key, &recipe.reductions));
     recorder.model(architecture.expect("a config of plain values"), make)
 }
 
@@ -151,7 +151,7 @@ fn build(session: &Session<'_>, recipe: &Recipe<'_>, seed: Option<Seed>) -> Resu
     let of_tokens = |tokenizer: &Arc<Tokenizer>| InputShape::Tokens { vocabulary_size: tokenizer.vocabulary_size() };
     let input = tokenizer.as_ref().map_or(session.data.input.shape, of_tokens);
     let n_outputs = recipe.n_outputs(session.data.n_classes());
-    let model = new_model(session, recipe.model, &input, n_outputs, (&recipe.ranks, seed))?;
+    let model = new_model(session, recipe.model, &input, n_outputs, (&recipe.reductions, seed))?;
     match tokenizer {
         Some(tokenizer) => model.with_tokenizer(&tokenizer).map_err(model_error),
         None => Ok(model),

@@ -1,20 +1,21 @@
 //! The student that ships: small enough for `[ship]`, and recovered on the student's own soft targets.
 //!
-//! Its weights get the most bits that fit. Where that is less than eight, linear layers of low rank are tried too, which leave room
-//! for more bits. Everything is rounded first; unless that is enough, the network goes on learning with rounded weights from the
-//! targets that are stored already: no teacher is asked. All of it is judged on the validation split.
+//! Its weights get the most bits that fit. Where that is less than eight, fewer numbers are tried too, which leave room for more
+//! bits: linear layers of low rank; fewer units, channels and heads. Everything is rounded first; unless that is enough, the network
+//! goes on learning with rounded weights from the targets that are stored already: no teacher is asked. All of it is judged on the
+//! validation split.
 
 use crate::config::ShipConfig;
 use crate::error::Result;
 use crate::files::{read_json, write_json};
 use crate::networks::artifacts::Trained;
-use crate::networks::low_rank::factored;
 use crate::networks::network::model_error;
 use crate::networks::recipe::{Goal, Recipe, Taught};
+use crate::networks::smaller::{Way, smaller};
 use crate::networks::student_targets::StudentTargets;
 use crate::networks::training::train_side_by_side;
 use crate::planning::Work;
-use crate::report::{ShipAttempt, ShipReport};
+use crate::report::{ShipAttempt, ShipReport, ShipWay};
 use crate::role::Role;
 use crate::seal::sealed_file;
 use crate::session::Session;
@@ -24,7 +25,7 @@ use crate::store::run_stage;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
-use stillhouse_models::{HeadInit, Model, Ranks, WeightBits};
+use stillhouse_models::{HeadInit, Model, Reductions, WeightBits};
 use stillhouse_train::{FitSummary, Metrics, TrainingConfig, metrics_of, predict_proba, records};
 
 /// What was tried, and what of it ships.
@@ -43,7 +44,7 @@ pub(crate) struct Shipped {
 }
 
 /// Raise this when weights are rounded in another way.
-const CODE_VERSION: u32 = 1;
+const CODE_VERSION: u32 = 2;
 const SHIP: &str = "ship";
 const DECISION: &str = "decision.json";
 /// With so many bits, the network learns on only if rounding loses too much.
@@ -81,14 +82,15 @@ struct Step<'a> {
 struct Decision {
     student_valid_top1: f64,
     attempts: Vec<ShipAttempt>,
+    ways: Vec<ShipWay>,
     taken: Option<Taken>,
 }
 
 /// A form of the student.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 struct Form {
-    /// of the numbers in linear layers; whole without it
-    low_rank: Option<f64>,
+    /// to fewer numbers; whole without it
+    way: Option<Way>,
     bits: u8,
 }
 
@@ -102,14 +104,14 @@ struct Taken {
 
 impl Step<'_> {
     fn run(&self) -> Result<Ship> {
-        let Decision { student_valid_top1, attempts, taken } = self.decide()?;
+        let Decision { student_valid_top1, attempts, ways, taken } = self.decide()?;
         let ShipConfig { max_bytes, max_loss, .. } = *self.config;
         let told = attempts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         self.session.context.note(SHIP, told);
-        let report = ShipReport { max_bytes, max_loss, student_valid_top1, attempts };
+        let report = ShipReport { max_bytes, max_loss, student_valid_top1, attempts, ways };
         let Some(taken) = taken else { return Ok(Ship { report, shipped: None }) };
         let network = self.network(taken)?;
-        let twin = self.twin(taken, network.model.ranks())?;
+        let twin = self.twin(taken, network.model.reductions())?;
         let bits = WeightBits::uniform(&network.model, taken.form.bits);
         Ok(Ship { report, shipped: Some(Shipped { network, twin, bits }) })
     }
@@ -134,18 +136,19 @@ impl Step<'_> {
     /// Of eight bits, rounding is expected to be enough.
     fn expected(&self) -> Result<Decision> {
         let bits = self.most_bits(&self.student.model);
-        let taken = bits
-            .map(|(bits, _)| Taken { form: Form { low_rank: None, bits }, is_recovered: bits < BITS_WITHOUT_TRAINING });
+        let taken =
+            bits.map(|(bits, _)| Taken { form: Form { way: None, bits }, is_recovered: bits < BITS_WITHOUT_TRAINING });
         if let Some(taken) = taken {
             self.network(taken)?;
         }
-        Ok(Decision { student_valid_top1: 0.0, attempts: Vec::new(), taken })
+        Ok(Decision { student_valid_top1: 0.0, attempts: Vec::new(), ways: Vec::new(), taken })
     }
 
     fn try_out(&self) -> Result<Decision> {
         let reference = self.predict(&self.student.model)?;
         let student = self.metrics(&reference);
-        let mut decision = Decision { student_valid_top1: student.top1, attempts: Vec::new(), taken: None };
+        let mut decision =
+            Decision { student_valid_top1: student.top1, attempts: Vec::new(), ways: Vec::new(), taken: None };
         let forms = self.forms()?;
         if forms.is_empty() {
             let sizes = self.sizes(&self.student.model);
@@ -184,53 +187,92 @@ impl Step<'_> {
         if let Some((_, index)) = best {
             decision.attempts[index].is_shipped = true;
         }
+        if self.config.compare_ways {
+            decision.ways = self.compare_ways()?;
+        }
         Ok(decision)
     }
 
-    /// What is tried: whole layers with the most bits that fit, and layers of low rank where that leaves room for more bits.
+    /// Each way to a small network by itself, without further training.
+    fn compare_ways(&self) -> Result<Vec<ShipWay>> {
+        let point = |way: &str, what: String, n_bytes, model: &Model| -> Result<ShipWay> {
+            let Metrics { top1, nll, .. } = self.metrics(&self.predict(model)?);
+            Ok(ShipWay { way: way.into(), what, bytes: n_bytes, valid_top1: top1, valid_nll: nll })
+        };
+        let mut ways = Vec::new();
+        for (bits, n_bytes) in self.sizes(&self.student.model) {
+            let rounded = self.round(self.student, bits)?;
+            ways.push(point("fewer bits", format!("{bits} bits"), n_bytes, &rounded.model)?);
+        }
+        let shares = |shares: &[f64], way: fn(f64) -> Way| shares.iter().map(|share| way(*share)).collect::<Vec<_>>();
+        for (name, ways_of_name) in [
+            ("low rank", shares(&self.config.low_rank, Way::LowRank)),
+            ("low rank by plain SVD", shares(&self.config.low_rank, Way::PlainLowRank)),
+            ("pruned units", shares(&self.config.pruning, Way::Pruned)),
+            ("smallest weights at 0", shares(&self.config.pruning, Way::Zeros)),
+        ] {
+            for way in ways_of_name {
+                let network = self.in_way(way)?;
+                let n_bytes = match way {
+                    Way::Zeros(_) => bytes_without_zeros(&network.model)?,
+                    _ => WeightBits::default().n_bytes(&network.model),
+                };
+                ways.push(point(name, way.words(), n_bytes, &network.model)?);
+            }
+        }
+        Ok(ways)
+    }
+
+    /// What is tried: the whole with the most bits that fit, and each way to fewer numbers where that leaves room for more bits.
     fn forms(&self) -> Result<Vec<(Form, u64)>> {
         let whole = self.most_bits(&self.student.model);
         let mut forms: Vec<(Form, u64)> = Vec::new();
-        forms.extend(whole.map(|(bits, n_bytes)| (Form { low_rank: None, bits }, n_bytes)));
-        let mut shares = self.config.low_rank.clone();
-        shares.sort_by(|a, b| b.total_cmp(a));
-        for share in shares {
-            let most_so_far = forms.last().map_or(0, |(form, _)| form.bits);
-            if most_so_far >= BITS_WITHOUT_TRAINING {
-                break;
+        forms.extend(whole.map(|(bits, n_bytes)| (Form { way: None, bits }, n_bytes)));
+        let bits_of_whole = whole.map_or(0, |(bits, _)| bits);
+        let ShipConfig { low_rank, pruning, .. } = self.config;
+        for (shares, way) in [(low_rank, Way::LowRank as fn(f64) -> Way), (pruning, Way::Pruned)] {
+            let mut shares = shares.clone();
+            shares.sort_by(|a, b| b.total_cmp(a));
+            let mut most_so_far = bits_of_whole;
+            for way in shares.into_iter().map(way) {
+                if most_so_far >= BITS_WITHOUT_TRAINING {
+                    break;
+                }
+                let network = self.in_way(way)?;
+                let fits = self.most_bits(&network.model).filter(|(bits, _)| *bits > most_so_far);
+                if let Some((bits, n_bytes)) = fits.filter(|_| !network.model.reductions().is_empty()) {
+                    forms.push((Form { way: Some(way), bits }, n_bytes));
+                    most_so_far = bits;
+                }
             }
-            let network = self.in_rank(share)?;
-            let form = |(bits, n_bytes)| (Form { low_rank: Some(share), bits }, n_bytes);
-            let fits = self.most_bits(&network.model).filter(|(bits, _)| *bits > most_so_far);
-            forms.extend(fits.filter(|_| !network.model.ranks().is_empty()).map(form));
         }
         Ok(forms)
     }
 
     fn words(&self, Taken { form, is_recovered }: Taken) -> String {
-        let rank = form.low_rank.map(|share| format!("linear layers at {:.0} %, ", 100.0 * share)).unwrap_or_default();
+        let way = form.way.map(|way| format!("{}, ", way.words())).unwrap_or_default();
         match is_recovered {
-            false => format!("{rank}rounded to {} bits", form.bits),
-            true => format!("{rank}{} bits, {} more epochs", form.bits, self.recovery.n_epochs),
+            false => format!("{way}rounded to {} bits", form.bits),
+            true => format!("{way}{} bits, {} more epochs", form.bits, self.recovery.n_epochs),
         }
     }
 
     /// The student in this form, with the cost of the student's training on its own.
     fn network(&self, Taken { form, is_recovered }: Taken) -> Result<Trained> {
-        let factored = form.low_rank.map(|share| self.in_rank(share)).transpose()?;
-        let start = factored.as_ref().unwrap_or(self.student);
+        let smaller = form.way.map(|way| self.in_way(way)).transpose()?;
+        let start = smaller.as_ref().unwrap_or(self.student);
         let mut network = match is_recovered {
             false => self.round(start, form.bits)?,
-            true => self.train(Role::Shipped, (start.model.ranks(), form.bits), &self.recovery, Some(start))?,
+            true => self.train(Role::Shipped, (start.model.reductions(), form.bits), &self.recovery, Some(start))?,
         };
         network.fit.train_flops += self.student.fit.train_flops;
         network.fit.train_seconds += self.student.fit.train_seconds;
         Ok(network)
     }
 
-    /// The student with linear layers of low rank.
-    fn in_rank(&self, share: f64) -> Result<Trained> {
-        factored(self.session, self.student, &self.taught.examples, share)
+    /// The student with fewer numbers.
+    fn in_way(&self, way: Way) -> Result<Trained> {
+        smaller(self.session, self.student, &self.taught.examples, way)
     }
 
     /// The most bits that fit, with the bytes of the weights.
@@ -253,23 +295,23 @@ impl Step<'_> {
     }
 
     /// The same form from scratch, with all the epochs of the student and of what came after it.
-    fn twin(&self, Taken { form, is_recovered }: Taken, ranks: &Ranks) -> Result<Trained> {
+    fn twin(&self, Taken { form, is_recovered }: Taken, reductions: &Reductions) -> Result<Trained> {
         let student = &self.session.config.student.training;
         let n_more_epochs = if is_recovered { self.recovery.n_epochs } else { 0 };
         let training = TrainingConfig { n_epochs: student.n_epochs + n_more_epochs, ..student.clone() };
-        self.train(Role::TwinOfShipped, (ranks, form.bits), &training, None)
+        self.train(Role::TwinOfShipped, (reductions, form.bits), &training, None)
     }
 
     fn train(
         &self,
         role: Role,
-        (ranks, bits): (&Ranks, u8),
+        (reductions, bits): (&Reductions, u8),
         training: &TrainingConfig,
         start: Option<&Trained>,
     ) -> Result<Trained> {
         let goal = Goal::SoftTargets(self.targets.clone(), &self.session.config.student.distillation);
         let recipe = Recipe::student(self.session, role, goal, &self.taught);
-        train_side_by_side(self.session, &[recipe.compressed((ranks.clone(), bits), training, start)])?.remove(0)
+        train_side_by_side(self.session, &[recipe.compressed((reductions.clone(), bits), training, start)])?.remove(0)
     }
 
     /// Probabilities of the validation examples, `[N, C]`.
@@ -280,6 +322,16 @@ impl Step<'_> {
     fn metrics(&self, probs: &[f32]) -> Metrics {
         metrics_of(&records(probs, self.session.data.valid.labels(), self.session.data.n_classes()))
     }
+}
+
+/// What a file would take that has a bit for each number, which says whether it is 0, and the others as `f32`.
+fn bytes_without_zeros(model: &Model) -> Result<u64> {
+    let weights = model.weights().map_err(model_error)?;
+    let n_bytes = |values: &Vec<f32>| {
+        let n_left = values.iter().filter(|value| **value != 0.0).count();
+        (n_left * size_of::<f32>() + values.len().div_ceil(8)) as u64
+    };
+    Ok(weights.values().map(n_bytes).sum())
 }
 
 /// Of a difference of two shares, in points.

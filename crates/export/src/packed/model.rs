@@ -22,8 +22,8 @@ impl PackedGraph {
             }
         }
         let device = original.device();
-        let blank = (original.ranks(), None);
-        let model = Model::of_ranks(original.config(), original.input(), original.n_outputs(), blank, device)?;
+        let blank = (original.reductions(), None);
+        let model = Model::reduced(original.config(), original.input(), original.n_outputs(), blank, device)?;
         let tensor = |(name, (dims, values)): (String, (Vec<usize>, Vec<f32>))| {
             Ok((name, Tensor::from_vec(values, dims, device).map_err(ModelError::from)?))
         };

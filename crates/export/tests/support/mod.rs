@@ -7,7 +7,7 @@ use stillhouse_export::graph::Example;
 use stillhouse_models::{
     BertConfig, BertSize, BlockKind, ConvNetConfig, EncoderActivation, EncoderPooling, MlpConfig, Mode, Model,
     ModelCard, ModelConfig, ModelInput, NgramBagConfig, Positions, PretrainedBlock, PretrainedResNetConfig,
-    PretrainedResNetSize, Ranks, ResNetConfig, TokenRows, Tokenizer, TokenizerConfig, TokenizerTraining,
+    PretrainedResNetSize, Ranks, Reductions, ResNetConfig, TokenRows, Tokenizer, TokenizerConfig, TokenizerTraining,
     TransformerConfig, VitConfig, VitSize,
 };
 
@@ -30,13 +30,17 @@ pub fn noise(seed: u64, n_values: usize) -> Vec<f32> {
 
 /// A model whose norms have random statistics, scales and shifts.
 pub fn model(config: &ModelConfig, input: &InputShape) -> Model {
-    model_of_ranks(config, input, &[])
+    reduced(config, input, &Reductions::default())
 }
 
 /// The same with linear layers of these ranks.
 pub fn model_of_ranks(config: &ModelConfig, input: &InputShape, ranks: &[(&str, usize)]) -> Model {
     let ranks: Ranks = ranks.iter().map(|(layer, rank)| ((*layer).to_owned(), *rank)).collect();
-    let model = Model::of_ranks(config, input, N_CLASSES, (&ranks, Some(Seed(3))), &Device::Cpu).unwrap();
+    reduced(config, input, &ranks.into())
+}
+
+fn reduced(config: &ModelConfig, input: &InputShape, reductions: &Reductions) -> Model {
+    let model = Model::reduced(config, input, N_CLASSES, (reductions, Some(Seed(3))), &Device::Cpu).unwrap();
     let vars = model.params().iter().map(|param| (&param.name, &param.var));
     let vars = vars.chain(model.buffers().iter().map(|buffer| (&buffer.name, &buffer.var)));
     for (index, (name, var)) in vars.enumerate() {
@@ -50,6 +54,12 @@ pub fn model_of_ranks(config: &ModelConfig, input: &InputShape, ranks: &[(&str, 
         var.set(&Tensor::from_vec(values, var.dims(), &Device::Cpu).unwrap()).unwrap();
     }
     model
+}
+
+/// The same model with about half of the units, channels and heads.
+pub fn with_fewer_units(model: &Model) -> Model {
+    let kept = model.inner_widths().map(|width| (width.name.clone(), (0..width.n_units).step_by(2).collect()));
+    model.with_units(&kept.collect()).unwrap()
 }
 
 /// A grey, a colour and a feature model of each architecture that takes them.
@@ -73,6 +83,11 @@ pub fn models_of_values() -> Vec<(&'static str, Model)> {
         models.push((name("convnet with a hidden layer"), model(&convnet(2, Some(8)), &input)));
         models.push((name("resnet"), model(&resnet(BlockKind::Basic), &input)));
         models.push((name("separable resnet"), model(&resnet(BlockKind::Separable), &input)));
+        let pruned = ["convnet with a hidden layer", "resnet", "separable resnet"].map(name);
+        let pruned = models.iter().filter(|(name, _)| pruned.contains(name));
+        let pruned: Vec<(&'static str, Model)> =
+            pruned.map(|(name, model)| (&*format!("pruned {name}").leak(), with_fewer_units(model))).collect();
+        models.extend(pruned);
     }
     models
 }
@@ -144,6 +159,8 @@ pub fn models_of_tokens() -> Vec<(&'static str, Model)> {
             ),
         ),
         ("rotary transformer", model(&transformer(Positions::Rotary), &input)),
+        ("pruned rotary transformer", with_fewer_units(&model(&transformer(Positions::Rotary), &input))),
+        ("pruned bert", with_fewer_units(&model(&bert(EncoderPooling::Mean, 0, 2, EncoderActivation::Gelu), &input))),
         ("bert", model(&bert(EncoderPooling::Mean, 0, 2, EncoderActivation::Gelu), &input)),
         ("roberta", model(&bert(EncoderPooling::Cls, 2, 1, EncoderActivation::GeluTanh), &input)),
         ("distilbert", model(&bert(EncoderPooling::Cls, 0, 0, EncoderActivation::Relu), &input)),
@@ -161,7 +178,7 @@ pub fn models_with_tokenizers() -> Vec<(&'static str, Model)> {
         if let ModelConfig::Bert(BertConfig { size: Some(size), .. }) = &mut config {
             size.vocabulary_size = vocabulary_size;
         }
-        let model = model(&config, &InputShape::Tokens { vocabulary_size });
+        let model = reduced(&config, &InputShape::Tokens { vocabulary_size }, old.reductions());
         (name, model.with_tokenizer(&tokenizer).unwrap())
     };
     models_of_tokens().into_iter().map(with_tokenizer).collect()

@@ -1,6 +1,6 @@
 //! The layers of a transformer encoder, `models/src/encoder.rs`, and its pooling.
 
-use super::super::{Constant, Operator, Rotary, ValueId};
+use super::super::{Constant, Dim, Operator, Rotary, ValueId};
 use super::Lowering;
 use stillhouse_models::{EncoderActivation, EncoderPooling};
 
@@ -17,12 +17,16 @@ pub(super) enum NormPlace {
 #[derive(Clone, Copy)]
 pub(super) struct EncoderSettings {
     pub(super) n_layers: usize,
+    /// before any of them goes
     pub(super) n_heads: usize,
     pub(super) activation: EncoderActivation,
     pub(super) norm_place: NormPlace,
     pub(super) norm_eps: f64,
     pub(super) rotary: Option<Rotary>,
 }
+
+/// Queries, keys and values.
+const N_PROJECTIONS: usize = 3;
 
 impl Lowering {
     /// `[S, D]` to `[S, D]`.
@@ -59,9 +63,19 @@ impl Lowering {
 
     fn attention(&mut self, name: &str, settings: &EncoderSettings, input: ValueId) -> ValueId {
         let projections = self.linear(&format!("{name}.projections"), input);
-        let attention = Operator::Attention { n_heads: settings.n_heads, rotary: settings.rotary };
+        // some of the architecture's heads may be gone
+        let head_width = self.last_dim(input) / settings.n_heads;
+        let n_heads = self.last_dim(projections) / N_PROJECTIONS / head_width;
+        let attention = Operator::Attention { n_heads, rotary: settings.rotary };
         let mixed = self.graph.node(name, attention, &[projections]);
         self.linear(&format!("{name}.output"), mixed)
+    }
+
+    fn last_dim(&self, value: ValueId) -> usize {
+        match self.graph.dims(value).last() {
+            Some(Dim::Fixed(size)) => *size,
+            _ => unreachable!("vectors have a fixed width"),
+        }
     }
 
     fn feed_forward(&mut self, name: &str, settings: &EncoderSettings, input: ValueId) -> ValueId {
