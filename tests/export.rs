@@ -42,8 +42,12 @@ fn what_cannot_be_exported_is_refused_and_changes_nothing() {
     for (words, code, parts) in [
         (&["student", "--to", "onnx"][..], 2, &["--out DIR"][..]),
         (&["nothing", "--to", "onnx", "--out", "new"], 2, &["nothing: no such folder", "hint: "]),
-        (&["student", "--to", "onnx", "--out", "student"], 2, &["student: exists and is no exported folder", "hint: "]),
-        (&["student", "--to", "onnx", "--out", "run"], 2, &["run: exists and is no exported folder"]),
+        (
+            &["student", "--to", "onnx", "--out", "student"],
+            2,
+            &["student: holds a model, expected nothing there", "hint: "],
+        ),
+        (&["student", "--to", "onnx", "--out", "run"], 2, &["run: holds "]),
         (&["run", "--to", "onnx", "--out", "new"], 3, &["run"]),
         (&["student", "--to", "onnx", "--bits", "8", "--out", "new"], 2, &["--calibrate CONFIG.toml"]),
         (&["student", "--to", "onnx", "--calibrate", "tiny.toml", "--out", "new"], 2, &["--bits"]),
@@ -61,7 +65,7 @@ fn what_cannot_be_exported_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn a_student_becomes_a_page_source_and_a_rounded_model() {
+fn a_student_becomes_a_page_and_source() {
     let scratch = run_with_convnet();
     let export = |words: &[&str]| scratch.succeed(&[&["export", "run/student"], words].concat());
     let finished = export(&["--to", "html", "--bits", "4", "--out", "page", "--json"]);
@@ -69,12 +73,113 @@ fn a_student_becomes_a_page_source_and_a_rounded_model() {
     let page = scratch.text("page/index.html");
     assert_eq!(outcome["files"][0], serde_json::json!(["index.html", page.len()]));
     assert!(page.contains("id=\"pad\""), "a grey student has a pad to draw on");
-    // an older export gives way, whatever its form
-    assert!(export(&["--to", "c", "--out", "page"]).stdout.contains("model.c: "));
-    assert!(!scratch.path("page/index.html").exists() && scratch.path("page/model.h").exists());
-    export(&["--to", "model", "--bits", "8", "--out", "rounded"]);
-    assert!(scratch.text("rounded/README.md").contains("| rounded to | 8 bits"));
-    scratch.succeed(&["export", "rounded", "--to", "html", "--out", "page"]);
+    assert!(page.contains("before its weights were rounded to 4 bits"), "the card's numbers are not those of the page");
+    assert!(export(&["--to", "c", "--out", "source"]).stdout.contains("model.c: "));
+    // an older export of the same kind gives way
+    export(&["--to", "html", "--bits", "8", "--out", "page"]);
+    assert_ne!(scratch.text("page/index.html"), page);
+}
+
+#[test]
+fn an_export_replaces_an_export_of_its_kind_alone() {
+    let scratch = run_with_convnet();
+    let export = |form: &str, out: &str| scratch.run(&["export", "run/student", "--to", form, "--out", out]);
+    for form in ["onnx", "html", "c"] {
+        assert_eq!(export(form, form).code, Some(0));
+        assert_eq!(export(form, form).code, Some(0), "a second time");
+    }
+    std::fs::create_dir(scratch.path("mixed")).unwrap();
+    std::fs::copy(scratch.path("html/index.html"), scratch.path("mixed/index.html")).unwrap();
+    scratch.write("mixed/notes.txt", "mine");
+    scratch.write("file", "mine");
+    let before = scratch.files(".");
+    for (form, out, found) in [
+        ("onnx", "html", "html: holds a page that stillhouse exported, expected nothing there"),
+        ("onnx", "c", "c: holds C source that stillhouse exported, expected nothing there"),
+        ("html", "onnx", "onnx: holds an ONNX folder that stillhouse exported, expected nothing there"),
+        ("html", "c", "c: holds C source that stillhouse exported"),
+        ("c", "html", "html: holds a page that stillhouse exported"),
+        ("c", "run/student", "run/student: holds a model, expected nothing there"),
+        ("html", "mixed", "mixed: holds a page that stillhouse exported, and also notes.txt"),
+        ("c", "file", "file: is no folder"),
+        ("html", ".", ".: holds "),
+    ] {
+        let finished = export(form, out);
+        assert_eq!(finished.code, Some(2), "{form} to {out}: {}", finished.stderr);
+        assert!(finished.stderr.contains(found), "{form} to {out}: {}", finished.stderr);
+        assert!(finished.stderr.contains("hint: give another folder"), "{}", finished.stderr);
+    }
+    assert_eq!(scratch.files("."), before);
+}
+
+const EXPORTS: &str = r#"
+[export]
+to = ["html", "onnx", "c"]
+"#;
+
+#[test]
+fn a_run_ends_with_its_exports() {
+    let scratch = Scratch::with_tiny_config();
+    scratch.write("e.toml", scratch.text("tiny.toml") + EXPORTS);
+    let told = scratch.succeed(&["run", "e.toml", "--out", "run"]).stdout;
+    assert!(told.contains("export   run/export/html/index.html"), "{told}");
+    let page = scratch.text("run/export/html/index.html");
+    assert!(
+        scratch.path("run/export/onnx/onnx/model.onnx").is_file() && scratch.path("run/export/c/model.c").is_file()
+    );
+    let report = scratch.json("run/report.json");
+    let paths: Vec<&str> = report["exports"].as_array().unwrap().iter().map(|e| e["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["export/html/index.html", "export/onnx/README.md", "export/c/README.md"]);
+    assert_eq!(report["exports"][0]["bytes"], page.len());
+    assert!(scratch.text("run/report.html").contains("<a href=\"export/html/index.html\">Open the student’s page</a>"));
+    assert!(scratch.text("run/report.md").contains("[Open the student’s page](export/html/index.html)"));
+    // the page is that of the command, and the run's stages do not depend on it
+    scratch.succeed(&["export", "run/student", "--to", "html", "--out", "by_hand"]);
+    assert_eq!(scratch.text("by_hand/index.html"), page);
+    let fewer = ["--set", "export.to=[\"html\"]", "--set", "export.bits=3"];
+    let plan = scratch.succeed(&[&["plan", "e.toml", "--out", "run"][..], &fewer].concat()).stdout;
+    assert!(plan.contains("0 stages to do"), "{plan}");
+    scratch.succeed(&[&["run", "e.toml", "--out", "run", "-q"][..], &fewer].concat());
+    assert!(scratch.text("run/export/html/index.html").contains("rounded to 3 bits"));
+    assert_eq!(scratch.json("run/report.json")["exports"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn an_export_that_fails_is_a_warning_of_a_finished_run() {
+    let scratch = Scratch::with_tiny_config();
+    scratch.write("e.toml", scratch.text("tiny.toml") + EXPORTS);
+    std::fs::create_dir_all(scratch.path("run/export/html")).unwrap();
+    scratch.write("run/export/html/notes.txt", "mine");
+    let finished = scratch.succeed(&["run", "e.toml", "--out", "run", "-q"]);
+    let warning = "export.to: \"html\" was not written: run/export/html: holds notes.txt";
+    assert!(finished.stderr.contains(warning), "{}", finished.stderr);
+    let report = scratch.json("run/report.json");
+    assert!(report["warnings"].as_array().unwrap().iter().any(|text| text.as_str().unwrap().starts_with(warning)));
+    assert_eq!(report["exports"].as_array().unwrap().len(), 2, "the others are there");
+    assert_eq!(scratch.text("run/export/html/notes.txt"), "mine");
+    assert!(!scratch.text("run/report.html").contains("export/html/index.html"));
+}
+
+#[test]
+fn check_tells_what_no_run_could_export() {
+    let scratch = Scratch::with_tiny_config();
+    let check = |export: &str| {
+        scratch.write("e.toml", format!("{}\n[export]\n{export}\n", scratch.text("tiny.toml")));
+        scratch.run(&["check", "e.toml"])
+    };
+    for (export, found) in [
+        ("to = []", "export.to: "),
+        ("to = [\"paper\"]", "export.to[0]: "),
+        ("to = [\"html\", \"html\"]", "export.to[1]: \"html\" a second time"),
+        ("to = [\"html\"]\nbits = 16", "export.bits: must be 2 to 8, or 32, found 16"),
+        ("to = [\"onnx\"]\nbits = 4", "export.bits: \"onnx\" has a network in 32 bits and one in 8, found 4"),
+        ("to = [\"c\"]\nexamples = [\"a\"]", "export.examples: are for the page"),
+    ] {
+        let finished = check(export);
+        assert_eq!(finished.code, Some(2), "{export}: {}", finished.stderr);
+        assert!(finished.stderr.contains(found), "{export}: {}", finished.stderr);
+    }
+    assert_eq!(check("to = [\"html\"]\nbits = 4").code, Some(0));
 }
 
 #[test]
@@ -87,7 +192,7 @@ fn options_of_another_form_are_refused() {
         (&["--to", "onnx", "--examples", "lines.txt"], "--examples is for --to html"),
         (&["--to", "c", "--bits", "8", "--calibrate", "tiny.toml"], "--calibrate is for --to onnx"),
         (&["--to", "html", "--examples", "lines.txt"], "lines.txt: no PNG, JPEG, WebP or BMP image"),
-        (&["--to", "html", "--bits", "3"], "4, 8, 32"),
+        (&["--to", "html", "--bits", "9"], "expected 2 to 8, or 32"),
     ] {
         let finished = scratch.run(&[&["export", "run/student", "--out", "new"], words].concat());
         assert_eq!(finished.code, Some(2), "{words:?}: {}", finished.stderr);

@@ -160,3 +160,48 @@ fn what_cannot_be_made_small_enough_is_an_error_and_writes_nothing() {
     let refused = scratch.run(&["check", "c.toml", "--set", "ship={ max_bytes = 100, bits = [9] }"]);
     assert!(refused.stderr.contains("ship.bits[0]: must be between 2 and 8"), "{}", refused.stderr);
 }
+
+#[test]
+fn any_model_is_rounded_and_its_page_holds_the_same_codes() {
+    let scratch = run();
+    let words = ["compress", "runs/c/student", "--bits", "3", "--out", "rounded", "--json"];
+    let outcome: Json = serde_json::from_str(&scratch.succeed(&words).stdout).unwrap();
+    assert_eq!((&outcome["bits"], &outcome["bytes_before"]), (&3.into(), &STUDENT_BYTES.into()));
+    // 784 numbers of 3 bits and a scale, 32 of 8 bits in the head
+    let bytes = 32 * (294 + 2) + 12 * (32 + 2) + 4 * (32 + 12);
+    assert_eq!(outcome["bytes"], bytes);
+    assert!(weights_bytes(&scratch, "rounded") < bytes + 2000);
+    // 40 % of 360 examples
+    assert_eq!(outcome["loss"]["n_examples"], 144);
+    assert!(outcome["loss"]["nll"].as_f64().unwrap() != outcome["loss"]["nll_before"].as_f64().unwrap());
+    assert!(scratch.text("rounded/README.md").contains("| what rounding changed | top-1 "));
+    // the page of the rounded model is that of the student in 3 bits: nothing is rounded twice
+    let weights = |model: &str, bits: &str| {
+        scratch.succeed(&["export", model, "--to", "html", "--bits", bits, "--out", "page"]);
+        let page = scratch.text("page/index.html");
+        page.split_once("id=\"weights\">").unwrap().1.split_once('<').unwrap().0.to_owned()
+    };
+    let of_folder = weights("rounded", "8");
+    assert_eq!(of_folder.len(), (bytes as usize).div_ceil(3) * 4);
+    assert_eq!(of_folder, weights("runs/c/student", "3"));
+    assert!(!scratch.text("page/index.html").contains("NaN"));
+    // away from its run, a model is rounded without being measured
+    std::fs::rename(scratch.path("rounded"), scratch.path("elsewhere")).unwrap();
+    let told = scratch.succeed(&["compress", "elsewhere", "--bits", "2", "--out", "two"]).stdout;
+    assert!(told.contains("was not measured: elsewhere lies in no run's folder"), "{told}");
+    for (words, found) in [
+        (
+            &["elsewhere", "--bits", "2", "--out", "elsewhere"][..],
+            "the rounded model would take the place of the model",
+        ),
+        (&["elsewhere", "--bits", "2", "--out", "new", "--set", "seed=1"], "elsewhere: lies in no run's folder"),
+        (&["elsewhere", "--bits", "9", "--out", "new"], "2..=8"),
+        (&["elsewhere", "--bits", "4", "--max-bytes", "1kB", "--out", "new"], "cannot be used with"),
+        (&["elsewhere", "--bits", "4", "--max-loss", "1", "--out", "new"], "--max-bytes"),
+        (&["elsewhere", "--out", "new"], "--max-bytes"),
+    ] {
+        let refused = scratch.run(&[&["compress"], words].concat());
+        assert_eq!(refused.code, Some(2), "{words:?}: {}", refused.stderr);
+        assert!(refused.stderr.contains(found), "{words:?}: {}", refused.stderr);
+    }
+}

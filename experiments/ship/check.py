@@ -1,7 +1,8 @@
-"""Holds exported folders against onnx, onnxruntime and, where node has it, transformers.js.
+"""Holds exported folders against onnx, onnxruntime and, where they are installed, optimum, transformers.js and onnxruntime-web.
 
     pip install -r experiments/ship/requirements.txt
-    npm install --ignore-scripts @huggingface/transformers@4            # optional, in any folder
+    pip install -r experiments/ship/requirements_optimum.txt            # optional, 6 GB: it brings torch
+    npm install --ignore-scripts @huggingface/transformers@4            # optional, in any folder; brings onnxruntime-web
     python experiments/ship/check.py FOLDER... [--node FOLDER_OF_NODE_MODULES]
 
 Each folder comes from `stillhouse export MODEL --to onnx [--bits 8] --out FOLDER`. A network in floats has to give the
@@ -9,6 +10,7 @@ probabilities of parity.json to 1e-5; what eight bits change is printed. Exit co
 """
 
 import argparse
+import importlib.util
 import json
 import pathlib
 import subprocess
@@ -88,6 +90,45 @@ def check_transformers_js(folder, modules, examples):
     return distance
 
 
+def check_onnxruntime_web(path, modules, inputs, expected):
+    """The network in the wasm build of onnxruntime: largest difference of a probability, and how many top classes are equal."""
+    feeds = {
+        name: {"type": str(values.dtype), "dims": values.shape, "data": values.ravel().tolist()}
+        for name, values in inputs.items()
+    }
+    script = pathlib.Path(__file__).with_name("onnxruntime_web.mjs").resolve()
+    command = ["node", str(script), str(modules.resolve()), str(path.resolve())]
+    answer = subprocess.run(command, input=json.dumps(feeds), check=True, capture_output=True, text=True).stdout
+    answer = json.loads(answer)
+    found = probs(np.array(answer["data"]).reshape(answer["dims"]))
+    return np.abs(found - expected).max(), int((found.argmax(-1) == expected.argmax(-1)).sum())
+
+
+def check_optimum(folder, examples):
+    """A pipeline of transformers on the folder as it is, run by optimum.onnxruntime: largest difference of a score."""
+    from optimum.onnxruntime import ORTModelForImageClassification, ORTModelForSequenceClassification
+    from PIL import Image
+    from transformers import AutoImageProcessor, AutoTokenizer, pipeline
+
+    network = {"subfolder": "onnx", "file_name": "model.onnx"}
+    if (folder / "preprocessor_config.json").exists():
+        model = ORTModelForImageClassification.from_pretrained(folder, **network)
+        processor = AutoImageProcessor.from_pretrained(folder)
+        classify = pipeline("image-classification", model=model, image_processor=processor)
+        pixels = [np.array(example["pixels"], np.uint8).reshape(example["shape"]) for example in examples]
+        inputs = [Image.fromarray(image.squeeze()).convert("RGB") for image in pixels]
+    else:
+        model = ORTModelForSequenceClassification.from_pretrained(folder, **network)
+        classify = pipeline("text-classification", model=model, tokenizer=AutoTokenizer.from_pretrained(folder))
+        inputs = [example["text"] for example in examples]
+    labels = (folder / "labels.txt").read_text(encoding="utf-8").split("\n")[:-1]
+    distance = 0.0
+    for example, found in zip(examples, classify(inputs, top_k=5)):
+        expected = dict(zip(labels, probs(np.array(example["logits"]))))
+        distance = max([distance, *(abs(expected[line["label"]] - line["score"]) for line in found)])
+    return distance
+
+
 def check(folder, modules):
     examples = read_json(folder / "parity.json")["examples"]
     expected = probs(np.array([example["logits"] for example in examples]))
@@ -98,9 +139,18 @@ def check(folder, modules):
             distance, same = check_network(path, inputs, expected)
             print(f"  {name}: {path.stat().st_size} bytes, {distance:.1e}, top-1 equal {same}/{len(examples)}")
             is_right &= name != "model.onnx" or (distance < MAX_DISTANCE and same == len(examples))
+            if modules and (modules / "node_modules/onnxruntime-web").exists():
+                distance, same = check_onnxruntime_web(path, modules, inputs, expected)
+                print(f"  {name} in onnxruntime-web: {distance:.1e}, top-1 equal {same}/{len(examples)}")
+                is_right &= name != "model.onnx" or (distance < MAX_DISTANCE and same == len(examples))
     if (folder / "ngrams.json").exists():
         check_ngrams(folder)
-    if modules and ((folder / "preprocessor_config.json").exists() or (folder / "tokenizer.json").exists()):
+    has_pipeline = (folder / "preprocessor_config.json").exists() or (folder / "tokenizer.json").exists()
+    if has_pipeline and importlib.util.find_spec("optimum"):
+        distance = check_optimum(folder, examples)
+        print(f"  optimum.onnxruntime and transformers, as it is: {distance:.1e}")
+        is_right &= distance < 1e-4
+    if modules and has_pipeline:
         distance = check_transformers_js(folder, modules, examples)
         print(f"  transformers.js, as it is: {distance:.1e}")
         is_right &= distance < 1e-4

@@ -102,11 +102,14 @@ pub enum Command {
         stillhouse predict runs/intents/student --lines texts.txt --json")]
     Predict(PredictArguments),
     /// Make a finished run's student small: fewer bits a weight, and more epochs on its soft targets
-    #[command(after_help = "Example:\n  \
-        stillhouse compress runs/quickstart/student --max-bytes 200kB --max-loss 0.5 --out small\n\n\
+    #[command(after_help = "Examples:\n  \
+        stillhouse compress runs/quickstart/student --max-bytes 200kB --max-loss 0.5 --out small\n  \
+        stillhouse compress runs/quickstart/student --bits 4 --out rounded\n\n\
         The run's data and stages are read; no teacher is asked. The loss is judged on the\nvalidation split. Exit code 1, and \
         nothing written, if nothing is within both limits.\n\
-        --set ship.bits=[4] and other keys of the table [ship] say how.")]
+        --set ship.bits=[4] and other keys of the table [ship] say how.\n\n\
+        --bits trains nothing and takes any model. It says what rounding costs on the\nvalidation split where the model lies \
+        in a run's folder.")]
     Compress(CompressArguments),
     /// Merge predictions made by any program into soft targets
     #[command(after_help = "Examples:\n  stillhouse merge teachers.toml --out merged.npy\n  \
@@ -287,19 +290,22 @@ pub struct RunDirArguments {
     pub run_dir: PathBuf,
 }
 
-/// A finished run's student and how small it is to become.
+/// A model and how small it is to become.
 #[derive(Debug, Args)]
 pub struct CompressArguments {
     /// Folder of the student, for example runs/quickstart/student
     pub model: PathBuf,
     /// Size of the weights at most, as 200kB
-    #[arg(long, value_name = "BYTES", value_parser = memory)]
-    pub max_bytes: u64,
-    /// Points of validation top-1 that may be lost
-    #[arg(long, value_name = "POINTS", default_value = "1", value_parser = points)]
-    pub max_loss: f64,
+    #[arg(long, value_name = "BYTES", value_parser = memory, required_unless_present = "bits")]
+    pub max_bytes: Option<u64>,
+    /// Points of validation top-1 that may be lost [default: 1]
+    #[arg(long, value_name = "POINTS", value_parser = points, requires = "max_bytes")]
+    pub max_loss: Option<f64>,
+    /// Only round the weights, to 2 to 8 bits: no limits, no training, any model
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(2..=8), conflicts_with = "max_bytes")]
+    pub bits: Option<u8>,
     /// Folder of the run's stages, if not in the run's folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "bits")]
     pub stages: Option<PathBuf>,
 }
 
@@ -359,9 +365,10 @@ pub struct ExportArguments {
     /// Form to write
     #[arg(long, value_enum, value_name = "FORM")]
     pub to: FormArgument,
-    /// Bits of a weight. onnx: 8 writes a second network in eight bits. Other forms: 4, 8 or 32 [default: 8]
-    #[arg(long, value_enum, value_name = "BITS")]
-    pub bits: Option<BitsArgument>,
+    /// Bits of a weight. onnx: 8 writes a second network in eight bits. html and c: 2 to 8 at most, or 32 for weights
+    /// as the model has them [default: 8]
+    #[arg(long, value_name = "BITS", value_parser = bits)]
+    pub bits: Option<u8>,
     /// Examples that the page of `--to html` offers: a file of lines, or for images a file or a folder
     #[arg(long, value_name = "PATH")]
     pub examples: Option<PathBuf>,
@@ -380,22 +387,11 @@ pub enum FormArgument {
     Html,
     /// C99 source that allocates nothing
     C,
-    /// A model folder with rounded weights: `predict` and `evaluate` then say what the bits cost
-    Model,
 }
 
-/// Bits of a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum BitsArgument {
-    /// 4 bits in large matrices, 8 in small ones
-    #[value(name = "4")]
-    Four,
-    /// 8 bits; onnx: int8 weights, uint8 activations
-    #[value(name = "8")]
-    Eight,
-    /// As the model has them
-    #[value(name = "32")]
-    ThirtyTwo,
+fn bits(text: &str) -> Result<u8, String> {
+    let bits = text.parse().ok().filter(|bits| (2..=8).contains(bits) || *bits == 32);
+    bits.ok_or_else(|| "expected 2 to 8, or 32".into())
 }
 
 /// Names of the merge rules.

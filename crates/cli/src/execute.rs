@@ -3,7 +3,9 @@
 use crate::arguments::Arguments;
 use crate::console;
 use crate::failure::Failure;
-use crate::invocation::{BudgetTask, CompressTask, ConfigChoice, Format, Invocation, MergeTask, Task, Verbosity};
+use crate::invocation::{
+    BudgetTask, CompressTask, ConfigChoice, Format, Invocation, MergeTask, RoundTask, Task, Verbosity,
+};
 use crate::progress::Progress;
 use crate::signals::{self, INTERRUPT};
 use crate::{predict, print, sweep};
@@ -59,6 +61,12 @@ pub fn execute(invocation: &Invocation) -> Result<(), Failure> {
         Task::Compress(CompressTask { model, limits, out, options }) => {
             let outcome = with_progress(invocation, |progress| {
                 stillhouse_experiment::compress(model, limits, out, options, (progress, &INTERRUPT))
+            })?;
+            show(&outcome, || format!("{outcome}\n"), invocation)
+        }
+        Task::Round(RoundTask { model, rounding, out, options }) => {
+            let outcome = with_progress(invocation, |progress| {
+                stillhouse_experiment::round_model(model, rounding, out, options, (progress, &INTERRUPT))
             })?;
             show(&outcome, || format!("{outcome}\n"), invocation)
         }
@@ -142,8 +150,9 @@ fn show_run(outcome: &RunOutcome, invocation: &Invocation) -> Result<(), Failure
             let (page, student) = (outcome.run_dir.join("report.html"), outcome.run_dir.join("student"));
             let summary = outcome.summary.trim_end();
             let shipped = outcome.shipped.as_ref().map(|folder| format!("shipped  {}/\n", folder.display()));
+            let exports: String = outcome.exports.iter().map(|file| format!("export   {}\n", file.display())).collect();
             console::print(&format!(
-                "{summary}\n\nreport   {}\nstudent  {}/\n{}",
+                "{summary}\n\nreport   {}\nstudent  {}/\n{}{exports}",
                 page.display(),
                 student.display(),
                 shipped.unwrap_or_default()

@@ -1,8 +1,8 @@
 //! Arguments checked into a working object.
 
 use crate::arguments::{
-    Arguments, BitsArgument, Command, CompressArguments, DataCommand, ExportArguments, FormArgument, GlobalArguments,
-    MergeArguments, PlanArguments, PredictArguments, SweepArguments, TargetsCommand,
+    Arguments, Command, CompressArguments, DataCommand, ExportArguments, FormArgument, GlobalArguments, MergeArguments,
+    PlanArguments, PredictArguments, SweepArguments, TargetsCommand,
 };
 use crate::failure::Failure;
 use clap_complete::Shell;
@@ -10,8 +10,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use stillhouse_experiment::config::ConfigSource;
 use stillhouse_experiment::{
-    Bits, Budget, CompressLimits, ExportOptions, MergeConfig, MergeFormat, PackedForm, PackedOptions, RunOptions,
-    VerifyAgainst,
+    Budget, CompressLimits, ExportOptions, MergeConfig, MergeFormat, PackedForm, PackedOptions, RoundOptions,
+    RunOptions, VerifyAgainst,
 };
 
 /// What the program was asked to do.
@@ -42,6 +42,7 @@ pub enum Task {
     Evaluate { model: PathBuf, data: Vec<String> },
     Predict(PredictTask),
     Compress(CompressTask),
+    Round(RoundTask),
     Merge(MergeTask),
     ExportOnnx { model: PathBuf, options: ExportOptions },
     ExportPacked { model: PathBuf, options: PackedOptions },
@@ -102,6 +103,15 @@ pub struct PredictTask {
 pub struct CompressTask {
     pub model: PathBuf,
     pub limits: CompressLimits,
+    pub out: PathBuf,
+    pub options: RunOptions,
+}
+
+/// A model to round.
+#[derive(Debug)]
+pub struct RoundTask {
+    pub model: PathBuf,
+    pub rounding: RoundOptions,
     pub out: PathBuf,
     pub options: RunOptions,
 }
@@ -201,10 +211,19 @@ fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> R
         Command::Report(report) => Task::Report { run_dir: report.run_dir },
         Command::Evaluate(evaluate) => Task::Evaluate { model: evaluate.model, data: evaluate.data },
         Command::Compress(compress) => {
-            let CompressArguments { model, max_bytes, max_loss, stages } = compress;
-            let limits = CompressLimits { max_bytes, max_loss, overrides };
+            let CompressArguments { model, max_bytes, max_loss, bits, stages } = compress;
             let out = out.ok_or_else(|| Failure::Usage("compress needs --out DIR, the folder to write".into()))?;
-            Task::Compress(CompressTask { model, limits, out, options: options(stages, false, None, device) })
+            let options = options(stages, false, None, device);
+            match (bits, max_bytes) {
+                (Some(bits), _) => {
+                    Task::Round(RoundTask { model, rounding: RoundOptions { bits, overrides }, out, options })
+                }
+                (None, Some(max_bytes)) => {
+                    let limits = CompressLimits { max_bytes, max_loss: max_loss.unwrap_or(MAX_LOSS), overrides };
+                    Task::Compress(CompressTask { model, limits, out, options })
+                }
+                (None, None) => unreachable!("one of the two is required"),
+            }
         }
         Command::Predict(predict) => {
             let PredictArguments { model, inputs, lines, top_k } = predict;
@@ -234,6 +253,9 @@ fn merge_task(merge: MergeArguments, out: Option<PathBuf>) -> Result<MergeTask, 
     Ok(MergeTask { teachers: merge.teachers, out, config, format: merge.format.into() })
 }
 
+/// Points of validation top-1 that `compress` may lose.
+const MAX_LOSS: f64 = 1.0;
+
 fn export_task(export: ExportArguments, out: Option<PathBuf>) -> Result<Task, Failure> {
     let ExportArguments { model, to, bits, examples, calibrate } = export;
     let out = out.ok_or_else(|| Failure::Usage("export needs --out DIR, the folder to write".into()))?;
@@ -245,7 +267,7 @@ fn export_task(export: ExportArguments, out: Option<PathBuf>) -> Result<Task, Fa
         _ if to != FormArgument::Html && examples.is_some() => {
             return refuse("--examples is for --to html: no other form shows any");
         }
-        (FormArgument::Onnx, Some(BitsArgument::Four | BitsArgument::ThirtyTwo)) => {
+        (FormArgument::Onnx, Some(2..8)) => {
             return refuse(
                 "--to onnx has a network in 32 bits and, with --bits 8, one in 8\n  hint: --bits 8, or no --bits",
             );
@@ -254,17 +276,11 @@ fn export_task(export: ExportArguments, out: Option<PathBuf>) -> Result<Task, Fa
     }
     let form = match to {
         FormArgument::Onnx => {
-            let int8 = bits == Some(BitsArgument::Eight);
+            let int8 = bits == Some(8);
             return Ok(Task::ExportOnnx { model, options: ExportOptions { out, int8, calibrate } });
         }
         FormArgument::Html => PackedForm::Page { examples },
         FormArgument::C => PackedForm::C,
-        FormArgument::Model => PackedForm::Model,
-    };
-    let bits = match bits {
-        Some(BitsArgument::Four) => Bits::Four,
-        None | Some(BitsArgument::Eight) => Bits::Eight,
-        Some(BitsArgument::ThirtyTwo) => Bits::ThirtyTwo,
     };
     Ok(Task::ExportPacked { model, options: PackedOptions { out, form, bits } })
 }
@@ -283,7 +299,7 @@ fn refuse_meaningless(command: &Command, global: &GlobalArguments) -> Result<(),
         (
             "--memory",
             global.memory.is_some(),
-            matches!(command, Run(_) | Plan(_) | Sweep(_) | Compress(_)),
+            matches!(command, Run(_) | Plan(_) | Sweep(_) | Compress(CompressArguments { bits: None, .. })),
             "this command trains nothing",
         ),
         ("--force", global.force, matches!(command, Run(_) | Plan(_)), "remove the files that should be made anew"),
@@ -368,12 +384,13 @@ mod tests {
 
     #[test]
     fn meaningless_options_are_refused() {
-        let lines: [&[&str]; 5] = [
+        let lines: [&[&str]; 6] = [
             &["status", "d", "--set", "a=1"],
             &["check", "--out", "d"],
             &["schema", "--json"],
             &["sweep", "c", "--force"],
             &["check", "--memory", "1GiB"],
+            &["compress", "d", "--bits", "4", "--out", "e", "--memory", "1GiB"],
         ];
         for words in lines {
             let failure = check(words).unwrap_err();

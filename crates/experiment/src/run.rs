@@ -3,6 +3,7 @@
 use crate::config::Experiment;
 use crate::context::RunContext;
 use crate::error::{ExperimentError, Result, model_folder_error, system_error};
+use crate::export::of_run::write_exports;
 use crate::files::{read_json, write_json, write_whole};
 use crate::loading::{load, open_session, summarise};
 use crate::observer::{Interrupt, Observer};
@@ -17,6 +18,7 @@ use crate::run_dir::{
     provenance, wall_seconds,
 };
 use crate::steps::evaluation::Evaluated;
+use crate::steps::ship::Shipped;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use stillhouse_core::InputSpec;
@@ -32,6 +34,8 @@ pub struct RunOutcome {
     pub report: Report,
     /// The folder of the shipped student, where there is one.
     pub shipped: Option<PathBuf>,
+    /// The files to open first of what was exported.
+    pub exports: Vec<PathBuf>,
     /// A table for the terminal, at most 80 columns wide.
     pub summary: String,
 }
@@ -66,9 +70,9 @@ pub fn run(
     let Outcome { student, ship, evaluated } = run_pipeline(&session, Some(test_data))?;
     let mut evaluated = evaluated.expect("only a plan evaluates nothing");
 
-    let session = manifest.sessions.last_mut().expect("this session");
-    session.wall_seconds = Some(start.elapsed().as_secs_f64());
-    session.computed = context.has_computed();
+    let this_time = manifest.sessions.last_mut().expect("this session");
+    this_time.wall_seconds = Some(start.elapsed().as_secs_f64());
+    this_time.computed = context.has_computed();
     evaluated.report.wall_seconds = wall_seconds(&manifest);
     write_json(&run_dir.join(MANIFEST), &manifest)?;
     let card = ModelCard {
@@ -79,12 +83,20 @@ pub fn run(
     };
     save_model(&run_dir.join(STUDENT), &student.model, &card)
         .map_err(|error| model_folder_error(&run_dir.join(STUDENT), &error))?;
-    if let Some(shipped) = ship.as_ref().and_then(|ship| ship.shipped.as_ref()) {
+    let mut shipped = None;
+    if let Some(Shipped { network, bits, .. }) = ship.as_ref().and_then(|ship| ship.shipped.as_ref()) {
         let numbers = card_numbers(&evaluated.report, Role::Shipped);
-        let card = ModelCard { name: format!("{} shipped student", experiment.name()), numbers, ..card };
-        save_rounded_model(&run_dir.join(SHIPPED), &shipped.network.model, &card, &shipped.bits)
+        let card = ModelCard { name: format!("{} shipped student", experiment.name()), numbers, ..card.clone() };
+        save_rounded_model(&run_dir.join(SHIPPED), &network.model, &card, bits)
             .map_err(|error| model_folder_error(&run_dir.join(SHIPPED), &error))?;
+        shipped = Some((&network.model, card));
     }
+    let exports = match shipped {
+        Some((model, card)) => write_exports(&session, &run_dir, model, &card),
+        None => write_exports(&session, &run_dir, &student.model, &card),
+    };
+    evaluated.report.exports = exports.written;
+    evaluated.report.warnings.extend(exports.warnings);
     write_json(&run_dir.join(PAGE), &evaluated)?;
     render(&run_dir, &evaluated, &manifest, &experiment.to_toml())
 }
@@ -124,7 +136,9 @@ fn render(run_dir: &Path, evaluated: &Evaluated, manifest: &Manifest, config_tom
     // last, since programs take its presence for the end of the run
     write_whole(&run_dir.join(REPORT), report.to_json().as_bytes())?;
     let shipped = report.model(Role::Shipped).map(|_| run_dir.join(SHIPPED));
-    Ok(RunOutcome { run_dir: run_dir.to_owned(), report: report.clone(), shipped, summary: terminal_summary(report) })
+    let exports = report.exports.iter().map(|export| run_dir.join(&export.path)).collect();
+    let summary = terminal_summary(report);
+    Ok(RunOutcome { run_dir: run_dir.to_owned(), report: report.clone(), shipped, exports, summary })
 }
 
 fn card_numbers(report: &Report, role: Role) -> Vec<(String, String)> {

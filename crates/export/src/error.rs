@@ -12,9 +12,19 @@ pub enum ExportError {
     /// A model, a card or calibration examples that cannot be exported in this way.
     #[error("{0}")]
     Unfit(String),
-    /// The place holds something else than an exported folder.
-    #[error("{0}: exists and is no exported folder\n  hint: give another folder, or remove this one")]
-    Occupied(PathBuf),
+    /// The place holds something else than an export of the same kind.
+    #[error(
+        "{place}: {found}, expected nothing there, an empty folder, or {expected} that stillhouse exported and nothing else\n  \
+             hint: give another folder, or move away what is there"
+    )]
+    Occupied {
+        /// where
+        place: PathBuf,
+        /// what it holds, in words
+        found: String,
+        /// what an export may replace, in words
+        expected: String,
+    },
     /// A disk that refuses.
     #[error("{path}: {source}")]
     Io {

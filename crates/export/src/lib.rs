@@ -1,8 +1,8 @@
 //! Models for other programs.
 //!
 //! [`graph`] turns a [`Model`](stillhouse_models::Model) into a list of about twenty operators with their weights. Every
-//! export format is written from that graph, and none of them knows an architecture. [`packed`] rounds the weights of a graph
-//! to few bits. [`write_page_folder`] writes a page and [`write_c_folder`] C source; both bring their own interpreter of the graph.
+//! export format is written from that graph, and none of them knows an architecture. [`packed`] finds the codes of rounded
+//! weights. [`write_page_folder`] writes a page and [`write_c_folder`] C source; both bring their own interpreter of the graph.
 //!
 //! **Absent on purpose:** training, data, and any change of what the model computes but the rounding of weights that the
 //! caller asks for.
@@ -21,6 +21,6 @@ mod samples;
 
 pub use c::write_c_folder;
 pub use error::ExportError;
-pub use folder::{OnnxOptions, OnnxSummary, check_place, write_onnx_folder};
+pub use folder::{OnnxOptions, OnnxSummary, write_onnx_folder};
 pub use html::{PageExample, PageOptions, page, write_page_folder};
-pub use packed::Bits;
+pub use place::{ExportKind, check_place};

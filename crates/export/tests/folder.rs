@@ -122,7 +122,7 @@ fn only_an_exported_folder_is_replaced() {
     for place in [models, other] {
         let before = fs::read_dir(&place).unwrap().count();
         let error = write_onnx_folder(&place, &model, &card(&model), &options).unwrap_err();
-        assert!(matches!(error, ExportError::Occupied(_)), "{error}");
+        assert!(matches!(error, ExportError::Occupied { .. }), "{error}");
         assert_eq!(fs::read_dir(&place).unwrap().count(), before);
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);

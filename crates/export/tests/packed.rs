@@ -1,48 +1,40 @@
-//! Weights in 8 and 4 bits: what is lost, and how many bytes remain.
+//! Weights in few bits: which codes a page and C source carry, and how many bytes they take.
 
 mod support;
 
 use stillhouse_core::{InputShape, Ngrams};
-use stillhouse_export::Bits;
 use stillhouse_export::graph::Graph;
 use stillhouse_export::packed::{PackedConstant, PackedGraph};
-use stillhouse_models::{ModelConfig, NgramBagConfig};
+use stillhouse_models::{Model, ModelConfig, NgramBagConfig, WeightBits, load_model, save_rounded_model};
 
-/// A table and a head that are large enough for 4 bits.
-fn large_bag() -> Graph {
+/// A table of 2000 x 25 and a head of 7 x 25.
+fn large_bag() -> Model {
     let config = NgramBagConfig { ngrams: Ngrams::default(), ..NgramBagConfig::new(2000, 25) };
-    Graph::of(&support::model(&ModelConfig::NgramBag(config), &InputShape::Text {})).unwrap()
+    support::model(&ModelConfig::NgramBag(config), &InputShape::Text {})
 }
 
-#[test]
-fn thirty_two_bits_change_nothing() {
-    for (name, model) in support::models() {
-        let graph = Graph::of(&model).unwrap();
-        let packed = PackedGraph::of(graph.clone(), Bits::ThirtyTwo);
-        assert_eq!(packed.graph(), &graph, "{name}");
-        assert_eq!(packed.n_bytes(), 4 * graph.n_weights(), "{name}");
+fn bits_of(packed: &PackedGraph, name: &str) -> Option<u8> {
+    let (_, packed) = packed.constants().find(|(constant, _)| constant.name == name).unwrap();
+    match packed {
+        PackedConstant::Plain => None,
+        PackedConstant::Rows(rows) => Some(rows.bits()),
     }
 }
 
 #[test]
-fn rounding_twice_is_rounding_once() {
-    for bits in [Bits::Eight, Bits::Four] {
-        let once = PackedGraph::of(large_bag(), bits);
-        let twice = PackedGraph::of(once.graph().clone(), bits);
-        let pairs = once.graph().constants().iter().zip(twice.graph().constants());
-        for (first, second) in pairs {
-            let distance = support::distance(&first.values, &second.values);
-            let largest = first.values.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
-            assert!(distance <= largest / 100.0, "{}: {distance} of {largest}", first.name);
-        }
+fn weights_as_they_are_change_nothing() {
+    for (name, model) in support::models() {
+        let graph = Graph::of(&model).unwrap();
+        let packed = PackedGraph::of(&model, None).unwrap();
+        assert_eq!(packed.graph(), &graph, "{name}");
+        assert_eq!((packed.n_bytes(), packed.rounded_to()), (4 * graph.n_weights(), None), "{name}");
     }
 }
 
 #[test]
 fn eight_bits_keep_the_logits() {
     for (name, model) in support::models() {
-        let graph = Graph::of(&model).unwrap();
-        let packed = PackedGraph::of(graph.clone(), Bits::Eight);
+        let packed = PackedGraph::of(&model, Some(8)).unwrap();
         let (examples, expected) = support::examples(&model);
         for (example, expected) in examples.iter().zip(&expected) {
             let distance = support::distance(&packed.graph().logits(example), expected);
@@ -53,45 +45,38 @@ fn eight_bits_keep_the_logits() {
 }
 
 #[test]
-fn four_bits_take_an_eighth_and_err_by_less_than_a_tenth() {
-    let graph = large_bag();
-    let packed = PackedGraph::of(graph.clone(), Bits::Four);
-    let table = graph.constants().iter().position(|constant| constant.name == "embedding.weight").unwrap();
-    let (before, after) = (&graph.constants()[table], &packed.graph().constants()[table]);
-    let squares = |values: &mut dyn Iterator<Item = f32>| values.map(|value| f64::from(value).powi(2)).sum::<f64>();
-    let error = squares(&mut before.values.iter().zip(&after.values).map(|(a, b)| a - b));
-    let relative = (error / squares(&mut before.values.iter().copied())).sqrt();
-    // a uniform distribution over 15 steps gives 1 / (7 sqrt(4)) = 0.071
-    assert!((0.03..0.1).contains(&relative), "{relative}");
-    let PackedConstant::Rows(rows) = packed.constants().nth(table).unwrap().1 else { panic!("a table of rows") };
-    // 25 numbers in 13 bytes, and a scale
-    assert_eq!((rows.bits(), rows.n_bytes()), (4, 2000 * (13 + 2)));
+fn few_bits_take_few_bytes_and_the_head_has_eight() {
+    let model = large_bag();
+    let sizes = [(8, 25), (6, 19), (5, 16), (4, 13), (3, 10), (2, 7)].map(|(bits, row_bytes)| {
+        let packed = PackedGraph::of(&model, Some(bits)).unwrap();
+        assert_eq!(bits_of(&packed, "embedding.weight"), Some(bits));
+        assert_eq!((bits_of(&packed, "head.weight"), bits_of(&packed, "head.bias")), (Some(8), None));
+        // a half as the scale of each row; the head has 7 rows and a bias
+        assert_eq!(packed.n_bytes(), 2000 * (row_bytes + 2) + 7 * (25 + 2) + 7 * 4);
+        packed.n_bytes()
+    });
+    assert!(sizes.is_sorted_by(|a, b| a > b));
+    assert_eq!(PackedGraph::of(&model, Some(4)).unwrap().bits_in_words(), "4 and 8 bits");
 }
 
 #[test]
-fn small_matrices_keep_eight_bits() {
-    let packed = PackedGraph::of(large_bag(), Bits::Four);
-    let bits_of = |name: &str| {
-        let (_, packed) = packed.constants().find(|(constant, _)| constant.name == name).unwrap();
-        match packed {
-            PackedConstant::Plain => 32,
-            PackedConstant::Rows(rows) => rows.bits(),
-        }
-    };
-    assert_eq!(["embedding.weight", "head.weight", "head.bias"].map(bits_of), [4, 8, 32]);
-}
-
-#[test]
-fn the_rounded_model_gives_the_logits_of_the_rounded_graph() {
-    for (name, model) in support::models() {
-        for bits in [Bits::Four, Bits::Eight] {
-            let packed = PackedGraph::of(Graph::of(&model).unwrap(), bits);
-            let rounded = packed.model(&model).unwrap();
-            assert!(rounded.state_dict().unwrap().len() == model.state_dict().unwrap().len());
-            let (examples, found) = support::examples(&rounded);
-            for (example, found) in examples.iter().zip(&found) {
-                let distance = support::distance(&packed.graph().logits(example), found);
-                assert!(distance < 1e-4, "{name}, {bits:?}: {distance}");
+fn the_codes_of_a_rounded_folder_are_carried_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, model) in support::models_with_tokenizers().into_iter().chain(support::models_of_values()) {
+        for bits in [2, 3, 4, 8] {
+            let of_model = WeightBits::uniform(&model, bits);
+            let place = folder.path().join(format!("{name} {bits}"));
+            save_rounded_model(&place, &of_model.rounded(&model).unwrap(), &support::card(&model), &of_model).unwrap();
+            let (read, _) = load_model(&place, model.device()).unwrap();
+            let packed = PackedGraph::of(&read, Some(8)).unwrap();
+            assert_eq!(packed.rounded_to(), None, "{name}, {bits} bits: nothing is rounded a second time");
+            let directly = PackedGraph::of(&model, Some(bits)).unwrap();
+            assert!(packed.constants().eq(directly.constants()), "{name}, {bits} bits: the same codes and scales");
+            let (examples, expected) = support::examples(&read);
+            for (example, expected) in examples.iter().zip(&expected) {
+                let distance = support::distance(&packed.graph().logits(example), expected);
+                let largest = expected.iter().fold(1.0_f32, |largest, logit| largest.max(logit.abs()));
+                assert!(distance < 1e-5 * largest, "{name}, {bits} bits: {distance}");
             }
         }
     }

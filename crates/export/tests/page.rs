@@ -2,9 +2,8 @@
 
 mod support;
 
-use stillhouse_export::graph::Graph;
 use stillhouse_export::packed::PackedGraph;
-use stillhouse_export::{Bits, ExportError, PageExample, PageOptions, page, write_page_folder};
+use stillhouse_export::{ExportError, PageExample, PageOptions, page, write_page_folder};
 use stillhouse_models::{Model, Tokenizer};
 
 fn models() -> Vec<(&'static str, Model)> {
@@ -25,9 +24,9 @@ fn script<'a>(page: &'a str, id: &str) -> &'a str {
 fn pages_hold_weights_nodes_and_labels() {
     for (name, model) in models() {
         let card = support::card(&model);
-        for bits in [Bits::Four, Bits::Eight, Bits::ThirtyTwo] {
+        for bits in [Some(3), Some(4), Some(8), None] {
             let page = page(&model, &card, &PageOptions { bits, examples: Vec::new() }).unwrap();
-            let packed = PackedGraph::of(Graph::of(&model).unwrap(), bits);
+            let packed = PackedGraph::of(&model, bits).unwrap();
             assert_eq!(script(&page, "weights").len(), packed.n_bytes().div_ceil(3) * 4, "{name}: base64");
             let manifest: serde_json::Value = serde_json::from_str(script(&page, "model")).unwrap();
             assert_eq!(manifest["labels"], serde_json::json!(card.labels), "{name}");
@@ -65,7 +64,7 @@ fn pages_load_nothing_and_show_labels_as_text() {
 fn examples_are_of_the_inputs_kind() {
     let (_, texts) = support::models_of_ngrams().remove(0);
     let picture = PageExample::Picture { name: "a.png".into(), media_type: "image/png".into(), bytes: vec![1, 2, 3] };
-    let options = |example: PageExample| PageOptions { bits: Bits::Eight, examples: vec![example] };
+    let options = |example: PageExample| PageOptions { bits: Some(8), examples: vec![example] };
     let made = page(&texts, &support::card(&texts), &options(PageExample::Text("where?".into()))).unwrap();
     assert!(made.contains("\"examples\":[\"where?\"]"));
     let refused = page(&texts, &support::card(&texts), &options(picture.clone())).unwrap_err();
@@ -96,7 +95,7 @@ fn a_page_replaces_an_export_and_nothing_else() {
     assert_eq!(files, [("index.html".to_owned(), std::fs::metadata(place.join("index.html")).unwrap().len())]);
     write(&place).unwrap();
     std::fs::write(place.join("index.html"), "<!doctype html><title>mine</title>").unwrap();
-    assert!(matches!(write(&place), Err(ExportError::Occupied(_))));
+    assert!(matches!(write(&place), Err(ExportError::Occupied { .. })));
     assert_eq!(std::fs::read_to_string(place.join("index.html")).unwrap(), "<!doctype html><title>mine</title>");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
 }

@@ -1,26 +1,23 @@
-//! Weights in a few bits: whole numbers times a scale for each output channel.
+//! Weights of a model in a few bits: `rounded_rows.rs` rounds, this file knows which numbers are a row.
 //!
-//! A channel is a row of a linear layer or of a table of embeddings, `[O, I]` or `[R, W]`, and an output channel of a
-//! convolution, `[kh, kw, C, O]` or `[kh, kw, C]`. Its numbers become `code * scale`, where codes of `b` bits lie between
-//! `-(2^(b-1) - 1)` and `2^(b-1) - 1`. Below 8 bits the largest numbers of a channel are clipped where that lowers its squared
-//! error (Guan et al. 2019, arXiv:1911.02079, for tables). Biases and norms stay as they are: they are few.
+//! A row is an output channel: a row of a linear layer or of a table of embeddings, `[O, I]` or `[R, W]`, and an output channel of
+//! a convolution, `[kh, kw, C, O]` or `[kh, kw, C]`. Biases and norms stay as they are: they are few.
 //!
 //! In memory a model has its rounded weights as `f32`. A model folder holds the codes as bytes, low bits first, each channel
 //! from a byte of its own, and the scales as `f16`.
 
 use crate::outline::ModelOutline;
-use crate::{Model, ModelError};
+use crate::rounded_rows::{RoundedRows, WEIGHT_BITS, best_clip, row_bytes};
+use crate::units::EMBEDDING;
+use crate::{HeadInit, Model, ModelError, ModelInput, Param};
 use candle_core::Tensor;
 use half::f16;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Fewest and most bits of a weight.
-pub const WEIGHT_BITS: [u8; 2] = [2, 8];
 /// The head has few weights and decides most: it is never given fewer bits.
 const LEAST_BITS_OF_HEAD: u8 = 8;
-/// Shares of a channel's largest number that are tried as its clip.
-const CLIPS: [f32; 12] = [1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.5, 0.4, 0.3];
 const BYTES_PER_SCALE: usize = 2;
 const BYTES_PER_F32: usize = 4;
 
@@ -39,6 +36,27 @@ impl WeightBits {
         let of_param = |name: &str| if is_of_head(name) { bits.max(LEAST_BITS_OF_HEAD) } else { bits };
         let weights = model.params().iter().filter(|param| param.var.dims().len() > 1);
         Self(weights.map(|param| (param.name.clone(), of_param(&param.name))).collect())
+    }
+
+    /// So many bits at most: as [`WeightBits::uniform`], but weights that are rounded to fewer bits already keep them.
+    ///
+    /// # Errors
+    /// A failing copy from the device.
+    ///
+    /// # Panics
+    /// If these are not [`WEIGHT_BITS`].
+    pub fn at_most(model: &Model, bits: u8) -> Result<Self, ModelError> {
+        let mut all = Self::uniform(model, bits);
+        for param in model.params() {
+            let Some(bits) = all.0.get_mut(&param.name) else { continue };
+            let values = param.var.as_detached_tensor().flatten_all()?.to_vec1::<f32>()?;
+            let channels = Channels::of(param.var.dims());
+            let exact = RoundedRows::exact(&channels.rows(&values), channels.width);
+            // a folder holds scales as `f16`
+            let exact = exact.filter(|rows| rows.half_scales().is_some()).map(|rows| rows.bits());
+            *bits = exact.map_or(*bits, |exact| exact.min(*bits));
+        }
+        Ok(all)
     }
 
     /// Whether all weights are `f32`.
@@ -69,7 +87,23 @@ impl WeightBits {
     /// # Errors
     /// A failing tensor operation.
     pub fn round(&self, model: &Model) -> Result<(), ModelError> {
-        Rounder::new(self, model)?.round(model).map(drop)
+        for param in model.params() {
+            let Some(bits) = self.of(&param.name) else { continue };
+            let values = param.var.as_detached_tensor().flatten_all()?.to_vec1::<f32>()?;
+            let rounded = QuantisedTensor::new(&values, param.var.dims(), bits).values();
+            param.var.set(&Tensor::from_vec(rounded, param.var.dims(), model.device())?)?;
+        }
+        Ok(())
+    }
+
+    /// A copy of a model with rounded weights.
+    ///
+    /// # Errors
+    /// A failing tensor operation.
+    pub fn rounded(&self, model: &Model) -> Result<Model, ModelError> {
+        let copy = model.with_head(HeadInit::Same)?;
+        self.round(&copy)?;
+        Ok(copy)
     }
 
     /// Bytes of the model's parameters and buffers in a folder, without names and header.
@@ -114,18 +148,32 @@ impl Rounder {
         Ok(Self { weights })
     }
 
-    /// Rounds the weights in place and hands out what they were.
+    /// Rounds the weights in place and hands out what they were. Of a table of embeddings, only the rows that `inputs` read are
+    /// rounded; all of them without inputs.
     ///
     /// # Errors
     /// A failing tensor operation.
-    pub fn round(&self, model: &Model) -> Result<ExactWeights, ModelError> {
+    pub fn round(&self, model: &Model, inputs: Option<&ModelInput>) -> Result<ExactWeights, ModelError> {
+        let read = inputs.and_then(rows_read);
         let mut exact = Vec::with_capacity(self.weights.len());
         for Rounding { param, bits, clips } in &self.weights {
-            let var = &model.params()[*param].var;
+            let Param { name, var, .. } = &model.params()[*param];
             let weights = var.as_detached_tensor().copy()?;
-            let values = weights.flatten_all()?.to_vec1::<f32>()?;
-            let rounded = QuantisedTensor::clipped(&values, var.dims(), *bits, clips).values();
-            var.set(&Tensor::from_vec(rounded, var.dims(), model.device())?)?;
+            let mut values = weights.flatten_all()?.to_vec1::<f32>()?;
+            match read.as_ref().filter(|_| name == EMBEDDING) {
+                Some(read) => {
+                    let width = var.dims()[1];
+                    let places = |row: &u32| *row as usize * width..(*row as usize + 1) * width;
+                    let rows: Vec<f32> = read.iter().flat_map(|row| values[places(row)].iter().copied()).collect();
+                    let clips: Vec<f32> = read.iter().map(|row| clips[*row as usize]).collect();
+                    let rounded = RoundedRows::clipped(&rows, width, *bits, &clips).values();
+                    for (row, rounded) in read.iter().zip(rounded.chunks_exact(width)) {
+                        values[places(row)].copy_from_slice(rounded);
+                    }
+                }
+                None => values = QuantisedTensor::clipped(&values, var.dims(), *bits, clips).values(),
+            }
+            var.set(&Tensor::from_vec(values, var.dims(), model.device())?)?;
             exact.push((*param, weights));
         }
         Ok(ExactWeights(exact))
@@ -142,6 +190,15 @@ impl ExactWeights {
     }
 }
 
+/// Rows of the table of embeddings that a batch reads, in ascending order; none where there is no table.
+fn rows_read(inputs: &ModelInput) -> Option<Vec<u32>> {
+    let (ModelInput::Bags(rows) | ModelInput::Tokens(rows)) = inputs else { return None };
+    let mut ids = rows.ids().to_vec();
+    ids.sort_unstable();
+    ids.dedup();
+    Some(ids)
+}
+
 fn is_of_head(name: &str) -> bool {
     name.strip_prefix(crate::layers::HEAD).is_some_and(|rest| rest.starts_with('.'))
 }
@@ -155,10 +212,6 @@ fn stored_bytes(dims: &[usize], bits: u8) -> usize {
 pub(crate) fn stored_lens(dims: &[usize], bits: u8) -> [usize; 2] {
     let Channels { n_channels, width, .. } = Channels::of(dims);
     [n_channels * row_bytes(width, bits), n_channels]
-}
-
-fn row_bytes(width: usize, bits: u8) -> usize {
-    (width * usize::from(bits)).div_ceil(8)
 }
 
 /// Where the numbers of each channel lie.
@@ -179,13 +232,13 @@ impl Channels {
         Self { n_channels, width: n_values / n_channels.max(1), is_row }
     }
 
-    /// Shows each channel's numbers, in their order.
-    fn visit(self, values: &[f32], mut visit: impl FnMut(usize, &[f32])) {
-        let mut row = vec![0.0; self.width];
-        for channel in 0..self.n_channels {
-            (0..self.width).for_each(|nth| row[nth] = values[self.place(channel, nth)]);
-            visit(channel, &row);
+    /// The numbers of a weight, channel by channel.
+    fn rows(self, values: &[f32]) -> Cow<'_, [f32]> {
+        if self.is_row {
+            return Cow::Borrowed(values);
         }
+        let place = |index: usize| self.place(index / self.width, index % self.width);
+        Cow::Owned((0..values.len()).map(|index| values[place(index)]).collect())
     }
 
     /// Place of number `nth` of a channel.
@@ -198,59 +251,40 @@ impl Channels {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct QuantisedTensor {
     dims: Vec<usize>,
-    bits: u8,
     /// channel by channel
-    codes: Vec<i8>,
-    /// one for each channel
-    scales: Vec<f16>,
+    rows: RoundedRows,
 }
 
 impl QuantisedTensor {
     /// Rounds the numbers of a weight of this shape, with the best clips.
     pub(crate) fn new(values: &[f32], dims: &[usize], bits: u8) -> Self {
-        Self::clipped(values, dims, bits, &best_clips(values, dims, bits))
+        let channels = Channels::of(dims);
+        Self { dims: dims.to_vec(), rows: RoundedRows::nearest(&channels.rows(values), channels.width, bits) }
     }
 
     /// Rounds the numbers of a weight of this shape, with a clip for each channel.
     fn clipped(values: &[f32], dims: &[usize], bits: u8, clips: &[f32]) -> Self {
         let channels = Channels::of(dims);
-        let mut codes = Vec::with_capacity(values.len());
-        let mut scales = Vec::with_capacity(channels.n_channels);
-        channels.visit(values, |channel, row| {
-            let scale = scale_of(row, bits, clips[channel]);
-            scales.push(scale);
-            let scale = scale.to_f32();
-            codes.extend(row.iter().map(|value| code(*value, scale, bits)));
-        });
-        Self { dims: dims.to_vec(), bits, codes, scales }
+        Self { dims: dims.to_vec(), rows: RoundedRows::clipped(&channels.rows(values), channels.width, bits, clips) }
     }
 
     /// The rounded numbers, in the order of the weight.
     pub(crate) fn values(&self) -> Vec<f32> {
-        let channels = Channels::of(&self.dims);
-        let mut values = vec![0.0; self.codes.len()];
-        for (channel, (codes, scale)) in self.codes.chunks_exact(channels.width).zip(&self.scales).enumerate() {
-            for (nth, code) in codes.iter().enumerate() {
-                values[channels.place(channel, nth)] = f32::from(*code) * scale.to_f32();
-            }
+        let (channels, rows) = (Channels::of(&self.dims), self.rows.values());
+        if channels.is_row {
+            return rows;
+        }
+        let mut values = vec![0.0; rows.len()];
+        for (index, value) in rows.into_iter().enumerate() {
+            values[channels.place(index / channels.width, index % channels.width)] = value;
         }
         values
     }
 
     /// Codes and scales as bytes, little-endian.
     pub(crate) fn to_bytes(&self) -> [Vec<u8>; 2] {
-        let width = Channels::of(&self.dims).width;
-        let offset = largest_code(self.bits) as i16;
-        let mut packed = Vec::new();
-        for codes in self.codes.chunks_exact(width) {
-            let start = packed.len();
-            packed.resize(start + row_bytes(width, self.bits), 0);
-            for (nth, code) in codes.iter().enumerate() {
-                let value = (i16::from(*code) + offset) as u16;
-                put_bits(&mut packed[start..], nth * usize::from(self.bits), value);
-            }
-        }
-        [packed, self.scales.iter().flat_map(|scale| scale.to_le_bytes()).collect()]
+        let scales = self.rows.scales().iter().flat_map(|scale| f16::from_f32(*scale).to_le_bytes());
+        [self.rows.packed_codes(), scales.collect()]
     }
 
     /// Reads what [`QuantisedTensor::to_bytes`] wrote.
@@ -264,88 +298,25 @@ impl QuantisedTensor {
         if found != expected {
             return Err(format!("{found:?} bytes of codes and scales, expected {expected:?}"));
         }
-        let scales: Vec<f16> = scales.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes)).collect();
+        let scales = scales.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect::<Vec<_>>();
         if let Some(scale) = scales.iter().find(|scale| !scale.is_finite()) {
             return Err(format!("a scale of {scale}"));
         }
-        let largest = i16::from(largest_code(bits));
-        let mut codes = Vec::with_capacity(n_channels * width);
-        for row in packed.chunks_exact(row_bytes(width, bits).max(1)) {
-            for nth in 0..width {
-                let code = get_bits(row, nth * usize::from(bits), bits) as i16 - largest;
-                codes.push(i8::try_from(code).ok().filter(|_| code <= largest).ok_or("a code beyond its bits")?);
-            }
-        }
-        Ok(Self { dims: dims.to_vec(), bits, codes, scales })
+        let rows = RoundedRows::unpacked(packed, width, bits, scales).ok_or("a code beyond its bits")?;
+        Ok(Self { dims: dims.to_vec(), rows })
     }
 }
 
-/// `2^(b-1) - 1`.
-fn largest_code(bits: u8) -> i8 {
-    i8::MAX >> (WEIGHT_BITS[1] - bits)
-}
-
-/// 1.5 times 2^23.
-const WITHOUT_PLACES: f32 = 12_582_912.0;
-
-fn code(value: f32, scale: f32, bits: u8) -> i8 {
-    if scale == 0.0 {
-        return 0;
-    }
-    let largest = f32::from(largest_code(bits));
-    let clamped = (value / scale).clamp(-largest, largest);
-    // adding and taking away a number without binary places rounds to whole numbers, by vectors
-    ((clamped + WITHOUT_PLACES) - WITHOUT_PLACES) as i8
-}
-
-/// The scale of a channel that is clipped at this share of its largest number. Zero for a channel of zeros.
-fn scale_of(row: &[f32], bits: u8, clip: f32) -> f16 {
-    let largest = row.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
-    f16::from_f32(largest * clip / f32::from(largest_code(bits)))
-}
-
-/// The clips with the least squared error, one for each channel; the first of equal ones. Eight bits are not clipped.
+/// The clips with the least squared error, one for each channel.
 fn best_clips(values: &[f32], dims: &[usize], bits: u8) -> Vec<f32> {
     let channels = Channels::of(dims);
-    let mut clips = vec![CLIPS[0]; channels.n_channels];
-    if bits >= WEIGHT_BITS[1] {
-        return clips;
-    }
-    channels.visit(values, |channel, row| {
-        let mut least = f32::INFINITY;
-        for clip in CLIPS {
-            let scale = scale_of(row, bits, clip).to_f32();
-            let error = |value: &f32| (value - f32::from(code(*value, scale, bits)) * scale).powi(2);
-            let sum: f32 = row.iter().map(error).sum();
-            if sum < least {
-                (least, clips[channel]) = (sum, clip);
-            }
-        }
-    });
-    clips
-}
-
-/// Writes a number's bits from this bit on, low ones first; the bits there are 0.
-fn put_bits(bytes: &mut [u8], from: usize, value: u16) {
-    let (byte, shift) = (from / 8, from % 8);
-    let shifted = (u32::from(value)) << shift;
-    bytes[byte] |= shifted as u8;
-    if shifted > 0xFF {
-        bytes[byte + 1] |= (shifted >> 8) as u8;
-    }
-}
-
-fn get_bits(bytes: &[u8], from: usize, bits: u8) -> u16 {
-    let (byte, shift) = (from / 8, from % 8);
-    let high = bytes.get(byte + 1).map_or(0, |high| u32::from(*high) << 8);
-    let pair = u32::from(bytes[byte]) | high;
-    ((pair >> shift) & ((1 << bits) - 1)) as u16
+    channels.rows(values).chunks_exact(channels.width).map(|row| best_clip(row, bits)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ModelConfig, NgramBagConfig, ResNetConfig};
+    use crate::{Mode, ModelConfig, NgramBagConfig, ResNetConfig, TokenRows};
     use candle_core::Device;
     use stillhouse_core::{InputShape, Seed};
 
@@ -368,38 +339,10 @@ mod tests {
     }
 
     #[test]
-    fn eight_bits_are_off_by_half_a_step_and_a_clip_lowers_the_error_of_few() {
-        let (dims, values) = ([4, 50], numbers(200));
-        let rounded = QuantisedTensor::new(&values, &dims, 8).values();
-        for (row, rounded) in values.chunks(50).zip(rounded.chunks(50)) {
-            let step = row.iter().fold(0.0_f32, |m, v| m.max(v.abs())) / 127.0;
-            assert!(row.iter().zip(rounded).all(|(a, b)| (a - b).abs() <= 0.501 * step));
-        }
-        let error = |rounded: &[f32]| values.iter().zip(rounded).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
-        for bits in [2, 3, 4] {
-            let largest = f32::from(largest_code(bits));
-            let unclipped: Vec<f32> = values
-                .chunks(50)
-                .flat_map(|row| {
-                    let scale = row.iter().fold(0.0_f32, |m, v| m.max(v.abs())) / largest;
-                    row.iter().map(move |value| (value / scale).round() * scale)
-                })
-                .collect();
-            assert!(error(&QuantisedTensor::new(&values, &dims, bits).values()) <= error(&unclipped));
-        }
-        // a channel of a convolution has a scale of its own
+    fn a_channel_of_a_convolution_has_a_scale_of_its_own() {
         let scaled: Vec<f32> = numbers(36).iter().enumerate().map(|(i, v)| v * [1.0, 1e-3][i % 2]).collect();
         let rounded = QuantisedTensor::new(&scaled, &[3, 3, 2, 2], 8).values();
         assert!(scaled.iter().zip(rounded).skip(1).step_by(2).all(|(a, b)| (a - b).abs() < 1e-5));
-    }
-
-    #[test]
-    fn rounding_twice_changes_nothing() {
-        for bits in WEIGHT_BITS[0]..=WEIGHT_BITS[1] {
-            let once = QuantisedTensor::new(&numbers(60), &[6, 10], bits).values();
-            let twice = QuantisedTensor::new(&once, &[6, 10], bits).values();
-            assert!(once.iter().zip(twice).all(|(a, b)| (a - b).abs() <= 1e-3 * a.abs()), "{bits} bits");
-        }
     }
 
     #[test]
@@ -428,13 +371,17 @@ mod tests {
             (Some(8), Some(4), None)
         );
         let rounder = Rounder::new(&bits, &model).unwrap();
-        let exact = rounder.round(&model).unwrap();
+        let exact = rounder.round(&model, None).unwrap();
         let rounded = state(&model);
         assert_ne!(rounded, before);
         exact.restore(&model).unwrap();
         assert_eq!(state(&model), before);
+        assert_eq!(state(&bits.rounded(&model).unwrap()), rounded);
         bits.round(&model).unwrap();
         assert_eq!(state(&model), rounded);
+        // what is rounded already keeps its bits, or gets fewer
+        assert_eq!(WeightBits::at_most(&model, 8).unwrap(), bits);
+        assert_eq!(WeightBits::at_most(&model, 3).unwrap(), WeightBits::uniform(&model, 3));
 
         let bag = ModelConfig::NgramBag(NgramBagConfig::new(100, 6));
         let bag = Model::new(&bag, &InputShape::Text {}, 3, Seed(0), &Device::Cpu).unwrap();
@@ -442,5 +389,27 @@ mod tests {
         // 100 rows of 3 bytes and a scale, 3 rows of 6 and a scale, 3 biases
         assert_eq!(bits.n_bytes(&bag), 100 * 5 + 3 * 8 + 3 * 4);
         assert_eq!(WeightBits::default().n_bytes(&bag), 4 * (600 + 18 + 3));
+    }
+
+    #[test]
+    fn of_a_table_the_rows_that_are_read_are_rounded() {
+        let config = ModelConfig::NgramBag(NgramBagConfig::new(100, 6));
+        let model = Model::new(&config, &InputShape::Text {}, 3, Seed(0), &Device::Cpu).unwrap();
+        let texts = ModelInput::Bags(TokenRows::new(vec![7, 3, 7, 99], vec![0, 2, 4]).unwrap());
+        let logits =
+            || -> Vec<f32> { model.forward(&texts, Mode::Eval).unwrap().flatten_all().unwrap().to_vec1().unwrap() };
+        let table = || model.weights().unwrap().remove(EMBEDDING).unwrap();
+        let (before, rounder) = (table(), Rounder::new(&WeightBits::uniform(&model, 3), &model).unwrap());
+        let all = rounder.round(&model, None).unwrap();
+        let (of_all, rounded) = (logits(), table());
+        all.restore(&model).unwrap();
+        let some = rounder.round(&model, Some(&texts)).unwrap();
+        assert_eq!(logits(), of_all);
+        for (row, found) in table().chunks_exact(6).enumerate() {
+            let expected = if [3, 7, 99].contains(&row) { &rounded } else { &before };
+            assert_eq!(found, &expected[row * 6..(row + 1) * 6]);
+        }
+        some.restore(&model).unwrap();
+        assert_eq!(table(), before);
     }
 }

@@ -122,8 +122,8 @@ impl InnerWidth {
     }
 }
 
-/// The table of an n-gram bag, whose columns are read by the first layer alone.
-const EMBEDDING: &str = "embedding.weight";
+/// The table of embeddings. Of an n-gram bag, its columns are read by the first layer alone.
+pub(crate) const EMBEDDING: &str = "embedding.weight";
 
 /// What stands behind the layer's name in the parameter's.
 fn part_of<'a>(parameter: &'a str, layer: &str) -> Option<&'a str> {

@@ -89,6 +89,9 @@ pub struct Report {
     /// what was tried to make the student ship; null without `[ship]`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ship: Option<ShipReport>,
+    /// files for other programs that were written; empty without `[export]`
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exports: Vec<ExportReport>,
     /// what the reader should know before believing a number, in plain sentences
     #[serde(default)]
     pub warnings: Vec<String>,
@@ -191,6 +194,19 @@ impl ModelReport {
     pub fn is_external(&self) -> bool {
         self.n_parameters == 0
     }
+}
+
+/// An export of the student that ships, or of the student where none ships.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportReport {
+    /// `html`, `onnx` or `c`
+    pub form: String,
+    /// the file to open first, relative to the run's folder
+    pub path: String,
+    /// bits of a weight that were asked for
+    pub bits: u8,
+    /// bytes of all files
+    pub bytes: u64,
 }
 
 /// What was tried to make the student small, in the order of trying. Judged on the validation split.

@@ -56,6 +56,7 @@ pub(crate) enum Part {
     /// a paragraph in small type
     Caption(String),
     List(Vec<String>),
+    Links(Vec<Link>),
     /// names and values; the first field is the CSS class of the list
     Pairs(&'static str, Vec<(String, String)>),
     Cards(Vec<Card>),
@@ -63,6 +64,17 @@ pub(crate) enum Part {
     Panels(Vec<Panel>),
     /// a long text behind a title that opens it
     Source(&'static str, String),
+}
+
+/// A file next to the page.
+#[derive(Debug, Serialize)]
+pub(crate) struct Link {
+    /// what it is
+    pub(crate) text: String,
+    /// relative to the page
+    pub(crate) path: String,
+    /// text behind the link
+    pub(crate) facts: String,
 }
 
 /// A cluster or a class: how much it gains, examples, labels.

@@ -1,8 +1,8 @@
 //! A run as a document: which figures and tables stand where, and what is said about them.
 
-use crate::contract::{ClusterReport, Report};
+use crate::contract::{ClusterReport, ExportReport, Report};
 use crate::curves::panels;
-use crate::document::{Card, Document, Part, Section};
+use crate::document::{Card, Document, Link, Part, Section};
 use crate::example::Example;
 use crate::figures::{self, counted_classes};
 use crate::findings::{headline, supporting_sentences};
@@ -24,6 +24,7 @@ pub(crate) fn document(page: &ReportPage<'_>) -> Document {
     let report = page.report;
     let sections = vec![
         results(report),
+        exports(report),
         costs(report),
         comparisons(report),
         soft_targets(page),
@@ -72,6 +73,23 @@ fn results(report: &Report) -> Option<Section> {
     let parts = vec![figure, table, Part::Caption(caption.into())];
     let parts = if report.main_models().is_empty() { Vec::new() } else { parts };
     Section::of("results", "Results", "Results", "On the test split, which nothing was chosen by.", parts)
+}
+
+/// Links to the student in other forms. The run's folder may be moved: they are relative.
+fn exports(report: &Report) -> Option<Section> {
+    let link = |export: &ExportReport| {
+        let (text, what) = match export.form.as_str() {
+            "html" => ("Open the student’s page", "one file, which runs the network where it is opened"),
+            "onnx" => ("The student as ONNX files", "for Python, node and browsers"),
+            _ => ("The student as C source", "C99, no allocation"),
+        };
+        let size = format!("{}\u{a0}kB", integer(export.bytes.div_ceil(1000)));
+        let facts = format!("{what}; {}\u{a0}bits a weight, {size}", export.bits);
+        Link { text: text.into(), path: export.path.clone(), facts }
+    };
+    let links: Vec<Link> = report.exports.iter().map(link).collect();
+    let parts = if links.is_empty() { Vec::new() } else { vec![Part::Links(links)] };
+    Section::of("exports", "Try it", "The student, to try and to use", "", parts)
 }
 
 fn costs(report: &Report) -> Option<Section> {

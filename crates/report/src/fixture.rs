@@ -163,6 +163,12 @@ pub(crate) fn report() -> Report {
         portfolio: portfolio(),
         soft_target_entropy: Some(0.412),
         ship: Some(ship()),
+        exports: vec![ExportReport {
+            form: "html".into(),
+            path: "export/html/index.html".into(),
+            bits: 4,
+            bytes: 190_512,
+        }],
         warnings: vec!["1 of 8 specialists does not beat the generalist on its own classes (cluster 5).".into()],
         next_steps: Vec::new(),
         notes: vec!["Latency was measured on one thread, one example at a time.".into()],

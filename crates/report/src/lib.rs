@@ -41,8 +41,9 @@ mod terminal;
 mod text;
 
 pub use contract::{
-    ClusterReport, ConditionalReport, CoverageRow, DatasetReport, DustbinReport, FORMAT_VERSION, ModelReport,
-    OutOfScopeReport, OutOfScopeRow, PortfolioPoint, Report, ReportError, ShipAttempt, ShipReport, ShipWay,
+    ClusterReport, ConditionalReport, CoverageRow, DatasetReport, DustbinReport, ExportReport, FORMAT_VERSION,
+    ModelReport, OutOfScopeReport, OutOfScopeRow, PortfolioPoint, Report, ReportError, ShipAttempt, ShipReport,
+    ShipWay,
 };
 pub use findings::{headline, supporting_sentences, warnings};
 pub use format::counted;

@@ -1,6 +1,6 @@
 //! Documents as Markdown, for repositories, issues and terminals.
 
-use crate::document::{Document, Part, Section};
+use crate::document::{Document, Link, Part, Section};
 use crate::table::{Output, Table};
 use crate::terminal::grid;
 use crate::text::{TERMINAL_WIDTH, without_controls, wrapped};
@@ -35,6 +35,10 @@ fn part(part: &Part) -> String {
         Part::Table(table) => table_of(table),
         Part::Text(text) => paragraph("- ", &escaped(text)),
         Part::List(sentences) => list(sentences),
+        Part::Links(links) => {
+            let line = |link: &Link| format!("- [{}]({}): {}\n", escaped(&link.text), link.path, escaped(&link.facts));
+            links.iter().map(line).collect()
+        }
         Part::Pairs(_, pairs) => {
             pairs.iter().map(|(name, value)| paragraph("- ", &escaped(&format!("{name}: {value}")))).collect()
         }

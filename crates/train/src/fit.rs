@@ -20,7 +20,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use stillhouse_core::{ClassId, Seed};
 use stillhouse_data::{Batch, Loader, Split};
-use stillhouse_models::{ExactWeights, Mode, Model, Rounder, WeightBits};
+use stillhouse_models::{ExactWeights, Mode, Model, ModelInput, Rounder, WeightBits};
 use stillhouse_ops::optimizer::{clip_factor, global_norm};
 use stillhouse_ops::{DropoutKey, Gradient, Tape, record};
 
@@ -174,7 +174,7 @@ impl<'a> Training<'a> {
         let learning_rate = job.config.schedule.learning_rate(step, n_steps, job.config.n_epochs);
         let inputs = model_input(self.model, batch.inputs.clone(), batch.len())?;
         let dropout = DropoutKey { seed: job.seed.derive("dropout", step as u64).0 };
-        let exact = self.round_weights()?;
+        let exact = self.round_weights(Some(&inputs))?;
         let (parts, tape) = record(|| {
             let logits = self.model.forward(&inputs, Mode::Train { dropout })?;
             objective.loss(job.name, &logits, batch)
@@ -206,9 +206,9 @@ impl<'a> Training<'a> {
         Ok(())
     }
 
-    /// Rounds the weights, where they are to have few bits, and hands out the exact ones.
-    fn round_weights(&self) -> Result<Option<ExactWeights>, TrainError> {
-        Ok(self.rounder.as_ref().map(|rounder| rounder.round(self.model)).transpose()?)
+    /// Rounds the weights that inputs read, where they are to have few bits, and hands out the exact ones.
+    fn round_weights(&self, inputs: Option<&ModelInput>) -> Result<Option<ExactWeights>, TrainError> {
+        Ok(self.rounder.as_ref().map(|rounder| rounder.round(self.model, inputs)).transpose()?)
     }
 
     fn restore_weights(&self, exact: Option<&ExactWeights>) -> Result<(), TrainError> {
@@ -257,7 +257,7 @@ impl<'a> Training<'a> {
             Objective::HardLabels(_) | Objective::FullSoftmax { .. } => (false, false),
             Objective::Distillation { config, .. } => (config.task_loss_weight > 0.0, true),
         };
-        let exact = self.round_weights()?;
+        let exact = self.round_weights(None)?;
         let valid = job.validation.map(|validation| validate(self.model, validation)).transpose()?;
         self.restore_weights(exact.as_ref())?;
         let step = self.optimizer.n_steps() as usize;
@@ -292,7 +292,7 @@ impl<'a> Training<'a> {
             kept_epoch = epoch;
         }
         if let Some(rounder) = &self.rounder {
-            rounder.round(self.model)?;
+            rounder.round(self.model, None)?;
         }
         let n_examples_seen = self.progress.n_examples_seen;
         Ok(FitSummary {

@@ -67,7 +67,7 @@ pub fn compress(
     (observer, interrupt): (&dyn Observer, &Interrupt),
 ) -> Result<CompressOutcome> {
     let (model, card) = load_model(model_dir, &options.open_device()?).map_err(|e| unreadable_model(model_dir, &e))?;
-    let run_dir = run_of(model_dir)?;
+    let run_dir = run_of(model_dir).ok_or_else(|| no_run(model_dir))?;
     check_place(out).map_err(|error| model_folder_error(out, &error))?;
     let experiment = experiment(&run_dir, limits)?;
     let context = RunContext::unrecorded(&run_dir, options, observer, interrupt);
@@ -103,16 +103,18 @@ pub fn compress(
     Ok(CompressOutcome { out: out.to_owned(), ship: ship.report })
 }
 
-/// The folder of the run whose student this is.
-fn run_of(model_dir: &Path) -> Result<PathBuf> {
-    let folder = model_dir.canonicalize().ok().and_then(|folder| Some(folder.parent()?.to_owned()));
-    folder.filter(|folder| folder.join(CONFIG).is_file()).ok_or_else(|| {
-        let path = model_dir.display();
-        ExperimentError::Usage(format!(
-            "{path}: lies in no run's folder (no {CONFIG} above it), so there are no data and soft targets to go on with\n  \
-             hint: give the `student` folder of a finished run"
-        ))
-    })
+/// The folder of the run that a model lies in.
+pub(super) fn run_of(model_dir: &Path) -> Option<PathBuf> {
+    let folder = model_dir.canonicalize().ok()?.parent()?.to_owned();
+    Some(folder).filter(|folder| folder.join(CONFIG).is_file())
+}
+
+fn no_run(model_dir: &Path) -> ExperimentError {
+    let path = model_dir.display();
+    ExperimentError::Usage(format!(
+        "{path}: lies in no run's folder (no {CONFIG} above it), so there are no data and soft targets to go on with\n  \
+         hint: give the `student` folder of a finished run; --bits in place of --max-bytes rounds any model"
+    ))
 }
 
 /// The run's experiment with these limits.

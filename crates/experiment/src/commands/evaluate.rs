@@ -3,6 +3,7 @@
 use crate::error::{ExperimentError, Result, unreadable_model};
 use crate::load_progress::PlainProgress;
 use crate::observer::{Interrupt, Observer};
+use crate::renormalise::renormalise;
 use crate::report::shortened;
 use serde::Serialize;
 use std::fmt;
@@ -186,20 +187,6 @@ fn predict_renormalised(model: &Model, split: &Split, from: &InputSpec, to: &Inp
     }
     renormalise(from, to, &mut values);
     Ok(predict_values(model, values, split.len())?)
-}
-
-/// From the data's own normalisation to the model's.
-pub(super) fn renormalise(from: &InputSpec, to: &InputSpec, values: &mut [f32]) {
-    for example in values.chunks_exact_mut(to.shape.n_channels()) {
-        for (channel, value) in example.iter_mut().enumerate() {
-            let raw = *value * from.std[channel] + from.mean[channel];
-            let raw = match from.offset_of(channel) - to.offset_of(channel) {
-                0.0 => raw,
-                distance => (f64::from(raw) + distance) as f32,
-            };
-            *value = (raw - to.mean[channel]) / to.std[channel];
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! `export`: a model folder in the form of other programs.
 
-use super::evaluate::renormalise;
+use super::compress::run_of;
 use crate::config::{ConfigSource, Experiment};
 use crate::context::RunContext;
-use crate::error::{ExperimentError, Result, system_error, unreadable_model};
+use crate::error::{ExperimentError, Result, unreadable_model};
+use crate::export::calibration::{calibration_examples, needs_ranges};
+use crate::export::export_error;
 use crate::loading::load_data;
 use crate::observer::{Interrupt, Observer};
 use crate::options::RunOptions;
@@ -11,20 +13,11 @@ use crate::run_dir::CONFIG;
 use serde::Serialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use stillhouse_core::{InputShape, InputSpec, Seed};
-use stillhouse_data::Split;
-use stillhouse_export::graph::{Example, Graph};
-use stillhouse_export::onnx::Precision;
-use stillhouse_export::{ExportError, OnnxOptions, OnnxSummary, check_place, write_onnx_folder};
+use stillhouse_core::InputSpec;
+use stillhouse_export::graph::Example;
+use stillhouse_export::{ExportKind, OnnxOptions, OnnxSummary, check_place, write_onnx_folder};
 use stillhouse_models::{Model, load_model};
 use stillhouse_train::Device;
-
-/// Examples by which the activations of a convolutional network get their ranges; more change nothing that was measured.
-const MAX_CALIBRATION: usize = 512;
-/// Floating point operations of all of them together, which plain loops take some minutes for.
-const MAX_CALIBRATION_FLOPS: u64 = 400_000_000_000;
-/// Fewer examples would leave ranges to chance.
-const MIN_CALIBRATION: usize = 32;
 
 /// What is exported and how.
 #[derive(Clone, Debug)]
@@ -74,12 +67,12 @@ pub fn export_onnx(
     interrupt: &Interrupt,
 ) -> Result<ExportOutcome> {
     check_is_folder(model_dir)?;
-    check_place(&options.out).map_err(|error| export_error(&options.out, error))?;
+    check_place(&options.out, ExportKind::Onnx).map_err(|error| export_error(&options.out, error))?;
     let (model, card) = load_model(model_dir, &Device::Cpu).map_err(|error| unreadable_model(model_dir, &error))?;
     let calibration = match options.int8 && needs_ranges(&model, &options.out)? {
         true => {
             let config = calibration_config(model_dir, options)?;
-            calibration_examples(&model, &card.input, &config, observer, interrupt)?
+            read_calibration(&model, &card.input, &config, observer, interrupt)?
         }
         false => Vec::new(),
     };
@@ -97,17 +90,12 @@ pub(super) fn check_is_folder(model_dir: &Path) -> Result<()> {
     Err(ExperimentError::Usage(format!("{}: no such folder\n  hint: {hint}", model_dir.display())))
 }
 
-fn needs_ranges(model: &Model, out: &Path) -> Result<bool> {
-    Ok(Precision::needs_ranges(&Graph::of(model).map_err(|error| export_error(out, error))?))
-}
-
 /// The config that was given, or that of the run whose folder the model lies in.
 fn calibration_config(model_dir: &Path, options: &ExportOptions) -> Result<PathBuf> {
     if let Some(config) = &options.calibrate {
         return Ok(config.clone());
     }
-    let folder = model_dir.canonicalize().map_err(|error| system_error(model_dir, "cannot be read", &error))?;
-    let of_run = folder.parent().map(|run_dir| run_dir.join(CONFIG)).filter(|config| config.is_file());
+    let of_run = run_of(model_dir).map(|run_dir| run_dir.join(CONFIG));
     of_run.ok_or_else(|| {
         ExperimentError::Usage(format!(
             "{}: eight bits of a convolutional network need training examples, to measure how large its activations are, \
@@ -118,7 +106,7 @@ fn calibration_config(model_dir: &Path, options: &ExportOptions) -> Result<PathB
 }
 
 /// Training examples without labels, as the model's graph takes them.
-fn calibration_examples(
+fn read_calibration(
     model: &Model,
     input: &InputSpec,
     config: &Path,
@@ -137,46 +125,5 @@ fn calibration_examples(
             input.shape
         )));
     }
-    let affordable = (MAX_CALIBRATION_FLOPS / model.flops_per_example().max(1)) as usize;
-    let n_examples = affordable.clamp(MIN_CALIBRATION, MAX_CALIBRATION);
-    chosen_rows(data.train.len(), n_examples).map(|row| read_example(&data.train, row, input)).collect()
-}
-
-/// Rows in random order, the same ones for the same number of rows.
-fn chosen_rows(n_rows: usize, n_chosen: usize) -> impl Iterator<Item = usize> {
-    let mut rows: Vec<usize> = (0..n_rows).collect();
-    rows.sort_by_cached_key(|row| Seed(0).derive("calibration", *row as u64).0);
-    rows.into_iter().take(n_chosen)
-}
-
-fn read_example(split: &Split, row: usize, input: &InputSpec) -> Result<Example> {
-    let mut values = vec![0.0; input.shape.n_values()];
-    split.read(row, None, &mut values)?;
-    renormalise(split.input(), input, &mut values);
-    Ok(match input.shape {
-        InputShape::Image { channels, height, width } => Example::of_pixels(&values, [height, width, channels]),
-        _ => Example::Values(values),
-    })
-}
-
-/// The place is wrong usage, what the system says is told by its kind, and anything else is a failure.
-pub(super) fn export_error(out: &Path, error: ExportError) -> ExperimentError {
-    match error {
-        ExportError::Occupied(_) => ExperimentError::Usage(error.to_string()),
-        ExportError::Io { path, source } => system_error(&path, "cannot be written", &source),
-        error => ExperimentError::Failed(anyhow::anyhow!("{}: {error}", out.display())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn calibration_rows_are_the_same_each_time_and_spread() {
-        let rows: Vec<usize> = chosen_rows(1000, 50).collect();
-        assert_eq!(rows, chosen_rows(1000, 50).collect::<Vec<_>>());
-        assert!(rows.iter().any(|row| *row < 300) && rows.iter().any(|row| *row > 700));
-        assert_eq!(chosen_rows(3, 50).count(), 3);
-    }
+    calibration_examples(model, input, &data.train)
 }

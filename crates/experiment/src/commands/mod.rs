@@ -10,6 +10,7 @@ pub(crate) mod merge;
 pub(crate) mod plan;
 pub(crate) mod predict;
 pub(crate) mod preview;
+pub(crate) mod round;
 pub(crate) mod status;
 pub(crate) mod sweep;
 pub(crate) mod targets;

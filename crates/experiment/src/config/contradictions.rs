@@ -6,7 +6,7 @@ use super::{
 };
 use stillhouse_core::Problem;
 use stillhouse_ensemble::{Calibration, HeldOutPredictions, Soften};
-use stillhouse_models::ModelConfig;
+use stillhouse_models::{ModelConfig, TokenizerConfig};
 use stillhouse_targets::{KeepTargets, LayoutConfig};
 
 impl ExperimentConfig {
@@ -22,6 +22,10 @@ impl ExperimentConfig {
         problems.extend(self.soft_targets_problem());
         problems.extend(self.unlabelled_problems());
         problems.extend(self.student_problems());
+        let has_foreign_tokenizer =
+            self.student.tokenizer.as_ref().is_some_and(|own| !matches!(own, TokenizerConfig::Bpe(_)));
+        let of_export = self.export.iter().flat_map(|export| export.contradictions(has_foreign_tokenizer));
+        problems.extend(of_export.map(|problem| problem.within("export")));
         if self.name.as_ref().is_some_and(|name| name.is_empty() || name.contains(['/', '\\'])) {
             problems.push(Problem::new("name", "must be a plain folder name"));
         }

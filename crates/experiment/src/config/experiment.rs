@@ -1,6 +1,6 @@
 //! The tables of an experiment's config.
 
-use super::ExternalTeacherConfig;
+use super::{ExportConfig, ExternalTeacherConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::Temperature;
@@ -46,6 +46,9 @@ pub struct ExperimentConfig {
     /// Makes the student small enough to ship, with less in its weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ship: Option<ShipConfig>,
+    /// Files for other programs that the run ends with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<ExportConfig>,
     /// Which models are compared with it, and what the report shows.
     #[serde(default)]
     pub evaluation: EvaluationConfig,

@@ -8,6 +8,7 @@ mod check;
 mod contradictions;
 mod data_fit;
 mod experiment;
+mod export;
 mod external;
 mod load;
 mod problems;
@@ -20,6 +21,8 @@ pub use experiment::{
     Baseline, DustbinBias, EvaluationConfig, ExperimentConfig, GeneralistConfig, KeepSpecialists, ShipConfig,
     SpecialistBody, SpecialistHead, SpecialistInit, SpecialistsConfig, StudentConfig,
 };
+pub(crate) use export::{ALL_BITS, DEFAULT_BITS, MAX_EXAMPLES};
+pub use export::{ExportConfig, ExportForm};
 pub use external::{Classes, ExternalTeacherConfig, Space};
 pub use load::Experiment;
 pub use problems::ConfigProblems;

@@ -35,23 +35,28 @@ pub(super) fn constants(packed: &PackedGraph) -> String {
 
 fn matrix(name: &str, constant: &Constant, packed: &PackedConstant) -> String {
     let (rows, columns) = (constant.dims[0], constant.values.len() / constant.dims[0]);
-    let (mut text, scales, bits) = match packed {
+    let (codes, scales) = (format!("{name}_codes"), format!("{name}_scales"));
+    let (mut text, settings) = match packed {
         PackedConstant::Plain => {
             let numbers = constant.values.iter().map(|value| float(*value));
-            (array("static const float", &format!("{name}_codes"), numbers), "NULL".to_owned(), 32)
+            (array("static const float", &codes, numbers), format!("NULL, NULL, {rows}, {columns}, 32"))
         }
         PackedConstant::Rows(packed) => {
-            let (codes, scales) = (format!("{name}_codes"), format!("{name}_scales"));
-            let bytes = packed.code_bytes();
-            let codes = if packed.bits() == 8 {
-                array("static const int8_t", &codes, bytes.iter().map(|byte| byte.cast_signed()))
-            } else {
-                array("static const uint8_t", &codes, bytes)
+            let (scales, pointers) = match packed.half_scales() {
+                Some(halves) => {
+                    let halves = halves.iter().map(|half| half.to_bits());
+                    (array("static const uint16_t", &scales, halves), format!("{scales}, NULL"))
+                }
+                None => {
+                    let floats = packed.scales().iter().map(|scale| float(*scale));
+                    (array("static const float", &scales, floats), format!("NULL, {scales}"))
+                }
             };
-            (codes + &array("static const uint16_t", &scales, packed.scales()), scales, packed.bits())
+            let codes = array("static const uint8_t", &codes, packed.packed_codes());
+            (codes + &scales, format!("{pointers}, {rows}, {columns}, {}", packed.bits()))
         }
     };
-    let _ = writeln!(text, "static const matrix {name} = {{{name}_codes, {scales}, {rows}, {columns}, {bits}}};\n");
+    let _ = writeln!(text, "static const matrix {name} = {{{codes}, {settings}}};\n");
     text
 }
 

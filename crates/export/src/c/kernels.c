@@ -1,32 +1,41 @@
 /* @matrix */
-/* Rows of numbers: 32 bits are floats, 8 bits signed bytes, 4 bits two in a byte (code + 8, the first in the lower half).
-   A number is code * scale; the scale of a row is the upper half of a float. */
+/* Rows of numbers. 32 bits are floats. Fewer bits are code * scale: codes plus their largest one, low bits first, each row from a
+   byte of its own; the scales of the rows are half floats or floats. */
 typedef struct {
     const void *codes;
-    const uint16_t *scales;
-    size_t rows, columns;
-    int bits;
+    const uint16_t *halves;
+    const float *scales;
+    size_t rows, columns, bits;
 } matrix;
+
+/* A half float that is not negative. */
+static float half(uint16_t bits)
+{
+    if (bits < 1024)
+        return ldexpf((float)bits, -24);
+    return ldexpf((float)(1024 + (bits & 1023)), (bits >> 10) - 25);
+}
 
 static void unpack_row(const matrix *m, size_t row, float *out)
 {
-    uint32_t bits;
+    const size_t bits = m->bits;
+    const uint8_t *codes;
     float scale;
+    int largest;
     size_t i;
-    if (m->bits == 32) {
+    if (bits == 32) {
         memcpy(out, (const float *)m->codes + row * m->columns, m->columns * sizeof *out);
         return;
     }
-    bits = (uint32_t)m->scales[row] << 16;
-    memcpy(&scale, &bits, sizeof scale);
-    if (m->bits == 8) {
-        const int8_t *codes = (const int8_t *)m->codes + row * m->columns;
-        for (i = 0; i < m->columns; i++)
-            out[i] = scale * (float)codes[i];
-    } else {
-        const uint8_t *codes = (const uint8_t *)m->codes + row * ((m->columns + 1) / 2);
-        for (i = 0; i < m->columns; i++)
-            out[i] = scale * (float)(((codes[i / 2] >> (i % 2 * 4)) & 15) - 8);
+    codes = (const uint8_t *)m->codes + row * ((m->columns * bits + 7) / 8);
+    scale = m->halves ? half(m->halves[row]) : m->scales[row];
+    largest = (1 << (bits - 1)) - 1;
+    for (i = 0; i < m->columns; i++) {
+        const size_t byte = i * bits / 8, shift = i * bits % 8;
+        int pair = codes[byte];
+        if (shift + bits > 8)
+            pair |= codes[byte + 1] << 8;
+        out[i] = scale * (float)(((pair >> shift) & (2 * largest + 1)) - largest);
     }
 }
 /* @window */

@@ -19,8 +19,8 @@ mod text;
 
 use crate::ExportError;
 use crate::graph::{Graph, GraphInput};
-use crate::packed::{Bits, PackedGraph};
-use crate::place::write_folder;
+use crate::packed::PackedGraph;
+use crate::place::{ExportKind, check_place, write_folder};
 use crate::samples::samples;
 use arrays::{array, comment, float};
 use calls::Calls;
@@ -29,7 +29,7 @@ use std::fmt::Write;
 use std::path::Path;
 use stillhouse_models::{Model, ModelCard};
 
-/// Writes a folder with the source of a model, and returns its files with their bytes. An older exported folder is replaced.
+/// Writes a folder with the source of a model, with so many bits a weight at most (2 to 8; without a number, as the model has them), and returns its files with their bytes. An older exported folder is replaced.
 ///
 /// # Errors
 /// Weights that cannot be read, a place that holds something else, or a disk that refuses.
@@ -37,9 +37,10 @@ pub fn write_c_folder(
     folder: &Path,
     model: &Model,
     card: &ModelCard,
-    bits: Bits,
+    bits: Option<u8>,
 ) -> Result<Vec<(String, u64)>, ExportError> {
-    let packed = PackedGraph::of(Graph::of(model)?, bits);
+    check_place(folder, ExportKind::C)?;
+    let packed = PackedGraph::of(model, bits)?;
     let graph = packed.graph();
     let samples = samples(model, card, graph)?;
     let memory = Memory::of(graph, longest_text(graph));
@@ -47,9 +48,9 @@ pub fn write_c_folder(
         ("model.h", header::header(card, graph, &memory)),
         ("model.c", source(model, card, &packed, &memory)),
         ("test.c", program::test_program(card, graph, &samples)),
-        ("README.md", readme::readme(card, &packed, &memory, bits)),
+        ("README.md", readme::readme(card, &packed, &memory)),
     ];
-    write_folder(folder, &files)
+    write_folder(folder, ExportKind::C, &files)
 }
 
 /// Tokens that a text has at most; n-grams are added up one by one and need no room.

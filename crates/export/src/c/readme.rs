@@ -2,20 +2,20 @@
 
 use super::memory::Memory;
 use crate::graph::GraphInput;
-use crate::packed::{Bits, PackedGraph};
+use crate::packed::PackedGraph;
 use std::fmt::Write;
 use stillhouse_models::ModelCard;
 
 /// How to compile and call the source, with its sizes and the card's numbers.
-pub(super) fn readme(card: &ModelCard, packed: &PackedGraph, memory: &Memory, bits: Bits) -> String {
+pub(super) fn readme(card: &ModelCard, packed: &PackedGraph, memory: &Memory) -> String {
     let mut text = format!("# {}, in C\n\n", card.name.replace(['\n', '\r'], " "));
     let _ = writeln!(
         text,
-        "{} classes. {} bytes of constant weights ({} bits), {} bytes of scratch memory, no allocation; `math.h` and `string.h` are\n\
+        "{} classes. {} bytes of constant weights ({}), {} bytes of scratch memory, no allocation; `math.h` and `string.h` are\n\
         all that it needs of the library.\n",
         packed.graph().n_outputs(),
         packed.n_bytes(),
-        bits.count(),
+        packed.bits_in_words(),
         memory.size() * size_of::<f32>(),
     );
     text += "    cc -std=c99 -Wall -Werror -O2 model.c test.c -lm -o test && ./test\n\n";
@@ -29,8 +29,8 @@ pub(super) fn readme(card: &ModelCard, packed: &PackedGraph, memory: &Memory, bi
     );
     text += note(packed.graph().input());
     text += "Nothing is kept between calls, so threads may share the model, each with its own scratch memory.\n\n";
-    if bits != Bits::ThirtyTwo {
-        text += "The numbers are those of the model before its weights were rounded.\n\n";
+    if let Some(bits) = packed.rounded_to() {
+        let _ = writeln!(text, "The numbers are those of the model before its weights were rounded to {bits} bits.\n");
     }
     text += "| | |\n|---|---|\n";
     for (name, value) in &card.numbers {

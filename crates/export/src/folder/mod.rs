@@ -23,17 +23,14 @@ mod tokenizer;
 use crate::ExportError;
 use crate::graph::{Example, Graph};
 use crate::onnx::{Precision, Ranges, onnx_file};
+use crate::place::{ExportKind, OURS, check_place, write_folder};
 use parity::Parity;
 use serde::Serialize;
-use std::fs;
 use std::path::Path;
 use stillhouse_core::InputShape;
-use stillhouse_files::{NewFolder, PathError};
 use stillhouse_models::{Model, ModelCard};
 
 const CONFIG: &str = "config.json";
-/// Key of our own block in `config.json`, by which an exported folder is known.
-const OURS: &str = "stillhouse";
 const FLOATS: &str = "onnx/model.onnx";
 const BYTES: &str = "onnx/model_quantized.onnx";
 
@@ -60,24 +57,6 @@ pub struct OnnxSummary {
     pub parity_distance: f64,
 }
 
-/// Refuses a place that holds anything but an exported folder; an empty folder, or no folder, will do.
-///
-/// # Errors
-/// [`ExportError::Occupied`].
-pub fn check_place(folder: &Path) -> Result<(), ExportError> {
-    let is_empty = || fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
-    let is_ours = || {
-        let config = stillhouse_files::read(&folder.join(CONFIG)).ok();
-        let config = config.and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
-        // a model folder has a config.json too, without this key
-        config.is_some_and(|config| config[OURS].is_object())
-    };
-    if fs::symlink_metadata(folder).is_err() || is_empty() || is_ours() {
-        return Ok(());
-    }
-    Err(ExportError::Occupied(folder.to_owned()))
-}
-
 /// Writes a model as a folder with ONNX files. An older exported folder at the same place is replaced.
 ///
 /// # Errors
@@ -89,7 +68,7 @@ pub fn write_onnx_folder(
     card: &ModelCard,
     options: &OnnxOptions,
 ) -> Result<OnnxSummary, ExportError> {
-    check_place(folder)?;
+    check_place(folder, ExportKind::Onnx)?;
     let graph = Graph::of(model)?;
     let precision = options.int8.then(|| quantised(&graph, &options.calibration)).transpose()?;
     let parity = Parity::of(model, card, &graph)?;
@@ -111,8 +90,7 @@ pub fn write_onnx_folder(
     let (n_parity, parity_distance) = (parity.n_examples(), parity.distance());
     let mut summary = OnnxSummary { files: written(&files), quantisation, n_parity, parity_distance };
     files.push(("README.md".to_owned(), card::card(model, card, graph.input(), &summary).into_bytes()));
-    summary.files = written(&files);
-    keep(folder, &files)?;
+    summary.files = write_folder(folder, ExportKind::Onnx, &files)?;
     Ok(summary)
 }
 
@@ -153,15 +131,6 @@ fn input_files(model: &Model, card: &ModelCard) -> Result<Vec<(String, Vec<u8>)>
         InputShape::Text {} => named(ngrams::files(model)?),
         InputShape::Tokens { .. } => named(tokenizer::files(model)?),
     })
-}
-
-fn keep(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), ExportError> {
-    let io = |PathError { path, source }: PathError| ExportError::Io { path, source };
-    let new = NewFolder::create(folder).map_err(io)?;
-    // once more: the place is refused for what it holds now
-    check_place(folder)?;
-    files.iter().try_for_each(|(name, bytes)| new.write(name, bytes)).map_err(io)?;
-    new.keep().map_err(io)
 }
 
 fn json(value: &impl Serialize) -> Result<String, ExportError> {

@@ -36,7 +36,8 @@ pub(super) fn files(model: &Model) -> Result<Vec<(&'static str, Vec<u8>)>, Expor
     let settings = Settings { n_buckets, ngrams, golden: Golden { text: GOLDEN_TEXT, ids } };
     Ok(vec![
         ("ngrams.json", json_file(&settings)?),
-        ("ngrams.mjs", include_bytes!("files/ngrams.mjs").to_vec()),
+        // the page has the same hash
+        ("ngrams.mjs", concat!(include_str!("../ngrams.js"), include_str!("files/module.mjs")).into()),
         ("ngrams.py", include_bytes!("files/ngrams.py").to_vec()),
     ])
 }

@@ -18,8 +18,7 @@ pub(super) fn files(model: &Model) -> Result<Vec<(&'static str, Vec<u8>)>, Expor
         .map_err(|error| ExportError::Unfit(format!("the tokenizer cannot be written: {error}")))?;
     let unknown = unknown_token(&parsed);
     let pad = PAD_NAMES.iter().find(|name| has_token(&parsed, name)).map(|name| (*name).to_owned());
-    // padding is masked, so any token will do
-    let pad = pad.or_else(|| unknown.clone()).or_else(|| first_token(&parsed));
+    let pad = pad.or_else(|| unknown.clone()).or_else(|| token_of_no_text(&parsed));
     let mut config = json!({
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": max_len,
@@ -49,9 +48,15 @@ fn has_token(tokenizer: &Value, name: &str) -> bool {
     is_added || is_listed || vocabulary.get(name).is_some()
 }
 
-fn first_token(tokenizer: &Value) -> Option<String> {
+/// How a space begins a token in the letters of bytes.
+const SPACE_LETTER: char = '\u{120}';
+
+/// A token for padding, which is masked: any will do for the network. transformers cuts texts where this token is written, so it
+/// is the longest one behind a space, whose letter and letters are in no text.
+fn token_of_no_text(tokenizer: &Value) -> Option<String> {
     let vocabulary = tokenizer["model"]["vocab"].as_object()?;
-    vocabulary.iter().find(|(_, id)| **id == 0).map(|(token, _)| token.clone())
+    let behind_space = vocabulary.keys().filter(|token| token.starts_with(SPACE_LETTER));
+    behind_space.max_by_key(|token| (token.len(), *token)).or_else(|| vocabulary.keys().max()).cloned()
 }
 
 #[cfg(test)]
@@ -66,8 +71,9 @@ mod tests {
         let pieces = json!({"model": {"unk_id": 1, "vocab": [["<pad>", 0.0], ["<unk>", -1.0]]}});
         assert_eq!(unknown_token(&pieces).as_deref(), Some("<unk>"));
         assert!(has_token(&pieces, "<pad>"));
-        let bytes = json!({"model": {"vocab": {"x": 1, "y": 0}}, "added_tokens": [{"content": "[PAD]"}]});
-        assert_eq!((unknown_token(&bytes), first_token(&bytes).as_deref()), (None, Some("y")));
+        let vocabulary = json!({"!": 0, "\u{120}": 1, "\u{120}the": 2, "\u{120}a": 3, "therefore": 4});
+        let bytes = json!({"model": {"vocab": vocabulary}, "added_tokens": [{"content": "[PAD]"}]});
+        assert_eq!((unknown_token(&bytes), token_of_no_text(&bytes).as_deref()), (None, Some("\u{120}the")));
         assert!(has_token(&bytes, "[PAD]"));
     }
 }

@@ -23,12 +23,11 @@ pub(super) fn manifest(
 ) -> Result<Value, ExportError> {
     let constants: Vec<Value> = packed
         .constants()
-        .map(|(constant, packed)| {
-            let bits = match packed {
-                PackedConstant::Plain => 32,
-                PackedConstant::Rows(rows) => rows.bits(),
-            };
-            json!({ "dims": constant.dims, "bits": bits })
+        .map(|(constant, packed)| match packed {
+            PackedConstant::Plain => json!({ "dims": constant.dims }),
+            PackedConstant::Rows(rows) => {
+                json!({ "dims": constant.dims, "bits": rows.bits(), "halves": rows.half_scales().is_some() })
+            }
         })
         .collect();
     Ok(json!({

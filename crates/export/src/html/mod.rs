@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `network.js` | weights, operators that all networks have, softmax |
 //! | `convolutions.js`, `encoder.js` | operators of images and of transformers, where the graph has them |
-//! | `ngrams.js`, `tokens.js` | texts to ids |
+//! | `../ngrams.js`, `tokens.js` | texts to ids |
 //! | `text_input.js`, `number_input.js`, `image_input.js` | preparation of an input, and its controls |
 //! | `page.js` | bars, curves, sentences |
 //!
@@ -16,8 +16,8 @@ mod tokens;
 
 use crate::ExportError;
 use crate::graph::{Graph, GraphInput, Operator};
-use crate::packed::{Bits, PackedConstant, PackedGraph};
-use crate::place::write_folder;
+use crate::packed::{PackedConstant, PackedGraph};
+use crate::place::{ExportKind, check_place, write_folder};
 use crate::samples::samples;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -31,8 +31,8 @@ const PAGE: &str = "index.html";
 /// How a page is made.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PageOptions {
-    /// bits of a weight
-    pub bits: Bits,
+    /// bits of a weight at most, 2 to 8; without a number, as the model has them
+    pub bits: Option<u8>,
     /// buttons under the input
     pub examples: Vec<PageExample>,
 }
@@ -63,7 +63,8 @@ pub fn write_page_folder(
     card: &ModelCard,
     options: &PageOptions,
 ) -> Result<Vec<(String, u64)>, ExportError> {
-    write_folder(folder, &[(PAGE, page(model, card, options)?)])
+    check_place(folder, ExportKind::Page)?;
+    write_folder(folder, ExportKind::Page, &[(PAGE, page(model, card, options)?)])
 }
 
 /// The page of a model.
@@ -72,7 +73,7 @@ pub fn write_page_folder(
 /// A tokenizer that the page cannot run, examples of another kind than the model's input, or weights that cannot be read.
 pub fn page(model: &Model, card: &ModelCard, options: &PageOptions) -> Result<String, ExportError> {
     check_examples(model, options)?;
-    let packed = PackedGraph::of(Graph::of(model)?, options.bits);
+    let packed = PackedGraph::of(model, options.bits)?;
     let samples = samples(model, card, packed.graph())?;
     let manifest = manifest::manifest(model, card, &packed, &samples, &options.examples)?;
     let parts = [
@@ -81,7 +82,7 @@ pub fn page(model: &Model, card: &ModelCard, options: &PageOptions) -> Result<St
         ("facts", facts(model, card, &packed)),
         ("input", input_controls(packed.graph().input())),
         ("numbers", numbers(card)),
-        ("note", note(options.bits)),
+        ("note", note(&packed)),
         // `<` ends a script of data too early only as `</script`, and may open a comment
         ("model", manifest.to_string().replace('<', "\\u003c")),
         ("weights", STANDARD.encode(weight_bytes(&packed))),
@@ -107,8 +108,11 @@ fn weight_bytes(packed: &PackedGraph) -> Vec<u8> {
         match packed {
             PackedConstant::Plain => bytes.extend(constant.values.iter().flat_map(|value| value.to_le_bytes())),
             PackedConstant::Rows(rows) => {
-                bytes.extend(rows.scales().iter().flat_map(|scale| scale.to_le_bytes()));
-                bytes.extend(rows.code_bytes());
+                match rows.half_scales() {
+                    Some(scales) => bytes.extend(scales.iter().flat_map(|scale| scale.to_le_bytes())),
+                    None => bytes.extend(rows.scales().iter().flat_map(|scale| scale.to_le_bytes())),
+                }
+                bytes.extend(rows.packed_codes());
             }
         }
     }
@@ -135,7 +139,7 @@ fn program(graph: &Graph) -> String {
         GraphInput::Image { .. } => include_str!("image_input.js"),
         GraphInput::Features { .. } => include_str!("number_input.js"),
         GraphInput::Tokens { .. } => concat!(include_str!("tokens.js"), include_str!("text_input.js")),
-        GraphInput::Ngrams { .. } => concat!(include_str!("ngrams.js"), include_str!("text_input.js")),
+        GraphInput::Ngrams { .. } => concat!(include_str!("../ngrams.js"), include_str!("text_input.js")),
     };
     program + include_str!("page.js")
 }
@@ -173,13 +177,10 @@ fn numbers(card: &ModelCard) -> String {
     })
 }
 
-fn note(bits: Bits) -> String {
-    let rounded = match bits {
-        Bits::ThirtyTwo => String::new(),
-        bits => {
-            format!(" The numbers are those of the model before its weights were rounded to {} bits.", bits.count())
-        }
-    };
+fn note(packed: &PackedGraph) -> String {
+    let rounded = packed.rounded_to().map_or_else(String::new, |bits| {
+        format!(" The numbers are those of the model before its weights were rounded to {bits} bits.")
+    });
     format!("This page holds the whole network. It loads nothing, and what you enter stays in it.{rounded}")
 }
 
@@ -227,7 +228,7 @@ mod tests {
     fn the_interpreter_is_small() {
         let operators = [include_str!("network.js"), include_str!("convolutions.js"), include_str!("encoder.js")];
         let n_bytes: usize = operators.iter().map(|script| script.len()).sum();
-        assert!(n_bytes + include_str!("ngrams.js").len() < 12_000, "{n_bytes}");
+        assert!(n_bytes + include_str!("../ngrams.js").len() < 12_000, "{n_bytes}");
     }
 
     #[test]

@@ -8,19 +8,22 @@ function bytesOf(base64) {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
 
-/** The constants as { data, dims }. Rows of 4 and 8 bits are scale * code; scales are the upper halves of floats. */
+/** The number of the bits of a half: a scale, which is never negative. */
+const half = (bits) => (bits < 1024 ? bits * 2 ** -24 : (1024 + (bits & 1023)) * 2 ** ((bits >> 10) - 25));
+
+/** The constants as { data, dims }. Rounded rows are scale * code, with codes of 2 to 8 bits, low bits first; without bits, floats. */
 function unpack(constants, bytes) {
   let at = 0;
   const take = (Kind, n) => new Kind(bytes.buffer.slice(at, (at += n * Kind.BYTES_PER_ELEMENT)));
-  return constants.map(({ dims, bits }) => {
+  return constants.map(({ dims, bits, halves }) => {
     const n = dims.reduce((a, b) => a * b, 1), width = n / dims[0];
-    if (bits === 32) return { dims, data: take(Float32Array, n) };
-    const scales = new Float32Array(Uint32Array.from(take(Uint16Array, dims[0]), (half) => half << 16).buffer);
-    const data = new Float32Array(n), rowBytes = Math.ceil((width * bits) / 8);
-    const codes = bits === 8 ? take(Int8Array, n) : take(Uint8Array, dims[0] * rowBytes);
+    if (!bits) return { dims, data: take(Float32Array, n) };
+    const scales = halves ? Float32Array.from(take(Uint16Array, dims[0]), half) : take(Float32Array, dims[0]);
+    const rowBytes = Math.ceil((width * bits) / 8), codes = take(Uint8Array, dims[0] * rowBytes);
+    const data = new Float32Array(n), largest = 2 ** (bits - 1) - 1;
     for (let i = 0; i < n; i++) {
-      const row = Math.floor(i / width), column = i % width, byte = codes[row * rowBytes + (bits === 8 ? column : column >> 1)];
-      data[i] = scales[row] * (bits === 8 ? byte : ((column & 1 ? byte >> 4 : byte) & 15) - 8);
+      const row = Math.floor(i / width), bit = (i % width) * bits, byte = row * rowBytes + (bit >> 3);
+      data[i] = scales[row] * ((((codes[byte] | (codes[byte + 1] << 8)) >> (bit & 7)) & (2 * largest + 1)) - largest);
     }
     return { dims, data };
   });

@@ -250,7 +250,7 @@ fn rounded_weights_are_read_back_as_they_were_rounded() {
             let rounding = WeightBits::uniform(&model, n_bits);
             save_rounded_model(&folder, &model, &card(*model.input()), &rounding).unwrap();
             let (loaded, _) = load_model(&folder, &Device::Cpu).unwrap();
-            let exact = Rounder::new(&rounding, &model).unwrap().round(&model).unwrap();
+            let exact = Rounder::new(&rounding, &model).unwrap().round(&model, None).unwrap();
             assert!(loaded.is_same(&model).unwrap(), "{config:?}, {n_bits} bits");
             exact.restore(&model).unwrap();
             // what was read back is written as the same bytes

@@ -119,6 +119,7 @@ impl Evaluation<'_> {
             dustbin_corrections: self.dustbin_corrections(),
             soft_target_entropy: targets.map(SoftTargets::mean_entropy),
             ship: self.models.ship.map(|ship| ship.report.clone()),
+            exports: Vec::new(),
             warnings: Vec::new(),
             next_steps: Vec::new(),
             notes: self.notes(n_student),

@@ -1,7 +1,10 @@
-//! Numbers as bytes.
+//! Rows of numbers as signed bytes.
 
+use stillhouse_models::RoundedRows;
+
+const BITS: u8 = 8;
 /// Largest signed byte; -128 is not used, so that the range is symmetric.
-pub(super) const LARGEST: f32 = 127.0;
+const LARGEST: f32 = 127.0;
 
 /// Signed bytes with one scale for each row: a value is `byte * scale`.
 pub(super) struct ByteRows {
@@ -10,21 +13,17 @@ pub(super) struct ByteRows {
 }
 
 impl ByteRows {
-    /// Rounds rows of `width` numbers. `storable` rounds a scale to a number that the file can hold.
+    /// Rounds rows of `width` numbers; those that are rounded to 8 bits or fewer already keep their codes. `storable` rounds a
+    /// scale to a number that the file can hold.
     pub(super) fn of(values: &[f32], width: usize, storable: impl Fn(f32) -> f32) -> Self {
-        let (mut bytes, mut scales) = (Vec::with_capacity(values.len()), Vec::new());
-        for row in values.chunks_exact(width) {
-            let largest = row.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
-            let scale = match storable(largest / LARGEST) {
-                // a row of zeros, or of numbers that the scale cannot express
-                0.0 => 1.0,
-                scale => scale,
-            };
-            // `as` keeps what is just above 127 within the range
-            bytes.extend(row.iter().map(|value| (value / scale).round().clamp(-LARGEST, LARGEST) as i8));
-            scales.push(scale);
-        }
-        Self { bytes, scales }
+        let is_storable = |rows: &RoundedRows| rows.scales().iter().all(|scale| storable(*scale) == *scale);
+        let largest = |row: &[f32]| row.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+        let rows = RoundedRows::exact(values, width).filter(is_storable).unwrap_or_else(|| {
+            RoundedRows::with_scales(values, width, BITS, |_, row| storable(largest(row) / LARGEST))
+        });
+        // a row of zeros, or of numbers that the scale cannot express
+        let scales = rows.scales().iter().map(|scale| if *scale == 0.0 { 1.0 } else { *scale });
+        Self { bytes: rows.codes().to_vec(), scales: scales.collect() }
     }
 }
 
@@ -49,6 +48,12 @@ mod tests {
         let ByteRows { bytes, scales } = ByteRows::of(&[1.0, 0.5], 2, |_| 0.01);
         assert_eq!((bytes, scales), (vec![100, 50], vec![0.01]));
         assert_eq!(ByteRows::of(&[3.0, 0.5], 2, |_| 0.01).bytes, [127, 50]);
+    }
+
+    #[test]
+    fn rounded_rows_keep_their_codes() {
+        let ByteRows { bytes, scales } = ByteRows::of(&[0.75, -0.25, 0.5, 0.0], 2, |scale| scale);
+        assert_eq!((bytes, scales), (vec![3, -1, 3, 0], vec![0.25, 0.5 / 3.0]));
     }
 
     #[test]

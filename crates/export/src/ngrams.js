@@ -1,7 +1,8 @@
-// Texts as bags of hashed n-grams.
+// Hashed n-grams of a text, as stillhouse computes them. A hash has 64 bits: two unsigned halves, since BigInt would be slow here.
 
-const HIGH = 0, LOW = 1; // halves of a number of 64 bits
+const SPACE = 32, HIGH = 0, LOW = 1;
 const FNV_PRIME = [0x100, 0x1b3], CHARACTERS = [0xcbf29ce4, 0x84222325], WORDS = [0x9e3779b9, 0x7f4a7c15];
+const WHITESPACE = /[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
 
 /** Product modulo 2^64. */
 function multiply(a, b) {
@@ -22,39 +23,40 @@ function bucket(hash, nBuckets) {
   return multiply([0, bits[HIGH]], [0, nBuckets])[HIGH];
 }
 
-/** Code points, with one boundary mark for each run of white space, and at the ends. */
+/** Code points, with one boundary mark for each run of white space and, if ends are marked, one at either end. */
 function symbols(text, { lowercase, marked_ends }) {
-  const found = marked_ends ? [32] : [];
-  const push = (code) => (code !== 32 || found.at(-1) !== 32) && found.push(code);
+  const found = marked_ends ? [SPACE] : [];
+  const mark = () => found.at(-1) !== SPACE && found.push(SPACE);
   for (const character of text) {
-    if (/[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/.test(character)) push(32);
-    else for (const letter of lowercase ? character.toLowerCase() : character) push(letter.codePointAt(0));
+    if (WHITESPACE.test(character)) mark();
+    // by code point: a whole text has a lower case that depends on neighbours
+    else for (const letter of lowercase ? character.toLowerCase() : character) found.push(letter.codePointAt(0));
   }
-  if (marked_ends) push(32);
+  if (marked_ends) mark();
   return found;
 }
 
-/** The buckets of all n-grams: those of characters by their position, then those of words. */
-function idsOf(text, input) {
-  const codes = symbols(text.toWellFormed?.() ?? text, input), ids = [];
+/** The ids of all n-grams of a text: those of characters by their position, then those of words. */
+function idsOf(text, settings) {
+  const codes = symbols(text.toWellFormed?.() ?? text, settings), ids = [];
   const hashRuns = (start, parts, [shortest, longest]) => {
     for (let first = 0; first < parts.length; first++) {
       let hash = start;
       for (let i = first; i < Math.min(first + longest, parts.length); i++) {
         hash = extend(hash, parts[i]);
-        if (i - first + 1 >= shortest) ids.push(bucket(hash, input.n_buckets));
+        if (i - first + 1 >= shortest) ids.push(bucket(hash, settings.n_buckets));
       }
     }
   };
-  if (input.characters) hashRuns(CHARACTERS, codes.map((code) => [0, code]), input.characters);
-  if (input.words) {
+  if (settings.characters) hashRuns(CHARACTERS, codes.map((code) => [0, code]), settings.characters);
+  if (settings.words) {
     const words = [];
     codes.forEach((code, i) => {
-      if (code === 32) return;
-      if (i === 0 || codes[i - 1] === 32) words.push(WORDS);
+      if (code === SPACE) return;
+      if (i === 0 || codes[i - 1] === SPACE) words.push(WORDS);
       words.push(extend(words.pop(), [0, code]));
     });
-    hashRuns(WORDS, words, input.words);
+    hashRuns(WORDS, words, settings.words);
   }
   return ids;
 }
