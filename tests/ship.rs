@@ -197,7 +197,7 @@ fn any_model_is_rounded_and_its_page_holds_the_same_codes() {
         (&["elsewhere", "--bits", "2", "--out", "new", "--set", "seed=1"], "elsewhere: lies in no run's folder"),
         (&["elsewhere", "--bits", "9", "--out", "new"], "2..=8"),
         (&["elsewhere", "--bits", "4", "--max-bytes", "1kB", "--out", "new"], "cannot be used with"),
-        (&["elsewhere", "--bits", "4", "--max-loss", "1", "--out", "new"], "--max-bytes"),
+        (&["elsewhere", "--bits", "4", "--max-loss", "1", "--out", "new"], "cannot be used with"),
         (&["elsewhere", "--out", "new"], "--max-bytes"),
     ] {
         let refused = scratch.run(&[&["compress"], words].concat());

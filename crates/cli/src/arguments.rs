@@ -302,7 +302,7 @@ pub struct CompressArguments {
     #[arg(long, value_name = "POINTS", value_parser = points, requires = "max_bytes")]
     pub max_loss: Option<f64>,
     /// Only round the weights, to 2 to 8 bits: no limits, no training, any model
-    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(2..=8), conflicts_with = "max_bytes")]
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(2..=8), conflicts_with_all = ["max_bytes", "max_loss"])]
     pub bits: Option<u8>,
     /// Folder of the run's stages, if not in the run's folder
     #[arg(long, value_name = "DIR", conflicts_with = "bits")]

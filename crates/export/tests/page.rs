@@ -25,7 +25,7 @@ fn pages_hold_weights_nodes_and_labels() {
     for (name, model) in models() {
         let card = support::card(&model);
         for bits in [Some(3), Some(4), Some(8), None] {
-            let page = page(&model, &card, &PageOptions { bits, examples: Vec::new() }).unwrap();
+            let page = page(&model, &card, &PageOptions { bits, ..PageOptions::default() }).unwrap();
             let packed = PackedGraph::of(&model, bits).unwrap();
             assert_eq!(script(&page, "weights").len(), packed.n_bytes().div_ceil(3) * 4, "{name}: base64");
             let manifest: serde_json::Value = serde_json::from_str(script(&page, "model")).unwrap();
@@ -55,6 +55,9 @@ fn pages_load_nothing_and_show_labels_as_text() {
         }
         assert_eq!(page.matches("href=").count(), 1, "{name}: the empty icon alone");
         assert!(page.contains("<title>a &lt;student&gt; /* of */ tests · stillhouse</title>"), "{name}");
+        let titled = PageOptions { title: Some("Which & where?".into()), ..PageOptions::default() };
+        let titled = stillhouse_export::page(&model, &support::card(&model), &titled).unwrap();
+        assert!(titled.contains("<h1><bdi>Which &amp; where?</bdi></h1>"), "{name}");
         assert_eq!(page.matches("</script>").count(), 3, "{name}");
         assert!(!page.contains("<!--"), "{name}");
     }
@@ -64,7 +67,7 @@ fn pages_load_nothing_and_show_labels_as_text() {
 fn examples_are_of_the_inputs_kind() {
     let (_, texts) = support::models_of_ngrams().remove(0);
     let picture = PageExample::Picture { name: "a.png".into(), media_type: "image/png".into(), bytes: vec![1, 2, 3] };
-    let options = |example: PageExample| PageOptions { bits: Some(8), examples: vec![example] };
+    let options = |example: PageExample| PageOptions { examples: vec![example], ..PageOptions::default() };
     let made = page(&texts, &support::card(&texts), &options(PageExample::Text("where?".into()))).unwrap();
     assert!(made.contains("\"examples\":[\"where?\"]"));
     let refused = page(&texts, &support::card(&texts), &options(picture.clone())).unwrap_err();

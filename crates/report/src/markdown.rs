@@ -36,8 +36,8 @@ fn part(part: &Part) -> String {
         Part::Text(text) => paragraph("- ", &escaped(text)),
         Part::List(sentences) => list(sentences),
         Part::Links(links) => {
-            let line = |link: &Link| format!("- [{}]({}): {}\n", escaped(&link.text), link.path, escaped(&link.facts));
-            links.iter().map(line).collect()
+            let line = |link: &Link| format!("[{}]({}): {}", escaped(&link.text), link.path, escaped(&link.facts));
+            links.iter().map(|link| paragraph("- ", &line(link))).collect()
         }
         Part::Pairs(_, pairs) => {
             pairs.iter().map(|(name, value)| paragraph("- ", &escaped(&format!("{name}: {value}")))).collect()

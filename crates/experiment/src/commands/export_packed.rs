@@ -64,7 +64,7 @@ pub fn export_packed(model_dir: &Path, options: &PackedOptions) -> Result<Packed
     let files = match &options.form {
         PackedForm::Page { examples } => {
             let examples = examples.as_deref().map_or(Ok(Vec::new()), |path| examples_of_path(path, &model))?;
-            write_page_folder(out, &model, &card, &PageOptions { bits, examples })
+            write_page_folder(out, &model, &card, &PageOptions { bits, title: None, examples })
         }
         PackedForm::C => write_c_folder(out, &model, &card, bits),
     };

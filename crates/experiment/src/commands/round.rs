@@ -16,7 +16,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use stillhouse_core::InputSpec;
 use stillhouse_data::TrainingData;
-use stillhouse_files::is_same_file;
 use stillhouse_models::{Model, ModelCard, WeightBits, check_place, load_model, save_rounded_model};
 use stillhouse_train::{Metrics, metrics_of, predict_proba, records};
 
@@ -99,7 +98,7 @@ pub fn round_model(
     (observer, interrupt): (&dyn Observer, &Interrupt),
 ) -> Result<RoundOutcome> {
     check_is_folder(model_dir)?;
-    if is_same_file(model_dir, out) {
+    if out.canonicalize().is_ok_and(|out| model_dir.canonicalize().is_ok_and(|model| model == out)) {
         let hint = "the rounded model would take the place of the model\n  hint: give another folder with --out";
         return Err(ExperimentError::Usage(format!("{}: {hint}", out.display())));
     }

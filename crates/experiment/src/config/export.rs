@@ -24,6 +24,9 @@ pub struct ExportConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 2, max = 32))]
     pub bits: Option<u8>,
+    /// Title of the page of `html`; the student's name by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// Inputs that the page of `html` offers to try, as `predict` takes them: texts, rows of numbers, or names of image files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_EXAMPLES))]
@@ -72,8 +75,10 @@ impl ExportConfig {
             }
             _ => {}
         }
-        if !self.examples.is_empty() && !has(ExportForm::Html) {
-            problems.push(Problem::new("examples", "are for the page, expected \"html\" in `to`, or none"));
+        for (key, is_given) in [("title", self.title.is_some()), ("examples", !self.examples.is_empty())] {
+            if is_given && !has(ExportForm::Html) {
+                problems.push(Problem::new(key, "is for the page, expected \"html\" in `to`, or none"));
+            }
         }
         if let Some(twice) = self.to.iter().enumerate().find(|(nth, form)| self.to[..*nth].contains(form)) {
             problems.push(Problem::new(format!("to[{}]", twice.0), format!("\"{}\" a second time", twice.1.name())));

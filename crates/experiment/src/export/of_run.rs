@@ -52,7 +52,10 @@ fn write(
     let (files, entry) = match form {
         ExportForm::Html => {
             let examples = examples_of_inputs(&config.examples, model)?;
-            (write_page_folder(&out, model, card, &PageOptions { bits, examples }), "index.html")
+            (
+                write_page_folder(&out, model, card, &PageOptions { bits, title: config.title.clone(), examples }),
+                "index.html",
+            )
         }
         ExportForm::C => (write_c_folder(&out, model, card, bits), "README.md"),
         ExportForm::Onnx => {

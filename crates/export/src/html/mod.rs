@@ -33,6 +33,8 @@ const PAGE: &str = "index.html";
 pub struct PageOptions {
     /// bits of a weight at most, 2 to 8; without a number, as the model has them
     pub bits: Option<u8>,
+    /// title of the page; the card's name by default
+    pub title: Option<String>,
     /// buttons under the input
     pub examples: Vec<PageExample>,
 }
@@ -77,7 +79,7 @@ pub fn page(model: &Model, card: &ModelCard, options: &PageOptions) -> Result<St
     let samples = samples(model, card, packed.graph())?;
     let manifest = manifest::manifest(model, card, &packed, &samples, &options.examples)?;
     let parts = [
-        ("title", escaped(&card.name)),
+        ("title", escaped(options.title.as_ref().unwrap_or(&card.name))),
         ("style", include_str!("page.css").to_owned()),
         ("facts", facts(model, card, &packed)),
         ("input", input_controls(packed.graph().input())),
@@ -165,7 +167,7 @@ fn facts(model: &Model, card: &ModelCard, packed: &PackedGraph) -> String {
     facts.push(format!("{} kB of weights", thousands(packed.n_bytes().div_ceil(1000))));
     facts.extend(card.numbers.iter().find(|(name, _)| name == "top-1 accuracy, test").map(|(_, value)| {
         // the parts of a number and its unit stay on one line
-        format!("{} top-1", value.replace(' ', "\u{a0}"))
+        format!("{} of test examples right", value.replace(' ', "\u{a0}"))
     }));
     facts.iter().map(|fact| format!("<span>{}</span>", escaped(fact))).collect()
 }

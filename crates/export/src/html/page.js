@@ -117,7 +117,7 @@ function startPage() {
     at("slider").value = 1000 * shareOf(temperature);
     showTemperature();
   };
-  at("levels").append(...[0.01, 0.1, 0.25, 0.5, 1].map((p) => element("span", { style: `bottom:${100 * heightOf(p)}%` }, percent(p))));
+  at("levels").append(...[0.01, 0.1, 0.25, 0.5, 1].map((p) => element("span", { style: `bottom:${100 * heightOf(p)}%` }, element("b", {}, `${100 * p}\u00a0%`))));
   at("examples").append(...model.examples.map((example, i) => {
     const content = example.src ? element("img", { src: example.src, alt: example.name }) : example;
     const button = element("button", { type: "button", class: example.src ? "picture" : "text" }, content);

@@ -65,8 +65,10 @@ impl Operators<'_> {
             Precision::F32 | Precision::Dynamic => (self.weights(weight), self.weights(bias)),
         };
         let (strides, pads) = ([stride as i64; 2], [padding as i64; 4]);
-        let attributes = [Ints("strides", &strides), Ints("pads", &pads), Int("group", groups as i64)];
-        let n_attributes = if groups == 1 { 2 } else { 3 };
+        // rten 0.27 has no default for dilations
+        let dilations = Ints("dilations", &[1, 1]);
+        let attributes = [Ints("strides", &strides), Ints("pads", &pads), dilations, Int("group", groups as i64)];
+        let n_attributes = if groups == 1 { 3 } else { 4 };
         self.writer.node("Conv", &[x, &weight, &bias], &attributes[..n_attributes])
     }
 
