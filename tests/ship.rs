@@ -47,7 +47,8 @@ fn weights_bytes(scratch: &Scratch, folder: &str) -> u64 {
 #[test]
 fn a_run_ships_what_is_within_its_limits() {
     let scratch = Scratch::new();
-    scratch.write("c.toml", format!("{CONFIG}\n[ship]\nmax_bytes = {}\nmax_loss = 100.0\n", STUDENT_BYTES / 4));
+    let limits = format!("max_bytes = {}\nmax_loss = 100.0\ncompare_ways = true\n", STUDENT_BYTES / 4);
+    scratch.write("c.toml", format!("{CONFIG}\n[ship]\n{limits}"));
     let plan = scratch.succeed(&["plan", "c.toml"]).stdout;
     assert!(plan.contains("shipped ") && plan.contains("shipped_twin"), "{plan}");
     scratch.succeed(&["run", "c.toml", "-q", "--threads", "1"]);
@@ -61,6 +62,8 @@ fn a_run_ships_what_is_within_its_limits() {
     assert_eq!(attempts[0]["what"], "rounded to 6 bits");
     assert_eq!(attempts[1]["what"], "6 bits, 4 more epochs");
     assert_eq!(attempts.iter().filter(|attempt| attempt["is_shipped"] == true).count(), 1);
+    each_way_by_itself(&report);
+    assert!(scratch.text("runs/c/report.html").contains("Ways to a small student"));
     assert!(report["comparisons"].as_array().unwrap().iter().any(|c| c["a"] == "shipped" && c["b"] == "student"));
     // the folder holds codes: header and scales are all that comes on top
     assert!(weights_bytes(&scratch, "runs/c/shipped") < STUDENT_BYTES / 4 + 2000);
@@ -77,6 +80,40 @@ fn a_run_ships_what_is_within_its_limits() {
     assert!(scratch.bytes("three/shipped/model.safetensors") == scratch.bytes("runs/c/shipped/model.safetensors"));
     let again = scratch.succeed(&["plan", "c.toml"]).stdout;
     assert!(again.contains("0 stages to do"), "{again}");
+}
+
+/// Sizes of all ways; pruning with a refit loses less than zeros.
+fn each_way_by_itself(report: &Json) {
+    let ways = report["ship"]["ways"].as_array().unwrap();
+    let top1 = |what: &str| {
+        let way = ways.iter().find(|way| way["what"] == what).unwrap_or_else(|| panic!("no {what} in {ways:?}"));
+        (way["valid_top1"].as_f64().unwrap(), way["bytes"].as_u64().unwrap())
+    };
+    assert!(top1("8 bits").1 < STUDENT_BYTES / 3);
+    let [low_rank, plain] = ["linear layers at 25 %", "linear layers by plain SVD at 25 %"].map(|what| top1(what).1);
+    assert!(low_rank == plain && low_rank < STUDENT_BYTES / 2, "{low_rank} {plain}");
+    let (pruned, bytes) = top1("units, channels and heads at 50 %");
+    // 16 of 32 units
+    assert_eq!(bytes, 4 * (784 * 16 + 16 + 16 * 12 + 12));
+    let (zeros, _) = top1("all but the largest weights at 0, left 25 %");
+    assert!(pruned > 0.6 && pruned > zeros, "{pruned} {zeros}");
+}
+
+#[test]
+fn fewer_units_leave_room_for_more_bits() {
+    let scratch = run();
+    let forced = ["--set", "ship.bits=[8]", "--set", "ship.low_rank=[]", "--out", "pruned"];
+    let words = ["compress", "runs/c/student", "--max-bytes", "16kB", "--max-loss", "100"];
+    let said = scratch.succeed(&[&words[..], &forced].concat()).stdout;
+    assert!(said.contains("units, channels and heads at 50 %, rounded to 8 bits: "), "{said}");
+    let config: Json = serde_json::from_str(&scratch.text("pruned/config.json")).unwrap();
+    assert_eq!(config["units"]["layers.0"], 16);
+    let data =
+        ["--data", "kind=glyphs", "n_classes=12", "train_per_class=30", "test_per_class=20", "valid_fraction=0.4"];
+    let measured = scratch.succeed(&[&["evaluate", "pruned", "--json"][..], &data].concat()).stdout;
+    let measured: Json = serde_json::from_str(&measured).unwrap();
+    assert!(measured["top1"].as_f64().unwrap() > 0.5, "{measured}");
+    scratch.succeed(&["export", "pruned", "--to", "html", "--out", "page"]);
 }
 
 #[test]

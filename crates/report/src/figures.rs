@@ -14,6 +14,8 @@ use crate::table::verdict_class;
 const N_TICKS: usize = 8;
 /// Clusters in the chart of gains.
 const N_CLUSTERS_CHARTED: usize = 60;
+/// Where a way loses more of top-1, it is in the table and not in the chart.
+const USEFUL_LOSS: f64 = 0.3;
 /// Classes named under a row of the chart.
 const N_CLASSES_HINTED: usize = 3;
 
@@ -88,8 +90,10 @@ pub(crate) fn sizes(report: &Report) -> Option<Figure> {
 /// were not compared.
 pub(crate) fn ways(report: &Report) -> Option<Figure> {
     let ship = report.ship.as_ref().filter(|ship| !ship.ways.is_empty())?;
+    let is_useful = |way: &&ShipWay| way.valid_top1 >= ship.student_valid_top1 - USEFUL_LOSS;
+    let useful: Vec<&ShipWay> = ship.ways.iter().filter(is_useful).collect();
     let mut curves: Vec<(&str, Vec<&ShipWay>)> = Vec::new();
-    for way in &ship.ways {
+    for &way in &useful {
         match curves.iter_mut().find(|(name, _)| *name == way.way) {
             Some((_, points)) => points.push(way),
             None => curves.push((&way.way, vec![way])),
@@ -116,19 +120,19 @@ pub(crate) fn ways(report: &Report) -> Option<Figure> {
         })
         .collect();
     let ends =
-        || ship.ways.iter().map(|way| (way.bytes as f64, way.valid_top1)).chain(students.iter().map(|p| (p.x, p.y)));
+        || useful.iter().map(|way| (way.bytes as f64, way.valid_top1)).chain(students.iter().map(|p| (p.x, p.y)));
     let (x, y) = (Scale::log(ends().map(|end| end.0)), Scale::shares(ends().map(|end| end.1), 5));
     let x_title = "bytes of the weights (logarithmic)";
     let mut plot = Plot::new(Axes { height: 320.0, x, y, x_title, x_is_numbered: true });
     let mut legend = Vec::new();
     for (index, (name, points)) in curves.into_iter().enumerate() {
         let class = format!("c{}", index % N_COLOURS);
-        legend.push((Mark::Dot.classes(&class), name.to_owned()));
+        legend.push((Mark::Square.classes(&class), name.to_owned()));
         let mut drawn: Vec<(f64, f64)> = points.iter().map(|way| (way.bytes as f64, way.valid_top1)).collect();
         drawn.sort_by(|a, b| a.0.total_cmp(&b.0));
         plot.curve(&drawn, 0.0, &class);
         for way in points {
-            let mark = (Mark::Dot, class.clone());
+            let mark = (Mark::Square, class.clone());
             plot.labelled_points(vec![point(way.bytes, way.valid_top1, mark, String::new(), &way.what)]);
         }
     }
@@ -138,7 +142,7 @@ pub(crate) fn ways(report: &Report) -> Option<Figure> {
         label: "validation top-1 accuracy over the bytes of the weights for each way to make the student small".into(),
         legend,
         note:
-            "Lines: each way by itself, without further training. Labelled: networks trained to their end; the shipped \
+            "Lines: each way by itself, without further training, where it loses at most 30 points. Labelled: networks trained to their end; the shipped \
                form’s twin is the efficient architecture, trained from scratch."
                 .into(),
         ..Figure::new(Chart::Plot(Box::new(plot)))

@@ -213,6 +213,9 @@ impl Step<'_> {
         ] {
             for way in ways_of_name {
                 let network = self.in_way(way)?;
+                if network.model.reductions().is_empty() && !matches!(way, Way::Zeros(_)) {
+                    continue;
+                }
                 let n_bytes = match way {
                     Way::Zeros(_) => bytes_without_zeros(&network.model)?,
                     _ => WeightBits::default().n_bytes(&network.model),
