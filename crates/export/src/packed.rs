@@ -30,7 +30,7 @@ pub struct PackedGraph {
 }
 
 impl PackedGraph {
-    /// The graph of a model with so many bits a weight at most (2 to 8, and 8 for the head); without a number, as the model has
+    /// The graph of a model with so many bits a weight at most (2 to 8, and 8 for the head and for small weights); without a number, as the model has
     /// them.
     ///
     /// # Errors

@@ -18,6 +18,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The head has few weights and decides most: it is never given fewer bits.
 const LEAST_BITS_OF_HEAD: u8 = 8;
+/// Rows of fewer numbers, such as 3x3 kernels on one channel, save a few bytes each by fewer bits. With 4 bits, a separable `resnet` of
+/// 5 k parameters lost 0.9 points on MNIST (98.18 to 97.27) and saved 1.7 kB (2026-11-28).
+const SHORTEST_ROW_OF_FEW_BITS: usize = 16;
+/// Weights of fewer numbers save at most 2 kB by 4 bits.
+const FEWEST_OF_FEW_BITS: usize = 4096;
 const BYTES_PER_SCALE: usize = 2;
 const BYTES_PER_F32: usize = 4;
 
@@ -38,7 +43,8 @@ impl WeightBits {
         Self(weights.map(|param| (param.name.clone(), of_param(&param.name))).collect())
     }
 
-    /// So many bits at most: as [`WeightBits::uniform`], but weights that are rounded to fewer bits already keep them.
+    /// So many bits at most: as [`WeightBits::uniform`], but small weights have 8, since their bytes are few, and weights that are
+    /// rounded to fewer bits already keep them.
     ///
     /// # Errors
     /// A failing copy from the device.
@@ -54,7 +60,9 @@ impl WeightBits {
             let exact = RoundedRows::exact(&channels.rows(&values), channels.width);
             // a folder holds scales as `f16`
             let exact = exact.filter(|rows| rows.half_scales().is_some()).map(|rows| rows.bits());
-            *bits = exact.map_or(*bits, |exact| exact.min(*bits));
+            let is_small = channels.width < SHORTEST_ROW_OF_FEW_BITS || values.len() < FEWEST_OF_FEW_BITS;
+            let wanted = if is_small { (*bits).max(WEIGHT_BITS[1]) } else { *bits };
+            *bits = exact.map_or(wanted, |exact| exact.min(wanted));
         }
         Ok(all)
     }
@@ -381,13 +389,18 @@ mod tests {
         assert_eq!(state(&model), rounded);
         // what is rounded already keeps its bits, or gets fewer
         assert_eq!(WeightBits::at_most(&model, 8).unwrap(), bits);
-        assert_eq!(WeightBits::at_most(&model, 3).unwrap(), WeightBits::uniform(&model, 3));
+        assert_eq!(WeightBits::at_most(&model, 3).unwrap(), bits, "these are small");
 
         let bag = ModelConfig::NgramBag(NgramBagConfig::new(100, 6));
         let bag = Model::new(&bag, &InputShape::Text {}, 3, Seed(0), &Device::Cpu).unwrap();
         let bits = WeightBits::uniform(&bag, 4);
         // 100 rows of 3 bytes and a scale, 3 rows of 6 and a scale, 3 biases
         assert_eq!(bits.n_bytes(&bag), 100 * 5 + 3 * 8 + 3 * 4);
+        let few = WeightBits::at_most(&bag, 4).unwrap();
+        assert_eq!(few.of("embedding.weight"), Some(8), "rows of 6 numbers are short");
+        let large = ModelConfig::NgramBag(NgramBagConfig::new(300, 16));
+        let large = Model::new(&large, &InputShape::Text {}, 3, Seed(0), &Device::Cpu).unwrap();
+        assert_eq!(WeightBits::at_most(&large, 4).unwrap(), WeightBits::uniform(&large, 4));
         assert_eq!(WeightBits::default().n_bytes(&bag), 4 * (600 + 18 + 3));
     }
 
