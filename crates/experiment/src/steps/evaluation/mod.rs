@@ -61,7 +61,11 @@ pub(crate) fn evaluate(
     let config = (&session.config.merge, &session.config.evaluation, &specialists.stage);
     let clustering = clustered.as_ref().map(|clustered| &clustered.clustering);
     let inputs = (run_name, &dataset, clustering, trained, config);
-    let stage = Stage::new("evaluation", CODE_VERSION, None, &inputs);
+    let stage = match models.ship {
+        // what was tried is in the report too
+        Some(ship) => Stage::new("evaluation", CODE_VERSION, None, &(inputs, &ship.decision)),
+        None => Stage::new("evaluation", CODE_VERSION, None, &inputs),
+    };
     let n_rows = session.data.valid.len() + test.len();
     let plan = || {
         let networks = models.all_trained().into_iter().map(|trained| &trained.stage);
