@@ -57,11 +57,11 @@ method = {{ kind = "k_means", n_clusters = {n_clusters} }}
 coverage = 1                           # clusters that each class is in, at least
 
 [specialists]                          # one network for each cluster, with a dustbin for all other classes
-init = "generalist"                    # or "scratch"
+init = "scratch"                       # or "generalist", for a pretrained network or a frozen body
 training = {}
 
 "#,
-            training(recipe, size, 0.3)
+            training(recipe, size, 1.0)
         )
     });
     format!(
