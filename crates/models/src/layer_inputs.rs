@@ -33,7 +33,7 @@ pub enum LayerKind {
 }
 
 /// Windows of an image that are looked at; all of them would say little more.
-const WINDOWS_PER_IMAGE: usize = 64;
+const WINDOWS_PER_IMAGE: usize = 32;
 
 impl Model {
     /// What whole linear layers and convolutions read for a batch, in the order of computation. Depthwise convolutions are left out.

@@ -13,7 +13,7 @@ use crate::session::Session;
 use crate::stage::Stage;
 use crate::store::run_stage;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use stillhouse_compress::Moments;
@@ -23,6 +23,7 @@ use stillhouse_train::{FitSummary, load_weights, save_weights, visit_layer_input
 
 /// Raise this when other numbers are chosen.
 const CODE_VERSION: u32 = 1;
+const STAGE: &str = "smaller";
 const REDUCTIONS: &str = "reductions.json";
 const WEIGHTS: &str = "model.safetensors";
 /// Examples whose layers' inputs are looked at: they need no labels.
@@ -40,7 +41,7 @@ pub(crate) enum Way {
     PlainLowRank(f64),
     /// fewer hidden units, channels and heads; the layer that reads them makes up for it
     Pruned(f64),
-    /// the weights nearest to 0 at 0, as a control: a file of the same size
+    /// the weights nearest to 0 at 0, as a control: no file of this program becomes smaller by it
     Zeros(f64),
 }
 
@@ -59,7 +60,7 @@ impl Way {
 
 /// The network made smaller in this way; as it is where nothing would become smaller. `examples` are some that it has learned from.
 pub(crate) fn smaller(session: &Session<'_>, network: &Trained, examples: &Split, way: Way) -> Result<Trained> {
-    let stage = Stage::new("smaller", CODE_VERSION, None, &(&network.stage, way));
+    let stage = Stage::new(STAGE, CODE_VERSION, None, &(&network.stage, way));
     let trained = |model| Trained {
         role: network.role,
         stage: stage.clone(),
@@ -77,9 +78,11 @@ pub(crate) fn smaller(session: &Session<'_>, network: &Trained, examples: &Split
         let make = || {
             let model = &network.model;
             match way {
-                Way::LowRank(share) => low_rank::factored(session, model, Some(&Layers::read(model, examples)?), share),
+                Way::LowRank(share) => {
+                    low_rank::factored(session, model, Some(&Layers::read(session, model, examples)?), share)
+                }
                 Way::PlainLowRank(share) => low_rank::factored(session, model, None, share),
-                Way::Pruned(share) => pruning::pruned(session, model, &Layers::read(model, examples)?, share),
+                Way::Pruned(share) => pruning::pruned(session, model, &Layers::read(session, model, examples)?, share),
                 Way::Zeros(share) => pruning::zeros(session, model, share),
             }
         };
@@ -115,18 +118,27 @@ struct Layer {
 }
 
 impl Layers {
-    fn read(model: &Model, examples: &Split) -> Result<Self> {
+    fn read(session: &Session<'_>, model: &Model, examples: &Split) -> Result<Self> {
         let n_rows = examples.len().min(N_EXAMPLES);
         let rows: Vec<usize> = (0..n_rows).map(|nth| nth * examples.len() / n_rows.max(1)).collect();
         let mut layers: BTreeMap<String, Layer> = BTreeMap::new();
+        let mut too_wide = BTreeSet::new();
         visit_layer_inputs(model, &examples.select(&rows), |read| {
-            for layer in read.into_iter().filter(|layer| layer.n_inputs <= MAX_INPUTS) {
+            for layer in read {
+                if layer.n_inputs > MAX_INPUTS {
+                    too_wide.insert(format!("{} ({} inputs)", layer.name, layer.n_inputs));
+                    continue;
+                }
                 let with_constant = |row: &[f32]| [row, &[1.0]].concat();
                 let rows: Vec<f32> = layer.values.chunks_exact(layer.n_inputs).flat_map(with_constant).collect();
                 let new = || Layer { kind: layer.kind, moments: Moments::new(layer.n_inputs + 1) };
                 layers.entry(layer.name).or_insert_with(new).moments.add(&rows);
             }
         })?;
+        if !too_wide.is_empty() {
+            let names = too_wide.into_iter().collect::<Vec<_>>().join(", ");
+            session.context.note(STAGE, format!("layers of more than {MAX_INPUTS} inputs stay as they are: {names}"));
+        }
         Ok(Self(layers))
     }
 }
