@@ -204,7 +204,9 @@ mod tests {
     const TEXT: InputShape = InputShape::Text {};
 
     /// A config, its input, and its inner widths with their units.
-    fn cases() -> Vec<(ModelConfig, InputShape, Vec<(&'static str, usize)>)> {
+    type Case = (ModelConfig, InputShape, Vec<(&'static str, usize)>);
+
+    fn cases() -> Vec<Case> {
         let case = |config: serde_json::Value, input, widths| (serde_json::from_value(config).unwrap(), input, widths);
         let pretrained = json!({"kind": "pretrained_resnet", "size": {"channels": 3,
             "stem_width": 4, "widths": [8, 12], "depths": [1, 1], "block": "bottleneck"}});
