@@ -1,6 +1,6 @@
 //! Linear layers of low rank.
 
-use super::{Layers, blank};
+use super::layers::{Layers, blank};
 use crate::error::Result;
 use crate::networks::network::model_error;
 use crate::session::Session;

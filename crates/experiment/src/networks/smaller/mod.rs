@@ -1,35 +1,29 @@
 //! A network with fewer numbers, in closed form, as a stage: from its weights and what its layers read on some examples.
 
+mod layers;
 mod low_rank;
 mod pruning;
 
 use crate::error::Result;
 use crate::files::{read_json, write_json};
 use crate::networks::artifacts::Trained;
-use crate::networks::network::{model_error, new_model};
 use crate::planning::Work;
 use crate::seal::sealed_file;
 use crate::session::Session;
 use crate::stage::Stage;
 use crate::store::run_stage;
+use layers::{Layers, N_EXAMPLES, STAGE, blank};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use stillhouse_compress::Moments;
 use stillhouse_data::Split;
-use stillhouse_models::{LayerKind, Model, Reductions};
-use stillhouse_train::{FitSummary, load_weights, save_weights, visit_layer_inputs};
+use stillhouse_models::Reductions;
+use stillhouse_train::{FitSummary, load_weights, save_weights};
 
 /// Raise this when other numbers are chosen.
 const CODE_VERSION: u32 = 1;
-const STAGE: &str = "smaller";
 const REDUCTIONS: &str = "reductions.json";
 const WEIGHTS: &str = "model.safetensors";
-/// Examples whose layers' inputs are looked at: they need no labels.
-const N_EXAMPLES: usize = 512;
-/// A layer that reads more stays as it is: the second moments of its inputs would take 128 MiB and more.
-const MAX_INPUTS: usize = 4096;
 
 /// A way to fewer numbers, with the share of them that may stay.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,48 +91,4 @@ pub(crate) fn smaller(session: &Session<'_>, network: &Trained, examples: &Split
         Ok(trained(model))
     };
     run_stage(session.context, &stage, plan, produce, load)
-}
-
-/// A network of this one's architecture, with less of it.
-fn blank(session: &Session<'_>, like: &Model, reductions: &Reductions) -> Result<Model> {
-    let model = new_model(session, like.config(), like.input(), like.n_outputs(), (reductions, None))?;
-    match like.tokenizer() {
-        Some(tokenizer) => model.with_tokenizer(tokenizer).map_err(model_error),
-        None => Ok(model),
-    }
-}
-
-/// What the layers of a network read.
-struct Layers(BTreeMap<String, Layer>);
-
-struct Layer {
-    kind: LayerKind,
-    /// of the inputs and a constant 1 behind them
-    moments: Moments,
-}
-
-impl Layers {
-    fn read(session: &Session<'_>, model: &Model, examples: &Split) -> Result<Self> {
-        let n_rows = examples.len().min(N_EXAMPLES);
-        let rows: Vec<usize> = (0..n_rows).map(|nth| nth * examples.len() / n_rows.max(1)).collect();
-        let mut layers: BTreeMap<String, Layer> = BTreeMap::new();
-        let mut too_wide = BTreeSet::new();
-        visit_layer_inputs(model, &examples.select(&rows), |read| {
-            for layer in read {
-                if layer.n_inputs > MAX_INPUTS {
-                    too_wide.insert(format!("{} ({} inputs)", layer.name, layer.n_inputs));
-                    continue;
-                }
-                let with_constant = |row: &[f32]| [row, &[1.0]].concat();
-                let rows: Vec<f32> = layer.values.chunks_exact(layer.n_inputs).flat_map(with_constant).collect();
-                let new = || Layer { kind: layer.kind, moments: Moments::new(layer.n_inputs + 1) };
-                layers.entry(layer.name).or_insert_with(new).moments.add(&rows);
-            }
-        })?;
-        if !too_wide.is_empty() {
-            let names = too_wide.into_iter().collect::<Vec<_>>().join(", ");
-            session.context.note(STAGE, format!("layers of more than {MAX_INPUTS} inputs stay as they are: {names}"));
-        }
-        Ok(Self(layers))
-    }
 }

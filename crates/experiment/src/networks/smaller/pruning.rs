@@ -1,6 +1,6 @@
 //! Fewer hidden units, channels and heads, and readers that make up for them; weights at 0 as a control.
 
-use super::Layers;
+use super::layers::Layers;
 use crate::error::Result;
 use crate::networks::network::model_error;
 use crate::session::Session;
