@@ -45,13 +45,14 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=["pilot", "runs", "twins", "collect"])
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
     parser.add_argument("--shares", nargs="+", type=float, default=list(EPOCHS), help="of the labels")
+    parser.add_argument("--sizes", nargs="+", default=list(SIZES), help="of the student")
     parser.add_argument("--without-plain", action="store_true", help="leave out the plain ensemble and the student on its targets")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--threads", type=int, default=2, help="of each")
     arguments = parser.parse_args()
     if not (arguments.out / "train.tsv").exists():
         subprocess.run([sys.executable, str(HERE / "prepare.py"), str(arguments.out)], check=True)
-    runs = [(seed, share, size) for seed in arguments.seeds for share in reversed(arguments.shares) for size in SIZES]
+    runs = [(seed, share, size) for seed in arguments.seeds for share in reversed(arguments.shares) for size in arguments.sizes]
     with ThreadPoolExecutor(arguments.jobs) as pool:
         if "pilot" in arguments.only:
             list(pool.map(lambda name: pilot(arguments, name), PILOT))
