@@ -210,7 +210,8 @@ def percent(share: float) -> float:
 
 def short(candidate: dict) -> str:
     if is_plain(candidate):
-        return f"{candidate['n_generalists']} generalists"
+        n_generalists = candidate["n_generalists"]
+        return f"{n_generalists} generalist{'s' if n_generalists > 1 else ''}"
     return f"{candidate['n_generalists']} + {candidate['n_specialists']}, coverage {candidate['coverage']}"
 
 
