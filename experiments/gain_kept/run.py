@@ -45,13 +45,14 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=["pilot", "runs", "twins", "collect"])
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
     parser.add_argument("--shares", nargs="+", type=float, default=list(EPOCHS), help="of the labels")
+    parser.add_argument("--sizes", nargs="+", default=list(SIZES), help="of the student")
     parser.add_argument("--without-plain", action="store_true", help="leave out the plain ensemble and the student on its targets")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--threads", type=int, default=2, help="of each")
     arguments = parser.parse_args()
     if not (arguments.out / "train.tsv").exists():
         subprocess.run([sys.executable, str(HERE / "prepare.py"), str(arguments.out)], check=True)
-    runs = [(seed, share, size) for seed in arguments.seeds for share in reversed(arguments.shares) for size in SIZES]
+    runs = [(seed, share, size) for seed in arguments.seeds for share in reversed(arguments.shares) for size in arguments.sizes]
     with ThreadPoolExecutor(arguments.jobs) as pool:
         if "pilot" in arguments.only:
             list(pool.map(lambda name: pilot(arguments, name), PILOT))
@@ -236,11 +237,12 @@ def draw(rows: list[dict], path: Path) -> None:
             known = [(x, statistics.mean(values)) for x, values in known if values]
             if known:
                 right.plot(*zip(*known), style, color=colours[size], lw=2, marker="o", ms=5)
-    teachers = [(x, [row for row in rows if row["labels"] == share]) for x, share in enumerate(shares)]
-    teachers = [(x, statistics.mean(row["ensemble"] for row in found)) for x, found in teachers if found]
+    # The students of all sizes have the same teachers.
+    teachers = [{row["seed"]: row["ensemble"] for row in rows if row["labels"] == share} for share in shares]
+    teachers = [(x, statistics.mean(found.values())) for x, found in enumerate(teachers)]
     right.plot(*zip(*teachers), color="black", lw=1.2, marker="s", ms=5)
     left.axhline(86, color="grey", lw=1, ls="--")
-    left.text(len(shares) - 0.82, 82.5, "86 %: the paper's plain ensemble", ha="right", fontsize=9, color="grey")
+    left.text((len(shares) - 1) / 2, 82.5, "86 %: the paper's plain ensemble", ha="center", fontsize=9, color="grey")
     left.axhline(0, color="black", lw=0.8)
     left.set_ylabel("gain kept, %")
     left.set_title("What the student keeps of the merged teacher's gain over labels", fontsize=11)

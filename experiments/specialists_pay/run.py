@@ -1,5 +1,7 @@
 """Do specialists pay? Runs the grid of this folder, asks `stillhouse plan --budget` about each cell, draws the map.
 
+The candidate that a plan lists first was its proposal when the plans of this folder were made; experiments/plan_budget has today's.
+
     python experiments/specialists_pay/run.py
 
 Needs Python with numpy and matplotlib, and `target/release/stillhouse`. Writes runs/specialists_pay/ (finished cells are not run
@@ -48,6 +50,7 @@ def main() -> None:
     parser.add_argument("--program", default=str(REPOSITORY / "target/release/stillhouse"))
     parser.add_argument("--out", type=Path, default=REPOSITORY / "runs/specialists_pay")
     parser.add_argument("--only", nargs="+", default=["pilot", "runs", "plans", "collect"])
+    parser.add_argument("--cells", nargs="+", help="for example w32_c1000_n20: width, classes, examples a class; all by default")
     parser.add_argument("--jobs", type=int, default=1, help="cells that run at a time")
     parser.add_argument("--threads", type=int, default=2, help="of each")
     arguments = parser.parse_args()
@@ -55,7 +58,8 @@ def main() -> None:
     with ThreadPoolExecutor(arguments.jobs) as pool:
         if "pilot" in arguments.only:
             list(pool.map(lambda name: pilot(arguments, name), PILOT))
-        list(pool.map(lambda cell: run_and_plan(arguments, *cell), cells))
+        wanted = [cell for cell in cells if not arguments.cells or cell_name(*cell) in arguments.cells]
+        list(pool.map(lambda cell: run_and_plan(arguments, *cell), wanted))
     if "collect" in arguments.only:
         collect(arguments.out, cells)
 

@@ -10,6 +10,7 @@ table4.csv, summary.json, gains.png. --only collect draws from the runs.
 import argparse
 import csv
 import json
+import statistics
 import subprocess
 import time
 from pathlib import Path
@@ -64,6 +65,14 @@ WANTED = {
     "1000 glyphs, 200 examples": [ALL[0], ALL[1], ALL[3]],
 }
 
+# The cells that rest on three seeds.
+SEEDS = [0, 1, 2]
+REPEATED = [
+    ("443 languages", "from scratch"),
+    ("200 glyphs, 500 examples", "from scratch, coverage 1"),
+    ("200 glyphs, 20 examples", "full softmax, from scratch"),
+]
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -73,30 +82,33 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=["runs", "collect"])
     parser.add_argument("--data", nargs="+", default=list(DATA))
     parser.add_argument("--specialists", nargs="+", default=ALL)
+    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     if "runs" in arguments.only:
-        for data, kind in all_cells():
-            if data in arguments.data and kind in arguments.specialists:
-                run(arguments, data, kind)
+        for data, kind, seed in all_cells():
+            if data in arguments.data and kind in arguments.specialists and seed in arguments.seeds:
+                run(arguments, data, kind, seed)
     if "collect" in arguments.only:
         collect(arguments.out)
 
 
-def all_cells() -> list[tuple[str, str]]:
-    return [(data, kind) for data in DATA for kind in WANTED[data]]
+def all_cells() -> list[tuple[str, str, int]]:
+    cells = [(data, kind) for data in DATA for kind in WANTED[data]]
+    return [(*cell, seed) for cell in cells for seed in (SEEDS if cell in REPEATED else [0])]
 
 
-def run_name(data: str, kind: str) -> str:
-    return "".join(letter if letter.isalnum() else "_" for letter in f"{data}-{kind}")
+def run_name(data: str, kind: str, seed: int = 0) -> str:
+    name = "".join(letter if letter.isalnum() else "_" for letter in f"{data}-{kind}")
+    return f"{name}_seed{seed}" if seed else name
 
 
-def run(arguments: argparse.Namespace, data: str, kind: str) -> None:
-    folder = arguments.out / run_name(data, kind)
+def run(arguments: argparse.Namespace, data: str, kind: str, seed: int) -> None:
+    folder = arguments.out / run_name(data, kind, seed)
     if (folder / "report.json").exists():
         return
     config, settings = DATA[data]
-    overrides = [*settings, *SPECIALISTS[kind]]
+    overrides = [f"seed={seed}", *settings, *SPECIALISTS[kind]]
     if data == "443 languages":
         overrides += [f"data.{split}={json.dumps(str(arguments.udhr / f'{split}.tsv'))}" for split in ("train", "test")]
     command = [arguments.program, "run", "-q", str(config), "--out", str(folder)]
@@ -111,12 +123,12 @@ def percent(share: float) -> float:
     return round(100 * share, 2)
 
 
-def read(out: Path, data: str, kind: str) -> dict | None:
-    path = out / run_name(data, kind) / "report.json"
+def read(out: Path, data: str, kind: str, seed: int) -> dict | None:
+    path = out / run_name(data, kind, seed) / "report.json"
     return json.loads(path.read_text()) if path.exists() else None
 
 
-def row_of(data: str, kind: str, report: dict) -> dict:
+def row_of(data: str, kind: str, seed: int, report: dict) -> dict:
     """Table 3: relative gains of the merged ensemble over the generalist, in %."""
     models = {model["name"]: model for model in report["models"]}
     generalist, merged, plain = models["generalist"], models["ensemble"], models["generalist_ensemble"]
@@ -127,6 +139,7 @@ def row_of(data: str, kind: str, report: dict) -> dict:
     return {
         "data": data,
         "specialists": kind,
+        "seed": seed,
         "n": len(clusters),
         "memberships": round(sum(len(cluster["classes"]) for cluster in clusters) / report["dataset"]["n_classes"], 2),
         "cost": round(merged["train_flops"] / generalist["train_flops"], 2),
@@ -152,10 +165,10 @@ def row_of(data: str, kind: str, report: dict) -> dict:
     }
 
 
-def coverage_rows(data: str, kind: str, report: dict) -> list[dict]:
+def coverage_rows(data: str, kind: str, seed: int, report: dict) -> list[dict]:
     """Table 4."""
     return [
-        {"data": data, "specialists": kind, "covering": row["covering"], "n_test": row["n_examples"]}
+        {"data": data, "specialists": kind, "seed": seed, "covering": row["covering"], "n_test": row["n_examples"]}
         | {"more_correct": row["delta_correct"], "gain": percent(row["relative_gain"])}
         for row in report["coverage"]
     ]
@@ -170,12 +183,26 @@ def collect(out: Path) -> None:
     coverage = [row for cell, report in reports.items() for row in coverage_rows(*cell, report)]
     write_csv(results / "table3.csv", rows)
     write_csv(results / "table4.csv", coverage)
-    (results / "summary.json").write_text(json.dumps({"table3": rows, "table4": coverage}, indent=1) + "\n")
+    means = mean_rows(rows)
+    (results / "summary.json").write_text(json.dumps({"means": means, "table3": rows, "table4": coverage}, indent=1) + "\n")
     for row in rows:
         print(list(row.values()))
     for row in coverage:
         print(list(row.values()))
-    draw(rows, coverage, results / "gains.png")
+    draw(means, [row for row in coverage if row["seed"] == 0], results / "gains.png")
+
+
+def mean_rows(rows: list[dict]) -> list[dict]:
+    """Means over the seeds of a cell; its gains and verdicts one by one as well."""
+    means = []
+    for key in dict.fromkeys((row["data"], row["specialists"]) for row in rows):
+        group = [row for row in rows if (row["data"], row["specialists"]) == key]
+        mean = {"data": key[0], "specialists": key[1], "seeds": len(group)}
+        numbers = [name for name, value in group[0].items() if isinstance(value, float)]
+        mean |= {name: round(statistics.mean(row[name] for row in group), 2) for name in numbers}
+        each = ("gain", "gain_inside", "against_plain_delta", "against_plain", "helpful")
+        means.append(mean | {f"{name}_each": [row[name] for row in group] for name in each})
+    return means
 
 
 def write_csv(path: Path, rows: list[dict]) -> None:
@@ -185,25 +212,31 @@ def write_csv(path: Path, rows: list[dict]) -> None:
         writer.writerows(rows)
 
 
-def draw(rows: list[dict], coverage: list[dict], path: Path) -> None:
+def draw(means: list[dict], coverage: list[dict], path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    data = list(dict.fromkeys(row["data"] for row in rows))
-    figure, (left, right) = plt.subplots(1, 2, figsize=(13.5, 0.36 * len(rows) + 2.2), gridspec_kw={"width_ratios": [1.35, 1]})
+    data = list(dict.fromkeys(row["data"] for row in means))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13.5, 0.36 * len(means) + 2.2), gridspec_kw={"width_ratios": [1.35, 1]})
     colours = dict(zip(DATA, ["#1b4f8f", "#d9772b", "#c9a227", "#4c9a5b"]))
-    for y, row in enumerate(reversed(rows)):
+    for y, row in enumerate(reversed(means)):
         left.barh(y + 0.2, row["gain"], 0.36, color=colours[row["data"]])
         left.barh(y - 0.2, row["gain_inside"], 0.36, color=colours[row["data"]], alpha=0.45)
         left.plot([row["plain_gain"]] * 2, [y + 0.02, y + 0.4], color="black", lw=2)
-        end = max(row["gain"], row["gain_inside"], row["plain_gain"])
+        for lift, name in ((0.2, "gain"), (-0.2, "gain_inside")):
+            each = row[f"{name}_each"]
+            if len(each) > 1:
+                left.scatter(each, [y + lift] * len(each), s=9, facecolors="white", edgecolors="black", linewidths=0.7, zorder=3)
+        end = max(*row["gain_each"], *row["gain_inside_each"], row["plain_gain"])
         left.text(end + 0.5, y, f"{row['gain']:.1f} | {row['gain_inside']:.1f}", va="center", fontsize=8.5)
-    left.set_yticks(range(len(rows)), [f"{row['data']}: {row['specialists']}" for row in reversed(rows)], fontsize=8.5)
+    seeds = lambda row: f" ({row['seeds']} seeds)" if row["seeds"] > 1 else ""
+    names = [f"{row['data']}: {row['specialists']}{seeds(row)}" for row in reversed(means)]
+    left.set_yticks(range(len(means)), names, fontsize=8.5)
     left.axvline(4.4, color="grey", ls="--", lw=1)
     left.axvline(6.5, color="grey", ls=":", lw=1)
-    left.set_xlim(right=1.15 * max(row["gain"] for row in rows))
+    left.set_xlim(right=1.15 * max(row["gain"] for row in means))
     left.set_xlabel("relative gain over the generalist, %: top-1 | inside clusters")
     handles = [plt.Rectangle((0, 0), 1, 1, color="0.35"), plt.Rectangle((0, 0), 1, 1, color="0.35", alpha=0.45)]
     handles += [plt.Line2D([], [], color="black", lw=2)]
