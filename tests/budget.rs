@@ -29,7 +29,9 @@ fn candidates_are_ordered_affordable_and_run() {
     };
     assert!((0..candidates.len()).all(|idx| has_verdict(idx) == (idx != plain)), "{candidates:?}");
     let proposal = &candidates[planned["proposal"].as_u64().unwrap() as usize];
-    assert!(proposal["verdict"].is_null() || proposal["verdict"] == "BEATS", "{proposal}");
+    // otherwise the whole budget goes into generalists, whichever number the probes had ahead
+    let is_largest = proposal["n_specialists"] == 0 && proposal["n_generalists"] == 4;
+    assert!(is_largest || proposal["verdict"] == "BEATS", "{proposal}");
     let with = |n_generalists: u64, is_plain: bool| {
         let is_it = |c: &&Json| c["n_generalists"] == n_generalists && (c["n_specialists"] == 0) == is_plain;
         candidates.iter().filter(is_it).count()

@@ -37,7 +37,7 @@ pub fn budget(plan: &BudgetPlan) -> String {
         let noise = (best.probe_valid_top1 * (1.0 - best.probe_valid_top1) / plan.n_valid.max(1) as f64).sqrt();
         let caution = format!(
             "the standard error of these accuracies is {:.1} points, and short trainings favour networks that learn fast. \
-             Specialists are proposed where they beat the best plain ensemble in a paired test",
+             Specialists are proposed where they beat the best plain ensemble in a paired test, else as many generalists as fit",
             100.0 * noise
         );
         text += &format!("{}\n", wrapped("note: ", &caution, WIDTH));

@@ -44,7 +44,8 @@ pub struct BudgetPlan {
     pub n_valid: usize,
     /// everything that was tried, the best first
     pub candidates: Vec<BudgetCandidate>,
-    /// position of the proposed one: the best plain ensemble, unless one with specialists beats it in a paired test
+    /// position of the proposed one: as many generalists as the budget pays, unless one with specialists beats the best plain
+    /// ensemble in a paired test
     pub proposal: usize,
     /// what was not tried, and why
     pub notes: Vec<String>,
@@ -316,7 +317,8 @@ impl<'a> Probes<'a> {
     }
 
     /// The best first, of equal ones the cheapest. The best of many candidates is ahead by chance too, so specialists are
-    /// proposed only where they beat the best plain ensemble in a paired test, corrected for their number.
+    /// proposed only where they beat the best plain ensemble in a paired test, corrected for their number. Of plain ensembles, the
+    /// largest is proposed: where a probe had a smaller one ahead, it was wrong (`experiments/plan_budget`).
     fn finish(mut self) -> BudgetPlan {
         let candidates = &mut self.plan.candidates;
         candidates.sort_by(|a, b| {
@@ -325,14 +327,17 @@ impl<'a> Probes<'a> {
         let plain = candidates.iter().position(BudgetCandidate::is_plain).expect("one generalist is one");
         let of_plain = candidates[plain].correct.clone();
         let n_compared = candidates.iter().filter(|candidate| !candidate.is_plain()).count().max(1);
-        let mut proposal = plain;
+        let plain_ones = candidates.iter().enumerate().filter(|(_, candidate)| candidate.is_plain());
+        let largest = plain_ones.max_by_key(|(_, candidate)| candidate.n_generalists);
+        let largest = largest.map_or(plain, |(idx, _)| idx);
+        let mut proposal = largest;
         for (idx, candidate) in candidates.iter_mut().enumerate().filter(|(idx, _)| *idx != plain) {
             let compared = compare("candidate", &candidate.correct, "plain", &of_plain);
             candidate.verdict = Some(compared.verdict);
             // several are compared, so each test has its share of the level (Bonferroni)
             let beats =
                 compared.verdict == Verdict::Beats && compared.p_value * n_compared as f64 <= SIGNIFICANCE_LEVEL;
-            if beats && proposal == plain && !candidate.is_plain() {
+            if beats && proposal == largest && !candidate.is_plain() {
                 proposal = idx;
             }
         }
