@@ -31,7 +31,7 @@ STUDENTS = {
         [SHIP.format(132_000)],
     ),
     "CLINC150, n-grams": (HERE / "clinc150_ngrams.toml", {"data.path": "clinc150/data_full.json"}, []),
-    "200 languages, n-grams": (REPOSITORY / "configs/quickstart.toml", {}, [SHIP.format(370_000), "export={ to=[] }"]),
+    "200 languages, n-grams": (REPOSITORY / "configs/quickstart.toml", {}, [SHIP.format(370_000)]),
 }
 MODELS = ["student", "student_hard", "shipped", "shipped_twin"]
 

@@ -260,7 +260,8 @@ impl<'a> Probes<'a> {
         let clustered = match cluster_classes(&session, &generalists) {
             Ok(clustered) => clustered,
             Err(ExperimentError::Usage(why)) => {
-                self.plan.notes.push(not_tried(&why));
+                // the hint that follows is for a config that somebody wrote
+                self.plan.notes.push(not_tried(why.lines().next().unwrap_or_default()));
                 return Ok(());
             }
             Err(error) => return Err(error),
