@@ -14,7 +14,7 @@ use crate::card::{card_text, check_card, labels_text};
 use crate::outline::ModelOutline;
 use crate::quantised::QuantisedTensor;
 use crate::weights_head::Shapes;
-use crate::{FolderError, Model, ModelCard, ModelConfig, ModelError, Ranks, Reductions, Tokenizer, Units, WeightBits};
+use crate::{FolderError, Model, ModelCard, ModelConfig, ModelError, Reductions, Sizes, Tokenizer, WeightBits};
 use candle_core::{Device, Tensor};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -44,11 +44,11 @@ struct ConfigFile {
     input: InputSpec,
     numbers: Vec<(String, String)>,
     /// of linear layers that are not whole
-    #[serde(default, skip_serializing_if = "Ranks::is_empty")]
-    ranks: Ranks,
+    #[serde(default, skip_serializing_if = "Sizes::is_empty")]
+    ranks: Sizes,
     /// of inner widths that are not whole
-    #[serde(default, skip_serializing_if = "Units::is_empty")]
-    units: Units,
+    #[serde(default, skip_serializing_if = "Sizes::is_empty")]
+    units: Sizes,
     /// of weights that are not `f32`
     #[serde(default, skip_serializing_if = "WeightBits::is_empty")]
     bits: WeightBits,

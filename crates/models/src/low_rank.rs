@@ -2,37 +2,9 @@
 //!
 //! A layer `name` of rank `r` has its parameters under `name.first.weight` (`A`), `name.weight` (`B`) and `name.bias`.
 
+use crate::Sizes;
 use crate::outline::ModelOutline;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// The ranks of linear layers, by their names; others are whole.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Ranks(BTreeMap<String, usize>);
-
-impl Ranks {
-    /// Whether all layers are whole.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The rank of a layer; none if it is whole.
-    pub fn of(&self, layer: &str) -> Option<usize> {
-        self.0.get(layer).copied()
-    }
-
-    /// Names and ranks.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, usize)> {
-        self.0.iter().map(|(name, rank)| (name.as_str(), *rank))
-    }
-}
-
-impl FromIterator<(String, usize)> for Ranks {
-    fn from_iter<T: IntoIterator<Item = (String, usize)>>(ranks: T) -> Self {
-        Self(ranks.into_iter().collect())
-    }
-}
 
 /// Name of the parameter `A` of a layer.
 pub fn first_weight(layer: &str) -> String {
@@ -40,7 +12,7 @@ pub fn first_weight(layer: &str) -> String {
 }
 
 /// A rank that no layer of this outline, which was made with these ranks, can have.
-pub(crate) fn rank_problem(ranks: &Ranks, outline: &ModelOutline) -> Option<String> {
+pub(crate) fn rank_problem(ranks: &Sizes, outline: &ModelOutline) -> Option<String> {
     let shapes: BTreeMap<&str, &[usize]> = outline.shapes().collect();
     ranks.iter().find_map(|(layer, rank)| {
         let find = |name: String| shapes.get(name.as_str()).copied();
@@ -70,7 +42,7 @@ mod tests {
     }
 
     fn ranks(pairs: &[(&str, usize)]) -> Reductions {
-        pairs.iter().map(|(name, rank)| ((*name).to_owned(), *rank)).collect::<Ranks>().into()
+        Reductions::of_ranks(pairs.iter().map(|(name, rank)| ((*name).to_owned(), *rank)).collect())
     }
 
     #[test]

@@ -3,63 +3,9 @@
 //! Units of a hidden layer, channels inside a residual block, heads of an attention, numbers of an embedding. What all
 //! layers add to, the residual stream, is no inner width: every layer reads it.
 
-use crate::low_rank::Ranks;
-use crate::{Model, ModelError};
+use crate::{Model, ModelError, Sizes};
 use candle_core::{Tensor, Var};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// Units that are left of inner widths, by their names; others are whole.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Units(BTreeMap<String, usize>);
-
-impl Units {
-    /// Whether all inner widths are whole.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The units that are left of a width; none if it is whole.
-    pub fn of(&self, width: &str) -> Option<usize> {
-        self.0.get(width).copied()
-    }
-
-    /// Names and units.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, usize)> {
-        self.0.iter().map(|(name, n_units)| (name.as_str(), *n_units))
-    }
-}
-
-impl FromIterator<(String, usize)> for Units {
-    fn from_iter<T: IntoIterator<Item = (String, usize)>>(units: T) -> Self {
-        Self(units.into_iter().collect())
-    }
-}
-
-/// What a model has less of than its architecture says.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reductions {
-    /// of linear layers that are not whole
-    #[serde(default, skip_serializing_if = "Ranks::is_empty")]
-    pub ranks: Ranks,
-    /// of inner widths that are not whole
-    #[serde(default, skip_serializing_if = "Units::is_empty")]
-    pub units: Units,
-}
-
-impl Reductions {
-    /// Whether the model is as its architecture says.
-    pub fn is_empty(&self) -> bool {
-        self.ranks.is_empty() && self.units.is_empty()
-    }
-}
-
-impl From<Ranks> for Reductions {
-    fn from(ranks: Ranks) -> Self {
-        Self { ranks, units: Units::default() }
-    }
-}
 
 /// A size inside a model that a single layer reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,7 +99,7 @@ impl Model {
                 return Err(misfit(name));
             }
             if units.len() < width.n_units {
-                reductions.units.0.insert(name.clone(), units.len());
+                reductions.units.insert(name.clone(), units.len());
             }
             widths.push((width, units));
         }
@@ -178,7 +124,7 @@ impl Model {
 }
 
 /// Units of a width that these widths, as the architecture has them, cannot have.
-pub(crate) fn units_problem(units: &Units, whole: &[(String, usize)]) -> Option<String> {
+pub(crate) fn units_problem(units: &Sizes, whole: &[(String, usize)]) -> Option<String> {
     units.iter().find_map(|(name, n_units)| match whole.iter().find(|(width, _)| width == name) {
         Some((_, n_whole)) => {
             let is_fewer = n_units > 0 && n_units < *n_whole;
@@ -192,7 +138,7 @@ pub(crate) fn units_problem(units: &Units, whole: &[(String, usize)]) -> Option<
 mod tests {
     use super::*;
     use crate::layers::Mode;
-    use crate::{ModelCard, ModelConfig, ModelInput, load_model, save_model};
+    use crate::{ModelCard, ModelConfig, ModelInput, Reductions, load_model, save_model};
     use candle_core::Device;
     use serde_json::json;
     use stillhouse_core::{InputShape, InputSpec, Seed};

@@ -7,7 +7,7 @@ use stillhouse_export::graph::Example;
 use stillhouse_models::{
     BertConfig, BertSize, BlockKind, ConvNetConfig, EncoderActivation, EncoderPooling, MlpConfig, Mode, Model,
     ModelCard, ModelConfig, ModelInput, NgramBagConfig, Positions, PretrainedBlock, PretrainedResNetConfig,
-    PretrainedResNetSize, Ranks, Reductions, ResNetConfig, TokenRows, Tokenizer, TokenizerConfig, TokenizerTraining,
+    PretrainedResNetSize, Reductions, ResNetConfig, TokenRows, Tokenizer, TokenizerConfig, TokenizerTraining,
     TransformerConfig, VitConfig, VitSize,
 };
 
@@ -35,8 +35,8 @@ pub fn model(config: &ModelConfig, input: &InputShape) -> Model {
 
 /// The same with linear layers of these ranks.
 pub fn model_of_ranks(config: &ModelConfig, input: &InputShape, ranks: &[(&str, usize)]) -> Model {
-    let ranks: Ranks = ranks.iter().map(|(layer, rank)| ((*layer).to_owned(), *rank)).collect();
-    reduced(config, input, &ranks.into())
+    let ranks = ranks.iter().map(|(layer, rank)| ((*layer).to_owned(), *rank)).collect();
+    reduced(config, input, &Reductions::of_ranks(ranks))
 }
 
 fn reduced(config: &ModelConfig, input: &InputShape, reductions: &Reductions) -> Model {

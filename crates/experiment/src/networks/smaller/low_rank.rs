@@ -6,7 +6,7 @@ use crate::networks::network::model_error;
 use crate::session::Session;
 use std::collections::BTreeMap;
 use stillhouse_compress::{LayerSpectrum, Moments, choose_ranks};
-use stillhouse_models::{LayerKind, Model, Ranks, first_weight};
+use stillhouse_models::{LayerKind, Model, Reductions, Sizes, first_weight};
 
 /// The model with at most this share of the numbers of its linear layers: with the least error on what they read, or without it, of
 /// the weights themselves.
@@ -25,7 +25,7 @@ pub(super) fn factored(session: &Session<'_>, whole: &Model, read: Option<&Layer
         spectra.push(LayerSpectrum::new(&weights[&format!("{layer}.weight")], moments));
     }
     let chosen = moments.keys().cloned().zip(choose_ranks(&spectra, share));
-    let ranks: Ranks = chosen.filter_map(|(layer, rank)| Some((layer, rank?))).collect();
+    let ranks: Sizes = chosen.filter_map(|(layer, rank)| Some((layer, rank?))).collect();
     let mut state = weights;
     for (layer, spectrum) in moments.keys().zip(&spectra) {
         let Some(rank) = ranks.of(layer) else { continue };
@@ -33,7 +33,7 @@ pub(super) fn factored(session: &Session<'_>, whole: &Model, read: Option<&Layer
         state.insert(first_weight(layer), factors.first);
         state.insert(format!("{layer}.weight"), factors.second);
     }
-    let model = blank(session, whole, &ranks.into())?;
+    let model = blank(session, whole, &Reductions::of_ranks(ranks))?;
     model.set_weights(state).map_err(model_error)?;
     Ok(model)
 }
