@@ -4,7 +4,8 @@ use crate::classes::{ClassComparison, ClassDifference, ClassReport, ConfusedPair
 use crate::contract::{ModelReport, Report};
 use crate::format::{fixed, integer, p_value, percent, points};
 use crate::role::{Role, phrase, title};
-use crate::table::{Cell, Html, Markdown, Table, cells, numbers, texts};
+use crate::statistics::Verdict;
+use crate::table::{Cell, Html, Table, cells, numbers, texts, verdict_class};
 use crate::text::shortened;
 
 /// Classes in each table.
@@ -12,7 +13,7 @@ const N_CLASSES: usize = 20;
 /// Pairs of classes that are listed.
 const N_PAIRS: usize = 20;
 /// Characters of a label in a table.
-const N_CHARACTERS: usize = 60;
+const N_CHARACTERS: usize = 50;
 
 /// The models' means over the classes.
 pub(crate) fn averages(report: &Report) -> Table {
@@ -36,9 +37,9 @@ pub(crate) fn comparison_sentences(comparison: &ClassComparison) -> Vec<String> 
     let classes = |n: u64| if n == 1 { "1 class".to_owned() } else { format!("{} classes", integer(n)) };
     let tests = format!("McNemar’s exact test, corrected for {} by Benjamini and Hochberg", classes(*n_classes));
     let recall = format!(
-        "Significant or not, its recall is higher than that of {b} in {} and lower in {}.",
+        "Significant or not, the recall of {a} is higher than that of {b} in {} and lower in {}.",
         classes(*n_higher),
-        classes(*n_lower)
+        integer(*n_lower)
     );
     if n_helped + n_hurt > 0 {
         let found = format!(
@@ -58,28 +59,39 @@ pub(crate) fn comparison_sentences(comparison: &ClassComparison) -> Vec<String> 
     vec![none, why, recall]
 }
 
-/// The classes that are helped and hurt; where there are none, those with the smallest p-values.
+/// The classes that are helped, then those that are hurt; where there are none, the classes with the smallest p-values.
 pub(crate) fn differences(comparison: &ClassComparison) -> Table {
+    type Found<'a> = (Verdict, &'a ClassDifference);
+    fn of(verdict: Verdict, classes: &[ClassDifference]) -> Vec<Found<'_>> {
+        classes.iter().take(N_CLASSES).map(|class| (verdict, class)).collect()
+    }
+    let count = |n: f64| integer(n as u64);
+    let verdict = |(verdict, _): &Found<'_>| {
+        let word = match verdict {
+            Verdict::Beats => "helped",
+            Verdict::NoDifference => "not significant",
+            Verdict::Worse => "hurt",
+        };
+        Cell { class: format!("verdict {}", verdict_class(*verdict)), ..Cell::text(word) }
+    };
     let fields = vec![
-        texts("Class", |class: &ClassDifference| shortened(&class.label, N_CHARACTERS)),
-        numbers("n", |n| integer(n as u64), |class: &ClassDifference| Some(class.n_examples as f64)),
-        numbers("Points", points, |class: &ClassDifference| Some(class.delta)),
-        numbers(
-            format!("Only {}", phrase(&comparison.a)),
-            |n| integer(n as u64),
-            |class: &ClassDifference| Some(class.only_a as f64),
-        ),
-        numbers("Only its twin", |n| integer(n as u64), |class: &ClassDifference| Some(class.only_b as f64)),
-        numbers("p", p_value, |class: &ClassDifference| Some(class.p_value)),
-        numbers("Corrected p", p_value, |class: &ClassDifference| Some(class.adjusted_p_value)),
+        texts("Class", |(_, class): &Found<'_>| shortened(&class.label, N_CHARACTERS)),
+        numbers("n", count, |(_, class): &Found<'_>| Some(class.n_examples as f64)),
+        numbers("Points", points, |(_, class): &Found<'_>| Some(class.delta)),
+        numbers("Student", count, |(_, class): &Found<'_>| Some(class.only_a as f64)),
+        numbers("Twin", count, |(_, class): &Found<'_>| Some(class.only_b as f64)),
+        numbers("p", p_value, |(_, class): &Found<'_>| Some(class.p_value)).only_in(&[Html]),
+        numbers("Corr. p", p_value, |(_, class): &Found<'_>| Some(class.adjusted_p_value)),
+        cells("", verdict),
     ];
-    let is_any = !comparison.helped.is_empty() || !comparison.hurt.is_empty();
-    let undecided = if is_any { &[][..] } else { &comparison.undecided[..] };
-    let groups = [("Helped", &comparison.helped[..]), ("Hurt", &comparison.hurt[..]), ("Not significant", undecided)];
-    let groups = groups.map(|(title, classes)| (title.to_owned(), String::new(), classes)).to_vec();
-    let note = "Points: recall of the student minus that of its twin on hard labels. Only: test examples that one of the two alone \
-                gets right.";
-    Table::in_groups("Student against its twin, class by class", fields, groups).with_note(note).cut(N_CLASSES)
+    let mut rows = [of(Verdict::Beats, &comparison.helped), of(Verdict::Worse, &comparison.hurt)].concat();
+    if rows.is_empty() {
+        rows = of(Verdict::NoDifference, &comparison.undecided);
+    }
+    let note = "Points: recall of the student minus that of its twin on hard labels. Student, twin: test examples that this one \
+                alone gets right. Corr. p: corrected for the number of classes. At most 20 classes that are helped and 20 that \
+                are hurt.";
+    Table::new("Student against its twin, class by class", fields, &rows).with_note(note)
 }
 
 /// The classes of which the student gets the smallest share right.
@@ -98,10 +110,14 @@ pub(crate) fn worst(report: &Report) -> Table {
     let others = models.into_iter().filter(|model| **model != student);
     fields.extend(others.map(|model| {
         let recall = move |class: &ClassReport| Some(class.of(model)?.recall);
-        numbers(format!("… {}", title(model)), percent, recall).only_in(&[Markdown, Html])
+        // the lines of a Markdown table are to fit an editor
+        match Role::of_name(model) {
+            Some(Role::TwinOnLabels) => numbers("… its twin", percent, recall),
+            _ => numbers(format!("… {}", title(model)), percent, recall).only_in(&[Html]),
+        }
     }));
-    let note = "In %, of the student; then the recall of the other models. Of equal classes, that with more test examples comes \
-                first. classes.csv has all classes.";
+    let note = "In %, of the student; then the recall of other models. Of classes with the same recall, the one with more test \
+                examples comes first. All classes are in classes.csv.";
     Table::new("The student’s worst classes", fields, shown).with_note(note)
 }
 

@@ -120,10 +120,16 @@ fn comparisons(report: &Report) -> Option<Section> {
 
 fn classes(page: &ReportPage<'_>) -> Option<Section> {
     let report = page.report;
+    let n_classes = report.dataset.n_classes;
+    let n_empty =
+        report.class_comparison.as_ref().map_or(0, |comparison| n_classes.saturating_sub(comparison.n_classes));
+    let empty = match n_empty {
+        0 => String::new(),
+        n => format!(" {} of {} classes have no test example and are left out.", integer(n), integer(n_classes)),
+    };
     let lead = format!(
-        "On the test split, of whose {} classes each counts the same here. predictions.csv has each test example with what the \
-         models predict, classes.csv each class.",
-        integer(report.dataset.n_classes)
+        "Each class on its own test examples.{empty} Next to this report, predictions.csv has each test example with what the \
+         models predict, and classes.csv each class."
     );
     let mut parts: Vec<Part> = filled([class_tables::averages(report)]).collect();
     if let Some(comparison) = &report.class_comparison {

@@ -18,8 +18,8 @@ use statrs::distribution::{Binomial, DiscreteCDF};
 /// `X ~ Binomial(only_a + only_b, 1/2)` and `k` the smaller count, at most 1.
 pub fn mcnemar_exact_p(only_a: u64, only_b: u64) -> f64 {
     let Ok(binomial) = Binomial::new(0.5, only_a + only_b) else { return 1.0 };
-    if only_a == only_b {
-        return 1.0; // by symmetry; spared the rounding
+    if only_a.abs_diff(only_b) <= 1 {
+        return 1.0; // half of the outcomes or more lie on either side; spared the rounding
     }
     (2.0 * binomial.cdf(only_a.min(only_b))).min(1.0)
 }
