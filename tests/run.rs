@@ -131,6 +131,37 @@ fn each_class_and_each_test_example_is_told() {
     }
 }
 
+#[test]
+fn predictions_name_files_and_escape_labels() {
+    const CLASSES: [&str; 4] = ["=1+1", "a,b", "say \"x\"", "plain"];
+    let scratch = Scratch::new();
+    for (split, n_images) in [("train", 12), ("test", 3)] {
+        for (class, name) in CLASSES.iter().enumerate() {
+            for nth in 0..n_images {
+                let path = scratch.write(&format!("images/{split}/{name}/{nth}.png"), "");
+                let pixel = |x: u32, y: u32| image::Luma([((x * (class as u32 + 1) * 9) ^ (y * 5 + nth)) as u8]);
+                image::GrayImage::from_fn(8, 8, pixel).save(path).unwrap();
+            }
+        }
+    }
+    let (_, rest) = support::TINY.split_once("[generalist]").unwrap();
+    let data = "[data]\nkind = \"image_folder\"\npath = \"images\"\nchannels = 1\nvalid_fraction = 0.25\n";
+    let config = format!("seed = 0\n{data}\n[generalist]{rest}").replace("n_clusters = 3", "n_clusters = 2");
+    scratch.write("images.toml", config);
+    scratch.succeed(&["run", "images.toml", "-q"]);
+    let predictions = scratch.text("runs/images/predictions.csv");
+    let lines: Vec<&str> = predictions.lines().collect();
+    assert_eq!(lines.len(), 1 + 12);
+    for written in
+        ["images/test/=1+1/0.png,'=1+1,", "\"images/test/a,b/0.png\",\"a,b\",", "images/test/plain/2.png,plain,"]
+    {
+        assert!(lines.iter().any(|line| line.contains(written)), "{written}\n{predictions}");
+    }
+    assert!(predictions.contains("\"say \"\"x\"\"\""), "{predictions}");
+    let classes = scratch.text("runs/images/classes.csv");
+    assert!(classes.contains("'=1+1,3,") && classes.contains("\"a,b\",3,"), "{classes}");
+}
+
 fn has(table: &Json, keys: &[&str]) {
     for key in keys {
         assert!(table.get(key).is_some(), "{key} is missing in {table}");
