@@ -116,7 +116,7 @@ pub(crate) fn ways(report: &Report) -> Option<Figure> {
     let students: Vec<Point> = trained
         .map(|model| {
             let mark = (Mark::of_model(&model.name), colour(&model.name).to_owned());
-            point(model.bytes, model.valid_top1, mark, title(&model.name).into(), &title(&model.name))
+            point(model.bytes, model.valid_top1, mark, title(&model.name), &title(&model.name))
         })
         .collect();
     let ends =
