@@ -33,8 +33,16 @@ fn a_run_leaves_a_report_that_keeps_the_contract() {
         assert!(["BEATS", "NO DIFFERENCE", "WORSE"].contains(&verdict), "{verdict}");
     }
     assert!(report["coverage"].as_array().is_some_and(|rows| !rows.is_empty()));
-    for file in ["config.toml", "manifest.json", "report.md", "report.html", "student/README.md", "student/labels.txt"]
-    {
+    for file in [
+        "config.toml",
+        "manifest.json",
+        "predictions.csv",
+        "classes.csv",
+        "report.md",
+        "report.html",
+        "student/README.md",
+        "student/labels.txt",
+    ] {
         assert!(!scratch.bytes(&format!("runs/tiny/{file}")).is_empty(), "{file}");
     }
     assert!(scratch.text("runs/tiny/config.toml").parse::<toml::Table>().is_ok());
@@ -66,6 +74,92 @@ fn check_models(report: &Json) {
             assert!(model[share].as_f64().is_some_and(|share| (0.0..=1.0).contains(&share)), "{share} in {model}");
         }
     }
+}
+
+#[test]
+fn each_class_and_each_test_example_is_told() {
+    let scratch = Scratch::with_tiny_config();
+    scratch.succeed(&["run", "tiny.toml", "-q"]);
+    let report = scratch.json("runs/tiny/report.json");
+    let n_test = report["dataset"]["n_test"].as_u64().unwrap() as usize;
+    let of = |model: &str| report["models"].as_array().unwrap().iter().find(|found| found["name"] == model).unwrap();
+    let student = of("student");
+
+    let classes = report["classes"].as_array().unwrap();
+    assert_eq!(classes.len(), 12);
+    let scores = |class: &Json, key: &str| -> f64 {
+        let models = class["models"].as_array().unwrap();
+        let names: Vec<&str> = models.iter().map(|scores| scores["model"].as_str().unwrap()).collect();
+        assert_eq!(names, ["generalist", "ensemble", "student", "student_hard"]);
+        models[2][key].as_f64().unwrap()
+    };
+    let recalls: Vec<f64> = classes.iter().map(|class| scores(class, "recall")).collect();
+    assert!(recalls.is_sorted(), "the worst class comes first: {recalls:?}");
+    let mean = |key: &str| classes.iter().map(|class| scores(class, key)).sum::<f64>() / classes.len() as f64;
+    assert!((mean("recall") - student["balanced_accuracy"].as_f64().unwrap()).abs() < 1e-12);
+    assert!((mean("f1") - student["macro_f1"].as_f64().unwrap()).abs() < 1e-12);
+    // each class has 8 test examples
+    assert!((mean("recall") - student["top1"].as_f64().unwrap()).abs() < 1e-12);
+    assert!(of("specialist_0").get("macro_f1").is_none());
+    let compared = &report["class_comparison"];
+    assert_eq!((&compared["a"], &compared["b"]), (&"student".into(), &"student_hard".into()));
+    assert_eq!((&compared["n_classes"], &compared["median_examples"]), (&12.into(), &8.0.into()));
+    let pairs = report["confused_pairs"].as_array().unwrap();
+    assert!(pairs.len() <= 20 && pairs.iter().all(|pair| pair["label"] != pair["predicted"]), "{pairs:?}");
+
+    let predictions = scratch.text("runs/tiny/predictions.csv");
+    let rows: Vec<Vec<&str>> = predictions.lines().map(|line| line.split(',').collect()).collect();
+    let column = |name: &str| rows[0].iter().position(|found| *found == name).unwrap();
+    assert_eq!(rows.len(), 1 + n_test);
+    for model in ["generalist", "ensemble", "student", "student_hard"] {
+        let n_right = rows[1..].iter().filter(|row| row[column("label")] == row[column(model)]).count();
+        assert!((n_right as f64 / n_test as f64 - of(model)["top1"].as_f64().unwrap()).abs() < 1e-12, "{model}");
+        let confidence = column(&format!("{model}_confidence"));
+        assert!(rows[1..].iter().all(|row| (0.0..=1.0).contains(&row[confidence].parse::<f64>().unwrap())));
+    }
+    assert_eq!((rows[1][column("source")], rows[1][column("row")]), ("test", "0"));
+    for pair in pairs {
+        let row = &rows[1 + pair["test_row"].as_u64().unwrap() as usize];
+        assert_eq!(
+            (row[column("label")], row[column("student")]),
+            (pair["label"].as_str().unwrap(), pair["predicted"].as_str().unwrap())
+        );
+    }
+    assert_eq!(scratch.text("runs/tiny/classes.csv").lines().count(), 13);
+    for page in ["report.md", "report.html"] {
+        assert!(scratch.text(&format!("runs/tiny/{page}")).contains("The student’s worst classes"), "{page}");
+    }
+}
+
+#[test]
+fn predictions_name_files_and_escape_labels() {
+    const CLASSES: [&str; 4] = ["=1+1", "a,b", "say \"x\"", "plain"];
+    let scratch = Scratch::new();
+    for (split, n_images) in [("train", 12), ("test", 3)] {
+        for (class, name) in CLASSES.iter().enumerate() {
+            for nth in 0..n_images {
+                let path = scratch.write(&format!("images/{split}/{name}/{nth}.png"), "");
+                let pixel = |x: u32, y: u32| image::Luma([((x * (class as u32 + 1) * 9) ^ (y * 5 + nth)) as u8]);
+                image::GrayImage::from_fn(8, 8, pixel).save(path).unwrap();
+            }
+        }
+    }
+    let (_, rest) = support::TINY.split_once("[generalist]").unwrap();
+    let data = "[data]\nkind = \"image_folder\"\npath = \"images\"\nchannels = 1\nvalid_fraction = 0.25\n";
+    let config = format!("seed = 0\n{data}\n[generalist]{rest}").replace("n_clusters = 3", "n_clusters = 2");
+    scratch.write("images.toml", config);
+    scratch.succeed(&["run", "images.toml", "-q"]);
+    let predictions = scratch.text("runs/images/predictions.csv");
+    let lines: Vec<&str> = predictions.lines().collect();
+    assert_eq!(lines.len(), 1 + 12);
+    for written in
+        ["images/test/=1+1/0.png,'=1+1,", "\"images/test/a,b/0.png\",\"a,b\",", "images/test/plain/2.png,plain,"]
+    {
+        assert!(lines.iter().any(|line| line.contains(written)), "{written}\n{predictions}");
+    }
+    assert!(predictions.contains("\"say \"\"x\"\"\""), "{predictions}");
+    let classes = scratch.text("runs/images/classes.csv");
+    assert!(classes.contains("'=1+1,3,") && classes.contains("\"a,b\",3,"), "{classes}");
 }
 
 fn has(table: &Json, keys: &[&str]) {
@@ -178,6 +272,13 @@ fn a_model_is_evaluated_as_in_its_report() {
     let student = report["models"].as_array().unwrap().iter().find(|model| model["name"] == "student").unwrap();
     assert_eq!(outcome["n_examples"], report["dataset"]["n_test"]);
     assert_eq!(outcome["top1"], student["top1"]);
+    for key in ["balanced_accuracy", "macro_f1"] {
+        assert!((outcome[key].as_f64().unwrap() - student[key].as_f64().unwrap()).abs() < 1e-12, "{key}");
+    }
+    assert_eq!(outcome["classes"].as_array().map(Vec::len), Some(12));
+    let words: Vec<&str> = words.into_iter().filter(|word| *word != "--json").collect();
+    let told = scratch.succeed(&words).stdout;
+    assert!(told.contains("macro F1") && told.contains("(12 classes with examples)"), "{told}");
     assert!((outcome["nll"].as_f64().unwrap() - student["nll"].as_f64().unwrap()).abs() < 1e-6, "{outcome} {student}");
 }
 

@@ -131,6 +131,11 @@ pub(crate) trait Modality: Send + Sync {
     /// As [`Modality::read`].
     fn preview(&self, wanted: Wanted) -> Result<Preview, DataError>;
 
+    /// The file that one example is, where each example is a file of its own.
+    fn file(&self, _row: usize) -> Option<&Path> {
+        None
+    }
+
     /// The number of the whole that an example was cut out of: its own unless [`Modality::cut`] has cut.
     fn whole(&self, row: usize) -> usize {
         row

@@ -21,6 +21,15 @@ impl Source {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Train, Self::Valid, Self::Test];
 
+    /// Its name in files for other programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Valid => "valid",
+            Self::Test => "test",
+        }
+    }
+
     /// The source of an example, and its row there.
     pub fn of(example: ExampleId) -> (Self, usize) {
         let source = Self::ALL[(example.0 / ID_STRIDE) as usize];

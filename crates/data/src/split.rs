@@ -13,6 +13,7 @@ use crate::preview::Preview;
 use crate::source::Source;
 use crate::store::Store;
 use std::borrow::Cow;
+use std::path::Path;
 use std::sync::Arc;
 use stillhouse_core::{ClassId, ExampleId, InputShape, InputSpec, Seed, ViewId};
 
@@ -116,6 +117,14 @@ impl Split {
     /// If the row is not below [`Split::len`].
     pub fn whole(&self, row: usize) -> u64 {
         self.pool.source.example(self.modality().whole(self.rows[row] as usize)).0
+    }
+
+    /// The file that one example is, where each example is a file of its own.
+    ///
+    /// # Panics
+    /// If the row is not below [`Split::len`].
+    pub fn file(&self, row: usize) -> Option<&Path> {
+        self.modality().file(self.rows[row] as usize)
     }
 
     /// The source that the examples come from, and how many it has in all, whatever splits they are in; examples without labels

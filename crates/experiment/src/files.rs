@@ -3,12 +3,31 @@
 use crate::error::{ExperimentError, Result, file_error, system_error};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use stillhouse_files::is_same_file;
+use stillhouse_files::{NewFile, is_same_file};
 
 /// Writes a file, whole or not at all.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     stillhouse_files::write_whole(path, bytes).map_err(|error| system_error(path, "cannot be written", &error))
+}
+
+/// Writes a file piece by piece, whole or not at all.
+pub(crate) fn write_pieces(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<()> {
+    let written = NewFile::create(path).and_then(|file| {
+        let mut writer = BufWriter::new(file.writer()?);
+        write(&mut writer)?;
+        writer.flush()?;
+        file.keep()
+    });
+    written.map_err(|error| system_error(path, "cannot be written", &error))
+}
+
+/// Copies a file, whole or not at all.
+pub(crate) fn copy_whole(from: &Path, to: &Path) -> Result<()> {
+    let mut source = stillhouse_files::open(from).map_err(|error| system_error(from, "cannot be read", &error))?;
+    write_pieces(to, |out| io::copy(&mut source, out).map(drop))
 }
 
 /// Refuses an output that would take the place of something that the command reads.

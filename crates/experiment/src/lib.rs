@@ -44,7 +44,7 @@ pub(crate) use stillhouse_report::{role, statistics};
 
 pub use commands::budget::{Budget, BudgetCandidate, BudgetPlan, plan_budget};
 pub use commands::compress::{CompressLimits, CompressOutcome, compress};
-pub use commands::evaluate::{EvaluateOutcome, evaluate_model};
+pub use commands::evaluate::{EvaluateOutcome, EvaluatedClass, evaluate_model};
 pub use commands::export::{ExportOptions, ExportOutcome, export_onnx};
 pub use commands::export_packed::{PackedForm, PackedOptions, PackedOutcome, export_packed};
 pub use commands::init::init_config;

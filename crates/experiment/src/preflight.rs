@@ -10,14 +10,16 @@ use crate::outputs::{check_absent, check_outputs};
 use crate::pipeline::run_pipeline;
 use crate::planning::PlannedStep;
 use crate::report::format::bytes;
-use crate::run_dir::{CONFIG, LOCK, MANIFEST, PAGE, REPORT, REPORT_HTML, REPORT_MD, SHIPPED, STUDENT, read_manifest};
+use crate::run_dir::{
+    CLASSES, CONFIG, LOCK, MANIFEST, PAGE, PREDICTIONS, REPORT, REPORT_HTML, REPORT_MD, SHIPPED, STUDENT, read_manifest,
+};
 use crate::session::Session;
 use std::path::Path;
 use stillhouse_files::{free_bytes, is_same_file, used_bytes};
 use stillhouse_models::{check_labels, check_place};
 
 /// Files of a run's folder, apart from the config.
-const OUTPUTS: [&str; 6] = [MANIFEST, METRICS, PAGE, REPORT_MD, REPORT_HTML, REPORT];
+const OUTPUTS: [&str; 8] = [MANIFEST, METRICS, PREDICTIONS, CLASSES, PAGE, REPORT_MD, REPORT_HTML, REPORT];
 
 /// Refuses a folder in which a run would replace what it reads, or what no run has made. Before anything is written.
 ///
@@ -138,7 +140,13 @@ mod tests {
 
     #[test]
     fn names_in_the_way_are_refused_before_anything_is_written() {
-        for (name, code) in [("student/thesis.txt", 3), ("report.md", 2), ("config.toml", 2), ("report.html/x", 2)] {
+        for (name, code) in [
+            ("student/thesis.txt", 3),
+            ("report.md", 2),
+            ("predictions.csv", 2),
+            ("config.toml", 2),
+            ("report.html/x", 2),
+        ] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("out").join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -4,7 +4,7 @@ use crate::config::Experiment;
 use crate::context::RunContext;
 use crate::error::{ExperimentError, Result, model_folder_error, system_error};
 use crate::export::of_run::write_exports;
-use crate::files::{read_json, write_json, write_whole};
+use crate::files::{copy_whole, read_json, write_json, write_whole};
 use crate::loading::{load, open_session, summarise};
 use crate::observer::{Interrupt, Observer};
 use crate::options::RunOptions;
@@ -14,8 +14,8 @@ use crate::preflight::{check_run_dir, check_work};
 use crate::report::{Report, ReportPage, html_page, markdown, terminal_summary};
 use crate::role::Role;
 use crate::run_dir::{
-    CONFIG, MANIFEST, Manifest, PAGE, REPORT, REPORT_HTML, REPORT_MD, SHIPPED, STUDENT, lock_folder, open_manifest,
-    provenance, wall_seconds,
+    CLASSES, CONFIG, MANIFEST, Manifest, PAGE, PREDICTIONS, REPORT, REPORT_HTML, REPORT_MD, SHIPPED, STUDENT,
+    lock_folder, open_manifest, provenance, wall_seconds,
 };
 use crate::steps::evaluation::Evaluated;
 use crate::steps::ship::Shipped;
@@ -97,6 +97,9 @@ pub fn run(
     };
     evaluated.report.exports = exports.written;
     evaluated.report.warnings.extend(exports.warnings);
+    for table in [PREDICTIONS, CLASSES] {
+        copy_whole(&evaluated.stage_dir.join(table), &run_dir.join(table))?;
+    }
     write_json(&run_dir.join(PAGE), &evaluated)?;
     render(&run_dir, &evaluated, &manifest, &experiment.to_toml())
 }
@@ -128,6 +131,7 @@ fn render(run_dir: &Path, evaluated: &Evaluated, manifest: &Manifest, config_tom
         curves: evaluated.curves.clone(),
         cluster_galleries: evaluated.cluster_galleries.clone(),
         soft_target_samples: evaluated.soft_target_samples.clone(),
+        confused_examples: evaluated.confused_examples.clone(),
         provenance: provenance(manifest),
         config_toml: config_toml.to_owned(),
     };

@@ -23,6 +23,10 @@ pub(crate) const REPORT: &str = "report.json";
 pub(crate) const PAGE: &str = "page.json";
 pub(crate) const REPORT_MD: &str = "report.md";
 pub(crate) const REPORT_HTML: &str = "report.html";
+/// Each test example with what the main models predict.
+pub(crate) const PREDICTIONS: &str = "predictions.csv";
+/// The results of each class.
+pub(crate) const CLASSES: &str = "classes.csv";
 /// The student's model folder.
 pub(crate) const STUDENT: &str = "student";
 pub(crate) const SHIPPED: &str = "shipped";

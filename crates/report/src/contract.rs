@@ -4,6 +4,7 @@
 //! with a default, unknown ones are ignored, so old and new programs read each other's reports. All accuracies are
 //! shares, 0..1. A number that is not finite is written as null, even where a number is required, and read back as NaN.
 
+use crate::classes::{ClassComparison, ClassReport, ConfusedPair};
 use crate::format::{bytes, percent};
 use crate::numbers::{NullAsNan, non_finite};
 use crate::role::{ModelRole, Role, rank};
@@ -14,6 +15,9 @@ use std::fmt;
 
 /// The version of the contract that this program writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
+
+/// Classes that `report.json` lists at most: a report of 15 000 classes stays small enough to be read by people.
+pub const N_LISTED_CLASSES: usize = 500;
 
 /// A report that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +90,16 @@ pub struct Report {
     /// mean entropy of the merged targets at temperature 1 on the transfer set, in nats
     #[serde(default)]
     pub soft_target_entropy: Option<f64>,
+    /// classes with test examples, those first of which the student gets the smallest share right; at most
+    /// [`N_LISTED_CLASSES`], all of them are in `classes.csv`
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<ClassReport>,
+    /// which classes distillation helps and which it hurts
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_comparison: Option<ClassComparison>,
+    /// what the student confuses most, the most frequent pair first
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confused_pairs: Vec<ConfusedPair>,
     /// what was tried to make the student ship; null without `[ship]`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ship: Option<ShipReport>,
@@ -187,6 +201,12 @@ pub struct ModelReport {
     /// epochs trained
     #[serde(default)]
     pub n_epochs: Option<u64>,
+    /// mean F1 over the classes with test examples; null for specialists
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub macro_f1: Option<f64>,
+    /// mean recall over the classes with test examples; null for specialists
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balanced_accuracy: Option<f64>,
 }
 
 impl ModelReport {

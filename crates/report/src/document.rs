@@ -53,6 +53,9 @@ pub(crate) enum Part {
     Table(Table),
     Figures(Vec<Figure>),
     Text(String),
+    /// over the next parts
+    Heading(&'static str),
+    Examples(Vec<Example>),
     /// a paragraph in small type
     Caption(String),
     List(Vec<String>),

@@ -1,5 +1,7 @@
 //! A run as a document: which figures and tables stand where, and what is said about them.
 
+use crate::class_tables;
+use crate::classes::ConfusedPair;
 use crate::contract::{ClusterReport, ExportReport, Report};
 use crate::curves::panels;
 use crate::document::{Card, Document, Link, Part, Section};
@@ -27,6 +29,7 @@ pub(crate) fn document(page: &ReportPage<'_>) -> Document {
         exports(report),
         costs(report),
         comparisons(report),
+        classes(page),
         soft_targets(page),
         clusters(page),
         dustbins(report),
@@ -113,6 +116,47 @@ fn comparisons(report: &Report) -> Option<Section> {
     let figure = (!report.comparisons.is_empty()).then(|| Part::Figures(vec![figures::comparisons(report)]));
     let parts = figure.into_iter().chain(filled([tables::comparisons(report)])).collect();
     Section::of("comparisons", "Comparisons", "Comparisons", lead, parts)
+}
+
+fn classes(page: &ReportPage<'_>) -> Option<Section> {
+    let report = page.report;
+    let n_classes = report.dataset.n_classes;
+    let n_empty =
+        report.class_comparison.as_ref().map_or(0, |comparison| n_classes.saturating_sub(comparison.n_classes));
+    let empty = match n_empty {
+        0 => String::new(),
+        n => format!(" {} of {} classes have no test example and are left out.", integer(n), integer(n_classes)),
+    };
+    let lead = format!(
+        "Each class on its own test examples.{empty} Next to this report, predictions.csv has each test example with what the \
+         models predict, and classes.csv each class."
+    );
+    let mut parts: Vec<Part> = filled([class_tables::averages(report)]).collect();
+    if let Some(comparison) = &report.class_comparison {
+        parts.push(Part::Heading("Which classes distillation helps and which it hurts"));
+        parts.extend(class_tables::comparison_sentences(comparison).into_iter().map(Part::Text));
+        parts.extend(filled([class_tables::differences(comparison)]));
+    }
+    let tables = [
+        ("The student’s worst classes", class_tables::worst(report)),
+        ("What the student confuses most", class_tables::confused_pairs(report)),
+    ];
+    for (title, table) in tables.into_iter().filter(|(_, table)| table.rows().next().is_some()) {
+        parts.extend([Part::Heading(title), Part::Table(table)]);
+    }
+    if !page.confused_examples.is_empty() {
+        parts.push(Part::Examples(confused_examples(page)));
+        let caption = "An example of each of these pairs: the one about which the student is most confident.";
+        parts.push(Part::Caption(caption.into()));
+    }
+    Section::of("classes", "Classes", "Classes", &lead, parts)
+}
+
+/// Examples of the confused pairs, under their two labels.
+fn confused_examples(page: &ReportPage<'_>) -> Vec<Example> {
+    let pairs = page.report.confused_pairs.iter().zip(&page.confused_examples);
+    let label = |pair: &ConfusedPair| format!("{} → {}", pair.label, pair.predicted);
+    pairs.map(|(pair, tile)| Example { label: label(pair), ..Example::from(tile) }).collect()
 }
 
 fn soft_targets(page: &ReportPage<'_>) -> Option<Section> {

@@ -1,5 +1,6 @@
 //! A made-up run for tests: plausible numbers, small pictures, one label that tries to be markup.
 
+use crate::classes::*;
 use crate::contract::*;
 use crate::page::*;
 use crate::role::Role;
@@ -69,6 +70,8 @@ pub(crate) fn model(role: Role, top1: f64, n_parameters: u64, train_seconds: f64
         last_epoch_valid_top1: Some(top1 + 0.001),
         best_epoch: Some(27),
         n_epochs: Some(30),
+        macro_f1: Some(top1 - 0.011),
+        balanced_accuracy: Some(top1 - 0.003),
     }
 }
 
@@ -162,6 +165,9 @@ pub(crate) fn report() -> Report {
         dustbins: vec![Some(dustbin(0.88, 0.31)), Some(dustbin(0.93, -0.12)), None],
         portfolio: portfolio(),
         soft_target_entropy: Some(0.412),
+        classes: classes(),
+        class_comparison: Some(class_comparison()),
+        confused_pairs: confused_pairs(),
         ship: Some(ship()),
         exports: vec![ExportReport {
             form: "html".into(),
@@ -174,6 +180,63 @@ pub(crate) fn report() -> Report {
         notes: vec!["Latency was measured on one thread, one example at a time.".into()],
         doubted_teachers: Vec::new(),
     }
+}
+
+fn classes() -> Vec<ClassReport> {
+    let scores = |role: Role, recall: f64| ClassScores {
+        model: role.name(),
+        recall,
+        precision: (recall > 0.1).then_some(recall + 0.08),
+        f1: recall + 0.03,
+    };
+    let class = |nth: usize| ClassReport {
+        label: label(33 - nth),
+        n_examples: 100,
+        models: [
+            (Role::Generalist, 0.06),
+            (Role::MergedEnsemble, 0.09),
+            (Role::Student, 0.0),
+            (Role::TwinOnLabels, -0.02),
+        ]
+        .map(|(role, more)| scores(role, 0.06 + 0.02 * nth as f64 + more))
+        .to_vec(),
+    };
+    (0..34).map(class).collect()
+}
+
+fn class_difference(class: usize, only_a: u64, only_b: u64, p_value: f64) -> ClassDifference {
+    let delta = (only_a as f64 - only_b as f64) / 100.0;
+    let adjusted_p_value = (100.0 * p_value).min(1.0);
+    ClassDifference { label: label(class), n_examples: 100, only_a, only_b, delta, p_value, adjusted_p_value }
+}
+
+/// One class is helped and none is hurt.
+pub(crate) fn class_comparison() -> ClassComparison {
+    ClassComparison {
+        a: Role::Student.name(),
+        b: Role::TwinOnLabels.name(),
+        n_classes: 100,
+        median_examples: 100.0,
+        n_helped: 1,
+        n_hurt: 0,
+        n_higher: 61,
+        n_lower: 29,
+        n_needed: 12,
+        helped: vec![class_difference(33, 19, 1, 0.000_04)],
+        hurt: Vec::new(),
+        undecided: vec![class_difference(3, 12, 3, 0.035), class_difference(8, 4, 11, 0.118)],
+    }
+}
+
+fn confused_pairs() -> Vec<ConfusedPair> {
+    let pair = |nth: usize| ConfusedPair {
+        label: label(33 - nth),
+        predicted: label(nth),
+        n_confused: 25 - nth as u64,
+        n_examples: 100,
+        test_row: 17 * nth as u64,
+    };
+    (0..20).map(pair).collect()
 }
 
 fn ship() -> ShipReport {
@@ -334,6 +397,9 @@ pub(crate) fn page(report: &Report) -> ReportPage<'_> {
         curves,
         cluster_galleries: (0..report.clusters.len()).map(gallery).collect(),
         soft_target_samples: vec![sample(4711, 0), sample(90, 6), sample(8123, 31)],
+        confused_examples: (0..20)
+            .map(|nth| Tile { label: label(33 - nth), png: Some(png(33 - nth, 1)), text: None })
+            .collect(),
         provenance: [
             ("command", "stillhouse run configs/cifar100/specialists.toml --set seed=0"),
             ("version", "stillhouse 0.1.0 (a2cfa14)"),

@@ -13,8 +13,10 @@
 #![forbid(unsafe_code)]
 
 mod chart;
+mod class_tables;
+mod classes;
 pub mod contract;
-mod csv;
+pub mod csv;
 mod curves;
 mod document;
 mod document_of_run;
@@ -26,6 +28,7 @@ mod fixture;
 pub mod format;
 mod html;
 mod markdown;
+pub mod multiple_tests;
 mod next_steps;
 mod numbers;
 mod page;
@@ -40,10 +43,11 @@ mod tables;
 mod terminal;
 mod text;
 
+pub use classes::{ClassComparison, ClassDifference, ClassReport, ClassScores, ConfusedPair};
 pub use contract::{
     ClusterReport, ConditionalReport, CoverageRow, DatasetReport, DustbinReport, ExportReport, FORMAT_VERSION,
-    ModelReport, OutOfScopeReport, OutOfScopeRow, PortfolioPoint, Report, ReportError, ShipAttempt, ShipReport,
-    ShipWay,
+    ModelReport, N_LISTED_CLASSES, OutOfScopeReport, OutOfScopeRow, PortfolioPoint, Report, ReportError, ShipAttempt,
+    ShipReport, ShipWay,
 };
 pub use findings::{headline, supporting_sentences, warnings};
 pub use format::counted;

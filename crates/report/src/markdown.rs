@@ -33,6 +33,7 @@ fn section(section: &Section) -> Option<String> {
 fn part(part: &Part) -> String {
     match part {
         Part::Table(table) => table_of(table),
+        Part::Heading(title) => format!("### {}\n", escaped(title)),
         Part::Text(text) => paragraph("- ", &escaped(text)),
         Part::List(sentences) => list(sentences),
         Part::Links(links) => {

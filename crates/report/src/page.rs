@@ -15,6 +15,8 @@ pub struct ReportPage<'a> {
     pub cluster_galleries: Vec<Gallery>,
     /// a few test examples with what the models believe about them
     pub soft_target_samples: Vec<SoftTargetSample>,
+    /// one example of each of the report's confused pairs, in their order; may be empty
+    pub confused_examples: Vec<Tile>,
     /// how the run was made: pairs of name and value
     pub provenance: Vec<(String, String)>,
     /// the resolved config
@@ -24,9 +26,15 @@ pub struct ReportPage<'a> {
 impl<'a> ReportPage<'a> {
     /// A page of the numbers alone.
     pub fn of(report: &'a Report) -> Self {
-        let (curves, cluster_galleries, soft_target_samples) = (Vec::new(), Vec::new(), Vec::new());
-        let (provenance, config_toml) = (Vec::new(), String::new());
-        Self { report, curves, cluster_galleries, soft_target_samples, provenance, config_toml }
+        Self {
+            report,
+            curves: Vec::new(),
+            cluster_galleries: Vec::new(),
+            soft_target_samples: Vec::new(),
+            confused_examples: Vec::new(),
+            provenance: Vec::new(),
+            config_toml: String::new(),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! What every report must keep: the contract, escaping, honesty, and pages for any amount of data.
 
+use super::classes::*;
 use super::contract::*;
-use super::fixture::{HOSTILE_LABEL, comparison, model, page, report};
+use super::fixture::{HOSTILE_LABEL, class_comparison, comparison, model, page, report};
 use super::page::*;
 use super::{PreviewClass, PreviewExample, preview_page};
 use super::{headline, html_page, markdown, supporting_sentences, terminal_summary, warnings};
@@ -135,6 +136,45 @@ fn labels_are_text_wherever_they_come_from() {
     assert_self_contained(&html);
     assert_closed(&html);
     assert!(!markdown(&report).contains("<script"));
+}
+
+/// A text without the borders of its lines.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn classes_that_distillation_helps_are_told() {
+    let report = report();
+    for text in [markdown(&report), html_page(&page(&report))] {
+        for told in
+            ["is better in 1 and worse in 0 of 100 classes", "helped", "The student’s worst classes", "taken for"]
+        {
+            assert!(one_line(&text).contains(told), "{told}: {text}");
+        }
+        assert!(!text.contains("not significant"), "classes that tell nothing are left out where others do");
+    }
+    assert!(
+        html_page(&page(&report)).contains("tulip → oak tree") && !markdown(&report).contains("An example of each")
+    );
+}
+
+#[test]
+fn classes_without_a_significant_difference_are_told_as_such() {
+    let mut report = report();
+    report.class_comparison = Some(ClassComparison { n_helped: 0, helped: Vec::new(), ..class_comparison() });
+    let text = one_line(&markdown(&report));
+    assert!(
+        text.contains("In no class is the student significantly better or worse than its hard-label twin"),
+        "{text}"
+    );
+    assert!(
+        text.contains("A class has 100 test examples in the median.") && text.contains("at least 12 of them"),
+        "{text}"
+    );
+    assert!(text.contains("not significant"), "{text}");
+    let old = Report { classes: Vec::new(), class_comparison: None, confused_pairs: Vec::new(), ..report };
+    assert_eq!(Report::from_json(&old.to_json()).unwrap(), old);
 }
 
 #[test]
@@ -340,9 +380,15 @@ fn the_terminal_summary_is_narrow_and_ascii() {
 #[test]
 fn markdown_has_every_section() {
     let text = markdown(&report());
-    for section in
-        ["## Results", "## What it costs", "## Comparisons", "## Clusters", "## Gain by number", "## How it was made"]
-    {
+    for section in [
+        "## Results",
+        "## What it costs",
+        "## Comparisons",
+        "## Classes",
+        "## Clusters",
+        "## Gain by number",
+        "## How it was made",
+    ] {
         assert!(text.contains(section), "{section}");
     }
     let wide: Vec<&str> = text.lines().filter(|line| line.chars().count() > 100).collect();

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod checkpoint;
+mod class_metrics;
 mod config;
 mod distillation;
 mod distillation_loss;
@@ -30,6 +31,7 @@ mod schedule;
 mod weights;
 
 pub use checkpoint::remove_checkpoint;
+pub use class_metrics::{ClassMetrics, balanced_accuracy, macro_f1, metrics_by_class};
 pub use config::{EarlyStopping, Keep, TrainingConfig};
 pub use distillation::{DistillationConfig, DistillationLoss};
 pub use error::TrainError;

@@ -26,6 +26,14 @@ impl EncodedImages {
         }
     }
 
+    /// The files, where each image is one.
+    pub(crate) fn files(&self) -> &[PathBuf] {
+        match self {
+            Self::Files(paths) => paths,
+            Self::Cells(_) => &[],
+        }
+    }
+
     /// Where the image is, for messages.
     pub(crate) fn place(&self, row: usize) -> (&Path, String) {
         match self {

@@ -13,6 +13,7 @@ use crate::DataError;
 use crate::modality::{Modality, Wanted, normalise};
 use crate::preview::{Preview, RawImage};
 use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 use stillhouse_core::{InputShape, InputSpec};
 
 /// Images of one size.
@@ -24,6 +25,8 @@ pub(crate) struct ImageExamples {
     pub(crate) augment: AugmentConfig,
     /// What transparent images were laid on, for a model that predicts others.
     pub(crate) ground: [u8; 3],
+    /// The file of each of the first rows, where each image was a file of its own and its pixels are resident.
+    pub(crate) files: Vec<PathBuf>,
 }
 
 /// The pixels, or what they can be made from again at any time.
@@ -51,7 +54,7 @@ pub(crate) type DrawImage = dyn Fn(usize, &mut [u8]) + Send + Sync;
 impl ImageExamples {
     /// Images that were never transparent.
     pub(crate) fn opaque(target: Target, pixels: Pixels, digests: Vec<RowDigest>, augment: AugmentConfig) -> Self {
-        Self { target, pixels, digests, augment, ground: WHITE }
+        Self { target, pixels, digests, augment, ground: WHITE, files: Vec::new() }
     }
 
     /// Number of images.
@@ -87,6 +90,16 @@ impl Pixels {
             Self::Encoded(images, _) => images.len(),
             Self::Drawn { n_images, .. } => *n_images,
             Self::Joined { n_first, rest, .. } => n_first + rest.n_images(n_values),
+        }
+    }
+
+    /// The file that the image of a row is read from whenever it is needed.
+    fn file(&self, row: usize) -> Option<&Path> {
+        match self {
+            Self::Encoded(images, _) => images.files().get(row).map(PathBuf::as_path),
+            Self::Joined { first, n_first, .. } if row < *n_first => first.file(row),
+            Self::Joined { n_first, rest, .. } => rest.file(row - n_first),
+            Self::Resident(_) | Self::ResidentWide(_) | Self::Drawn { .. } => None,
         }
     }
 
@@ -181,6 +194,10 @@ impl Modality for ImageExamples {
         let Target { height, width, channels } = self.target;
         let pixels = self.pixels(wanted.row)?.into_bytes();
         Ok(Preview::Picture(RawImage { height, width, channels, pixels }))
+    }
+
+    fn file(&self, row: usize) -> Option<&Path> {
+        self.files.get(row).map(PathBuf::as_path).or_else(|| self.pixels.file(row))
     }
 
     fn finish(&mut self) {

@@ -137,8 +137,9 @@ impl<'a> Loading<'a> {
                 (resident.map(Pixels::ResidentWide), digests)
             }
         };
+        let files = if pixels.is_some() { source.files().to_vec() } else { Vec::new() };
         let pixels = pixels.unwrap_or(Pixels::Encoded(source, decoding));
-        Ok(ImageExamples { target, pixels, digests, augment: self.augment.clone(), ground: self.ground })
+        Ok(ImageExamples { target, pixels, digests, augment: self.augment.clone(), ground: self.ground, files })
     }
 
     /// Whether an image has 16 bits; one that cannot be read is found when it is decoded.

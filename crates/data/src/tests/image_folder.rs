@@ -73,6 +73,10 @@ fn what_does_not_fit_into_memory_is_decoded_again_to_the_same_bits() {
         config(folder(root.path())).load(&context).unwrap()
     };
     let (resident, on_demand) = (load(None), load(Some(0)));
+    for split in [&resident.train, &on_demand.train] {
+        let file = split.file(0).unwrap();
+        assert!(file.starts_with(root.path().join("train")) && file.is_file(), "{}", file.display());
+    }
     assert!(!resident.train.is_slow_to_read() && on_demand.train.is_slow_to_read());
     assert_eq!(resident.fingerprint, on_demand.fingerprint);
     assert_eq!(resident.input, on_demand.input);

@@ -11,7 +11,10 @@ use std::path::Path;
 use stillhouse_core::{ClassId, InputSpec, Seed, in_words};
 use stillhouse_data::{ClassNames, DataConfig, LoadContext, Measured, Split};
 use stillhouse_models::{Model, ModelCard, load_model};
-use stillhouse_train::{Device, evaluate, predict_proba, predict_values};
+use stillhouse_train::{
+    ClassMetrics, Device, balanced_accuracy, macro_f1, metrics_by_class, metrics_of, predict_proba, predict_values,
+    records,
+};
 
 /// A model's metrics on some examples.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -30,13 +33,39 @@ pub struct EvaluateOutcome {
     pub nll: f64,
     /// expected calibration error
     pub ece: f64,
+    /// mean recall over the classes that have examples; none without examples
+    pub balanced_accuracy: Option<f64>,
+    /// mean F1 over the classes that have examples
+    pub macro_f1: Option<f64>,
+    /// the classes that have examples, in the model's order
+    pub classes: Vec<EvaluatedClass>,
+}
+
+/// A model's metrics of one class.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EvaluatedClass {
+    /// label of the class
+    pub label: String,
+    /// its examples
+    pub n_examples: u64,
+    /// share of them that are predicted to be of the class
+    pub recall: Option<f64>,
+    /// share of the predictions of the class that are right; none where it is never predicted
+    pub precision: Option<f64>,
+    /// harmonic mean of the two; 0 where the class is never predicted
+    pub f1: Option<f64>,
 }
 
 impl fmt::Display for EvaluateOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { dataset, n_examples, rows, top1, top5, nll, ece } = self;
+        let Self { dataset, n_examples, rows, top1, top5, nll, ece, balanced_accuracy, macro_f1, classes } = self;
         writeln!(f, "{dataset}, {n_examples} examples: {rows}")?;
-        write!(f, "top-1 {:.2} %   top-5 {:.2} %   nll {nll:.4}   ece {ece:.4}", 100.0 * top1, 100.0 * top5)
+        write!(f, "top-1 {:.2} %   top-5 {:.2} %   nll {nll:.4}   ece {ece:.4}", 100.0 * top1, 100.0 * top5)?;
+        let Some((balanced_accuracy, macro_f1)) = balanced_accuracy.zip(*macro_f1) else { return Ok(()) };
+        let noun = if classes.len() == 1 { "class" } else { "classes" };
+        let means =
+            format!("balanced accuracy {:.2} %   macro F1 {:.2} %", 100.0 * balanced_accuracy, 100.0 * macro_f1);
+        write!(f, "\n{means}   ({} {noun} with examples)", classes.len())
     }
 }
 
@@ -73,13 +102,38 @@ pub fn evaluate_model(
         observer.progress("evaluate", (probs.len() / card.labels.len()) as u64, split.len() as u64);
     }
     let labels: Vec<ClassId> = split.labels().iter().map(|class| outputs[class.index()]).collect();
-    let stillhouse_train::Metrics { top1, top5, nll, ece } = evaluate(&probs, &labels, card.labels.len());
+    let records = records(&probs, &labels, card.labels.len());
+    let stillhouse_train::Metrics { top1, top5, nll, ece } = metrics_of(&records);
+    let by_class = metrics_by_class(&records, &labels, card.labels.len());
     let rows = match given {
         Given::Alone(file) => format!("all rows of {file}"),
         Given::Test(file) => format!("{rows}, {file}"),
         Given::Other => rows,
     };
-    Ok(EvaluateOutcome { dataset: name, n_examples: labels.len(), rows, top1, top5, nll, ece })
+    Ok(EvaluateOutcome {
+        dataset: name,
+        n_examples: labels.len(),
+        rows,
+        top1,
+        top5,
+        nll,
+        ece,
+        balanced_accuracy: balanced_accuracy(&by_class),
+        macro_f1: macro_f1(&by_class),
+        classes: evaluated_classes(&card.labels, &by_class),
+    })
+}
+
+/// The classes that have examples.
+fn evaluated_classes(labels: &[String], by_class: &[ClassMetrics]) -> Vec<EvaluatedClass> {
+    let class = |(label, metrics): (&String, &ClassMetrics)| EvaluatedClass {
+        label: label.clone(),
+        n_examples: metrics.n_examples,
+        recall: metrics.recall(),
+        precision: metrics.precision(),
+        f1: metrics.f1(),
+    };
+    labels.iter().zip(by_class).filter(|(_, metrics)| metrics.n_examples > 0).map(class).collect()
 }
 
 /// How the test examples were given.

@@ -1,18 +1,22 @@
 //! Evaluates every model on every test example, once. Only this stage opens the test split.
 
+mod classes;
 mod cost_curve;
 mod models;
 mod out_of_scope;
+mod prediction_table;
 mod remarks;
 mod samples;
 mod scores;
 mod specialists;
 
+use self::classes::{ClassResults, Classes, macro_means};
 use self::cost_curve::LeaveOneOut;
 use self::models::curve;
 use self::out_of_scope::{Confidences, confidences};
+use self::prediction_table::{disk_bytes, write_predictions};
 use self::remarks::unmet_merges;
-use self::samples::{cluster_galleries, soft_target_samples};
+use self::samples::{cluster_galleries, confused_examples, soft_target_samples};
 pub(crate) use self::scores::Models;
 use self::scores::{AllScores, Evaluation, ModelScores, SplitScores, TestScores, members, of_role};
 use crate::error::Result;
@@ -22,14 +26,15 @@ use crate::networks::student_targets::StudentTargets;
 use crate::networks::teacher::{Complete, Teacher};
 use crate::networks::teachers::Teachers;
 use crate::planning::Work;
-use crate::report::{Curve, DatasetReport, FORMAT_VERSION, Gallery, Report, SoftTargetSample};
+use crate::report::{Curve, DatasetReport, FORMAT_VERSION, Gallery, Report, SoftTargetSample, Tile};
 use crate::role::Role;
+use crate::run_dir::{CLASSES, PREDICTIONS};
 use crate::session::Session;
 use crate::stage::Stage;
 use crate::statistics::{compare, gain_kept};
 use crate::store::run_stage;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use stillhouse_data::SealedTest;
 use stillhouse_targets::SoftTargets;
 use stillhouse_train::{PredictionRecord, agreement, metrics_of};
@@ -41,11 +46,17 @@ pub(crate) struct Evaluated {
     pub curves: Vec<Curve>,
     pub cluster_galleries: Vec<Gallery>,
     pub soft_target_samples: Vec<SoftTargetSample>,
+    /// One for each of the report's confused pairs; none where examples are neither pictures nor texts.
+    #[serde(default)]
+    pub confused_examples: Vec<Tile>,
+    /// The stage's folder, with the tables of all predictions and of all classes; empty for a run that is only read.
+    #[serde(skip)]
+    pub stage_dir: PathBuf,
 }
 
 const EVALUATION: &str = "evaluation.json";
 /// Raise this when the evaluation measures more than before, so that finished runs are evaluated anew.
-const CODE_VERSION: u32 = 12;
+const CODE_VERSION: u32 = 13;
 
 /// Evaluates all models on the test split, which it takes by value: nobody reads it a second time. None in a plan.
 pub(crate) fn evaluate(
@@ -67,9 +78,10 @@ pub(crate) fn evaluate(
         None => Stage::new("evaluation", CODE_VERSION, None, &inputs),
     };
     let n_rows = session.data.valid.len() + test.len();
+    let table_bytes = disk_bytes(test.len(), &session.data.labels);
     let plan = || {
         let networks = models.all_trained().into_iter().map(|trained| &trained.stage);
-        Ok((Work::prediction(networks, n_rows), None))
+        Ok((Work::stored_prediction(networks, n_rows, table_bytes), None))
     };
     let produce = |folder: &Path| {
         let (test, out_of_scope) = test.unseal_all();
@@ -77,16 +89,26 @@ pub(crate) fn evaluate(
         let targets = targets.store().map(|targets| &**targets);
         let evaluated = session.context.with_all_threads(|| {
             let clustered = clustered.as_ref();
-            Evaluation { session, models, clustered, test: &test, out_of_scope }.run(run_name, dataset, targets)
+            Evaluation { session, models, clustered, test: &test, out_of_scope }.run(run_name, dataset, targets, folder)
         })??;
         write_json(&folder.join(EVALUATION), &evaluated)
     };
-    let load = |folder: &Path| read_json(&folder.join(EVALUATION)).map(Some);
+    let load = |folder: &Path| {
+        let evaluated: Evaluated = read_json(&folder.join(EVALUATION))?;
+        Ok(Some(Evaluated { stage_dir: folder.to_owned(), ..evaluated }))
+    };
     run_stage(session.context, &stage, plan, produce, load)
 }
 
 impl Evaluation<'_> {
-    fn run(&self, run_name: &str, dataset: DatasetReport, targets: Option<&SoftTargets>) -> Result<Evaluated> {
+    /// Evaluates the models and writes the tables of all predictions and all classes into `folder`.
+    fn run(
+        &self,
+        run_name: &str,
+        dataset: DatasetReport,
+        targets: Option<&SoftTargets>,
+        folder: &Path,
+    ) -> Result<Evaluated> {
         let complete = self.models.complete(self.session);
         let n_student = self.session.taught(targets)?.len();
         let AllScores { mut on_test, own, leave_one_out, n_left_out, cost_curve, n_unmet } =
@@ -94,7 +116,11 @@ impl Evaluation<'_> {
         let ensemble_records = of_role(&on_test, Role::MergedEnsemble).records.clone();
         for model in &mut on_test {
             model.report.agreement = Some(agreement(&model.records, &ensemble_records));
+            let [balanced_accuracy, macro_f1] = macro_means(self.test, &model.records);
+            model.report.balanced_accuracy = balanced_accuracy;
+            model.report.macro_f1 = macro_f1;
         }
+        let class_results = self.class_results(&on_test, folder)?;
         let (clusters, specialist_reports) = self.clusters(&on_test, &own, (&leave_one_out, n_left_out));
         let of = |role: Role| complete.iter().find(|(found, _)| *found == role).map(|(_, teacher)| teacher);
         let shown =
@@ -122,6 +148,9 @@ impl Evaluation<'_> {
             cluster_stability: self.clustered.and_then(|clustered| clustered.diagnosis.stability),
             dustbin_corrections: self.dustbin_corrections(),
             soft_target_entropy: targets.map(SoftTargets::mean_entropy),
+            classes: class_results.listed,
+            class_comparison: class_results.comparison,
+            confused_pairs: class_results.confused_pairs,
             ship: self.models.ship.map(|ship| ship.report.clone()),
             exports: Vec::new(),
             warnings: Vec::new(),
@@ -141,7 +170,23 @@ impl Evaluation<'_> {
         let cluster_galleries = cluster_galleries(self.session, subsets)?;
         let next_steps = crate::report::next_steps(&report, &curves, &lengths);
         let report = Report { warnings, next_steps, ..report }.with_non_finite_named();
-        Ok(Evaluated { report, curves, cluster_galleries, soft_target_samples: samples })
+        Ok(Evaluated {
+            confused_examples: confused_examples(self.test, &report.confused_pairs)?,
+            report,
+            curves,
+            cluster_galleries,
+            soft_target_samples: samples,
+            stage_dir: PathBuf::new(),
+        })
+    }
+
+    /// Writes the tables of all predictions and of all classes, and says what the report has of the classes.
+    fn class_results(&self, on_test: &[TestScores], folder: &Path) -> Result<ClassResults> {
+        let labels = &self.session.data.labels;
+        write_predictions(&folder.join(PREDICTIONS), self.test, labels, on_test)?;
+        let classes = Classes::new(self.test, labels, on_test);
+        classes.write(&folder.join(CLASSES))?;
+        Ok(classes.results())
     }
 
     /// Scores of all models on the test and the validation split; every network predicts each example once.

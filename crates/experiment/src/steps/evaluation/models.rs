@@ -78,6 +78,8 @@ pub(super) fn model_report(role: Role, members: &[&Trained], metrics: &Metrics, 
         last_epoch_valid_top1: only.and_then(|fit| fit.history.epochs.last()?.valid_top1),
         best_epoch: only.and_then(|fit| fit.history.best_epoch).map(|epoch| epoch as u64),
         n_epochs: only.map(|fit| fit.history.epochs.len() as u64),
+        macro_f1: None,
+        balanced_accuracy: None,
     }
 }
 

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::networks::predictions::{Predictions, distinct};
 use crate::networks::teacher::Teacher;
 use crate::pictures::png_of;
-use crate::report::{Gallery, SoftTargetRow, SoftTargetSample, Tile, shortened};
+use crate::report::{ConfusedPair, Gallery, SoftTargetRow, SoftTargetSample, Tile, shortened};
 use crate::role::Role;
 use crate::session::Session;
 use std::collections::HashSet;
@@ -77,6 +77,20 @@ pub(super) fn soft_target_samples(
         })
     };
     (0..split.len()).map(sample).collect()
+}
+
+/// The test example of each of these pairs; none where examples are neither pictures nor texts.
+pub(super) fn confused_examples(test: &Split, pairs: &[ConfusedPair]) -> Result<Vec<Tile>> {
+    let mut tiles = Vec::new();
+    for pair in pairs {
+        let row = pair.test_row as usize;
+        let tile = Tile { label: pair.label.clone(), png: png_of(test, row)?, text: text_of(test, row) };
+        if tile.png.is_none() && tile.text.is_none() {
+            return Ok(Vec::new());
+        }
+        tiles.push(tile);
+    }
+    Ok(tiles)
 }
 
 /// A seeded draw from the rows where the prediction is torn between two classes, which shows more than a flat one; of each
