@@ -4,7 +4,7 @@
 //! N test examples, C classes.
 
 use super::prediction_table::main_models;
-use super::scores::TestScores;
+use super::scores::{TestScores, of_role};
 use crate::error::Result;
 use crate::files::write_pieces;
 use crate::report::csv::{text_field, write_rows};
@@ -52,7 +52,7 @@ impl<'a> Classes<'a> {
     pub fn new(test: &'a Split, labels: &'a [String], on_test: &'a [TestScores]) -> Self {
         let by_class = |model: &TestScores| metrics_by_class(&model.records, test.labels(), labels.len());
         let models = main_models(on_test).into_iter().map(|model| (model.role.name(), by_class(model))).collect();
-        let [student, twin] = [Role::Student, Role::TwinOnLabels].map(|role| super::of_role(on_test, role));
+        let [student, twin] = [Role::Student, Role::TwinOnLabels].map(|role| of_role(on_test, role));
         let classes_of_examples = test.labels();
         let differences = differences(labels, classes_of_examples, [student, twin].map(|model| &model.correct[..]));
         Self { labels, classes_of_examples, models, student, twin, differences }
