@@ -156,13 +156,19 @@ def write(path: Path, rows: list[dict]) -> None:
 
 def draw(path: Path, drawn: list) -> None:
     import matplotlib
+    import matplotlib.ticker
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, len(drawn), figsize=(4.2 * len(drawn), 4.4), squeeze=False, layout="constrained")
+    n_columns = min(3, len(drawn))
+    n_rows = -(-len(drawn) // n_columns)
+    figure, grid = plt.subplots(n_rows, n_columns, figsize=(4.6 * n_columns, 3.9 * n_rows + 0.6), squeeze=False, layout="constrained")
+    axes = grid.flatten()
+    for axis in axes[len(drawn) :]:
+        axis.set_visible(False)
     names = ["fewer bits", "low rank", "low rank by plain SVD", "pruned units", "smallest weights at 0"]
-    for axis, (name, ship, of_model) in zip(axes[0], drawn):
+    for axis, (name, ship, of_model) in zip(axes, drawn):
         student = ship["student_valid_top1"]
         for index, way in enumerate(names):
             points = sorted((p["bytes"] / 1000, 100 * p["valid_top1"]) for p in ship["ways"] if p["way"] == way)
@@ -175,13 +181,18 @@ def draw(path: Path, drawn: list) -> None:
                 row = of_model[model]
                 axis.plot(row["bytes"] / 1000, 100 * row["valid_top1"], mark, color="black", markersize=8, fillstyle="none", label=label)
         axis.set_xscale("log")
+        axis.set_xticks([20, 50, 100, 200, 500, 1000, 2000], minor=False)
+        axis.xaxis.set_major_formatter(matplotlib.ticker.ScalarFormatter())
+        axis.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+        sizes = [way["bytes"] / 1000 for way in ship["ways"]] + [of_model["student"]["bytes"] / 1000]
+        axis.set_xlim(0.8 * min(sizes), 1.25 * max(sizes))
         axis.set_ylim(100 * student - 25, 100 * student + 4)
         axis.set_title(name)
         axis.set_xlabel("kB of weights")
         axis.grid(alpha=0.3)
-    axes[0][0].set_ylabel("validation top-1, %")
-    handles, texts = axes[0][0].get_legend_handles_labels()
-    for axis in axes[0][1:]:
+    axes[0].set_ylabel("validation top-1, %")
+    handles, texts = axes[0].get_legend_handles_labels()
+    for axis in axes[1 : len(drawn)]:
         more = [pair for pair in zip(*axis.get_legend_handles_labels()) if pair[1] not in texts]
         handles += [pair[0] for pair in more]
         texts += [pair[1] for pair in more]
