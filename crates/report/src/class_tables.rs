@@ -59,7 +59,7 @@ pub(crate) fn comparison_sentences(comparison: &ClassComparison) -> Vec<String> 
     vec![none, why, recall]
 }
 
-/// The classes that are helped, then those that are hurt; where there are none, the classes with the smallest p-values.
+/// The classes that are helped, then the classes that are hurt; where there are none, the classes with the smallest p-values.
 pub(crate) fn differences(comparison: &ClassComparison) -> Table {
     type Found<'a> = (Verdict, &'a ClassDifference);
     fn of(verdict: Verdict, classes: &[ClassDifference]) -> Vec<Found<'_>> {

@@ -13,7 +13,7 @@ pub(super) struct ByteRows {
 }
 
 impl ByteRows {
-    /// Rounds rows of `width` numbers; those that are rounded to 8 bits or fewer already keep their codes. `storable` rounds a
+    /// Rounds rows of `width` numbers; rows of 8 bits or fewer keep their codes. `storable` rounds a
     /// scale to a number that the file can hold.
     pub(super) fn of(values: &[f32], width: usize, storable: impl Fn(f32) -> f32) -> Self {
         let is_storable = |rows: &RoundedRows| rows.scales().iter().all(|scale| storable(*scale) == *scale);
