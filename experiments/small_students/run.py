@@ -1,8 +1,8 @@
-"""How small can a student be? Trains five students, makes each smaller in every way, draws the result.
+"""How small can a student be? Trains six students, makes each smaller in every way, draws the result.
 
     python experiments/small_students/run.py --data FOLDER
 
-FOLDER holds banking77/train.csv, banking77/test.csv and clinc150/data_full.json. Needs Python with numpy and matplotlib, and
+FOLDER holds banking77/train.csv, banking77/test.csv, clinc150/data_full.json, and CIFAR-100's parquet files in cifar100/. Needs Python with numpy and matplotlib, and
 `target/release/stillhouse`; onnxruntime, where it is installed, times the exported networks. Writes runs/small_students/ (finished
 runs are not run again) and results/ in this folder: steps.csv, ways.csv, models.csv, summary.json, ways.png. --only collect draws from the runs.
 """
@@ -31,6 +31,7 @@ STUDENTS = {
         [SHIP.format(132_000)],
     ),
     "CLINC150, n-grams": (HERE / "clinc150_ngrams.toml", {"data.path": "clinc150/data_full.json"}, []),
+    "CIFAR-100, residual net": (HERE / "cifar100_resnet.toml", {"data.path": "cifar100"}, []),
     "200 languages, n-grams": (REPOSITORY / "configs/quickstart.toml", {}, [SHIP.format(370_000)]),
 }
 MODELS = ["student", "student_hard", "shipped", "shipped_twin"]
