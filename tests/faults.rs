@@ -14,7 +14,7 @@ const STEP: usize = 19;
 
 /// Files whose loss is told by nothing but themselves, since they must not stop the work: the log of events, and the number
 /// of the process in a lock.
-const EXPENDABLE: [&str; 2] = ["metrics.jsonl", ".lock"];
+const EXPENDABLE: [&str; 3] = ["metrics.jsonl", "metrics.csv", ".lock"];
 
 #[test]
 fn a_failed_operation_now_and_then_changes_nothing() {

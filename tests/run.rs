@@ -279,7 +279,22 @@ fn a_model_is_evaluated_as_in_its_report() {
     let words: Vec<&str> = words.into_iter().filter(|word| *word != "--json").collect();
     let told = scratch.succeed(&words).stdout;
     assert!(told.contains("macro F1") && told.contains("(12 classes with examples)"), "{told}");
-    assert!((outcome["nll"].as_f64().unwrap() - student["nll"].as_f64().unwrap()).abs() < 1e-6, "{outcome} {student}");
+    // what leaves the run has the temperature that was fitted to the validation split
+    let calibration = &report["calibration"][0];
+    for key in ["nll", "ece"] {
+        assert!(
+            (outcome[key].as_f64().unwrap() - calibration[key].as_f64().unwrap()).abs() < 1e-6,
+            "{outcome} {calibration}"
+        );
+    }
+    assert_eq!(calibration["nll_as_trained"], student["nll"]);
+    assert_ne!(calibration["temperature"], 1.0);
+    assert_eq!(scratch.json("runs/tiny/student/config.json")["temperature"], calibration["temperature"]);
+    let n_in_bins: u64 =
+        calibration["bins"].as_array().unwrap().iter().map(|bin| bin["n_examples"].as_u64().unwrap()).sum();
+    assert_eq!(report["dataset"]["n_test"], n_in_bins);
+    let card = scratch.text("runs/tiny/student/README.md");
+    assert!(card.contains("| temperature, fitted on validation |"), "{card}");
 }
 
 #[test]

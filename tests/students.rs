@@ -50,11 +50,44 @@ fn one_teacher_is_enough_and_nothing_is_trained_twice() {
     let report = run(&[]);
     let names: Vec<&str> =
         report["models"].as_array().unwrap().iter().map(|model| model["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["generalist", "ensemble", "student", "student_hard"]);
-    for measure in ["top1", "top5"] {
-        assert_eq!(model(&report, "generalist")[measure], model(&report, "ensemble")[measure]);
+    assert_eq!(names, ["generalist", "student", "student_hard"]);
+    assert_eq!(model(&report, "generalist")["agreement"], 1.0, "it is the student's teacher");
+    let top1 = |name: &str| model(&report, name)["top1"].as_f64().unwrap();
+    let kept = (top1("student") - top1("student_hard")) / (top1("generalist") - top1("student_hard"));
+    match report["gain_kept"].as_f64() {
+        Some(found) => assert!((found - kept).abs() < 1e-9, "{found} {kept}"),
+        None => assert!(top1("generalist") <= top1("student_hard")),
     }
-    assert!(notes(&report).contains("There is one teacher"), "{}", report["notes"]);
+}
+
+#[test]
+fn nobody_speaks_of_a_merge_where_there_is_one_teacher() {
+    let scratch = Scratch::new();
+    scratch.write("c.toml", ONE_TEACHER);
+    let check = scratch.succeed(&["check", "c.toml"]).stdout;
+    let plan = scratch.succeed(&["plan", "c.toml"]).stdout;
+    let run = scratch.succeed(&["run", "c.toml"]);
+    let mut told = vec![check, plan, run.stdout, run.stderr];
+    told.extend(
+        ["config.toml", "report.md", "report.json", "page.json"].map(|file| scratch.text(&format!("runs/c/{file}"))),
+    );
+    // the page but its style
+    told.push(scratch.text("runs/c/report.html").split("</style>").last().unwrap().to_owned());
+    for text in told {
+        let found = text.to_lowercase().find("merge").map(|at| &text[at.saturating_sub(80)..at + 20]);
+        assert_eq!(found, None);
+    }
+    let stages = std::fs::read_dir(scratch.path("runs/c/stages")).unwrap();
+    let mut names: Vec<String> = stages
+        .map(|stage| stage.unwrap().file_name().into_string().unwrap().rsplit_once('-').unwrap().0.to_owned())
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    names.sort();
+    assert_eq!(names, ["evaluation", "generalist", "soft_targets", "student", "student_hard"]);
+
+    // a way to merge that nothing asks for is named
+    let told = scratch.succeed(&["check", "c.toml", "--set", "merge.rule=arithmetic_mean"]);
+    assert!((told.stdout + &told.stderr).contains("[merge] is not used: there is one teacher"));
 }
 
 #[test]

@@ -103,7 +103,10 @@ def paper(runs):
         path = runs / name / "report.json"
         if path.exists():
             report = json.loads(path.read_text())
-            found = {model: errors(report, model) for model in ("generalist", "ensemble", "student_hard", "student")}
+            found = {model: errors(report, model) for model in ("generalist", "student_hard", "student")}
+            # of one teacher nothing is merged
+            merged = any(model["name"] == "ensemble" for model in report["models"])
+            found["ensemble"] = errors(report, "ensemble") if merged else found["generalist"]
             kept = (found["student_hard"] - found["student"]) / (found["student_hard"] - found["ensemble"])
             rows.append({"config": name, **found, "gain_kept": round(kept, 3)})
     if rows:

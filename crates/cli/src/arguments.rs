@@ -73,7 +73,7 @@ pub enum Command {
     /// Run an experiment from the data to the report, or resume it
     #[command(after_help = "Examples:\n  stillhouse run\n  \
         stillhouse run configs/mnist.toml --set data.path=my/mnist --set seed=1")]
-    Run(RunArguments),
+    Run(RunAndLogArguments),
     /// Show what a run would do: stages, what is cached, time, memory, disk
     #[command(after_help = "Examples:\n  stillhouse plan configs/cifar100.toml\n  \
         stillhouse plan configs/quickstart.toml --budget 4x")]
@@ -220,6 +220,16 @@ pub struct RunArguments {
     /// Start parallel jobs in the opposite order; the results are the same
     #[arg(long, hide = true)]
     pub reverse_jobs: bool,
+}
+
+/// A config to run, and what to write about it.
+#[derive(Debug, Args)]
+pub struct RunAndLogArguments {
+    #[command(flatten)]
+    pub run: RunArguments,
+    /// Write curves for TensorBoard into tensorboard/ in the run's folder, a folder for each training
+    #[arg(long)]
+    pub tensorboard: bool,
 }
 
 /// A config to plan for.

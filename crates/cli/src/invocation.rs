@@ -2,7 +2,7 @@
 
 use crate::arguments::{
     Arguments, Command, CompressArguments, DataCommand, ExportArguments, FormArgument, GlobalArguments, MergeArguments,
-    PlanArguments, PredictArguments, SweepArguments, TargetsCommand,
+    PlanArguments, PredictArguments, RunAndLogArguments, SweepArguments, TargetsCommand,
 };
 use crate::failure::Failure;
 use clap_complete::Shell;
@@ -185,6 +185,7 @@ fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> R
         memory_bytes,
         device,
         force,
+        tensorboard: false,
         reversed_jobs,
         command_line: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
     };
@@ -193,9 +194,9 @@ fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> R
         overrides,
     };
     Ok(match command {
-        Command::Run(run) => Task::Run {
+        Command::Run(RunAndLogArguments { run, tensorboard }) => Task::Run {
             config: choice(run.config, overrides),
-            options: options(run.stages, run.reverse_jobs, out, device),
+            options: RunOptions { tensorboard, ..options(run.stages, run.reverse_jobs, out, device) },
         },
         Command::Plan(PlanArguments { run, budget, probe }) => {
             let config = choice(run.config, overrides);

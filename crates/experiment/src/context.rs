@@ -1,20 +1,16 @@
 //! The machine that every step works on: the store, threads, memory, events, interruptions.
 
-use crate::error::{ExperimentError, Result, system_error};
+use crate::error::{ExperimentError, Result};
 use crate::observer::{Interrupt, Observer, RunEvent, Silent};
 use crate::options::RunOptions;
 use crate::parallel::{self, Share};
 use crate::planning::PlanRecorder;
+use crate::run_log::RunLog;
 use crate::stage::Stage;
 use std::collections::HashSet;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use stillhouse_train::{EpochRecord, Monitor, StepInfo};
-
-/// Every event of a run, a line each.
-pub(crate) const METRICS: &str = "metrics.jsonl";
 
 /// What happens to a stage.
 enum Mode {
@@ -35,8 +31,8 @@ pub struct RunContext<'a> {
     reversed_jobs: bool,
     mode: Mode,
     computed: Mutex<HashSet<String>>,
-    /// The file of events; none for what only reads or plans.
-    metrics: Option<Mutex<File>>,
+    /// The files of events; none for what only reads or plans.
+    log: Option<RunLog>,
     warnings: Mutex<Vec<String>>,
     observer: &'a dyn Observer,
     interrupt: &'a Interrupt,
@@ -56,10 +52,8 @@ impl<'a> RunContext<'a> {
         observer: &'a dyn Observer,
         interrupt: &'a Interrupt,
     ) -> Result<Self> {
-        let path = run_dir.join(METRICS);
-        let metrics = OpenOptions::new().create(true).append(true).open(&path);
-        let metrics = metrics.map_err(|error| system_error(&path, "cannot be opened", &error))?;
-        Ok(Self { metrics: Some(Mutex::new(metrics)), ..Self::unrecorded(run_dir, options, observer, interrupt) })
+        let log = RunLog::open(run_dir, options.tensorboard)?;
+        Ok(Self { log: Some(log), ..Self::unrecorded(run_dir, options, observer, interrupt) })
     }
 
     /// The same without a file of events: for what is no part of the run's record. It writes nothing by itself.
@@ -77,7 +71,7 @@ impl<'a> RunContext<'a> {
             reversed_jobs: options.reversed_jobs,
             mode: Mode::Run,
             computed: Mutex::default(),
-            metrics: None,
+            log: None,
             warnings: Mutex::default(),
             observer,
             interrupt,
@@ -102,7 +96,7 @@ impl<'a> RunContext<'a> {
             stages_dir: self.stages_dir.clone(),
             mode: Mode::Plan(PlanRecorder::default()),
             computed: Mutex::default(),
-            metrics: None,
+            log: None,
             warnings: Mutex::default(),
             observer: &Silent,
             ..*self
@@ -161,12 +155,11 @@ impl<'a> RunContext<'a> {
         self.computed.lock().expect("no holder panics").insert(stage.key().to_owned());
     }
 
-    /// Tells the observer and `metrics.jsonl`.
+    /// Tells the observer and the files of events.
     pub(crate) fn event(&self, event: &RunEvent) {
         self.observer.event(event);
-        if let (Some(metrics), Ok(line)) = (&self.metrics, serde_json::to_string(event)) {
-            // a log line that cannot be written (full disk) must not stop the work; artifacts report that themselves
-            let _ = metrics.lock().expect("no holder panics").write_all(format!("{line}\n").as_bytes());
+        if let Some(log) = &self.log {
+            log.event(event);
         }
     }
 

@@ -31,6 +31,7 @@ mod pretrained;
 mod renormalise;
 mod run;
 mod run_dir;
+mod run_log;
 mod seal;
 mod session;
 mod stage;
@@ -59,7 +60,7 @@ pub use commands::targets::{
     Recomputed, TargetsSummary, TargetsVerified, VerifyAgainst, targets_stats, verify_targets,
 };
 pub use error::{ExperimentError, Result};
-pub use observer::{Interrupt, Observer, RunEvent, Silent};
+pub use observer::{Interrupt, Observer, PlannedWork, RunEvent, Silent};
 pub use options::RunOptions;
 pub use parallel::start_threads;
 pub use run::{RunOutcome, render_report, run};

@@ -4,10 +4,16 @@ use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
 use stillhouse_train::EpochRecord;
 
-/// Something that happened in a run; also a line of `metrics.jsonl`.
+/// Something that happened in a run; also a line of `metrics.jsonl`, with `time` and `session`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum RunEvent {
+    /// What is to be done, told before the first stage. Numbers of classes in clusters, and thus specialists, are guessed until
+    /// the classes are clustered.
+    Planned {
+        /// in their order, finished ones included
+        stages: Vec<PlannedWork>,
+    },
     /// A stage begins.
     StageStarted {
         /// for example `specialist_3`
@@ -55,6 +61,17 @@ pub enum RunEvent {
         /// the sentence
         text: String,
     },
+}
+
+/// The work of a stage.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PlannedWork {
+    /// for example `specialist_3`
+    pub stage: String,
+    /// floating-point operations of trainings and predictions
+    pub flops: f64,
+    /// whether its artifact exists
+    pub is_done: bool,
 }
 
 /// Receives what happens in a run. Called from many threads.

@@ -20,6 +20,8 @@ pub struct RunOptions {
     pub device: String,
     /// Compute stages again although their artifacts exist.
     pub force: bool,
+    /// Write curves for TensorBoard into the run directory.
+    pub tensorboard: bool,
     /// Take up parallel jobs in the opposite order; results do not depend on it.
     pub reversed_jobs: bool,
     /// For the manifest.
@@ -42,6 +44,7 @@ impl RunOptions {
             memory_bytes: None,
             device,
             force: false,
+            tensorboard: false,
             reversed_jobs: false,
             command_line,
         }

@@ -5,10 +5,10 @@
 use crate::config::Baseline;
 use crate::error::Result;
 use crate::networks::artifacts::Trained;
-use crate::networks::ensemble::Ensemble;
 use crate::networks::teachers::Teachers;
 use crate::report::DatasetReport;
 use crate::session::Session;
+use crate::steps::calibration::{Temperatures, calibrate_students};
 use crate::steps::clustering::cluster_classes;
 use crate::steps::evaluation::{Evaluated, Models, evaluate};
 use crate::steps::generalist::{train_generalist_ensemble, train_generalists};
@@ -26,6 +26,7 @@ pub(crate) struct Outcome {
     pub student: Trained,
     /// None without `[ship]`.
     pub ship: Option<Ship>,
+    pub temperatures: Temperatures,
     /// None in a plan.
     pub evaluated: Option<Evaluated>,
 }
@@ -48,26 +49,35 @@ pub(crate) fn run_pipeline(session: &Session<'_>, test_data: Option<TestData<'_>
     let teachers = train_teachers(session)?;
 
     // Their predictions for every example that the student learns from, merged (sec. 5.4, eq. 5) as they are
-    // stored.
-    let ensemble = Ensemble::new(session, &teachers.generalists, &teachers.specialists)?;
-    check_merged(session, teachers.generalist(session), &ensemble)?;
-    let wanted = teachers.of_students(session, &ensemble);
+    // stored. A single teacher is taken as it is.
+    let ensemble = teachers.ensemble(session)?;
+    check_merged(session, teachers.generalist(session), ensemble.as_ref())?;
+    let wanted = teachers.of_students(session, ensemble.as_ref());
     let stored = store_soft_targets(session, &wanted)?;
 
     // The step that the paper leaves open (sec. 8): back into one small net. Its twins learn from other targets.
-    let merged_targets = stored[0].clone();
+    let students_targets = stored[0].clone();
     let roles = wanted.iter().map(|wanted| wanted.student);
     let students = train_students(session, roles.zip(stored).collect())?;
 
     // The same student in few bytes, within the limits of [ship].
-    let ship = ship_student(session, &students, &merged_targets)?;
+    let ship = ship_student(session, &students, &students_targets)?;
+
+    // How sure it is, fitted to the validation split. No answer changes.
+    let temperatures = calibrate_students(session, &students, ship.as_ref())?;
 
     // The test split is read here, and only here.
-    let models = Models { teachers: &teachers, ensemble: &ensemble, students: &students, ship: ship.as_ref() };
+    let models = Models {
+        teachers: &teachers,
+        ensemble: ensemble.as_ref(),
+        students: &students,
+        ship: ship.as_ref(),
+        temperatures: &temperatures,
+    };
     let evaluate =
-        |TestData { run_name, dataset, test }| evaluate(session, run_name, dataset, &models, &merged_targets, test);
+        |TestData { run_name, dataset, test }| evaluate(session, run_name, dataset, &models, &students_targets, test);
     let evaluated = test_data.map_or(Ok(None), evaluate)?;
-    Ok(Outcome { student: students.student, ship, evaluated })
+    Ok(Outcome { student: students.student, ship, temperatures, evaluated })
 }
 
 /// Trains the teachers, or reads them back.

@@ -12,7 +12,7 @@ use crate::stage::Stage;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use stillhouse_models::Model;
-use stillhouse_train::TrainingConfig;
+use stillhouse_train::{FORWARD_PASSES_PER_STEP, TrainingConfig};
 
 /// What a step would compute.
 pub(crate) enum Work {
@@ -100,6 +100,31 @@ pub(crate) struct PlannedStep {
     /// Whether its artifact exists.
     pub is_done: bool,
     pub work: Work,
+}
+
+/// Floating-point operations of the steps, in their order: to say how far a run is.
+pub(crate) fn flops(steps: &[PlannedStep]) -> Vec<f64> {
+    let mut per_row: HashMap<&str, f64> = HashMap::new();
+    let of_step = |step| {
+        let PlannedStep { stage, work, .. }: &PlannedStep = step;
+        let rows = |networks: &[String], n_rows: usize, per_row: &HashMap<&str, f64>| {
+            n_rows as f64 * networks.iter().filter_map(|key| per_row.get(key.as_str())).sum::<f64>()
+        };
+        match work {
+            Work::Training(training) => {
+                let of_body = |frozen: &FrozenBody| rows(std::slice::from_ref(&frozen.key), frozen.n_rows, &per_row);
+                let of_body = training.frozen.as_ref().map_or(0.0, of_body);
+                let targets = training.targets.as_ref();
+                let of_targets = targets.map_or(0.0, |targets| rows(&targets.networks, targets.n_rows, &per_row));
+                let per_example = training.model.flops_per_example() as f64;
+                per_row.insert(stage.key(), per_example);
+                FORWARD_PASSES_PER_STEP * per_example * training.n_examples as f64 + of_body + of_targets
+            }
+            Work::Prediction { networks, n_rows, .. } => rows(networks, *n_rows, &per_row),
+            Work::Other => 0.0,
+        }
+    };
+    steps.iter().map(of_step).collect()
 }
 
 /// Trainings that may run side by side.

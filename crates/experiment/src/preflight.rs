@@ -4,22 +4,24 @@
 //! The work that is still to be done is known from a plan: the pipeline, walked without computing anything.
 
 use crate::config::Experiment;
-use crate::context::METRICS;
 use crate::error::{ExperimentError, Result, model_folder_error, system_error};
+use crate::observer::{PlannedWork, RunEvent};
 use crate::outputs::{check_absent, check_outputs};
 use crate::pipeline::run_pipeline;
-use crate::planning::PlannedStep;
+use crate::planning::{PlannedStep, flops};
 use crate::report::format::bytes;
 use crate::run_dir::{
     CLASSES, CONFIG, LOCK, MANIFEST, PAGE, PREDICTIONS, REPORT, REPORT_HTML, REPORT_MD, SHIPPED, STUDENT, read_manifest,
 };
+use crate::run_log::{METRICS, METRICS_TABLE};
 use crate::session::Session;
 use std::path::Path;
 use stillhouse_files::{free_bytes, is_same_file, used_bytes};
 use stillhouse_models::{check_labels, check_place};
 
 /// Files of a run's folder, apart from the config.
-const OUTPUTS: [&str; 8] = [MANIFEST, METRICS, PREDICTIONS, CLASSES, PAGE, REPORT_MD, REPORT_HTML, REPORT];
+const OUTPUTS: [&str; 9] =
+    [MANIFEST, METRICS, METRICS_TABLE, PREDICTIONS, CLASSES, PAGE, REPORT_MD, REPORT_HTML, REPORT];
 
 /// Refuses a folder in which a run would replace what it reads, or what no run has made. Before anything is written.
 ///
@@ -40,7 +42,7 @@ pub(crate) fn check_run_dir(experiment: &Experiment, run_dir: &Path) -> Result<(
 }
 
 /// Refuses work whose results could not be kept: labels that do not fit into `labels.txt`, a store of stages that cannot
-/// be written although stages are missing, less room on the disk than their files take.
+/// be written although stages are missing, less room on the disk than their files take. Tells the observer what is to be done.
 ///
 /// # Errors
 /// The first reason; those of the walk through the pipeline.
@@ -49,6 +51,11 @@ pub(crate) fn check_work(session: &Session<'_>) -> Result<()> {
     let planning = session.context.for_planning();
     run_pipeline(&Session { context: &planning, ..session.clone() }, None)?;
     let steps = planning.plan().expect("made for planning").take().steps;
+    let work = |(step, flops): (&PlannedStep, f64)| {
+        let stage = step.stage.name().to_owned();
+        PlannedWork { stage, flops, is_done: step.is_done && !session.context.is_forced(&step.stage) }
+    };
+    session.context.event(&RunEvent::Planned { stages: steps.iter().zip(flops(&steps)).map(work).collect() });
     let store = session.context.stages_dir();
     let Some(n_bytes) = missing_bytes(store, &steps) else { return Ok(()) };
     check_writable(store)?;

@@ -67,7 +67,7 @@ pub fn run(
     let (session, test) = open_session(&fetched, dataset, device, &context)?;
     check_work(&session)?;
     let test_data = TestData { run_name: experiment.name(), dataset: summary, test };
-    let Outcome { student, ship, evaluated } = run_pipeline(&session, Some(test_data))?;
+    let Outcome { student, ship, temperatures, evaluated } = run_pipeline(&session, Some(test_data))?;
     let mut evaluated = evaluated.expect("only a plan evaluates nothing");
 
     let this_time = manifest.sessions.last_mut().expect("this session");
@@ -75,25 +75,27 @@ pub fn run(
     this_time.computed = context.has_computed();
     evaluated.report.wall_seconds = wall_seconds(&manifest);
     write_json(&run_dir.join(MANIFEST), &manifest)?;
+    let student = temperatures.applied_to(&student)?;
     let card = ModelCard {
         name: format!("{} student", experiment.name()),
-        input: InputSpec { shape: *student.model.input(), ..constants },
+        input: InputSpec { shape: *student.input(), ..constants },
         labels,
         numbers: card_numbers(&evaluated.report, Role::Student),
     };
-    save_model(&run_dir.join(STUDENT), &student.model, &card)
+    save_model(&run_dir.join(STUDENT), &student, &card)
         .map_err(|error| model_folder_error(&run_dir.join(STUDENT), &error))?;
     let mut shipped = None;
     if let Some(Shipped { network, bits, .. }) = ship.as_ref().and_then(|ship| ship.shipped.as_ref()) {
         let numbers = card_numbers(&evaluated.report, Role::Shipped);
         let card = ModelCard { name: format!("{} shipped student", experiment.name()), numbers, ..card.clone() };
-        save_rounded_model(&run_dir.join(SHIPPED), &network.model, &card, bits)
+        let network = temperatures.applied_to(network)?;
+        save_rounded_model(&run_dir.join(SHIPPED), &network, &card, bits)
             .map_err(|error| model_folder_error(&run_dir.join(SHIPPED), &error))?;
-        shipped = Some((&network.model, card));
+        shipped = Some((network, card));
     }
     let exports = match shipped {
-        Some((model, card)) => write_exports(&session, &run_dir, model, &card),
-        None => write_exports(&session, &run_dir, &student.model, &card),
+        Some((model, card)) => write_exports(&session, &run_dir, &model, &card),
+        None => write_exports(&session, &run_dir, &student, &card),
     };
     evaluated.report.exports = exports.written;
     evaluated.report.warnings.extend(exports.warnings);
@@ -154,10 +156,23 @@ fn card_numbers(report: &Report, role: Role) -> Vec<(String, String)> {
         numbers.push(("top-5 accuracy, test".into(), percent(student.top5)));
         numbers.push(("negative log likelihood, test".into(), format!("{:.4}", student.nll)));
         numbers.push(("expected calibration error, test".into(), format!("{:.4}", student.ece)));
+        let calibration = report.calibration.iter().find(|calibration| calibration.model == student.name);
+        if let Some(calibration) = calibration {
+            numbers.push(("temperature, fitted on validation".into(), format!("{:.4}", calibration.temperature)));
+            numbers.push(("negative log likelihood with it, test".into(), format!("{:.4}", calibration.nll)));
+            numbers.push(("expected calibration error with it, test".into(), format!("{:.4}", calibration.ece)));
+            let thresholds = calibration.thresholds.iter().map(|row| {
+                (
+                    format!("confidence that {} of the validation examples are below", percent(row.valid_refused)),
+                    format!("{:.4}", row.threshold),
+                )
+            });
+            numbers.extend(thresholds);
+        }
         numbers.push(("weights".into(), format!("{} bytes", student.bytes)));
     }
     let student = (Role::Student, "the student that it was made of");
-    let others = [(Role::MergedEnsemble, "its teacher"), (Role::TwinOnLabels, "its twin on hard labels"), student];
+    let others = [(report.students_teacher(), "its teacher"), (Role::TwinOnLabels, "its twin on hard labels"), student];
     let others = others.into_iter().filter(|(other, _)| *other != role);
     numbers.extend(others.filter_map(|(role, title)| {
         report.model(role).map(|model| (format!("top-1 accuracy, test, of {title}"), percent(model.top1)))

@@ -88,7 +88,8 @@ const FILES: &str = "
 ## Files
 
 - `model.safetensors`: the weights; convolutions are `[kh, kw, in, out]`, linear layers `[out, in]`
-- `config.json`: the architecture, the number of outputs, the input's shape and normalisation, the numbers above
+- `config.json`: the architecture, the number of outputs, the input's shape and normalisation, the
+  numbers above; `temperature`, if it is there, divides the logits before the softmax
 - `labels.txt`: the outputs' labels, one a line
 - `tokenizer.json`: how texts become tokens, for models of tokens
 

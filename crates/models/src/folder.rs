@@ -3,7 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `model.safetensors` | parameters and buffers by name, in sorted order: equal models give equal bytes; weights in a few bits as `u8` codes and `f16` scales (`quantised.rs`) |
-//! | `config.json` | format version, architecture, number of outputs, input, numbers of the card |
+//! | `config.json` | format version, architecture, number of outputs, input, numbers of the card, the temperature of the logits |
 //! | `labels.txt` | one label a line, in the order of the outputs |
 //! | `README.md` | the card, for people |
 //!
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
-use stillhouse_core::{InputShape, InputSpec};
+use stillhouse_core::{InputShape, InputSpec, Temperature};
 use stillhouse_files::{NewFolder, readable_folder};
 
 /// Version of the folder's layout, in `config.json`.
@@ -52,6 +52,17 @@ struct ConfigFile {
     /// of weights that are not `f32`
     #[serde(default, skip_serializing_if = "WeightBits::is_empty")]
     bits: WeightBits,
+    /// what the logits are divided by
+    #[serde(default = "as_trained", skip_serializing_if = "is_as_trained")]
+    temperature: Temperature,
+}
+
+fn as_trained() -> Temperature {
+    Temperature::ONE
+}
+
+fn is_as_trained(temperature: &Temperature) -> bool {
+    *temperature == Temperature::ONE
 }
 
 /// Writes a model folder, whole or not at all. An older model folder at the same place is replaced.
@@ -152,6 +163,7 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
         }
         _ => model,
     };
+    let model = model.with_temperature(config.temperature);
     let card = ModelCard { name: config.name, input: config.input, labels, numbers: config.numbers };
     check_card(&card, &model)?;
     Ok((model, card))
@@ -193,6 +205,7 @@ fn config_bytes(model: &Model, card: &ModelCard, bits: &WeightBits) -> Result<Ve
         ranks: model.reductions().ranks.clone(),
         units: model.reductions().units.clone(),
         bits: bits.clone(),
+        temperature: model.temperature(),
     };
     let mut bytes = serde_json::to_vec_pretty(&config).map_err(FolderError::encode)?;
     bytes.push(b'\n');

@@ -86,6 +86,9 @@ impl Model {
         let mut model =
             Self::reduced(self.config(), self.input(), n_outputs, (self.reductions(), None), self.device())?;
         model.tokenizer.clone_from(&self.tokenizer);
+        if matches!(head, HeadInit::Same) {
+            model.temperature = self.temperature;
+        }
         model.load_state(state)?;
         Ok(model)
     }

@@ -11,7 +11,7 @@ use crate::{Buffer, ModelConfig, ModelError, ModelInput, Param, Reductions, Text
 use candle_core::{Device, Tensor};
 use std::fmt;
 use std::sync::Arc;
-use stillhouse_core::{InputShape, Seed};
+use stillhouse_core::{InputShape, Seed, Temperature};
 
 /// An architecture with weights.
 ///
@@ -27,6 +27,7 @@ pub struct Model {
     body: Body,
     pub(crate) head: Linear,
     pub(crate) tokenizer: Option<Arc<Tokenizer>>,
+    pub(crate) temperature: Temperature,
     params: Vec<Param>,
     buffers: Vec<Buffer>,
     n_multiply_adds: u64,
@@ -100,7 +101,7 @@ impl Model {
         let head = Linear::head(body.n_features(), n_outputs, &mut registry)?;
         let Registry { params, buffers, n_multiply_adds, n_activations, widths, .. } = registry;
         let (config, input, device) = (config.clone(), *input, device.clone());
-        let (tokenizer, reductions) = (None, reductions.clone());
+        let (tokenizer, temperature, reductions) = (None, Temperature::ONE, reductions.clone());
         Ok(Self {
             config,
             input,
@@ -111,6 +112,7 @@ impl Model {
             body,
             head,
             tokenizer,
+            temperature,
             params,
             buffers,
             n_multiply_adds,
@@ -131,6 +133,18 @@ impl Model {
             }
             _ => Err(ModelError::input(format!("{found:?}"), format!("{expected:?}"))),
         }
+    }
+
+    /// The model with logits that are divided by a temperature in [`Mode::Eval`], so that its probabilities are as often right as
+    /// they say (Guo et al. 2017, arXiv:1706.04599). Training goes on without it.
+    #[must_use]
+    pub fn with_temperature(self, temperature: Temperature) -> Self {
+        Self { temperature, ..self }
+    }
+
+    /// What the logits are divided by in prediction; 1 as trained.
+    pub fn temperature(&self) -> Temperature {
+        self.temperature
     }
 
     /// The tokenizer, if the model has one.
@@ -163,7 +177,11 @@ impl Model {
     /// # Errors
     /// A failing tensor operation.
     pub fn logits(&self, features: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
-        self.head.forward(features, Activation::None, mode)
+        let logits = self.head.forward(features, Activation::None, mode)?;
+        if matches!(mode, Mode::Eval) && self.temperature != Temperature::ONE {
+            return Ok(logits.affine(self.temperature.get().recip(), 0.0)?);
+        }
+        Ok(logits)
     }
 
     /// Width of the features, `F`.

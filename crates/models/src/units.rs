@@ -118,6 +118,7 @@ impl Model {
         let reduced = (&reductions, None);
         let mut model = Self::reduced(self.config(), self.input(), self.n_outputs(), reduced, self.device())?;
         model.tokenizer.clone_from(&self.tokenizer);
+        model.temperature = self.temperature;
         model.load_state(state)?;
         Ok(model)
     }

@@ -78,6 +78,9 @@ pub struct Report {
     /// accuracy inside the specialists' clusters and over all (paper, Table 3)
     #[serde(default)]
     pub conditional: Option<ConditionalReport>,
+    /// what the confidence of the student and of what ships of it is worth
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calibration: Vec<CalibrationReport>,
     /// how well confidence tells test examples from examples of no class; null without such examples
     #[serde(default)]
     pub out_of_scope: Option<OutOfScopeReport>,
@@ -87,7 +90,7 @@ pub struct Report {
     /// what the training compute of the teachers buys: generalists alone, then with ever more specialists
     #[serde(default)]
     pub portfolio: Vec<PortfolioPoint>,
-    /// mean entropy of the merged targets at temperature 1 on the transfer set, in nats
+    /// mean entropy of the student's soft targets at temperature 1 on the transfer set, in nats
     #[serde(default)]
     pub soft_target_entropy: Option<f64>,
     /// classes with test examples, those first of which the student gets the smallest share right; at most
@@ -189,7 +192,7 @@ pub struct ModelReport {
     /// what the model is for
     #[serde(default)]
     pub role: ModelRole,
-    /// share of test examples with the same top-1 class as the merged ensemble
+    /// share of test examples with the same top-1 class as the student's teacher
     #[serde(default)]
     pub agreement: Option<f64>,
     /// validation top-1 after the last epoch; `valid_top1` is of the reported epoch
@@ -339,6 +342,57 @@ pub struct ConditionalReport {
     pub ensemble_top1: f64,
 }
 
+/// The confidence of a network as it ships: its logits are divided by a temperature that was fitted on the validation split.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationReport {
+    /// name as in `models`, whose numbers are at temperature 1
+    pub model: String,
+    /// what the logits are divided by
+    pub temperature: f64,
+    /// test negative log likelihood at temperature 1, in nats
+    pub nll_as_trained: f64,
+    /// and with the fitted temperature
+    pub nll: f64,
+    /// test expected calibration error at temperature 1
+    pub ece_as_trained: f64,
+    /// and with the fitted temperature
+    pub ece: f64,
+    /// test examples by confidence, ascending; empty bins are left out
+    pub bins: Vec<ReliabilityBin>,
+    /// thresholds of the confidence, ascending
+    pub thresholds: Vec<ThresholdRow>,
+}
+
+/// Test examples of about the same confidence.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReliabilityBin {
+    /// lower end, which belongs to the bin
+    pub lower: f64,
+    /// upper end
+    pub upper: f64,
+    /// examples
+    pub n_examples: u64,
+    /// mean confidence
+    pub confidence: f64,
+    /// share that is right
+    pub top1: f64,
+}
+
+/// What is refused below a confidence.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ThresholdRow {
+    /// share of the validation examples that it was chosen to refuse
+    pub valid_refused: f64,
+    /// the confidence, for `predict --threshold`
+    pub threshold: f64,
+    /// share of the test examples that are refused: false alarms
+    pub test_refused: f64,
+    /// top-1 of the others; null if there are none
+    pub top1_of_kept: Option<f64>,
+    /// share of the examples of no class that are refused; null without such examples
+    pub others_refused: Option<f64>,
+}
+
 /// Detection of examples of no class by the largest value of `softmax(v/T)`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutOfScopeReport {
@@ -418,6 +472,11 @@ impl Report {
     /// The model of that name, if it was evaluated.
     pub fn model(&self, role: Role) -> Option<&ModelReport> {
         self.models.iter().find(|model| Role::of_name(&model.name) == Some(role))
+    }
+
+    /// The teacher that the student learned from: the merged ensemble, or the only teacher where nothing was merged.
+    pub fn students_teacher(&self) -> Role {
+        self.model(Role::MergedEnsemble).map_or(Role::Generalist, |_| Role::MergedEnsemble)
     }
 
     /// The comparison of `a` with `b`, turned round if it was recorded the other way.

@@ -1,8 +1,9 @@
 //! A run as a document: which figures and tables stand where, and what is said about them.
 
+use crate::chart::Figure;
 use crate::class_tables;
 use crate::classes::ConfusedPair;
-use crate::contract::{ClusterReport, ExportReport, Report};
+use crate::contract::{CalibrationReport, ClusterReport, ExportReport, Report};
 use crate::curves::panels;
 use crate::document::{Card, Document, Link, Part, Section};
 use crate::example::Example;
@@ -10,6 +11,7 @@ use crate::figures::{self, counted_classes};
 use crate::findings::{headline, supporting_sentences};
 use crate::format::{duration, fixed, integer, percent, points, truncated, whole_percent};
 use crate::page::{Gallery, ReportPage};
+use crate::role::phrase;
 use crate::samples::samples;
 use crate::table::Table;
 use crate::tables;
@@ -34,6 +36,7 @@ pub(crate) fn document(page: &ReportPage<'_>) -> Document {
         clusters(page),
         dustbins(report),
         conditional(report),
+        confidence(report),
         out_of_scope(report),
         coverage(report),
         training(page),
@@ -202,7 +205,10 @@ fn bounds(report: &Report) -> Vec<(String, String)> {
             report.cluster_stability.map(agreement),
             "agreement of the clusters with those of another seed: 1 if they are the same, 0 as by chance",
         ),
-        (report.soft_target_entropy.map(nats), "mean entropy of the merged targets at temperature 1; a label has 0"),
+        (
+            report.soft_target_entropy.map(nats),
+            "mean entropy of the student’s soft targets at temperature 1; a label has 0",
+        ),
     ];
     bounds.into_iter().filter_map(|(value, meaning)| Some((value?, meaning.to_owned()))).collect()
 }
@@ -243,6 +249,26 @@ fn conditional(report: &Report) -> Option<Section> {
     let lead = "Test top-1 in %. Conditional: examples of a specialist’s classes, predictions restricted to these, over all \
                 specialists (Hinton, Vinyals and Dean 2015, Table\u{a0}3).";
     Section::of("conditional", "Inside", "Inside the clusters", lead, filled([tables::conditional(report)]).collect())
+}
+
+fn confidence(report: &Report) -> Option<Section> {
+    let of_model = |model: &CalibrationReport| {
+        format!(
+            "The logits of {} are divided by {}, fitted on the validation split: test NLL {} instead of {}, ECE {}\u{a0}% instead of {}\u{a0}%. \
+             No answer changes. The numbers above are as trained.",
+            phrase(&model.model),
+            fixed(model.temperature, 3),
+            fixed(model.nll, 3),
+            fixed(model.nll_as_trained, 3),
+            percent(model.ece),
+            percent(model.ece_as_trained),
+        )
+    };
+    let lead = report.calibration.iter().map(of_model).collect::<Vec<_>>().join(" ");
+    let figures: Vec<Figure> = report.calibration.iter().map(figures::reliability).collect();
+    let figures = (!figures.is_empty()).then(|| Part::Figures(figures));
+    let parts = figures.into_iter().chain(filled([tables::thresholds(report)])).collect();
+    Section::of("confidence", "Confidence", "What the confidence is worth", &lead, parts)
 }
 
 fn out_of_scope(report: &Report) -> Option<Section> {

@@ -4,8 +4,8 @@ use crate::chart::plot::{Axes, Plot, Point};
 use crate::chart::rows::{ChartRow, RowChart};
 use crate::chart::scale::Scale;
 use crate::chart::{Chart, Figure, Mark, N_COLOURS};
-use crate::contract::{ClusterReport, ModelReport, PortfolioPoint, Report, ShipWay};
-use crate::format::{bytes, counted, milliseconds, percent, points, si, truncated};
+use crate::contract::{CalibrationReport, ClusterReport, ModelReport, PortfolioPoint, ReliabilityBin, Report, ShipWay};
+use crate::format::{bytes, counted, fixed, milliseconds, percent, points, si, truncated};
 use crate::role::{Role, colour, title};
 use crate::statistics::{Comparison, wilson_interval};
 use crate::table::verdict_class;
@@ -194,6 +194,32 @@ pub(crate) fn scatter(height: f64, x_title: &'static str, points: Vec<Point>) ->
     let mut plot = Plot::new(Axes { height, x, y, x_title, x_is_numbered: true });
     plot.labelled_points(points);
     Figure::new(Chart::Plot(Box::new(plot)))
+}
+
+/// Whether a network is right as often as it says, by confidence.
+pub(crate) fn reliability(model: &CalibrationReport) -> Figure {
+    let scale = Scale::shares(model.bins.iter().flat_map(|bin| [bin.confidence, bin.top1]), N_TICKS);
+    let colour = colour(&model.model);
+    let row = |bin: &ReliabilityBin| ChartRow {
+        label: format!("{}–{}\u{a0}%", fixed(100.0 * bin.lower, 0), fixed(100.0 * bin.upper, 0)),
+        detail: counted(bin.n_examples as usize, "example"),
+        value: points(bin.top1 - bin.confidence),
+        value_class: "",
+        lines: vec![(bin.confidence, bin.top1, "dumbbell".to_owned())],
+        marks: vec![(bin.confidence, Mark::Ring, colour), (bin.top1, Mark::Dot, colour)],
+    };
+    let legend = [(Mark::Ring, "mean confidence"), (Mark::Dot, "share that is right")];
+    Figure {
+        caption: format!("{}, by its confidence on test", title(&model.model)),
+        class: "compact",
+        legend: legend.map(|(mark, text)| (mark.classes(colour), text.to_owned())).to_vec(),
+        ..Figure::new(Chart::Rows(RowChart::new(
+            &scale,
+            None,
+            "% of the examples",
+            model.bins.iter().map(row).collect(),
+        )))
+    }
 }
 
 /// Conditional accuracy from generalist to specialist, the largest gain first.

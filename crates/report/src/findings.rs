@@ -73,14 +73,18 @@ pub fn warnings(report: &Report, curves: &[Curve]) -> Vec<String> {
 }
 
 fn student_headline(report: &Report, comparison: &Comparison) -> String {
+    let teacher = match report.students_teacher() {
+        Role::MergedEnsemble => "the ensemble".into(),
+        teacher => teacher.phrase(),
+    };
     match (comparison.verdict, report.gain_kept) {
         (Verdict::Beats, Some(kept)) if kept >= 1.0 => format!(
-            "The student keeps all that the ensemble gains over hard labels, and more: {} ({} points, BEATS).",
+            "The student keeps all that {teacher} gains over hard labels, and more: {} ({} points, BEATS).",
             whole_percent(kept),
             points(comparison.delta)
         ),
         (Verdict::Beats, Some(kept)) => format!(
-            "The student keeps {} of what the ensemble gains over hard labels ({} points, BEATS).",
+            "The student keeps {} of what {teacher} gains over hard labels ({} points, BEATS).",
             whole_percent(kept),
             points(comparison.delta)
         ),
@@ -130,7 +134,7 @@ fn comparison_sentence(comparison: &Comparison) -> String {
 
 fn weak_teacher(report: &Report) -> Option<String> {
     let comparison =
-        report.comparison(Role::MergedEnsemble, Role::TwinOnLabels).filter(|c| c.verdict != Verdict::Beats);
+        report.comparison(report.students_teacher(), Role::TwinOnLabels).filter(|c| c.verdict != Verdict::Beats);
     if let Some(comparison) = comparison {
         return Some(format!(
             "The teacher is no better than the student’s hard-label twin ({}): there is nothing to distil; {}.",
@@ -138,11 +142,11 @@ fn weak_teacher(report: &Report) -> Option<String> {
             teacher_remedy(report)
         ));
     }
-    let (ensemble, twin) = (report.model(Role::MergedEnsemble)?, report.model(Role::TwinOnLabels)?);
-    (ensemble.valid_top1 <= twin.valid_top1).then(|| {
+    let (teacher, twin) = (report.model(report.students_teacher())?, report.model(Role::TwinOnLabels)?);
+    (teacher.valid_top1 <= twin.valid_top1).then(|| {
         format!(
             "The teacher is no better than the student’s hard-label twin on the validation split ({}\u{a0}% against {}\u{a0}%): there is nothing to distil; {}.",
-            percent(ensemble.valid_top1),
+            percent(teacher.valid_top1),
             percent(twin.valid_top1),
             teacher_remedy(report)
         )

@@ -162,6 +162,7 @@ pub(crate) fn report() -> Report {
             ensemble_top1: 0.6930,
         }),
         out_of_scope: Some(out_of_scope()),
+        calibration: vec![calibration()],
         dustbins: vec![Some(dustbin(0.88, 0.31)), Some(dustbin(0.93, -0.12)), None],
         portfolio: portfolio(),
         soft_target_entropy: Some(0.412),
@@ -270,6 +271,37 @@ fn ship() -> ShipReport {
             valid_nll: 1.6,
         })
         .to_vec(),
+    }
+}
+
+fn calibration() -> CalibrationReport {
+    let bin = |nth: usize, top1: f64| ReliabilityBin {
+        lower: nth as f64 / 10.0,
+        upper: (nth + 1) as f64 / 10.0,
+        n_examples: 40 + 50 * nth as u64,
+        confidence: nth as f64 / 10.0 + 0.06,
+        top1,
+    };
+    let threshold = |valid_refused: f64, threshold: f64| ThresholdRow {
+        valid_refused,
+        threshold,
+        test_refused: 1.1 * valid_refused,
+        top1_of_kept: Some(0.66 + valid_refused),
+        others_refused: Some(5.0 * valid_refused),
+    };
+    CalibrationReport {
+        model: Role::Student.name(),
+        temperature: 1.214,
+        nll_as_trained: 1.302,
+        nll: 1.274,
+        ece_as_trained: 0.0712,
+        ece: 0.0151,
+        bins: [0.15, 0.28, 0.33, 0.47, 0.55, 0.63, 0.79, 0.86, 0.97]
+            .into_iter()
+            .zip(1..)
+            .map(|(top1, nth)| bin(nth, top1))
+            .collect(),
+        thresholds: vec![threshold(0.01, 0.131), threshold(0.05, 0.208), threshold(0.1, 0.274)],
     }
 }
 

@@ -45,9 +45,9 @@ mod text;
 
 pub use classes::{ClassComparison, ClassDifference, ClassReport, ClassScores, ConfusedPair};
 pub use contract::{
-    ClusterReport, ConditionalReport, CoverageRow, DatasetReport, DustbinReport, ExportReport, FORMAT_VERSION,
-    ModelReport, N_LISTED_CLASSES, OutOfScopeReport, OutOfScopeRow, PortfolioPoint, Report, ReportError, ShipAttempt,
-    ShipReport, ShipWay,
+    CalibrationReport, ClusterReport, ConditionalReport, CoverageRow, DatasetReport, DustbinReport, ExportReport,
+    FORMAT_VERSION, ModelReport, N_LISTED_CLASSES, OutOfScopeReport, OutOfScopeRow, PortfolioPoint, ReliabilityBin,
+    Report, ReportError, ShipAttempt, ShipReport, ShipWay, ThresholdRow,
 };
 pub use findings::{headline, supporting_sentences, warnings};
 pub use format::counted;

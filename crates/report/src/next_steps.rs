@@ -96,13 +96,13 @@ fn lost_specialists(report: &Report) -> Option<String> {
 
 /// A teacher without a gain: more generalists, unless several are merged already, or a larger one.
 fn weak_teacher(report: &Report) -> Option<String> {
-    let comparison = report.comparison(Role::MergedEnsemble, Role::TwinOnLabels)?;
+    let comparison = report.comparison(report.students_teacher(), Role::TwinOnLabels)?;
     let generalist = report.model(Role::Generalist).filter(|model| !model.is_external())?;
-    let merged = report.model(Role::MergedEnsemble)?;
+    let teacher = report.model(report.students_teacher())?;
     if !report.doubted_teachers.is_empty() {
         return None;
     }
-    let has_several = report.clusters.is_empty() && merged.n_parameters > generalist.n_parameters;
+    let has_several = report.clusters.is_empty() && teacher.n_parameters > generalist.n_parameters;
     let remedy = if has_several { "A" } else { "generalist.n_models = 3, or a" };
     (comparison.verdict != Verdict::Beats).then(|| {
         format!("{remedy} larger generalist.model: the teacher is no better than the student's hard-label twin.")

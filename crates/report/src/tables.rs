@@ -2,7 +2,8 @@
 
 use crate::chart::scale::Scale;
 use crate::contract::{
-    ClusterReport, CoverageRow, DustbinReport, ModelReport, PortfolioPoint, Report, ShipAttempt, ShipWay,
+    CalibrationReport, ClusterReport, CoverageRow, DustbinReport, ModelReport, PortfolioPoint, Report, ShipAttempt,
+    ShipWay, ThresholdRow,
 };
 use crate::format::{
     DASH, bytes, duration, fixed, integer, milliseconds, p_value, percent, points, points_interval, relative_percent,
@@ -45,8 +46,8 @@ pub(crate) fn results(report: &Report) -> Table {
         ("Students: one network, one budget".to_owned(), "against hard labels".to_owned(), &students[..]),
         ("Teachers".to_owned(), "against the generalist".to_owned(), &teachers[..]),
     ];
-    let note = "In %; NLL in nats, lower is better; ECE is the expected calibration error, lower is better. Agreement is with \
-                the merged ensemble’s top-1. Validation accuracy of the reported weights. A shipped student is compared with the \
+    let note = "In %; NLL in nats, lower is better; ECE is the expected calibration error, lower is better. Agreement is with the \
+                top-1 of the student’s teacher. Validation accuracy of the reported weights. A shipped student is compared with the \
                 student.";
     Table::in_groups("Results", fields, groups).with_note(note)
 }
@@ -239,6 +240,24 @@ pub(crate) fn conditional(report: &Report) -> Table {
         numbers("All", percent, |(_, _, top1): &(Role, f64, f64)| Some(*top1)),
     ];
     Table::new("Conditional accuracy", fields, rows.as_ref().map_or(&[][..], |rows| rows))
+}
+
+/// What is refused below a confidence.
+pub(crate) fn thresholds(report: &Report) -> Table {
+    type Row<'a> = (&'a CalibrationReport, &'a ThresholdRow);
+    let rows: Vec<Row<'_>> =
+        report.calibration.iter().flat_map(|model| model.thresholds.iter().map(move |row| (model, row))).collect();
+    let fields = vec![
+        cells("Model", |(model, _): &Row<'_>| Cell::model(&model.model)),
+        numbers("Threshold", |share| fixed(share, 3), |(_, row): &Row<'_>| Some(row.threshold)),
+        numbers("Refused, valid.", percent, |(_, row): &Row<'_>| Some(row.valid_refused)),
+        numbers("Refused, test", percent, |(_, row): &Row<'_>| Some(row.test_refused)),
+        numbers("Top-1 of the rest", percent, |(_, row): &Row<'_>| row.top1_of_kept),
+        numbers("Refused, no class", percent, |(_, row): &Row<'_>| row.others_refused),
+    ];
+    let note = "In %. Answers below the threshold are refused: stillhouse predict --threshold. It was chosen on the validation split; \
+                what it refuses of the test split are false alarms, and what it refuses of the examples of no class is right.";
+    Table::new("No answer below a confidence", fields, &rows).with_note(note)
 }
 
 /// How well confidence tells examples of no class.

@@ -262,6 +262,8 @@ impl<'a> Training<'a> {
         self.restore_weights(exact.as_ref())?;
         let step = self.optimizer.n_steps() as usize;
         let total_steps = self.steps_per_epoch * job.config.n_epochs;
+        let n_examples = self.progress.n_examples_seen;
+        let n_before = self.progress.history.epochs.last().map_or(0, |record| record.n_examples);
         let record = EpochRecord {
             epoch: self.progress.n_epochs_done + 1,
             train_loss: total,
@@ -271,6 +273,9 @@ impl<'a> Training<'a> {
             valid_top1: valid.map(|(_, top1)| top1),
             learning_rate: job.config.schedule.learning_rate(step.saturating_sub(1), total_steps, job.config.n_epochs),
             elapsed_s,
+            step: step as u64,
+            n_examples,
+            examples_per_s: (n_examples - n_before) as f64 / elapsed_s.max(f64::MIN_POSITIVE),
         };
         monitor.epoch(&record, job.config.n_epochs);
         if self.progress.history.push(record) && job.config.keeps_best() {

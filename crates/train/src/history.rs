@@ -23,6 +23,15 @@ pub struct EpochRecord {
     pub learning_rate: f64,
     /// Wall time of the epoch.
     pub elapsed_s: f64,
+    /// Optimizer steps so far; 0 in records of older versions.
+    #[serde(default)]
+    pub step: u64,
+    /// Examples seen so far, repeated ones included; 0 in records of older versions.
+    #[serde(default)]
+    pub n_examples: u64,
+    /// Training examples a second in this epoch; after an interruption too high, since what was seen before it took no time.
+    #[serde(default)]
+    pub examples_per_s: f64,
 }
 
 /// All epochs so far and which of them was best on the validation split.
@@ -92,6 +101,9 @@ mod tests {
             valid_top1: Some(valid_top1),
             learning_rate: 0.1,
             elapsed_s: 1.0,
+            step: 0,
+            n_examples: 0,
+            examples_per_s: 0.0,
         }
     }
 

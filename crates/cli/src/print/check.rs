@@ -43,7 +43,11 @@ pub fn checked_as_json(checked: &Checked, source: &str) -> Json {
 }
 
 fn config_as_json(experiment: &Experiment) -> Json {
-    serde_json::to_value(experiment.config()).unwrap_or_default()
+    let mut config = serde_json::to_value(experiment.config()).unwrap_or_default();
+    if let Some(table) = config.as_object_mut().filter(|_| experiment.config().has_one_teacher()) {
+        table.remove("merge");
+    }
+    config
 }
 
 /// Everything that is wrong with a config.

@@ -1,5 +1,6 @@
 //! Bars: one for each running stage; a finished stage becomes a line above them.
 
+use super::overall::Overall;
 use super::wording;
 use crate::console;
 use crate::invocation::Verbosity;
@@ -7,18 +8,21 @@ use crate::text::{WIDTH, duration, one_line, wrapped};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use stillhouse_experiment::RunEvent;
 
 /// Stage, bar, share done, epoch with loss and accuracy, time to go: 79 columns.
 const TRAINING: &str = "{prefix:27.27} {bar:12} {percent:>3}% {msg:28.28} {eta:>5}";
 const TRAINING_IN_COLOUR: &str = "{prefix:27.27} {bar:12.cyan/dim} {percent:>3}% {msg:28.28} {eta:>5}";
+/// Which stage of how many, and the time left: the last line.
+const OVERALL: &str = "{msg}";
 /// For stages that do not count steps.
 const WAITING: &str = "{prefix:27.27} {spinner} {elapsed}";
 const REDRAW_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The bars of a run.
 pub struct Bars {
+    overall: Mutex<(Overall, Option<ProgressBar>)>,
     stages: Mutex<HashMap<String, StageBar>>,
     verbosity: Verbosity,
     has_colours: bool,
@@ -63,11 +67,16 @@ impl Word {
 
 impl Bars {
     pub fn new(verbosity: Verbosity) -> Self {
-        Self { stages: Mutex::default(), verbosity, has_colours: console::has_colours() }
+        Self { overall: Mutex::default(), stages: Mutex::default(), verbosity, has_colours: console::has_colours() }
     }
 
     pub fn event(&self, event: &RunEvent) {
+        self.overall.lock().expect("no holder panics").0.event(event, Instant::now());
         match event {
+            RunEvent::Planned { .. } => {
+                let bar = console::bars().add(ProgressBar::no_length().with_style(style(OVERALL)));
+                self.overall.lock().expect("no holder panics").1 = Some(bar);
+            }
             RunEvent::StageStarted { stage } => self.start(stage),
             RunEvent::StageCached { stage } => self.say(Word::Cached, stage),
             RunEvent::StageFinished { stage, elapsed_s } => {
@@ -96,6 +105,8 @@ impl Bars {
     }
 
     pub fn progress(&self, stage: &str, done: u64, total: u64) {
+        self.overall.lock().expect("no holder panics").0.progress(stage, done, total);
+        self.tell_overall();
         let mut stages = self.stages.lock().expect("no holder panics");
         let Some(stage) = stages.get_mut(stage).filter(|_| total > 0) else { return };
         stage.bar.set_length(total);
@@ -108,16 +119,29 @@ impl Bars {
         }
     }
 
+    /// Renews the last line.
+    fn tell_overall(&self) {
+        if let (overall, Some(bar)) = &*self.overall.lock().expect("no holder panics") {
+            bar.set_message(overall.told(Instant::now()).unwrap_or_default());
+        }
+    }
+
     /// Takes the bars of unfinished stages off the screen.
     pub fn close(&self) {
+        if let (_, Some(bar)) = &*self.overall.lock().expect("no holder panics") {
+            bar.finish_and_clear();
+        }
         for (_, stage) in self.stages.lock().expect("no holder panics").drain() {
             stage.bar.finish_and_clear();
         }
     }
 
     fn start(&self, stage: &str) {
-        let bar = console::bars()
-            .add(ProgressBar::no_length().with_style(style(WAITING)).with_prefix(one_line(stage).into_owned()));
+        let bar = ProgressBar::no_length().with_style(style(WAITING)).with_prefix(one_line(stage).into_owned());
+        let bar = match &self.overall.lock().expect("no holder panics").1 {
+            Some(last) => console::bars().insert_before(last, bar),
+            None => console::bars().add(bar),
+        };
         bar.enable_steady_tick(REDRAW_INTERVAL);
         let stage_bar = StageBar { bar, result: String::new(), counts_steps: false };
         self.stages.lock().expect("no holder panics").insert(stage.to_owned(), stage_bar);
@@ -152,7 +176,7 @@ mod tests {
 
     #[test]
     fn the_templates_are_valid() {
-        for template in [TRAINING, TRAINING_IN_COLOUR, WAITING] {
+        for template in [TRAINING, TRAINING_IN_COLOUR, WAITING, OVERALL] {
             style(template);
         }
     }

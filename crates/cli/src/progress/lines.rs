@@ -1,9 +1,12 @@
 //! Plain lines for pipes, files and batch systems: no control characters, few enough to read.
 
+use super::overall::Overall;
 use super::wording;
 use crate::console::message;
 use crate::invocation::Verbosity;
 use crate::text::duration;
+use std::sync::Mutex;
+use std::time::Instant;
 use stillhouse_experiment::RunEvent;
 
 /// Epochs of a training that are shown, unless --verbose shows all.
@@ -12,11 +15,12 @@ const N_EPOCH_LINES: usize = 4;
 /// Shows a run line by line.
 pub struct Lines {
     verbosity: Verbosity,
+    overall: Mutex<Overall>,
 }
 
 impl Lines {
     pub fn new(verbosity: Verbosity) -> Self {
-        Self { verbosity }
+        Self { verbosity, overall: Mutex::default() }
     }
 
     pub fn event(&self, event: &RunEvent) {
@@ -25,14 +29,25 @@ impl Lines {
         }
     }
 
+    /// Takes the progress of a stage, which is told with its next epoch.
+    pub fn progress(&self, stage: &str, done: u64, total: u64) {
+        self.overall.lock().expect("no holder panics").progress(stage, done, total);
+    }
+
     fn line(&self, event: &RunEvent) -> Option<String> {
         let is_quiet = self.verbosity == Verbosity::Quiet;
+        let overall = {
+            let mut overall = self.overall.lock().expect("no holder panics");
+            overall.event(event, Instant::now());
+            overall.told(Instant::now()).map_or(String::new(), |told| format!(" ({told})"))
+        };
         match event {
             // the reason follows as the program's error, or as a note where the run continues
             RunEvent::StageFailed { stage, .. } => Some(format!("{stage}: failed")),
             RunEvent::Warning { stage, text } => Some(format!("{stage}: {text}")),
             _ if is_quiet => None,
-            RunEvent::StageStarted { stage } => Some(format!("{stage}: started")),
+            RunEvent::StageStarted { stage } => Some(format!("{stage}: started{overall}")),
+            RunEvent::Planned { .. } => None,
             RunEvent::StageCached { stage } => Some(format!("{stage}: cached")),
             RunEvent::StageFinished { stage, elapsed_s } => Some(format!("{stage}: done in {}", duration(*elapsed_s))),
             RunEvent::Note { stage, text } => Some(format!("{stage}: {text}")),

@@ -3,6 +3,7 @@
 mod bars;
 mod cells;
 mod lines;
+mod overall;
 mod wording;
 
 pub use cells::CellProgress;
@@ -50,7 +51,7 @@ impl Observer for Progress {
     fn progress(&self, stage: &str, done: u64, total: u64) {
         match self {
             Self::Bars(bars) => bars.progress(stage, done, total),
-            Self::Lines(_) => {}
+            Self::Lines(lines) => lines.progress(stage, done, total),
         }
     }
 }

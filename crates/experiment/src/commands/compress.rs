@@ -74,7 +74,7 @@ pub fn compress(
     let (experiment, dataset) = load(&experiment, &context)?;
     let (session, _test) = open_session(&experiment, dataset, options.open_device()?, &context)?;
     check_work(&session)?;
-    let Outcome { student, ship, .. } = run_pipeline(&session, None)?;
+    let Outcome { student, ship, temperatures, .. } = run_pipeline(&session, None)?;
     if !model.is_same(&student.model).map_err(model_error)? {
         let what = "not the student of the run in the folder above it";
         return Err(ExperimentError::Usage(format!("{}: {what}", model_dir.display())));
@@ -98,8 +98,8 @@ pub fn compress(
         ("weights".into(), format!("{} bytes", taken.bytes)),
     ];
     let card = ModelCard { name: format!("{}, compressed", card.name), numbers, ..card };
-    save_rounded_model(out, &shipped.network.model, &card, &shipped.bits)
-        .map_err(|error| model_folder_error(out, &error))?;
+    let network = temperatures.applied_to(&shipped.network)?;
+    save_rounded_model(out, &network, &card, &shipped.bits).map_err(|error| model_folder_error(out, &error))?;
     Ok(CompressOutcome { out: out.to_owned(), ship: ship.report })
 }
 

@@ -1,11 +1,11 @@
 //! `status`: how far a run is, from its events and its lock.
 
-use crate::context::METRICS;
 use crate::error::{ExperimentError, Result, system_error};
 use crate::files::read_json;
 use crate::observer::RunEvent;
 use crate::report::Report;
 use crate::run_dir::{MANIFEST, Manifest, REPORT, is_locked};
+use crate::run_log::METRICS;
 use serde::Serialize;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -84,7 +84,7 @@ fn stages_of(log: &str) -> Vec<StageStatus> {
     let mut stages: Vec<StageStatus> = Vec::new();
     for event in log.lines().filter_map(|line| serde_json::from_str::<RunEvent>(line).ok()) {
         let name = match &event {
-            RunEvent::Note { .. } | RunEvent::Warning { .. } => continue,
+            RunEvent::Planned { .. } | RunEvent::Note { .. } | RunEvent::Warning { .. } => continue,
             RunEvent::StageStarted { stage }
             | RunEvent::StageCached { stage }
             | RunEvent::StageFinished { stage, .. }
@@ -103,7 +103,7 @@ fn stages_of(log: &str) -> Vec<StageStatus> {
 impl StageStatus {
     fn apply(&mut self, event: &RunEvent) {
         match event {
-            RunEvent::Note { .. } | RunEvent::Warning { .. } => {}
+            RunEvent::Planned { .. } | RunEvent::Note { .. } | RunEvent::Warning { .. } => {}
             RunEvent::StageStarted { .. } => self.state = "running".into(),
             RunEvent::StageCached { .. } => self.state = "done".into(),
             RunEvent::StageFailed { .. } => self.state = "failed".into(),

@@ -4,7 +4,6 @@ use crate::config::{ConfigSource, Experiment};
 use crate::context::RunContext;
 use crate::error::{ExperimentError, Result, file_error, unusable_store};
 use crate::loading::{load, open_session};
-use crate::networks::ensemble::Ensemble;
 use crate::networks::targets::soft_targets_of;
 use crate::networks::teacher::Teacher;
 use crate::observer::{Interrupt, Observer, Silent};
@@ -208,9 +207,10 @@ impl Check<'_> {
     fn with_teacher(&self, n_rows: usize) -> Result<(usize, usize, f64)> {
         let session = self.session;
         let teachers = train_teachers(session)?;
-        let ensemble = Ensemble::new(session, &teachers.generalists, &teachers.specialists)?;
-        let known = [Teacher::Merged(&ensemble), Teacher::Single(teachers.generalist(session))];
-        let candidates: Vec<Teacher<'_>> = known.into_iter().chain(teachers.plain_ensemble()).collect();
+        let ensemble = teachers.ensemble(session)?;
+        let generalist = Teacher::Single(teachers.generalist(session));
+        let known = ensemble.as_ref().map(Teacher::Merged).into_iter().chain([generalist]);
+        let candidates: Vec<Teacher<'_>> = known.chain(teachers.plain_ensemble()).collect();
         let teacher = self.named(&candidates)?;
         let rows = self.rows(n_rows)?;
         self.observer.progress("verify", 0, rows.len() as u64);

@@ -37,7 +37,8 @@ impl Experiment {
         draft.add(of_data);
         draft.add(of_fit);
         let experiment = draft.checked()?;
-        let notes = outline.notes.into_iter().chain(unchecked_models(experiment.config())).collect();
+        let unused = experiment.config().unused_merge().map(str::to_owned);
+        let notes = outline.notes.into_iter().chain(unchecked_models(experiment.config())).chain(unused).collect();
         Ok(Checked { experiment, notes })
     }
 }

@@ -375,6 +375,12 @@ impl ExperimentConfig {
         n_teachers == 1 && self.specialists.is_none() && self.merge.calibration == Calibration::None
     }
 
+    /// Says that the config asks for a way to merge though there is one teacher.
+    pub fn unused_merge(&self) -> Option<&'static str> {
+        let text = "[merge] is not used: there is one teacher, which is taken as it is";
+        (self.has_one_teacher() && self.merge != MergeConfig::default()).then_some(text)
+    }
+
     /// Generalists that the run trains.
     pub fn n_generalists(&self) -> usize {
         self.generalist.as_ref().map_or(0, |generalist| generalist.n_models)

@@ -90,7 +90,13 @@ impl Experiment {
     /// The config as it runs, defaults and overrides included.
     pub fn to_toml(&self) -> String {
         let named = ExperimentConfig { name: Some(self.name.clone()), ..self.config.clone() };
-        toml::to_string(&named).expect("a checked config is a tree of tables, lists, strings and numbers")
+        let is_tree = "a checked config is a tree of tables, lists, strings and numbers";
+        let mut table = Table::try_from(&named).expect(is_tree);
+        if named.has_one_teacher() && named.unused_merge().is_none() {
+            // defaults of what is not done
+            table.remove("merge");
+        }
+        toml::to_string(&table).expect(is_tree)
     }
 }
 

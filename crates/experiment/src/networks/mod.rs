@@ -17,5 +17,6 @@ pub(crate) mod student_targets;
 pub(crate) mod targets;
 pub(crate) mod teacher;
 pub(crate) mod teachers;
+pub(crate) mod temperature;
 pub(crate) mod tokenizer;
 pub(crate) mod training;

@@ -25,8 +25,13 @@ struct MergedCheck {
     merged: Metrics,
 }
 
-/// Measures the merged ensemble and the generalist on the validation split and says what it found.
-pub(crate) fn check_merged(session: &Session<'_>, generalist: Member<'_>, ensemble: &Ensemble<'_>) -> Result<()> {
+/// Measures the merged ensemble, if there is one, and the generalist on the validation split and says what it found.
+pub(crate) fn check_merged(
+    session: &Session<'_>,
+    generalist: Member<'_>,
+    ensemble: Option<&Ensemble<'_>>,
+) -> Result<()> {
+    let Some(ensemble) = ensemble else { return Ok(()) };
     let stage = Stage::new("merged", CODE_VERSION, None, &(ensemble.stage(), &session.config.merge));
     let plan = || {
         let stand_in = MergedCheck { generalist: metrics_of(&[]), merged: metrics_of(&[]) };

@@ -1,6 +1,8 @@
 //! The steps of [`crate::pipeline`], one file each, in the order of the paper:
-//! external, tokenizers, generalist, clustering, specialists, validation (with selection), merged, soft_targets, student, ship, evaluation.
+//! external, tokenizers, generalist, clustering, specialists, validation (with selection), merged, soft_targets, student, ship, calibration,
+//! evaluation.
 
+pub(crate) mod calibration;
 pub(crate) mod clustering;
 pub(crate) mod evaluation;
 pub(crate) mod external;

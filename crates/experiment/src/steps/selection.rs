@@ -4,8 +4,9 @@ use crate::config::KeepSpecialists;
 use crate::error::Result;
 use crate::files::{read_json, write_json};
 use crate::networks::artifacts::{FittedMerge, Specialist, SpecialistCheck, Trained};
-use crate::networks::ensemble::{Ensemble, softened};
+use crate::networks::ensemble::Ensemble;
 use crate::networks::predictions::{PROBS_AT_ONCE, Predictions, Sample};
+use crate::networks::temperature::{fit_temperature, least};
 use crate::planning::Work;
 use crate::session::Session;
 use crate::stage::Stage;
@@ -31,9 +32,6 @@ const SELECTION: &str = "selection.json";
 const MAX_GREEDY_MERGES: usize = 400_000;
 /// A teacher that lowers the negative log likelihood by less, in nats, is not worth its inference.
 const LEAST_GAIN: f64 = 1e-4;
-/// The weights and temperatures that are tried lie between the inverse of this and this.
-const MAX_FACTOR: f64 = 20.0;
-const N_SECTIONS: usize = 16;
 
 /// Chooses specialists and weights as configured, after the stage that checked the specialists; with the last stage that the
 /// choice depends on.
@@ -146,11 +144,8 @@ impl<'a> Valid<'a> {
 
     /// Negative log likelihood of the merge of all generalists and these specialists.
     fn nll(&self, chosen: &[usize], fitted: FittedMerge) -> Result<f64> {
-        Ok(self.nll_of(&self.merge(chosen, fitted)?))
-    }
-
-    fn nll_of(&self, probs: &[f32]) -> f64 {
-        metrics_of(&records(probs, &self.labels, self.session.data.n_classes())).nll
+        let merged = self.merge(chosen, fitted)?;
+        Ok(metrics_of(&records(&merged, &self.labels, self.session.data.n_classes())).nll)
     }
 
     /// Merged predictions of all generalists and these specialists, `[N, C]`.
@@ -201,43 +196,6 @@ impl<'a> Valid<'a> {
 
     /// The temperature of the merged distributions.
     fn fit_temperature(&self, chosen: &[usize], fitted: FittedMerge) -> Result<Temperature> {
-        let merged = self.merge(chosen, fitted)?;
-        let temperature = |value| Temperature::new(value).expect("a factor is above 0");
-        least(|value| Ok(self.nll_of(&softened(&merged, self.session.data.n_classes(), temperature(value)))))
-            .map(temperature)
-    }
-}
-
-/// Golden-section search for the factor with the least `loss`, on a logarithmic scale.
-fn least(loss: impl Fn(f64) -> Result<f64>) -> Result<f64> {
-    let ratio = (5.0_f64.sqrt() - 1.0) / 2.0;
-    let (mut low, mut high) = (-MAX_FACTOR.ln(), MAX_FACTOR.ln());
-    let loss = |log_factor: f64| loss(log_factor.exp());
-    let (mut left, mut right) = (high - ratio * (high - low), low + ratio * (high - low));
-    let (mut at_left, mut at_right) = (loss(left)?, loss(right)?);
-    for _ in 0..N_SECTIONS {
-        if at_left < at_right {
-            (high, right, at_right) = (right, left, at_left);
-            left = high - ratio * (high - low);
-            at_left = loss(left)?;
-        } else {
-            (low, left, at_left) = (left, right, at_right);
-            right = low + ratio * (high - low);
-            at_right = loss(right)?;
-        }
-    }
-    Ok((0.5 * (low + high)).exp())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_factor_of_least_loss_is_found() {
-        for best in [0.06, 0.3, 1.0, 7.5] {
-            let found = least(|factor| Ok((factor / best).ln().powi(2))).unwrap();
-            assert!((found / best).ln().abs() < 0.01, "{found} for {best}");
-        }
+        fit_temperature(&self.merge(chosen, fitted)?, &self.labels, self.session.data.n_classes())
     }
 }

@@ -54,8 +54,10 @@ pub(crate) fn check_specialists(
         let checks = session.context.with_all_threads(|| check_all(session, generalists, &specialists))??;
         write_json(&folder.join(CHECKS), &checks)
     };
-    let checks: Vec<SpecialistCheck> =
-        run_stage(session.context, &stage, plan, produce, |folder| read_json(&folder.join(CHECKS)))?;
+    let checks: Vec<SpecialistCheck> = match &specialists[..] {
+        [] => Vec::new(),
+        _ => run_stage(session.context, &stage, plan, produce, |folder| read_json(&folder.join(CHECKS)))?,
+    };
     if session.config.specialists.as_ref().is_some_and(SpecialistsConfig::refits_dustbins) {
         for (specialist, check) in specialists.iter_mut().zip(&checks) {
             apply_refit(specialist, check)?;

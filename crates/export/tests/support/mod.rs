@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use candle_core::{Device, Tensor};
-use stillhouse_core::{InputShape, InputSpec, Ngrams, Seed};
+use stillhouse_core::{InputShape, InputSpec, Ngrams, Seed, Temperature};
 use stillhouse_export::graph::Example;
 use stillhouse_models::{
     BertConfig, BertSize, BlockKind, ConvNetConfig, EncoderActivation, EncoderPooling, MlpConfig, Mode, Model,
@@ -53,7 +53,8 @@ fn reduced(config: &ModelConfig, input: &InputShape, reductions: &Reductions) ->
             .collect();
         var.set(&Tensor::from_vec(values, var.dims(), &Device::Cpu).unwrap()).unwrap();
     }
-    model
+    // every export has to divide the logits
+    model.with_temperature(Temperature::new(1.7).unwrap())
 }
 
 /// The same model with about half of the units, channels and heads.

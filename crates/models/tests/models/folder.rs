@@ -4,9 +4,9 @@ use crate::cases::{IMAGE, N_OUTPUTS, TOKENS, batch, bits, every_case, labels, lo
 use candle_core::Device;
 use std::fs;
 use std::path::{Path, PathBuf};
-use stillhouse_core::{InputShape, InputSpec};
+use stillhouse_core::{InputShape, InputSpec, Temperature};
 use stillhouse_models::{
-    FolderError, Model, ModelCard, Rounder, Tokenizer, WeightBits, check_labels, load_model, save_model,
+    FolderError, HeadInit, Model, ModelCard, Rounder, Tokenizer, WeightBits, check_labels, load_model, save_model,
     save_rounded_model,
 };
 use tempfile::TempDir;
@@ -75,6 +75,29 @@ fn what_is_saved_is_loaded_exactly() {
         files.extend(matches!(input, InputShape::Tokens { .. }).then_some("tokenizer.json"));
         assert_eq!(names(&folder), files);
     }
+}
+
+#[test]
+fn a_temperature_divides_the_logits_of_predictions_and_is_kept() {
+    let temperature = Temperature::new(2.5).unwrap();
+    let (images, trained) = (batch(&IMAGE, 3, 2), model(&resnet(8, 4), &IMAGE, 0));
+    let as_trained = logits(&trained, &images);
+    let calibrated = trained.with_temperature(temperature);
+    let divided = logits(&calibrated, &images);
+    for (divided, as_trained) in divided.concat().iter().zip(as_trained.concat()) {
+        assert!((divided - as_trained / 2.5).abs() < 1e-6, "{divided} {as_trained}");
+    }
+    let directory = TempDir::new().unwrap();
+    let folder = saved(directory.path(), &calibrated);
+    let (loaded, _) = load_model(&folder, &Device::Cpu).unwrap();
+    assert_eq!((loaded.temperature(), logits(&loaded, &images)), (temperature, divided.clone()));
+    let copy = loaded.with_head(HeadInit::Same).unwrap();
+    assert_eq!(logits(&copy, &images), divided);
+    let config = fs::read_to_string(folder.join("config.json")).unwrap();
+    assert!(config.contains("\"temperature\": 2.5"), "{config}");
+    let bad = config.replace("\"temperature\": 2.5", "\"temperature\": 0.0");
+    fs::write(folder.join("config.json"), bad).unwrap();
+    assert!(refusal(&folder).contains("a temperature must be a finite number above 0, found 0"));
 }
 
 #[test]

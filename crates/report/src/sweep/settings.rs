@@ -24,9 +24,9 @@ pub(super) struct Setting {
     pub(super) test: Option<SeedSummary>,
     /// its hard-label twin's test top-1
     pub(super) twin: Option<SeedSummary>,
-    /// the merged ensemble's test top-1
-    pub(super) ensemble: Option<SeedSummary>,
-    /// share of the ensemble's gain that the student keeps
+    /// the student's teacher's test top-1
+    pub(super) teacher: Option<SeedSummary>,
+    /// share of the teacher's gain that the student keeps
     pub(super) gain_kept: Option<SeedSummary>,
     /// student minus twin, and the verdict: over seeds, or the one run's own
     pub(super) gain: Option<(f64, Option<Verdict>)>,
@@ -101,13 +101,15 @@ fn setting(cells: &[&SweepCell], axes: Vec<(String, String)>, subject: Role) -> 
         let values: Vec<f64> = reports.iter().filter_map(|report| report.model(role)).map(metric).collect();
         summarise_seeds(&values)
     };
+    let of_teachers = reports.iter().filter_map(|report| report.model(report.students_teacher()));
+    let teachers: Vec<f64> = of_teachers.map(|model| model.top1).collect();
     let kept: Vec<f64> = reports.iter().filter_map(|report| report.gain_kept).collect();
     Setting {
         n_failed: cells.len() - reports.len(),
         valid: over_seeds(subject, |model| model.valid_top1),
         test: over_seeds(subject, |model| model.top1),
         twin: over_seeds(TWIN, |model| model.top1),
-        ensemble: over_seeds(Role::MergedEnsemble, |model| model.top1),
+        teacher: summarise_seeds(&teachers),
         gain_kept: summarise_seeds(&kept),
         gain: gain(&reports, subject),
         is_best: false,

@@ -34,7 +34,7 @@ pub(super) fn settings(settings: &Settings) -> Table {
         summaries("Valid. %", |setting| setting.valid).only_in(&[Markdown, Html]),
         summaries("Test %", |setting| setting.test),
         summaries("Hard labels %", |setting| setting.twin).only_in(&[Html]),
-        summaries("Ensemble %", |setting| setting.ensemble).only_in(&[Html]),
+        summaries("Teacher %", |setting| setting.teacher).only_in(&[Html]),
         numbers("Gain", points, gain),
         numbers("Kept", whole_percent, kept).only_in(&[Markdown, Html]),
         cells("Verdict", |setting: &Setting| Cell::verdict(setting.gain.and_then(|(_, verdict)| verdict), None)),
@@ -43,7 +43,7 @@ pub(super) fn settings(settings: &Settings) -> Table {
     ]);
     let note = "Marked: best by validation. ± half of the 95\u{a0}% interval of the mean. Gain: points over hard labels at the same \
                 seed; the verdict is a paired t test over seeds, or, for one seed, McNemar’s on the test examples. Kept: share \
-                of the ensemble’s gain over hard labels that the student keeps.";
+                of the teacher’s gain over hard labels that the student keeps.";
     let mut table = Table::new("Settings", fields, &settings.settings).with_note(note);
     for (row, setting) in table.groups.iter_mut().flat_map(|group| &mut group.rows).zip(&settings.settings) {
         row.is_chosen = setting.is_best;

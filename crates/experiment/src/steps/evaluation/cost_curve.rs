@@ -87,6 +87,7 @@ impl<'a> CostCurve<'a> {
 pub(super) struct LeaveOneOut<'a> {
     session: &'a Session<'a>,
     teachers: &'a Teachers,
+    ensemble: Option<&'a Ensemble<'a>>,
     sample: Sample,
     labels: Vec<ClassId>,
     /// Predictions of each member of the merged ensemble.
@@ -95,22 +96,22 @@ pub(super) struct LeaveOneOut<'a> {
 
 impl<'a> LeaveOneOut<'a> {
     /// Without examples; the sample is empty where no specialist is merged.
-    pub fn new(session: &'a Session<'a>, teachers: &'a Teachers, ensemble: &Ensemble<'_>, n_rows: usize) -> Self {
+    pub fn new(
+        session: &'a Session<'a>,
+        teachers: &'a Teachers,
+        ensemble: Option<&'a Ensemble<'a>>,
+        n_rows: usize,
+    ) -> Self {
         let n_merged = teachers.specialists.kept.len();
         let most = (MAX_LEAVE_ONE_OUT_MERGES / n_merged.max(1)).min(PROBS_AT_ONCE / session.data.n_classes());
         let sample = Sample::new(if n_merged > 0 { n_rows } else { 0 }, most);
-        let predictions = vec![Vec::new(); ensemble.members().len()];
-        Self { session, teachers, sample, labels: Vec::new(), predictions }
+        let predictions = vec![Vec::new(); ensemble.map_or(0, |ensemble| ensemble.members().len())];
+        Self { session, teachers, ensemble, sample, labels: Vec::new(), predictions }
     }
 
     /// Takes the predictions of the next rows of the split.
-    pub fn add(
-        &mut self,
-        split: &Split,
-        rows: &Range<usize>,
-        predictions: &Predictions<'_, '_>,
-        ensemble: &Ensemble<'_>,
-    ) {
+    pub fn add(&mut self, split: &Split, rows: &Range<usize>, predictions: &Predictions<'_, '_>) {
+        let Some(ensemble) = self.ensemble else { return };
         let sampled = self.sample.within(rows);
         self.labels.extend(sampled.iter().map(|row| split.label(rows.start + row)));
         for (all, of_rows) in self.predictions.iter_mut().zip(predictions.at(&sampled, &ensemble.members())) {
@@ -125,16 +126,14 @@ impl<'a> LeaveOneOut<'a> {
 
     /// Top-1 of the merge minus that of the merge without a specialist, for each specialist that is merged. One ensemble is
     /// in memory at a time.
-    pub fn effects(&self, ensemble: &Ensemble<'_>) -> Result<Vec<f64>> {
+    pub fn effects(&self) -> Result<Vec<f64>> {
         let Teachers { generalists, specialists: checked, .. } = self.teachers;
         let top1 = |ensemble: &Ensemble<'_>, predictions: &[&[f32]]| -> Result<f64> {
             self.session.context.check_interrupt()?;
             let merged = ensemble.merge(predictions)?;
             Ok(metrics_of(&records(&merged, &self.labels, self.session.data.n_classes())).top1)
         };
-        if self.labels.is_empty() {
-            return Ok(Vec::new());
-        }
+        let Some(ensemble) = self.ensemble.filter(|_| !self.labels.is_empty()) else { return Ok(Vec::new()) };
         let all: Vec<&[f32]> = self.predictions.iter().map(Vec::as_slice).collect();
         let with_all = top1(ensemble, &all)?;
         let without = |position: usize| -> Result<f64> {

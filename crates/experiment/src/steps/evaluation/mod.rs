@@ -5,6 +5,7 @@ mod cost_curve;
 mod models;
 mod out_of_scope;
 mod prediction_table;
+mod reliability;
 mod remarks;
 mod samples;
 mod scores;
@@ -15,12 +16,14 @@ use self::cost_curve::LeaveOneOut;
 use self::models::curve;
 use self::out_of_scope::{Confidences, confidences};
 use self::prediction_table::{disk_bytes, write_predictions};
+use self::reliability::Calibrated;
 use self::remarks::unmet_merges;
 use self::samples::{cluster_galleries, confused_examples, soft_target_samples};
 pub(crate) use self::scores::Models;
 use self::scores::{AllScores, Evaluation, ModelScores, SplitScores, TestScores, members, of_role};
 use crate::error::Result;
 use crate::files::{read_json, write_json};
+use crate::networks::ensemble::Ensemble;
 use crate::networks::predictions::visit_predictions;
 use crate::networks::student_targets::StudentTargets;
 use crate::networks::teacher::{Complete, Teacher};
@@ -56,7 +59,7 @@ pub(crate) struct Evaluated {
 
 const EVALUATION: &str = "evaluation.json";
 /// Raise this when the evaluation measures more than before, so that finished runs are evaluated anew.
-const CODE_VERSION: u32 = 13;
+const CODE_VERSION: u32 = 14;
 
 /// Evaluates all models on the test split, which it takes by value: nobody reads it a second time. None in a plan.
 pub(crate) fn evaluate(
@@ -71,7 +74,7 @@ pub(crate) fn evaluate(
     let trained: Vec<&Stage> = models.all_trained().iter().map(|trained| &trained.stage).collect();
     let config = (&session.config.merge, &session.config.evaluation, &specialists.stage);
     let clustering = clustered.as_ref().map(|clustered| &clustered.clustering);
-    let inputs = (run_name, &dataset, clustering, trained, config);
+    let inputs = (run_name, &dataset, clustering, trained, &models.temperatures.stage, config);
     let stage = match models.ship {
         // what was tried is in the report too
         Some(ship) => Stage::new("evaluation", CODE_VERSION, None, &(inputs, &ship.decision)),
@@ -113,28 +116,27 @@ impl Evaluation<'_> {
         let n_student = self.session.taught(targets)?.len();
         let AllScores { mut on_test, own, leave_one_out, n_left_out, cost_curve, n_unmet } =
             self.predict_all(&complete)?;
-        let ensemble_records = of_role(&on_test, Role::MergedEnsemble).records.clone();
+        let students_teacher = self.models.students_teacher();
+        let teacher_records = of_role(&on_test, students_teacher).records.clone();
         for model in &mut on_test {
-            model.report.agreement = Some(agreement(&model.records, &ensemble_records));
+            model.report.agreement = Some(agreement(&model.records, &teacher_records));
             let [balanced_accuracy, macro_f1] = macro_means(self.test, &model.records);
             model.report.balanced_accuracy = balanced_accuracy;
             model.report.macro_f1 = macro_f1;
         }
         let class_results = self.class_results(&on_test, folder)?;
         let (clusters, specialist_reports) = self.clusters(&on_test, &own, (&leave_one_out, n_left_out));
-        let of = |role: Role| complete.iter().find(|(found, _)| *found == role).map(|(_, teacher)| teacher);
-        let shown =
-            [Role::MergedEnsemble, Role::Generalist, Role::Student].map(|role| of(role).expect("always evaluated"));
-        let samples = soft_target_samples(self.session, self.test, &ensemble_records, shown)?;
+        let samples = soft_target_samples(self.session, self.test, &teacher_records, (students_teacher, &complete))?;
         let top1 = |role: Role| of_role(&on_test, role).report.top1;
         let report = Report {
             format_version: FORMAT_VERSION,
             name: run_name.to_owned(),
             seed: self.session.config.seed,
             dataset,
-            gain_kept: gain_kept(top1(Role::Student), top1(Role::TwinOnLabels), top1(Role::MergedEnsemble)),
+            gain_kept: gain_kept(top1(Role::Student), top1(Role::TwinOnLabels), top1(students_teacher)),
             conditional: self.conditional_table(&on_test, &clusters),
             out_of_scope: self.out_of_scope_table(&on_test),
+            calibration: on_test.iter().filter_map(|model| model.calibration.clone()).collect(),
             clusters,
             dustbins: self.dustbins(),
             coverage: self.coverage(&on_test)?,
@@ -195,21 +197,23 @@ impl Evaluation<'_> {
         let (test, valid) = (self.test, &session.data.valid);
         let members = members(complete, &models.teachers.specialists.specialists);
         let mut left_out = LeaveOneOut::new(session, models.teachers, models.ensemble, test.len());
-        let mut on_test = SplitScores::new(session, models.teachers, complete, test, self.out_of_scope.is_some())?;
-        let n_unmet_before = models.ensemble.n_unmet();
+        let n_unmet = || models.ensemble.map_or(0, Ensemble::n_unmet);
+        let mut on_test = SplitScores::new(session, models, complete, test, self.out_of_scope.is_some())?;
+        let n_unmet_before = n_unmet();
         visit_predictions(session, &members, test, |rows, predictions| {
-            left_out.add(test, &rows, predictions, models.ensemble);
+            left_out.add(test, &rows, predictions);
             on_test.add(&rows, predictions)
         })?;
-        let n_unmet = models.ensemble.n_unmet() - n_unmet_before;
-        let mut on_valid = SplitScores::new(session, models.teachers, complete, valid, false)?;
+        let n_unmet = n_unmet() - n_unmet_before;
+        let mut on_valid = SplitScores::new(session, models, complete, valid, false)?;
         visit_predictions(session, &members, valid, |rows, predictions| on_valid.add(&rows, predictions))?;
-        let out_of_scope = self.out_of_scope.map(|others| confidences(session, complete, others)).transpose()?;
+        let of_others = |others| confidences(session, (complete, models.temperatures), others);
+        let out_of_scope = self.out_of_scope.map(of_others).transpose()?;
         let own = on_test.own.iter().zip(&on_valid.own);
         Ok(AllScores {
             own: own.map(|(test, valid)| [metrics_of(test), metrics_of(valid)]).collect(),
             n_left_out: left_out.n_examples(),
-            leave_one_out: left_out.effects(models.ensemble)?,
+            leave_one_out: left_out.effects()?,
             cost_curve: cost_curve::points(models.teachers, self.clustered, &on_test.cost_curve, &on_valid.cost_curve),
             n_unmet,
             on_test: self.on_test(complete, on_test.models, &on_valid.models, out_of_scope.as_deref())?,
@@ -227,10 +231,17 @@ impl Evaluation<'_> {
         let of_model = |(idx, ((role, teacher), scores)): (usize, (&(Role, Teacher<'_>), ModelScores<'_>))| {
             let valid_top1 = metrics_of(&on_valid[idx].records).top1;
             let confidences = scores.confidences.as_ref().zip(on_others);
+            let as_shipped = scores.as_shipped.as_ref().zip(on_valid[idx].as_shipped.as_ref());
+            let calibration = as_shipped.map(|((temperature, on_test), (_, on_valid))| {
+                let others = on_others.and_then(|others| others[idx].as_shipped());
+                Calibrated { role: *role, temperature: *temperature, on_valid, on_test, others }.report(&scores.records)
+            });
             Ok(TestScores {
                 role: *role,
                 report: self.report_of(*role, teacher, &metrics_of(&scores.records), valid_top1)?,
                 correct: scores.records.iter().map(PredictionRecord::is_correct).collect(),
+                calibration,
+                as_shipped: scores.as_shipped.map(|(_, records)| records),
                 records: scores.records,
                 conditional_top1: scores.conditional.finish(),
                 out_of_scope: confidences.map(|(confidences, others)| confidences.against(*role, &others[idx])),
@@ -241,10 +252,11 @@ impl Evaluation<'_> {
 }
 
 /// Pairs of models whose difference is tested.
-const COMPARED: [(Role, Role); 13] = [
+const COMPARED: [(Role, Role); 14] = [
     (Role::MergedEnsemble, Role::Generalist),
     (Role::MergedEnsemble, Role::PlainEnsemble),
     (Role::MergedEnsemble, Role::TwinOnLabels),
+    (Role::Generalist, Role::TwinOnLabels),
     (Role::Student, Role::TwinOnLabels),
     (Role::Student, Role::TwinOnGeneralist),
     (Role::Student, Role::TwinOnPlainEnsemble),

@@ -31,7 +31,8 @@ pub(super) fn main_models(on_test: &[TestScores]) -> Vec<&TestScores> {
 
 /// Writes a row for each test example, in the order of the split. `id` is the example's number in soft targets; `row` counts
 /// from 0 in `source`, and the windows of a text share it; `path` is the image's file, as it was found below the folder of
-/// the config; a confidence is the probability of the predicted class.
+/// the config; a confidence is the probability of the predicted class,
+/// of the student and of what ships of it as `predict` gives it.
 pub(super) fn write_predictions(path: &Path, test: &Split, labels: &[String], on_test: &[TestScores]) -> Result<()> {
     let models = main_models(on_test);
     let names = models.iter().flat_map(|model| [model.role.name(), format!("{}_confidence", model.role.name())]);
@@ -45,7 +46,7 @@ pub(super) fn write_predictions(path: &Path, test: &Split, labels: &[String], on
         let known =
             [example.0.to_string(), source.name().to_owned(), whole.to_string(), text_field(&file).into_owned(), label];
         let predicted = models.iter().flat_map(|model| {
-            let record = &model.records[row];
+            let record = model.as_shipped.as_ref().map_or(&model.records[row], |records| &records[row]);
             [text_field(&labels[record.predicted.index()]).into_owned(), record.top_prob.to_string()]
         });
         known.into_iter().chain(predicted).collect()

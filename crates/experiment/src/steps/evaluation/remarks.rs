@@ -88,14 +88,11 @@ impl Evaluation<'_> {
                  hard labels cannot, so that its distance is not that of the targets alone."
             )
         });
-        let of_one = self.session.config.has_one_teacher().then(|| {
-            "There is one teacher, so that nothing is merged: the merged ensemble is that teacher.".to_owned()
-        });
         let temperature = self.models.teachers.specialists.fitted.temperature;
         let of_calibration = (temperature != Temperature::ONE).then(|| {
             format!("The merged logits are divided by {:.3}, fitted on the validation split.", temperature.get())
         });
-        of_one.into_iter().chain(of_external).chain(of_transfer).chain(confident).chain(of_calibration).collect()
+        of_external.into_iter().chain(of_transfer).chain(confident).chain(of_calibration).collect()
     }
 }
 

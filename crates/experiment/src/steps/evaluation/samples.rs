@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::networks::predictions::{Predictions, distinct};
-use crate::networks::teacher::Teacher;
+use crate::networks::teacher::{Complete, Teacher};
 use crate::pictures::png_of;
 use crate::report::{ConfusedPair, Gallery, SoftTargetRow, SoftTargetSample, Tile, shortened};
 use crate::role::Role;
@@ -21,7 +21,7 @@ const N_GALLERIES: usize = 30;
 const N_TOP: usize = 6;
 /// Characters of a text that are shown.
 const SHOWN_CHARACTERS: usize = 200;
-/// Temperatures at which the merged teacher is shown.
+/// Temperatures at which the student's teacher is shown.
 const TEMPERATURES: [f64; 4] = [1.0, 2.0, 4.0, 8.0];
 /// The share of the test examples from which samples are drawn: those whose second class is most probable.
 const SHARE_IN_DOUBT: f64 = 0.2;
@@ -48,26 +48,31 @@ pub(super) fn cluster_galleries<'a>(
     clusters.take(N_GALLERIES).enumerate().map(gallery).collect()
 }
 
-/// Test examples about which the merged teacher is in doubt, with its softened distributions, the generalist's and
-/// the student's. `merged` are the records of all test examples, `teachers` the ensemble, the generalist and the student.
+/// Test examples about which the student's teacher is in doubt, with its softened distributions, the generalist's and
+/// the student's. `records` are the teacher's of all test examples.
 pub(super) fn soft_target_samples(
     session: &Session<'_>,
     test: &Split,
-    merged: &[PredictionRecord],
-    teachers: [&Teacher<'_>; 3],
+    records: &[PredictionRecord],
+    (students_teacher, complete): (Role, &Complete<'_>),
 ) -> Result<Vec<SoftTargetSample>> {
     let n_classes = session.data.n_classes();
-    let chosen = rows_in_doubt(session, test, merged);
+    let chosen = rows_in_doubt(session, test, records);
     let split = test.select(&chosen);
-    let members = distinct(teachers.iter().flat_map(|teacher| teacher.members()));
+    let is_shown = |role: Role| role == students_teacher || matches!(role, Role::Generalist | Role::Student);
+    let models: Vec<&(Role, Teacher<'_>)> = complete.iter().filter(|(role, _)| is_shown(*role)).collect();
+    let members = distinct(models.iter().flat_map(|(_, teacher)| teacher.members()));
     let predictions = Predictions::new(session, &members, &split, None)?;
-    let [merged, generalist, student] = teachers.map(|teacher| teacher.apply(&predictions));
-    let (merged, generalist, student) = (merged?, generalist?, student?);
+    let probs: Vec<(Role, Vec<f32>)> =
+        models.iter().map(|(role, model)| Ok((*role, model.apply(&predictions)?))).collect::<Result<_>>()?;
     let sample = |nth: usize| -> Result<SoftTargetSample> {
         let of = |probs: &'_ [f32]| probs[nth * n_classes..][..n_classes].to_vec();
-        let softened = TEMPERATURES.iter().map(|temperature| shown(session, "merged", &of(&merged), *temperature));
-        let others = [(Role::Generalist, &generalist), (Role::Student, &student)];
-        let others = others.map(|(role, probs)| shown(session, role.kind(), &of(probs), 1.0));
+        let (of_teacher, others): (Vec<_>, Vec<_>) = probs.iter().partition(|(role, _)| *role == students_teacher);
+        let name = if students_teacher == Role::MergedEnsemble { "merged" } else { students_teacher.kind() };
+        let softened = of_teacher.iter().flat_map(|(_, probs)| {
+            TEMPERATURES.iter().map(|temperature| shown(session, name, &of(probs), *temperature))
+        });
+        let others = others.iter().map(|(role, probs)| shown(session, role.kind(), &of(probs), 1.0));
         Ok(SoftTargetSample {
             png: png_of(&split, nth)?,
             text: text_of(&split, nth),

@@ -7,22 +7,23 @@ use super::out_of_scope::Confidences;
 use crate::error::Result;
 use crate::networks::artifacts::Specialist;
 use crate::networks::artifacts::{Clustered, Trained};
-use crate::networks::ensemble::Ensemble;
+use crate::networks::ensemble::{Ensemble, softened};
 use crate::networks::member::Member;
 use crate::networks::predictions::{Predictions, distinct};
 use crate::networks::teacher::{Complete, Teacher};
 use crate::networks::teachers::Teachers;
-use crate::report::{ModelReport, OutOfScopeRow, PortfolioPoint};
+use crate::report::{CalibrationReport, ModelReport, OutOfScopeRow, PortfolioPoint};
 use crate::role::Role;
 use crate::session::Session;
+use crate::steps::calibration::Temperatures;
 use crate::steps::ship::{Ship, Shipped};
 use crate::steps::student::Students;
 use std::ops::Range;
-use stillhouse_core::ClassId;
+use stillhouse_core::{ClassId, Temperature};
 use stillhouse_data::Split;
 use stillhouse_ensemble::ConditionalTop1;
 use stillhouse_train::Metrics;
-use stillhouse_train::PredictionRecord;
+use stillhouse_train::{PredictionRecord, records};
 
 /// Scores of all models.
 pub(super) struct SplitScores<'a> {
@@ -45,30 +46,34 @@ pub(super) struct ModelScores<'a> {
     pub conditional: ConditionalTop1<'a>,
     /// To compare with out-of-scope examples.
     pub confidences: Option<Confidences>,
+    /// With the temperature that the model ships with, for every example.
+    pub as_shipped: Option<(Temperature, Vec<PredictionRecord>)>,
 }
 
 impl<'a> SplitScores<'a> {
     /// No example yet.
     pub fn new(
         session: &'a Session<'a>,
-        teachers: &'a Teachers,
+        models: &'a Models<'a>,
         complete: &'a Complete<'a>,
         split: &'a Split,
         wants_confidences: bool,
     ) -> Result<Self> {
+        let (teachers, temperatures) = (models.teachers, models.temperatures);
         let specialists = &teachers.specialists.specialists[..];
         let subsets = || specialists.iter().map(|specialist| &specialist.subset);
-        let scores = || ModelScores {
+        let scores = |(role, _): &(Role, Teacher<'_>)| ModelScores {
             records: Vec::with_capacity(split.len()),
             conditional: ConditionalTop1::new(session.data.n_classes(), subsets()),
-            confidences: wants_confidences.then(Confidences::default),
+            confidences: wants_confidences.then(|| Confidences::new(temperatures.of(*role))),
+            as_shipped: temperatures.of(*role).map(|temperature| (temperature, Vec::with_capacity(split.len()))),
         };
         Ok(Self {
             session,
             split,
             complete,
             specialists,
-            models: complete.iter().map(|_| scores()).collect(),
+            models: complete.iter().map(scores).collect(),
             own: vec![Vec::new(); specialists.len()],
             cost_curve: CostCurve::new(session, teachers, split)?,
         })
@@ -86,6 +91,11 @@ impl<'a> SplitScores<'a> {
                 if let Some(confidences) = &mut scores.confidences {
                     confidences.push(probs);
                 }
+            }
+            if let Some((temperature, as_shipped)) = &mut scores.as_shipped {
+                let n_classes = self.session.data.n_classes();
+                let softened = softened(&probs, n_classes, *temperature);
+                as_shipped.extend(records(&softened, &self.split.labels()[rows.clone()], n_classes));
             }
         }
         for (specialist, own) in self.specialists.iter().zip(&mut self.own) {
@@ -115,9 +125,11 @@ pub(super) fn members<'a>(complete: &Complete<'a>, specialists: &'a [Specialist]
 /// Everything that was trained.
 pub(crate) struct Models<'a> {
     pub teachers: &'a Teachers,
-    pub ensemble: &'a Ensemble<'a>,
+    /// None where one teacher is taken as it is.
+    pub ensemble: Option<&'a Ensemble<'a>>,
     pub students: &'a Students,
     pub ship: Option<&'a Ship>,
+    pub temperatures: &'a Temperatures,
 }
 
 impl<'a> Models<'a> {
@@ -133,14 +145,17 @@ impl<'a> Models<'a> {
         self.ship.and_then(|ship| ship.shipped.as_ref())
     }
 
+    /// The teacher that the student learns from.
+    pub fn students_teacher(&self) -> Role {
+        self.ensemble.map_or(Role::Generalist, |_| Role::MergedEnsemble)
+    }
+
     /// All models that predict every class.
     pub fn complete(&self, session: &'a Session<'_>) -> Vec<(Role, Teacher<'a>)> {
         let student = |trained: &'a Trained| (trained.role, Teacher::Single(Member::Network(trained)));
-        let mut complete = vec![
-            (Role::Generalist, Teacher::Single(self.teachers.generalist(session))),
-            (Role::MergedEnsemble, Teacher::Merged(self.ensemble)),
-            student(&self.students.student),
-        ];
+        let mut complete = vec![(Role::Generalist, Teacher::Single(self.teachers.generalist(session)))];
+        complete.extend(self.ensemble.map(|ensemble| (Role::MergedEnsemble, Teacher::Merged(ensemble))));
+        complete.push(student(&self.students.student));
         let shipped = self.shipped().into_iter().flat_map(|shipped| [&shipped.network, &shipped.twin]);
         complete.extend(shipped.chain(&self.students.twins).map(student));
         complete.extend(self.teachers.plain_ensemble().map(|teacher| (Role::PlainEnsemble, teacher)));
@@ -165,6 +180,9 @@ pub(super) struct TestScores {
     /// On the examples of each specialist's classes, with the prediction restricted to them; none without examples.
     pub conditional_top1: Vec<Option<f64>>,
     pub out_of_scope: Option<OutOfScopeRow>,
+    /// Records with the temperature of a network that leaves the run, and what they say of it.
+    pub as_shipped: Option<Vec<PredictionRecord>>,
+    pub calibration: Option<CalibrationReport>,
     pub report: ModelReport,
 }
 
@@ -186,5 +204,5 @@ pub(super) fn of_role(on_test: &[TestScores], role: Role) -> &TestScores {
     on_test
         .iter()
         .find(|model| model.role == role)
-        .expect("generalist, ensemble, student and hard twin are always there")
+        .expect("generalist, the student's teacher, student and hard twin are always there")
 }

@@ -55,6 +55,9 @@ impl Evaluation<'_> {
         on_test: &[TestScores],
         clusters: &[ClusterReport],
     ) -> Option<ConditionalReport> {
+        if clusters.is_empty() {
+            return None;
+        }
         let (generalist, ensemble) = (of_role(on_test, Role::Generalist), of_role(on_test, Role::MergedEnsemble));
         let (mut n_examples, mut by_generalist, mut by_ensemble) = (0, 0.0, 0.0);
         let specialists = self.models.teachers.specialists.specialists.iter().zip(clusters);

@@ -40,6 +40,7 @@ pub(super) fn lower(model: &Model) -> Result<Graph, ExportError> {
         ModelConfig::Vit(config) => lowering.vit(config, built(config.size.as_ref())),
         ModelConfig::PretrainedResNet(config) => lowering.pretrained_resnet(built(config.size.as_ref())),
     };
+    lowering.weights.scale("head", model.temperature().get().recip());
     lowering.linear_of_any("head", features);
     Ok(lowering.graph.finish())
 }

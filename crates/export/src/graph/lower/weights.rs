@@ -30,6 +30,14 @@ impl Weights {
         &self.0[name].dims
     }
 
+    /// Multiplies weight and bias of a linear layer. Codes of rounded rows stay what they are, with other scales.
+    pub(super) fn scale(&mut self, layer: &str, factor: f64) {
+        for part in ["weight", "bias"] {
+            let constant = self.0.get_mut(&format!("{layer}.{part}")).expect("a linear layer has both");
+            constant.values.iter_mut().for_each(|value| *value = (f64::from(*value) * factor) as f32);
+        }
+    }
+
     /// A parameter that the architecture is known to have.
     pub(super) fn take(&mut self, name: &str) -> Constant {
         self.0.remove(name).unwrap_or_else(|| panic!("the model has no parameter {name}"))
