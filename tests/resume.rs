@@ -84,7 +84,7 @@ fn targets_in_passing_go_on_after_an_interruption() {
     scratch.succeed(&as_words(&words("undisturbed")));
     for _ in 0..2 {
         let child = scratch.start(&as_words(&words("interrupted")));
-        scratch.wait_for("interrupted/metrics.jsonl", "\"stage\":\"student\"");
+        scratch.wait_for("interrupted/metrics.jsonl", "\"stage_started\",\"stage\":\"student\"");
         std::thread::sleep(Duration::from_millis(100));
         signal(&child, Signal::SIGINT);
         let finished = Finished::from(support::limit::wait_with_output(child));
@@ -100,7 +100,7 @@ fn an_interrupted_run_says_how_to_go_on_and_does() {
     scratch.succeed(&as_words(&longer("undisturbed")));
     for (out, wish) in [("interrupted", Signal::SIGINT), ("terminated", Signal::SIGTERM)] {
         let child = scratch.start(&as_words(&longer(out)));
-        scratch.wait_for(&format!("{out}/metrics.jsonl"), "\"specialist_0\"");
+        scratch.wait_for(&format!("{out}/metrics.jsonl"), "\"stage_started\",\"stage\":\"specialist_0\"");
         signal(&child, wish);
         let finished = Finished::from(support::limit::wait_with_output(child));
         assert_eq!(finished.code, Some(130), "{}", finished.stderr);

@@ -83,7 +83,7 @@ fn nobody_speaks_of_a_merge_where_there_is_one_teacher() {
         .filter(|name| !name.starts_with('.'))
         .collect();
     names.sort();
-    assert_eq!(names, ["evaluation", "generalist", "soft_targets", "student", "student_hard"]);
+    assert_eq!(names, ["calibration", "evaluation", "generalist", "soft_targets", "student", "student_hard"]);
 
     // a way to merge that nothing asks for is named
     let told = scratch.succeed(&["check", "c.toml", "--set", "merge.rule=arithmetic_mean"]);

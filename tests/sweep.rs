@@ -124,7 +124,7 @@ fn an_interrupted_sweep_stops_its_cells_and_goes_on() {
     let words = [&["sweep", "grid.toml", "--threads", "2", "--out", "out"], &slow[..]].concat();
     let child = scratch.start(&words);
     for cell in ["000,seed=0", "001,seed=1"] {
-        scratch.wait_for(&format!("out/cells/{cell}/metrics.jsonl"), "\"specialist_0\"");
+        scratch.wait_for(&format!("out/cells/{cell}/metrics.jsonl"), "\"stage_started\",\"stage\":\"specialist_0\"");
     }
     kill(nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
     let finished = support::Finished::from(support::limit::wait_with_output(child));
