@@ -17,6 +17,7 @@ pub struct ClusteringConfig {
     pub affinity: AffinityKind,
     /// Which predictions the confusion is read from: of examples that the predicting network was not trained on.
     #[serde(default, skip_serializing_if = "HeldOutPredictions::is_validation")]
+    #[schemars(extend("default" = { "kind": "validation" }))]
     pub predictions: HeldOutPredictions,
     /// How classes are grouped.
     pub method: ClusteringMethod,

@@ -395,10 +395,7 @@ impl ExperimentConfig {
 
     /// How the shipped network goes on learning after its weights were rounded.
     pub fn recovery_training(&self, ship: &ShipConfig) -> TrainingConfig {
-        let student = &self.student.training;
-        let n_epochs = (student.n_epochs as f64 * RECOVERY_EPOCHS).ceil() as usize;
-        let schedule = ScheduleConfig::cosine(RECOVERY_RATE * student.schedule.peak());
-        ship.training.clone().unwrap_or_else(|| TrainingConfig { n_epochs, schedule, ..student.clone() })
+        ship.training.clone().unwrap_or_else(|| recovery_of(&self.student.training))
     }
 
     /// The layout of a store of `n_rows` rows of soft targets for the student.
@@ -414,6 +411,13 @@ impl ExperimentConfig {
         let student = ("student.model", &self.student.model);
         generalist.into_iter().chain(own.map(|model| ("specialists.model", model))).chain([student]).collect()
     }
+}
+
+/// How a network that was trained so goes on learning after its weights were rounded.
+pub(super) fn recovery_of(student: &TrainingConfig) -> TrainingConfig {
+    let n_epochs = (student.n_epochs as f64 * RECOVERY_EPOCHS).ceil() as usize;
+    let schedule = ScheduleConfig::cosine(RECOVERY_RATE * student.schedule.peak());
+    TrainingConfig { n_epochs, schedule, ..student.clone() }
 }
 
 /// A typing error beyond this: each of them is a whole training.
