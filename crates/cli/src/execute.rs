@@ -1,6 +1,5 @@
 //! Carries an invocation out: calls `stillhouse-experiment`, and prints what it returns.
 
-use crate::arguments::Arguments;
 use crate::console;
 use crate::failure::Failure;
 use crate::invocation::{
@@ -8,14 +7,13 @@ use crate::invocation::{
 };
 use crate::progress::Progress;
 use crate::signals::{self, INTERRUPT};
-use crate::{predict, print, sweep};
-use clap::CommandFactory;
+use crate::{man, options, predict, print, sweep};
 use clap_complete::Shell;
 use serde::Serialize;
 use serde_json::json;
 use std::io;
 use std::path::Path;
-use stillhouse_experiment::config::{ConfigProblems, ConfigSource, Experiment, config_schema};
+use stillhouse_experiment::config::{ConfigProblems, ConfigSource, Experiment, config_schema, describe_key, keys_page};
 use stillhouse_experiment::{ExperimentError, RunOptions, RunOutcome};
 
 /// Does what was asked for.
@@ -97,8 +95,15 @@ pub fn execute(invocation: &Invocation) -> Result<(), Failure> {
             show(&verified, || format!("{verified}\n"), invocation)
         }
         Task::Init { source, out } => init(source, out.as_deref(), invocation),
+        Task::Config { key } => describe(key.as_deref(), invocation),
+        Task::ConfigPage => console::print_unchanged(&keys_page()),
         Task::Schema => console::print_json(&config_schema()),
         Task::Completions { shell } => completions(*shell),
+        Task::Man { out } => {
+            let n_pages = man::write_pages(out)?;
+            console::message(&format!("wrote {n_pages} pages into {}", out.display()));
+            Ok(())
+        }
     }
 }
 
@@ -192,6 +197,13 @@ fn check(config: &ConfigChoice, format: Format) -> Result<(), Failure> {
     }
 }
 
+/// What a key is, in each way that kinds of its table have it.
+fn describe(key: Option<&str>, invocation: &Invocation) -> Result<(), Failure> {
+    let answers = describe_key(key).map_err(Failure::Usage)?;
+    let text = || answers.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    show(&answers, text, invocation)
+}
+
 fn init(source: &str, out: Option<&Path>, invocation: &Invocation) -> Result<(), Failure> {
     if let Some(path) = out.filter(|path| path.exists()) {
         return Err(exists(path));
@@ -216,6 +228,6 @@ fn exists(path: &Path) -> Failure {
 
 fn completions(shell: Shell) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "stillhouse", &mut script);
+    clap_complete::generate(shell, &mut options::command_line(), "stillhouse", &mut script);
     console::print_unchanged(&String::from_utf8_lossy(&script))
 }

@@ -30,7 +30,7 @@ pub use example::{ExampleId, ExampleView, ViewId};
 pub use input::{InputShape, InputSpec};
 pub use ngrams::Ngrams;
 pub use problem::{Problem, in_words};
-pub use schema::{ConfigSchema, Node, Range, TableForm, check_table, check_values, synonyms};
+pub use schema::{ConfigSchema, Node, Range, TableForm, check_table, check_values, synonyms, toml_of_json};
 pub use seed::Seed;
 pub use size::{TooLarge, values_within};
 pub use temperature::Temperature;

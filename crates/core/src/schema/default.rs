@@ -33,8 +33,8 @@ impl ConfigSchema {
     }
 }
 
-/// A JSON value as TOML, which has no null.
-pub(super) fn toml_of_json(json: &Json) -> Value {
+/// A JSON value as TOML, which has no null: such keys are left out.
+pub fn toml_of_json(json: &Json) -> Value {
     match json {
         Json::Null => Value::Table(Table::new()),
         Json::Bool(flag) => Value::Boolean(*flag),

@@ -14,6 +14,7 @@ mod synonyms;
 #[cfg(test)]
 mod tests;
 
+pub use default::toml_of_json;
 pub use range::Range;
 pub use read::{ConfigSchema, Node, TableForm};
 pub use synonyms::synonyms;

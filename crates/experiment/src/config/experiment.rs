@@ -17,10 +17,10 @@ pub struct ExperimentConfig {
     /// Name of the run and of its folder; the file's name by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Root of every random stream.
+    /// Root of every random stream: another seed gives other first weights, batches and carved splits.
     #[serde(default)]
     pub seed: u64,
-    /// Examples and labels.
+    /// The examples and their labels: where they come from, and how they are divided into splits.
     pub data: DataConfig,
     /// The network that knows every class. Without it, the first external teacher that knows every class takes its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,7 +101,7 @@ pub struct SpecialistsConfig {
     /// Which specialists are merged.
     #[serde(default)]
     pub keep: KeepSpecialists,
-    /// How each is trained.
+    /// How each specialist is trained.
     pub training: TrainingConfig,
 }
 
@@ -172,14 +172,14 @@ pub enum KeepSpecialists {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StudentConfig {
-    /// Architecture.
+    /// Architecture of the student.
     pub model: ModelConfig,
     /// How its texts become tokens, not necessarily as its teachers' do; only for architectures that read tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<TokenizerConfig>,
     /// How it is trained; students on other targets (`evaluation.baselines`) are trained the same way.
     pub training: TrainingConfig,
-    /// Loss and weights.
+    /// How it learns from soft targets: the loss, and its weight beside that of the labels.
     #[serde(default)]
     pub distillation: DistillationConfig,
     /// Views of each example, augmented or mixed, for which soft targets are stored; teachers and student see the same ones. 0:
@@ -251,6 +251,7 @@ fn default_views() -> u32 {
 pub struct ShipConfig {
     /// Bytes of the weights at most.
     #[schemars(range(min = 1))]
+    #[schemars(extend("examples" = [200_000]))]
     pub max_bytes: u64,
     /// Points of top-1 accuracy on the validation split that it may lose to the student.
     #[serde(default = "one_point")]

@@ -14,6 +14,7 @@ mod load;
 mod origin;
 mod overrides;
 mod problems;
+mod reference;
 mod schema;
 mod source;
 
@@ -29,5 +30,6 @@ pub use external::{Classes, ExternalTeacherConfig, Space};
 pub use load::Experiment;
 pub use origin::{Line, Place};
 pub use problems::{ConfigProblems, PlacedProblem};
+pub use reference::{ChoiceReference, FormReference, KeyReference, describe_key, keys_page};
 pub use schema::config_schema;
 pub use source::{ConfigSource, QUICKSTART, load_sweep_axes};
