@@ -142,7 +142,8 @@ pub enum Command {
     },
     /// Write a commented config for data that you have
     #[command(after_help = "Examples:\n  stillhouse init my_images --out my.toml\n  \
-        stillhouse init uoft-cs/cifar100 > cifar100.toml")]
+        stillhouse init uoft-cs/cifar100 > cifar100.toml\n\n\
+        With --out, the schema for editors is written beside the config.")]
     Init {
         /// A folder, a table of texts, or the name of a hub repository
         source: String,

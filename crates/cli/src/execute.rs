@@ -211,14 +211,40 @@ fn init(source: &str, out: Option<&Path>, invocation: &Invocation) -> Result<(),
     let config =
         with_progress(invocation, |progress| stillhouse_experiment::init_config(source, progress, &INTERRUPT))?;
     let Some(path) = out else { return console::print(&config) };
+    let config = format!("#:schema ./{SCHEMA_FILE}\n{config}");
     stillhouse_experiment::write_absent(path, config.as_bytes()).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => exists(path),
         _ => Failure::Write { path: path.display().to_string(), error },
     })?;
+    write_schema(&path.with_file_name(SCHEMA_FILE))?;
     let path = path.display();
     let hint = format!("`stillhouse check {path}` checks it, `stillhouse run {path}` runs it");
     console::message(&format!("wrote {path}\n  hint: {hint}"));
     Ok(())
+}
+
+/// The schema that the config's first line names. Editors with taplo or tombi read it there: no address on the web has it.
+const SCHEMA_FILE: &str = "stillhouse.schema.json";
+
+/// Writes the schema; one that is there already stays.
+fn write_schema(path: &Path) -> Result<(), Failure> {
+    let schema = format!("{:#}\n", config_schema());
+    match stillhouse_experiment::write_absent(path, schema.as_bytes()) {
+        Ok(()) => {
+            console::message(&format!("wrote {}, by which editors complete and explain keys", path.display()));
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if std::fs::read_to_string(path).ok() != Some(schema) {
+                let path = path.display();
+                console::message(&format!(
+                    "note: {path} is there already and not this program's schema\n  hint: `stillhouse schema > {path}` renews it"
+                ));
+            }
+            Ok(())
+        }
+        Err(error) => Err(Failure::Write { path: path.display().to_string(), error }),
+    }
 }
 
 fn exists(path: &Path) -> Failure {

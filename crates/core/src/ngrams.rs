@@ -66,7 +66,7 @@ impl Ngrams {
             if let Some([shortest, longest]) = range
                 && shortest > longest
             {
-                let text = format!("must be [n, m] with n <= m, found {range:?}");
+                let text = format!("must be [n, m] with n <= m, found [{shortest}, {longest}]");
                 problems.push(Problem::new(key, text));
             }
         }

@@ -1,6 +1,6 @@
 //! What to say about a key that a table does not have: the nearest key, its place, or its name in this program.
 
-use super::read::ConfigSchema;
+use super::read::{ConfigSchema, TablePlace};
 use super::{join, list, synonyms};
 
 /// A table that has a key.
@@ -56,7 +56,7 @@ impl ConfigSchema {
     /// Of the tables that have a key, those that share most of their path with `table`, and of these the outermost.
     fn places(&self, table: &str, key: &str) -> Vec<Place> {
         let mut found: Vec<(usize, usize, Place)> = Vec::new();
-        self.visit_tables(&mut |path, _, forms| {
+        self.visit_tables(&mut |&TablePlace { path, forms, .. }| {
             let with_key: Vec<_> = forms.iter().filter(|form| form.node.properties().contains_key(key)).collect();
             if with_key.is_empty() {
                 return;
@@ -71,13 +71,16 @@ impl ConfigSchema {
         });
         let rank = |(shared, further, _): &(usize, usize, Place)| (usize::MAX - shared, *further);
         let Some(best) = found.iter().map(rank).min() else { return Vec::new() };
-        found.into_iter().filter(|place| rank(place) == best).map(|(.., place)| place).collect()
+        let mut places: Vec<Place> =
+            found.into_iter().filter(|place| rank(place) == best).map(|(.., place)| place).collect();
+        places.dedup();
+        places
     }
 
     /// The nearest path to one that leads nowhere: for a key that was asked for by its whole path.
     pub fn hint_for_path(&self, path: &str) -> Option<String> {
         let mut paths = Vec::new();
-        self.visit_tables(&mut |table, _, forms| {
+        self.visit_tables(&mut |&TablePlace { path: table, forms, .. }| {
             for key in forms.iter().flat_map(|form| form.node.properties().keys()) {
                 paths.push(join(table, key));
             }

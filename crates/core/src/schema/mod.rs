@@ -16,7 +16,7 @@ mod tests;
 
 pub use default::toml_of_json;
 pub use range::Range;
-pub use read::{ConfigSchema, Node, TableForm};
+pub use read::{ConfigSchema, Node, TableForm, TablePlace, is_same_table};
 pub use synonyms::synonyms;
 
 use crate::Problem;

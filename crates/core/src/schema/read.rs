@@ -98,28 +98,74 @@ impl ConfigSchema {
         }
     }
 
-    /// Calls `visit` with every table: its path and its forms, the outer before the inner.
-    pub fn visit_tables(&self, visit: &mut impl FnMut(&str, &Node, &[TableForm])) {
-        self.visit_from("", &self.root(), MAX_DEPTH, visit);
+    /// Calls `visit` with every table, the outer before the inner. Where kinds of a table have different tables under one key,
+    /// each of them is visited.
+    pub fn visit_tables(&self, visit: &mut impl FnMut(&TablePlace<'_>)) {
+        let root = self.root();
+        let forms = self.forms(&root);
+        let place = TablePlace { path: "", kinds: &[], node: &root, forms: &forms };
+        self.visit_from(&place, MAX_DEPTH, visit);
     }
 
-    fn visit_from(&self, path: &str, node: &Node, depth: usize, visit: &mut impl FnMut(&str, &Node, &[TableForm])) {
-        let forms = self.forms(node);
-        if forms.is_empty() || depth == 0 {
+    fn visit_from(&self, place: &TablePlace<'_>, depth: usize, visit: &mut impl FnMut(&TablePlace<'_>)) {
+        visit(place);
+        if depth == 0 {
             return;
         }
-        visit(path, node, &forms);
-        let mut seen: Vec<&str> = Vec::new();
-        for form in &forms {
-            for (key, property) in form.node.properties() {
-                // a key that several kinds share is the same setting
-                if !seen.contains(&key.as_str()) {
-                    seen.push(key);
-                    self.visit_from(&join(path, key), &self.resolve(property), depth - 1, visit);
-                }
+        for (key, tables) in self.inner_tables(place.forms) {
+            for (kinds, node, forms) in &tables {
+                let kinds: &[String] = if tables.len() > 1 { kinds } else { &[] };
+                let path = join(place.path, key);
+                self.visit_from(&TablePlace { path: &path, kinds, node, forms }, depth - 1, visit);
             }
         }
     }
+
+    /// Keys whose values are tables, each with the different tables that it may be and the kinds that have them.
+    fn inner_tables<'f>(&self, forms: &'f [TableForm]) -> Vec<(&'f str, Vec<InnerTable>)> {
+        let mut keys: Vec<(&str, Vec<InnerTable>)> = Vec::new();
+        for form in forms {
+            for (key, property) in form.node.properties() {
+                let node = self.resolve(property);
+                let inner = self.forms(&node);
+                if inner.is_empty() {
+                    continue;
+                }
+                let at = keys.iter().position(|(known, _)| known == key).unwrap_or_else(|| {
+                    keys.push((key, Vec::new()));
+                    keys.len() - 1
+                });
+                let tables = &mut keys[at].1;
+                match tables.iter_mut().find(|(_, _, known)| is_same_table(known, &inner)) {
+                    Some((kinds, ..)) => kinds.extend(form.kind.clone()),
+                    None => tables.push((form.kind.iter().cloned().collect(), node, inner)),
+                }
+            }
+        }
+        keys
+    }
+}
+
+/// Kinds of the table around, what the table is, its forms.
+type InnerTable = (Vec<String>, Node, Vec<TableForm>);
+
+/// Whether two tables have the same kinds with the same keys.
+pub fn is_same_table(a: &[TableForm], b: &[TableForm]) -> bool {
+    let is_same = |(a, b): (&TableForm, &TableForm)| a.kind == b.kind && a.node.properties() == b.node.properties();
+    a.len() == b.len() && a.iter().zip(b).all(is_same)
+}
+
+/// A table inside a config.
+#[derive(Clone, Copy, Debug)]
+pub struct TablePlace<'v> {
+    /// The whole key path; empty for the config itself.
+    pub path: &'v str,
+    /// Kinds of the table around that have this table, where other kinds have another one under the same key.
+    pub kinds: &'v [String],
+    /// What the table is for.
+    pub node: &'v Node,
+    /// The forms that it may have.
+    pub forms: &'v [TableForm],
 }
 
 static NO_PROPERTIES: LazyLock<Map<String, Json>> = LazyLock::new(Map::new);

@@ -16,6 +16,7 @@ use stillhouse_train::{DistillationConfig, ScheduleConfig, TrainingConfig};
 pub struct ExperimentConfig {
     /// Name of the run and of its folder; the file's name by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("pattern" = r"^[^/\\]+$"))]
     pub name: Option<String>,
     /// Root of every random stream: another seed gives other first weights, batches and carved splits.
     #[serde(default)]

@@ -13,6 +13,7 @@ use stillhouse_core::Problem;
 pub struct ExternalTeacherConfig {
     /// Its name in the report.
     #[schemars(extend("examples" = ["big"]))]
+    #[schemars(extend("pattern" = r"^[^/\\]+$"))]
     pub name: String,
     /// Predictions for the training examples, in their order in the data's source, including the ones that become
     /// validation or test examples: `[N, C]`, `[N, L + 1]` with a dustbin, or `[N, L]`; `.npy` or `.safetensors`.

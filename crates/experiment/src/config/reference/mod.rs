@@ -13,7 +13,7 @@ pub use page::keys_page;
 use super::config_schema;
 use example::{example_of, in_toml};
 use serde::Serialize;
-use stillhouse_core::{ConfigSchema, Node, TableForm};
+use stillhouse_core::{ConfigSchema, Node, TableForm, is_same_table};
 
 /// What a key is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -267,7 +267,7 @@ impl Reader<'_> {
 fn distinct(forms: Vec<TableForm>) -> Vec<TableForm> {
     let mut kept: Vec<TableForm> = Vec::new();
     for form in forms {
-        if kept.iter().all(|known| known.kind != form.kind || known.node.properties() != form.node.properties()) {
+        if kept.iter().all(|known| !is_same_table(std::slice::from_ref(known), std::slice::from_ref(&form))) {
             kept.push(form);
         }
     }

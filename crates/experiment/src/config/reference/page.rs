@@ -3,11 +3,13 @@
 use super::super::config_schema;
 use super::{FormReference, KeyReference, Reader};
 use std::fmt::Write;
-use stillhouse_core::{ConfigSchema, Node, TableForm, synonyms};
+use stillhouse_core::{ConfigSchema, Node, TableForm, TablePlace, is_same_table, synonyms};
 
 /// A table that occurs at one or more places.
 struct Section {
-    paths: Vec<String>,
+    /// Of its first place.
+    path: String,
+    titles: Vec<String>,
     node: Node,
     forms: Vec<TableForm>,
 }
@@ -37,24 +39,29 @@ pub fn keys_page() -> String {
 /// All tables; those of the same type in one section, at its first place.
 fn sections(schema: &ConfigSchema) -> Vec<Section> {
     let mut sections: Vec<Section> = Vec::new();
-    schema.visit_tables(&mut |path, node, forms| {
-        let is_same = |section: &&mut Section| {
-            section.forms.len() == forms.len()
-                && section.forms.iter().zip(forms).all(|(a, b)| a.node.properties() == b.node.properties())
-        };
+    schema.visit_tables(&mut |&TablePlace { path, kinds, node, forms }| {
+        let is_same = |section: &&mut Section| is_same_table(&section.forms, forms);
+        let of_kinds: Vec<String> = kinds.iter().map(|kind| format!("`{kind}`")).collect();
+        let of_kinds = if kinds.is_empty() { String::new() } else { format!(" (of {})", of_kinds.join(", ")) };
+        let title = format!("`{path}`{of_kinds}");
         match sections.iter_mut().find(is_same) {
-            Some(section) => section.paths.push(path.to_owned()),
-            None => sections.push(Section { paths: vec![path.to_owned()], node: node.clone(), forms: forms.to_vec() }),
+            Some(section) => section.titles.push(title),
+            None => sections.push(Section {
+                path: path.to_owned(),
+                titles: vec![title],
+                node: node.clone(),
+                forms: forms.to_vec(),
+            }),
         }
     });
     sections
 }
 
 fn write_section(page: &mut String, reader: &Reader<'_>, section: &Section) {
-    let first = &section.paths[0];
+    let first = &section.path;
     let title = match first.as_str() {
         "" => "The outermost table".to_owned(),
-        _ => section.paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", "),
+        _ => section.titles.join(", "),
     };
     let table = reader.key(first, &section.node, false);
     let _ = write!(page, "\n## {title}\n\n{}\n", table.description);

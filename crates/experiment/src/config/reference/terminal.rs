@@ -11,11 +11,9 @@ const NAME_WIDTH: usize = 20;
 impl fmt::Display for KeyReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.key.is_empty() {
-            write!(f, "{}", self.key)?;
-            if !self.kinds.is_empty() {
-                write!(f, " (kind {})", self.kinds.join(", "))?;
-            }
-            writeln!(f)?;
+            let kinds =
+                if self.kinds.is_empty() { String::new() } else { format!(" (kind {})", self.kinds.join(", ")) };
+            wrapped(f, "", "  ", &format!("{}{kinds}", self.key))?;
         }
         wrapped(f, "  ", "  ", &self.description)?;
         if self.forms.is_empty() || !self.value.ends_with("table") || self.is_required || self.default.is_some() {
