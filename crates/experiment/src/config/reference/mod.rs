@@ -13,6 +13,7 @@ pub use page::keys_page;
 use super::config_schema;
 use example::{example_of, in_toml};
 use serde::Serialize;
+use std::sync::LazyLock;
 use stillhouse_core::{ConfigSchema, Node, TableForm, is_same_table};
 
 /// What a key is.
@@ -73,10 +74,17 @@ pub struct FormReference {
 /// # Errors
 /// A path that leads nowhere, with the nearest key.
 pub fn describe_key(path: Option<&str>) -> Result<Vec<KeyReference>, String> {
-    let schema = ConfigSchema::new(config_schema());
-    let root = schema.root();
-    let Some(path) = path else { return Ok(vec![Reader { schema: &schema }.key("", &root, false)]) };
-    Reader { schema: &schema }.lookup(path)
+    let reader = Reader { schema: schema() };
+    match path {
+        None => Ok(vec![reader.key("", &reader.schema.root(), false)]),
+        Some(path) => reader.lookup(path),
+    }
+}
+
+/// The schema of configs, which is made once.
+fn schema() -> &'static ConfigSchema {
+    static SCHEMA: LazyLock<ConfigSchema> = LazyLock::new(|| ConfigSchema::new(config_schema()));
+    &SCHEMA
 }
 
 /// Makes references of a schema.

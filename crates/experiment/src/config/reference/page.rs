@@ -1,7 +1,6 @@
 //! The page of all keys, in Markdown.
 
-use super::super::config_schema;
-use super::{FormReference, KeyReference, Reader};
+use super::{FormReference, KeyReference, Reader, schema};
 use std::fmt::Write;
 use stillhouse_core::{ConfigSchema, Node, TableForm, TablePlace, is_same_table, synonyms};
 
@@ -16,7 +15,7 @@ struct Section {
 
 /// Every key of a config, in Markdown: a section for each table, a row for each key.
 pub fn keys_page() -> String {
-    let schema = ConfigSchema::new(config_schema());
+    let reader = Reader { schema: schema() };
     let mut page = String::from(
         "# Every key of a config\n\n\
          Written by `stillhouse config --markdown > configs/KEYS.md`; do not edit. `stillhouse config KEY` says the same of one key.\n\n\
@@ -25,8 +24,8 @@ pub fn keys_page() -> String {
          with kinds has the keys of the kind that it names. Where no default is given and none is needed, the description says what \
          happens without the key.\n",
     );
-    for section in sections(&schema) {
-        write_section(&mut page, &Reader { schema: &schema }, &section);
+    for section in sections(reader.schema) {
+        write_section(&mut page, &reader, &section);
     }
     page.push_str("\n## Names in other programs\n\n| there | here |\n|---|---|\n");
     for (theirs, ours) in synonyms() {

@@ -66,7 +66,8 @@ fn write_form(f: &mut fmt::Formatter<'_>, table: &KeyReference, form: &FormRefer
         wrapped(f, &format!("    {}  ", padded(&format!("{name}{mark}"))), &" ".repeat(NAME_WIDTH + 6), &text)?;
     }
     let path = if table.key.is_empty() { "KEY".to_owned() } else { format!("{}.KEY", table.key) };
-    writeln!(f, "\n  `stillhouse config {path}` says more of one of them")
+    writeln!(f)?;
+    wrapped(f, "  ", "  ", &format!("`stillhouse config {path}` says more of one of them"))
 }
 
 /// A table with several kinds: each with the names of its keys.
@@ -82,7 +83,8 @@ fn write_kinds(f: &mut fmt::Formatter<'_>, table: &KeyReference, forms: &[FormRe
             wrapped(f, &margin, &margin, &names.join(", "))?;
         }
     }
-    writeln!(f, "\n  `stillhouse config {}.KIND` says more of one of them", table.key)
+    writeln!(f)?;
+    wrapped(f, "  ", "  ", &format!("`stillhouse config {}.KIND` says more of one of them", table.key))
 }
 
 fn name_of(key: &KeyReference) -> &str {

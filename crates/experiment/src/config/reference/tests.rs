@@ -3,8 +3,8 @@ use stillhouse_core::{TablePlace, synonyms};
 
 /// Every key of every table, each once.
 fn all_keys() -> Vec<KeyReference> {
-    let schema = ConfigSchema::new(config_schema());
-    let reader = Reader { schema: &schema };
+    let schema = schema();
+    let reader = Reader { schema };
     let mut keys = Vec::new();
     schema.visit_tables(&mut |&TablePlace { path, node, .. }| {
         keys.extend(reader.key(path, node, false).forms.into_iter().flat_map(|form| form.keys));
@@ -24,7 +24,7 @@ fn every_key_and_every_value_is_described() {
         let of_choices = key.choices.iter().filter(|choice| !is_described(&choice.description));
         missing.extend(of_choices.map(|choice| format!("{} = \"{}\"", key.key, choice.value)));
     }
-    let schema = ConfigSchema::new(config_schema());
+    let schema = schema();
     schema.visit_tables(&mut |&TablePlace { path, forms, .. }| {
         let of_kinds = forms.iter().filter(|form| form.node.description().is_none());
         missing.extend(of_kinds.map(|form| format!("{path}: kind {:?}", form.kind)));
@@ -34,7 +34,7 @@ fn every_key_and_every_value_is_described() {
 
 #[test]
 fn a_key_that_may_be_left_out_has_a_default_or_may_be_nothing() {
-    let schema = ConfigSchema::new(config_schema());
+    let schema = schema();
     let mut silent = Vec::new();
     schema.visit_tables(&mut |&TablePlace { path, forms, .. }| {
         for form in forms {
@@ -57,7 +57,7 @@ fn a_key_that_may_be_left_out_has_a_default_or_may_be_nothing() {
 
 #[test]
 fn examples_are_toml_that_the_schema_allows() {
-    let schema = ConfigSchema::new(config_schema());
+    let schema = schema();
     let mut n_examples = 0;
     for key in all_keys() {
         for answer in describe_key(Some(&key.key)).unwrap() {
