@@ -9,7 +9,8 @@ use support::{Finished, Scratch, repository};
 fn problems(finished: &Finished) -> Vec<&str> {
     assert_eq!(finished.code, Some(2), "{}{}", finished.stdout, finished.stderr);
     let lines = finished.stderr.lines().skip(1);
-    lines.filter(|line| line.starts_with("  ") && !line.trim_start().starts_with("hint: ")).map(str::trim).collect()
+    // what belongs to a problem stands further to the right: its line of the file, its hint
+    lines.filter(|line| line.starts_with("  ") && !line.starts_with("   ")).map(str::trim).collect()
 }
 
 fn check(scratch: &Scratch, sets: &[&str]) -> Finished {
@@ -157,4 +158,45 @@ fn tables_inside_the_program_are_there() {
     assert!(!checked.stderr.contains("is not there"), "{}", checked.stderr);
     let misspelt = scratch.run(&["check", "quick.toml", "--set", "data.test=\"builtin:languages/tests.tsv\""]);
     assert!(problems(&misspelt)[0].contains("or builtin:languages/test.tsv"), "{}", misspelt.stderr);
+}
+
+#[test]
+fn a_problem_shows_its_line_or_its_set() {
+    let scratch = Scratch::with_tiny_config();
+    let tiny = scratch.text("tiny.toml");
+    let n_lines = tiny.lines().count();
+    scratch.write("mine.toml", format!("{tiny}\n[export]\nto = [\"html\"]\nbits = 9 # odd\ntitel = \"x\"\n"));
+    let refused = scratch.run(&["check", "mine.toml", "--set", "student.training.lr=0.1"]);
+    let (bits, titel) = (n_lines + 4, n_lines + 5);
+    let expected = [
+        format!("    at mine.toml:{bits}:8\n    {bits} | bits = 9 # odd\n       |        ^\n"),
+        format!(
+            "    at mine.toml:{titel}:1\n    {titel} | titel = \"x\"\n       | ^^^^^\n    hint: did you mean `title`?\n"
+        ),
+        "    from --set student.training.lr=0.1\n    hint: `lr` is called `peak_learning_rate`".to_owned(),
+    ];
+    for part in expected {
+        assert!(refused.stderr.contains(&part), "{part}\n{}", refused.stderr);
+    }
+    assert_eq!(problems(&refused).len(), 3, "{}", refused.stderr);
+    let json = scratch.run(&["check", "mine.toml", "--json", "--set", "student.training.lr=0.1"]).stdout;
+    assert!(
+        json.contains(&format!("\"line\": {bits}")) && json.contains("\"set\": \"student.training.lr=0.1\""),
+        "{json}"
+    );
+}
+
+#[test]
+fn a_key_is_described() {
+    let scratch = Scratch::new();
+    let described = scratch.succeed(&["config", "student.training.n_epochs"]).stdout;
+    for part in
+        ["a whole number, between 1 and 1000000", "none, it must be given", "[student.training]\n    n_epochs = 30"]
+    {
+        assert!(described.contains(part), "{part}: {described}");
+    }
+    assert!(scratch.succeed(&["config"]).stdout.contains("student *"));
+    let wrong = scratch.run(&["config", "student.n_epochs"]);
+    assert_eq!(wrong.code, Some(2));
+    assert!(wrong.stderr.contains("hint: `n_epochs` stands in `student.training`"), "{}", wrong.stderr);
 }

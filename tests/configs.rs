@@ -58,6 +58,15 @@ fn every_config_opens_with_a_lab_note() {
 }
 
 #[test]
+fn the_page_of_all_keys_is_current() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stillhouse"));
+    let finished = support::Finished::from(support::output(command.args(["config", "--markdown"])));
+    let written = std::fs::read_to_string(support::repository().join("configs/KEYS.md")).unwrap();
+    let renew = "cargo run -- config --markdown > configs/KEYS.md";
+    assert!(written == finished.stdout, "configs/KEYS.md is not what the program says of its keys; renew it: {renew}");
+}
+
+#[test]
 fn sweeps_list_their_cells() {
     for path in sweeps() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stillhouse"));

@@ -172,7 +172,7 @@ fn check_tells_what_no_run_could_export() {
         ("to = []", "export.to: "),
         ("to = [\"paper\"]", "export.to[0]: "),
         ("to = [\"html\", \"html\"]", "export.to[1]: \"html\" a second time"),
-        ("to = [\"html\"]\nbits = 16", "export.bits: must be 2 to 8, or 32, found 16"),
+        ("to = [\"html\"]\nbits = 16", "export.bits: must be one of 2, 3, 4, 5, 6, 7, 8, 32, found 16"),
         ("to = [\"onnx\"]\nbits = 4", "export.bits: \"onnx\" has a network in 32 bits and one in 8, found 4"),
         ("to = [\"c\"]\nexamples = [\"a\"]", "export.examples: is for the page"),
     ] {

@@ -373,7 +373,11 @@ fn init_writes_a_config_that_passes_and_overwrites_nothing() {
     let config = scratch.text("pets.toml");
     assert!(config.starts_with('#'), "{config}");
     scratch.succeed(&["check", "pets.toml"]);
-    assert_eq!(scratch.succeed(&["init", "pets"]).stdout, config);
+    let schema = scratch.succeed(&["schema"]).stdout;
+    assert_eq!(scratch.text("stillhouse.schema.json"), schema);
+    // without a file there is no place for the schema, so nothing names it
+    let printed = scratch.succeed(&["init", "pets"]).stdout;
+    assert_eq!(config, format!("#:schema ./stillhouse.schema.json\n{printed}"));
     let again = scratch.run(&["init", "pets", "--out", "pets.toml"]);
     assert_eq!(again.code, Some(2), "{}", again.stderr);
     assert!(again.stderr.contains("exists already"), "{}", again.stderr);

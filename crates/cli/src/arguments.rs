@@ -51,8 +51,9 @@ pub struct GlobalArguments {
     #[arg(long, global = true, value_name = "BYTES", value_parser = memory)]
     pub memory: Option<u64>,
     /// Where to compute: cpu, or in a build with CUDA also cuda or cuda:N
-    #[arg(long, global = true, default_value = "cpu")]
-    pub device: String,
+    /// [default: cpu]
+    #[arg(long, global = true)]
+    pub device: Option<String>,
     /// Write the result as JSON to standard output
     #[arg(long, global = true)]
     pub json: bool,
@@ -141,11 +142,17 @@ pub enum Command {
     },
     /// Write a commented config for data that you have
     #[command(after_help = "Examples:\n  stillhouse init my_images --out my.toml\n  \
-        stillhouse init uoft-cs/cifar100 > cifar100.toml")]
+        stillhouse init uoft-cs/cifar100 > cifar100.toml\n\n\
+        With --out, the schema for editors is written beside the config.")]
     Init {
         /// A folder, a table of texts, or the name of a hub repository
         source: String,
     },
+    /// Say what a key of a config is: values, range, default, an example
+    #[command(after_help = "Examples:\n  stillhouse config\n  stillhouse config student.training\n  \
+        stillhouse config student.distillation.loss.temperature\n\n\
+        Without a key, the tables of a config.")]
+    Config(ConfigKeyArguments),
     /// Print the JSON schema of configs, for editors
     #[command(after_help = "Example:\n  stillhouse schema > stillhouse.schema.json")]
     Schema,
@@ -157,6 +164,19 @@ pub enum Command {
         /// Shell
         shell: Shell,
     },
+    /// Write pages for `man`, one for each command, into the folder --out
+    #[command(hide = true, after_help = "Example:\n  stillhouse man --out /usr/local/share/man/man1")]
+    Man,
+}
+
+/// A key of a config.
+#[derive(Debug, Args)]
+pub struct ConfigKeyArguments {
+    /// Path of the key, for example student.training.n_epochs
+    pub key: Option<String>,
+    /// Print the page of all keys, in Markdown
+    #[arg(long, conflicts_with_all = ["key", "json"])]
+    pub markdown: bool,
 }
 
 /// Ways to look into stores of soft targets.

@@ -1,6 +1,5 @@
 //! Carries an invocation out: calls `stillhouse-experiment`, and prints what it returns.
 
-use crate::arguments::Arguments;
 use crate::console;
 use crate::failure::Failure;
 use crate::invocation::{
@@ -8,14 +7,13 @@ use crate::invocation::{
 };
 use crate::progress::Progress;
 use crate::signals::{self, INTERRUPT};
-use crate::{predict, print, sweep};
-use clap::CommandFactory;
+use crate::{man, options, predict, print, sweep};
 use clap_complete::Shell;
 use serde::Serialize;
 use serde_json::json;
 use std::io;
 use std::path::Path;
-use stillhouse_experiment::config::{ConfigProblems, ConfigSource, Experiment, config_schema};
+use stillhouse_experiment::config::{ConfigProblems, ConfigSource, Experiment, config_schema, describe_key, keys_page};
 use stillhouse_experiment::{ExperimentError, RunOptions, RunOutcome};
 
 /// Does what was asked for.
@@ -97,8 +95,15 @@ pub fn execute(invocation: &Invocation) -> Result<(), Failure> {
             show(&verified, || format!("{verified}\n"), invocation)
         }
         Task::Init { source, out } => init(source, out.as_deref(), invocation),
+        Task::Config { key } => describe(key.as_deref(), invocation),
+        Task::ConfigPage => console::print_unchanged(&keys_page()),
         Task::Schema => console::print_json(&config_schema()),
         Task::Completions { shell } => completions(*shell),
+        Task::Man { out } => {
+            let n_pages = man::write_pages(out)?;
+            console::message(&format!("wrote {n_pages} pages into {}", out.display()));
+            Ok(())
+        }
     }
 }
 
@@ -192,6 +197,13 @@ fn check(config: &ConfigChoice, format: Format) -> Result<(), Failure> {
     }
 }
 
+/// What a key is, in each way that kinds of its table have it.
+fn describe(key: Option<&str>, invocation: &Invocation) -> Result<(), Failure> {
+    let answers = describe_key(key).map_err(Failure::Usage)?;
+    let text = || answers.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    show(&answers, text, invocation)
+}
+
 fn init(source: &str, out: Option<&Path>, invocation: &Invocation) -> Result<(), Failure> {
     if let Some(path) = out.filter(|path| path.exists()) {
         return Err(exists(path));
@@ -199,14 +211,40 @@ fn init(source: &str, out: Option<&Path>, invocation: &Invocation) -> Result<(),
     let config =
         with_progress(invocation, |progress| stillhouse_experiment::init_config(source, progress, &INTERRUPT))?;
     let Some(path) = out else { return console::print(&config) };
+    let config = format!("#:schema ./{SCHEMA_FILE}\n{config}");
     stillhouse_experiment::write_absent(path, config.as_bytes()).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => exists(path),
         _ => Failure::Write { path: path.display().to_string(), error },
     })?;
+    write_schema(&path.with_file_name(SCHEMA_FILE))?;
     let path = path.display();
     let hint = format!("`stillhouse check {path}` checks it, `stillhouse run {path}` runs it");
     console::message(&format!("wrote {path}\n  hint: {hint}"));
     Ok(())
+}
+
+/// The schema that the config's first line names. Editors with taplo or tombi read it there: no address on the web has it.
+const SCHEMA_FILE: &str = "stillhouse.schema.json";
+
+/// Writes the schema; one that is there already stays.
+fn write_schema(path: &Path) -> Result<(), Failure> {
+    let schema = format!("{:#}\n", config_schema());
+    match stillhouse_experiment::write_absent(path, schema.as_bytes()) {
+        Ok(()) => {
+            console::message(&format!("wrote {}, by which editors complete and explain keys", path.display()));
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if std::fs::read_to_string(path).ok() != Some(schema) {
+                let path = path.display();
+                console::message(&format!(
+                    "note: {path} is there already and not this program's schema\n  hint: `stillhouse schema > {path}` renews it"
+                ));
+            }
+            Ok(())
+        }
+        Err(error) => Err(Failure::Write { path: path.display().to_string(), error }),
+    }
 }
 
 fn exists(path: &Path) -> Failure {
@@ -216,6 +254,6 @@ fn exists(path: &Path) -> Failure {
 
 fn completions(shell: Shell) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "stillhouse", &mut script);
+    clap_complete::generate(shell, &mut options::command_line(), "stillhouse", &mut script);
     console::print_unchanged(&String::from_utf8_lossy(&script))
 }

@@ -5,6 +5,7 @@ use crate::arguments::{
     PlanArguments, PredictArguments, RunAndLogArguments, SweepArguments, TargetsCommand,
 };
 use crate::failure::Failure;
+use crate::options::refuse_meaningless;
 use clap_complete::Shell;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -50,8 +51,11 @@ pub enum Task {
     TargetsVerify { path: PathBuf, against: Option<VerifyAgainst> },
     Preview { config: ConfigChoice, out: Option<PathBuf> },
     Init { source: String, out: Option<PathBuf> },
+    Config { key: Option<String> },
+    ConfigPage,
     Schema,
     Completions { shell: Shell },
+    Man { out: PathBuf },
 }
 
 /// A config and its overrides.
@@ -178,6 +182,7 @@ fn most_threads() -> NonZeroUsize {
 
 fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> Result<Task, Failure> {
     let GlobalArguments { set: overrides, out, memory: memory_bytes, device, force, .. } = global;
+    let device = device.unwrap_or_else(|| CPU.to_owned());
     let options = |stages, reversed_jobs, out, device| RunOptions {
         out,
         stages,
@@ -234,6 +239,8 @@ fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> R
             Task::Preview { config: choice(preview.config, overrides), out }
         }
         Command::Init { source } => Task::Init { source, out },
+        Command::Config(config) if config.markdown => Task::ConfigPage,
+        Command::Config(config) => Task::Config { key: config.key },
         Command::Schema => Task::Schema,
         Command::Merge(merge) => Task::Merge(merge_task(merge, out)?),
         Command::Export(export) => export_task(export, out)?,
@@ -245,6 +252,10 @@ fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> R
             Task::TargetsVerify { path: verify.path, against: verify.run_dir.map(against) }
         }
         Command::Completions { shell } => Task::Completions { shell },
+        Command::Man => {
+            let no_folder = || Failure::Usage("man needs --out DIR, the folder of the pages".into());
+            Task::Man { out: out.ok_or_else(no_folder)? }
+        }
     })
 }
 
@@ -254,6 +265,8 @@ fn merge_task(merge: MergeArguments, out: Option<PathBuf>) -> Result<MergeTask, 
     Ok(MergeTask { teachers: merge.teachers, out, config, format: merge.format.into() })
 }
 
+/// Where to compute if nothing is said.
+const CPU: &str = "cpu";
 /// Points of validation top-1 that `compress` may lose.
 const MAX_LOSS: f64 = 1.0;
 
@@ -286,35 +299,11 @@ fn export_task(export: ExportArguments, out: Option<PathBuf>) -> Result<Task, Fa
     Ok(Task::ExportPacked { model, options: PackedOptions { out, form, bits } })
 }
 
-/// An option that would be ignored is a misunderstanding, so it is refused.
-fn refuse_meaningless(command: &Command, global: &GlobalArguments) -> Result<(), Failure> {
-    use Command::{Check, Completions, Compress, Data, Export, Init, Merge, Plan, Run, Schema, Sweep};
-    let reads_config = matches!(command, Run(_) | Plan(_) | Check(_) | Sweep(_) | Compress(_) | Data { .. });
-    let writes_folder = matches!(command, Run(_) | Plan(_) | Sweep(_) | Compress(_) | Export(_));
-    let writes = writes_folder || matches!(command, Data { .. } | Init { .. } | Merge(_));
-    let has_numbers = !matches!(command, Init { .. } | Schema | Completions { .. });
-    let given = [
-        ("--set", !global.set.is_empty(), reads_config, "it changes a config, and this command reads none"),
-        ("--out", global.out.is_some(), writes, "this command writes no file of its own"),
-        ("--json", global.json, has_numbers, "this command already writes what programs read"),
-        (
-            "--memory",
-            global.memory.is_some(),
-            matches!(command, Run(_) | Plan(_) | Sweep(_) | Compress(CompressArguments { bits: None, .. })),
-            "this command trains nothing",
-        ),
-        ("--force", global.force, matches!(command, Run(_) | Plan(_)), "remove the files that should be made anew"),
-    ];
-    match given.iter().find(|(_, is_given, has_meaning, _)| *is_given && !has_meaning) {
-        Some((option, _, _, why)) => Err(Failure::Usage(format!("{option} has no meaning here\n  hint: {why}"))),
-        None => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::{CommandFactory, Parser};
+    use crate::options::command_line;
+    use clap::Parser;
 
     fn check(words: &[&str]) -> Result<Invocation, Failure> {
         Invocation::check(Arguments::try_parse_from([&["stillhouse"], words].concat()).unwrap())
@@ -322,13 +311,12 @@ mod tests {
 
     #[test]
     fn the_argument_definitions_are_consistent() {
-        Arguments::command().debug_assert();
+        command_line().debug_assert();
     }
 
     #[test]
     fn help_fits_the_terminal_and_every_command_shows_an_example() {
-        let root = Arguments::command();
-        let mut pending = vec![root];
+        let mut pending = vec![command_line()];
         while let Some(mut command) = pending.pop() {
             let help = command.clone().max_term_width(80).render_long_help().to_string();
             assert!(help.contains("Example"), "{}", command.get_name());
@@ -381,22 +369,5 @@ mod tests {
     fn a_run_without_a_config_is_the_quickstart() {
         let Task::Run { config, .. } = check(&["run"]).unwrap().task else { panic!("not a run") };
         assert!(matches!(config.source, ConfigSource::Quickstart));
-    }
-
-    #[test]
-    fn meaningless_options_are_refused() {
-        let lines: [&[&str]; 6] = [
-            &["status", "d", "--set", "a=1"],
-            &["check", "--out", "d"],
-            &["schema", "--json"],
-            &["sweep", "c", "--force"],
-            &["check", "--memory", "1GiB"],
-            &["compress", "d", "--bits", "4", "--out", "e", "--memory", "1GiB"],
-        ];
-        for words in lines {
-            let failure = check(words).unwrap_err();
-            assert_eq!(failure.exit_code(), 2);
-            assert!(failure.to_string().contains("hint:"), "{failure}");
-        }
     }
 }

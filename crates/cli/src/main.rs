@@ -10,6 +10,8 @@ mod environment;
 mod execute;
 mod failure;
 mod invocation;
+mod man;
+mod options;
 mod predict;
 mod print;
 mod progress;
@@ -18,7 +20,7 @@ mod sweep;
 mod text;
 
 use arguments::Arguments;
-use clap::Parser;
+use clap::FromArgMatches;
 use failure::Failure;
 use invocation::Invocation;
 use std::process::ExitCode;
@@ -26,7 +28,9 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     failure::report_panics();
     signals::report_file_size_limit();
-    match run(Arguments::parse()) {
+    let matches = options::command_line().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.report();

@@ -30,7 +30,9 @@ pub use example::{ExampleId, ExampleView, ViewId};
 pub use input::{InputShape, InputSpec};
 pub use ngrams::Ngrams;
 pub use problem::{Problem, in_words};
-pub use schema::{check_table, check_values};
+pub use schema::{
+    ConfigSchema, Node, Range, TableForm, TablePlace, check_table, check_values, is_same_table, synonyms, toml_of_json,
+};
 pub use seed::Seed;
 pub use size::{TooLarge, values_within};
 pub use temperature::Temperature;

@@ -26,9 +26,11 @@ use serde::{Deserialize, Serialize};
 pub struct Ngrams {
     /// fewest and most characters of an n-gram; none leaves n-grams of characters out
     #[serde(default = "default_characters")]
+    #[schemars(inner(range(min = 1, max = MAX_LEN)))]
     pub characters: Option<[usize; 2]>,
     /// fewest and most words of an n-gram; none leaves n-grams of words out
     #[serde(default)]
+    #[schemars(inner(range(min = 1, max = MAX_LEN)))]
     pub words: Option<[usize; 2]>,
     /// count upper and lower case as the same
     #[serde(default)]
@@ -57,14 +59,14 @@ const MAX_LEN: usize = 16;
 const BOUNDARY: u32 = ' ' as u32;
 
 impl Ngrams {
-    /// Everything that is wrong with the values.
+    /// Ranges that are empty, and n-grams of nothing; how long they may be is in the schema.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         for (key, range) in [("characters", self.characters), ("words", self.words)] {
             if let Some([shortest, longest]) = range
-                && !(1 <= shortest && shortest <= longest && longest <= MAX_LEN)
+                && shortest > longest
             {
-                let text = format!("must be [n, m] with 1 <= n <= m <= {MAX_LEN}, found {range:?}");
+                let text = format!("must be [n, m] with n <= m, found [{shortest}, {longest}]");
                 problems.push(Problem::new(key, text));
             }
         }
@@ -159,6 +161,7 @@ fn bucket(hash: u64, n_buckets: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{check_values, in_words};
     use proptest::prelude::*;
 
     fn hashed(ngrams: Ngrams, text: &str, n_buckets: usize) -> Vec<u32> {
@@ -221,7 +224,8 @@ mod tests {
     #[test]
     fn problems_name_their_keys() {
         let wrong = Ngrams { characters: Some([0, 4]), words: Some([3, 2]), ..Ngrams::default() };
-        assert_eq!(wrong.problems().len(), 2);
+        assert_eq!(in_words(&wrong.problems()), "words: must be [n, m] with n <= m, found [3, 2]");
+        assert_eq!(in_words(&check_values(&wrong)), "characters[0]: must be between 1 and 16, found 0");
         let nothing = Ngrams { characters: None, words: None, ..Ngrams::default() };
         assert!(nothing.problems()[0].to_string().starts_with("characters: none"));
         assert!(Ngrams::default().problems().is_empty());

@@ -11,12 +11,14 @@ pub struct Problem {
     pub message: String,
     /// A remedy, where there is one.
     pub hint: Option<String>,
+    /// Whether the key itself is wrong, whatever its value is.
+    pub is_key: bool,
 }
 
 impl Problem {
     /// A problem without a remedy.
     pub fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { key: key.into(), message: message.into(), hint: None }
+        Self { key: key.into(), message: message.into(), hint: None, is_key: false }
     }
 
     /// The problem that an error describes; its line `hint: ...` is the remedy.

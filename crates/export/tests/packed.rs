@@ -51,8 +51,8 @@ fn few_bits_take_few_bytes_and_the_head_has_eight() {
         let packed = PackedGraph::of(&model, Some(bits)).unwrap();
         assert_eq!(bits_of(&packed, "embedding.weight"), Some(bits));
         assert_eq!((bits_of(&packed, "head.weight"), bits_of(&packed, "head.bias")), (Some(8), None));
-        // a half as the scale of each row; the head has 7 rows and a bias
-        assert_eq!(packed.n_bytes(), 2000 * (row_bytes + 2) + 7 * (25 + 2) + 7 * 4);
+        // a half as the scale of each row; the head has 7 rows, with the temperature in their scales, and a bias
+        assert_eq!(packed.n_bytes(), 2000 * (row_bytes + 2) + 7 * (25 + 4) + 7 * 4);
         packed.n_bytes()
     });
     assert!(sizes.is_sorted_by(|a, b| a > b));

@@ -19,6 +19,7 @@ use stillhouse_ops::{flatten, max_pool2d};
 pub struct ConvNetConfig {
     /// channels of each stage
     #[schemars(length(min = 1), inner(range(min = 1, max = MAX_WIDTH)))]
+    #[schemars(extend("examples" = [[32, 64]]))]
     pub widths: Vec<usize>,
     /// convolutions of each stage, 1 or 2
     #[serde(default = "one_conv")]

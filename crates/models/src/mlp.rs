@@ -22,6 +22,7 @@ use stillhouse_ops::optimizer::max_norm_rows;
 pub struct MlpConfig {
     /// units of each hidden layer; none makes a linear classifier
     #[schemars(inner(range(min = 1, max = MAX_WIDTH)))]
+    #[schemars(extend("examples" = [[256, 256]]))]
     pub widths: Vec<usize>,
     /// probability of dropping a hidden unit
     #[serde(default)]

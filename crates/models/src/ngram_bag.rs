@@ -24,9 +24,11 @@ use stillhouse_ops::{TokenRows, embedding_bag};
 pub struct NgramBagConfig {
     /// rows of the table; n-grams that fall on the same row share their embedding
     #[schemars(range(min = 1, max = MAX_BUCKETS))]
+    #[schemars(extend("examples" = [65536]))]
     pub n_buckets: usize,
     /// width of an embedding
     #[schemars(range(min = 1, max = MAX_WIDTH))]
+    #[schemars(extend("examples" = [64]))]
     pub width: usize,
     /// units of each hidden layer; none makes a linear classifier of the mean embedding
     #[serde(default)]

@@ -46,7 +46,7 @@ pub struct PretrainedResNetConfig {
 #[serde(deny_unknown_fields)]
 pub struct PretrainedResNetSize {
     /// channels of an image: 1 (grey) or 3 (RGB)
-    #[schemars(range(min = 1, max = 3))]
+    #[schemars(extend("enum" = [1, 3]))]
     pub channels: usize,
     /// channels of the first convolution
     #[schemars(range(min = 1, max = MAX_WIDTH))]

@@ -22,7 +22,8 @@ use stillhouse_ops::global_average_pool;
 #[serde(deny_unknown_fields)]
 pub struct ResNetConfig {
     /// layers with weights, shortcuts not counted: 6n + 2 (8, 14, 20, 32, ...); with `widths` of s stages, 2sn + 2
-    #[schemars(range(max = MAX_DEPTH))]
+    #[schemars(range(min = 4, max = MAX_DEPTH))]
+    #[schemars(extend("examples" = [20]))]
     pub depth: usize,
     /// channels of the first of three stages; each further stage has twice as many; 16 where `widths` is not given
     #[serde(default)]

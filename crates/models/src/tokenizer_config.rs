@@ -12,6 +12,7 @@ pub enum TokenizerConfig {
     /// A `tokenizer.json` that is there already.
     File {
         /// the file
+        #[schemars(extend("examples" = ["tokenizer.json"]))]
         path: PathBuf,
     },
     /// A `tokenizer.json` of a model repository of the hub.
@@ -26,6 +27,7 @@ pub enum TokenizerConfig {
 #[serde(deny_unknown_fields)]
 pub struct HubTokenizer {
     /// Repository, `owner/name`.
+    #[schemars(extend("examples" = ["owner/name"]))]
     pub repo: String,
     /// Branch, tag or commit; a run pins it to a commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,6 +47,7 @@ fn default_file() -> String {
 pub struct TokenizerTraining {
     /// Tokens of the vocabulary, at most; small data gives fewer.
     #[schemars(range(min = MIN_VOCABULARY, max = MAX_VOCABULARY))]
+    #[schemars(extend("examples" = [4000]))]
     pub vocabulary_size: usize,
     /// Count upper and lower case as the same.
     #[serde(default)]

@@ -21,12 +21,15 @@ use stillhouse_ops::{Gelu, TokenPooling, TokenRows, add, embedding, pool_tokens}
 pub struct TransformerConfig {
     /// layers of attention and feed-forward part
     #[schemars(range(min = 1, max = MAX_LAYERS))]
+    #[schemars(extend("examples" = [2]))]
     pub n_layers: usize,
     /// attention heads of a layer, a divisor of the width
     #[schemars(range(min = 1))]
+    #[schemars(extend("examples" = [4]))]
     pub n_heads: usize,
     /// width of a token's vector
     #[schemars(range(min = 1, max = MAX_WIDTH))]
+    #[schemars(extend("examples" = [128]))]
     pub width: usize,
     /// units of the feed-forward part, in widths
     #[serde(default = "default_feed_forward")]

@@ -63,7 +63,7 @@ pub struct VitSize {
     #[schemars(inner(range(min = 1)))]
     pub image: [usize; 2],
     /// channels of an image: 1 (grey) or 3 (RGB)
-    #[schemars(range(min = 1, max = 3))]
+    #[schemars(extend("enum" = [1, 3]))]
     pub channels: usize,
     /// height and width of a patch in pixels
     #[schemars(range(min = 1))]

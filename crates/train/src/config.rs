@@ -9,17 +9,18 @@ use stillhouse_core::{Problem, check_values};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingConfig {
-    /// Passes over the training rows.
+    /// Epochs: passes over all training examples.
     #[schemars(range(min = 1, max = MAX_EPOCHS))]
+    #[schemars(extend("examples" = [30]))]
     pub n_epochs: usize,
-    /// Examples a step.
+    /// Examples of each optimizer step.
     #[serde(default = "default_batch_size")]
     #[schemars(range(min = 2, max = MAX_BATCH_SIZE))]
     pub batch_size: usize,
-    /// Update rule.
+    /// Update rule of the weights.
     #[serde(default)]
     pub optimizer: OptimizerConfig,
-    /// Learning rate over time.
+    /// Learning rate over the steps of the training.
     #[serde(default)]
     pub schedule: ScheduleConfig,
     /// Largest norm of the whole gradient; larger ones are scaled down to it.
@@ -40,6 +41,7 @@ pub struct TrainingConfig {
 pub struct EarlyStopping {
     /// Epochs without a lower validation loss after which training stops.
     #[schemars(range(min = 1))]
+    #[schemars(extend("examples" = [5]))]
     pub patience: usize,
 }
 

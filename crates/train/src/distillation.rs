@@ -45,6 +45,7 @@ pub enum DistillationLoss {
 pub struct SoftCrossEntropy {
     /// Both sides are softened with it.
     #[schemars(extend("minimum" = MIN_TEMPERATURE, "maximum" = MAX_TEMPERATURE))]
+    #[schemars(extend("examples" = [4.0]))]
     pub temperature: Temperature,
 }
 
@@ -54,6 +55,7 @@ pub struct SoftCrossEntropy {
 pub struct StandardisedSoftCrossEntropy {
     /// The z-scores of both sides are divided by it before the softmax.
     #[schemars(extend("minimum" = MIN_TEMPERATURE, "maximum" = MAX_TEMPERATURE))]
+    #[schemars(extend("examples" = [4.0]))]
     pub temperature: Temperature,
 }
 
@@ -63,13 +65,16 @@ pub struct StandardisedSoftCrossEntropy {
 pub struct Decoupled {
     /// Both sides are softened with it.
     #[schemars(extend("minimum" = MIN_TEMPERATURE, "maximum" = MAX_TEMPERATURE))]
+    #[schemars(extend("examples" = [4.0]))]
     pub temperature: Temperature,
     /// Weight of the target class against all others (the paper's alpha; 1 in the authors' program).
     #[schemars(range(min = 0))]
+    #[schemars(extend("examples" = [1.0]))]
     pub target_weight: f64,
     /// Weight of the other classes among themselves (the paper's beta; 8 in the authors' program). In `soft_cross_entropy`
     /// it is the teacher's probability of these classes together, which is small where the teacher is sure.
     #[schemars(range(min = 0))]
+    #[schemars(extend("examples" = [8.0]))]
     pub non_target_weight: f64,
 }
 

@@ -40,8 +40,9 @@ impl ScheduleConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConstantSchedule {
-    /// The rate.
+    /// The rate of every step.
     #[schemars(extend("exclusiveMinimum" = 0))]
+    #[schemars(extend("examples" = [0.01]))]
     pub learning_rate: f64,
     /// Epochs of linear warm-up.
     #[serde(default)]
@@ -55,6 +56,7 @@ pub struct ConstantSchedule {
 pub struct CosineSchedule {
     /// Highest rate.
     #[schemars(extend("exclusiveMinimum" = 0))]
+    #[schemars(extend("examples" = [0.001]))]
     pub peak_learning_rate: f64,
     /// Epochs of linear warm-up.
     #[serde(default)]
@@ -72,6 +74,7 @@ pub struct CosineSchedule {
 pub struct OneCycleSchedule {
     /// Highest rate.
     #[schemars(extend("exclusiveMinimum" = 0))]
+    #[schemars(extend("examples" = [0.001]))]
     pub peak_learning_rate: f64,
     /// Share of the steps in which the rate rises.
     #[serde(default = "default_rising_fraction")]
@@ -85,10 +88,12 @@ pub struct OneCycleSchedule {
 pub struct StepSchedule {
     /// First rate.
     #[schemars(extend("exclusiveMinimum" = 0))]
+    #[schemars(extend("examples" = [0.01]))]
     pub learning_rate: f64,
     /// Epochs after which the rate is multiplied, ascending.
+    #[schemars(extend("examples" = [[20, 40]]))]
     pub milestones: Vec<usize>,
-    /// The factor.
+    /// What the rate is multiplied by at each milestone.
     #[serde(default = "default_step_factor")]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub factor: f64,

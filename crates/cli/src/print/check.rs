@@ -2,7 +2,7 @@
 
 use crate::text::{WIDTH, wrapped};
 use serde_json::{Map, Value as Json, json};
-use stillhouse_experiment::config::{Checked, ConfigProblems, Experiment};
+use stillhouse_experiment::config::{Checked, ConfigProblems, Experiment, Place, PlacedProblem};
 
 /// Key paths of the config that are shown, each on a line.
 const ESSENTIALS: [&str; 14] = [
@@ -52,9 +52,20 @@ fn config_as_json(experiment: &Experiment) -> Json {
 
 /// Everything that is wrong with a config.
 pub fn problems_as_json(problems: &ConfigProblems) -> Json {
-    let each = problems.problems.iter();
-    let each = each.map(|problem| json!({ "path": problem.key, "message": problem.message, "hint": problem.hint }));
-    json!({ "ok": false, "source": problems.source_name, "problems": each.collect::<Vec<_>>() })
+    let each = |PlacedProblem { problem, place }: &PlacedProblem| {
+        let mut json = json!({ "path": problem.key, "message": problem.message, "hint": problem.hint });
+        match place {
+            Some(Place::Line(line)) => {
+                json["line"] = line.number.into();
+                json["column"] = line.column.into();
+            }
+            Some(Place::Set(text)) => json["set"] = text.as_str().into(),
+            None => {}
+        }
+        json
+    };
+    let problems_as_json: Vec<Json> = problems.problems.iter().map(each).collect();
+    json!({ "ok": false, "source": problems.source_name, "problems": problems_as_json })
 }
 
 /// A table's own values, its kind first; tables inside it are left aside.

@@ -13,7 +13,7 @@ use super::pixels::{ImageValues, PixelValue};
 use crate::{DataError, LoadContext, ProgressUnit};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use stillhouse_core::{InputShape, Problem};
+use stillhouse_core::InputShape;
 
 /// Sides that a config may ask for.
 pub(crate) const MAX_SIZE: usize = 4096;
@@ -27,14 +27,6 @@ pub(crate) struct TargetSettings {
 }
 
 impl TargetSettings {
-    /// What is wrong with the values; the range of the size is in the schema.
-    pub(crate) fn problems(&self) -> Vec<Problem> {
-        let channels = self.channels.filter(|channels| ![1, 3].contains(channels));
-        let problem =
-            channels.map(|found| Problem::new("channels", format!("must be 1 (grey) or 3 (RGB), found {found}")));
-        problem.into_iter().collect()
-    }
-
     /// The shape of an image, where the settings fix it.
     pub(crate) fn given(&self) -> Option<InputShape> {
         let ([height, width], channels) = (self.size?, self.channels?);

@@ -25,13 +25,17 @@ use stillhouse_core::InputShape;
 #[serde(deny_unknown_fields)]
 pub struct FeaturesConfig {
     /// Training matrix: `.npy` or `.safetensors`, of numbers of any type, by rows or by columns.
+    #[schemars(extend("examples" = ["train.npy"]))]
     pub train: PathBuf,
     /// Labels of the training matrix: `.npy` or `.safetensors` of whole numbers, truth values or names, or a text file with one
     /// number or name per line.
+    #[schemars(extend("examples" = ["train_labels.npy"]))]
     pub train_labels: PathBuf,
     /// Test matrix.
+    #[schemars(extend("examples" = ["test.npy"]))]
     pub test: PathBuf,
     /// Labels of the test matrix.
+    #[schemars(extend("examples" = ["test_labels.npy"]))]
     pub test_labels: PathBuf,
     /// The tensor to read of the matrices, where a `.safetensors` file has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -50,6 +50,7 @@ pub struct HubImagesConfig {
     pub size: Option<[usize; 2]>,
     /// 1 (grey) or 3 (RGB); without it grey if all images are.
     #[serde(default)]
+    #[schemars(extend("enum" = [1, 3]))]
     pub channels: Option<usize>,
     /// `[red, green, blue]` of what transparent images are laid on; without it white.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -137,7 +138,7 @@ impl HubImagesConfig {
 
 impl DataKind for HubImagesConfig {
     fn contradictions(&self) -> Vec<Problem> {
-        [self.target_settings().problems(), self.whereabouts().problems()].concat()
+        self.whereabouts().problems()
     }
 
     fn is_augmented(&self) -> bool {

@@ -35,6 +35,7 @@ use stillhouse_core::{InputShape, values_within};
 pub struct IdxConfig {
     /// Folder with `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
     /// `t10k-labels-idx1-ubyte`, plain or with `.gz`; EMNIST's names (`emnist-<variant>-train-...`) are found too.
+    #[schemars(extend("examples" = ["data/mnist"]))]
     pub path: PathBuf,
     /// Text file with the names of the classes, one per line, or EMNIST's mapping of numbers to code points; without it classes
     /// are called by their numbers.

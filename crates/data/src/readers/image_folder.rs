@@ -23,7 +23,7 @@ use crate::store::Store;
 use crate::{DataError, LoadContext};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use stillhouse_core::{InputShape, Problem};
+use stillhouse_core::InputShape;
 
 /// A folder of image files, one folder per class. The class is named by its folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -31,6 +31,7 @@ use stillhouse_core::{InputShape, Problem};
 pub struct ImageFolderConfig {
     /// Folder with `train/<class>/*` and optionally `valid/<class>/*` and `test/<class>/*`: PNG, JPEG, WebP or BMP.
     /// Without `test` a tenth of each class is held out for it. Folders `<class>/*` alone are training images.
+    #[schemars(extend("examples" = ["data/images"]))]
     pub path: PathBuf,
     /// `[height, width]` that every image is resized to (stretched where the aspect ratio differs); without it all
     /// images must have one size.
@@ -39,6 +40,7 @@ pub struct ImageFolderConfig {
     pub size: Option<[usize; 2]>,
     /// 1 (grey) or 3 (RGB).
     #[serde(default = "default_channels")]
+    #[schemars(extend("enum" = [1, 3]))]
     pub channels: usize,
     /// `[red, green, blue]` of what transparent images are laid on; without it white.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,10 +70,6 @@ impl ImageFolderConfig {
 }
 
 impl DataKind for ImageFolderConfig {
-    fn contradictions(&self) -> Vec<Problem> {
-        self.target_settings().problems()
-    }
-
     fn is_augmented(&self) -> bool {
         !self.augment.is_none()
     }

@@ -17,6 +17,7 @@ pub struct ClusteringConfig {
     pub affinity: AffinityKind,
     /// Which predictions the confusion is read from: of examples that the predicting network was not trained on.
     #[serde(default, skip_serializing_if = "HeldOutPredictions::is_validation")]
+    #[schemars(extend("default" = { "kind": "validation" }))]
     pub predictions: HeldOutPredictions,
     /// How classes are grouped.
     pub method: ClusteringMethod,
@@ -24,6 +25,7 @@ pub struct ClusteringConfig {
     /// overlapping clusters (`coverage` above 1) twice an even share.
     #[serde(default)]
     #[schemars(range(min = 2))]
+    #[schemars(extend("examples" = [20]))]
     pub max_classes: Option<usize>,
     /// In how many clusters every class must be, at least; above 1 the clusters overlap.
     #[serde(default = "default_coverage")]
@@ -95,6 +97,7 @@ pub struct ClusterCount {
     /// as many as `max_classes` and `coverage` make necessary.
     #[serde(default)]
     #[schemars(range(min = 1))]
+    #[schemars(extend("examples" = [8]))]
     pub n_clusters: Option<usize>,
 }
 

@@ -99,8 +99,7 @@ pub enum MergeRule {
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Gate {
     /// Every specialist: its dustbin is evidence too, "none of my classes".
-    ///
-    /// Without fields, but with braces: serde refuses unknown keys only so.
+    // without fields, but with braces: serde refuses unknown keys only so
     All {},
     /// The specialists whose set holds one of the generalist's most probable classes (the paper's gate, with `n = 1`).
     TopN(TopN),

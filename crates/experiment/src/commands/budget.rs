@@ -250,7 +250,7 @@ impl<'a> Probes<'a> {
         let probe = match self.experiment.with_overrides(&[&self.short, &settings[..]].concat()) {
             Ok(probe) => probe,
             Err(problems) => {
-                let why: Vec<&str> = problems.problems.iter().map(|problem| problem.message.as_str()).collect();
+                let why: Vec<&str> = problems.problems.iter().map(|placed| placed.problem.message.as_str()).collect();
                 self.plan.notes.push(not_tried(&why.join("; ")));
                 return Ok(());
             }

@@ -16,11 +16,12 @@ use stillhouse_train::{DistillationConfig, ScheduleConfig, TrainingConfig};
 pub struct ExperimentConfig {
     /// Name of the run and of its folder; the file's name by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("pattern" = r"^[^/\\]+$"))]
     pub name: Option<String>,
-    /// Root of every random stream.
+    /// Root of every random stream: another seed gives other first weights, batches and carved splits.
     #[serde(default)]
     pub seed: u64,
-    /// Examples and labels.
+    /// The examples and their labels: where they come from, and how they are divided into splits.
     pub data: DataConfig,
     /// The network that knows every class. Without it, the first external teacher that knows every class takes its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,7 +102,7 @@ pub struct SpecialistsConfig {
     /// Which specialists are merged.
     #[serde(default)]
     pub keep: KeepSpecialists,
-    /// How each is trained.
+    /// How each specialist is trained.
     pub training: TrainingConfig,
 }
 
@@ -172,14 +173,14 @@ pub enum KeepSpecialists {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StudentConfig {
-    /// Architecture.
+    /// Architecture of the student.
     pub model: ModelConfig,
     /// How its texts become tokens, not necessarily as its teachers' do; only for architectures that read tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<TokenizerConfig>,
     /// How it is trained; students on other targets (`evaluation.baselines`) are trained the same way.
     pub training: TrainingConfig,
-    /// Loss and weights.
+    /// How it learns from soft targets: the loss, and its weight beside that of the labels.
     #[serde(default)]
     pub distillation: DistillationConfig,
     /// Views of each example, augmented or mixed, for which soft targets are stored; teachers and student see the same ones. 0:
@@ -251,6 +252,7 @@ fn default_views() -> u32 {
 pub struct ShipConfig {
     /// Bytes of the weights at most.
     #[schemars(range(min = 1))]
+    #[schemars(extend("examples" = [200_000]))]
     pub max_bytes: u64,
     /// Points of top-1 accuracy on the validation split that it may lose to the student.
     #[serde(default = "one_point")]
@@ -401,10 +403,7 @@ impl ExperimentConfig {
 
     /// How the shipped network goes on learning after its weights were rounded.
     pub fn recovery_training(&self, ship: &ShipConfig) -> TrainingConfig {
-        let student = &self.student.training;
-        let n_epochs = (student.n_epochs as f64 * RECOVERY_EPOCHS).ceil() as usize;
-        let schedule = ScheduleConfig::cosine(RECOVERY_RATE * student.schedule.peak());
-        ship.training.clone().unwrap_or_else(|| TrainingConfig { n_epochs, schedule, ..student.clone() })
+        ship.training.clone().unwrap_or_else(|| recovery_of(&self.student.training))
     }
 
     /// The layout of a store of `n_rows` rows of soft targets for the student.
@@ -420,6 +419,13 @@ impl ExperimentConfig {
         let student = ("student.model", &self.student.model);
         generalist.into_iter().chain(own.map(|model| ("specialists.model", model))).chain([student]).collect()
     }
+}
+
+/// How a network that was trained so goes on learning after its weights were rounded.
+pub(super) fn recovery_of(student: &TrainingConfig) -> TrainingConfig {
+    let n_epochs = (student.n_epochs as f64 * RECOVERY_EPOCHS).ceil() as usize;
+    let schedule = ScheduleConfig::cosine(RECOVERY_RATE * student.schedule.peak());
+    TrainingConfig { n_epochs, schedule, ..student.clone() }
 }
 
 /// A typing error beyond this: each of them is a whole training.

@@ -22,7 +22,7 @@ pub struct ExportConfig {
     /// Bits of a weight. `html` and `c`: 2 to 8 at most, or 32 for weights as the student has them; 8 by default. `onnx`: 8 adds a
     /// second network in eight bits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 2, max = 32))]
+    #[schemars(extend("enum" = [2, 3, 4, 5, 6, 7, 8, 32]))]
     pub bits: Option<u8>,
     /// Title of the page of `html`; the student's name by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,9 +64,6 @@ impl ExportConfig {
         let has = |form| self.to.contains(&form);
         let most = WEIGHT_BITS[1];
         match self.bits {
-            Some(bits) if bits > most && bits != ALL_BITS => {
-                problems.push(Problem::new("bits", format!("must be 2 to {most}, or {ALL_BITS}, found {bits}")));
-            }
             Some(bits) if bits < most && has(ExportForm::Onnx) => {
                 let text = format!("\"onnx\" has a network in {ALL_BITS} bits and one in {most}, found {bits}");
                 problems.push(

@@ -12,9 +12,12 @@ use stillhouse_core::Problem;
 #[serde(deny_unknown_fields)]
 pub struct ExternalTeacherConfig {
     /// Its name in the report.
+    #[schemars(extend("examples" = ["big"]))]
+    #[schemars(extend("pattern" = r"^[^/\\]+$"))]
     pub name: String,
     /// Predictions for the training examples, in their order in the data's source, including the ones that become
     /// validation or test examples: `[N, C]`, `[N, L + 1]` with a dustbin, or `[N, L]`; `.npy` or `.safetensors`.
+    #[schemars(extend("examples" = ["big_train.npy"]))]
     pub train: PathBuf,
     /// The same for the data's own validation split; only where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

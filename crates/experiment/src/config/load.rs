@@ -1,6 +1,7 @@
 //! From a config's source to a checked [`Experiment`].
 
-use super::source::override_keys;
+use super::origin::Origin;
+use super::source::{overridden, parsed};
 use super::{ConfigProblems, ConfigSource, ExperimentConfig};
 use std::path::{Path, PathBuf};
 use stillhouse_core::{Problem, check_table};
@@ -15,6 +16,8 @@ pub struct Experiment {
     config: ExperimentConfig,
     /// The file, or other source, for messages.
     source_name: String,
+    /// Where its keys come from, for messages.
+    origin: Origin,
 }
 
 impl Experiment {
@@ -32,8 +35,8 @@ impl Experiment {
     /// # Errors
     /// As [`Experiment::load`].
     pub(crate) fn of_text(text: &str, source_name: &str) -> Result<Self, ConfigProblems> {
-        let not_toml = |error: toml::de::Error| ConfigProblems::whole(source_name, error.to_string());
-        Draft::of_table(text.parse().map_err(not_toml)?, source_name.to_owned(), source_name.to_owned())?.checked()
+        let (table, origin) = parsed(text, source_name)?;
+        Draft::of_table(table, source_name.to_owned(), source_name.to_owned(), origin)?.checked()
     }
 
     /// The same experiment with other values of some keys, `a.b=c` each.
@@ -42,14 +45,16 @@ impl Experiment {
     /// As [`Experiment::load`].
     pub fn with_overrides(&self, overrides: &[String]) -> Result<Self, ConfigProblems> {
         let mut table: Table = self.to_toml().parse().expect("a config that was just written");
-        override_keys(&mut table, overrides)?;
-        let draft = Draft::of_table(table, self.name.clone(), self.source_name.clone())?;
+        overridden(&mut table, overrides)?;
+        let mut origin = self.origin.clone();
+        origin.overrides.extend_from_slice(overrides);
+        let draft = Draft::of_table(table, self.name.clone(), self.source_name.clone(), origin)?;
         Ok(Self { source: self.source.clone(), ..draft.checked()? })
     }
 
     /// Problems of this experiment's config.
     pub(crate) fn problems(&self, problems: Vec<Problem>) -> ConfigProblems {
-        ConfigProblems { source_name: self.source_name.clone(), problems }
+        ConfigProblems::of(self.source_name.clone(), &self.origin, problems)
     }
 
     /// Name of the run.
@@ -84,7 +89,7 @@ impl Experiment {
 
     /// An experiment of the same name with another config, which is not checked.
     pub(crate) fn with_config(&self, config: ExperimentConfig) -> Self {
-        Self { name: self.name.clone(), source: self.source.clone(), config, source_name: self.source_name.clone() }
+        Self { config, ..self.clone() }
     }
 
     /// The config as it runs, defaults and overrides included.
@@ -112,15 +117,20 @@ impl Draft {
     /// # Errors
     /// A source that cannot be read as a config, with all problems that are found anyway.
     pub(super) fn read(source: &ConfigSource, overrides: &[String]) -> Result<Self, ConfigProblems> {
-        let table = source.table(overrides)?;
-        let mut draft = Self::of_table(table, source.stem(), source.display_name())?;
+        let (table, origin) = source.table(overrides)?;
+        let mut draft = Self::of_table(table, source.stem(), source.display_name(), origin)?;
         if let ConfigSource::File(path) = source {
             draft.experiment.source = Some(path.clone());
         }
         Ok(draft)
     }
 
-    fn of_table(mut table: Table, default_name: String, source_name: String) -> Result<Self, ConfigProblems> {
+    fn of_table(
+        mut table: Table,
+        default_name: String,
+        source_name: String,
+        origin: Origin,
+    ) -> Result<Self, ConfigProblems> {
         rename_kind(&mut table);
         let table = Value::Table(table);
         let mut problems = check_table::<ExperimentConfig>(&table);
@@ -128,7 +138,8 @@ impl Draft {
             Ok(config) => {
                 let contradictions = config.validate();
                 let name = config.name.clone().unwrap_or(default_name);
-                let mut draft = Self { experiment: Experiment { name, source: None, config, source_name }, problems };
+                let mut draft =
+                    Self { experiment: Experiment { name, source: None, config, source_name, origin }, problems };
                 draft.add(contradictions);
                 Ok(draft)
             }
@@ -138,7 +149,7 @@ impl Draft {
                     let key = error.path().to_string();
                     problems.push(Problem::new(key, error.into_inner().to_string().trim_end()));
                 }
-                Err(ConfigProblems { source_name, problems })
+                Err(ConfigProblems::of(source_name, &origin, problems))
             }
         }
     }
@@ -327,6 +338,49 @@ mod tests {
     }
 
     #[test]
+    fn a_key_in_the_wrong_table_is_told_its_place() {
+        let hints = [
+            ("student.temperature=3", "`temperature` stands in `student.distillation.loss` of kind"),
+            ("student.distillation.temperature=3", "`temperature` stands in `student.distillation.loss` of kind"),
+            ("student.n_epochs=3", "`n_epochs` stands in `student.training`"),
+            ("n_clusters=3", "`n_clusters` stands in `clustering.method` of kind"),
+            ("student.training.momentum=0.9", "`momentum` stands in `student.training.optimizer` of kind `sgd`"),
+            ("student.training.optimizer.momentum=0.9", "`momentum` is a key of kind `sgd`"),
+            ("merge.seed=1", "`seed` stands in the outermost table"),
+        ];
+        for (set, expected) in hints {
+            let text = problem(&[set]);
+            assert!(text.contains(&format!("hint: {expected}")), "{set}: {text}");
+            assert!(text.contains(&format!("from --set {set}")), "{set}: {text}");
+        }
+    }
+
+    #[test]
+    fn names_of_other_programs_are_told_ours() {
+        let hints = [
+            ("student.training.epochs=3", "`epochs` is called `n_epochs` here"),
+            ("student.training.batch=3", "`batch` is called `batch_size` here"),
+            (
+                "student.training.lr=3",
+                "`lr` is called `peak_learning_rate`, which stands in `student.training.schedule`",
+            ),
+            (
+                "student.training.learning_rate=3",
+                "`learning_rate` stands in `student.training.schedule` of kind `constant` or `step`",
+            ),
+            ("student.training.schedule.lr=3", "`lr` is called `peak_learning_rate` here"),
+            ("student.training.wd=3", "`wd` is called `weight_decay`, which stands in `student.training.optimizer`"),
+            ("student.alpha=0.9", "`alpha` is called `distill_loss_weight`, which stands in `student.distillation`"),
+            ("student.distillation.alpha=0.9", "`alpha` is called `distill_loss_weight` or `task_loss_weight` here"),
+            ("student.distillation.loss.T=3", "`T` is called `temperature` here"),
+        ];
+        for (set, expected) in hints {
+            let text = problem(&[set]);
+            assert!(text.contains(&format!("hint: {expected}")), "{set}: {text}");
+        }
+    }
+
+    #[test]
     fn overrides_are_toml_or_strings() {
         let experiment = with_overrides(&["seed=7", "name=my run"]).unwrap();
         assert_eq!(experiment.config().seed, 7);
@@ -339,7 +393,8 @@ mod tests {
     fn a_resolved_config_resolves_to_itself() {
         let experiment = with_overrides(&["seed=3"]).unwrap();
         let table: Table = experiment.to_toml().parse().unwrap();
-        let again = Draft::of_table(table, "other".into(), "again".into()).unwrap().checked().unwrap();
+        let again =
+            Draft::of_table(table, "other".into(), "again".into(), Origin::default()).unwrap().checked().unwrap();
         assert_eq!(again.to_toml(), experiment.to_toml());
     }
 }

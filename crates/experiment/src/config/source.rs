@@ -1,6 +1,8 @@
-//! Where a config comes from, what `--set` changes in it, and its `[sweep]` table.
+//! Where a config comes from, and its `[sweep]` table.
 
 use super::ConfigProblems;
+use super::origin::Origin;
+use super::overrides::override_keys;
 use std::path::{Path, PathBuf};
 use stillhouse_core::Problem;
 use toml::{Table, Value};
@@ -38,30 +40,46 @@ impl ConfigSource {
     ///
     /// # Errors
     /// A source that cannot be read or is not TOML, or an override of another form.
-    pub(super) fn table(&self, overrides: &[String]) -> Result<Table, ConfigProblems> {
-        let mut table = self.read()?;
+    pub(super) fn table(&self, overrides: &[String]) -> Result<(Table, Origin), ConfigProblems> {
+        let (mut table, mut origin) = self.read()?;
         table.remove(SWEEP);
-        override_keys(&mut table, overrides)?;
-        Ok(table)
+        overridden(&mut table, overrides)?;
+        origin.overrides = overrides.to_vec();
+        Ok((table, origin))
     }
 
-    fn read(&self) -> Result<Table, ConfigProblems> {
+    fn read(&self) -> Result<(Table, Origin), ConfigProblems> {
         let text = match self {
             Self::Quickstart => QUICKSTART.to_owned(),
             Self::File(path) => std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?,
         };
-        text.parse().map_err(|error: toml::de::Error| {
-            ConfigProblems::whole(&self.display_name(), format!("not valid TOML\n{}", error.to_string().trim_end()))
-        })
+        parsed(&text, &self.display_name())
     }
 }
 
+/// The table that a config's text is.
+///
+/// # Errors
+/// A text that is not TOML.
+pub(super) fn parsed(text: &str, source_name: &str) -> Result<(Table, Origin), ConfigProblems> {
+    let table = text.parse().map_err(|error| ConfigProblems::not_toml(source_name, text, &error))?;
+    Ok((table, Origin { text: Some(text.into()), overrides: Vec::new() }))
+}
+
+/// Applies overrides, `a.b=c` each.
+///
+/// # Errors
+/// The first that cannot be applied.
+pub(super) fn overridden(table: &mut Table, overrides: &[String]) -> Result<(), ConfigProblems> {
+    override_keys(table, overrides)
+        .map_err(|(text, message)| ConfigProblems::whole(&format!("--set {text}"), Problem::new("", message)))
+}
+
 fn unreadable(path: &Path, error: &std::io::Error) -> ConfigProblems {
-    let mut problems = ConfigProblems::whole(&path.display().to_string(), format!("cannot be read ({error})"));
-    if error.kind() == std::io::ErrorKind::NotFound {
-        problems.problems[0].hint = Some("`stillhouse init` writes a commented config".into());
-    }
-    problems
+    let problem = Problem::new("", format!("cannot be read ({error})"));
+    let is_absent = error.kind() == std::io::ErrorKind::NotFound;
+    let hint = is_absent.then(|| "`stillhouse init` writes a commented config".to_owned());
+    ConfigProblems::whole(&path.display().to_string(), Problem { hint, ..problem })
 }
 
 const SWEEP: &str = "sweep";
@@ -71,11 +89,11 @@ const SWEEP: &str = "sweep";
 /// # Errors
 /// An unreadable file, no `[sweep]` table, or one whose leaves are not lists.
 pub fn load_sweep_axes(source: &ConfigSource) -> Result<Vec<(String, Vec<Value>)>, ConfigProblems> {
+    let (table, origin) = source.read()?;
     let problem = |key: String, message: &str| {
         let problem = Problem::new(key, message).hint("write `[sweep]` with lines such as `seed = [0, 1, 2]`");
-        ConfigProblems { source_name: source.display_name(), problems: vec![problem] }
+        ConfigProblems::of(source.display_name(), &origin, vec![problem])
     };
-    let table = source.read()?;
     let Some(Value::Table(sweep)) = table.get(SWEEP) else {
         return Err(problem(SWEEP.into(), "a sweep needs a [sweep] table"));
     };
@@ -97,32 +115,5 @@ fn collect_axes(prefix: &str, table: &Table, axes: &mut Vec<(String, Vec<Value>)
             _ => return Err(path),
         }
     }
-    Ok(())
-}
-
-/// Applies overrides, `a.b=c` each.
-pub(super) fn override_keys(table: &mut Table, overrides: &[String]) -> Result<(), ConfigProblems> {
-    let apply = |text: &String| {
-        apply_override(table, text).map_err(|message| ConfigProblems::whole(&format!("--set {text}"), message))
-    };
-    overrides.iter().try_for_each(apply)
-}
-
-/// Applies one `a.b=c`; the value is TOML where it parses as such, otherwise a plain string.
-fn apply_override(table: &mut Table, text: &str) -> Result<(), String> {
-    let (path, value) = text.split_once('=').ok_or("must have the form a.b=value")?;
-    let parsed = format!("value = {value}").parse::<Table>().ok().and_then(|mut parsed| parsed.remove("value"));
-    let value = parsed.unwrap_or_else(|| Value::String(value.to_owned()));
-    let keys: Vec<&str> = path.trim().split('.').collect();
-    if keys.iter().any(|key| key.is_empty()) {
-        return Err(format!("`{path}` is not a key path"));
-    }
-    let (last, parents) = keys.split_last().ok_or("must have the form a.b=value")?;
-    let mut place = table;
-    for key in parents {
-        let entry = place.entry(*key).or_insert_with(|| Value::Table(Table::new()));
-        place = entry.as_table_mut().ok_or_else(|| format!("`{key}` in `{path}` holds a value, not a table"))?;
-    }
-    place.insert((*last).to_owned(), value);
     Ok(())
 }

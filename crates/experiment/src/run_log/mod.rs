@@ -6,16 +6,18 @@
 
 mod table;
 mod tensorboard;
+mod when;
 
 use crate::error::{Result, system_error};
 use crate::observer::RunEvent;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tensorboard::Boards;
+use when::When;
 
 /// All events, a JSON object a line.
 pub(crate) const METRICS: &str = "metrics.jsonl";
@@ -31,15 +33,6 @@ struct Line<'a> {
     event: &'a RunEvent,
     #[serde(flatten)]
     when: When,
-}
-
-/// When something happened.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct When {
-    /// seconds since 1970, UTC
-    time: f64,
-    /// counted from 1: a run that is started again goes on with the next one
-    session: u64,
 }
 
 /// The open files.

@@ -1,6 +1,6 @@
 //! `metrics.csv`.
 
-use super::When;
+use super::when::When;
 use crate::report::csv::text_field;
 use stillhouse_train::EpochRecord;
 

@@ -69,6 +69,7 @@ training = {}
 # Check    stillhouse check THIS_FILE
 {look}# Plan     stillhouse plan THIS_FILE
 # Run      stillhouse run THIS_FILE
+# Keys     stillhouse config KEY says what a key is, for example student.training
 # Expect   (write here what you measured: accuracies, minutes, machine, date)
 # Epochs and batches are such that each training makes 1000 optimizer steps or more.
 seed = 0
