@@ -32,6 +32,8 @@ mod probe;
 mod reach;
 mod sampler;
 mod schedule;
+#[cfg(test)]
+mod tests;
 mod weights;
 
 pub use checkpoint::remove_checkpoint;

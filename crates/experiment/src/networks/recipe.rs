@@ -23,7 +23,8 @@ use stillhouse_data::Split;
 use stillhouse_ensemble::dustbin_logit_shift;
 use stillhouse_models::{HeadInit, ModelConfig, Reductions, TokenizerConfig};
 use stillhouse_train::{
-    DistillationConfig, EpochObjective, ImbalanceConfig, LabelView, Objective, Sampler, TrainingConfig, Validation, ViewPolicy,
+    DistillationConfig, EpochObjective, ImbalanceConfig, LabelView, Objective, Sampler, TrainingConfig, Validation,
+    ViewPolicy,
 };
 
 /// Raise this when trainings compute something else from the same recipe.

@@ -265,9 +265,8 @@ fn adjusted_losses_by_hand() {
 #[test]
 fn tables_and_smoothing_that_do_not_fit_are_refused() {
     let logits = random("logits", &[2, 4], DType::F32);
-    let refused = |labels: &[u32], terms: &LabelTerms| {
-        adjusted_cross_entropy(&logits, labels, terms).unwrap_err().to_string()
-    };
+    let refused =
+        |labels: &[u32], terms: &LabelTerms| adjusted_cross_entropy(&logits, labels, terms).unwrap_err().to_string();
     let short = LabelTerms { class_weights: Some([1.0; 3].into()), ..LabelTerms::default() };
     assert!(refused(&[0, 1], &short).contains("class weights: expected 4, got 3"));
     let all = LabelTerms { smoothing: 1.0, ..LabelTerms::default() };
