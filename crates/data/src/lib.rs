@@ -58,8 +58,8 @@ pub use error::DataError;
 pub use features::{MatrixRows, MatrixWriter, npy_head};
 pub use given::{GivenContent, GivenExample, given_examples};
 pub use images::{
-    AffineElasticConfig, AugmentConfig, ColourJitterConfig, CombinedConfig, CropFlipConfig, GeometryConfig, RandomErasingConfig,
-    ShiftConfig,
+    AffineElasticConfig, AugmentConfig, ColourJitterConfig, CombinedConfig, CropFlipConfig, GeometryConfig,
+    RandomErasingConfig, ShiftConfig,
 };
 pub use inputs::{IdRows, Inputs, TextEncoder};
 pub use labels::ClassNames;

@@ -28,8 +28,8 @@ mod load;
 mod pixels;
 
 pub use augment::{
-    AffineElasticConfig, AugmentConfig, ColourJitterConfig, CombinedConfig, CropFlipConfig, GeometryConfig, RandomErasingConfig,
-    ShiftConfig,
+    AffineElasticConfig, AugmentConfig, ColourJitterConfig, CombinedConfig, CropFlipConfig, GeometryConfig,
+    RandomErasingConfig, ShiftConfig,
 };
 pub(crate) use decode::{Target, read_header};
 pub(crate) use digest::digest_all;

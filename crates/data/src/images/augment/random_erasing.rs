@@ -67,9 +67,7 @@ impl RandomErasingConfig {
             let [n_rows, n_columns] = sizes.map(|size| size.round() as usize);
             let is_inside = (1..=height).contains(&n_rows) && (1..=width).contains(&n_columns);
             let place = |free: usize, draws: &mut Draws| draws.below(free + 1);
-            is_inside.then(|| {
-                [place(height - n_rows, draws), place(width - n_columns, draws), n_rows, n_columns]
-            })
+            is_inside.then(|| [place(height - n_rows, draws), place(width - n_columns, draws), n_rows, n_columns])
         })
     }
 }
@@ -78,7 +76,9 @@ impl RandomErasingConfig {
 mod tests {
     use super::*;
 
-    const [HEIGHT, WIDTH, CHANNELS]: [usize; 3] = [20, 30, 3];
+    const HEIGHT: usize = 20;
+    const WIDTH: usize = 30;
+    const CHANNELS: usize = 3;
     /// Not the value of any noise.
     const KEPT: f32 = -1.0;
 
@@ -96,7 +96,8 @@ mod tests {
             let image = erased(&config, stream);
             let is_erased = |row: usize, column: usize| image[(row * WIDTH + column) * CHANNELS] != KEPT;
             let rows: Vec<usize> = (0..HEIGHT).filter(|row| (0..WIDTH).any(|column| is_erased(*row, column))).collect();
-            let columns: Vec<usize> = (0..WIDTH).filter(|column| (0..HEIGHT).any(|row| is_erased(row, *column))).collect();
+            let columns: Vec<usize> =
+                (0..WIDTH).filter(|column| (0..HEIGHT).any(|row| is_erased(row, *column))).collect();
             let n_erased = image.iter().filter(|value| **value != KEPT).count();
             assert_eq!(n_erased, rows.len() * columns.len() * CHANNELS, "a whole rectangle, in all channels");
             assert_eq!(rows.last().unwrap() - rows[0] + 1, rows.len());

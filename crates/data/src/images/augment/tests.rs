@@ -55,7 +55,9 @@ fn strength_zero_is_the_identity() {
         AugmentConfig::Shift(ShiftConfig { max_pixels: 0 }),
         AugmentConfig::CropFlip(CropFlipConfig { padding: 0, flip: false }),
         AugmentConfig::AffineElastic(still()),
-        combined(r#"{"colour_jitter": {"brightness": 0, "contrast": 0, "saturation": 0}, "random_erasing": {"share": 0}}"#),
+        combined(
+            r#"{"colour_jitter": {"brightness": 0, "contrast": 0, "saturation": 0}, "random_erasing": {"share": 0}}"#,
+        ),
         combined(r#"{"geometry": {"kind": "shift", "max_pixels": 0}}"#),
     ];
     for (config, channels) in configs.iter().flat_map(|config| [(config, 1), (config, 3), (config, 2)]) {
