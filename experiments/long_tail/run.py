@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -35,7 +36,7 @@ WAYS = {
 WITH_UNLABELLED = ["as they are", "weights, 1 / n", "balanced sampling", "logits, 1"]
 # Training examples of a class: the usual three groups of long-tailed sets (Liu et al. 2019).
 GROUPS = {"many (> 100)": (101, 10**9), "medium (20 to 100)": (20, 100), "few (< 20)": (1, 19)}
-MODELS = {"generalist": "one network", "ensemble": "three networks", "student": "student", "student_hard": "its twin on labels"}
+MODELS = ["generalist", "ensemble", "student", "student_hard"]
 
 
 def main() -> None:
@@ -44,14 +45,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=REPOSITORY / "runs/long_tail")
     parser.add_argument("--only", nargs="+", default=["runs", "collect"])
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2, help="of each run")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     arguments = parser.parse_args()
     if "runs" in arguments.only:
         for seed in arguments.seeds:
-            for way in WAYS:
-                run(arguments, way, seed, with_unlabelled=False)
-            for way in WITH_UNLABELLED:
-                run(arguments, way, seed, with_unlabelled=True)
+            if not (arguments.out / f"data{seed}" / "train.tsv").exists():
+                subprocess.run([sys.executable, str(HERE / "prepare.py"), str(arguments.out / f"data{seed}"), "--seed", str(seed)], check=True)
+        # in this order the second kind finds the teachers of the first
+        for ways, with_unlabelled in ((WAYS, False), (WITH_UNLABELLED, True)):
+            runs = [(way, seed) for way in ways for seed in arguments.seeds]
+            with ThreadPoolExecutor(arguments.jobs) as pool:
+                list(pool.map(lambda one: run(arguments, *one, with_unlabelled), runs))
     if "collect" in arguments.only:
         collect(arguments.out)
 
@@ -63,8 +68,6 @@ def run_name(way: str, seed: int, with_unlabelled: bool) -> str:
 
 def run(arguments: argparse.Namespace, way: str, seed: int, with_unlabelled: bool) -> None:
     data, folder = arguments.out / f"data{seed}", arguments.out / run_name(way, seed, with_unlabelled)
-    if not (data / "train.tsv").exists():
-        subprocess.run([sys.executable, str(HERE / "prepare.py"), str(data), "--seed", str(seed)], check=True)
     if (folder / "report.json").exists():
         return
     overrides = [f"seed={seed}"]
@@ -166,7 +169,8 @@ def draw(means: list[dict], path: Path) -> None:
         axis.grid(axis="x", alpha=0.3)
     axes[0].set_yticks(range(len(ways)), ways)
     axes[0].invert_yaxis()
-    axes[0].legend(title="training examples of a class", fontsize=8, title_fontsize=8, frameon=False, loc="lower left")
+    # the last ways have no student with unlabelled examples, which leaves room
+    axes[2].legend(*axes[0].get_legend_handles_labels(), title="training examples of a class", frameon=False, loc="lower center")
     figure.suptitle("Mean recall of frequent and rare languages; bar: of all (balanced accuracy)", fontsize=12)
     figure.tight_layout()
     figure.savefig(path, dpi=110)

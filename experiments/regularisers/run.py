@@ -13,6 +13,7 @@ import json
 import statistics
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -27,6 +28,7 @@ def views(geometry: str, *others: str) -> list[str]:
     return [f"data.augment={{kind=\"combined\",geometry={{kind=\"{geometry}\"}},{','.join(others)}}}"]
 
 
+CONSTANT = 'schedule={kind="constant",learning_rate=3e-3}'
 # Dataset: seeds, and variants with their settings.
 CELLS = {
     "languages": (
@@ -37,6 +39,8 @@ CELLS = {
             "only the student's": ["student.training.label_smoothing=0.1"],
             "average, decay 0.99": both("ema_decay=0.99"),
             "average, decay 0.998": both("ema_decay=0.998"),
+            "constant rate": both(CONSTANT),
+            "constant rate, average, decay 0.998": both(CONSTANT) + both("ema_decay=0.998"),
             "two batches of 32 a step": [part for one in ("batch_size=32", "accumulate_batches=2") for part in both(one)],
         },
     ),
@@ -72,7 +76,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=["runs", "collect"])
     parser.add_argument("--data", nargs="+", default=list(CELLS))
     parser.add_argument("--cifar", type=Path)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2, help="of each run")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     arguments = parser.parse_args()
     if "runs" in arguments.only:
         for data in arguments.data:
@@ -80,9 +85,9 @@ def main() -> None:
                 print("cifar100: left out, for want of --cifar")
                 continue
             seeds, variants = CELLS[data]
-            for seed in seeds:
-                for variant in variants:
-                    run(arguments, data, variant, seed)
+            runs = [(variant, seed) for seed in seeds for variant in variants]
+            with ThreadPoolExecutor(arguments.jobs) as pool:
+                list(pool.map(lambda one: run(arguments, data, *one), runs))
     if "collect" in arguments.only:
         collect(arguments.out)
 
