@@ -61,8 +61,6 @@ CELLS = {
             "without": [],
             "erasing": views("crop_flip", "random_erasing={}"),
             "jitter": views("crop_flip", "colour_jitter={}"),
-            "average, decay 0.99": ["generalist.training.ema_decay=0.99"],
-            "labels smoothed by 0.1": ["generalist.training.label_smoothing=0.1"],
         },
     ),
 }
