@@ -178,6 +178,16 @@ impl<'a> Training<'a> {
         self.end_epoch(&objective, epoch_start.elapsed().as_secs_f64(), monitor)
     }
 
+    /// Optimizer steps of the whole training.
+    fn n_steps(&self) -> usize {
+        self.steps_per_epoch * self.job.config.n_epochs
+    }
+
+    /// The rate of a step (`0..`).
+    fn learning_rate(&self, step: usize) -> f64 {
+        self.job.config.schedule.learning_rate(step, self.n_steps(), self.job.config.n_epochs)
+    }
+
     /// One optimizer step on the next `n_examples` of the loader, in as many batches as they take.
     fn train_step(
         &mut self,
@@ -188,8 +198,7 @@ impl<'a> Training<'a> {
     ) -> Result<(), TrainError> {
         let job = self.job;
         let step = self.optimizer.n_steps() as usize;
-        let n_steps = self.steps_per_epoch * job.config.n_epochs;
-        let learning_rate = job.config.schedule.learning_rate(step, n_steps, job.config.n_epochs);
+        let learning_rate = self.learning_rate(step);
         let mut sum = StepSum::default();
         for part in 0.. {
             if sum.n_examples >= n_examples {
@@ -214,7 +223,7 @@ impl<'a> Training<'a> {
             average.update(self.model, self.optimizer.n_steps())?;
         }
         self.record_step(&sum);
-        monitor.step(&StepInfo { step: step + 1, n_steps, loss: sum.losses[0] });
+        monitor.step(&StepInfo { step: step + 1, n_steps: self.n_steps(), loss: sum.losses[0] });
         Ok(())
     }
 
@@ -229,19 +238,17 @@ impl<'a> Training<'a> {
     ) -> Result<(), TrainError> {
         let job = self.job;
         let step = self.optimizer.n_steps();
-        let n_steps = self.steps_per_epoch * job.config.n_epochs;
-        let learning_rate = job.config.schedule.learning_rate(step as usize, n_steps, job.config.n_epochs);
+        let learning_rate = self.learning_rate(step as usize);
         let inputs = model_input(self.model, batch.inputs.clone(), batch.len())?;
         let seed = job.seed.derive("dropout", step);
         let seed = if part == 0 { seed } else { seed.derive("batch", part) };
         let exact = self.round_weights(Some(&inputs))?;
-        let (parts, tape) = record(|| {
+        let ((parts, weighted), tape) = record(|| {
             let logits = self.model.forward(&inputs, Mode::Train { dropout: DropoutKey { seed: seed.0 } })?;
             let parts = objective.loss(job.name, &logits, batch, &self.hard_loss)?;
             let weighted = if share == 1.0 { parts.total.clone() } else { scale(&parts.total, share)? };
             Ok::<_, TrainError>((parts, weighted))
         })?;
-        let (parts, weighted) = parts;
         let loss = scalar(&parts.total)?;
         let first_loss = *self.progress.first_loss.get_or_insert(loss);
         let exploded = loss > EXPLODED * (first_loss + 1.0);
@@ -311,7 +318,6 @@ impl<'a> Training<'a> {
         let valid = job.validation.map(|validation| validate(self.model, validation)).transpose()?;
         self.restore_weights(exact.as_ref())?;
         let step = self.optimizer.n_steps() as usize;
-        let total_steps = self.steps_per_epoch * job.config.n_epochs;
         let record = EpochRecord {
             epoch: self.progress.n_epochs_done + 1,
             train_loss: total,
@@ -319,7 +325,7 @@ impl<'a> Training<'a> {
             distill_loss: with_distill.then_some(distill),
             valid_loss: valid.map(|(loss, _)| loss),
             valid_top1: valid.map(|(_, top1)| top1),
-            learning_rate: job.config.schedule.learning_rate(step.saturating_sub(1), total_steps, job.config.n_epochs),
+            learning_rate: self.learning_rate(step.saturating_sub(1)),
             elapsed_s,
         };
         monitor.epoch(&record, job.config.n_epochs);
