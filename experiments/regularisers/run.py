@@ -29,6 +29,8 @@ def views(geometry: str, *others: str) -> list[str]:
 
 
 CONSTANT = 'schedule={kind="constant",learning_rate=3e-3}'
+ERASED = 'data.augment={kind="combined",random_erasing={}}'
+LONGER = "generalist.training.n_epochs=30"
 # Dataset: seeds, and variants with their settings.
 CELLS = {
     "languages": (
@@ -55,6 +57,22 @@ CELLS = {
             "labels smoothed by 0.1": ["generalist.training.label_smoothing=0.1"],
         },
     ),
+    # images as they are, long enough to be known by heart
+    "glyphs, unmoved": (
+        [0, 1, 2],
+        {
+            "without": ['data.augment={kind="none"}'],
+            "erasing": [ERASED],
+            "erasing a quarter": ['data.augment={kind="combined",random_erasing={share=0.25,max_area=0.2}}'],
+        },
+    ),
+    "cifar100, unmoved": (
+        [0],
+        {
+            "without": ['data.augment={kind="none"}', LONGER],
+            "erasing": [ERASED, LONGER],
+        },
+    ),
     "cifar100": (
         [0],
         {
@@ -64,7 +82,7 @@ CELLS = {
         },
     ),
 }
-MODELS = {"languages": ["generalist", "student", "student_hard"], "glyphs": ["generalist"], "cifar100": ["generalist"]}
+MODELS = {data: ["generalist", "student", "student_hard"] if data == "languages" else ["generalist"] for data in CELLS}
 
 
 def main() -> None:
@@ -79,7 +97,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if "runs" in arguments.only:
         for data in arguments.data:
-            if data == "cifar100" and not arguments.cifar:
+            if data.startswith("cifar100") and not arguments.cifar:
                 print("cifar100: left out, for want of --cifar")
                 continue
             seeds, variants = CELLS[data]
@@ -99,10 +117,11 @@ def run(arguments: argparse.Namespace, data: str, variant: str, seed: int) -> No
     if (folder / "report.json").exists():
         return
     overrides = [f"seed={seed}", *CELLS[data][1][variant]]
-    if data == "cifar100":
+    config = data.split(",")[0]
+    if config == "cifar100":
         overrides.append(f"data.path={json.dumps(str(arguments.cifar))}")
-    command = [arguments.program, "run", "-q", str(HERE / f"{data}.toml"), "--out", str(folder)]
-    command += ["--stages", str(arguments.out / f"stages_{data}"), "--threads", str(arguments.threads)]
+    command = [arguments.program, "run", "-q", str(HERE / f"{config}.toml"), "--out", str(folder)]
+    command += ["--stages", str(arguments.out / f"stages_{config}"), "--threads", str(arguments.threads)]
     command += [part for override in overrides for part in ("--set", override)]
     started = time.time()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

@@ -251,7 +251,7 @@ fn adjusted_losses_by_hand() {
     let weighted = LabelTerms { class_weights: Some([0.5, 4.0, 1.0].into()), ..LabelTerms::default() };
     assert!((adjusted(&logits, &[1, 0], &weighted) - (4.0 * parts[0] + 0.5 * parts[1]) / 2.0).abs() < 1e-13);
     // smoothing 0.3: a tenth of each class's part, and 0.7 of the label's
-    let log_probs = [2.407_605_964_444_380_3, 1.407_605_964_444_380_3, 0.407_605_964_444_380_3];
+    let log_probs = [2.407_605_964_444_38, 1.407_605_964_444_380_3, 0.407_605_964_444_380_3];
     let smooth = LabelTerms { smoothing: 0.3, ..LabelTerms::default() };
     let expected = 0.1 * log_probs.iter().sum::<f64>() + 0.7 * log_probs[1];
     assert!((adjusted(&logits, &[1, 0], &smooth) - (expected + parts[1]) / 2.0).abs() < 1e-13);
