@@ -39,6 +39,18 @@ fn check_and_run_refuse_the_same_for_the_same_reason() {
             "student.model.kind: \"ngram_bag\" needs texts, the data has images",
         ),
         (&["generalist.model={ kind = \"resnet\", depth = 9 }"], "generalist.model.depth: must be 6n + 2"),
+        (
+            &["specialists.training.imbalance={ kind = \"class_weights\" }"],
+            "specialists.training.imbalance: specialists draw half of their examples from their own classes",
+        ),
+        (
+            &["generalist.training.imbalance={ kind = \"balanced_sampling\" }"],
+            "generalist.training.imbalance: the generalist's odds would be others than those of the specialists",
+        ),
+        (
+            &["specialists.head=full_softmax", "specialists.training.label_smoothing=0.1"],
+            "specialists.training.label_smoothing: a full_softmax head learns from soft targets too",
+        ),
     ];
     for (sets, expected) in refused {
         let checked = check(&scratch, sets);

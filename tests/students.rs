@@ -241,3 +241,47 @@ fn targets_in_passing_are_those_of_the_store() {
     let refused = scratch.run(&[&refused[..], &["--set", "soft_targets.keep=one_view"]].concat());
     assert!(refused.stderr.contains("student.min_confidence: asks for the targets of all views"), "{}", refused.stderr);
 }
+
+/// Twelve classes with 3, 4, ... 14 texts to learn from, and four more of each to test on.
+fn long_tail(scratch: &Scratch) {
+    let rows = |n: &dyn Fn(usize) -> usize, split: &str| {
+        let texts = (0..12).flat_map(|class| (0..n(class)).map(move |nth| (class, nth)));
+        let row = |(class, nth)| format!("class {class}\tword{class} {split} number{nth} of{}\n", (class + nth) % 5);
+        format!("label\ttext\n{}", texts.map(row).collect::<String>())
+    };
+    scratch.write("train.tsv", rows(&|class| 3 + class, "train"));
+    scratch.write("test.tsv", rows(&|_| 4, "test"));
+    let model = "model = { kind = \"ngram_bag\", n_buckets = 512, width = 8, ngrams = { characters = [1, 3] } }";
+    let training =
+        "training = { n_epochs = 6, batch_size = 8, schedule = { kind = \"constant\", learning_rate = 1e-2 } }";
+    let data = "[data]\nkind = \"table\"\ntrain = \"train.tsv\"\ntest = \"test.tsv\"\nlabel = \"label\"";
+    scratch.write("c.toml", format!("{data}\n[generalist]\n{model}\n{training}\n[student]\n{model}\n{training}\n"));
+}
+
+#[test]
+fn what_is_done_about_rare_classes_leaves_soft_targets_alone() {
+    let scratch = Scratch::new();
+    long_tail(&scratch);
+    let [alone, labelled] = ["0.0", "0.5"].map(|weight| format!("student.distillation.task_loss_weight={weight}"));
+    // the student's weights, and the predictions of its twin on labels
+    let student = |out: &str, sets: &[&str]| {
+        let report = run_in(&scratch, out, sets);
+        (scratch.bytes(&format!("{out}/student/model.safetensors")), model(&report, "student_hard")["nll"].clone())
+    };
+    let (plain, plain_labelled) = (student("alone", &[&alone]), student("labelled", &[&labelled]));
+    let settings = [
+        "student.training.label_smoothing=0.2",
+        "student.training.imbalance={ kind = \"class_weights\" }",
+        "student.training.imbalance={ kind = \"logit_adjustment\" }",
+    ];
+    for (nth, setting) in settings.into_iter().enumerate() {
+        let same = student(&format!("alone{nth}"), &[&alone, setting]);
+        assert!(same.0 == plain.0, "{setting} changed what comes from soft targets");
+        assert_ne!(same.1, plain.1, "{setting}: the twin on labels has it too");
+        let other = student(&format!("labelled{nth}"), &[&labelled, setting]);
+        assert!(other.0 != plain_labelled.0, "{setting} changed nothing of what comes from labels");
+    }
+    // which examples come is another matter: both parts see them
+    let drawn = student("drawn", &[&alone, "student.training.imbalance={ kind = \"balanced_sampling\" }"]);
+    assert!(drawn.0 != plain.0);
+}

@@ -3,6 +3,7 @@
 use crate::carve::{Carved, carve};
 use crate::dataset::{Dataset, OutOfScope, SealedTest, Transfer};
 use crate::found::{Found, Part};
+use crate::scarce::tell_scarce;
 use crate::source::Source;
 use crate::split::{Pool, Reading, Split};
 use crate::unlabelled::{Purpose, Unlabelled, UnlabelledRows, append, note_duplicates};
@@ -28,6 +29,7 @@ pub(crate) fn assemble(
     let mut rows = Rows::decide(&found, context);
     rows.check(&found)?;
     rows.explain(&mut found);
+    tell_scarce(&found, [&rows.train, &rows.valid, &rows.test], context);
     rows.cut(&mut found)?;
     let input = found.train.store.modality().measure(&rows.train);
     let fingerprint = fingerprint(&found, &rows, context);

@@ -38,6 +38,7 @@ mod places;
 mod preview;
 mod progress;
 mod readers;
+mod scarce;
 mod settings;
 mod source;
 mod split;
@@ -56,7 +57,10 @@ pub use dataset::{Dataset, OutOfScope, SealedTest, Transfer};
 pub use error::DataError;
 pub use features::{MatrixRows, MatrixWriter, npy_head};
 pub use given::{GivenContent, GivenExample, given_examples};
-pub use images::{AffineElasticConfig, AugmentConfig, CropFlipConfig, ShiftConfig};
+pub use images::{
+    AffineElasticConfig, AugmentConfig, ColourJitterConfig, CombinedConfig, CropFlipConfig, GeometryConfig,
+    RandomErasingConfig, ShiftConfig,
+};
 pub use inputs::{IdRows, Inputs, TextEncoder};
 pub use labels::ClassNames;
 pub use loader::{Batch, Loader};

@@ -9,7 +9,7 @@ use crate::attention::{Attention, mask_len};
 use crate::conv2d::Conv2dSize;
 use crate::dropout::Mask;
 use crate::gelu::{Gelu, TANH_CUBE, TANH_SCALE};
-use crate::loss::{Decoupled, MIN_VARIANCE, NO_LABEL, SparseTargets};
+use crate::loss::{Decoupled, LabelTerms, MIN_VARIANCE, NO_LABEL, SparseTargets};
 use crate::optimizer::{AdamWHyper, SgdHyper};
 use crate::pooling::{PoolSize, Pooling};
 use crate::row_groups::RowGroups;
@@ -125,6 +125,24 @@ pub(crate) fn cross_entropy(logits: &Tensor, labels: &[u32]) -> Result<Tensor> {
     let labels: Vec<u32> = labels.iter().map(|label| if *label == NO_LABEL { 0 } else { *label }).collect();
     let labels = Tensor::new(labels, logits.device())?.unsqueeze(1)?;
     (log_softmax(logits)?.gather(&labels, 1)? * is_known)?.mean_all()?.neg()
+}
+
+pub(crate) fn adjusted_cross_entropy(logits: &Tensor, labels: &[u32], terms: &LabelTerms) -> Result<Tensor> {
+    let (n_rows, n_classes) = logits.dims2()?;
+    let (device, dtype) = (logits.device(), logits.dtype());
+    let row = |values: Vec<f64>| Tensor::from_vec(values, (1, n_classes), device)?.to_dtype(dtype);
+    let weight = |label: usize| terms.class_weights.as_ref().map_or(1.0, |weights| weights[label]);
+    let even = terms.smoothing / n_classes as f64;
+    let mut targets = vec![0.0; n_rows * n_classes];
+    let known = targets.chunks_exact_mut(n_classes).zip(labels).filter(|(_, label)| **label != NO_LABEL);
+    for (target, label) in known {
+        let label = *label as usize;
+        target.fill(even * weight(label));
+        target[label] += (1.0 - terms.smoothing) * weight(label);
+    }
+    let targets = Tensor::from_vec(targets, (n_rows, n_classes), device)?.to_dtype(dtype)?;
+    let shifts = terms.logit_shifts.as_ref().map_or(vec![0.0; n_classes], |shifts| shifts.to_vec());
+    (targets * log_softmax(&logits.broadcast_add(&row(shifts)?)?)?)?.sum(D::Minus1)?.mean_all()?.neg()
 }
 
 pub(crate) fn soft_cross_entropy(logits: &Tensor, target_probs: &Tensor, temperature: f64) -> Result<Tensor> {
@@ -393,6 +411,11 @@ pub(crate) fn adamw_step(
     overwrite(moments, &Tensor::stack(&[first, second], 0)?)?;
     let kept = (param_value * (1.0 - hyper.learning_rate * hyper.weight_decay))?;
     overwrite(param, &(kept - step)?)
+}
+
+pub(crate) fn average_step(average: &Tensor, param: &Tensor, decay: f64) -> Result<()> {
+    let old = average.detach();
+    overwrite(average, &(&old + ((param.detach() - &old)? * (1.0 - decay))?)?)
 }
 
 pub(crate) fn max_norm(weight: &Tensor, limit: f64, by_rows: bool) -> Result<()> {

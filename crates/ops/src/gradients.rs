@@ -6,9 +6,11 @@ use std::collections::HashMap;
 
 use candle_core::{Result, Tensor, TensorId};
 
+use crate::arithmetic::add_in_place;
 use crate::composite;
 use crate::element::{Element, with_element};
 use crate::row_groups::RowGroups;
+use crate::shape::expect_shape;
 use crate::storage::{Elements, tensor};
 use crate::vector::inlined;
 
@@ -28,6 +30,23 @@ impl Gradient {
         match self {
             Self::Dense(values) => values,
             Self::Rows(rows) => &rows.values,
+        }
+    }
+
+    /// The sum with another gradient of the same variable; it may lie in the memory of this one.
+    ///
+    /// # Errors
+    /// Gradients of other shapes.
+    pub fn plus(self, other: &Self) -> Result<Self> {
+        match (self, other) {
+            (Self::Rows(sum), Self::Rows(other)) => Ok(Self::Rows(sum.plus(other)?)),
+            (Self::Dense(sum), other) => {
+                let other = other.to_dense()?;
+                expect_shape("gradient", "second gradient", &other, sum.dims())?;
+                add_in_place(&sum, &other)?;
+                Ok(Self::Dense(sum))
+            }
+            (Self::Rows(sum), other) => Self::Dense(sum.to_dense()?).plus(other),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Checkpoints: the state of a training in one file, from which it resumes after a kill with the same bits.
 //!
 //! Shuffles, views and dropout masks are functions of the seed, the epoch and the step, so their state is two
-//! numbers; weights, running statistics, the optimizer's moments and the best weights so far are tensors.
+//! numbers; weights, running statistics, the optimizer's moments, the weights' average and the best weights so far are tensors.
 //!
 //! The header holds the BLAKE3 hash of the whole file, computed with zeros in place of the hash's own digits. A bit
 //! that flips on the disk is therefore found; otherwise training would go on with it and give another model.

@@ -9,7 +9,7 @@ use crate::objective::{LossParts, scalar};
 use candle_core::Tensor;
 use stillhouse_core::{ClassId, ExampleView, Temperature};
 use stillhouse_data::Batch;
-use stillhouse_ops::loss::{self, NO_LABEL, SparseTargets};
+use stillhouse_ops::loss::{self, SparseTargets};
 use stillhouse_ops::{add, scale};
 use stillhouse_targets::{SoftTargets, TargetBatch, TargetsError};
 
@@ -18,30 +18,21 @@ use stillhouse_targets::{SoftTargets, TargetBatch, TargetsError};
 const PROB_FLOOR: f32 = 1e-12;
 
 /// `task_loss_weight * hard + distill_loss_weight * T^2 * soft` (paper, sec. 2), each a mean over the batch, of which
-/// examples without a label have the second term only.
-pub(crate) fn distillation_loss(
-    model: &str,
-    logits: &Tensor,
-    batch: &Batch,
-    targets: &SoftTargets,
+/// examples without a label have the second term only. `task` is the hard part; there is none where its weight is 0.
+pub(crate) fn with_labels(
+    soft: &Tensor,
+    task: Option<&Tensor>,
     config: &DistillationConfig,
 ) -> Result<LossParts, TrainError> {
-    let distill = soft_loss(model, logits, batch, targets, &config.loss)?;
-    let distill_value = scalar(&distill)?;
-    let weighted = scale(&distill, config.distill_loss_weight)?;
-    if config.task_loss_weight == 0.0 {
-        return Ok(LossParts { total: weighted, task: None, distill: Some(distill_value) });
-    }
-    let label = |class: &ClassId| if *class == ClassId::UNKNOWN { NO_LABEL } else { class.0 };
-    let labels: Vec<u32> = batch.labels.iter().map(label).collect();
-    let task = loss::cross_entropy(logits, &labels)?;
-    let task_value = scalar(&task)?;
-    let total = add(&weighted, &scale(&task, config.task_loss_weight)?)?;
-    Ok(LossParts { total, task: Some(task_value), distill: Some(distill_value) })
+    let distill = Some(scalar(soft)?);
+    let weighted = scale(soft, config.distill_loss_weight)?;
+    let Some(task) = task else { return Ok(LossParts { total: weighted, task: None, distill }) };
+    let total = add(&weighted, &scale(task, config.task_loss_weight)?)?;
+    Ok(LossParts { total, task: Some(scalar(task)?), distill })
 }
 
 /// The comparison with the teacher, with its `T^2` and without its weight.
-fn soft_loss(
+pub(crate) fn soft_loss(
     model: &str,
     logits: &Tensor,
     batch: &Batch,
@@ -134,8 +125,8 @@ mod tests {
         writer.finish().unwrap();
         let targets = SoftTargets::open(&path).unwrap();
         let batch = Batch { rows: vec![0, 1], labels: labels.into(), examples, inputs: Inputs::Values(Vec::new()) };
-        let config: DistillationConfig = serde_json::from_value(json!({ "loss": loss })).unwrap();
-        distillation_loss("student", &matrix(LOGITS), &batch, &targets, &config).unwrap().distill.unwrap()
+        let loss: DistillationLoss = serde_json::from_value(loss.clone()).unwrap();
+        scalar(&soft_loss("student", &matrix(LOGITS), &batch, &targets, &loss).unwrap()).unwrap()
     }
 
     fn decoupled(temperature: f64, target_weight: f64, non_target_weight: f64) -> Value {

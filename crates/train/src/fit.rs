@@ -1,9 +1,11 @@
 //! The training loop of generalist, specialists and student.
 //!
-//! An epoch draws its rows from the [`Sampler`], a step computes the [`Objective`]'s loss, walks back over the tape,
-//! clips, and updates the parameters. Checkpoints are written between steps; the random state is a function of seed,
+//! An epoch draws its rows from the [`Sampler`], a step computes the [`Objective`]'s loss, walks back over the tape (for each of
+//! its batches, if there are several), clips, and updates the parameters. Checkpoints are written between steps; the random state is a function of seed,
 //! epoch and step, so a resumed training has the same bits as an undisturbed one.
 
+use crate::accumulate::StepSum;
+use crate::average::WeightAverage;
 use crate::checkpoint::{self, Found, Progress, checkpoint_error};
 use crate::inputs::{model_input, text_encoder};
 use crate::objective::scalar;
@@ -11,7 +13,7 @@ use crate::optimizer::{Optimizer, in_order};
 use crate::predict::predict_records;
 use crate::reach::Reach;
 use crate::{
-    EpochObjective, EpochRecord, FitSummary, LabelView, LossParts, Monitor, Objective, Sampler, StepInfo, TrainError,
+    EpochObjective, EpochRecord, FitSummary, HardLoss, LabelView, Monitor, Objective, Sampler, StepInfo, TrainError,
     TrainingConfig, ViewPolicy,
 };
 use candle_core::Tensor;
@@ -22,7 +24,7 @@ use stillhouse_core::{ClassId, Seed};
 use stillhouse_data::{Batch, Loader, Split};
 use stillhouse_models::{ExactWeights, Mode, Model, ModelInput, Rounder, WeightBits};
 use stillhouse_ops::optimizer::{clip_factor, global_norm};
-use stillhouse_ops::{DropoutKey, Gradient, Tape, record};
+use stillhouse_ops::{DropoutKey, Gradient, Tape, record, scale};
 
 /// One training: its rows, objective, config and seed.
 #[derive(Clone)]
@@ -95,6 +97,9 @@ struct Training<'a> {
     optimizer: Optimizer,
     progress: Progress,
     best: Option<Vec<(String, Tensor)>>,
+    hard_loss: HardLoss,
+    /// which takes the place of the weights at the end
+    average: Option<WeightAverage>,
     /// of weights of few bits
     rounder: Option<Rounder>,
     steps_per_epoch: usize,
@@ -118,6 +123,8 @@ impl<'a> Training<'a> {
             optimizer,
             progress: Progress::default(),
             best: None,
+            hard_loss: HardLoss::new(job.config, job.split),
+            average: job.config.ema_decay.map(|decay| WeightAverage::new(decay, model)).transpose()?,
             // before a checkpoint is read: a training that goes on has the same clips
             rounder: job.bits.map(|bits| Rounder::new(bits, model)).transpose()?,
             steps_per_epoch: job.config.steps_per_epoch(n_rows),
@@ -148,14 +155,18 @@ impl<'a> Training<'a> {
             self.save_checkpoint()?;
         }
         let objective = objective?;
-        let view = job.views.view(epoch);
         let rows = job.sampler.epoch_rows(job.split.len(), job.seed, epoch);
-        let n_used = rows.len().min(self.steps_per_epoch * job.config.batch_size);
-        let first = self.progress.n_steps_in_epoch * job.config.batch_size;
-        let plan = rows[first.min(n_used)..n_used].iter().map(|row| (*row, view)).collect();
+        let mut plan = job.views.plan(&rows, epoch, job.config.n_epochs);
+        plan.truncate(job.config.examples_per_epoch(rows.len()));
+        let n_done = self.progress.n_steps_in_epoch * job.config.examples_per_step();
+        plan.drain(..n_done.min(plan.len()));
+        let mut n_left = plan.len();
         let encoder = text_encoder(self.model);
-        for batch in Loader::new(job.split.clone(), plan, encoder, job.config.batch_size, false, N_PREFETCH) {
-            self.train_step(&batch?, &objective, monitor)?;
+        let mut loader = Loader::new(job.split.clone(), plan, encoder, job.config.batch_size, false, N_PREFETCH);
+        while n_left > 0 {
+            let n_examples = n_left.min(job.config.examples_per_step());
+            self.train_step(&mut loader, n_examples, &objective, monitor)?;
+            n_left -= n_examples;
             if monitor.is_interrupted() {
                 self.save_checkpoint()?;
                 return Err(TrainError::Interrupted);
@@ -167,17 +178,76 @@ impl<'a> Training<'a> {
         self.end_epoch(&objective, epoch_start.elapsed().as_secs_f64(), monitor)
     }
 
-    fn train_step(&mut self, batch: &Batch, objective: &Objective, monitor: &dyn Monitor) -> Result<(), TrainError> {
+    /// Optimizer steps of the whole training.
+    fn n_steps(&self) -> usize {
+        self.steps_per_epoch * self.job.config.n_epochs
+    }
+
+    /// The rate of a step (`0..`).
+    fn learning_rate(&self, step: usize) -> f64 {
+        self.job.config.schedule.learning_rate(step, self.n_steps(), self.job.config.n_epochs)
+    }
+
+    /// One optimizer step on the next `n_examples` of the loader, in as many batches as they take.
+    fn train_step(
+        &mut self,
+        loader: &mut Loader,
+        n_examples: usize,
+        objective: &Objective,
+        monitor: &dyn Monitor,
+    ) -> Result<(), TrainError> {
         let job = self.job;
         let step = self.optimizer.n_steps() as usize;
-        let n_steps = self.steps_per_epoch * job.config.n_epochs;
-        let learning_rate = job.config.schedule.learning_rate(step, n_steps, job.config.n_epochs);
+        let learning_rate = self.learning_rate(step);
+        let mut sum = StepSum::default();
+        for part in 0.. {
+            if sum.n_examples >= n_examples {
+                break;
+            }
+            let batch = loader.next().expect("the loader has all examples of the step")?;
+            let share = batch.len() as f64 / n_examples as f64;
+            self.add_batch(&mut sum, &batch, (part, share), objective, monitor)?;
+        }
+        let mut gradient_scale = 1.0;
+        if let Some(limit) = job.config.clip_norm {
+            let values: Vec<&Tensor> = sum.gradients.iter().flatten().map(Gradient::values).collect();
+            let norm = global_norm(&values)?;
+            if !norm.is_finite() {
+                return Err(self.diverged("the gradient's norm", norm, learning_rate));
+            }
+            gradient_scale = clip_factor(norm, limit);
+        }
+        self.optimizer.step(self.model.params(), &sum.gradients, learning_rate, gradient_scale)?;
+        self.model.apply_max_norm()?;
+        if let Some(average) = &self.average {
+            average.update(self.model, self.optimizer.n_steps())?;
+        }
+        self.record_step(&sum);
+        monitor.step(&StepInfo { step: step + 1, n_steps: self.n_steps(), loss: sum.losses[0] });
+        Ok(())
+    }
+
+    /// Adds loss and gradients of a step's batch, the part-th one, with `share` of the step's examples.
+    fn add_batch(
+        &mut self,
+        sum: &mut StepSum,
+        batch: &Batch,
+        (part, share): (u64, f64),
+        objective: &Objective,
+        monitor: &dyn Monitor,
+    ) -> Result<(), TrainError> {
+        let job = self.job;
+        let step = self.optimizer.n_steps();
+        let learning_rate = self.learning_rate(step as usize);
         let inputs = model_input(self.model, batch.inputs.clone(), batch.len())?;
-        let dropout = DropoutKey { seed: job.seed.derive("dropout", step as u64).0 };
+        let seed = job.seed.derive("dropout", step);
+        let seed = if part == 0 { seed } else { seed.derive("batch", part) };
         let exact = self.round_weights(Some(&inputs))?;
-        let (parts, tape) = record(|| {
-            let logits = self.model.forward(&inputs, Mode::Train { dropout })?;
-            objective.loss(job.name, &logits, batch)
+        let ((parts, weighted), tape) = record(|| {
+            let logits = self.model.forward(&inputs, Mode::Train { dropout: DropoutKey { seed: seed.0 } })?;
+            let parts = objective.loss(job.name, &logits, batch, &self.hard_loss)?;
+            let weighted = if share == 1.0 { parts.total.clone() } else { scale(&parts.total, share)? };
+            Ok::<_, TrainError>((parts, weighted))
         })?;
         let loss = scalar(&parts.total)?;
         let first_loss = *self.progress.first_loss.get_or_insert(loss);
@@ -185,25 +255,12 @@ impl<'a> Training<'a> {
         if !loss.is_finite() || exploded {
             return Err(self.diverged("the loss", loss, learning_rate));
         }
-        let gradients = self.gradients(tape, &parts.total, learning_rate, monitor)?;
+        let gradients = self.gradients(tape, &weighted, learning_rate, monitor)?;
         self.restore_weights(exact.as_ref())?;
-        if step == 0 {
+        if (step, part) == (0, 0) {
             report_first_batch(batch, objective, monitor);
         }
-        let mut gradient_scale = 1.0;
-        if let Some(limit) = job.config.clip_norm {
-            let values: Vec<&Tensor> = gradients.iter().flatten().map(Gradient::values).collect();
-            let norm = global_norm(&values)?;
-            if !norm.is_finite() {
-                return Err(self.diverged("the gradient's norm", norm, learning_rate));
-            }
-            gradient_scale = clip_factor(norm, limit);
-        }
-        self.optimizer.step(self.model.params(), &gradients, learning_rate, gradient_scale)?;
-        self.model.apply_max_norm()?;
-        self.record_step(&parts, loss, batch.labels.len());
-        monitor.step(&StepInfo { step: step + 1, n_steps, loss });
-        Ok(())
+        sum.add(gradients, [loss, share], &parts, batch.len())
     }
 
     /// Rounds the weights that inputs read, where they are to have few bits, and hands out the exact ones.
@@ -242,11 +299,10 @@ impl<'a> Training<'a> {
         }
     }
 
-    fn record_step(&mut self, parts: &LossParts, loss: f64, n_examples: usize) {
-        let values = [loss, parts.task.unwrap_or(0.0), parts.distill.unwrap_or(0.0)];
-        self.progress.loss_sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+    fn record_step(&mut self, step: &StepSum) {
+        self.progress.loss_sums.iter_mut().zip(step.losses).for_each(|(sum, value)| *sum += value);
         self.progress.n_steps_in_epoch += 1;
-        self.progress.n_examples_seen += n_examples as u64;
+        self.progress.n_examples_seen += step.n_examples as u64;
     }
 
     fn end_epoch(&mut self, objective: &Objective, elapsed_s: f64, monitor: &dyn Monitor) -> Result<(), TrainError> {
@@ -257,11 +313,11 @@ impl<'a> Training<'a> {
             Objective::HardLabels(_) | Objective::FullSoftmax { .. } => (false, false),
             Objective::Distillation { config, .. } => (config.task_loss_weight > 0.0, true),
         };
+        let weights = self.average.as_ref().map(|average| average.put_in(self.model)).transpose()?;
         let exact = self.round_weights(None)?;
         let valid = job.validation.map(|validation| validate(self.model, validation)).transpose()?;
         self.restore_weights(exact.as_ref())?;
         let step = self.optimizer.n_steps() as usize;
-        let total_steps = self.steps_per_epoch * job.config.n_epochs;
         let n_examples = self.progress.n_examples_seen;
         let n_before = self.progress.history.epochs.last().map_or(0, |record| record.n_examples);
         let record = EpochRecord {
@@ -271,7 +327,7 @@ impl<'a> Training<'a> {
             distill_loss: with_distill.then_some(distill),
             valid_loss: valid.map(|(loss, _)| loss),
             valid_top1: valid.map(|(_, top1)| top1),
-            learning_rate: job.config.schedule.learning_rate(step.saturating_sub(1), total_steps, job.config.n_epochs),
+            learning_rate: self.learning_rate(step.saturating_sub(1)),
             elapsed_s,
             step: step as u64,
             n_examples,
@@ -280,6 +336,9 @@ impl<'a> Training<'a> {
         monitor.epoch(&record, job.config.n_epochs);
         if self.progress.history.push(record) && job.config.keeps_best() {
             self.best = Some(self.model.state_dict()?);
+        }
+        if let Some(weights) = weights {
+            self.model.load_state(weights)?;
         }
         self.progress.n_epochs_done += 1;
         self.progress.n_steps_in_epoch = 0;
@@ -292,6 +351,9 @@ impl<'a> Training<'a> {
         let stopped_early = self.progress.n_epochs_done < self.job.config.n_epochs;
         let history = self.progress.history;
         let mut kept_epoch = history.epochs.len();
+        if let Some(average) = &self.average {
+            average.put_in(self.model)?;
+        }
         if let (true, Some(best), Some(epoch)) = (self.job.config.keeps_best(), self.best, history.best_epoch) {
             self.model.load_state(best)?;
             kept_epoch = epoch;
@@ -337,6 +399,9 @@ impl<'a> Training<'a> {
         if let Some(best) = &self.best {
             tensors.extend(named(BEST, best.clone()));
         }
+        if let Some(average) = &self.average {
+            tensors.extend(named(AVERAGE, average.state().clone()));
+        }
         checkpoint::save(path, self.job.key, &self.progress, tensors)
     }
 
@@ -366,6 +431,9 @@ impl<'a> Training<'a> {
         });
         let in_order = in_order.collect::<Result<Vec<_>, _>>()?;
         self.optimizer.restore(in_order, checkpoint.progress.n_optimizer_steps);
+        if let Some(average) = &mut self.average {
+            average.restore(part(AVERAGE)).map_err(|what| checkpoint_error(path, &what))?;
+        }
         let best = part(BEST);
         self.best = (!best.is_empty()).then(|| best.into_iter().collect());
         self.progress = checkpoint.progress;
@@ -386,6 +454,7 @@ pub const FORWARD_PASSES_PER_STEP: f64 = 3.0;
 const MODEL: &str = "model.";
 const OPTIMIZER: &str = "optimizer.";
 const BEST: &str = "best.";
+const AVERAGE: &str = "average.";
 
 fn named(prefix: &str, tensors: Vec<(String, Tensor)>) -> Vec<(String, Tensor)> {
     tensors.into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)).collect()

@@ -9,6 +9,8 @@
 
 #![forbid(unsafe_code)]
 
+mod accumulate;
+mod average;
 mod checkpoint;
 mod class_metrics;
 mod config;
@@ -17,7 +19,9 @@ mod distillation_loss;
 mod error;
 mod fit;
 mod full_softmax;
+mod hard_loss;
 mod history;
+mod imbalance;
 mod inputs;
 mod metrics;
 mod monitor;
@@ -28,6 +32,8 @@ mod probe;
 mod reach;
 mod sampler;
 mod schedule;
+#[cfg(test)]
+mod tests;
 mod weights;
 
 pub use checkpoint::remove_checkpoint;
@@ -36,7 +42,9 @@ pub use config::{EarlyStopping, Keep, TrainingConfig};
 pub use distillation::{DistillationConfig, DistillationLoss};
 pub use error::TrainError;
 pub use fit::{BATCHES_IN_FLIGHT, FORWARD_PASSES_PER_STEP, FitJob, Validation, fit};
+pub use hard_loss::HardLoss;
 pub use history::{EpochRecord, FitSummary, History};
+pub use imbalance::{ClassWeightsConfig, ImbalanceConfig, LogitAdjustmentConfig};
 pub use metrics::{Metrics, PredictionRecord, agreement, evaluate, metrics_of, rank_of_label, records};
 pub use monitor::{Monitor, Silent, StepInfo};
 pub use objective::{EpochObjective, LabelView, LossParts, Objective};

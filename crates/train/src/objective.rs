@@ -2,17 +2,17 @@
 //!
 //! B examples of a batch, C classes of the dataset, L classes of a specialist.
 
-use crate::TrainError;
 use crate::distillation::DistillationConfig;
-use crate::distillation_loss::distillation_loss;
+use crate::distillation_loss::{soft_loss, with_labels};
 use crate::full_softmax::full_softmax_loss;
+use crate::{HardLoss, TrainError};
 use candle_core::Tensor;
 use std::borrow::Cow;
 use std::sync::Arc;
 use stillhouse_core::{ClassId, ClassSubset, ExampleView};
 use stillhouse_data::Batch;
 use stillhouse_models::Model;
-use stillhouse_ops::loss;
+use stillhouse_ops::loss::NO_LABEL;
 use stillhouse_targets::SoftTargets;
 
 /// The loss of one training, and the targets that it needs.
@@ -82,21 +82,29 @@ pub struct LossParts {
 }
 
 impl Objective {
-    /// Loss of a batch's logits `[B, n_outputs]`.
+    /// Loss of a batch's logits `[B, n_outputs]`, with `hard` where it has hard labels; a specialist of all classes has a loss of
+    /// its own.
     ///
     /// # Errors
     /// A missing soft target, or a failing tensor operation.
-    pub fn loss(&self, model: &str, logits: &Tensor, batch: &Batch) -> Result<LossParts, TrainError> {
+    pub fn loss(&self, model: &str, logits: &Tensor, batch: &Batch, hard: &HardLoss) -> Result<LossParts, TrainError> {
         match self {
             Self::HardLabels(view) => {
                 let labels: Vec<u32> = batch.labels.iter().map(|class| view.output(*class)).collect();
-                Ok(LossParts { total: loss::cross_entropy(logits, &labels)?, task: None, distill: None })
+                Ok(LossParts { total: hard.cross_entropy(logits, &labels)?, task: None, distill: None })
             }
             Self::FullSoftmax { subset, generalist } => {
                 let total = full_softmax_loss(logits, batch, subset, generalist)?;
                 Ok(LossParts { total, task: None, distill: None })
             }
-            Self::Distillation { targets, config } => distillation_loss(model, logits, batch, targets, config),
+            Self::Distillation { targets, config } => {
+                let soft = soft_loss(model, logits, batch, targets, &config.loss)?;
+                let label = |class: &ClassId| if *class == ClassId::UNKNOWN { NO_LABEL } else { class.0 };
+                let labels: Vec<u32> = batch.labels.iter().map(label).collect();
+                let with_task = config.task_loss_weight > 0.0;
+                let task = with_task.then(|| hard.cross_entropy(logits, &labels)).transpose()?;
+                with_labels(&soft, task.as_ref(), config)
+            }
         }
     }
 

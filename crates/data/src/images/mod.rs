@@ -27,7 +27,10 @@ mod jpeg;
 mod load;
 mod pixels;
 
-pub use augment::{AffineElasticConfig, AugmentConfig, CropFlipConfig, ShiftConfig};
+pub use augment::{
+    AffineElasticConfig, AugmentConfig, ColourJitterConfig, CombinedConfig, CropFlipConfig, GeometryConfig,
+    RandomErasingConfig, ShiftConfig,
+};
 pub(crate) use decode::{Target, read_header};
 pub(crate) use digest::digest_all;
 pub(crate) use encoded::{Cells, EncodedImages};

@@ -14,6 +14,7 @@ mod matrices;
 mod measured;
 mod parquet_labels;
 mod parquet_table;
+mod scarce;
 mod splits;
 mod table;
 mod table_as_found;

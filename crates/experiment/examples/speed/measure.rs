@@ -74,9 +74,13 @@ fn run(model: &Model, workload: &Workload, split: &Split, seed: Seed, clock: &St
     let config = TrainingConfig {
         n_epochs: clock.n_steps.div_ceil(steps_per_epoch),
         batch_size: workload.batch_size,
+        accumulate_batches: 1,
         optimizer: workload.optimizer.clone(),
         schedule: toml::from_str(SCHEDULE).expect("a schedule"),
         clip_norm: None,
+        imbalance: None,
+        label_smoothing: 0.0,
+        ema_decay: None,
         early_stopping: None,
         keep: Default::default(),
     };

@@ -16,6 +16,7 @@ impl ExperimentConfig {
         problems.extend(self.missing_tables());
         problems.extend(self.tokenizer_problems());
         problems.extend(self.specialists.iter().flat_map(|specialists| self.specialist_problems(specialists)));
+        problems.extend(self.specialists.iter().flat_map(|specialists| self.imbalance_problems(specialists)));
         problems.extend(self.clustering_problem());
         problems.extend(self.external_problems());
         problems.extend(self.merge_problems());
@@ -120,6 +121,26 @@ impl ExperimentConfig {
         }
         if is_full && self.generalist.is_none() {
             problem("head", "a full_softmax head learns from a generalist of this run, expected \"dustbin\"");
+        }
+        problems
+    }
+
+    /// Trainings that change the frequencies of the classes, beside specialists, whose odds are those of the data.
+    fn imbalance_problems(&self, specialists: &SpecialistsConfig) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if specialists.training.imbalance.is_some() {
+            let text = "specialists draw half of their examples from their own classes, and their odds are brought back to those of \
+                        the data, expected none";
+            problems.push(Problem::new("specialists.training.imbalance", text));
+        }
+        if self.generalist.as_ref().is_some_and(|generalist| generalist.training.imbalance.is_some()) {
+            let text = "the generalist's odds would be others than those of the specialists that it is merged with, expected none \
+                        beside [specialists]";
+            problems.push(Problem::new("generalist.training.imbalance", text).hint("set student.training.imbalance"));
+        }
+        if specialists.head == SpecialistHead::FullSoftmax && specialists.training.label_smoothing > 0.0 {
+            let text = "a full_softmax head learns from soft targets too, which are not smoothed, expected 0";
+            problems.push(Problem::new("specialists.training.label_smoothing", text));
         }
         problems
     }

@@ -50,7 +50,7 @@ pub(crate) fn n_workers(session: &Session<'_>, need: &MemoryNeed<'_>) -> Result<
     match limit.saturating_sub(taken) / each.max(1) {
         0 => Err(ExperimentError::Usage(format!(
             "--memory {}: the examples take {}, and a training of [{}] about {}\n  \
-             hint: allow more memory, or lower {}.training.batch_size (now {})",
+             hint: allow more memory, or lower {}.training.batch_size (now {}); accumulate_batches keeps a step's examples",
             Bytes(limit),
             Bytes(taken),
             need.section,
@@ -117,8 +117,9 @@ fn counted_bytes(outline: &ModelOutline, training: &TrainingConfig, n_inputs: u6
         OptimizerConfig::Sgd(_) => 1,
         OptimizerConfig::AdamW(_) => 2,
     };
-    // weights, gradients, the optimizer's state, the best weights so far
-    let n_copies = 2 + n_states + u64::from(training.keeps_best());
+    // weights, gradients, the optimizer's state, the best weights so far, their average, gradients of the batches before
+    let is_held = [training.keeps_best(), training.ema_decay.is_some(), training.accumulate_batches > 1];
+    let n_copies = 2 + n_states + is_held.into_iter().map(u64::from).sum::<u64>();
     // a batch is never larger than an epoch
     let batch = training.batch_size.min(n_examples) as u64;
     let waiting = BATCHES_IN_FLIGHT as u64 * n_inputs * BYTES_PER_NUMBER;
@@ -142,7 +143,8 @@ fn check_machine(session: &Session<'_>, need: &MemoryNeed<'_>, outline: &ModelOu
     }
     Err(ExperimentError::Usage(format!(
         "[{section}]: a training takes about {}, the weights alone {}; this machine has {}\n  \
-         hint: a smaller {section}.model, or a smaller {section}.training.batch_size (now {})",
+         hint: a smaller {section}.model, or a smaller {section}.training.batch_size (now {}), with \
+         accumulate_batches for as many examples a step",
         Bytes(bytes),
         Bytes(outline.n_parameters().saturating_mul(BYTES_PER_NUMBER)),
         Bytes(machine),
@@ -202,6 +204,11 @@ mod tests {
         assert_eq!(bytes_of(&sgd), 4 * 3 * n_parameters + of_batch);
         let keeping = training("optimizer = { kind = \"sgd\" }\nkeep = \"best\"");
         assert_eq!(bytes_of(&keeping), 4 * 4 * n_parameters + of_batch);
+        let averaging = training("optimizer = { kind = \"sgd\" }\nema_decay = 0.99");
+        assert_eq!(bytes_of(&averaging), 4 * 4 * n_parameters + of_batch);
+        // four batches a step take the memory of one, and their sum of gradients
+        let accumulating = training("optimizer = { kind = \"sgd\" }\naccumulate_batches = 4");
+        assert_eq!(bytes_of(&accumulating), 4 * 4 * n_parameters + of_batch);
     }
 
     #[test]

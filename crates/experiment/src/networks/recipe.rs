@@ -23,7 +23,8 @@ use stillhouse_data::Split;
 use stillhouse_ensemble::dustbin_logit_shift;
 use stillhouse_models::{HeadInit, ModelConfig, Reductions, TokenizerConfig};
 use stillhouse_train::{
-    DistillationConfig, EpochObjective, LabelView, Objective, Sampler, TrainingConfig, Validation, ViewPolicy,
+    DistillationConfig, EpochObjective, ImbalanceConfig, LabelView, Objective, Sampler, TrainingConfig, Validation,
+    ViewPolicy,
 };
 
 /// Raise this when trainings compute something else from the same recipe.
@@ -124,7 +125,7 @@ impl<'a> Recipe<'a> {
             choice: None,
             fold: None,
             goal: Goal::Labels,
-            sampler: Sampler::All,
+            sampler: sampler(&config.training, &session.data.train),
             counted_shift: 0.0,
             bits: None,
             reductions: Reductions::default(),
@@ -134,7 +135,9 @@ impl<'a> Recipe<'a> {
     /// A generalist that is trained on these examples, all but one fold, and predicts the fold.
     pub fn fold(session: &Session<'a>, fold_idx: usize, n_folds: usize, examples: Split) -> Self {
         let fold = Some((fold_idx, n_folds));
-        Self { kind: "fold", index: Some(fold_idx), examples, fold, ..Self::generalist(session, 0) }
+        let generalist = Self::generalist(session, 0);
+        let sampler = sampler(generalist.training, &examples);
+        Self { kind: "fold", index: Some(fold_idx), examples, fold, sampler, ..generalist }
     }
 
     /// The specialist of a cluster. Half of its examples are of its own classes, half are drawn from all others (paper,
@@ -200,11 +203,11 @@ impl<'a> Recipe<'a> {
             seed: session.seed.derive(Role::Student.kind(), 0),
             start: None,
             frozen: None,
+            sampler: sampler(&config.training, examples),
             examples: examples.clone(),
             choice: (!choices.is_empty()).then(|| choices.join(", ")),
             fold: None,
             goal,
-            sampler: Sampler::All,
             counted_shift: 0.0,
             bits: None,
             reductions: Reductions::default(),
@@ -219,8 +222,8 @@ impl<'a> Recipe<'a> {
         training: &'a TrainingConfig,
         start: Option<&'a Trained>,
     ) -> Self {
-        let kind = self.role.kind();
-        Self { kind, training, start, bits: Some(bits), reductions, ..self }
+        let (kind, sampler) = (self.role.kind(), sampler(training, &self.examples));
+        Self { kind, training, start, sampler, bits: Some(bits), reductions, ..self }
     }
 
     /// The stage of this training. Its key hashes every ingredient; networks and soft targets by the keys of their stages. Sampler
@@ -381,6 +384,14 @@ impl<'a> Recipe<'a> {
     pub fn memory_need(&self, n_classes: usize) -> MemoryNeed<'_> {
         let Self { model, tokenizer, training, .. } = *self;
         MemoryNeed { section: self.role.section(), model, tokenizer, training, n_outputs: self.n_outputs(n_classes) }
+    }
+}
+
+/// The rows of an epoch over all examples, of each class as many as its training asks for.
+fn sampler(training: &TrainingConfig, examples: &Split) -> Sampler {
+    match training.imbalance {
+        Some(ImbalanceConfig::BalancedSampling {}) => Sampler::balanced(examples),
+        _ => Sampler::All,
     }
 }
 

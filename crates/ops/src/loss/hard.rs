@@ -26,16 +26,22 @@ pub const NO_LABEL: u32 = u32::MAX;
 pub fn cross_entropy(logits: &Tensor, labels: &[u32]) -> Result<Tensor> {
     let op = BatchMean::new(logits, CrossEntropy { labels: labels.into() })?;
     let (n_rows, n_classes) = logits.dims2()?;
-    if labels.len() != n_rows {
-        return Err(mismatch(CrossEntropy::NAME, "number of labels", n_rows, labels.len()));
-    }
-    if let Some(label) = labels.iter().find(|label| **label as usize >= n_classes && **label != NO_LABEL) {
-        return Err(mismatch(CrossEntropy::NAME, "label", format!("a class below {n_classes}"), label));
-    }
+    check_labels(CrossEntropy::NAME, labels, n_rows, n_classes)?;
     if !logits.device().is_cpu() {
         return composite::cross_entropy(logits, labels);
     }
     apply1(op, &logits.contiguous()?)
+}
+
+/// Requires one label for each row, each below the number of classes or [`NO_LABEL`].
+pub(super) fn check_labels(op: &str, labels: &[u32], n_rows: usize, n_classes: usize) -> Result<()> {
+    if labels.len() != n_rows {
+        return Err(mismatch(op, "number of labels", n_rows, labels.len()));
+    }
+    match labels.iter().find(|label| **label as usize >= n_classes && **label != NO_LABEL) {
+        Some(label) => Err(mismatch(op, "label", format!("a class below {n_classes}"), label)),
+        None => Ok(()),
+    }
 }
 
 struct CrossEntropy {

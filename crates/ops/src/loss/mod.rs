@@ -3,6 +3,7 @@
 //! Shapes: `B` examples, `C` classes. All take `logits [B, C]` and return a tensor of rank 0; gradients flow to the
 //! logits only, targets are constants.
 
+mod adjusted;
 mod batch;
 mod decoupled;
 mod hard;
@@ -11,6 +12,7 @@ mod soft;
 mod sparse;
 mod standardised;
 
+pub use adjusted::{LabelTerms, adjusted_cross_entropy};
 pub(crate) use batch::Exponentials;
 pub use decoupled::{Decoupled, decoupled_cross_entropy};
 pub use hard::{NO_LABEL, cross_entropy};

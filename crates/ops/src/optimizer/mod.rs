@@ -4,6 +4,7 @@
 //! run continues with the same bits.
 
 mod adamw;
+mod average;
 mod clip;
 mod in_place;
 mod max_norm;
@@ -11,6 +12,7 @@ mod rows;
 mod sgd;
 
 pub use adamw::{AdamWHyper, adamw_step};
+pub use average::average_step;
 pub use clip::{clip_factor, global_norm};
 pub use max_norm::{max_norm_columns, max_norm_rows};
 pub use rows::{adamw_step_rows, sgd_step_rows};

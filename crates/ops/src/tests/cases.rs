@@ -7,8 +7,8 @@ use crate::attention::Attention;
 use crate::conv2d::Conv2dSize;
 use crate::dropout::Mask;
 use crate::loss::{
-    Decoupled, NO_LABEL, SparseTargets, cross_entropy, decoupled_cross_entropy, logit_l2, soft_cross_entropy,
-    sparse_soft_cross_entropy, standardised_soft_cross_entropy,
+    Decoupled, LabelTerms, NO_LABEL, SparseTargets, adjusted_cross_entropy, cross_entropy, decoupled_cross_entropy,
+    logit_l2, soft_cross_entropy, sparse_soft_cross_entropy, standardised_soft_cross_entropy,
 };
 use crate::pooling::{PoolSize, Pooling};
 use crate::{
@@ -247,6 +247,7 @@ impl Table {
             let op = move |x: &[Tensor]| cross_entropy(&x[0], &labels());
             self.add(name, &[&[b, c]], op, move |x| composite::cross_entropy(&x[0], &labels()));
         }
+        self.adjusted_losses([b, c]);
         let teacher = random("teacher", &[b, c], self.dtype);
         for temperature in [0.5, 1.0, 4.0] {
             let probs = candle_nn::ops::softmax(&(&teacher / temperature).unwrap(), 1).unwrap();
@@ -268,6 +269,26 @@ impl Table {
         let target = teacher.clone();
         let reference = move |x: &[Tensor]| composite::logit_l2(&x[0], &beside(&target, x)?);
         self.add("logit_l2", &[&[b, c]], move |x| logit_l2(&x[0], &beside(&teacher, x)?), reference);
+    }
+
+    /// Class weights, shifted logits and smoothed labels, one by one and together.
+    fn adjusted_losses(&mut self, [b, c]: [usize; 2]) {
+        let weights = || Some((0..c).map(|class| 0.25 + (class % 4) as f64).collect());
+        let shifts = || Some((0..c).map(|class| -((class % 5) as f64)).collect());
+        let kinds = [
+            LabelTerms { class_weights: weights(), ..LabelTerms::default() },
+            LabelTerms { logit_shifts: shifts(), ..LabelTerms::default() },
+            LabelTerms { smoothing: 0.1, ..LabelTerms::default() },
+            LabelTerms { class_weights: weights(), logit_shifts: shifts(), smoothing: 0.3 },
+        ];
+        for (nth, terms) in kinds.into_iter().enumerate() {
+            let label = move |i: usize| if i % 3 == 1 { NO_LABEL } else { ((i * 7 + 2) % c) as u32 };
+            let labels = move || (0..b).map(label).collect::<Vec<_>>();
+            let same = terms.clone();
+            let op = move |x: &[Tensor]| adjusted_cross_entropy(&x[0], &labels(), &terms);
+            let reference = move |x: &[Tensor]| composite::adjusted_cross_entropy(&x[0], &labels(), &same);
+            self.add(&format!("adjusted_cross_entropy {nth}"), &[&[b, c]], op, reference);
+        }
     }
 
     /// The losses that standardise the logits, or take the target class apart.

@@ -4,8 +4,8 @@ use candle_core::{DType, Device, Tensor, Var};
 
 use super::{distance, random, values};
 use crate::loss::{
-    Decoupled, SparseTargets, cross_entropy, decoupled_cross_entropy, logit_l2, soft_cross_entropy,
-    sparse_soft_cross_entropy, standardised_soft_cross_entropy,
+    Decoupled, LabelTerms, SparseTargets, adjusted_cross_entropy, cross_entropy, decoupled_cross_entropy, logit_l2,
+    soft_cross_entropy, sparse_soft_cross_entropy, standardised_soft_cross_entropy,
 };
 
 fn loss(tensor: &Tensor) -> f64 {
@@ -227,4 +227,49 @@ fn a_one_hot_target_has_a_target_part_only() {
     let hard = cross_entropy(&logits, &[1]).unwrap();
     assert!((loss(&value) - loss(&hard)).abs() < 1e-14);
     assert!(distance(&gradient(&value, &logits), &gradient(&hard, &logits)) < 1e-14);
+}
+
+fn adjusted(logits: &Tensor, labels: &[u32], terms: &LabelTerms) -> f64 {
+    loss(&adjusted_cross_entropy(logits, labels, terms).unwrap())
+}
+
+#[test]
+fn without_terms_the_adjusted_loss_is_the_plain_one_to_the_bit() {
+    let logits = Var::from_tensor(&random("logits", &[5, 9], DType::F32)).unwrap();
+    let labels = [0, 8, 3, 3, 7_u32];
+    let grad = |loss: &Tensor| values(loss.backward().unwrap().get(&logits).unwrap());
+    let plain = cross_entropy(&logits, &labels).unwrap();
+    let same = adjusted_cross_entropy(&logits, &labels, &LabelTerms::default()).unwrap();
+    assert_eq!((loss(&plain), grad(&plain)), (loss(&same), grad(&same)));
+}
+
+#[test]
+fn adjusted_losses_by_hand() {
+    let logits = Tensor::new(&[[1.0_f64, 2.0, 3.0], [0.0, 0.0, 0.0]], &Device::Cpu).unwrap();
+    // -log softmax of the labels: 1 + 0.40760596 and log 3
+    let parts = [1.407_605_964_444_380_3, 3.0_f64.ln()];
+    let weighted = LabelTerms { class_weights: Some([0.5, 4.0, 1.0].into()), ..LabelTerms::default() };
+    assert!((adjusted(&logits, &[1, 0], &weighted) - (4.0 * parts[0] + 0.5 * parts[1]) / 2.0).abs() < 1e-13);
+    // smoothing 0.3: a tenth of each class's part, and 0.7 of the label's
+    let log_probs = [2.407_605_964_444_38, 1.407_605_964_444_380_3, 0.407_605_964_444_380_3];
+    let smooth = LabelTerms { smoothing: 0.3, ..LabelTerms::default() };
+    let expected = 0.1 * log_probs.iter().sum::<f64>() + 0.7 * log_probs[1];
+    assert!((adjusted(&logits, &[1, 0], &smooth) - (expected + parts[1]) / 2.0).abs() < 1e-13);
+    // equal logits and priors of 1/2, 1/4, 1/4: the probability of the label is its prior
+    let shifts = [0.5_f64, 0.25, 0.25].map(f64::ln);
+    let shifted = LabelTerms { logit_shifts: Some(shifts.into()), ..LabelTerms::default() };
+    let even = Tensor::zeros((2, 3), DType::F64, &Device::Cpu).unwrap();
+    assert!((adjusted(&even, &[0, 1], &shifted) - (2.0_f64.ln() + 4.0_f64.ln()) / 2.0).abs() < 1e-14);
+}
+
+#[test]
+fn tables_and_smoothing_that_do_not_fit_are_refused() {
+    let logits = random("logits", &[2, 4], DType::F32);
+    let refused =
+        |labels: &[u32], terms: &LabelTerms| adjusted_cross_entropy(&logits, labels, terms).unwrap_err().to_string();
+    let short = LabelTerms { class_weights: Some([1.0; 3].into()), ..LabelTerms::default() };
+    assert!(refused(&[0, 1], &short).contains("class weights: expected 4, got 3"));
+    let all = LabelTerms { smoothing: 1.0, ..LabelTerms::default() };
+    assert!(refused(&[0, 1], &all).contains("smoothing: expected at least 0 and below 1, got 1"));
+    assert!(refused(&[0, 4], &LabelTerms::default()).contains("label: expected a class below 4"));
 }

@@ -5,7 +5,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use super::{bits, distance, random, values};
 use crate::composite;
 use crate::optimizer::{
-    AdamWHyper, SgdHyper, adamw_step, clip_factor, global_norm, max_norm_columns, max_norm_rows, sgd_step,
+    AdamWHyper, SgdHyper, adamw_step, average_step, clip_factor, global_norm, max_norm_columns, max_norm_rows, sgd_step,
 };
 
 /// More than two chunks, and not a multiple of one.
@@ -55,7 +55,10 @@ fn train(own: bool) -> Vec<Tensor> {
         };
         step.unwrap();
     }
-    results.extend([param.detach(), moments]);
+    let average = random("average", &[LEN], DType::F32);
+    let step = if own { average_step } else { composite::average_step };
+    step(&average, &param, 0.9).unwrap();
+    results.extend([param.detach(), moments, average]);
     results
 }
 
@@ -130,6 +133,16 @@ fn adamw_agrees_with_candle_nn() {
 }
 
 #[test]
+fn an_average_moves_by_its_share_of_the_distance() {
+    let average = Tensor::new(&[1.0_f64, -2.0], &Device::Cpu).unwrap();
+    let param = Var::new(&[5.0_f64, -2.0], &Device::Cpu).unwrap();
+    average_step(&average, &param, 0.75).unwrap();
+    assert_eq!(values(&average), [2.0, -2.0]);
+    average_step(&average, &param, 0.0).unwrap();
+    assert_eq!(values(&average), [5.0, -2.0]);
+}
+
+#[test]
 fn clipping_shortens_long_gradients_only() {
     let grads = [3.0_f32, 4.0].map(|value| Tensor::new(&[value], &Device::Cpu).unwrap());
     assert_eq!(global_norm(&grads.each_ref()).unwrap(), 5.0);
@@ -170,6 +183,8 @@ fn bad_steps_are_errors() {
     assert!(message(sgd_step(&param, &param.detach(), None, sgd(0.0, false))).contains("share memory"));
     assert!(message(adamw_step(&param, &zeros(&[3]), &zeros(&[3]), adamw(1))).contains("[2, 3]"));
     assert!(message(adamw_step(&param, &zeros(&[3]), &zeros(&[2, 3]), adamw(0))).contains("step"));
+    assert!(message(average_step(&zeros(&[2]), &param, 0.9)).contains("shape of gradient"));
+    assert!(message(average_step(&param.detach(), &param, 0.9)).contains("share memory"));
     assert!(message(max_norm_rows(&param, 1.0)).contains("2 axes"));
     assert!(message(max_norm_rows(&var("weight", &[2, 2]), 0.0)).contains("limit"));
 }

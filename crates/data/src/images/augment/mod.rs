@@ -6,12 +6,18 @@
 //! Shape letters: `H` height, `W` width, `C` channels (1 or 3); images are `[H, W, C]`, row by row.
 
 mod affine_elastic;
+mod colour_jitter;
+mod combined;
 mod crop_flip;
+mod random_erasing;
 mod shift;
 mod source;
 
 pub use affine_elastic::AffineElasticConfig;
+pub use colour_jitter::ColourJitterConfig;
+pub use combined::{CombinedConfig, GeometryConfig};
 pub use crop_flip::CropFlipConfig;
+pub use random_erasing::RandomErasingConfig;
 pub use shift::ShiftConfig;
 
 use self::source::{Source, copy_values};
@@ -33,6 +39,8 @@ pub enum AugmentConfig {
     /// A random affine map with a smooth random displacement on top: the usual recipe for handwriting
     /// (Simard, Steinkraus and Platt 2003).
     AffineElastic(AffineElasticConfig),
+    /// One of the above, then other colours, then an erased part; each may be left out.
+    Combined(CombinedConfig),
 }
 
 impl Default for AugmentConfig {
@@ -44,7 +52,11 @@ impl Default for AugmentConfig {
 impl AugmentConfig {
     /// Whether every view of an image is the image itself.
     pub fn is_none(&self) -> bool {
-        matches!(self, Self::None {})
+        match self {
+            Self::None {} => true,
+            Self::Combined(config) => config.is_none(),
+            Self::Shift(_) | Self::CropFlip(_) | Self::AffineElastic(_) => false,
+        }
     }
 
     /// Writes the view that is drawn from `stream`: `pixels` and `out` are `[H, W, C]`, `out` in `0..=255`.
@@ -68,6 +80,7 @@ impl AugmentConfig {
             Self::Shift(config) => config.apply(&source, stream, out),
             Self::CropFlip(config) => config.apply(&source, stream, out),
             Self::AffineElastic(config) => config.apply(&source, stream, out),
+            Self::Combined(config) => config.apply(&source, stream, out),
         }
     }
 }

@@ -27,7 +27,14 @@ fn all_kinds() -> Vec<AugmentConfig> {
         AugmentConfig::Shift(ShiftConfig::default()),
         AugmentConfig::CropFlip(CropFlipConfig::default()),
         AugmentConfig::AffineElastic(AffineElasticConfig::default()),
+        combined(r#"{"colour_jitter": {}}"#),
+        combined(r#"{"random_erasing": {"share": 1.0}}"#),
+        combined(r#"{"geometry": {"kind": "crop_flip"}, "colour_jitter": {}, "random_erasing": {}}"#),
     ]
+}
+
+fn combined(text: &str) -> AugmentConfig {
+    AugmentConfig::Combined(serde_json::from_str(text).unwrap())
 }
 
 fn still() -> AffineElasticConfig {
@@ -48,6 +55,10 @@ fn strength_zero_is_the_identity() {
         AugmentConfig::Shift(ShiftConfig { max_pixels: 0 }),
         AugmentConfig::CropFlip(CropFlipConfig { padding: 0, flip: false }),
         AugmentConfig::AffineElastic(still()),
+        combined(
+            r#"{"colour_jitter": {"brightness": 0, "contrast": 0, "saturation": 0}, "random_erasing": {"share": 0}}"#,
+        ),
+        combined(r#"{"geometry": {"kind": "shift", "max_pixels": 0}}"#),
     ];
     for (config, channels) in configs.iter().flat_map(|config| [(config, 1), (config, 3), (config, 2)]) {
         assert_eq!(view(config, channels, 5), as_floats(&image(channels)), "{config:?}");
@@ -102,6 +113,17 @@ fn a_stream_always_gives_the_same_view() {
 }
 
 #[test]
+fn a_combination_moves_images_as_its_geometry_does_by_itself() {
+    let alone = AugmentConfig::CropFlip(CropFlipConfig::default());
+    let erasing = r#"{"geometry": {"kind": "crop_flip"}, "random_erasing": {"share": 1.0, "max_area": 0.1}}"#;
+    let (moved, erased) = (view(&alone, 3, 7), view(&combined(erasing), 3, 7));
+    assert_eq!(moved, view(&combined(r#"{"geometry": {"kind": "crop_flip"}}"#), 3, 7));
+    let n_different = moved.iter().zip(&erased).filter(|(a, b)| a != b).count();
+    assert!((1..moved.len() / 7).contains(&n_different), "{n_different}");
+    assert!(combined("{}").is_none() && !combined(erasing).is_none());
+}
+
+#[test]
 fn bad_values_are_named() {
     let config = AugmentConfig::AffineElastic(AffineElasticConfig { scale: f64::NAN, shear: -1.0, ..still() });
     let messages = in_words(&check_values(&config));
@@ -120,7 +142,7 @@ fn unknown_keys_are_refused() {
 
 proptest! {
     #[test]
-    fn values_stay_bytes(stream: u64, height in 0usize..9, width in 0usize..9, channels in 1usize..4, kind in 0usize..4) {
+    fn values_stay_bytes(stream: u64, height in 0usize..9, width in 0usize..9, channels in 1usize..4, kind in 0usize..7) {
         let pixels: Vec<u8> = (0..height * width * channels).map(|index| (index * 91 % 256) as u8).collect();
         let mut out = vec![f32::NAN; pixels.len()];
         all_kinds()[kind].apply(&pixels, [height, width, channels], Seed(stream), &mut out);
