@@ -86,7 +86,8 @@ fn answers_are_lines(scratch: &Scratch) {
     let expected = scratch.succeed(&arguments).stdout;
     let lines: Vec<Json> = expected.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.iter().map(|line| line["input"].as_str().unwrap()).collect::<Vec<_>>(), texts);
-    assert!(lines.iter().all(|line| line["top"].as_array().is_some_and(|top| top.len() == 2)));
+    // an empty text has no answer
+    assert_eq!(lines.iter().map(|line| line["top"].as_array().unwrap().len()).collect::<Vec<_>>(), [2, 0, 2]);
     scratch.write("lines.txt", texts.join("\r\n"));
     let from_file = scratch.succeed(&["predict", STUDENT, "--json", "--top-k", "2", "--lines", "lines.txt"]).stdout;
     assert_eq!(from_file, expected);

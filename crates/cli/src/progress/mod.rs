@@ -2,10 +2,12 @@
 
 mod bars;
 mod cells;
+mod counter;
 mod lines;
 mod wording;
 
 pub use cells::CellProgress;
+pub use counter::Counter;
 
 use crate::console;
 use crate::invocation::Verbosity;
