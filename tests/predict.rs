@@ -104,7 +104,8 @@ fn a_table_becomes_a_table_of_answers() {
     // a table of answers is a table of texts, if one asks for its labels
     scratch.succeed(&["predict", TEXTS, "mails.csv", "--out", "answers.parquet", "--top-k", "1"]);
     let again = scratch.succeed(&["predict", TEXTS, "answers.parquet", "--column", "label", "--json"]).stdout;
-    let inputs: Vec<Json> = again.lines().map(|line| serde_json::from_str::<Json>(line).unwrap()["input"].take()).collect();
+    let inputs: Vec<Json> =
+        again.lines().map(|line| serde_json::from_str::<Json>(line).unwrap()["input"].take()).collect();
     assert_eq!(inputs, [LABELS[0], LABELS[1], "", LABELS[2]]);
 }
 
@@ -147,7 +148,10 @@ fn below_the_threshold_there_is_no_label() {
     assert!(n_below > 0, "{lines:?}");
     assert!(json.stderr.contains(&format!("{n_below} of 2 inputs are below 99.0 %")), "{}", json.stderr);
     let told = scratch.succeed(&["predict", TEXTS, "--threshold", "0.99", "zz", " "]).stdout;
-    assert!(told.starts_with("zz: no label, below 99.0 %: ") && told.ends_with("\n : no answer, the text is empty\n"), "{told}");
+    assert!(
+        told.starts_with("zz: no label, below 99.0 %: ") && told.ends_with("\n : no answer, the text is empty\n"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -189,7 +193,18 @@ fn bad_images_end_the_command_or_are_listed() {
         assert!(finished.stderr.contains(part), "{part} in {}", finished.stderr);
     }
     assert_eq!(csv(&scratch.text("out.csv")).len(), 7);
-    let words = ["predict", IMAGES, "photos", "absent.png", "--skip-bad", "--skipped", "bad.csv", "--out", "out.jsonl", "--json"];
+    let words = [
+        "predict",
+        IMAGES,
+        "photos",
+        "absent.png",
+        "--skip-bad",
+        "--skipped",
+        "bad.csv",
+        "--out",
+        "out.jsonl",
+        "--json",
+    ];
     let finished = scratch.succeed(&words);
     let counted: Json = serde_json::from_str(&finished.stdout).unwrap();
     assert_eq!((&counted["n_predicted"], &counted["n_skipped"]), (&6.into(), &3.into()));
@@ -242,7 +257,8 @@ fn rows_of_a_matrix_are_predicted() {
 fn ctrl_c_leaves_no_half_file() {
     let scratch = texts();
     // a pipe that stays open: the command waits for more
-    let mut child = scratch.command(&["predict", TEXTS, "-", "--out", "out.csv"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        scratch.command(&["predict", TEXTS, "-", "--out", "out.csv"]).stdin(Stdio::piped()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     std::io::Write::write_all(&mut input, "loka loka\n".repeat(20_000).as_bytes()).unwrap();
     let is_begun = || files_of(&scratch).iter().any(|name| name.starts_with('.'));
@@ -253,8 +269,12 @@ fn ctrl_c_leaves_no_half_file() {
     drop(input);
     assert_eq!(finished.status.code(), Some(130), "{}", String::from_utf8_lossy(&finished.stderr));
     let stderr = String::from_utf8_lossy(&finished.stderr).into_owned();
-    assert!(stderr.contains("nothing is written") && !stderr.contains("goes on from here"), "{stderr}");
-    assert!(files_of(&scratch).iter().all(|name| !name.starts_with('.') && name != "out.csv"), "{:?}", files_of(&scratch));
+    assert!(stderr.contains("no file is written") && !stderr.contains("goes on from here"), "{stderr}");
+    assert!(
+        files_of(&scratch).iter().all(|name| !name.starts_with('.') && name != "out.csv"),
+        "{:?}",
+        files_of(&scratch)
+    );
 }
 
 /// Names of what lies in the folder itself.

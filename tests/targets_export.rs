@@ -109,7 +109,10 @@ fn a_run_without_kept_targets_says_so() {
 fn python() -> Option<String> {
     let candidates = [std::env::var("STILLHOUSE_PYTHON").ok(), Some("python3".into()), Some("python".into())];
     let has_libraries = |python: &String| {
-        Command::new(python).args(["-c", "import numpy, pyarrow.parquet, pyarrow.csv"]).output().is_ok_and(|run| run.status.success())
+        Command::new(python)
+            .args(["-c", "import numpy, pyarrow.parquet, pyarrow.csv"])
+            .output()
+            .is_ok_and(|run| run.status.success())
     };
     candidates.into_iter().flatten().find(has_libraries)
 }

@@ -101,9 +101,9 @@ pub enum Command {
         stillhouse predict runs/glyphs/student photos --out photos.csv --skip-bad\n  \
         stillhouse predict runs/embeddings/student -- \"-0.3,1.2,0.7\"\n  \
         stillhouse predict runs/intents/student \"where is my card?\"\n  \
-        stillhouse predict runs/intents/student mails.csv --column body --out labels.parquet\n\n\
-        Rows have source, row (of a file with rows, from 0 on), label, confidence and, with\n--top-k above 1, the most \
-        probable classes. Below --threshold and for empty texts the\nlabel is empty. A file appears whole or not at all.")]
+        stillhouse predict runs/intents/student mails.csv --column body --out out.jsonl\n\n\
+        Rows have source, row (of a file with rows, from 0 on), label, confidence, and\nwith --top-k above 1 the most \
+        probable classes. Below --threshold and for empty\ntexts the label is empty. A file appears whole or not at all.")]
     Predict(PredictArguments),
     /// Make a finished run's student small: fewer bits a weight, and more epochs on its soft targets
     #[command(after_help = "Examples:\n  \
@@ -179,9 +179,11 @@ pub enum TargetsCommand {
         stillhouse targets verify targets.safetensors --run runs/quickstart")]
     Verify(VerifyArguments),
     /// Write the soft targets of a finished run for other programs
-    #[command(after_help = "Example:\n  stillhouse targets export runs/quickstart --format parquet --out soft_targets\n\n\
-        The folder has targets.parquet for pyarrow, pandas and datasets, examples.csv, which says\nwhere each example comes \
-        from, and a README.md. Default of --out: soft_targets in the run's\nfolder.")]
+    #[command(
+        after_help = "Example:\n  stillhouse targets export runs/quickstart --format parquet --out soft_targets\n\n\
+        The folder has targets.parquet for pyarrow, pandas and datasets, examples.csv,\nwhich says where each example comes \
+        from, and a README.md. Without --out, it is\nsoft_targets in the run's folder."
+    )]
     Export(TargetsExportArguments),
 }
 

@@ -2,8 +2,8 @@
 
 use crate::arguments::{
     Arguments, Command, CompressArguments, DataCommand, ExportArguments, FormArgument, GlobalArguments, MergeArguments,
-    PlanArguments, PredictArguments, PredictFormatArgument, SweepArguments,
-    TargetsCommand, TargetsExportArguments, TargetsFormatArgument,
+    PlanArguments, PredictArguments, PredictFormatArgument, SweepArguments, TargetsCommand, TargetsExportArguments,
+    TargetsFormatArgument,
 };
 use crate::failure::Failure;
 use clap_complete::Shell;
@@ -243,9 +243,7 @@ fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> R
                 (None, None) => unreachable!("one of the two is required"),
             }
         }
-        Command::Predict(predict) => {
-            Task::Predict(predict_task(predict, out, json)?)
-        }
+        Command::Predict(predict) => Task::Predict(predict_task(predict, out, json)?),
         Command::Data { command: DataCommand::Preview(preview) } => {
             Task::Preview { config: choice(preview.config, overrides), out }
         }
@@ -276,7 +274,8 @@ fn predict_task(predict: PredictArguments, out: Option<PathBuf>, json: bool) -> 
         Some(path) => vec![GivenPlace::Lines(path)],
         None if inputs.is_empty() => vec![GivenPlace::StandardInput],
         None => {
-            let place = |word: String| if is_stream(&word) { GivenPlace::StandardInput } else { GivenPlace::Word(word) };
+            let place =
+                |word: String| if is_stream(&word) { GivenPlace::StandardInput } else { GivenPlace::Word(word) };
             inputs.into_iter().map(place).collect()
         }
     };

@@ -27,7 +27,7 @@ pub fn predict(task: &PredictTask, invocation: &Invocation) -> Result<(), Failur
     if let Some(path) = &task.skipped {
         task.options.check_skipped(path)?;
     }
-    signals::catch("stopping; nothing is written");
+    signals::catch("stopping; no file is written");
     let progress = Counter::new(invocation.verbosity);
     let mut out = Out::new(task, &predictor)?;
     let result = predictor
@@ -90,7 +90,9 @@ fn tell(
         console::message(&format!("note: {n_below_threshold} of {n_inputs} are below {below} and have no label"));
     }
     match &task.skipped {
-        Some(path) => console::message(&format!("note: {n_skipped} of {n_inputs} skipped; {} lists them", path.display())),
+        Some(path) => {
+            console::message(&format!("note: {n_skipped} of {n_inputs} skipped; {} lists them", path.display()))
+        }
         None if n_skipped > 0 => console::message(&format!("note: {n_skipped} of {n_inputs} skipped")),
         None => {}
     }
@@ -189,15 +191,10 @@ struct HarmlessJson;
 
 impl Write for HarmlessJson {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // whole objects come through the buffer in pieces, but a character is never cut where it is at the end of a line
-        let end = match std::str::from_utf8(bytes) {
-            Ok(text) => text.len(),
-            Err(error) if error.valid_up_to() > 0 => error.valid_up_to(),
-            Err(_) => return Err(io::ErrorKind::InvalidData.into()),
-        };
-        let text = String::from_utf8_lossy(&bytes[..end]);
-        io::stdout().write_all(harmless_json(&text).as_bytes())?;
-        Ok(end)
+        // the buffer before it hands on what it was given, which are whole characters
+        let text = std::str::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData)?;
+        io::stdout().write_all(harmless_json(text).as_bytes())?;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -209,8 +206,11 @@ impl Write for HarmlessJson {
 fn line(prediction: &Prediction, threshold: Option<f64>) -> String {
     let input = prediction.input();
     let input = one_line(&input);
-    let classes: Vec<String> =
-        prediction.top.iter().map(|(label, prob)| format!("{} {}", one_line(label), percent(f64::from(*prob)))).collect();
+    let classes: Vec<String> = prediction
+        .top
+        .iter()
+        .map(|(label, prob)| format!("{} {}", one_line(label), percent(f64::from(*prob))))
+        .collect();
     match (classes.is_empty(), prediction.is_sure, threshold) {
         (true, ..) => format!("{input}: no answer, the text is empty\n"),
         (false, false, Some(threshold)) => {

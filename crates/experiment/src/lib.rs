@@ -52,7 +52,7 @@ pub use commands::merge::{MergeFormat, MergeOutcome, merge_teachers};
 pub use commands::plan::{Plan, PlannedStage, plan};
 pub use commands::predict::{
     PredictJob, PredictOptions, PredictSummary, PredictedPiece, Prediction, PredictionFile, PredictionRows, Predictor,
-    RowFormat, SkippedInput, json_of,
+    RowFormat, SkippedInput, TopClasses, json_of,
 };
 pub use commands::preview::preview;
 pub use commands::round::{RoundLoss, RoundOptions, RoundOutcome, round_model};

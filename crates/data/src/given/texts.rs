@@ -69,14 +69,14 @@ fn visit_rows(
     let column = &found.column;
     // there is no label, so the text is read in its place
     let columns = Columns { text: column, label: column, split: None, missing_is_empty: true };
-    let format =
-        TableFormat { columns, header: found.header, delimiter: found.delimiter, quotes: Some(found.quotes) };
+    let format = TableFormat { columns, header: found.header, delimiter: found.delimiter, quotes: Some(found.quotes) };
     let (mut lists, mut row_idx, place) = (OneList::default(), 0, path.display().to_string());
     format.visit(path, context, &mut |row| {
         if let Some(list) = lists.other_than_first(row.split) {
             let found = format!("several lists, `{}` among them", shown(list));
-            return Err(DataError::invalid(path, found, "one list of rows")
-                .hint("write each list into a file of its own"));
+            return Err(
+                DataError::invalid(path, found, "one list of rows").hint("write each list into a file of its own")
+            );
         }
         take_text(&place, row_idx, row.text.to_owned(), take)?;
         row_idx += 1;

@@ -101,7 +101,10 @@ fn a_column_that_is_absent_or_not_obvious_is_asked_for() {
     assert_contains(&refused("a.csv", pairs, None), &["obviously", "--column: `first`, `second`"]);
     assert_contains(&refused("a.csv", pairs, Some("third")), &["no column `third`", "`first`, `second`"]);
     assert_contains(&refused("a.csv", "", None), &["a.csv"]);
-    assert_contains(&refused("a.json", "{\"a\":[{\"text\":\"x\"}],\"b\":[{\"text\":\"y\"}]}", None), &["several lists", "file of its own"]);
+    assert_contains(
+        &refused("a.json", "{\"a\":[{\"text\":\"x\"}],\"b\":[{\"text\":\"y\"}]}", None),
+        &["several lists", "file of its own"],
+    );
     assert_contains(&refused("a.parquet", "PAR1 and no more", None), &["a.parquet"]);
 }
 
@@ -133,7 +136,8 @@ fn parquet_files_are_written_and_read_back() {
 fn rows_of_a_matrix_are_what_their_numbers_are() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("x.npy");
-    let values: Vec<u8> = [3.0_f32, 2.0, f32::NAN, 1.0, -1.0, 0.5].iter().flat_map(|value| value.to_le_bytes()).collect();
+    let values: Vec<u8> =
+        [3.0_f32, 2.0, f32::NAN, 1.0, -1.0, 0.5].iter().flat_map(|value| value.to_le_bytes()).collect();
     std::fs::write(&path, [crate::npy_head("<f4", &[3, 2]), values].concat()).unwrap();
     let place = GivenPlace::Word(path.display().to_string());
     let (found, _) = visited(&two_features(), std::slice::from_ref(&place), None);

@@ -79,7 +79,11 @@ fn load_noted(value: serde_json::Value) -> (Dataset, String) {
 }
 
 /// What is found of places that are given to a model, in words where it is bad, and the notes.
-fn visited(input: &InputSpec, places: &[GivenPlace], column: Option<&str>) -> (Vec<Result<GivenInput, String>>, String) {
+fn visited(
+    input: &InputSpec,
+    places: &[GivenPlace],
+    column: Option<&str>,
+) -> (Vec<Result<GivenInput, String>>, String) {
     #[derive(Default)]
     struct Notes(Mutex<Vec<String>>);
     impl DataProgress for Notes {

@@ -272,7 +272,9 @@ impl Export<'_> {
     fn readme(&self, n_examples: usize) -> String {
         let (n_rows, n_classes) = (self.targets.n_rows(), self.targets.n_classes());
         let probs = match self.temperatures().is_empty() {
-            true => "- `probs`: the probabilities of all classes at temperature 1, in the order of the classes\n".to_owned(),
+            true => {
+                "- `probs`: the probabilities of all classes at temperature 1, in the order of the classes\n".to_owned()
+            }
             false => {
                 let temperatures: Vec<String> =
                     self.temperatures().iter().map(|temperature| temperature.get().to_string()).collect();

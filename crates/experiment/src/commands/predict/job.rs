@@ -3,12 +3,11 @@
 //! N inputs of a piece, B of a batch, C classes.
 
 use super::reader::{Message, Reader};
-use super::{PredictOptions, Prediction, Predictor, text_of};
+use super::{PredictOptions, Prediction, Predictor, TopClasses, text_of};
 use crate::error::{ExperimentError, Result};
 use crate::observer::{Interrupt, Observer, RunEvent};
 use rayon::prelude::*;
 use serde::Serialize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use stillhouse_data::{Given, GivenContent, GivenPlace, GivenSource};
 use stillhouse_train::PREDICTION_BATCH;
@@ -53,17 +52,25 @@ pub struct PredictedPiece {
 
 /// Predicts inputs piece by piece: memory does not grow with their number.
 pub struct PredictJob<'a> {
-    predictor: &'a Predictor,
-    options: &'a PredictOptions,
-    observer: &'a dyn Observer,
-    interrupt: &'a Interrupt,
+    worker: Worker<'a>,
     reader: Reader,
     /// Found and not yet taken into a piece.
     waiting: Vec<Given>,
     summary: PredictSummary,
+}
+
+/// What all threads need.
+struct Worker<'a> {
+    predictor: &'a Predictor,
+    options: &'a PredictOptions,
+    observer: &'a dyn Observer,
+    interrupt: &'a Interrupt,
     n_done: AtomicU64,
     n_expected: u64,
 }
+
+/// A prediction, or an input and why it has none.
+type Answer = std::result::Result<Prediction, (GivenSource, ExperimentError)>;
 
 /// An input with its content, or why it has none.
 struct Decoded {
@@ -87,9 +94,9 @@ impl Predictor {
             return Err(ExperimentError::Usage(text.into()));
         }
         let reader = Reader::start(&self.card.input, &options.inputs, options.column.as_deref())?;
-        let (n_done, n_expected) = (AtomicU64::new(0), 0);
-        let (waiting, summary) = (Vec::new(), PredictSummary::default());
-        Ok(PredictJob { predictor: self, options, observer, interrupt, reader, waiting, summary, n_done, n_expected })
+        let n_done = AtomicU64::new(0);
+        let worker = Worker { predictor: self, options, observer, interrupt, n_done, n_expected: 0 };
+        Ok(PredictJob { worker, reader, waiting: Vec::new(), summary: PredictSummary::default() })
     }
 }
 
@@ -101,10 +108,10 @@ impl PredictJob<'_> {
     pub fn next_piece(&mut self) -> Result<Option<PredictedPiece>> {
         let Some(given) = self.gather()? else { return Ok(None) };
         let mut piece = PredictedPiece::default();
-        for found in self.predict(given)? {
+        for found in self.worker.predict(given)? {
             match found {
                 Ok(prediction) => self.count(prediction, &mut piece),
-                Err((source, error)) if self.options.skip_bad => {
+                Err((source, error)) if self.worker.options.skip_bad => {
                     self.summary.n_skipped += 1;
                     piece.skipped.push(SkippedInput { source, reason: error.to_string() });
                 }
@@ -112,7 +119,7 @@ impl PredictJob<'_> {
             }
         }
         let PredictSummary { n_predicted, n_empty, n_skipped, .. } = self.summary;
-        self.n_done.store(n_predicted + n_empty + n_skipped, Ordering::Relaxed);
+        self.worker.n_done.store(n_predicted + n_empty + n_skipped, Ordering::Relaxed);
         Ok(Some(piece))
     }
 
@@ -123,18 +130,20 @@ impl PredictJob<'_> {
 
     /// The next inputs, as many as are predicted together.
     fn gather(&mut self) -> Result<Option<Vec<Given>>> {
-        let n_values = self.predictor.card.input.shape.n_values();
+        let n_values = self.worker.predictor.card.input.shape.n_values();
         let fitting = BYTES_AT_ONCE / (n_values * size_of::<f32>()).max(1);
         let n_inputs = (fitting / PREDICTION_BATCH * PREDICTION_BATCH).clamp(PREDICTION_BATCH, INPUTS_AT_ONCE);
         let mut n_bytes = 0;
         while self.waiting.len() < n_inputs && n_bytes < BYTES_AT_ONCE {
-            match self.reader.next(self.interrupt)? {
+            match self.reader.next(self.worker.interrupt)? {
                 None => break,
-                Some(Message::Note(text)) => self.observer.event(&RunEvent::Warning { stage: PREDICT.into(), text }),
+                Some(Message::Note(text)) => {
+                    self.worker.observer.event(&RunEvent::Warning { stage: PREDICT.into(), text });
+                }
                 Some(Message::Given(given)) => {
                     for given in given {
                         match given {
-                            Given::Expected(n_inputs) => self.n_expected += n_inputs,
+                            Given::Expected(n_inputs) => self.worker.n_expected += n_inputs,
                             given => {
                                 n_bytes += text_bytes(&given);
                                 self.waiting.push(given);
@@ -149,11 +158,40 @@ impl PredictJob<'_> {
         Ok((!piece.is_empty()).then_some(piece))
     }
 
+    fn count(&mut self, mut prediction: Prediction, piece: &mut PredictedPiece) {
+        let threshold = self.worker.options.threshold.unwrap_or(0.0);
+        match prediction.confidence() {
+            None => self.summary.n_empty += 1,
+            Some(confidence) => {
+                prediction.is_sure = f64::from(confidence) >= threshold;
+                self.summary.n_predicted += 1;
+                self.summary.n_below_threshold += u64::from(!prediction.is_sure);
+            }
+        }
+        piece.predictions.push(prediction);
+    }
+
+    /// The error for an input that cannot be read, with its place where the message does not name it.
+    fn first_failure(&self, source: &GivenSource, error: ExperimentError) -> ExperimentError {
+        let is_named = source.row.is_none() || error.to_string().contains(&source.place);
+        let error = if is_named { error } else { error.context(source) };
+        let is_alone = source.row.is_none() && self.worker.options.inputs == [GivenPlace::Word(source.place.clone())];
+        match !is_alone && is_of_the_input(&error) {
+            true => error.hint("--skip-bad leaves such inputs out and lists them"),
+            false => error,
+        }
+    }
+}
+
+impl Worker<'_> {
     /// Decodes inputs and predicts them; each gets its prediction or the reason why it has none.
-    fn predict(&self, given: Vec<Given>) -> Result<Vec<std::result::Result<Prediction, (GivenSource, ExperimentError)>>> {
+    fn predict(&self, given: Vec<Given>) -> Result<Vec<Answer>> {
         let decoded: Vec<Decoded> = given.into_par_iter().map(|given| self.decode(given)).collect::<Result<_>>()?;
-        let whole: Vec<&GivenContent> =
-            decoded.iter().filter_map(|input| input.content.as_ref().ok()).filter(|content| !is_empty(content)).collect();
+        let whole: Vec<&GivenContent> = decoded
+            .iter()
+            .filter_map(|input| input.content.as_ref().ok())
+            .filter(|content| !is_empty(content))
+            .collect();
         let tops: Vec<_> =
             whole.par_chunks(PREDICTION_BATCH).map(|batch| self.tops(batch)).collect::<Result<Vec<_>>>()?;
         let mut tops = tops.into_iter().flatten();
@@ -192,13 +230,12 @@ impl PredictJob<'_> {
 
     /// The most probable classes of a batch. If the model refuses it, each input by itself: one text that the vocabulary cannot
     /// express spoils no other.
-    #[allow(clippy::type_complexity, reason = "a list of classes, or why there is none, for each input")]
-    fn tops(&self, batch: &[&GivenContent]) -> Result<Vec<Result<Vec<(Arc<str>, f32)>>>> {
+    fn tops(&self, batch: &[&GivenContent]) -> Result<Vec<Result<TopClasses>>> {
         if self.interrupt.is_requested() {
             return Err(ExperimentError::Interrupted);
         }
         let (predictor, top_k) = (self.predictor, self.options.top_k);
-        let of_rows = |probs: Vec<f32>| -> Vec<Vec<(Arc<str>, f32)>> {
+        let of_rows = |probs: Vec<f32>| -> Vec<TopClasses> {
             probs.chunks_exact(predictor.labels.len()).map(|probs| predictor.top(probs, top_k)).collect()
         };
         let tops = match predictor.probs(batch) {
@@ -211,30 +248,6 @@ impl PredictJob<'_> {
         let n_done = self.n_done.fetch_add(batch.len() as u64, Ordering::Relaxed) + batch.len() as u64;
         self.observer.progress(PREDICT, n_done, self.n_expected);
         Ok(tops)
-    }
-
-    fn count(&mut self, mut prediction: Prediction, piece: &mut PredictedPiece) {
-        let threshold = self.options.threshold.unwrap_or(0.0);
-        match prediction.confidence() {
-            None => self.summary.n_empty += 1,
-            Some(confidence) => {
-                prediction.is_sure = f64::from(confidence) >= threshold;
-                self.summary.n_predicted += 1;
-                self.summary.n_below_threshold += u64::from(!prediction.is_sure);
-            }
-        }
-        piece.predictions.push(prediction);
-    }
-
-    /// The error for an input that cannot be read, with its place where the message does not name it.
-    fn first_failure(&self, source: &GivenSource, error: ExperimentError) -> ExperimentError {
-        let is_named = source.row.is_none() || error.to_string().contains(&source.place);
-        let error = if is_named { error } else { error.context(source) };
-        let is_alone = source.row.is_none() && self.options.inputs == [GivenPlace::Word(source.place.clone())];
-        match !is_alone && is_of_the_input(&error) {
-            true => error.hint("--skip-bad leaves such inputs out and lists them"),
-            false => error,
-        }
     }
 }
 

@@ -46,6 +46,9 @@ pub struct PredictOptions {
     pub skip_bad: bool,
 }
 
+/// Classes with their probabilities, descending.
+pub type TopClasses = Vec<(Arc<str>, f32)>;
+
 /// The most probable classes of one input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
@@ -54,7 +57,7 @@ pub struct Prediction {
     /// the text, where the input is one
     pub text: Option<String>,
     /// most probable classes, descending; none for an empty text
-    pub top: Vec<(Arc<str>, f32)>,
+    pub top: TopClasses,
     /// whether the first class is at least as probable as the threshold
     pub is_sure: bool,
 }
@@ -110,7 +113,7 @@ impl Predictor {
     }
 
     /// The most probable classes of a row `[C]`, descending; equal ones in the order of their numbers.
-    fn top(&self, probs: &[f32], top_k: usize) -> Vec<(Arc<str>, f32)> {
+    fn top(&self, probs: &[f32], top_k: usize) -> TopClasses {
         let descending = |a: &usize, b: &usize| probs[*b].total_cmp(&probs[*a]).then(a.cmp(b));
         let mut classes: Vec<usize> = (0..probs.len()).collect();
         if top_k < classes.len() {

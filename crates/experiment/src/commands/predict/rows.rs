@@ -199,7 +199,12 @@ mod tests {
 
     fn prediction(place: &str, row: Option<u64>, top: &[(&str, f32)], is_sure: bool) -> Prediction {
         let source = GivenSource { place: place.to_owned(), row };
-        Prediction { source, text: None, top: top.iter().map(|(label, prob)| (Arc::from(*label), *prob)).collect(), is_sure }
+        Prediction {
+            source,
+            text: None,
+            top: top.iter().map(|(label, prob)| (Arc::from(*label), *prob)).collect(),
+            is_sure,
+        }
     }
 
     fn written(format: RowFormat, top_k: usize, rows: &[Prediction]) -> Vec<u8> {
@@ -235,7 +240,10 @@ mod tests {
         let text = String::from_utf8(written(RowFormat::JsonLines, 2, &odd())).unwrap();
         let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(rows[0]["label"], "x,\"y\"\t/\nz");
-        assert_eq!(rows[1], json!({"source": "t.csv", "row": 7, "label": null, "confidence": 0.5, "top": [["w", 0.5], ["v", 0.25]]}));
+        assert_eq!(
+            rows[1],
+            json!({"source": "t.csv", "row": 7, "label": null, "confidence": 0.5, "top": [["w", 0.5], ["v", 0.25]]})
+        );
         assert_eq!(rows[2], json!({"source": "t.csv", "row": 8, "label": null, "confidence": null, "top": []}));
     }
 

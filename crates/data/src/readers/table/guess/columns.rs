@@ -68,7 +68,9 @@ pub(super) fn choose(table: &Table) -> Option<Found> {
         let exact = known.iter().find_map(|known| fitting().find(|place| names[*place] == *known));
         exact.or_else(|| {
             let most_distinct = |known: &&str| {
-                fitting().filter(|place| has_word(&names[*place], known)).max_by_key(|place| columns[*place].n_distinct())
+                fitting()
+                    .filter(|place| has_word(&names[*place], known))
+                    .max_by_key(|place| columns[*place].n_distinct())
             };
             known.iter().find_map(most_distinct)
         })
