@@ -69,13 +69,13 @@ fn in_table(
     wanted: Option<&str>,
     sniffed: Option<&Sniffed>,
 ) -> Result<TextColumn, DataError> {
-    let names = table.names.clone();
-    let width = names.as_ref().map_or_else(|| usual_width(&table.rows), Vec::len);
+    let names = table.names.as_deref();
+    let width = names.map_or_else(|| usual_width(&table.rows), <[String]>::len);
     let place = match wanted {
-        Some(wanted) => find(names.as_deref(), width, wanted).ok_or_else(|| absent(path, &names, width, wanted))?,
-        None => obvious_text(table).ok_or_else(|| not_obvious(path, &names, width))?,
+        Some(wanted) => find(names, width, wanted).ok_or_else(|| absent(path, table, width, wanted))?,
+        None => obvious_text(table).ok_or_else(|| not_obvious(path, table, width))?,
     };
-    let column = names.as_ref().map_or_else(|| (place + 1).to_string(), |names| names[place].clone());
+    let column = names.map_or_else(|| (place + 1).to_string(), |names| names[place].clone());
     Ok(TextColumn {
         column: ColumnName::new(column),
         header: names.is_some(),
@@ -92,23 +92,26 @@ fn find(names: Option<&[String]>, width: usize, wanted: &str) -> Option<usize> {
     by_name.or_else(|| wanted.parse::<usize>().ok()?.checked_sub(1).filter(|place| *place < width))
 }
 
-fn columns(names: &Option<Vec<String>>, width: usize) -> String {
-    match names {
-        Some(names) => listed(names.iter().map(String::as_str)),
-        None => format!("a number in 1..={width}, since no line names the columns"),
+/// The columns that can be named: those of the header, or of a first line that may be one.
+fn columns(table: &Table, width: usize) -> String {
+    let cells = |cells: &[String]| listed(cells.iter().map(String::as_str));
+    match (&table.names, table.rows.first()) {
+        (Some(names), _) => cells(names),
+        (None, Some(first)) => format!("{}, if the first line is a header, or a number in 1..={width}", cells(first)),
+        (None, None) => format!("a number in 1..={width}"),
     }
 }
 
-fn absent(path: &Path, names: &Option<Vec<String>>, width: usize, wanted: &str) -> DataError {
+fn absent(path: &Path, table: &Table, width: usize, wanted: &str) -> DataError {
     let found = format!("no column `{}`", shown(wanted));
-    DataError::invalid(path, found, format!("--column with one of {}", columns(names, width)))
+    DataError::invalid(path, found, format!("--column with one of {}", columns(table, width)))
 }
 
-fn not_obvious(path: &Path, names: &Option<Vec<String>>, width: usize) -> DataError {
+fn not_obvious(path: &Path, table: &Table, width: usize) -> DataError {
     let found = if width == 0 { "no column of texts" } else { "no column that is obviously the one with the texts" };
     let hint = match width {
         0 => "the file should hold a text in each row".to_owned(),
-        _ => format!("name it with --column: {}", columns(names, width)),
+        _ => format!("name it with --column: {}", columns(table, width)),
     };
     DataError::invalid(path, found, "a table with a column of texts").hint(hint)
 }
