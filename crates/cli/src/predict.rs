@@ -91,7 +91,7 @@ fn tell(
     }
     match &task.skipped {
         Some(path) => {
-            console::message(&format!("note: {n_skipped} of {n_inputs} skipped; {} lists them", path.display()))
+            console::message(&format!("note: {n_skipped} of {n_inputs} skipped; {} lists them", path.display()));
         }
         None if n_skipped > 0 => console::message(&format!("note: {n_skipped} of {n_inputs} skipped")),
         None => {}

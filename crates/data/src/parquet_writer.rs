@@ -52,7 +52,7 @@ pub enum ParquetColumn {
 
 /// Writes rows in groups.
 pub struct ParquetWriter {
-    file: SerializedFileWriter<Box<dyn Write + Send>>,
+    file: Box<SerializedFileWriter<Box<dyn Write + Send>>>,
 }
 
 impl ParquetWriter {
@@ -73,7 +73,8 @@ impl ParquetWriter {
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_key_value_metadata(Some(metadata))
             .build();
-        Ok(Self { file: SerializedFileWriter::new(out, Arc::new(schema), Arc::new(properties)).map_err(broken)? })
+        let file = SerializedFileWriter::new(out, Arc::new(schema), Arc::new(properties)).map_err(broken)?;
+        Ok(Self { file: Box::new(file) })
     }
 
     /// Appends a group of rows: a column for each kind, in the order of the file's columns.

@@ -55,8 +55,8 @@ pub(crate) fn given_matrix(
     }
     rows.for_each_piece(|first, piece| {
         context.check_interrupted()?;
-        let numbered = piece.chunks_exact(n_features).zip(first..);
-        numbered.map(|(row, index)| take(index as u64, given_row(input, path, row, index))).collect()
+        let mut numbered = piece.chunks_exact(n_features).zip(first..);
+        numbered.try_for_each(|(row, index)| take(index as u64, given_row(input, path, row, index)))
     })
 }
 

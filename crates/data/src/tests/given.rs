@@ -34,7 +34,7 @@ fn what_the_model_does_not_take_is_refused() {
     let grey = InputSpec::new(InputShape::Image { channels: 1, height: 2, width: 2 }, vec![0.0], vec![1.0]);
     let folder = tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    assert_contains(&refused(&grey, &at("")), &["no images", "png"]);
+    assert_contains(&refused(&grey, &at("")), &["no images", "PNG"]);
     std::fs::write(at("text.png"), "text").unwrap();
     assert_contains(&refused(&grey, &at("text.png")), &["text.png", "no known image format"]);
     assert_contains(&refused(&grey, &at("absent.png")), &["cannot read", "absent.png"]);
