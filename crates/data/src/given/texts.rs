@@ -1,7 +1,6 @@
 //! Texts that a model is to predict: lines, or a column of a table.
 
-use super::{GivenInput, GivenSource, STANDARD_INPUT, TakeGiven, Undecoded};
-use crate::given::Given;
+use super::input::{Given, GivenInput, GivenSource, STANDARD_INPUT, TakeGiven, Undecoded};
 use crate::labels::shown;
 use crate::readers::parquet::ParquetTable;
 use crate::readers::table::format::TableFormat;
