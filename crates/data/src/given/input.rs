@@ -30,12 +30,12 @@ impl GivenPlace {
 }
 
 /// What standard input is called in a column of sources.
-pub(super) const STANDARD_INPUT: &str = "-";
+pub(super) const STANDARD_INPUT: &str = "stdin";
 
 /// Where an input comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GivenSource {
-    /// The file, `-` for standard input, or the text or the numbers as they were given.
+    /// The file, `stdin` for standard input, or the text or the numbers as they were given.
     pub place: String,
     /// The row of a file of rows or lines, counted from 0; a header is not counted.
     pub row: Option<u64>,

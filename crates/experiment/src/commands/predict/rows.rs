@@ -2,7 +2,7 @@
 //!
 //! | column | CSV | JSON lines | parquet |
 //! |---|---|---|---|
-//! | `source` | the file, `-` for standard input, or the input as it was given | the same | the same |
+//! | `source` | the file, `stdin` for standard input, or the input as it was given | the same | the same |
 //! | `row` | of a file with rows, from 0 on; empty for others | `null` for others | null for others |
 //! | `label` | the most probable class; empty below the threshold and for an empty text | `null` then | null then |
 //! | `confidence` | its probability, below the threshold too; empty for an empty text | `null` then | null then |
