@@ -45,20 +45,24 @@ fn what_init_writes_runs_and_its_model_answers() {
     assert_eq!(refused.code, Some(3), "{}", refused.stderr);
     assert!(refused.stderr.contains("found `kind_7`, expected labels such as `kind_0`"), "{}", refused.stderr);
 
-    // a file is hardly a text, and a mark is no part of one
-    let named = scratch.succeed(&["predict", STUDENT, "new.csv", "--top-k", "1"]);
-    assert!(named.stdout.starts_with("new.csv: kind_"), "{}", named.stdout);
-    assert!(named.stderr.contains("--lines new.csv"), "{}", named.stderr);
+    // a file of rows is read, another one is hardly a text, and a mark is no part of one
+    let rows = scratch.succeed(&["predict", STUDENT, "new.csv", "--top-k", "1"]);
+    assert!(rows.stdout.starts_with("loka loka kaka 0: kind_0") && rows.stdout.lines().count() == 9, "{}", rows.stdout);
+    assert!(rows.stderr.contains("new.csv: the column `text` is read"), "{}", rows.stderr);
+    scratch.write("new.md", "loka");
+    let named = scratch.succeed(&["predict", STUDENT, "new.md", "--top-k", "1"]);
+    assert!(named.stdout.starts_with("new.md: kind_"), "{}", named.stdout);
+    assert!(named.stderr.contains("--lines new.md"), "{}", named.stderr);
     scratch.write("lines.txt", "loka loka\nmilo\n");
     scratch.write("marked.txt", "\u{feff}loka loka\nmilo\n");
     let lines = |file: &str| scratch.succeed(&["predict", STUDENT, "--json", "--lines", file]).stdout;
-    assert_eq!(lines("lines.txt"), lines("marked.txt"));
+    assert_eq!(lines("lines.txt"), lines("marked.txt").replace("marked.txt", "lines.txt"));
     let mut child = scratch.command(&["predict", STUDENT, "--top-k", "1"]).stdin(Stdio::piped()).spawn().unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"a\x1b[2Jb\n\n").unwrap();
     let piped = support::limit::wait_with_output(child);
     let (stdout, stderr) = (String::from_utf8_lossy(&piped.stdout), String::from_utf8_lossy(&piped.stderr));
     assert!(stdout.starts_with("a\\u{1b}[2Jb: kind_"), "{stdout}");
-    assert!(stderr.contains("note: 1 of 2 lines are empty"), "{stderr}");
+    assert!(stderr.contains("note: 1 of 2 inputs are empty and have no answer"), "{stderr}");
 }
 
 #[cfg(unix)]

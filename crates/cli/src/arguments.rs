@@ -39,8 +39,9 @@ pub struct GlobalArguments {
     /// Override a key of the config, for example `student.training.n_epochs=5`; repeatable
     #[arg(long, global = true, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Where to write: the run's folder [default: runs/<name>], the file of `init`, `merge` and
-    /// `data preview`, or the folder of `export`
+    /// Where to write: the run's folder [default: runs/<name>], the file of `init`, `merge`, `predict`
+    /// and `data preview`, or the folder of `export` and
+    /// `targets export`
     #[arg(long, global = true, value_name = "PATH")]
     pub out: Option<PathBuf>,
     /// Threads to use [default: all cores]; results do not depend on it
@@ -96,11 +97,14 @@ pub enum Command {
     #[command(after_help = "Example:\n  \
         stillhouse evaluate runs/mnist/student --data kind=idx path=my/mnist")]
     Evaluate(EvaluateArguments),
-    /// Predict images, folders of images, texts, or rows of numbers
+    /// Predict images, texts, or rows of numbers: a few, or whole folders and tables
     #[command(after_help = "Examples:\n  stillhouse predict runs/glyphs/student picture.png --top-k 3\n  \
+        stillhouse predict runs/glyphs/student photos --out photos.csv --skip-bad\n  \
         stillhouse predict runs/embeddings/student -- \"-0.3,1.2,0.7\"\n  \
         stillhouse predict runs/intents/student \"where is my card?\"\n  \
-        stillhouse predict runs/intents/student --lines texts.txt --json")]
+        stillhouse predict runs/intents/student mails.csv --column body --out out.jsonl\n\n\
+        Rows have source, row (of a file with rows, from 0 on), label, confidence, and\nwith --top-k above 1 the most \
+        probable classes. Below --threshold and for empty\ntexts the label is empty. A file appears whole or not at all.")]
     Predict(PredictArguments),
     /// Make a finished run's student small: fewer bits a weight, and more epochs on its soft targets
     #[command(after_help = "Examples:\n  \
@@ -126,7 +130,7 @@ pub enum Command {
         stillhouse export runs/mnist/student --to c --bits 8 --out source\n\n\
         The folder's README.md says how to load it.")]
     Export(ExportArguments),
-    /// Look into stores of soft targets
+    /// Look into stores of soft targets, and write them for other programs
     #[command(subcommand_required = true, arg_required_else_help = true)]
     #[command(after_help = "Example:\n  stillhouse targets stats merged.safetensors")]
     Targets {
@@ -194,6 +198,35 @@ pub enum TargetsCommand {
     #[command(after_help = "Example:\n  stillhouse targets verify merged.safetensors\n  \
         stillhouse targets verify targets.safetensors --run runs/quickstart")]
     Verify(VerifyArguments),
+    /// Write the soft targets of a finished run for other programs
+    #[command(
+        after_help = "Example:\n  stillhouse targets export runs/quickstart --format parquet --out soft_targets\n\n\
+        The folder has targets.parquet for pyarrow, pandas and datasets, examples.csv,\nwhich says where each example comes \
+        from, and a README.md. Without --out, it is\nsoft_targets in the run's folder."
+    )]
+    Export(TargetsExportArguments),
+}
+
+/// A run, and the form of its soft targets.
+#[derive(Debug, Args)]
+pub struct TargetsExportArguments {
+    /// Folder of the finished run
+    #[arg(value_name = "RUN")]
+    pub run_dir: PathBuf,
+    /// Folder of the run's stages, if not in the run's folder
+    #[arg(long, value_name = "DIR")]
+    pub stages: Option<PathBuf>,
+    /// Form to write
+    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
+    pub format: TargetsFormatArgument,
+}
+
+/// Forms of exported soft targets.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum TargetsFormatArgument {
+    /// A parquet file
+    #[default]
+    Parquet,
 }
 
 /// A store, and the run that it is compared with.
@@ -359,16 +392,46 @@ pub struct EvaluateArguments {
 pub struct PredictArguments {
     /// Folder of the model, for example runs/quickstart/student
     pub model: PathBuf,
-    /// Image files, folders of images, rows of numbers with commas between
-    /// them, or texts; without any, texts from standard input, one a line
+    /// Image files and folders, with all folders in them; texts, and tables of
+    /// texts by the ending of their names (.csv, .tsv, .jsonl, .json, .parquet,
+    /// .txt); matrices (.npy) and rows of numbers with commas between them;
+    /// `-`, or no input at all, is standard input, a text a line
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<String>,
     /// File of texts to predict, one a line; `-` is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "inputs")]
     pub lines: Option<PathBuf>,
+    /// Column of tables that holds the texts, by its name or by its number
+    /// [default: the obvious one]
+    #[arg(long, value_name = "NAME")]
+    pub column: Option<String>,
     /// Classes to show for each input
     #[arg(long, value_name = "K", default_value = "5")]
     pub top_k: NonZeroUsize,
+    /// Inputs whose most probable class is less probable get an empty label
+    #[arg(long, value_name = "P", value_parser = share)]
+    pub threshold: Option<f64>,
+    /// Leave out inputs that cannot be read and list them on standard error;
+    /// without it the first one ends the command
+    #[arg(long)]
+    pub skip_bad: bool,
+    /// Write the list of skipped inputs to a CSV file instead
+    #[arg(long, value_name = "FILE", requires = "skip_bad")]
+    pub skipped: Option<PathBuf>,
+    /// Format on standard output; that of a file is the ending of --out
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<PredictFormatArgument>,
+}
+
+/// Formats of predictions on standard output.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum PredictFormatArgument {
+    /// A line for people
+    Text,
+    /// Rows of CSV
+    Csv,
+    /// A JSON object a line
+    Jsonl,
 }
 
 /// Teachers, and how they are merged.

@@ -47,7 +47,7 @@ pub fn execute(invocation: &Invocation) -> Result<(), Failure> {
             })?;
             show(&outcome, || format!("{outcome}\n"), invocation)
         }
-        Task::Predict(task) => predict::predict(task, invocation.format),
+        Task::Predict(task) => predict::predict(task, invocation),
         Task::Preview { config, out } => {
             let experiment = load(config)?;
             let path = with_progress(invocation, |progress| {
@@ -94,6 +94,12 @@ pub fn execute(invocation: &Invocation) -> Result<(), Failure> {
             })?;
             show(&verified, || format!("{verified}\n"), invocation)
         }
+        Task::TargetsExport(options) => {
+            let exported = with_progress(invocation, |progress| {
+                stillhouse_experiment::export_targets(options, progress, &INTERRUPT)
+            })?;
+            show(&exported, || format!("{exported}\n"), invocation)
+        }
         Task::Init { source, out } => init(source, out.as_deref(), invocation),
         Task::Config { key } => describe(key.as_deref(), invocation),
         Task::ConfigPage => console::print_unchanged(&keys_page()),
@@ -116,7 +122,7 @@ fn with_progress<T>(
     invocation: &Invocation,
     work: impl FnOnce(&Progress) -> Result<T, ExperimentError>,
 ) -> Result<T, ExperimentError> {
-    signals::catch();
+    signals::catch(signals::STOPPING);
     let progress = Progress::new(invocation.verbosity);
     let result = work(&progress);
     progress.close();

@@ -43,6 +43,15 @@ pub enum Failure {
     /// The system gives no thread.
     #[error("cannot start a thread: {0}")]
     NoThread(io::Error),
+    /// A command that was stopped and does not go on where it was.
+    #[error("stopped")]
+    Stopped,
+    /// Inputs of which none can be read.
+    #[error("no input can be read, and {n_skipped} were skipped; nothing is written")]
+    NoInput {
+        /// inputs that were skipped
+        n_skipped: u64,
+    },
     /// A bug, reported by the panic hook already.
     #[error("stillhouse stopped because of a bug")]
     Panicked,
@@ -60,6 +69,8 @@ impl Failure {
         match self {
             Self::Experiment(error) => error.exit_code(),
             Self::Usage(_) => 2,
+            Self::NoInput { .. } => 3,
+            Self::Stopped => 130,
             failure if failure.is_closed_pipe() => 0,
             _ => 1,
         }
@@ -72,6 +83,7 @@ impl Failure {
             Self::Experiment(ExperimentError::Interrupted) => {
                 console::message("stopped\n  hint: the same command goes on from here");
             }
+            Self::Stopped => console::message("stopped"),
             failure if failure.is_closed_pipe() => {}
             failure => console::message(&format!("error: {failure}")),
         }

@@ -2,7 +2,8 @@
 
 use crate::arguments::{
     Arguments, Command, CompressArguments, DataCommand, ExportArguments, FormArgument, GlobalArguments, MergeArguments,
-    PlanArguments, PredictArguments, RunAndLogArguments, SweepArguments, TargetsCommand,
+    PlanArguments, PredictArguments, PredictFormatArgument, RunAndLogArguments, SweepArguments, TargetsCommand,
+    TargetsExportArguments, TargetsFormatArgument,
 };
 use crate::failure::Failure;
 use crate::options::refuse_meaningless;
@@ -11,8 +12,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use stillhouse_experiment::config::ConfigSource;
 use stillhouse_experiment::{
-    Budget, CompressLimits, ExportOptions, MergeConfig, MergeFormat, PackedForm, PackedOptions, RoundOptions,
-    RunOptions, VerifyAgainst,
+    Budget, CompressLimits, ExportOptions, GivenPlace, MergeConfig, MergeFormat, PackedForm, PackedOptions,
+    PredictOptions, RoundOptions, RunOptions, TargetsExportOptions, VerifyAgainst,
 };
 
 /// What the program was asked to do.
@@ -49,6 +50,7 @@ pub enum Task {
     ExportPacked { model: PathBuf, options: PackedOptions },
     TargetsStats { path: PathBuf },
     TargetsVerify { path: PathBuf, against: Option<VerifyAgainst> },
+    TargetsExport(TargetsExportOptions),
     Preview { config: ConfigChoice, out: Option<PathBuf> },
     Init { source: String, out: Option<PathBuf> },
     Config { key: Option<String> },
@@ -96,10 +98,26 @@ pub struct SweepTask {
 #[derive(Debug)]
 pub struct PredictTask {
     pub model: PathBuf,
-    pub inputs: Vec<String>,
-    /// File of texts, one a line.
-    pub lines: Option<PathBuf>,
-    pub top_k: usize,
+    pub options: PredictOptions,
+    /// File of predictions.
+    pub out: Option<PathBuf>,
+    /// Format on standard output.
+    pub format: PredictFormat,
+    /// File of the inputs that were left out.
+    pub skipped: Option<PathBuf>,
+}
+
+/// How predictions are written to standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PredictFormat {
+    /// A line for people.
+    Text,
+    /// JSON with the inputs.
+    Json,
+    /// Rows of CSV.
+    Csv,
+    /// Rows of JSON.
+    JsonLines,
 }
 
 /// A student to make small.
@@ -181,7 +199,7 @@ fn most_threads() -> NonZeroUsize {
 }
 
 fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> Result<Task, Failure> {
-    let GlobalArguments { set: overrides, out, memory: memory_bytes, device, force, .. } = global;
+    let GlobalArguments { set: overrides, out, memory: memory_bytes, device, force, json, .. } = global;
     let device = device.unwrap_or_else(|| CPU.to_owned());
     let options = |stages, reversed_jobs, out, device| RunOptions {
         out,
@@ -231,10 +249,7 @@ fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> R
                 (None, None) => unreachable!("one of the two is required"),
             }
         }
-        Command::Predict(predict) => {
-            let PredictArguments { model, inputs, lines, top_k } = predict;
-            Task::Predict(PredictTask { model, inputs, lines, top_k: top_k.get() })
-        }
+        Command::Predict(predict) => Task::Predict(predict_task(predict, out, json)?),
         Command::Data { command: DataCommand::Preview(preview) } => {
             Task::Preview { config: choice(preview.config, overrides), out }
         }
@@ -251,12 +266,47 @@ fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> R
             let against = |run_dir| VerifyAgainst { run_dir, stages, n_rows, n_threads: n_threads.get() };
             Task::TargetsVerify { path: verify.path, against: verify.run_dir.map(against) }
         }
+        Command::Targets { command: TargetsCommand::Export(export) } => {
+            let TargetsExportArguments { run_dir, stages, format: TargetsFormatArgument::Parquet } = export;
+            Task::TargetsExport(TargetsExportOptions { run_dir, stages, out, n_threads: n_threads.get() })
+        }
         Command::Completions { shell } => Task::Completions { shell },
         Command::Man => {
             let no_folder = || Failure::Usage("man needs --out DIR, the folder of the pages".into());
             Task::Man { out: out.ok_or_else(no_folder)? }
         }
     })
+}
+
+fn predict_task(predict: PredictArguments, out: Option<PathBuf>, json: bool) -> Result<PredictTask, Failure> {
+    let PredictArguments { model, inputs, lines, column, top_k, threshold, skip_bad, skipped, format } = predict;
+    let is_stream = |word: &str| word == "-";
+    let inputs = match lines {
+        Some(path) if path.to_str().is_some_and(is_stream) => vec![GivenPlace::StandardInput],
+        Some(path) => vec![GivenPlace::Lines(path)],
+        None if inputs.is_empty() => vec![GivenPlace::StandardInput],
+        None => {
+            let place =
+                |word: String| if is_stream(&word) { GivenPlace::StandardInput } else { GivenPlace::Word(word) };
+            inputs.into_iter().map(place).collect()
+        }
+    };
+    let format = match format {
+        Some(_) if json => {
+            let text = "--json and --format both say how results are written\n  hint: --format jsonl, or --json alone";
+            return Err(Failure::Usage(text.into()));
+        }
+        Some(_) if out.is_some() => {
+            let text = "--format is for standard output\n  hint: a file's format is said by the ending of --out";
+            return Err(Failure::Usage(text.into()));
+        }
+        Some(PredictFormatArgument::Csv) => PredictFormat::Csv,
+        Some(PredictFormatArgument::Jsonl) => PredictFormat::JsonLines,
+        None if json => PredictFormat::Json,
+        Some(PredictFormatArgument::Text) | None => PredictFormat::Text,
+    };
+    let options = PredictOptions { inputs, column, top_k: top_k.get(), threshold, skip_bad };
+    Ok(PredictTask { model, options, out, format, skipped })
 }
 
 fn merge_task(merge: MergeArguments, out: Option<PathBuf>) -> Result<MergeTask, Failure> {

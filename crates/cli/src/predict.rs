@@ -1,102 +1,221 @@
-//! `predict`: the most probable classes of each input.
+//! `predict`: the most probable classes of each input, on standard output or in a file.
 
 use crate::console;
 use crate::failure::Failure;
-use crate::invocation::{Format, PredictTask};
-use crate::text::{count, one_line, percent};
-use std::io;
-use std::path::Path;
-use stillhouse_experiment::{ExperimentError, Prediction, Predictor, TextLines};
+use crate::invocation::{Format, Invocation, PredictFormat, PredictTask, Verbosity};
+use crate::progress::Counter;
+use crate::signals::{self, INTERRUPT};
+use crate::text::{count, harmless_json, one_line, percent};
+use serde_json::json;
+use std::io::{self, Write};
+use stillhouse_experiment::{
+    ExperimentError, GivenPlace, PredictJob, PredictSummary, PredictedPiece, Prediction, PredictionFile,
+    PredictionRows, Predictor, RowFormat, SkippedInput, json_of,
+};
 
-/// Texts that are predicted together, on all threads.
-const LINES_AT_ONCE: usize = 2048;
-
-/// The most probable classes of inputs from the command line, or of a stream of texts.
-pub fn predict(task: &PredictTask, format: Format) -> Result<(), Failure> {
+/// Predicts the inputs of a task, piece by piece.
+pub fn predict(task: &PredictTask, invocation: &Invocation) -> Result<(), Failure> {
     let predictor = Predictor::load(&task.model)?;
-    match (&task.lines, task.inputs.as_slice()) {
-        (None, inputs @ [_, ..]) => predict_inputs(&predictor, inputs, task.top_k, format),
-        _ if !predictor.takes_texts() => Err(Failure::Usage(
-            "no input\n  hint: give image files or rows of numbers; only models of texts read --lines or standard input"
+    let reads_stream = |place: &GivenPlace| !matches!(place, GivenPlace::Word(_));
+    if !predictor.takes_texts() && task.options.inputs.iter().any(reads_stream) {
+        return Err(Failure::Usage(
+            "no input\n  hint: give image files, folders, matrices or rows of numbers; only models of texts read --lines or \
+             standard input"
                 .into(),
-        )),
-        (lines, _) => predict_lines(&predictor, lines.as_deref(), task.top_k, format),
-    }
-}
-
-/// Predicts texts, one a line, and writes each prediction as a line; only `LINES_AT_ONCE` of them are in memory.
-fn predict_lines(predictor: &Predictor, path: Option<&Path>, top_k: usize, format: Format) -> Result<(), Failure> {
-    let lines = match path.filter(|path| *path != Path::new("-")) {
-        Some(path) => TextLines::of_file(path),
-        None => TextLines::of_stream(Path::new("standard input"), io::stdin().lock()),
-    };
-    let mut lines = lines.map_err(ExperimentError::from)?;
-    loop {
-        let piece = lines.next_lines(LINES_AT_ONCE).map_err(ExperimentError::from)?;
-        if piece.is_empty() {
-            break;
-        }
-        let texts: Vec<&str> = piece.iter().map(String::as_str).collect();
-        print_lines(&predictor.predict_texts(&texts, top_k)?, format)?;
-    }
-    if lines.n_empty() > 0 {
-        let of = count(lines.n_read() as usize, "line");
-        console::message(&format!(
-            "note: {} of {of} are empty; their answers are those to a text without a word",
-            lines.n_empty()
         ));
     }
-    Ok(())
+    if let Some(path) = &task.skipped {
+        task.options.check_skipped(path)?;
+    }
+    signals::catch("stopping; no file is written");
+    let progress = Counter::new(invocation.verbosity);
+    let mut out = Out::new(task, &predictor)?;
+    let result = predictor
+        .start(&task.options, &progress, &INTERRUPT)
+        .map_err(Failure::from)
+        .and_then(|job| write_all(task, job, &mut out));
+    progress.close();
+    let summary = result.map_err(|failure| match failure {
+        Failure::Experiment(ExperimentError::Interrupted) => Failure::Stopped,
+        failure => failure,
+    })?;
+    let path = task.out.as_deref().map(|path| path.display().to_string());
+    out.finish()?;
+    tell(task, &summary, path.as_deref(), invocation)
 }
 
-/// One prediction a line.
-fn print_lines(predictions: &[Prediction], format: Format) -> Result<(), Failure> {
-    let as_json = |prediction: &Prediction| format!("{}\n", serde_json::to_value(prediction).unwrap_or_default());
-    match format {
-        Format::Json => console::print_json_lines(&predictions.iter().map(as_json).collect::<String>()),
-        Format::Text => console::print(&predictions.iter().map(line).collect::<String>()),
-    }
-}
-
-/// Inputs that cannot be predicted are reported at once, before any result is written.
-fn predict_inputs(predictor: &Predictor, inputs: &[String], top_k: usize, format: Format) -> Result<(), Failure> {
-    if predictor.takes_texts() {
-        note_files(inputs);
-    }
-    let mut predictions = Vec::new();
-    let mut failures = Vec::new();
-    for input in inputs {
-        match predictor.predict(input, top_k) {
-            Ok(found) => predictions.extend(found),
-            Err(error) => failures.push(error),
+/// Predicts and writes everything; at the end the list of skipped inputs.
+fn write_all(task: &PredictTask, mut job: PredictJob<'_>, out: &mut Out) -> Result<PredictSummary, Failure> {
+    let mut skipped: Vec<SkippedInput> = Vec::new();
+    while let Some(piece) = job.next_piece()? {
+        out.write(&piece)?;
+        match task.skipped {
+            Some(_) => skipped.extend(piece.skipped),
+            None => piece.skipped.iter().for_each(|input| console::message(&skipped_line(input))),
         }
     }
-    if let Some(first) = failures.pop() {
-        let n_failures = failures.len() + 1;
-        if n_failures > 1 {
-            failures.iter().for_each(|error| console::message(&format!("error: {error}")));
-        }
-        let of = format_args!("{} of {} failed", n_failures, count(inputs.len(), "input")).to_string();
-        return Err(if n_failures > 1 { first.context(of).into() } else { first.into() });
+    let summary = job.summary();
+    if summary.n_skipped > 0 && summary.n_predicted + summary.n_empty == 0 {
+        skipped.iter().for_each(|input| console::message(&skipped_line(input)));
+        return Err(Failure::NoInput { n_skipped: summary.n_skipped });
     }
-    match format {
-        Format::Json if !predictor.takes_texts() => {
-            console::print_json(&serde_json::to_value(&predictions).unwrap_or_default())
+    if let Some(path) = &task.skipped {
+        task.options.write_skipped(path, &skipped)?;
+    }
+    Ok(summary)
+}
+
+/// `skipped: photo.png: found ..., expected ...`, in one line.
+fn skipped_line(input: &SkippedInput) -> String {
+    let (place, reason) = (input.source.to_string(), one_line(&input.reason.replace('\n', "; ")).into_owned());
+    // most reasons begin with the file
+    let place = if reason.contains(&input.source.place) { String::new() } else { format!("{}: ", one_line(&place)) };
+    format!("skipped: {place}{reason}")
+}
+
+/// Says what the rows alone do not show.
+fn tell(
+    task: &PredictTask,
+    summary: &PredictSummary,
+    out: Option<&str>,
+    invocation: &Invocation,
+) -> Result<(), Failure> {
+    let PredictSummary { n_predicted, n_below_threshold, n_empty, n_skipped } = *summary;
+    let n_inputs = count((n_predicted + n_empty + n_skipped) as usize, "input");
+    if n_empty > 0 {
+        console::message(&format!("note: {n_empty} of {n_inputs} are empty and have no answer"));
+    }
+    if let Some(threshold) = task.options.threshold {
+        let below = percent(threshold);
+        console::message(&format!("note: {n_below_threshold} of {n_inputs} are below {below} and have no label"));
+    }
+    match &task.skipped {
+        Some(path) => {
+            console::message(&format!("note: {n_skipped} of {n_inputs} skipped; {} lists them", path.display()));
         }
-        format => print_lines(&predictions, format),
+        None if n_skipped > 0 => console::message(&format!("note: {n_skipped} of {n_inputs} skipped")),
+        None => {}
+    }
+    match (out, invocation.format, invocation.verbosity) {
+        (Some(out), Format::Json, _) => console::print_json(&json!({
+            "out": out,
+            "n_predicted": n_predicted,
+            "n_below_threshold": n_below_threshold,
+            "n_empty": n_empty,
+            "n_skipped": n_skipped,
+        })),
+        (Some(out), Format::Text, Verbosity::Normal | Verbosity::Verbose) => {
+            console::message(&format!("wrote {out}: {}", count((n_predicted + n_empty) as usize, "row")));
+            Ok(())
+        }
+        _ => Ok(()),
     }
 }
 
-/// Says of texts that are the names of files that the names were predicted.
-fn note_files(inputs: &[String]) {
-    for name in inputs.iter().filter(|input| Path::new(input).is_file()) {
-        console::message(&format!(
-            "note: {name} is a file, and its name was predicted as a text\n  hint: --lines {name} predicts its lines"
-        ));
+/// Where predictions go.
+enum Out {
+    /// A file that appears at the end.
+    File(Box<PredictionFile>),
+    /// CSV or JSON lines on standard output.
+    Rows(PredictionRows),
+    /// A line for people.
+    Lines { threshold: Option<f64> },
+    /// JSON with the input in it: an object a line for texts, a list for other inputs.
+    Json { is_list: bool, n_written: usize },
+}
+
+impl Out {
+    fn new(task: &PredictTask, predictor: &Predictor) -> Result<Self, Failure> {
+        if let Some(path) = &task.out {
+            return Ok(Self::File(Box::new(PredictionFile::create(path, &task.options)?)));
+        }
+        let rows = |format| {
+            let out: Box<dyn Write + Send> = match format {
+                RowFormat::JsonLines => Box::new(HarmlessJson),
+                RowFormat::Csv | RowFormat::Parquet => Box::new(io::stdout()),
+            };
+            PredictionRows::new(out, format, task.options.top_k).map(Self::Rows).map_err(Failure::Stdout)
+        };
+        match task.format {
+            PredictFormat::Text => Ok(Self::Lines { threshold: task.options.threshold }),
+            PredictFormat::Json => Ok(Self::Json { is_list: !predictor.takes_texts(), n_written: 0 }),
+            PredictFormat::Csv => rows(RowFormat::Csv),
+            PredictFormat::JsonLines => rows(RowFormat::JsonLines),
+        }
+    }
+
+    fn write(&mut self, piece: &PredictedPiece) -> Result<(), Failure> {
+        let predictions = &piece.predictions;
+        match self {
+            Self::File(file) => Ok(file.write(predictions)?),
+            Self::Rows(rows) => rows.write(predictions).map_err(Failure::Stdout),
+            Self::Lines { threshold } => {
+                console::print(&predictions.iter().map(|prediction| line(prediction, *threshold)).collect::<String>())
+            }
+            Self::Json { is_list, n_written } => {
+                let before = *n_written;
+                *n_written += predictions.len();
+                let rows = predictions.iter().zip(before..).map(|(row, nth)| json_row(row, *is_list, nth));
+                console::print_json_lines(&rows.collect::<String>())
+            }
+        }
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        match self {
+            Self::File(file) => Ok(file.keep()?),
+            Self::Rows(rows) => rows.finish().map_err(Failure::Stdout),
+            Self::Lines { .. } | Self::Json { is_list: false, .. } => Ok(()),
+            Self::Json { n_written: 0, .. } => console::print_json_lines("[]\n"),
+            Self::Json { .. } => console::print_json_lines("\n]\n"),
+        }
     }
 }
 
-fn line(prediction: &Prediction) -> String {
-    let classes = prediction.top.iter().map(|(label, share)| format!("{} {}", one_line(label), percent(*share)));
-    format!("{}: {}\n", one_line(&prediction.input), classes.collect::<Vec<_>>().join(", "))
+/// A prediction as a line, or as an indented item of a list that begins with the first one.
+fn json_row(prediction: &Prediction, is_list: bool, nth: usize) -> String {
+    let mut value = json_of(prediction);
+    value["input"] = prediction.input().into();
+    match is_list {
+        false => format!("{value}\n"),
+        true => {
+            let start = if nth == 0 { "[\n" } else { ",\n" };
+            let lines: Vec<String> = format!("{value:#}").lines().map(|line| format!("  {line}")).collect();
+            format!("{start}{}", lines.join("\n"))
+        }
+    }
+}
+
+/// Standard output for JSON, in which nothing steers the terminal.
+struct HarmlessJson;
+
+impl Write for HarmlessJson {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // the buffer before it hands on what it was given, which are whole characters
+        let text = std::str::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData)?;
+        io::stdout().write_all(harmless_json(text).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush()
+    }
+}
+
+/// `the input: the class 74.7 %, the next class 9.9 %`.
+fn line(prediction: &Prediction, threshold: Option<f64>) -> String {
+    let input = prediction.input();
+    let input = one_line(&input);
+    let classes: Vec<String> = prediction
+        .top
+        .iter()
+        .map(|(label, prob)| format!("{} {}", one_line(label), percent(f64::from(*prob))))
+        .collect();
+    match (classes.is_empty(), prediction.is_sure, threshold) {
+        (true, ..) => format!("{input}: no answer, the text is empty\n"),
+        (false, false, Some(threshold)) => {
+            format!("{input}: no label, below {}: {}\n", percent(threshold), classes.join(", "))
+        }
+        _ => format!("{input}: {}\n", classes.join(", ")),
+    }
 }

@@ -13,10 +13,14 @@ pub static JOBS: StopSignal = StopSignal::new();
 /// Exit code of a program that was stopped by SIGINT.
 pub const EXIT_INTERRUPTED: i32 = 130;
 
-/// Catches SIGINT, SIGTERM and SIGHUP. Only for commands that check the interrupt; the others end at once anyway.
-pub fn catch() {
+/// What is said of work that the same command continues.
+pub const STOPPING: &str = "stopping after this step; the next run goes on from here";
+
+/// Catches SIGINT, SIGTERM and SIGHUP, and says on the first one what happens now. Only for commands that check the interrupt; the
+/// others end at once anyway.
+pub fn catch(stopping: &'static str) {
     let ignores_hangup = ignores_hangup();
-    if let Err(error) = ctrlc::set_handler(on_signal) {
+    if let Err(error) = ctrlc::set_handler(move || on_signal(stopping)) {
         // nothing is lost without the handler: a killed run resumes as an interrupted one does
         console::message(&format!("warning: Ctrl-C will end the program at once ({error})"));
     }
@@ -25,14 +29,14 @@ pub fn catch() {
     }
 }
 
-fn on_signal() {
+fn on_signal(stopping: &str) {
     if INTERRUPT.request() {
         JOBS.kill();
         console::clear_bars();
         std::process::exit(EXIT_INTERRUPTED);
     }
     JOBS.request();
-    console::message("stopping after this step; the next run goes on from here;\npress Ctrl-C again to quit at once");
+    console::message(&format!("{stopping};\npress Ctrl-C again to quit at once"));
 }
 
 /// A write beyond `ulimit -f` is then an error with a message, as a full disk is, and not the end of the program.

@@ -27,7 +27,7 @@ pub fn sweep(task: &SweepTask, invocation: &Invocation) -> Result<(), Failure> {
     }
     let _lock = lock_sweep(&sweep_dir)?;
     let launcher = Local { n_workers: shares.n_workers };
-    signals::catch();
+    signals::catch(signals::STOPPING);
     let progress = CellProgress::new(&spec.name, jobs.len(), invocation.verbosity);
     let outcomes = launch(&launcher, &jobs, &JOBS, &|event| progress.event(event))?;
     progress.close();

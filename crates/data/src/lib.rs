@@ -34,6 +34,7 @@ mod measured;
 mod mixing;
 mod modality;
 mod outline;
+mod parquet_writer;
 mod places;
 mod preview;
 mod progress;
@@ -56,7 +57,7 @@ pub use config::{DataConfig, UnlabelledConfigs};
 pub use dataset::{Dataset, OutOfScope, SealedTest, Transfer};
 pub use error::DataError;
 pub use features::{MatrixRows, MatrixWriter, npy_head};
-pub use given::{GivenContent, GivenExample, given_examples};
+pub use given::{Given, GivenContent, GivenInput, GivenPlace, GivenSource, TakeGiven, visit_given};
 pub use images::{
     AffineElasticConfig, AugmentConfig, ColourJitterConfig, CombinedConfig, CropFlipConfig, GeometryConfig,
     RandomErasingConfig, ShiftConfig,
@@ -66,6 +67,7 @@ pub use labels::ClassNames;
 pub use loader::{Batch, Loader};
 pub use measured::Measured;
 pub use outline::Outline;
+pub use parquet_writer::{ParquetColumn, ParquetKind, ParquetWriter};
 pub use preview::{Preview, RawImage};
 pub use progress::{DataProgress, LoadContext, NoProgress, ProgressUnit};
 pub use readers::features::FeaturesConfig;

@@ -119,6 +119,15 @@ impl Split {
         self.pool.source.example(self.modality().whole(self.rows[row] as usize)).0
     }
 
+    /// Of an example without a label that was put behind those of the source: the number of its whole among these, from 0 on.
+    ///
+    /// # Panics
+    /// If the row is not below [`Split::len`].
+    pub fn whole_of_extra(&self, row: usize) -> Option<usize> {
+        let (first, row) = (self.pool.n_own, self.rows[row] as usize);
+        (row >= first).then(|| self.modality().whole(row) - self.modality().whole(first))
+    }
+
     /// The file that one example is, where each example is a file of its own.
     ///
     /// # Panics

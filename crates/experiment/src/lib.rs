@@ -51,7 +51,10 @@ pub use commands::export_packed::{PackedForm, PackedOptions, PackedOutcome, expo
 pub use commands::init::init_config;
 pub use commands::merge::{MergeFormat, MergeOutcome, merge_teachers};
 pub use commands::plan::{Plan, PlannedStage, plan};
-pub use commands::predict::{Prediction, Predictor};
+pub use commands::predict::{
+    PredictJob, PredictOptions, PredictSummary, PredictedPiece, Prediction, PredictionFile, PredictionRows, Predictor,
+    RowFormat, SkippedInput, TopClasses, json_of,
+};
 pub use commands::preview::preview;
 pub use commands::round::{RoundLoss, RoundOptions, RoundOutcome, round_model};
 pub use commands::status::{RunStatus, status};
@@ -59,12 +62,13 @@ pub use commands::sweep::{SweepCellSpec, SweepSpec, check_sweep_outputs, collect
 pub use commands::targets::{
     Recomputed, TargetsSummary, TargetsVerified, VerifyAgainst, targets_stats, verify_targets,
 };
+pub use commands::targets_export::{TargetsExportOptions, TargetsExported, export_targets};
 pub use error::{ExperimentError, Result};
 pub use observer::{Interrupt, Observer, PlannedWork, RunEvent, Silent};
 pub use options::RunOptions;
 pub use parallel::start_threads;
 pub use run::{RunOutcome, render_report, run};
-pub use stillhouse_data::TextLines;
+pub use stillhouse_data::GivenPlace;
 pub use stillhouse_ensemble::{Gate, MergeConfig, MergeRule, TopN};
 pub use stillhouse_files::{is_guarded, write_absent};
 pub use stillhouse_train::{EpochRecord, keep_freed_memory};

@@ -55,6 +55,15 @@ impl NewFolder {
         inner.map_or(Ok(()), |inner| sync_folder(inner).map_err(PathError::at(inner)))
     }
 
+    /// Begins a file of the folder that is too large for memory; who writes it also syncs it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn create_file(&self, name: &str) -> Result<File, PathError> {
+        let path = self.staging.path().join(name);
+        File::create(&path).map_err(PathError::at(&path))
+    }
+
     /// Puts the folder into its place, instead of an older one that is there.
     ///
     /// # Errors

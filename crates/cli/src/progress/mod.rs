@@ -2,11 +2,13 @@
 
 mod bars;
 mod cells;
+mod counter;
 mod lines;
 mod overall;
 mod wording;
 
 pub use cells::CellProgress;
+pub use counter::Counter;
 
 use crate::console;
 use crate::invocation::Verbosity;

@@ -1,9 +1,10 @@
-//! A row of numbers that a model is to predict.
+//! Rows of numbers that a model is to predict: written out, or of a matrix.
 //!
-//! Shapes: `F` features.
+//! Shapes: `N` examples, `F` features.
 
-use crate::DataError;
+use super::matrix_rows::MatrixRows;
 use crate::modality::normalise;
+use crate::{DataError, LoadContext};
 use std::path::Path;
 use stillhouse_core::{InputShape, InputSpec};
 
@@ -21,9 +22,7 @@ pub(crate) fn given_features(input: &InputSpec, text: &str) -> Result<Vec<f32>, 
     let values: Result<Vec<f32>, _> = words.enumerate().map(number).collect();
     let mut values = values
         .map_err(|_| DataError::invalid(path, format!("\"{text}\""), "a row of numbers, which this model takes"))?;
-    let InputShape::Features { n_features } = input.shape else {
-        return Err(DataError::invalid(path, "features", "an image, which this model takes"));
-    };
+    let n_features = n_features(input, path)?;
     if values.len() != n_features {
         return Err(DataError::invalid(path, format!("{} values", values.len()), n_features.to_string()));
     }
@@ -33,4 +32,50 @@ pub(crate) fn given_features(input: &InputSpec, text: &str) -> Result<Vec<f32>, 
     }
     normalise(input, 1.0, &mut values);
     Ok(values)
+}
+
+/// Takes the rows of a matrix, each with its number from 0 on: what the model takes, `[F]`, or why it cannot take it.
+pub(crate) type TakeRow<'a> = dyn FnMut(u64, Result<Vec<f32>, DataError>) -> Result<(), DataError> + 'a;
+
+/// Reads a matrix `[N, F]` in `.npy` or safetensors row by row.
+///
+/// # Errors
+/// A file that is no matrix, or has another number of columns than the model takes; those of `take`; an interruption.
+pub(crate) fn given_matrix(
+    input: &InputSpec,
+    path: &Path,
+    context: &LoadContext<'_>,
+    take: &mut TakeRow<'_>,
+) -> Result<(), DataError> {
+    let mut rows = MatrixRows::open(path, None)?;
+    let (n_features, n_columns) = (n_features(input, path)?, rows.n_columns());
+    if n_columns != n_features {
+        let expected = format!("{n_features}, which this model takes");
+        return Err(DataError::invalid(path, format!("{n_columns} numbers in a row"), expected));
+    }
+    rows.for_each_piece(|first, piece| {
+        context.check_interrupted()?;
+        let mut numbered = piece.chunks_exact(n_features).zip(first..);
+        numbered.try_for_each(|(row, index)| take(index as u64, given_row(input, path, row, index)))
+    })
+}
+
+/// One row as the model takes it.
+fn given_row(input: &InputSpec, path: &Path, row: &[f64], index: usize) -> Result<Vec<f32>, DataError> {
+    let offset = |feature: usize| input.offset.get(feature).copied().unwrap_or(0.0);
+    let narrowed = row.iter().enumerate().map(|(feature, value)| (value - offset(feature)) as f32);
+    let mut values: Vec<f32> = narrowed.collect();
+    if let Some(column) = values.iter().position(|value| !value.is_finite()) {
+        let found = format!("{:?} in row {index}, column {column}", row[column]);
+        return Err(DataError::invalid(path, found, "finite numbers that f32 holds"));
+    }
+    normalise(input, 1.0, &mut values);
+    Ok(values)
+}
+
+fn n_features(input: &InputSpec, path: &Path) -> Result<usize, DataError> {
+    match input.shape {
+        InputShape::Features { n_features } => Ok(n_features),
+        _ => Err(DataError::invalid(path, "features", "an image or a text, which this model takes")),
+    }
 }

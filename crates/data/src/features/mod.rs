@@ -7,7 +7,7 @@
 //! | `matrix_rows.rs` | matrices too large for memory |
 //! | `matrix.rs`, `columns.rs` | matrices in memory, and what narrowing to f32 would lose; labels |
 //! | `examples.rs` | the modality |
-//! | `given.rs` | a row of numbers that a model is to predict |
+//! | `given.rs` | rows of numbers that a model is to predict |
 
 mod array;
 mod columns;
@@ -21,7 +21,7 @@ mod npy;
 mod tensors;
 
 pub(crate) use examples::FeatureExamples;
-pub(crate) use given::given_features;
+pub(crate) use given::{given_features, given_matrix};
 pub(crate) use matrix::{Matrix, read_labels, read_matrix, read_n_features};
 pub use matrix_rows::{MatrixRows, MatrixWriter};
 pub use npy::head as npy_head;

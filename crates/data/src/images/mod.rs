@@ -36,5 +36,5 @@ pub(crate) use digest::digest_all;
 pub(crate) use encoded::{Cells, EncodedImages};
 pub(crate) use examples::{ImageExamples, Pixels};
 pub(crate) use formats::{HEAD_BYTES, Kind, has_image_ending, kind};
-pub(crate) use given::given_images;
+pub(crate) use given::given_image;
 pub(crate) use load::{Loading, MAX_SIZE, TargetSettings};

@@ -226,7 +226,7 @@ fn list_class(folder: &Path, name: &str, passed_over: &mut PassedOver) -> Result
 ///
 /// # Errors
 /// A folder that is absent or cannot be listed.
-pub(super) fn list_all(path: &Path, context: &LoadContext<'_>) -> Result<Vec<PathBuf>, DataError> {
+pub(crate) fn list_all(path: &Path, context: &LoadContext<'_>) -> Result<Vec<PathBuf>, DataError> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }

@@ -1,8 +1,8 @@
 //! Image files in the state in which people have them: transparent, of 16 bits, of other formats, and hostile.
 
 use super::files::{encode, png, write_images};
-use super::{assert_contains, load, load_noted, raw_image, refusal};
-use crate::{GivenContent, given_examples};
+use super::{assert_contains, given, load, load_noted, raw_image, refusal};
+use crate::GivenContent;
 use image::{DynamicImage, GrayAlphaImage, ImageBuffer, ImageFormat, Luma, LumaA, RgbaImage};
 use serde_json::json;
 use std::path::Path;
@@ -69,9 +69,8 @@ fn transparent_images_are_what_is_seen_on_their_ground() {
     let mut trained = vec![0.0; 9 * 9 * 3];
     dataset.train.read(row, None, &mut trained).unwrap();
     let ants = seen.path().join("train/ant");
-    let given = given_examples(&dataset.input, ants.to_str().unwrap()).unwrap();
-    let found =
-        given.map(Result::unwrap).filter(|given| given.content == GivenContent::Values(trained.clone())).count();
+    let given = given(&dataset.input, ants.to_str().unwrap()).unwrap();
+    let found = given.into_iter().filter(|(_, content)| *content == GivenContent::Values(trained.clone())).count();
     assert_eq!(found, 1, "a model predicts on the ground that it was trained on");
 }
 
@@ -105,8 +104,8 @@ fn sixteen_bits_keep_what_a_small_part_of_their_range_holds() {
         let range = values.iter().fold((f32::MAX, f32::MIN), |(low, high), value| (low.min(*value), high.max(*value)));
         assert!(range.1 - range.0 > 1.0, "{range:?} deviations");
         let ants = root.path().join("train/ant");
-        let given = given_examples(&dataset.input, ants.to_str().unwrap()).unwrap();
-        let given: Vec<_> = given.map(|given| given.unwrap().content).collect();
+        let given = given(&dataset.input, ants.to_str().unwrap()).unwrap();
+        let given: Vec<_> = given.into_iter().map(|(_, content)| content).collect();
         let is_ant = dataset.train.label(0).index() == 0;
         assert_eq!(given.contains(&GivenContent::Values(values)), is_ant);
     }

@@ -1,8 +1,8 @@
 //! Matrices and labels as people have them: types, orders, units, containers.
 
 use super::files::{f32_bytes, write_npy};
-use super::{assert_contains, config};
-use crate::{DataError, DataProgress, Dataset, LoadContext, MatrixRows, given_examples};
+use super::{assert_contains, config, given};
+use crate::{DataError, DataProgress, Dataset, LoadContext, MatrixRows};
 use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -323,8 +323,8 @@ fn what_f64_tells_apart_stays_apart() {
         }
         // a model that is given the numbers as a text sees the same
         let text = format!("{offset},{small:e},{plain}");
-        let given = given_examples(spec, &text).unwrap().next().unwrap().unwrap();
-        assert_eq!(given.content, crate::GivenContent::Values(read.to_vec()), "{text}");
+        let given = given(spec, &text).unwrap().remove(0).1;
+        assert_eq!(given, crate::GivenContent::Values(read.to_vec()), "{text}");
     }
     assert!(dataset.input.std.iter().zip([0.3, 8e-10, 2.0]).all(|(std, size)| *std > size / 2.0 && *std < size * 2.0));
 }

@@ -21,11 +21,11 @@ mod table_as_found;
 mod unlabelled;
 
 use crate::{
-    DataConfig, DataError, DataProgress, Dataset, LoadContext, Preview, RawImage, Split, UnlabelledConfig,
-    UnlabelledConfigs,
+    DataConfig, DataError, DataProgress, Dataset, Given, GivenContent, GivenInput, GivenPlace, LoadContext, Preview,
+    RawImage, Split, UnlabelledConfig, UnlabelledConfigs, visit_given,
 };
 use std::sync::Mutex;
-use stillhouse_core::Seed;
+use stillhouse_core::{InputSpec, Seed};
 
 /// A config written as in a config file, in JSON.
 fn config(value: serde_json::Value) -> DataConfig {
@@ -77,6 +77,43 @@ fn load_noted(value: serde_json::Value) -> (Dataset, String) {
     let notes = Notes::default();
     let dataset = config(value).load(&LoadContext::new(Seed(0), &notes)).unwrap();
     (dataset, notes.0.into_inner().unwrap().join("\n"))
+}
+
+/// What is found of places that are given to a model, in words where it is bad, and the notes.
+fn visited(
+    input: &InputSpec,
+    places: &[GivenPlace],
+    column: Option<&str>,
+) -> (Vec<Result<GivenInput, String>>, String) {
+    #[derive(Default)]
+    struct Notes(Mutex<Vec<String>>);
+    impl DataProgress for Notes {
+        fn note(&self, text: &str) {
+            self.0.lock().unwrap().push(text.to_owned());
+        }
+    }
+    let (notes, mut found) = (Notes::default(), Vec::new());
+    visit_given(input, places, column, &LoadContext::new(Seed(0), &notes), &mut |given| {
+        match given {
+            Given::Expected(_) => {}
+            Given::Input(input) => found.push(Ok(input)),
+            Given::Bad { source, error } => found.push(Err(format!("{source}: {error}"))),
+        }
+        Ok(())
+    })
+    .unwrap();
+    (found, notes.0.into_inner().unwrap().join("\n"))
+}
+
+/// What a word of the command line becomes: the source of each input, and what the model takes.
+fn given(input: &InputSpec, word: &str) -> Result<Vec<(String, GivenContent)>, String> {
+    let (found, _) = visited(input, &[GivenPlace::Word(word.to_owned())], None);
+    let read = |given: Result<GivenInput, String>| {
+        let given = given?;
+        let source = given.source.to_string();
+        Ok((source, given.read(input).map_err(|error| error.to_string())?))
+    };
+    found.into_iter().map(read).collect()
 }
 
 /// The message of a load that has to fail.

@@ -14,3 +14,4 @@ pub(crate) mod round;
 pub(crate) mod status;
 pub(crate) mod sweep;
 pub(crate) mod targets;
+pub(crate) mod targets_export;

@@ -30,6 +30,11 @@ impl ParquetTable {
         Ok(Self { path: path.to_owned(), reader })
     }
 
+    /// Number of rows, as the file's end says.
+    pub(crate) fn n_rows(&self) -> u64 {
+        u64::try_from(self.reader.metadata().file_metadata().num_rows()).unwrap_or(0)
+    }
+
     /// Names of the columns, nested ones by their outermost name.
     pub(crate) fn column_names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.leaves().map(|(_, parts)| parts[0].as_str()).collect();

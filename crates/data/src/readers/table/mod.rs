@@ -20,7 +20,7 @@ pub(crate) mod builtin;
 mod column;
 mod config;
 mod delimited;
-pub(super) mod format;
+pub(crate) mod format;
 mod gathered;
 mod guess;
 mod header;
@@ -30,14 +30,15 @@ mod json_whole;
 mod nan;
 pub(crate) mod parquet;
 mod quotes;
-pub(super) mod row;
+pub(crate) mod row;
 mod swallowed;
 mod text_files;
 
 pub use column::ColumnName;
 pub use config::TableConfig;
-pub(super) use config::is_named_parquet;
+pub(crate) use config::is_named_parquet;
 pub use guess::{ParquetGuess, TableGuess, guess_parquet, guess_table};
+pub(crate) use guess::{TextColumn, find_text_column};
 
 use super::kind::DataKind;
 use crate::found::Found;

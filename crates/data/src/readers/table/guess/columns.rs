@@ -66,11 +66,11 @@ pub(super) fn choose(table: &Table) -> Option<Found> {
         let names: Vec<String> = table.names.as_ref()?.iter().map(|name| name.to_lowercase()).collect();
         let fitting = || (0..width).filter(|place| is_free(place) && fits(*place));
         let exact = known.iter().find_map(|known| fitting().find(|place| names[*place] == *known));
-        let is_part =
-            |place: &usize, known: &str| names[*place].split(|c: char| !c.is_alphanumeric()).any(|word| word == known);
         exact.or_else(|| {
             let most_distinct = |known: &&str| {
-                fitting().filter(|place| is_part(place, known)).max_by_key(|place| columns[*place].n_distinct())
+                fitting()
+                    .filter(|place| has_word(&names[*place], known))
+                    .max_by_key(|place| columns[*place].n_distinct())
             };
             known.iter().find_map(most_distinct)
         })
@@ -108,6 +108,43 @@ impl Found {
     }
 }
 
+/// The only column that can hold the texts: the one with a usual name, the only one that is not of numbers, or one with twice as many
+/// characters as any other.
+pub(super) fn obvious_text(table: &Table) -> Option<usize> {
+    let width = table.names.as_ref().map_or_else(|| usual_width(&table.rows), Vec::len);
+    let by_name = |is_usual: fn(&str, &str) -> bool| {
+        let names = table.names.as_ref()?;
+        TEXT_NAMES.iter().find_map(|known| names.iter().position(|name| is_usual(&name.to_lowercase(), known)))
+    };
+    if let Some(place) = by_name(|name, known| name == known).or_else(|| by_name(has_word)) {
+        return Some(place);
+    }
+    let rows: Vec<&Vec<String>> = table.rows.iter().filter(|row| row.len() == width).collect();
+    let columns: Vec<Column<'_>> = (0..width).map(|place| Column::of(&rows, place)).collect();
+    let mut others: Vec<usize> = (0..width).filter(|place| width == 1 || !columns[*place].is_numeric()).collect();
+    others.sort_by_key(|place| std::cmp::Reverse(columns[*place].n_characters));
+    match others[..] {
+        [only] => Some(only),
+        [first, second, ..] if columns[first].n_characters >= 2 * columns[second].n_characters.max(1) => Some(first),
+        _ => None,
+    }
+}
+
+/// Whether a row has a usual name of a column of texts.
+pub(super) fn has_text_name(row: &[String]) -> bool {
+    row.iter().any(|name| TEXT_NAMES.contains(&name.to_lowercase().as_str()))
+}
+
+/// Whether a cell is a number.
+pub(super) fn is_number(cell: &str) -> bool {
+    cell.parse::<f64>().is_ok()
+}
+
+/// Whether a name has a word among others.
+fn has_word(name: &str, known: &str) -> bool {
+    name.split(|c: char| !c.is_alphanumeric()).any(|word| word == known)
+}
+
 /// The values of a column.
 struct Column<'a> {
     /// Each distinct value with its number of rows.
@@ -130,7 +167,7 @@ impl<'a> Column<'a> {
     }
 
     fn is_numeric(&self) -> bool {
-        self.values.keys().all(|value| value.parse::<f64>().is_ok())
+        self.values.keys().all(|value| is_number(value))
     }
 
     /// Whether each value is the name of a split, and there are training rows.
@@ -161,6 +198,5 @@ pub(super) fn is_header(first: &[String], rest: &[Vec<String>], found: Found, ot
     let rows: Vec<&Vec<String>> = rest.iter().filter(|row| row.len() == first.len()).collect();
     let labels = Column::of(&rows, found.label);
     let n_single = labels.values.values().filter(|n_rows| **n_rows == 1).count();
-    let is_number = |cell: &str| cell.parse::<f64>().is_ok();
     (labels.is_numeric() || n_single * 4 <= labels.n_distinct()) && !is_number(cell)
 }

@@ -1,7 +1,7 @@
 //! How a text file of columns is to be read: the delimiter and the meaning of quotation marks with which most rows have the same
 //! number of cells, and whether the first line is a header.
 
-use super::columns::{Found, choose, is_header, usual_width};
+use super::columns::{Found, choose, has_text_name, is_header, is_number, usual_width};
 use super::table::{N_ROWS, Table};
 use csv::ReaderBuilder;
 
@@ -61,6 +61,30 @@ impl Sniffed {
         let usual = usual_width(&rows);
         let n_usual = widths.iter().filter(|width| **width == usual).count();
         Self { delimiter, quotes, share: n_usual * 100 / widths.len().max(1), n_rows: widths.len(), rows }
+    }
+
+    /// A text file of a single column.
+    pub(super) fn single_column(start: &[u8], usual: Option<u8>) -> Self {
+        with_delimiter(start, usual.unwrap_or(b','))
+    }
+
+    /// The table of a file that need not have labels. Its first line is a header if it names the wanted column, if it is one in a
+    /// table with labels, if it has a usual name for texts, or if a column has numbers below a cell that is none.
+    pub(super) fn with_or_without_header(&self, wanted: Option<&str>) -> Table {
+        let Some((first, rest)) = self.rows.split_first() else { return Table { names: None, rows: Vec::new() } };
+        let is_labelled = || self.with_header(&[]).is_some_and(|(table, _)| table.names.is_some());
+        let names_numbers = |place: usize| {
+            let mut below = rest.iter().filter(|row| row.len() == first.len()).map(|row| &row[place]).peekable();
+            !is_number(&first[place]) && below.peek().is_some() && below.all(|cell| is_number(cell))
+        };
+        let is_header = first.iter().any(|cell| Some(cell.as_str()) == wanted)
+            || has_text_name(first)
+            || (0..first.len()).any(names_numbers)
+            || (wanted.is_none() && is_labelled());
+        match is_header {
+            true => Table { names: Some(first.clone()), rows: rest.to_vec() },
+            false => Table { names: None, rows: self.rows.clone() },
+        }
     }
 
     /// Whether a column has a value both in quotation marks and without.

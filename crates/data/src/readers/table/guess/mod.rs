@@ -8,15 +8,18 @@
 //! | `parquet.rs` | columns of a parquet file, of texts or of images |
 //! | `columns.rs` | the columns by their names and by what is in them |
 //! | `table.rs` | what all of them hand over |
+//! | `text_column.rs` | the texts of a table without labels |
 
 mod columns;
 mod delimited;
 mod json;
 mod parquet;
 mod table;
+mod text_column;
 
 pub use parquet::{ParquetGuess, guess_parquet};
 pub use table::TableGuess;
+pub(crate) use text_column::{TextColumn, find_text_column};
 
 use super::row::open;
 use crate::DataError;

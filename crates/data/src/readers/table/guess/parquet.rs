@@ -42,12 +42,7 @@ const IMAGE_STARTS: [&[u8]; 5] = [b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"BM", b
 /// # Errors
 /// A file that cannot be read, or without columns that look like texts or images and labels.
 pub fn guess_parquet(path: &Path) -> Result<ParquetGuess, DataError> {
-    let file = stillhouse_files::open(path).map_err(DataError::io(path, "read"))?;
-    let broken =
-        |text: String| DataError::invalid(path, format!("content that cannot be read ({text})"), "a parquet file");
-    // the library panics on some damaged files
-    let read = guarded(|| Looked::at(file).map_err(|error| error.to_string()));
-    let looked = read.and_then(|looked| looked).map_err(broken)?;
+    let looked = looked_at(path)?;
     match looked.images.first() {
         Some(image) => {
             let label = looked.label().ok_or_else(|| {
@@ -69,6 +64,23 @@ pub fn guess_parquet(path: &Path) -> Result<ParquetGuess, DataError> {
             }))
         }
     }
+}
+
+/// The columns of a parquet file that are no images, as a table of its first rows.
+///
+/// # Errors
+/// A file that cannot be read.
+pub(super) fn text_columns(path: &Path) -> Result<Table, DataError> {
+    looked_at(path).map(|looked| looked.table)
+}
+
+fn looked_at(path: &Path) -> Result<Looked, DataError> {
+    let file = stillhouse_files::open(path).map_err(DataError::io(path, "read"))?;
+    let broken =
+        |text: String| DataError::invalid(path, format!("content that cannot be read ({text})"), "a parquet file");
+    // the library panics on some damaged files
+    let read = guarded(|| Looked::at(file).map_err(|error| error.to_string()));
+    read.and_then(|looked| looked).map_err(broken)
 }
 
 /// What was seen of a file.
