@@ -266,7 +266,7 @@ fn confidence(report: &Report) -> Option<Section> {
     };
     let lead = report.calibration.iter().map(of_model).collect::<Vec<_>>().join(" ");
     let figures: Vec<Figure> = report.calibration.iter().map(figures::reliability).collect();
-    let figures = (!figures.is_empty()).then(|| Part::Figures(figures));
+    let figures = (!figures.is_empty()).then_some(Part::Figures(figures));
     let parts = figures.into_iter().chain(filled([tables::thresholds(report)])).collect();
     Section::of("confidence", "Confidence", "What the confidence is worth", &lead, parts)
 }
