@@ -105,7 +105,7 @@ impl GivenInput {
     }
 }
 
-/// What [`visit_given`] finds.
+/// What [`super::visit_given`] finds.
 #[derive(Debug)]
 pub enum Given {
     /// So many inputs follow of the next place, where that is known before they are read.
