@@ -58,7 +58,7 @@ mod tests {
         assert!(page("stillhouse.1").contains(".TH stillhouse 1"), "{}", page("stillhouse.1"));
         assert!(page("stillhouse.1").contains("stillhouse\\-predict(1)"), "{}", page("stillhouse.1"));
         let predict = page("stillhouse-predict.1");
-        assert!(predict.contains("\\-\\-top\\-k") && !predict.contains("\\-\\-out"), "{predict}");
+        assert!(predict.contains("\\-\\-top\\-k") && !predict.contains("\\-\\-device"), "{predict}");
         assert!(page("stillhouse-data-preview.1").contains("\\-\\-out"));
         assert!(!folder.path().join("stillhouse-man.1").exists());
         let again = write_pages(folder.path()).unwrap_err();

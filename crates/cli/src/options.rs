@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn what_help_does_not_show_is_refused_with_the_reason() {
         let lines = [
-            "evaluate m --out d",
+            "evaluate m --data kind=glyphs --out d",
             "predict m x --device cuda",
             "status d --set a=1",
             "check --out d",

@@ -21,7 +21,7 @@ pub struct TrainingConfig {
     /// examples, with the memory of one batch and one more copy of the gradients; an epoch has so many fewer steps. The step is that
     /// of one large batch, but for batch norms, which see each batch by itself, and for dropout, whose masks are others.
     #[serde(default = "one", skip_serializing_if = "is_one")]
-    #[schemars(range(min = 1, max = MAX_ACCUMULATED))]
+    #[schemars(range(min = 1, max = MAX_ACCUMULATED), extend("default" = 1))]
     pub accumulate_batches: usize,
     /// Update rule of the weights.
     #[serde(default)]
@@ -41,7 +41,7 @@ pub struct TrainingConfig {
     /// are never smoothed: of a student's loss only the hard-label part changes. A teacher that was trained so tells its students
     /// less of which classes are alike (Müller et al. 2019, arXiv:1906.02629).
     #[serde(default, skip_serializing_if = "is_zero")]
-    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1, "default" = 0.0))]
     pub label_smoothing: f64,
     /// Decay, in each step, of an exponential moving average of the weights and of the running statistics of batch norms (Tarvainen and
     /// Valpola 2017, arXiv:1703.01780); none by default. The averaged weights are validated, chosen by `keep`, and saved in place of
