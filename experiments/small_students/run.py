@@ -2,8 +2,8 @@
 
     python experiments/small_students/run.py --data FOLDER
 
-FOLDER holds banking77/train.csv, banking77/test.csv, clinc150/data_full.json, and CIFAR-100's parquet files in cifar100/. Needs Python with numpy and matplotlib, and
-`target/release/stillhouse`; onnxruntime, where it is installed, times the exported networks. Writes runs/small_students/ (finished
+FOLDER holds banking77/train.csv, banking77/test.csv, clinc150/data_full.json, and CIFAR-100's parquet files in cifar100/. Needs Python with
+numpy and matplotlib, and `target/release/stillhouse`; onnxruntime, where it is installed, times the exported networks. Writes runs/small_students/ (finished
 runs are not run again) and results/ in this folder: steps.csv, ways.csv, models.csv, summary.json, ways.png. --only collect draws from the runs.
 """
 
