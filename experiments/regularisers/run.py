@@ -180,8 +180,12 @@ def draw(rows: list[dict], path: Path) -> None:
 
     found = {(row["data"], row["variant"], row["model"], row["seed"]): row["top1"] for row in rows}
     panels = [(data, model) for data in CELLS for model in MODELS[data] if any(key[0] == data for key in found)]
-    figure, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels), 4.4), squeeze=False)
-    for axis, (data, model) in zip(axes[0], panels):
+    n_columns = 4
+    n_rows = -(-len(panels) // n_columns)
+    figure, axes = plt.subplots(n_rows, n_columns, figsize=(4.2 * n_columns, 3.4 * n_rows), squeeze=False)
+    for axis in axes.flat[len(panels) :]:
+        axis.set_visible(False)
+    for axis, (data, model) in zip(axes.flat, panels):
         seeds, variants = CELLS[data]
         names = [variant for variant in variants if variant != "without"]
         for y, variant in enumerate(names):
