@@ -101,7 +101,7 @@ fn answers_are_lines(scratch: &Scratch) {
     child.stdin.take().unwrap().write_all(texts.join("\n").as_bytes()).unwrap();
     let piped = String::from_utf8(support::limit::wait_with_output(child).stdout).unwrap();
     assert_eq!(answers(&piped), answers(&expected));
-    assert!(piped.contains(r#""row":0,"source":"stdin""#), "{piped}");
+    assert!(piped.contains(r#""source":"stdin","row":0"#), "{piped}");
     let plain = scratch.succeed(&["predict", STUDENT, "kaka loka"]).stdout;
     assert!(plain.starts_with("kaka loka: lang"), "{plain}");
     scratch.write("latin1.txt", b"caf\xe9\n");

@@ -9,8 +9,8 @@ use crate::text::{count, harmless_json, one_line, percent};
 use serde_json::json;
 use std::io::{self, Write};
 use stillhouse_experiment::{
-    ExperimentError, GivenPlace, PredictJob, PredictSummary, PredictedPiece, Prediction, PredictionFile,
-    PredictionRows, Predictor, RowFormat, SkippedInput, json_of,
+    ExperimentError, GivenPlace, JsonRow, PredictJob, PredictSummary, PredictedPiece, Prediction, PredictionFile,
+    PredictionRows, Predictor, RowFormat, SkippedInput,
 };
 
 /// Predicts the inputs of a task, piece by piece.
@@ -174,16 +174,14 @@ impl Out {
 
 /// A prediction as a line, or as an indented item of a list that begins with the first one.
 fn json_row(prediction: &Prediction, is_list: bool, nth: usize) -> String {
-    let mut value = json_of(prediction);
-    value["input"] = prediction.input().into();
-    match is_list {
-        false => format!("{value}\n"),
-        true => {
-            let start = if nth == 0 { "[\n" } else { ",\n" };
-            let lines: Vec<String> = format!("{value:#}").lines().map(|line| format!("  {line}")).collect();
-            format!("{start}{}", lines.join("\n"))
-        }
+    let row = JsonRow::with_input(prediction);
+    if !is_list {
+        return serde_json::to_string(&row).unwrap_or_default() + "\n";
     }
+    let start = if nth == 0 { "[\n" } else { ",\n" };
+    let item = serde_json::to_string_pretty(&row).unwrap_or_default();
+    let lines: Vec<String> = item.lines().map(|line| format!("  {line}")).collect();
+    format!("{start}{}", lines.join("\n"))
 }
 
 /// Standard output for JSON, in which nothing steers the terminal.

@@ -22,6 +22,10 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
 
 /// JSON in which the control characters that JSON leaves as they are have its own escapes.
 pub fn harmless_json(json: &str) -> String {
+    // the usual case, and many times as fast
+    if json.bytes().all(|byte| byte <= b'~') {
+        return json.to_owned();
+    }
     let mut shown = String::with_capacity(json.len());
     for c in json.chars() {
         match c > '~' && steers(c) {

@@ -52,8 +52,8 @@ pub use commands::init::init_config;
 pub use commands::merge::{MergeFormat, MergeOutcome, merge_teachers};
 pub use commands::plan::{Plan, PlannedStage, plan};
 pub use commands::predict::{
-    PredictJob, PredictOptions, PredictSummary, PredictedPiece, Prediction, PredictionFile, PredictionRows, Predictor,
-    RowFormat, SkippedInput, TopClasses, json_of,
+    JsonRow, PredictJob, PredictOptions, PredictSummary, PredictedPiece, Prediction, PredictionFile, PredictionRows,
+    Predictor, RowFormat, SkippedInput, TopClasses,
 };
 pub use commands::preview::preview;
 pub use commands::round::{RoundLoss, RoundOptions, RoundOutcome, round_model};

@@ -15,7 +15,7 @@ mod rows;
 
 pub use file::PredictionFile;
 pub use job::{PredictJob, PredictSummary, PredictedPiece, SkippedInput};
-pub use rows::{PredictionRows, RowFormat, json_of};
+pub use rows::{JsonRow, PredictionRows, RowFormat};
 
 use crate::error::{ExperimentError, Result, unreadable_model};
 use std::path::Path;

@@ -11,7 +11,7 @@
 use super::Prediction;
 use crate::error::{ExperimentError, Result};
 use crate::report::csv::{text_field, write_rows};
-use serde_json::{Value, json};
+use serde::Serialize;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use stillhouse_data::{ParquetColumn, ParquetKind, ParquetWriter};
@@ -96,7 +96,10 @@ impl PredictionRows {
                 let header = (!std::mem::replace(has_header, true)).then(|| header(top_k));
                 write_rows(out, header.into_iter().chain(predictions.iter().map(|row| fields(row, top_k))))
             }
-            Sink::JsonLines(out) => predictions.iter().try_for_each(|row| writeln!(out, "{}", json_of(row))),
+            Sink::JsonLines(out) => predictions.iter().try_for_each(|row| {
+                let row = serde_json::to_string(&JsonRow::new(row))?;
+                writeln!(out, "{row}")
+            }),
             Sink::Parquet { writer, group } => {
                 group.extend_from_slice(predictions);
                 match group.len() >= GROUP_ROWS {
@@ -127,15 +130,35 @@ impl PredictionRows {
 }
 
 /// A prediction as a JSON object.
-pub fn json_of(prediction: &Prediction) -> Value {
-    let top: Vec<(&str, f32)> = prediction.top.iter().map(|(label, prob)| (&**label, *prob)).collect();
-    json!({
-        "source": prediction.source.place,
-        "row": prediction.source.row,
-        "label": prediction.label().map(|label| &**label),
-        "confidence": prediction.confidence(),
-        "top": top,
-    })
+#[derive(Debug, Serialize)]
+pub struct JsonRow<'a> {
+    /// the text, or where the input comes from
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<String>,
+    source: &'a str,
+    row: Option<u64>,
+    label: Option<&'a str>,
+    confidence: Option<f32>,
+    top: Vec<(&'a str, f32)>,
+}
+
+impl<'a> JsonRow<'a> {
+    /// The row for a person, with the input in it.
+    pub fn with_input(prediction: &'a Prediction) -> Self {
+        Self { input: Some(prediction.input()), ..Self::new(prediction) }
+    }
+
+    /// The row for a file, without the input.
+    pub fn new(prediction: &'a Prediction) -> Self {
+        Self {
+            input: None,
+            source: &prediction.source.place,
+            row: prediction.source.row,
+            label: prediction.label().map(|label| &**label),
+            confidence: prediction.confidence(),
+            top: prediction.top.iter().map(|(label, prob)| (&**label, *prob)).collect(),
+        }
+    }
 }
 
 /// How many classes have columns of their own beside the answer.
@@ -180,6 +203,7 @@ fn columns(rows: &[Prediction], top_k: usize) -> Vec<ParquetColumn> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
     use std::sync::{Arc, Mutex};
     use stillhouse_data::GivenSource;
 
