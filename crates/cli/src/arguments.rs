@@ -40,8 +40,7 @@ pub struct GlobalArguments {
     #[arg(long, global = true, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Where to write: the run's folder [default: runs/<name>], the file of `init`, `merge`, `predict`
-    /// and `data preview`, or the folder of `export` and
-    /// `targets export`
+    /// and `data preview`, or the folder of `export` and `targets export`
     #[arg(long, global = true, value_name = "PATH")]
     pub out: Option<PathBuf>,
     /// Threads to use [default: all cores]; results do not depend on it
@@ -147,7 +146,7 @@ pub enum Command {
     /// Write a commented config for data that you have
     #[command(after_help = "Examples:\n  stillhouse init my_images --out my.toml\n  \
         stillhouse init uoft-cs/cifar100 > cifar100.toml\n\n\
-        With --out, the schema for editors is written beside the config.")]
+        With --out, the schema for editors is written next to the config.")]
     Init {
         /// A folder, a table of texts, or the name of a hub repository
         source: String,

@@ -15,6 +15,22 @@ struct GlobalOption {
     refusal: Option<&'static str>,
 }
 
+/// Commands that compute for a while, on several threads, and show how far they are.
+const LONG: [&str; 12] = [
+    "run",
+    "plan",
+    "sweep",
+    "evaluate",
+    "predict",
+    "compress",
+    "merge",
+    "export",
+    "targets verify",
+    "targets export",
+    "data preview",
+    "init",
+];
+
 const OPTIONS: [GlobalOption; 9] = [
     GlobalOption {
         name: "set",
@@ -75,42 +91,8 @@ const OPTIONS: [GlobalOption; 9] = [
         commands: &["run", "plan"],
         refusal: Some("remove the files that should be made anew"),
     },
-    GlobalOption {
-        name: "threads",
-        commands: &[
-            "run",
-            "plan",
-            "sweep",
-            "evaluate",
-            "predict",
-            "compress",
-            "merge",
-            "export",
-            "targets verify",
-            "targets export",
-            "data preview",
-            "init",
-        ],
-        refusal: None,
-    },
-    GlobalOption {
-        name: "quiet",
-        commands: &[
-            "run",
-            "plan",
-            "sweep",
-            "evaluate",
-            "predict",
-            "compress",
-            "merge",
-            "export",
-            "targets verify",
-            "targets export",
-            "data preview",
-            "init",
-        ],
-        refusal: None,
-    },
+    GlobalOption { name: "threads", commands: &LONG, refusal: None },
+    GlobalOption { name: "quiet", commands: &LONG, refusal: None },
     GlobalOption { name: "verbose", commands: &["run", "plan", "sweep", "compress"], refusal: None },
 ];
 

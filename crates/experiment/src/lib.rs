@@ -13,6 +13,7 @@ mod commands;
 pub mod config;
 mod context;
 mod error;
+mod example_row;
 mod export;
 mod external;
 mod files;

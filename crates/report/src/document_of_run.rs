@@ -253,6 +253,13 @@ fn conditional(report: &Report) -> Option<Section> {
 
 fn confidence(report: &Report) -> Option<Section> {
     let of_model = |model: &CalibrationReport| {
+        if model.temperature == 1.0 {
+            return format!(
+                "On the validation split no temperature is better than 1 beyond chance: {} is as sure as it was trained, test ECE {}\u{a0}%.",
+                phrase(&model.model),
+                percent(model.ece)
+            );
+        }
         format!(
             "The logits of {} are divided by {}, fitted on the validation split: test NLL {} instead of {}, ECE {}\u{a0}% instead of {}\u{a0}%. \
              No answer changes. The numbers above are as trained.",

@@ -247,14 +247,16 @@ pub(crate) fn thresholds(report: &Report) -> Table {
     type Row<'a> = (&'a CalibrationReport, &'a ThresholdRow);
     let rows: Vec<Row<'_>> =
         report.calibration.iter().flat_map(|model| model.thresholds.iter().map(move |row| (model, row))).collect();
-    let fields = vec![
+    let mut fields = vec![
         cells("Model", |(model, _): &Row<'_>| Cell::model(&model.model)),
         numbers("Threshold", |share| fixed(share, 3), |(_, row): &Row<'_>| Some(row.threshold)),
         numbers("Refused, valid.", percent, |(_, row): &Row<'_>| Some(row.valid_refused)),
         numbers("Refused, test", percent, |(_, row): &Row<'_>| Some(row.test_refused)),
         numbers("Top-1 of the rest", percent, |(_, row): &Row<'_>| row.top1_of_kept),
-        numbers("Refused, no class", percent, |(_, row): &Row<'_>| row.others_refused),
     ];
+    if rows.iter().any(|(_, row)| row.others_refused.is_some()) {
+        fields.push(numbers("Refused, no class", percent, |(_, row): &Row<'_>| row.others_refused));
+    }
     let note = "In %. Answers below the threshold are refused: stillhouse predict --threshold. It was chosen on the validation split; \
                 what it refuses of the test split are false alarms, and what it refuses of the examples of no class is right.";
     Table::new("No answer below a confidence", fields, &rows).with_note(note)

@@ -34,7 +34,7 @@ pub struct TrainingConfig {
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub clip_norm: Option<f64>,
     /// What is done about classes that are rarer than others; nothing by default. Not for specialists, which draw half of their
-    /// examples from their own classes and are brought back to the frequencies of the data, and not for a generalist beside them.
+    /// examples from their own classes and are brought back to the frequencies of the data, and not for a generalist of specialists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imbalance: Option<ImbalanceConfig>,
     /// Part of a hard label that is spread evenly over all classes (Szegedy et al. 2016, arXiv:1512.00567); 0 by default. Soft targets

@@ -48,6 +48,11 @@ impl PredictionRecord {
         Self { predicted: ClassId(predicted as u32), rank_of_label, label_prob, top_prob: row[predicted], second_prob }
     }
 
+    /// Negative log likelihood of the label, in nats.
+    pub fn nll(&self) -> f64 {
+        -f64::from(self.label_prob).max(PROB_FLOOR).ln()
+    }
+
     /// Whether the label is the most probable class.
     pub fn is_correct(&self) -> bool {
         self.rank_of_label == 0
@@ -58,7 +63,7 @@ impl PredictionRecord {
 pub fn metrics_of(records: &[PredictionRecord]) -> Metrics {
     let n = records.len().max(1) as f64;
     let within = |n_best: u32| records.iter().filter(|record| record.rank_of_label < n_best).count() as f64 / n;
-    let nll: f64 = records.iter().map(|record| -f64::from(record.label_prob).max(PROB_FLOOR).ln()).sum();
+    let nll: f64 = records.iter().map(PredictionRecord::nll).sum();
     Metrics { top1: within(1), top5: within(5), nll: nll / n, ece: expected_calibration_error(records) }
 }
 

@@ -100,9 +100,8 @@ impl Objective {
             Self::Distillation { targets, config } => {
                 let soft = soft_loss(model, logits, batch, targets, &config.loss)?;
                 let label = |class: &ClassId| if *class == ClassId::UNKNOWN { NO_LABEL } else { class.0 };
-                let labels: Vec<u32> = batch.labels.iter().map(label).collect();
-                let with_task = config.task_loss_weight > 0.0;
-                let task = with_task.then(|| hard.cross_entropy(logits, &labels)).transpose()?;
+                let task = || hard.cross_entropy(logits, &batch.labels.iter().map(label).collect::<Vec<u32>>());
+                let task = (config.task_loss_weight > 0.0).then(task).transpose()?;
                 with_labels(&soft, task.as_ref(), config)
             }
         }

@@ -22,10 +22,29 @@ const REDRAW_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The bars of a run.
 pub struct Bars {
-    overall: Mutex<(Overall, Option<ProgressBar>)>,
+    last_line: Mutex<LastLine>,
     stages: Mutex<HashMap<String, StageBar>>,
     verbosity: Verbosity,
     has_colours: bool,
+}
+
+/// How far the run is; there is a bar for it from the plan on.
+#[derive(Default)]
+struct LastLine {
+    overall: Overall,
+    bar: Option<ProgressBar>,
+    renewed: Option<Instant>,
+}
+
+impl LastLine {
+    /// Shows it anew, but not at every step.
+    fn renew(&mut self, now: Instant) {
+        let is_recent = self.renewed.is_some_and(|renewed| now.duration_since(renewed) < REDRAW_INTERVAL);
+        if let Some(bar) = self.bar.as_ref().filter(|_| !is_recent) {
+            bar.set_message(self.overall.told(now).unwrap_or_default());
+            self.renewed = Some(now);
+        }
+    }
 }
 
 struct StageBar {
@@ -67,15 +86,15 @@ impl Word {
 
 impl Bars {
     pub fn new(verbosity: Verbosity) -> Self {
-        Self { overall: Mutex::default(), stages: Mutex::default(), verbosity, has_colours: console::has_colours() }
+        Self { last_line: Mutex::default(), stages: Mutex::default(), verbosity, has_colours: console::has_colours() }
     }
 
     pub fn event(&self, event: &RunEvent) {
-        self.overall.lock().expect("no holder panics").0.event(event, Instant::now());
+        self.last_line.lock().expect("no holder panics").overall.event(event, Instant::now());
         match event {
             RunEvent::Planned { .. } => {
                 let bar = console::bars().add(ProgressBar::no_length().with_style(style(OVERALL)));
-                self.overall.lock().expect("no holder panics").1 = Some(bar);
+                self.last_line.lock().expect("no holder panics").bar = Some(bar);
             }
             RunEvent::StageStarted { stage } => self.start(stage),
             RunEvent::StageCached { stage } => self.say(Word::Cached, stage),
@@ -105,8 +124,11 @@ impl Bars {
     }
 
     pub fn progress(&self, stage: &str, done: u64, total: u64) {
-        self.overall.lock().expect("no holder panics").0.progress(stage, done, total);
-        self.tell_overall();
+        {
+            let mut last_line = self.last_line.lock().expect("no holder panics");
+            last_line.overall.progress(stage, done, total);
+            last_line.renew(Instant::now());
+        }
         let mut stages = self.stages.lock().expect("no holder panics");
         let Some(stage) = stages.get_mut(stage).filter(|_| total > 0) else { return };
         stage.bar.set_length(total);
@@ -119,16 +141,9 @@ impl Bars {
         }
     }
 
-    /// Renews the last line.
-    fn tell_overall(&self) {
-        if let (overall, Some(bar)) = &*self.overall.lock().expect("no holder panics") {
-            bar.set_message(overall.told(Instant::now()).unwrap_or_default());
-        }
-    }
-
     /// Takes the bars of unfinished stages off the screen.
     pub fn close(&self) {
-        if let (_, Some(bar)) = &*self.overall.lock().expect("no holder panics") {
+        if let Some(bar) = &self.last_line.lock().expect("no holder panics").bar {
             bar.finish_and_clear();
         }
         for (_, stage) in self.stages.lock().expect("no holder panics").drain() {
@@ -138,7 +153,7 @@ impl Bars {
 
     fn start(&self, stage: &str) {
         let bar = ProgressBar::no_length().with_style(style(WAITING)).with_prefix(one_line(stage).into_owned());
-        let bar = match &self.overall.lock().expect("no holder panics").1 {
+        let bar = match &self.last_line.lock().expect("no holder panics").bar {
             Some(last) => console::bars().insert_before(last, bar),
             None => console::bars().add(bar),
         };

@@ -29,24 +29,24 @@ impl Lines {
         }
     }
 
-    /// Takes the progress of a stage, which is told with its next epoch.
+    /// Takes the progress of a stage: the time left follows from it.
     pub fn progress(&self, stage: &str, done: u64, total: u64) {
         self.overall.lock().expect("no holder panics").progress(stage, done, total);
     }
 
     fn line(&self, event: &RunEvent) -> Option<String> {
         let is_quiet = self.verbosity == Verbosity::Quiet;
-        let overall = {
-            let mut overall = self.overall.lock().expect("no holder panics");
-            overall.event(event, Instant::now());
-            overall.told(Instant::now()).map_or(String::new(), |told| format!(" ({told})"))
-        };
+        let mut overall = self.overall.lock().expect("no holder panics");
+        overall.event(event, Instant::now());
         match event {
             // the reason follows as the program's error, or as a note where the run continues
             RunEvent::StageFailed { stage, .. } => Some(format!("{stage}: failed")),
             RunEvent::Warning { stage, text } => Some(format!("{stage}: {text}")),
             _ if is_quiet => None,
-            RunEvent::StageStarted { stage } => Some(format!("{stage}: started{overall}")),
+            RunEvent::StageStarted { stage } => {
+                let told = overall.told(Instant::now()).map_or(String::new(), |told| format!(" ({told})"));
+                Some(format!("{stage}: started{told}"))
+            }
             RunEvent::Planned { .. } => None,
             RunEvent::StageCached { stage } => Some(format!("{stage}: cached")),
             RunEvent::StageFinished { stage, elapsed_s } => Some(format!("{stage}: done in {}", duration(*elapsed_s))),

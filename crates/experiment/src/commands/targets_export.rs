@@ -5,11 +5,12 @@
 use crate::config::{ConfigSource, Experiment};
 use crate::context::RunContext;
 use crate::error::{ExperimentError, Result, system_error, unusable_store};
+use crate::example_row::{EXAMPLE_COLUMNS, example_row};
 use crate::loading::{load, open_session};
 use crate::observer::{Interrupt, Observer};
 use crate::options::RunOptions;
 use crate::pipeline::train_teachers;
-use crate::report::csv::{text_field, write_rows};
+use crate::report::csv::write_rows;
 use crate::report::format::integer;
 use crate::run_dir::CONFIG;
 use crate::session::Session;
@@ -21,7 +22,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use stillhouse_core::{ExampleId, ExampleView, Temperature};
-use stillhouse_data::{ParquetColumn, ParquetKind, ParquetWriter, Source, Split};
+use stillhouse_data::{ParquetColumn, ParquetKind, ParquetWriter};
 use stillhouse_files::{NewFolder, PathError};
 use stillhouse_targets::{KeepTargets, Layout, SoftTargets, TargetBatch};
 
@@ -260,9 +261,10 @@ impl Export<'_> {
     fn examples(&self, rows: &HashMap<ExampleId, usize>) -> (Vec<u8>, usize) {
         let mut examples: Vec<ExampleId> = self.targets.keys().iter().map(|key| key.example).collect();
         examples.dedup();
-        let header = ["id", "source", "row", "path", "label"].map(str::to_owned).to_vec();
+        let header = EXAMPLE_COLUMNS.map(str::to_owned).to_vec();
         let (all, labels) = (&self.session.student.all, &self.session.data.labels);
-        let known = examples.iter().filter_map(|example| rows.get(example).map(|row| example_row(all, *row, labels)));
+        let known =
+            examples.iter().filter_map(|example| rows.get(example).map(|row| example_row(all, *row, labels).to_vec()));
         let mut text = Vec::new();
         write_rows(&mut text, std::iter::once(header).chain(known)).expect("memory takes all bytes");
         (text, examples.len())
@@ -294,22 +296,4 @@ impl Export<'_> {
             transform = self.targets.info().transform,
         )
     }
-}
-
-/// An example as in `predictions.csv`: `row` counts from 0 in `source`, and the windows of a text share it.
-fn example_row(split: &Split, row: usize, labels: &[String]) -> Vec<String> {
-    let example = split.example_id(row);
-    let (source, whole) = match split.whole_of_extra(row) {
-        Some(whole) => ("transfer", whole),
-        None => (Source::of(example).0.name(), Source::of(ExampleId(split.whole(row))).1),
-    };
-    let path = split.file(row).map_or(String::new(), |file| file.display().to_string());
-    let label = labels.get(split.label(row).index()).map_or("", String::as_str);
-    vec![
-        example.0.to_string(),
-        source.to_owned(),
-        whole.to_string(),
-        text_field(&path).into_owned(),
-        text_field(label).into_owned(),
-    ]
 }

@@ -125,7 +125,7 @@ impl ExperimentConfig {
         problems
     }
 
-    /// Trainings that change the frequencies of the classes, beside specialists, whose odds are those of the data.
+    /// Trainings that change the frequencies of the classes in a config with specialists, whose odds are those of the data.
     fn imbalance_problems(&self, specialists: &SpecialistsConfig) -> Vec<Problem> {
         let mut problems = Vec::new();
         if specialists.training.imbalance.is_some() {
@@ -135,7 +135,7 @@ impl ExperimentConfig {
         }
         if self.generalist.as_ref().is_some_and(|generalist| generalist.training.imbalance.is_some()) {
             let text = "the generalist's odds would be others than those of the specialists that it is merged with, expected none \
-                        beside [specialists]";
+                        in a config with [specialists]";
             problems.push(Problem::new("generalist.training.imbalance", text).hint("set student.training.imbalance"));
         }
         if specialists.head == SpecialistHead::FullSoftmax && specialists.training.label_smoothing > 0.0 {

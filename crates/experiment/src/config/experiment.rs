@@ -180,7 +180,7 @@ pub struct StudentConfig {
     pub tokenizer: Option<TokenizerConfig>,
     /// How it is trained; students on other targets (`evaluation.baselines`) are trained the same way.
     pub training: TrainingConfig,
-    /// How it learns from soft targets: the loss, and its weight beside that of the labels.
+    /// How it learns from soft targets: the loss, and its weight and that of the labels.
     #[serde(default)]
     pub distillation: DistillationConfig,
     /// Views of each example, augmented or mixed, for which soft targets are stored; teachers and student see the same ones. 0:

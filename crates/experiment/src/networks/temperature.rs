@@ -5,11 +5,27 @@
 use crate::error::Result;
 use crate::networks::ensemble::softened;
 use stillhouse_core::{ClassId, Temperature};
-use stillhouse_train::{metrics_of, records};
+use stillhouse_train::{PredictionRecord, metrics_of, records};
 
 /// The factors that are tried lie between the inverse of this and this.
 const MAX_FACTOR: f64 = 20.0;
 const N_SECTIONS: usize = 16;
+/// Standard errors by which a temperature must lower the loss to be believed.
+const SURE_ERRORS: f64 = 2.0;
+
+/// The temperature of the probabilities `[N, C]` as [`fit_temperature`] finds it, but 1 where these examples do not show that it is
+/// better: what is fitted to a few dozen of them says little of others.
+pub(crate) fn sure_temperature(probs: &[f32], labels: &[ClassId], n_classes: usize) -> Result<Temperature> {
+    let fitted = fit_temperature(probs, labels, n_classes)?;
+    let losses =
+        |probs: &[f32]| -> Vec<f64> { records(probs, labels, n_classes).iter().map(PredictionRecord::nll).collect() };
+    let (before, after) = (losses(probs), losses(&softened(probs, n_classes, fitted)));
+    let gains: Vec<f64> = before.iter().zip(after).map(|(before, after)| before - after).collect();
+    let n = gains.len().max(1) as f64;
+    let mean = gains.iter().sum::<f64>() / n;
+    let variance = gains.iter().map(|gain| (gain - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    Ok(if mean > SURE_ERRORS * (variance / n).sqrt() { fitted } else { Temperature::ONE })
+}
 
 /// The temperature of the probabilities `[N, C]` with the least negative log likelihood of the labels; 1 without examples.
 pub(crate) fn fit_temperature(probs: &[f32], labels: &[ClassId], n_classes: usize) -> Result<Temperature> {
@@ -66,5 +82,20 @@ mod tests {
         let expected = (0.98_f64 / 0.02).ln() / (0.8_f64 / 0.2).ln();
         assert!((temperature.get() / expected - 1.0).abs() < 0.01, "{} {expected}", temperature.get());
         assert_eq!(fit_temperature(&[], &[], 2).unwrap(), Temperature::ONE);
+    }
+
+    #[test]
+    fn a_temperature_needs_examples_enough() {
+        // sure by 0.98, right in 4 of 5
+        let of = |n_rows: usize| {
+            let labels: Vec<ClassId> = (0..n_rows).map(|row| ClassId(u32::from(row % 5 == 0))).collect();
+            sure_temperature(&[0.98_f32, 0.02].repeat(n_rows), &labels, 2).unwrap()
+        };
+        assert!(of(500).get() > 2.0, "{}", of(500).get());
+        assert_eq!(of(5), Temperature::ONE);
+        assert_eq!(of(0), Temperature::ONE);
+        // right as often as it says: nothing to gain
+        let labels: Vec<ClassId> = (0..500).map(|row| ClassId(u32::from(row % 5 == 0))).collect();
+        assert_eq!(sure_temperature(&[0.8_f32, 0.2].repeat(500), &labels, 2).unwrap(), Temperature::ONE);
     }
 }

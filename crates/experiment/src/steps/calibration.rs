@@ -1,5 +1,6 @@
 //! How sure the student is, fitted to the validation split: one temperature for all of its logits (Guo et al. 2017,
-//! arXiv:1706.04599). It changes no answer, only the probability that goes with it.
+//! arXiv:1706.04599), or none where the split does not show that it is better. It changes no answer, only the probability that goes
+//! with it.
 
 use crate::error::Result;
 use crate::files::{read_json, write_json};
@@ -7,7 +8,7 @@ use crate::networks::artifacts::Trained;
 use crate::networks::member::Member;
 use crate::networks::network::model_error;
 use crate::networks::predictions::{PROBS_AT_ONCE, Predictions, Sample};
-use crate::networks::temperature::fit_temperature;
+use crate::networks::temperature::sure_temperature;
 use crate::planning::Work;
 use crate::role::Role;
 use crate::session::Session;
@@ -20,7 +21,7 @@ use stillhouse_core::Temperature;
 use stillhouse_models::{HeadInit, Model};
 
 /// Raise this when temperatures are fitted in another way.
-const CODE_VERSION: u32 = 1;
+const CODE_VERSION: u32 = 2;
 const TEMPERATURES: &str = "temperatures.json";
 
 /// What the logits of the networks that leave the run are divided by.
@@ -80,5 +81,5 @@ fn temperature_of(session: &Session<'_>, network: &Trained) -> Result<Temperatur
     let (valid, n_classes) = (&session.data.valid, session.data.n_classes());
     let sample = valid.select(Sample::new(valid.len(), PROBS_AT_ONCE / n_classes).rows());
     let probs = Predictions::new(session, &[Member::Network(network)], &sample, None)?.into_probs();
-    fit_temperature(&probs[0], sample.labels(), n_classes)
+    sure_temperature(&probs[0], sample.labels(), n_classes)
 }

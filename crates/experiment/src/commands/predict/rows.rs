@@ -161,7 +161,7 @@ impl<'a> JsonRow<'a> {
     }
 }
 
-/// How many classes have columns of their own beside the answer.
+/// How many classes have columns of their own, after the answer.
 fn n_listed(top_k: usize) -> usize {
     if top_k > 1 { top_k } else { 0 }
 }

@@ -161,17 +161,9 @@ impl Evaluation<'_> {
             doubted_teachers: self.doubted_teachers(),
         };
         let curves: Vec<Curve> = self.models.all_trained().into_iter().map(curve).collect();
-        let failed = self.failed_specialists();
-        let lengths = self.training_lengths(n_student);
-        // what was noted of the data comes first: all numbers rest on it
-        let warnings = self.session.context.warnings().into_iter();
-        let warnings = warnings.chain(failed).chain(unmet_merges(n_unmet)).chain(self.extreme_fit());
-        let warnings = warnings.chain(self.nothing_ships()).chain(crate::report::few_steps(&lengths));
-        let warnings = warnings.chain(crate::report::warnings(&report, &curves)).collect();
+        let report = self.with_advice(report, &curves, n_student, n_unmet);
         let subsets = self.models.teachers.specialists.specialists.iter().map(|specialist| &specialist.subset);
         let cluster_galleries = cluster_galleries(self.session, subsets)?;
-        let next_steps = crate::report::next_steps(&report, &curves, &lengths);
-        let report = Report { warnings, next_steps, ..report }.with_non_finite_named();
         Ok(Evaluated {
             confused_examples: confused_examples(self.test, &report.confused_pairs)?,
             report,
@@ -180,6 +172,18 @@ impl Evaluation<'_> {
             soft_target_samples: samples,
             stage_dir: PathBuf::new(),
         })
+    }
+
+    /// The report with what a reader should know before believing it, and what to try next.
+    fn with_advice(&self, report: Report, curves: &[Curve], n_student: usize, n_unmet: usize) -> Report {
+        let lengths = self.training_lengths(n_student);
+        // what was noted of the data comes first: all numbers rest on it
+        let warnings = self.session.context.warnings().into_iter();
+        let warnings = warnings.chain(self.failed_specialists()).chain(unmet_merges(n_unmet)).chain(self.extreme_fit());
+        let warnings = warnings.chain(self.nothing_ships()).chain(crate::report::few_steps(&lengths));
+        let warnings = warnings.chain(crate::report::warnings(&report, curves)).collect();
+        let next_steps = crate::report::next_steps(&report, curves, &lengths);
+        Report { warnings, next_steps, ..report }.with_non_finite_named()
     }
 
     /// Writes the tables of all predictions and of all classes, and says what the report has of the classes.

@@ -2,18 +2,16 @@
 
 use super::scores::TestScores;
 use crate::error::Result;
+use crate::example_row::{EXAMPLE_COLUMNS, example_row};
 use crate::files::write_pieces;
 use crate::report::csv::{text_field, write_rows};
 use crate::role::Role;
 use std::path::Path;
-use stillhouse_data::{Source, Split};
+use stillhouse_data::Split;
 
 /// The models with a column of their own, where a run has them.
 pub(super) const MAIN_MODELS: [Role; 5] =
     [Role::Generalist, Role::MergedEnsemble, Role::Student, Role::TwinOnLabels, Role::Shipped];
-
-/// Columns before those of the models.
-const COLUMNS: [&str; 5] = ["id", "source", "row", "path", "label"];
 
 /// Bytes of a row without its labels: an id, a row, a path, five confidences.
 const BYTES_PER_ROW: usize = 200;
@@ -29,27 +27,19 @@ pub(super) fn main_models(on_test: &[TestScores]) -> Vec<&TestScores> {
     MAIN_MODELS.iter().filter_map(|role| on_test.iter().find(|model| model.role == *role)).collect()
 }
 
-/// Writes a row for each test example, in the order of the split. `id` is the example's number in soft targets; `row` counts
-/// from 0 in `source`, and the windows of a text share it; `path` is the image's file, as it was found below the folder of
-/// the config; a confidence is the probability of the predicted class,
+/// Writes a row for each test example, in the order of the split: the columns of [`example_row`], then those of the models. A
+/// confidence is the probability of the predicted class,
 /// of the student and of what ships of it as `predict` gives it.
 pub(super) fn write_predictions(path: &Path, test: &Split, labels: &[String], on_test: &[TestScores]) -> Result<()> {
     let models = main_models(on_test);
     let names = models.iter().flat_map(|model| [model.role.name(), format!("{}_confidence", model.role.name())]);
-    let header: Vec<String> = COLUMNS.iter().map(|name| (*name).to_owned()).chain(names).collect();
+    let header: Vec<String> = EXAMPLE_COLUMNS.iter().map(|name| (*name).to_owned()).chain(names).collect();
     let row = |row: usize| {
-        let example = test.example_id(row);
-        let (source, _) = Source::of(example);
-        let (_, whole) = Source::of(stillhouse_core::ExampleId(test.whole(row)));
-        let file = test.file(row).map_or(String::new(), |file| file.display().to_string());
-        let label = text_field(&labels[test.label(row).index()]).into_owned();
-        let known =
-            [example.0.to_string(), source.name().to_owned(), whole.to_string(), text_field(&file).into_owned(), label];
         let predicted = models.iter().flat_map(|model| {
             let record = model.as_shipped.as_ref().map_or(&model.records[row], |records| &records[row]);
             [text_field(&labels[record.predicted.index()]).into_owned(), record.top_prob.to_string()]
         });
-        known.into_iter().chain(predicted).collect()
+        example_row(test, row, labels).into_iter().chain(predicted).collect()
     };
     write_pieces(path, |out| write_rows(out, std::iter::once(header).chain((0..test.len()).map(row))))
 }
