@@ -206,7 +206,7 @@ fn check(config: &ConfigChoice, format: Format) -> Result<(), Failure> {
 /// What a key is, in each way that kinds of its table have it.
 fn describe(key: Option<&str>, invocation: &Invocation) -> Result<(), Failure> {
     let answers = describe_key(key).map_err(Failure::Usage)?;
-    let text = || answers.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let text = || answers.iter().map(|answer| format!("{answer}\n")).collect::<Vec<_>>().join("\n");
     show(&answers, text, invocation)
 }
 
