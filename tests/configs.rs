@@ -4,6 +4,7 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use support::Scratch;
 
 fn configs(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -113,4 +114,47 @@ fn cheap_experiments_run_in_a_reduced_form() {
         scratch.succeed(&words);
         assert!(scratch.json(&format!("{name}/report.json"))["gain_kept"].is_number(), "{name}");
     }
+}
+
+/// Texts of three classes, as a table.
+fn table(n_rows: usize) -> String {
+    let row = |row: usize| format!("{} {row},kind_{}\n", ["loka", "milo", "rumi"][row % 3], row % 3);
+    std::iter::once("text,label\n".to_owned()).chain((0..n_rows).map(row)).collect()
+}
+
+#[test]
+fn paths_in_a_config_are_relative_to_its_folder_and_those_of_set_to_the_working_directory() {
+    let scratch = Scratch::new();
+    scratch.write("tables/train.csv", table(60));
+    scratch.write("tables/test.csv", table(12));
+    std::fs::create_dir(scratch.path("configs")).unwrap();
+    scratch.succeed(&["init", "tables", "--out", "configs/mine.toml"]);
+    let config = scratch.text("configs/mine.toml");
+    assert!(config.contains("train = \"../tables/train.csv\""), "{config}");
+    let checked = scratch.succeed(&["check", "configs/mine.toml"]);
+    assert!(!checked.stderr.contains("working directory"), "{}", checked.stderr);
+    let set = scratch.succeed(&["check", "configs/mine.toml", "--set", "data.train=tables/test.csv"]);
+    assert!(!set.stderr.contains("working directory"), "{}", set.stderr);
+
+    // the resolved config of a run leads to the same files, from wherever it is run
+    let few = ["generalist.training.n_epochs=1", "student.training.n_epochs=1", "student.views=1"];
+    let sets = few.iter().flat_map(|set| ["--set", set]);
+    scratch.succeed(&["run", "configs/mine.toml", "-q", "--out", "runs/a"].into_iter().chain(sets).collect::<Vec<_>>());
+    assert!(scratch.text("runs/a/config.toml").contains("train = \"../../tables/train.csv\""));
+    let mut again = scratch.command(&["run", "config.toml", "-q", "--out", "."]);
+    let again = support::output(again.current_dir(scratch.path("runs/a")));
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    let finished = scratch.text("runs/a/metrics.jsonl").matches("\"stage_started\",\"stage\":\"student\"").count();
+    assert_eq!(finished, 1, "the second run found all stages");
+
+    // what lies in the working directory alone is found there, which is said
+    scratch.write("configs/mine.toml", config.replace("../tables/", "tables/"));
+    let found = scratch.succeed(&["check", "configs/mine.toml"]);
+    let expected =
+        "data.train: there is no configs/tables/train.csv, so tables/train.csv in the working directory is taken";
+    let words = found.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(expected), "{}{}", found.stdout, found.stderr);
+    scratch.write("configs/mine.toml", config.replace("../tables/", "absent/"));
+    let absent = scratch.run(&["check", "configs/mine.toml"]);
+    assert!(absent.stderr.contains("configs/absent/train.csv"), "{}", absent.stderr);
 }

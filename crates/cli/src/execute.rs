@@ -217,6 +217,7 @@ fn init(source: &str, out: Option<&Path>, invocation: &Invocation) -> Result<(),
     let config =
         with_progress(invocation, |progress| stillhouse_experiment::init_config(source, progress, &INTERRUPT))?;
     let Some(path) = out else { return console::print(&config) };
+    let config = stillhouse_experiment::config_for_folder(&config, path.parent().unwrap_or(Path::new("")));
     let config = format!("#:schema ./{SCHEMA_FILE}\n{config}");
     stillhouse_experiment::write_absent(path, config.as_bytes()).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => exists(path),

@@ -75,6 +75,7 @@ pub use readers::glyphs::GlyphsConfig;
 pub use readers::hub_images::HubImagesConfig;
 pub use readers::idx::IdxConfig;
 pub use readers::image_folder::{ImageFolderConfig, image_sizes};
+pub use readers::table::builtin::is_builtin;
 pub use readers::table::{ColumnName, ParquetGuess, TableConfig, TableGuess, guess_parquet, guess_table};
 pub use readers::{UnlabelledConfig, is_system_name, split_in_name};
 pub use source::Source;

@@ -49,7 +49,7 @@ pub use commands::compress::{CompressLimits, CompressOutcome, compress};
 pub use commands::evaluate::{EvaluateOutcome, EvaluatedClass, evaluate_model};
 pub use commands::export::{ExportOptions, ExportOutcome, export_onnx};
 pub use commands::export_packed::{PackedForm, PackedOptions, PackedOutcome, export_packed};
-pub use commands::init::init_config;
+pub use commands::init::{config_for_folder, init_config};
 pub use commands::merge::{MergeFormat, MergeOutcome, merge_teachers};
 pub use commands::plan::{Plan, PlannedStage, plan};
 pub use commands::predict::{

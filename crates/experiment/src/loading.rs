@@ -43,6 +43,9 @@ pub(crate) fn load(experiment: &Experiment, context: &RunContext<'_>) -> Result<
     let mut dataset = load_data(experiment, context)?;
     let (experiment, commits) = fetch_pretrained(experiment, context)?;
     dataset.provenance.extend(commits);
+    for note in experiment.notes() {
+        context.warn(DATA, format!("{note}."));
+    }
     if let Some(text) = experiment.config().unused_merge() {
         context.warn(DATA, format!("{text}."));
     }

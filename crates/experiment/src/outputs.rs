@@ -35,7 +35,8 @@ pub(crate) fn check_absent(path: &Path, is_ours: bool) -> Result<()> {
 pub(crate) fn check_config_output(experiment: &Experiment, place: &Path) -> Result<()> {
     let Some(source) = experiment.source().filter(|source| is_same_file(source, place)) else { return Ok(()) };
     let text = std::fs::read_to_string(source).map_err(|error| system_error(source, "cannot be read", &error))?;
-    if text == experiment.to_toml() {
+    let folder = place.parent().unwrap_or(Path::new("."));
+    if text == experiment.to_toml_in(folder) {
         return Ok(());
     }
     Err(ExperimentError::Usage(format!(

@@ -57,7 +57,7 @@ pub fn run(
     let _lock = lock_folder(&run_dir, "run directory")?;
     check_config_output(experiment, &run_dir.join(CONFIG))?;
     remove_leftovers(&run_dir, false).map_err(|error| system_error(&error.path, "cannot be removed", &error.source))?;
-    write_whole(&run_dir.join(CONFIG), experiment.to_toml().as_bytes())?;
+    write_whole(&run_dir.join(CONFIG), experiment.to_toml_in(&run_dir).as_bytes())?;
     let context = RunContext::new(&run_dir, options, observer, interrupt)?;
     let (fetched, dataset) = load(experiment, &context)?;
     let mut manifest = open_manifest(&run_dir, experiment, options, &dataset)?;

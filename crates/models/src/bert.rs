@@ -29,6 +29,7 @@ use stillhouse_ops::{TokenRows, add, embedding, pool_tokens};
 pub struct BertConfig {
     /// where sizes and first weights come from: a folder with `config.json` and `model.safetensors`, as hubs have it
     #[serde(default)]
+    #[schemars(extend("format" = "path"))]
     pub pretrained: Option<String>,
     /// the same from a model repository of the hub, for example `sentence-transformers/all-MiniLM-L6-v2`
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -24,6 +24,7 @@ use stillhouse_ops::{global_average_pool, max_pool2d};
 pub struct PretrainedResNetConfig {
     /// where sizes and first weights come from: a folder with `config.json` and `model.safetensors`, as hubs have it
     #[serde(default)]
+    #[schemars(extend("format" = "path"))]
     pub pretrained: Option<String>,
     /// the same from a model repository of the hub, for example `timm/resnet18.a1_in1k` or `microsoft/resnet-18`
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -13,6 +13,7 @@ pub enum TokenizerConfig {
     File {
         /// the file
         #[schemars(extend("examples" = ["tokenizer.json"]))]
+        #[schemars(extend("format" = "path"))]
         path: PathBuf,
     },
     /// A `tokenizer.json` of a model repository of the hub.

@@ -8,6 +8,7 @@
 mod check;
 mod default;
 mod hint;
+mod paths;
 mod range;
 mod read;
 mod synonyms;

@@ -252,11 +252,12 @@ impl Node {
         only.into_iter().chain(several.into_iter().flatten().filter_map(Json::as_str))
     }
 
-    /// "a whole number", "a list or a string".
+    /// "a whole number", "a path or a list".
     pub fn type_in_words(&self) -> String {
         let word = |name: &str| match name {
             "integer" => "a whole number",
             "number" => "a number",
+            "string" if self.is_path() => "a path",
             "string" => "a string",
             "boolean" => "true or false",
             "array" => "a list",

@@ -26,16 +26,20 @@ use stillhouse_core::InputShape;
 pub struct FeaturesConfig {
     /// Training matrix: `.npy` or `.safetensors`, of numbers of any type, by rows or by columns.
     #[schemars(extend("examples" = ["train.npy"]))]
+    #[schemars(extend("format" = "path"))]
     pub train: PathBuf,
     /// Labels of the training matrix: `.npy` or `.safetensors` of whole numbers, truth values or names, or a text file with one
     /// number or name per line.
     #[schemars(extend("examples" = ["train_labels.npy"]))]
+    #[schemars(extend("format" = "path"))]
     pub train_labels: PathBuf,
     /// Test matrix.
     #[schemars(extend("examples" = ["test.npy"]))]
+    #[schemars(extend("format" = "path"))]
     pub test: PathBuf,
     /// Labels of the test matrix.
     #[schemars(extend("examples" = ["test_labels.npy"]))]
+    #[schemars(extend("format" = "path"))]
     pub test_labels: PathBuf,
     /// The tensor to read of the matrices, where a `.safetensors` file has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,6 +49,7 @@ pub struct FeaturesConfig {
     pub label_tensor: Option<String>,
     /// Text file with the names of the classes, one per line; without it the labels name the classes.
     #[serde(default)]
+    #[schemars(extend("format" = "path"))]
     pub label_names: Option<PathBuf>,
     /// Part of each class's training examples that is held out for validation.
     #[serde(default = "default_valid_fraction")]

@@ -30,6 +30,7 @@ pub struct HubImagesConfig {
     pub repo: Option<String>,
     /// Folder of parquet files with `train`, `test` or `validation` in their names, or one file of which all splits are carved.
     #[serde(default)]
+    #[schemars(extend("format" = "path"))]
     pub path: Option<PathBuf>,
     /// Branch, tag or commit of the repository; without it `main`. The commit that was used is recorded.
     #[serde(default)]

@@ -36,10 +36,12 @@ pub struct IdxConfig {
     /// Folder with `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
     /// `t10k-labels-idx1-ubyte`, plain or with `.gz`; EMNIST's names (`emnist-<variant>-train-...`) are found too.
     #[schemars(extend("examples" = ["data/mnist"]))]
+    #[schemars(extend("format" = "path"))]
     pub path: PathBuf,
     /// Text file with the names of the classes, one per line, or EMNIST's mapping of numbers to code points; without it classes
     /// are called by their numbers.
     #[serde(default)]
+    #[schemars(extend("format" = "path"))]
     pub label_names: Option<PathBuf>,
     /// Whether to exchange rows and columns of each image, as EMNIST's files need to be looked at.
     #[serde(default)]

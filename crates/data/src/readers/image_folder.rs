@@ -32,6 +32,7 @@ pub struct ImageFolderConfig {
     /// Folder with `train/<class>/*` and optionally `valid/<class>/*` and `test/<class>/*`: PNG, JPEG, WebP or BMP.
     /// Without `test` a tenth of each class is held out for it. Folders `<class>/*` alone are training images.
     #[schemars(extend("examples" = ["data/images"]))]
+    #[schemars(extend("format" = "path"))]
     pub path: PathBuf,
     /// `[height, width]` that every image is resized to (stretched where the aspect ratio differs); without it all
     /// images must have one size.

@@ -106,6 +106,7 @@ pub struct ClusterCount {
 #[serde(deny_unknown_fields)]
 pub struct HierarchyConfig {
     /// Text file, one `class<TAB>superclass` a line.
+    #[schemars(extend("format" = "path"))]
     pub path: PathBuf,
 }
 

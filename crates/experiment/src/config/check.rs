@@ -38,7 +38,14 @@ impl Experiment {
         draft.add(of_fit);
         let experiment = draft.checked()?;
         let unused = experiment.config().unused_merge().map(str::to_owned);
-        let notes = outline.notes.into_iter().chain(unchecked_models(experiment.config())).chain(unused).collect();
+        let notes = experiment
+            .notes()
+            .iter()
+            .cloned()
+            .chain(outline.notes)
+            .chain(unchecked_models(experiment.config()))
+            .chain(unused)
+            .collect();
         Ok(Checked { experiment, notes })
     }
 }

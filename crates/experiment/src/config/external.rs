@@ -18,18 +18,23 @@ pub struct ExternalTeacherConfig {
     /// Predictions for the training examples, in their order in the data's source, including the ones that become
     /// validation or test examples: `[N, C]`, `[N, L + 1]` with a dustbin, or `[N, L]`; `.npy` or `.safetensors`.
     #[schemars(extend("examples" = ["big_train.npy"]))]
+    #[schemars(extend("format" = "path"))]
     pub train: PathBuf,
     /// The same for the data's own validation split; only where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "path"))]
     pub valid: Option<PathBuf>,
     /// The same for the data's own test split; only where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "path"))]
     pub test: Option<PathBuf>,
     /// The same for the examples of `[student.transfer]`, all that are read; only where there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "path"))]
     pub transfer: Option<PathBuf>,
     /// The same for the examples of `evaluation.out_of_scope`; only where there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "path"))]
     pub out_of_scope: Option<PathBuf>,
     /// The tensor to read, where a `.safetensors` file has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -140,6 +145,6 @@ impl JsonSchema for Classes {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": ["string", "array"], "items": { "type": "integer", "minimum": 0 } })
+        schemars::json_schema!({ "type": ["string", "array"], "format": "path", "items": { "type": "integer", "minimum": 0 } })
     }
 }

@@ -1,6 +1,7 @@
 //! From a config's source to a checked [`Experiment`].
 
 use super::origin::Origin;
+use super::paths;
 use super::source::{overridden, parsed};
 use super::{ConfigProblems, ConfigSource, ExperimentConfig};
 use std::path::{Path, PathBuf};
@@ -92,18 +93,39 @@ impl Experiment {
         Self { config, ..self.clone() }
     }
 
-    /// The config as it runs, defaults and overrides included.
+    /// What was guessed about the config's paths.
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.origin.notes
+    }
+
+    /// The config as it runs, defaults and overrides included; paths are relative to the working directory.
     pub fn to_toml(&self) -> String {
+        in_toml(&self.resolved())
+    }
+
+    /// [`to_toml`](Self::to_toml) for a file in a folder that exists: paths are relative to the folder.
+    pub(crate) fn to_toml_in(&self, folder: &Path) -> String {
+        let mut table = self.resolved();
+        paths::for_folder(&mut table, folder);
+        in_toml(&table)
+    }
+
+    fn resolved(&self) -> Table {
         let named = ExperimentConfig { name: Some(self.name.clone()), ..self.config.clone() };
-        let is_tree = "a checked config is a tree of tables, lists, strings and numbers";
-        let mut table = Table::try_from(&named).expect(is_tree);
+        let mut table = Table::try_from(&named).expect(IS_TREE);
         if named.has_one_teacher() && named.unused_merge().is_none() {
             // defaults of what is not done
             table.remove("merge");
         }
-        toml::to_string(&table).expect(is_tree)
+        table
     }
 }
+
+fn in_toml(table: &Table) -> String {
+    toml::to_string(table).expect(IS_TREE)
+}
+
+const IS_TREE: &str = "a checked config is a tree of tables, lists, strings and numbers";
 
 /// An experiment that may have problems.
 pub(super) struct Draft {
@@ -179,7 +201,7 @@ impl Draft {
 }
 
 /// `hub_table`, the name under which other programs know tables in parquet files, becomes `table`.
-fn rename_kind(config: &mut Table) {
+pub(super) fn rename_kind(config: &mut Table) {
     let kind = config.get_mut("data").and_then(|data| data.as_table_mut()?.get_mut("kind"));
     if let Some(kind) = kind.filter(|kind| kind.as_str() == Some("hub_table")) {
         *kind = Value::String("table".into());

@@ -14,6 +14,8 @@ pub(crate) struct Origin {
     pub(super) text: Option<Arc<str>>,
     /// `--set`, in their order.
     pub(super) overrides: Vec<String>,
+    /// What is to be said of the file's paths.
+    pub(super) notes: Vec<String>,
 }
 
 /// Where a key or its value stands.
@@ -182,7 +184,7 @@ mod tests {
 
     fn place(key: &str, is_key: bool, overrides: &[&str]) -> Option<Place> {
         let overrides = overrides.iter().map(|text| (*text).to_owned()).collect();
-        let origin = Origin { text: Some(TEXT.into()), overrides };
+        let origin = Origin { text: Some(TEXT.into()), overrides, ..Origin::default() };
         origin.place(&Problem { is_key, ..Problem::new(key, "") })
     }
 

@@ -1,8 +1,10 @@
 //! Where a config comes from, and its `[sweep]` table.
 
 use super::ConfigProblems;
+use super::load::rename_kind;
 use super::origin::Origin;
-use super::overrides::override_keys;
+use super::overrides::{is_within, key_of, override_keys};
+use super::paths;
 use std::path::{Path, PathBuf};
 use stillhouse_core::Problem;
 use toml::{Table, Value};
@@ -36,6 +38,14 @@ impl ConfigSource {
         }
     }
 
+    /// The folder of the file, to which its paths are relative.
+    fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Quickstart => None,
+            Self::File(path) => path.parent(),
+        }
+    }
+
     /// The table of the source, without its `[sweep]` table and with overrides, `a.b=c` each.
     ///
     /// # Errors
@@ -43,6 +53,11 @@ impl ConfigSource {
     pub(super) fn table(&self, overrides: &[String]) -> Result<(Table, Origin), ConfigProblems> {
         let (mut table, mut origin) = self.read()?;
         table.remove(SWEEP);
+        rename_kind(&mut table);
+        let notes = self.folder().map_or_else(Vec::new, |folder| paths::from_folder(&mut table, folder));
+        let is_set = |key: &str| overrides.iter().any(|text| is_within(key, key_of(text)));
+        origin.notes =
+            notes.into_iter().filter(|(key, _)| !is_set(key)).map(|(key, text)| format!("{key}: {text}")).collect();
         overridden(&mut table, overrides)?;
         origin.overrides = overrides.to_vec();
         Ok((table, origin))
@@ -63,7 +78,7 @@ impl ConfigSource {
 /// A text that is not TOML.
 pub(super) fn parsed(text: &str, source_name: &str) -> Result<(Table, Origin), ConfigProblems> {
     let table = text.parse().map_err(|error| ConfigProblems::not_toml(source_name, text, &error))?;
-    Ok((table, Origin { text: Some(text.into()), overrides: Vec::new() }))
+    Ok((table, Origin { text: Some(text.into()), ..Origin::default() }))
 }
 
 /// Applies overrides, `a.b=c` each.

@@ -36,6 +36,11 @@ fn is_unlabelled(article: u32) -> bool {
     !is_labelled(article) && !is_test(article)
 }
 
+/// Whether a path names a table inside the program.
+pub fn is_builtin(path: &Path) -> bool {
+    path.to_str().is_some_and(|name| name.starts_with(PREFIX))
+}
+
 /// The name of a path's data set, if the path is inside the program.
 pub(crate) fn dataset_name(path: &Path) -> Option<&str> {
     path.to_str()?.strip_prefix(PREFIX)?.split('/').next()
@@ -46,7 +51,7 @@ pub(crate) fn dataset_name(path: &Path) -> Option<&str> {
 /// # Errors
 /// A name that no table has.
 pub(crate) fn open(path: &Path) -> Result<Option<Box<dyn BufRead>>, DataError> {
-    let Some(name) = path.to_str().filter(|name| name.starts_with(PREFIX)) else { return Ok(None) };
+    let Some(name) = path.to_str().filter(|_| is_builtin(path)) else { return Ok(None) };
     let chooses: Chooses = match name {
         TRAIN => is_labelled,
         UNLABELLED => is_unlabelled,

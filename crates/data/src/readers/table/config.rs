@@ -19,16 +19,20 @@ use stillhouse_core::Problem;
 pub struct TableConfig {
     /// File of training texts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "path"))]
     pub train: Option<PathBuf>,
     /// File of validation texts; without it they are carved from the training texts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "path"))]
     pub valid: Option<PathBuf>,
     /// File of test texts; without it a tenth of each class is held out for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "path"))]
     pub test: Option<PathBuf>,
     /// One file instead. Its splits are named by the column `split`, or by the keys of the lists in a `.json` file; splits
     /// that are not there are carved. Or a folder of parquet files with `train`, `test` or `validation` in their names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "path"))]
     pub path: Option<PathBuf>,
     /// Dataset repository of parquet files on the hub, `owner/name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

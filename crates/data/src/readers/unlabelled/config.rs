@@ -14,6 +14,7 @@ use stillhouse_core::{Problem, check_values};
 pub struct UnlabelledConfig {
     /// Texts: a table's file. Images: a folder, an idx file or parquet files. Features: a matrix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "path"))]
     pub path: Option<PathBuf>,
     /// Glyphs to draw of each class, by writers of their own; of no class: of as many further characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]

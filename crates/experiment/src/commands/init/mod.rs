@@ -13,13 +13,13 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-use crate::config::{DataFacts, Experiment};
+use crate::config::{DataFacts, Experiment, paths_for_folder};
 use crate::error::{ExperimentError, Result};
 use crate::load_progress::PlainProgress;
 use crate::loading::memory_for_examples;
 use crate::networks::network::folder_error;
 use crate::observer::{Interrupt, Observer, RunEvent};
-use compose::{Recipe, compose};
+use compose::{Recipe, compose, quoted};
 use files::{Listed, what_is};
 use recognised::{Content, Counted, Recognised};
 use std::path::Path;
@@ -55,6 +55,17 @@ pub fn init_config(source: &str, observer: &dyn Observer, interrupt: &Interrupt)
     let text = compose(&recipe(&found, Some(&counted)));
     check(&text, &dataset)?;
     Ok(text)
+}
+
+/// A config's text for a file in a folder: paths that are relative to the working directory become relative to the folder.
+pub fn config_for_folder(text: &str, folder: &Path) -> String {
+    let line = |key: &str, path: &Path| {
+        let name = key.rsplit('.').next().unwrap_or(key);
+        format!("{name} = {}", quoted(&path.display().to_string()))
+    };
+    paths_for_folder(text, folder)
+        .iter()
+        .fold(text.to_owned(), |text, (key, old, new)| text.replace(&line(key, old), &line(key, new)))
 }
 
 fn recipe(found: &Recognised, counted: Option<&Counted>) -> Recipe {

@@ -22,7 +22,7 @@ pub fn keys_page() -> String {
          A key stands in its table: `student.training.n_epochs` is `n_epochs` below `[student.training]`, or \
          `training = { n_epochs = 30 }` below `[student]`, or `--set student.training.n_epochs=30` on the command line. A table \
          with kinds has the keys of the kind that it names. Where no default is given and none is needed, the description says what \
-         happens without the key.\n",
+         happens without the key. A path is relative to the config's folder, in `--set` to the working directory.\n",
     );
     for section in sections(reader.schema) {
         write_section(&mut page, &reader, &section);
