@@ -116,7 +116,7 @@ fn what_is_unclear_or_would_be_ignored_is_refused_and_nothing_is_written() {
     let cases: [(&[&str], i32, &str); 8] = [
         (&["pairs.csv", "--out", "x.csv"], 3, "name it with --column: `first`, `second`"),
         (&["pairs.csv", "--column", "third", "--out", "x.csv"], 3, "no column `third`"),
-        (&["pairs.csv", "--column", "first", "--out", "x.xlsx"], 2, "expected .csv, .jsonl or .parquet"),
+        (&["pairs.csv", "--column", "first", "--out", "x.xlsx"], 2, "expected .csv, .jsonl, .parquet or .npy"),
         (&["pairs.csv", "--column", "first", "--out", "pairs.csv"], 2, "which this command reads"),
         (&["pairs.csv", "--format", "csv", "--out", "x.csv"], 2, "--format is for standard output"),
         (&["loka", "--format", "csv", "--json"], 2, "--json and --format"),
@@ -133,6 +133,35 @@ fn what_is_unclear_or_would_be_ignored_is_refused_and_nothing_is_written() {
     let images = images(0);
     let refused = images.run(&["predict", IMAGES, "--column", "text", "a.png"]);
     assert!(refused.code == Some(2) && refused.stderr.contains("takes none"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_matrix_has_the_probabilities_of_all_classes() {
+    let scratch = texts();
+    scratch.write("new.csv", "text\nloka kaka\n\"\"\nrumi\n");
+    scratch.succeed(&["predict", TEXTS, "new.csv", "--out", "probs.npy", "-q"]);
+    scratch.succeed(&["predict", TEXTS, "new.csv", "--out", "rows.jsonl", "--top-k", "3", "-q"]);
+    let bytes = scratch.bytes("probs.npy");
+    assert!(
+        String::from_utf8_lossy(&bytes[..128]).contains("'descr': '<f4', 'fortran_order': False, 'shape': (3, 3, )")
+    );
+    let probs: Vec<f32> =
+        bytes[128..].chunks_exact(4).map(|number| f32::from_le_bytes(number.try_into().unwrap())).collect();
+    let labels = scratch.text(&format!("{TEXTS}/labels.txt"));
+    let labels: Vec<&str> = labels.lines().collect();
+    for (row, line) in scratch.text("rows.jsonl").lines().enumerate() {
+        let top = serde_json::from_str::<Json>(line).unwrap()["top"].clone();
+        let of_class = |label: &str| {
+            let pair = top.as_array().unwrap().iter().find(|pair| pair[0] == label);
+            pair.map_or(f32::NAN, |pair| pair[1].as_f64().unwrap() as f32)
+        };
+        for (class, label) in labels.iter().enumerate() {
+            assert_eq!(probs[row * 3 + class].to_bits(), of_class(label).to_bits(), "row {row}, {label}");
+        }
+    }
+    let refused = scratch.run(&["predict", TEXTS, "new.csv", "--out", "other.npy", "--threshold", "0.5"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("a matrix has a row for each input, and no labels"), "{}", refused.stderr);
 }
 
 #[test]

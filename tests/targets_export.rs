@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use support::Scratch;
 use support::matrices::{npy, npy_header};
+use support::python::python_with;
 
 /// Examples of each class, in the training and in the test file.
 const N_TRAIN: usize = 40;
@@ -105,18 +106,6 @@ fn a_run_without_kept_targets_says_so() {
     assert!(!scratch.path("runs/mine/soft_targets").exists());
 }
 
-/// A Python with numpy and pyarrow: that of `STILLHOUSE_PYTHON`, or the first in the `PATH`.
-fn python() -> Option<String> {
-    let candidates = [std::env::var("STILLHOUSE_PYTHON").ok(), Some("python3".into()), Some("python".into())];
-    let has_libraries = |python: &String| {
-        Command::new(python)
-            .args(["-c", "import numpy, pyarrow.parquet, pyarrow.csv"])
-            .output()
-            .is_ok_and(|run| run.status.success())
-    };
-    candidates.into_iter().flatten().find(has_libraries)
-}
-
 /// Reads a file and compares it with `examples.csv`; prints the probabilities' sum and what is in the schema.
 const READ: &str = r#"
 import json, sys, pyarrow.parquet, pyarrow.csv
@@ -134,7 +123,7 @@ print(json.dumps({
 
 #[test]
 fn python_reads_the_targets_and_trains_on_them() {
-    let Some(python) = python() else {
+    let Some(python) = python_with("numpy, pyarrow.parquet, pyarrow.csv") else {
         println!("skipped: no Python with numpy and pyarrow (STILLHOUSE_PYTHON names one)");
         return;
     };

@@ -3,6 +3,7 @@
 
 pub mod limit;
 pub mod matrices;
+pub mod python;
 
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};

@@ -7,9 +7,11 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use serde::de::DeserializeOwned;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use stillhouse_experiment::{Budget, Gate, MergeFormat, MergeRule, TopN};
+use stillhouse_experiment::config::Space;
+use stillhouse_experiment::{AffinityKind, Budget, Gate, MergeFormat, MergeRule, TopN};
 
 /// Columns of the help text.
 const HELP_WIDTH: usize = 80;
@@ -103,7 +105,8 @@ pub enum Command {
         stillhouse predict runs/intents/student \"where is my card?\"\n  \
         stillhouse predict runs/intents/student mails.csv --column body --out out.jsonl\n\n\
         Rows have source, row (of a file with rows, from 0 on), label, confidence, and\nwith --top-k above 1 the most \
-        probable classes. Below --threshold and for empty\ntexts the label is empty. A file appears whole or not at all.")]
+        probable classes. Below --threshold and for empty\ntexts the label is empty. A file appears whole or not at all.\n\n\
+        --out probs.npy has the probabilities of all classes instead, [N, C], in the\norder of the model's labels.txt.")]
     Predict(PredictArguments),
     /// Make a finished run's student small: fewer bits a weight, and more epochs on its soft targets
     #[command(after_help = "Examples:\n  \
@@ -121,6 +124,12 @@ pub enum Command {
         In teachers.toml, one table for each teacher:\n  [[teacher]]\n  predictions = \"generalist.npy\"\n  \
         [[teacher]]\n  predictions = \"specialist.npy\"\n  space = \"logits\"\n  classes = [3, 17, 4]\n  dustbin = true")]
     Merge(MergeArguments),
+    /// Cluster the classes that a model of any program confuses, and say what specialists on them can win
+    #[command(after_help = "Examples:\n  stillhouse cluster valid.npy --labels valid_labels.npy --n-clusters 8\n  \
+        stillhouse cluster logits.npy --space logits --labels labels.txt --max-classes 40 --out clusters.json\n\n\
+        The predictions have a row for each example and a column for each class, of examples that\nthe model was not trained \
+        on. A specialist's classes then go into teachers.toml, see\n`stillhouse merge --help`.")]
+    Cluster(ClusterArguments),
     /// Write a model for other programs: ONNX files for Python, node and browsers, a page that anyone can open, or C source
     #[command(after_help = "Examples:\n  stillhouse export runs/quickstart/student --to onnx --out detector\n  \
         stillhouse export runs/cifar/student --to onnx --bits 8 --out cifar\n  \
@@ -447,6 +456,42 @@ pub struct MergeArguments {
     /// `npy`: [N, C] probabilities in f64; `store`: soft targets for students
     #[arg(long, value_enum, default_value_t)]
     pub format: FormatArgument,
+}
+
+/// Predictions, and how their classes are clustered.
+#[derive(Debug, Args)]
+pub struct ClusterArguments {
+    /// Predictions of a model: .npy or .safetensors, [N, C]
+    pub predictions: PathBuf,
+    /// Class numbers of the examples: .npy, .safetensors, or a text file with one number a line
+    #[arg(long, value_name = "FILE")]
+    pub labels: PathBuf,
+    /// What the numbers are: probs, log_probs or logits
+    #[arg(long, default_value = "probs", value_parser = named::<Space>)]
+    pub space: Space,
+    /// Method: k_means, online_k_means, spectral, greedy_pairs, agglomerative or random
+    #[arg(long, default_value = "k_means")]
+    pub method: String,
+    /// Number of clusters [default: as many as --max-classes makes necessary]
+    #[arg(long, value_name = "N", required_unless_present = "max_classes")]
+    pub n_clusters: Option<usize>,
+    /// Most classes in one cluster
+    #[arg(long, value_name = "N")]
+    pub max_classes: Option<usize>,
+    /// In how many clusters every class must be, at least
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub coverage: usize,
+    /// Measure of confusion: prediction_covariance, soft_confusion or hard_confusion
+    #[arg(long, default_value = "prediction_covariance", value_parser = named::<AffinityKind>)]
+    pub affinity: AffinityKind,
+    /// Seed of the methods that draw
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub seed: u64,
+}
+
+/// A setting by the name that it has in a config.
+fn named<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_value(text.into()).map_err(|error| error.to_string())
 }
 
 /// A model, and the form in which it is written.

@@ -1,19 +1,20 @@
 //! Arguments checked into a working object.
 
 use crate::arguments::{
-    Arguments, Command, CompressArguments, DataCommand, ExportArguments, FormArgument, GlobalArguments, MergeArguments,
-    PlanArguments, PredictArguments, PredictFormatArgument, RunAndLogArguments, SweepArguments, TargetsCommand,
-    TargetsExportArguments, TargetsFormatArgument,
+    Arguments, ClusterArguments, Command, CompressArguments, DataCommand, ExportArguments, FormArgument,
+    GlobalArguments, MergeArguments, PlanArguments, PredictArguments, PredictFormatArgument, RunAndLogArguments,
+    SweepArguments, TargetsCommand, TargetsExportArguments, TargetsFormatArgument,
 };
 use crate::failure::Failure;
 use crate::options::refuse_meaningless;
 use clap_complete::Shell;
+use serde_json::json;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use stillhouse_experiment::config::ConfigSource;
 use stillhouse_experiment::{
-    Budget, CompressLimits, ExportOptions, GivenPlace, MergeConfig, MergeFormat, PackedForm, PackedOptions,
-    PredictOptions, RoundOptions, RunOptions, TargetsExportOptions, VerifyAgainst,
+    Budget, ClusterOptions, CompressLimits, ExportOptions, GivenPlace, MergeConfig, MergeFormat, PackedForm,
+    PackedOptions, PredictOptions, RoundOptions, RunOptions, TargetsExportOptions, VerifyAgainst, is_matrix,
 };
 
 /// What the program was asked to do.
@@ -46,6 +47,7 @@ pub enum Task {
     Compress(CompressTask),
     Round(RoundTask),
     Merge(MergeTask),
+    Cluster(ClusterOptions),
     ExportOnnx { model: PathBuf, options: ExportOptions },
     ExportPacked { model: PathBuf, options: PackedOptions },
     TargetsStats { path: PathBuf },
@@ -258,6 +260,7 @@ fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> R
         Command::Config(config) => Task::Config { key: config.key },
         Command::Schema => Task::Schema,
         Command::Merge(merge) => Task::Merge(merge_task(merge, out)?),
+        Command::Cluster(cluster) => Task::Cluster(cluster_options(cluster, out)?),
         Command::Export(export) => export_task(export, out)?,
         Command::Targets { command: TargetsCommand::Stats { path } } => Task::TargetsStats { path },
         Command::Targets { command: TargetsCommand::Verify(verify) } => {
@@ -305,7 +308,13 @@ fn predict_task(predict: PredictArguments, out: Option<PathBuf>, json: bool) -> 
         None if json => PredictFormat::Json,
         Some(PredictFormatArgument::Text) | None => PredictFormat::Text,
     };
-    let options = PredictOptions { inputs, column, top_k: top_k.get(), threshold, skip_bad };
+    let all_classes = out.as_deref().is_some_and(is_matrix);
+    if all_classes && (skip_bad || threshold.is_some()) {
+        let text =
+            "--skip-bad and --threshold have no meaning for .npy: a matrix has a row for each input, and no labels";
+        return Err(Failure::Usage(format!("{text}\n  hint: .csv, .jsonl and .parquet have both")));
+    }
+    let options = PredictOptions { inputs, column, top_k: top_k.get(), threshold, all_classes, skip_bad };
     Ok(PredictTask { model, options, out, format, skipped })
 }
 
@@ -313,6 +322,15 @@ fn merge_task(merge: MergeArguments, out: Option<PathBuf>) -> Result<MergeTask, 
     let out = out.ok_or_else(|| Failure::Usage("merge needs --out FILE, the file to write".into()))?;
     let config = MergeConfig { rule: merge.rule.into(), gate: merge.gate, ..MergeConfig::default() };
     Ok(MergeTask { teachers: merge.teachers, out, config, format: merge.format.into() })
+}
+
+fn cluster_options(cluster: ClusterArguments, out: Option<PathBuf>) -> Result<ClusterOptions, Failure> {
+    let ClusterArguments { predictions, labels, space, method, n_clusters, max_classes, coverage, affinity, seed } =
+        cluster;
+    let method = json!({ "kind": method, "n_clusters": n_clusters });
+    let settings = json!({ "affinity": affinity, "method": method, "max_classes": max_classes, "coverage": coverage });
+    let config = serde_json::from_value(settings).map_err(|error| Failure::Usage(format!("--method: {error}")))?;
+    Ok(ClusterOptions { predictions, space, labels, config, seed, out })
 }
 
 /// Where to compute if nothing is said.

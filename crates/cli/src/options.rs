@@ -16,7 +16,7 @@ struct GlobalOption {
 }
 
 /// Commands that compute for a while, on several threads, and show how far they are.
-const LONG: [&str; 12] = [
+const LONG: [&str; 13] = [
     "run",
     "plan",
     "sweep",
@@ -24,6 +24,7 @@ const LONG: [&str; 12] = [
     "predict",
     "compress",
     "merge",
+    "cluster",
     "export",
     "targets verify",
     "targets export",
@@ -48,6 +49,7 @@ const OPTIONS: [GlobalOption; 9] = [
             "data preview",
             "init",
             "merge",
+            "cluster",
             "predict",
             "targets export",
             "man",
@@ -67,6 +69,7 @@ const OPTIONS: [GlobalOption; 9] = [
             "predict",
             "compress",
             "merge",
+            "cluster",
             "export",
             "targets stats",
             "targets verify",
@@ -158,6 +161,7 @@ fn words(command: &Command) -> &'static str {
         Command::Predict(_) => "predict",
         Command::Compress(_) => "compress",
         Command::Merge(_) => "merge",
+        Command::Cluster(_) => "cluster",
         Command::Export(_) => "export",
         Command::Targets { command: TargetsCommand::Stats { .. } } => "targets stats",
         Command::Targets { command: TargetsCommand::Verify(_) } => "targets verify",

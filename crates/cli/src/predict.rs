@@ -127,7 +127,7 @@ enum Out {
 impl Out {
     fn new(task: &PredictTask, predictor: &Predictor) -> Result<Self, Failure> {
         if let Some(path) = &task.out {
-            return Ok(Self::File(Box::new(PredictionFile::create(path, &task.options)?)));
+            return Ok(Self::File(Box::new(PredictionFile::create(path, &task.options, predictor.n_classes())?)));
         }
         let rows = |format| {
             let out: Box<dyn Write + Send> = match format {

@@ -56,7 +56,7 @@ mod words;
 pub use config::{DataConfig, UnlabelledConfigs};
 pub use dataset::{Dataset, OutOfScope, SealedTest, Transfer};
 pub use error::DataError;
-pub use features::{MatrixRows, MatrixWriter, npy_head};
+pub use features::{MatrixRows, MatrixWriter, npy_head, read_class_numbers};
 pub use given::{Given, GivenContent, GivenInput, GivenPlace, GivenSource, TakeGiven, visit_given};
 pub use images::{
     AffineElasticConfig, AugmentConfig, ColourJitterConfig, CombinedConfig, CropFlipConfig, GeometryConfig,

@@ -45,6 +45,7 @@ pub use stillhouse_report as report;
 pub(crate) use stillhouse_report::{role, statistics};
 
 pub use commands::budget::{Budget, BudgetCandidate, BudgetPlan, plan_budget};
+pub use commands::cluster::{ClusterOptions, ClusterOutcome, cluster};
 pub use commands::compress::{CompressLimits, CompressOutcome, compress};
 pub use commands::evaluate::{EvaluateOutcome, EvaluatedClass, evaluate_model};
 pub use commands::export::{ExportOptions, ExportOutcome, export_onnx};
@@ -54,7 +55,7 @@ pub use commands::merge::{MergeFormat, MergeOutcome, merge_teachers};
 pub use commands::plan::{Plan, PlannedStage, plan};
 pub use commands::predict::{
     JsonRow, PredictJob, PredictOptions, PredictSummary, PredictedPiece, Prediction, PredictionFile, PredictionRows,
-    Predictor, RowFormat, SkippedInput, TopClasses,
+    Predictor, RowFormat, SkippedInput, TopClasses, is_matrix,
 };
 pub use commands::preview::preview;
 pub use commands::round::{RoundLoss, RoundOptions, RoundOutcome, round_model};
@@ -70,6 +71,6 @@ pub use options::RunOptions;
 pub use parallel::start_threads;
 pub use run::{RunOutcome, render_report, run};
 pub use stillhouse_data::GivenPlace;
-pub use stillhouse_ensemble::{Gate, MergeConfig, MergeRule, TopN};
+pub use stillhouse_ensemble::{AffinityKind, Gate, MergeConfig, MergeRule, TopN};
 pub use stillhouse_files::{is_guarded, write_absent};
 pub use stillhouse_train::{EpochRecord, keep_freed_memory};

@@ -11,6 +11,7 @@ use crate::labels::{LabelColumn, RawLabels, read_text_labels};
 use crate::places::Places;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
+use stillhouse_core::ClassId;
 
 /// Distances between two numbers then stay within f32.
 const LARGEST: f64 = f32::MAX as f64 / 2.0;
@@ -80,6 +81,26 @@ pub(crate) fn read_labels(path: &Path, tensor: Option<&str>) -> Result<LabelColu
         (format @ Format::Other(..), first) => Err(refused(path, format, &first, "labels in a text file,")),
         (Format::Unknown, _) => read_text_labels(path),
     }
+}
+
+/// Class numbers of examples, `[N]`: whole numbers from `.npy` or safetensors, or one number per line from any other file.
+///
+/// # Errors
+/// A file that cannot be read, labels that are names, or a number that no class has.
+pub fn read_class_numbers(path: &Path, n_classes: usize) -> Result<Vec<ClassId>, DataError> {
+    let column = read_labels(path, None)?;
+    let expected = format!("class numbers from 0 to {}", n_classes.saturating_sub(1));
+    let RawLabels::Numbers(numbers) = column.labels else {
+        return Err(DataError::invalid(path, "labels that are names", expected));
+    };
+    let class = |(row, number): (usize, &i64)| match u32::try_from(*number) {
+        Ok(class) if (class as usize) < n_classes => Ok(ClassId(class)),
+        _ => {
+            let (path, place) = column.places.find(row);
+            Err(DataError::invalid(path, format!("class {number} in {place}"), expected.clone()))
+        }
+    };
+    numbers.iter().enumerate().map(class).collect()
 }
 
 fn read_array_labels(path: &Path, tensor: Option<&str>) -> Result<LabelColumn, DataError> {

@@ -22,6 +22,7 @@ mod tensors;
 
 pub(crate) use examples::FeatureExamples;
 pub(crate) use given::{given_features, given_matrix};
+pub use matrix::read_class_numbers;
 pub(crate) use matrix::{Matrix, read_labels, read_matrix, read_n_features};
 pub use matrix_rows::{MatrixRows, MatrixWriter};
 pub use npy::head as npy_head;

@@ -1,6 +1,7 @@
 //! The program's commands other than `run`: each reads a config or a finished run and answers one question.
 
 pub(crate) mod budget;
+pub(crate) mod cluster;
 pub(crate) mod compress;
 pub(crate) mod evaluate;
 pub(crate) mod export;

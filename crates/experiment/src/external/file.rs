@@ -41,6 +41,19 @@ fn one() -> f64 {
 }
 
 impl ExternalTeacher {
+    /// A file with a column for each class.
+    pub fn of_every_class(predictions: &Path, space: Space) -> Self {
+        Self {
+            predictions: predictions.to_owned(),
+            tensor: None,
+            space,
+            classes: Classes::All,
+            dustbin: false,
+            dustbin_bias: 0.0,
+            weight: one(),
+        }
+    }
+
     /// One of the files that a config names.
     pub fn of_config(config: &ExternalTeacherConfig, predictions: &Path) -> Self {
         let ExternalTeacherConfig { tensor, space, classes, dustbin, dustbin_bias, weight, .. } = config.clone();

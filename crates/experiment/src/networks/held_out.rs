@@ -57,7 +57,25 @@ fn rows_of_folds(session: &Session<'_>, n_folds: usize, is_taken: impl Fn(usize)
     train.select(&rows)
 }
 
-/// Held-out predictions: kept where they are few, made anew for every pass over them where they are many.
+/// Predictions of examples that the predicting network was not trained on, with their labels.
+pub(crate) trait HeldOutRows {
+    /// Labels of all examples, `[N]`.
+    fn labels(&self) -> &[ClassId];
+
+    /// All predictions, `[N, C]`, for affinities between all pairs of classes.
+    ///
+    /// # Errors
+    /// Predictions that cannot be made.
+    fn all(&self) -> Result<Cow<'_, [f32]>>;
+
+    /// Shows them piece by piece, with their labels.
+    ///
+    /// # Errors
+    /// As [`HeldOutRows::all`], and what `see` refuses.
+    fn visit(&self, see: impl FnMut(&[f32], &[ClassId]) -> Result<()> + Send) -> Result<()>;
+}
+
+/// Held-out predictions of this run's networks: kept where they are few, made anew for every pass over them where they are many.
 pub(crate) struct HeldOut<'a> {
     session: &'a Session<'a>,
     parts: Vec<(Teacher<'a>, Split)>,
@@ -87,13 +105,23 @@ impl<'a> HeldOut<'a> {
         Ok(held_out)
     }
 
-    /// Labels of all examples, `[N]`.
-    pub fn labels(&self) -> &[ClassId] {
+    fn predict(&self, mut see: impl FnMut(&[f32], &[ClassId]) -> Result<()> + Send) -> Result<()> {
+        let session = self.session;
+        session.context.with_all_threads(|| {
+            for (teacher, split) in &self.parts {
+                teacher.predict_in_chunks(session, split, |rows, probs| see(probs, &split.labels()[rows]))?;
+            }
+            Ok(())
+        })?
+    }
+}
+
+impl HeldOutRows for HeldOut<'_> {
+    fn labels(&self) -> &[ClassId] {
         &self.labels
     }
 
-    /// All predictions, `[N, C]`, for affinities between all pairs of classes.
-    pub fn all(&self) -> Result<Cow<'_, [f32]>> {
+    fn all(&self) -> Result<Cow<'_, [f32]>> {
         if let Some(kept) = &self.kept {
             return Ok(Cow::Borrowed(kept));
         }
@@ -105,21 +133,10 @@ impl<'a> HeldOut<'a> {
         Ok(Cow::Owned(all))
     }
 
-    /// Shows them piece by piece, with their labels.
-    pub fn visit(&self, mut see: impl FnMut(&[f32], &[ClassId]) -> Result<()> + Send) -> Result<()> {
+    fn visit(&self, mut see: impl FnMut(&[f32], &[ClassId]) -> Result<()> + Send) -> Result<()> {
         match &self.kept {
             Some(kept) => see(kept, &self.labels),
             None => self.predict(see),
         }
-    }
-
-    fn predict(&self, mut see: impl FnMut(&[f32], &[ClassId]) -> Result<()> + Send) -> Result<()> {
-        let session = self.session;
-        session.context.with_all_threads(|| {
-            for (teacher, split) in &self.parts {
-                teacher.predict_in_chunks(session, split, |rows, probs| see(probs, &split.labels()[rows]))?;
-            }
-            Ok(())
-        })?
     }
 }

@@ -3,7 +3,7 @@
 use crate::error::{ExperimentError, Result, system_error};
 use crate::files::{read_json, write_json};
 use crate::networks::artifacts::{Clustered, Trained};
-use crate::networks::held_out::{Fold, HeldOut, train_folds};
+use crate::networks::held_out::{Fold, HeldOut, HeldOutRows, train_folds};
 use crate::networks::member::{Member, complete_members};
 use crate::planning::Work;
 use crate::seal::sealed_file;
@@ -57,7 +57,7 @@ fn clustering_stage(session: &Session<'_>, generalists: &[Trained], hierarchy: O
     let members = complete_members(session, generalists);
     let stages: Vec<&Stage> = members.iter().map(Member::stage).collect();
     let data = &session.data.fingerprint;
-    let inputs = (data, stages, &session.config.clustering, clustering_seed(session), hierarchy);
+    let inputs = (data, stages, &session.config.clustering, clustering_seed(session.seed), hierarchy);
     Stage::new("clustering", CODE_VERSION, None, &inputs)
 }
 
@@ -81,8 +81,9 @@ fn equal_clusters(session: &Session<'_>, config: &ClusteringConfig, train_flops:
 /// Clusters that a plan assumes where the method has no number of them before the predictions are there.
 const UNKNOWN_N_CLUSTERS: usize = 10;
 
-fn clustering_seed(session: &Session<'_>) -> Seed {
-    session.seed.derive("clustering", 0)
+/// Of the methods that draw, by the run's seed.
+pub(crate) fn clustering_seed(seed: Seed) -> Seed {
+    seed.derive("clustering", 0)
 }
 
 fn compute(
@@ -96,6 +97,24 @@ fn compute(
     let held_out =
         if folds.is_empty() { HeldOut::validation(session, generalists) } else { HeldOut::of_folds(session, &folds) }?;
     let hierarchy = hierarchy.map(|text| Hierarchy::parse(text, &session.data.labels)).transpose().map_err(usage)?;
+    let (clustering, diagnosis) =
+        cluster_by(&held_out, n_classes, config, hierarchy.as_ref(), clustering_seed(session.seed))?;
+    let train_flops = folds.iter().map(Fold::train_flops).sum();
+    Ok(Clustered { clustering, diagnosis, train_flops })
+}
+
+/// Clusters the classes by predictions of examples that the predicting network was not trained on, and says what
+/// specialists on these clusters can win at most.
+///
+/// # Errors
+/// A config that these classes cannot meet; predictions that cannot be made.
+pub(crate) fn cluster_by(
+    held_out: &impl HeldOutRows,
+    n_classes: usize,
+    config: &ClusteringConfig,
+    hierarchy: Option<&Hierarchy>,
+    seed: Seed,
+) -> Result<(ClassClustering, Diagnosis)> {
     let cluster = |seed: Seed| -> Result<(ClassClustering, f64)> {
         if let ClusteringMethod::OnlineKMeans(_) = config.method {
             let mut online = OnlineKMeans::new(n_classes, config, seed).map_err(usage)?;
@@ -108,10 +127,9 @@ fn compute(
         }
         let probs = held_out.all()?;
         let affinity = class_affinity(config.affinity, &probs, held_out.labels(), n_classes).map_err(usage)?;
-        let clustering = stillhouse_ensemble::cluster_classes(&affinity, config, hierarchy.as_ref(), seed);
+        let clustering = stillhouse_ensemble::cluster_classes(&affinity, config, hierarchy, seed);
         Ok((clustering.map_err(usage)?, affinity.off_diagonal_mass()))
     };
-    let seed = clustering_seed(session);
     let (clustering, off_diagonal_mass) = cluster(seed)?;
     let mut diagnoser = Diagnoser::new(&clustering);
     held_out.visit(|probs, labels| diagnoser.push(probs, labels).map_err(usage))?;
@@ -120,8 +138,7 @@ fn compute(
         let (other, _) = cluster(seed.derive("stability", 0))?;
         diagnosis.stability = Some(clustering_agreement(&clustering, &other));
     }
-    let train_flops = folds.iter().map(Fold::train_flops).sum();
-    Ok(Clustered { clustering, diagnosis, train_flops })
+    Ok((clustering, diagnosis))
 }
 
 /// Most classes whose pairs are compared between two seeds.

@@ -1,5 +1,6 @@
 //! A file of predictions, or of skipped inputs, that appears whole or not at all.
 
+use super::matrix::ProbabilityMatrix;
 use super::{PredictOptions, Prediction, PredictionRows, RowFormat, SkippedInput};
 use crate::error::{Result, system_error};
 use crate::files::{check_output, write_pieces};
@@ -12,7 +13,17 @@ use stillhouse_files::NewFile;
 pub struct PredictionFile {
     path: PathBuf,
     file: NewFile,
-    rows: PredictionRows,
+    content: Content,
+}
+
+enum Content {
+    Rows(PredictionRows),
+    Matrix(ProbabilityMatrix),
+}
+
+/// Whether a file's name ends as that of a matrix of probabilities.
+pub fn is_matrix(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npy"))
 }
 
 impl PredictionFile {
@@ -20,15 +31,19 @@ impl PredictionFile {
     ///
     /// # Errors
     /// Another ending; a place that cannot be written, or holds one of the inputs.
-    pub fn create(path: &Path, options: &PredictOptions) -> Result<Self> {
-        let format = RowFormat::of_path(path)?;
+    pub fn create(path: &Path, options: &PredictOptions, n_classes: usize) -> Result<Self> {
+        let format = if is_matrix(path) { None } else { Some(RowFormat::of_path(path)?) };
         check_is_no_input(path, options)?;
         let created = NewFile::create(path).and_then(|file| {
-            let rows = PredictionRows::new(Box::new(file.writer()?), format, options.top_k)?;
-            Ok((file, rows))
+            let out = file.writer()?;
+            let content = match format {
+                Some(format) => Content::Rows(PredictionRows::new(Box::new(out), format, options.top_k)?),
+                None => Content::Matrix(ProbabilityMatrix::new(out, n_classes)?),
+            };
+            Ok((file, content))
         });
-        let (file, rows) = created.map_err(|error| system_error(path, "cannot be written", &error))?;
-        Ok(Self { path: path.to_owned(), file, rows })
+        let (file, content) = created.map_err(|error| system_error(path, "cannot be written", &error))?;
+        Ok(Self { path: path.to_owned(), file, content })
     }
 
     /// Appends rows.
@@ -36,7 +51,11 @@ impl PredictionFile {
     /// # Errors
     /// A full disk.
     pub fn write(&mut self, predictions: &[Prediction]) -> Result<()> {
-        self.rows.write(predictions).map_err(|error| system_error(&self.path, "cannot be written", &error))
+        let written = match &mut self.content {
+            Content::Rows(rows) => rows.write(predictions),
+            Content::Matrix(matrix) => matrix.write(predictions),
+        };
+        written.map_err(|error| system_error(&self.path, "cannot be written", &error))
     }
 
     /// Puts the file in its place.
@@ -44,7 +63,11 @@ impl PredictionFile {
     /// # Errors
     /// A full disk, a place that cannot be written.
     pub fn keep(self) -> Result<()> {
-        let kept = self.rows.finish().and_then(|()| self.file.keep());
+        let finished = match self.content {
+            Content::Rows(rows) => rows.finish(),
+            Content::Matrix(matrix) => matrix.finish(),
+        };
+        let kept = finished.and_then(|()| self.file.keep());
         kept.map_err(|error| system_error(&self.path, "cannot be written", &error))
     }
 }

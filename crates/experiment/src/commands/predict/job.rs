@@ -72,6 +72,9 @@ struct Worker<'a> {
 /// A prediction, or an input and why it has none.
 type Answer = std::result::Result<Prediction, (GivenSource, ExperimentError)>;
 
+/// The most probable classes, and the probabilities of all classes where they are kept.
+type Classes = (TopClasses, Vec<f32>);
+
 /// An input with its content, or why it has none.
 struct Decoded {
     source: GivenSource,
@@ -201,15 +204,15 @@ impl Worker<'_> {
                 Ok(content) => content,
                 Err(error) => return Err((source, error)),
             };
-            let top = match is_empty(&content) {
-                true => Vec::new(),
+            let (top, probs) = match is_empty(&content) {
+                true => Default::default(),
                 false => match tops.next().expect("an answer for each whole input") {
-                    Ok(top) => top,
+                    Ok(answer) => answer,
                     Err(error) => return Err((source, error)),
                 },
             };
             let text = if let GivenContent::Text(text) = content { Some(text) } else { None };
-            Ok(Prediction { source, text, is_sure: !top.is_empty(), top })
+            Ok(Prediction { source, text, is_sure: !top.is_empty(), top, probs })
         };
         Ok(decoded.into_iter().map(answer).collect())
     }
@@ -230,14 +233,17 @@ impl Worker<'_> {
 
     /// The most probable classes of a batch. If the model refuses it, each input by itself: one text that the vocabulary cannot
     /// express spoils no other.
-    fn tops(&self, batch: &[&GivenContent]) -> Result<Vec<Result<TopClasses>>> {
+    fn tops(&self, batch: &[&GivenContent]) -> Result<Vec<Result<Classes>>> {
         if self.interrupt.is_requested() {
             return Err(ExperimentError::Interrupted);
         }
-        let (predictor, top_k) = (self.predictor, self.options.top_k);
-        let of_rows = |probs: Vec<f32>| -> Vec<TopClasses> {
-            probs.chunks_exact(predictor.labels.len()).map(|probs| predictor.top(probs, top_k)).collect()
+        let (predictor, options) = (self.predictor, self.options);
+        let of_row = |probs: &[f32]| {
+            let kept = if options.all_classes { probs.to_vec() } else { Vec::new() };
+            (predictor.top(probs, options.top_k), kept)
         };
+        let of_rows =
+            |probs: Vec<f32>| -> Vec<Classes> { probs.chunks_exact(predictor.n_classes()).map(of_row).collect() };
         let tops = match predictor.probs(batch) {
             Ok(probs) => of_rows(probs).into_iter().map(Ok).collect(),
             Err(error) if is_of_the_input(&error) => {

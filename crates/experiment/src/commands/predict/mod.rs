@@ -4,16 +4,18 @@
 //! |---|---|
 //! | `reader.rs` | inputs come from a thread of their own, a bounded number ahead |
 //! | `job.rs` | pieces of inputs are decoded and predicted on all threads, in the order of the inputs |
-//! | `rows.rs`, `file.rs` | predictions as CSV, JSON lines or parquet; a file of them |
+//! | `rows.rs`, `matrix.rs` | predictions as CSV, JSON lines or parquet; all probabilities as a matrix |
+//! | `file.rs` | a file of them |
 //!
 //! N inputs, C classes.
 
 mod file;
 mod job;
+mod matrix;
 mod reader;
 mod rows;
 
-pub use file::PredictionFile;
+pub use file::{PredictionFile, is_matrix};
 pub use job::{PredictJob, PredictSummary, PredictedPiece, SkippedInput};
 pub use rows::{JsonRow, PredictionRows, RowFormat};
 
@@ -42,6 +44,8 @@ pub struct PredictOptions {
     pub top_k: usize,
     /// Probability below which an input gets no label.
     pub threshold: Option<f64>,
+    /// Whether the probabilities of all classes are kept, for a matrix of them.
+    pub all_classes: bool,
     /// Whether inputs that cannot be read are left out and listed; the first of them is an error otherwise.
     pub skip_bad: bool,
 }
@@ -58,6 +62,8 @@ pub struct Prediction {
     pub text: Option<String>,
     /// most probable classes, descending; none for an empty text
     pub top: TopClasses,
+    /// `[C]` probabilities of all classes in the model's order, where they are kept; none for an empty text
+    pub probs: Vec<f32>,
     /// whether the first class is at least as probable as the threshold
     pub is_sure: bool,
 }
@@ -92,6 +98,11 @@ impl Predictor {
         let (model, card) = load_model(model_dir, &Device::Cpu).map_err(|error| unreadable_model(model_dir, &error))?;
         let labels = card.labels.iter().map(|label| Arc::from(label.as_str())).collect();
         Ok(Self { model, card, labels })
+    }
+
+    /// Number of classes, `C`.
+    pub fn n_classes(&self) -> usize {
+        self.labels.len()
     }
 
     /// Whether inputs are texts.

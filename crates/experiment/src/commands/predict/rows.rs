@@ -44,7 +44,7 @@ impl RowFormat {
             Some("jsonl" | "ndjson") => Ok(Self::JsonLines),
             Some("parquet") => Ok(Self::Parquet),
             _ => Err(ExperimentError::Usage(format!(
-                "{}: found a name of another ending, expected .csv, .jsonl or .parquet",
+                "{}: found a name of another ending, expected .csv, .jsonl, .parquet or .npy",
                 path.display()
             ))),
         }
@@ -227,6 +227,7 @@ mod tests {
             source,
             text: None,
             top: top.iter().map(|(label, prob)| (Arc::from(*label), *prob)).collect(),
+            probs: Vec::new(),
             is_sure,
         }
     }

@@ -1,0 +1,53 @@
+//! The Python module against the command line, to the bit; only where Python with numpy is at hand.
+
+mod support;
+
+use std::process::Command;
+use support::matrices::{Draw, npy, softmax};
+use support::python::python_with;
+use support::{Scratch, repository};
+
+#[test]
+fn the_module_says_what_the_command_line_says() {
+    let Some(python) = python_with("numpy") else {
+        println!("skipped: no Python with numpy (STILLHOUSE_PYTHON names one)");
+        return;
+    };
+    let scratch = Scratch::with_tiny_config();
+    let sparse = "soft_targets.layout={ kind = \"sparse\", k = 4 }";
+    let loss = "student.distillation.loss={ kind = \"soft_cross_entropy\", temperature = 4.0 }";
+    scratch.succeed(&["run", "tiny.toml", "-q", "--out", "run", "--set", sparse, "--set", loss]);
+    let dense = "soft_targets.layout={ kind = \"dense\" }";
+    scratch.succeed(&["run", "tiny.toml", "-q", "--out", "dense", "--set", dense, "--set", loss]);
+    let image = image::GrayImage::from_fn(28, 28, |x, y| image::Luma([(x * 9 ^ y * 5) as u8]));
+    image.save(scratch.path("image.png")).unwrap();
+    scratch.succeed(&["predict", "run/student", "image.png", "--out", "probs.npy", "-q"]);
+
+    let mut draw = Draw(3);
+    let generalist: Vec<Vec<f64>> = (0..40).map(|_| softmax(&draw.logits(6))).collect();
+    let labels: Vec<Vec<f64>> = (0..40).map(|_| vec![draw.below(6) as f64]).collect();
+    scratch.write("generalist.npy", npy(&generalist));
+    scratch.write("specialist.npy", npy(&(0..40).map(|_| draw.logits(4)).collect::<Vec<_>>()));
+    scratch.write("labels.txt", labels.iter().map(|row| format!("{}\n", row[0])).collect::<String>());
+    scratch.write(
+        "teachers.toml",
+        "[[teacher]]\npredictions = \"generalist.npy\"\n[[teacher]]\npredictions = \"specialist.npy\"\n\
+         space = \"logits\"\nclasses = [4, 1, 2]\ndustbin = true\nweight = 0.5\n",
+    );
+    scratch.succeed(&["merge", "teachers.toml", "--out", "merged.npy", "-q"]);
+    scratch.succeed(&["merge", "teachers.toml", "--out", "merged.safetensors", "--format", "store", "-q"]);
+    let cluster =
+        ["cluster", "generalist.npy", "--labels", "labels.txt", "--n-clusters", "2", "--out", "clusters.json"];
+    scratch.succeed(&cluster);
+
+    let run = Command::new(python)
+        .arg(repository().join("tests/support/module.py"))
+        .current_dir(scratch.path(""))
+        .env("PYTHONPATH", repository().join("crates/cli/python"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("STILLHOUSE", env!("CARGO_BIN_EXE_stillhouse"))
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    assert_eq!(String::from_utf8_lossy(&run.stdout).trim(), "all the same");
+}
