@@ -82,7 +82,7 @@ fn sweeps_list_their_cells() {
 /// images of each class.
 #[test]
 fn cheap_experiments_run_in_a_reduced_form() {
-    let scratch = support::Scratch::new();
+    let scratch = Scratch::new();
     let header = |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|word| word.to_be_bytes()).collect() };
     for split in ["train", "t10k"] {
         let pixels = (0..120 * 64_u32).map(|at| ((at / 64 % 10 * 25 + at * at % 31) % 256) as u8);

@@ -80,17 +80,121 @@ fn cells_share_the_stages_that_their_configs_have_in_common() {
     }
 }
 
+/// A grid of which the second cell fails when it runs: somebody else's file is in the place of its config.
+fn with_failing_cell() -> Scratch {
+    let scratch = with_sweep("\n[sweep]\nclustering.method.n_clusters = [2, 3]\n");
+    scratch.write("out/cells/001,n_clusters=3/config.toml", "mine");
+    scratch
+}
+
 #[test]
-fn a_cell_that_fails_is_recorded_beside_the_others() {
-    let scratch = with_sweep("\n[sweep]\nclustering.method.n_clusters = [2, 99]\n");
-    let finished = scratch.run(&["sweep", "grid.toml", "--threads", "2", "--out", "out"]);
+fn a_cell_that_fails_is_recorded_beside_the_others_and_run_again_alone() {
+    let scratch = with_failing_cell();
+    let words = ["sweep", "grid.toml", "--threads", "2", "--out", "out"];
+    let finished = scratch.run(&words);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
-    assert!(finished.stderr.contains("1 of 2 cells failed: 001,n_clusters=99"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("1 of 2 cells failed: 001,n_clusters=3"), "{}", finished.stderr);
     let summary = records(&scratch.text("out/summary.csv"));
     assert_eq!(column(&summary, "status"), ["ok", "failed"]);
     let messages = column(&summary, "message");
-    assert!(messages[0].is_empty() && messages[1].contains("99"), "{messages:?}");
+    assert!(messages[0].is_empty() && messages[1].contains("did not write it"), "{messages:?}");
     assert!(scratch.path("out/cells/000,n_clusters=2/report.json").exists());
+    let status = scratch.succeed(&["status", "out"]).stdout;
+    assert!(status.contains("grid: stopped (out)\n1 finished, 1 failed\ncells: number, n_clusters\n"), "{status}");
+    assert!(status.lines().all(|line| line.chars().count() <= 80), "{status}");
+
+    // once the cause is gone, the one cell alone is run
+    std::fs::remove_file(scratch.path("out/cells/001,n_clusters=3/config.toml")).unwrap();
+    let again: Json =
+        serde_json::from_str(&scratch.succeed(&[&words[..], &["--only-failed", "--json"]].concat()).stdout).unwrap();
+    let names: Vec<&Json> = again["cells"].as_array().unwrap().iter().map(|cell| &cell["name"]).collect();
+    assert_eq!(names, ["001,n_clusters=3"]);
+    assert_eq!(column(&records(&scratch.text("out/summary.csv")), "status"), ["ok", "ok"]);
+    let status: Json = serde_json::from_str(&scratch.succeed(&["status", "out", "--json"]).stdout).unwrap();
+    assert_eq!((&status["state"], &status["cells"][1]["state"]), (&"finished".into(), &"finished".into()));
+    assert_eq!(status["cells"][1]["stage"], Json::Null);
+
+    // the summaries are written again from what is there
+    let bytes = scratch.bytes("out/sweep.html");
+    std::fs::remove_file(scratch.path("out/sweep.html")).unwrap();
+    assert!(scratch.succeed(&["report", "out"]).stdout.contains("out/sweep.html"));
+    assert_eq!(scratch.bytes("out/sweep.html"), bytes);
+}
+
+#[test]
+fn cells_of_other_axes_are_named_and_stay() {
+    let scratch = with_sweep("\n[sweep]\nseed = [0, 1]\n");
+    scratch.succeed(&["sweep", "grid.toml", "--threads", "2", "-q"]);
+    scratch.write("grid.toml", format!("{TINY}\n[sweep]\nseed = [0, 2]\n"));
+    let told = scratch.succeed(&["sweep", "grid.toml", "--threads", "2", "-q"]).stderr;
+    assert!(told.contains("1 folder in runs/grid/cells belong to no cell of this sweep: 001,seed=1"), "{told}");
+    assert!(scratch.path("runs/grid/cells/001,seed=1/report.json").exists());
+    assert_eq!(column(&records(&scratch.text("runs/grid/summary.csv")), "seed"), ["0", "2"]);
+    assert!(scratch.succeed(&["status", "runs/grid"]).stdout.contains("no cell of this sweep: 001,seed=1"));
+}
+
+#[test]
+fn all_cells_are_checked_before_the_first_starts() {
+    let scratch = with_sweep("\n[sweep]\nseed = [0, 1]\nclustering.method.n_clusters = [2, 99]\nstudent.vews = [1]\n");
+    for command in ["sweep", "check"] {
+        let refused = scratch.run(&[command, "grid.toml"]);
+        assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+        let expected = ["student.vews: unknown key", "(in 4 of 4 cells)", "did you mean `views`?"];
+        assert!(expected.iter().all(|part| refused.stderr.contains(part)), "{}", refused.stderr);
+    }
+    scratch.write("grid.toml", format!("{TINY}\n[sweep]\nseed = [0, 1]\nclustering.method.n_clusters = [2, 99]\n"));
+    let refused = scratch.run(&["sweep", "grid.toml"]);
+    let expected = "clustering.method.n_clusters: 99 clusters of 12 classes";
+    assert!(refused.stderr.contains(expected) && refused.stderr.contains("(in 2 of 4 cells)"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("from [sweep], clustering.method.n_clusters=99"), "{}", refused.stderr);
+    assert!(!scratch.path("runs").exists());
+}
+
+#[test]
+fn another_program_drives_a_search() {
+    let scratch = with_sweep(
+        "\n[sweep]\nstudent.distillation.loss.temperature = [1.0, 4.0]\n\
+         student.training.n_epochs = { from = 1, to = 3 }\nsearch = { kind = \"random\", n_trials = 9 }\n",
+    );
+    let ask = || -> Json { serde_json::from_str(&scratch.succeed(&["sweep", "grid.toml", "--ask"]).stdout).unwrap() };
+    let space = &ask()["space"]["axes"];
+    assert_eq!(space[0]["keys"], serde_json::json!(["student.distillation.loss.temperature"]));
+    assert_eq!(space[0]["values"], serde_json::json!({ "listed": [["1.0"], ["4.0"]] }));
+    let range = serde_json::json!({ "range": { "from": 1.0, "to": 3.0, "is_log": false, "is_whole": true } });
+    assert_eq!(space[1]["values"], range);
+    assert_eq!(ask()["trials"], serde_json::json!([]));
+
+    let tell = |values: &str| -> Json {
+        let told = scratch.succeed(&["sweep", "grid.toml", "--tell", values, "-q"]);
+        assert_eq!(told.stdout.lines().count(), 1, "{}", told.stdout);
+        serde_json::from_str(&told.stdout).unwrap()
+    };
+    let values = r#"{ "student.distillation.loss.temperature": 4.0, "student.training.n_epochs": 2 }"#;
+    let first = tell(values);
+    assert_eq!((&first["state"], &first["model"]), (&"finished".into(), &"student".into()));
+    let report = scratch.json(&format!("{}/report.json", first["run_dir"].as_str().unwrap()));
+    let student = report["models"].as_array().unwrap().iter().find(|model| model["name"] == "student").unwrap();
+    assert_eq!(first["valid_top1"], student["valid_top1"]);
+    // the same values are the same trial, in whatever order they are written
+    let other_order = r#"{ "student.training.n_epochs": 2, "student.distillation.loss.temperature": 4.0 }"#;
+    assert_eq!(tell(other_order), first);
+    let second = tell(r#"{ "student.distillation.loss.temperature": 1.0, "student.training.n_epochs": 1 }"#);
+    assert_eq!(ask()["trials"], serde_json::json!([first, second]));
+    let generalists =
+        scratch.files("runs/grid/stages").iter().filter(|file| file.to_string_lossy().contains("/generalist-")).count();
+    assert!(generalists > 0 && scratch.path("runs/grid/sweep.html").exists());
+
+    let refused = |values: &str, expected: &str| {
+        let told = scratch.run(&["sweep", "grid.toml", "--tell", values]);
+        assert!(told.code == Some(2) && told.stderr.contains(expected), "{values}: {}", told.stderr);
+    };
+    refused(r#"{ "seed": 3 }"#, "seed is not varied by [sweep]");
+    refused("seed=3", "expected an object such as");
+    refused(
+        r#"{ "student.training.n_epochs": 0 }"#,
+        "student.training.n_epochs: must be between 1 and 1000000, found 0",
+    );
+    assert_eq!(ask()["trials"].as_array().unwrap().len(), 2);
 }
 
 #[test]
@@ -111,8 +215,12 @@ fn a_config_without_a_sweep_is_refused() {
     let finished = scratch.run(&["sweep", "tiny.toml"]);
     assert_eq!(finished.code, Some(2));
     assert!(finished.stderr.contains("[sweep]") && finished.stderr.contains("hint:"), "{}", finished.stderr);
-    // a run leaves the table aside
-    with_sweep(GRID).succeed(&["check", "grid.toml"]);
+    // a run leaves the table aside, and says so
+    let grid = with_sweep(GRID);
+    let checked = grid.succeed(&["check", "grid.toml"]);
+    assert!(checked.stderr.contains("all 4 cells of `stillhouse sweep grid.toml` are checked"), "{}", checked.stderr);
+    let run = grid.succeed(&["run", "grid.toml"]);
+    assert!(run.stderr.contains("this run is of the config without its [sweep] table"), "{}", run.stderr);
 }
 
 #[cfg(unix)]

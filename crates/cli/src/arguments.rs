@@ -86,12 +86,14 @@ pub enum Command {
     Check(ConfigArguments),
     /// Run every combination of the values in a config's [sweep] table
     #[command(after_help = "Examples:\n  stillhouse sweep configs/sweeps/temperature.toml --threads 8\n  \
-        stillhouse sweep configs/sweeps/temperature.toml --dry-run")]
+        stillhouse sweep configs/sweeps/temperature.toml --dry-run\n  \
+        stillhouse sweep configs/sweeps/temperature.toml --ask\n  \
+        stillhouse sweep configs/sweeps/temperature.toml --tell '{\"student.distillation.loss.temperature\": 3.0}'")]
     Sweep(SweepArguments),
-    /// Show how far a run is
+    /// Show how far a run or a sweep is
     #[command(after_help = "Example:\n  stillhouse status runs/quickstart")]
     Status(RunDirArguments),
-    /// Write the reports of a finished run again and show the summary
+    /// Write the reports of a finished run, or of a sweep, again and show the summary
     #[command(after_help = "Example:\n  stillhouse report runs/quickstart")]
     Report(RunDirArguments),
     /// Measure a model on all examples of a file, or on the test split of any data
@@ -351,12 +353,21 @@ pub struct SweepArguments {
     /// Print the commands instead of running them
     #[arg(long)]
     pub dry_run: bool,
+    /// Run only the cells that failed or are not finished
+    #[arg(long)]
+    pub only_failed: bool,
+    /// Print what there is to choose and what was tried, as JSON, for a program that drives the search
+    #[arg(long, conflicts_with_all = ["dry_run", "only_failed", "tell"])]
+    pub ask: bool,
+    /// Run one trial that such a program chose, a JSON object with a value for each key, and print what became of it
+    #[arg(long, value_name = "VALUES", conflicts_with_all = ["dry_run", "only_failed"])]
+    pub tell: Option<String>,
 }
 
-/// A run.
+/// A run, or a sweep.
 #[derive(Debug, Args)]
 pub struct RunDirArguments {
-    /// Folder of the run
+    /// Folder of the run or of the sweep
     #[arg(value_name = "DIR")]
     pub run_dir: PathBuf,
 }

@@ -14,12 +14,17 @@ use serde_json::json;
 use std::io;
 use std::path::Path;
 use stillhouse_experiment::config::{ConfigProblems, ConfigSource, Experiment, config_schema, describe_key, keys_page};
-use stillhouse_experiment::{ExperimentError, RunOptions, RunOutcome};
+use stillhouse_experiment::{ExperimentError, RunOptions, RunOutcome, is_sweep, load_sweep};
 
 /// Does what was asked for.
 pub fn execute(invocation: &Invocation) -> Result<(), Failure> {
     match &invocation.task {
         Task::Run { config, options } => run(config, options, invocation),
+        Task::Report { run_dir } if is_sweep(run_dir) => {
+            let summary = stillhouse_experiment::render_sweep(run_dir)?;
+            let text = || format!("{}\n{}", summary.trim_end(), sweep::places(run_dir));
+            show(&json!({ "sweep_dir": run_dir, "summary": run_dir.join("summary.csv") }), text, invocation)
+        }
         Task::Report { run_dir } => show_run(&stillhouse_experiment::render_report(run_dir)?, invocation),
         Task::Plan { config, options } => {
             let experiment = load(config)?;
@@ -37,6 +42,10 @@ pub fn execute(invocation: &Invocation) -> Result<(), Failure> {
         }
         Task::Check { config } => check(config, invocation.format),
         Task::Sweep(task) => sweep::sweep(task, invocation),
+        Task::Status { run_dir } if is_sweep(run_dir) => {
+            let status = stillhouse_experiment::sweep_status(run_dir)?;
+            show(&status, || print::sweep_status(&status, run_dir), invocation)
+        }
         Task::Status { run_dir } => {
             let status = stillhouse_experiment::status(run_dir)?;
             show(&status, || print::status(&status, run_dir), invocation)
@@ -144,6 +153,12 @@ fn show<T: Serialize>(result: &T, text: impl FnOnce() -> String, invocation: &In
 
 fn run(config: &ConfigChoice, options: &RunOptions, invocation: &Invocation) -> Result<(), Failure> {
     let experiment = load(config)?;
+    if config.source.has_sweep() && invocation.verbosity > Verbosity::Quiet {
+        let source = config.source.display_name();
+        console::message(&format!(
+            "note: this run is of the config without its [sweep] table\n  hint: `stillhouse sweep {source}` runs the table's cells"
+        ));
+    }
     let outcome =
         with_progress(invocation, |progress| stillhouse_experiment::run(&experiment, options, progress, &INTERRUPT))?;
     if invocation.verbosity > Verbosity::Quiet {
@@ -191,8 +206,15 @@ fn next_steps(source: &ConfigSource, student: &Path) -> String {
 }
 
 fn check(config: &ConfigChoice, format: Format) -> Result<(), Failure> {
-    let checked = Experiment::check(&config.source, &config.overrides);
     let source = config.source.display_name();
+    let mut checked = Experiment::check(&config.source, &config.overrides);
+    if config.source.has_sweep() {
+        checked = checked.and_then(|mut checked| {
+            let n_cells = load_sweep(&config.source, &config.overrides)?.cells.len();
+            checked.notes.push(format!("sweep: all {n_cells} cells of `stillhouse sweep {source}` are checked"));
+            Ok(checked)
+        });
+    }
     match (format, checked) {
         (Format::Json, Err(problems)) => {
             console::print_json(&print::problems_as_json(&problems))?;

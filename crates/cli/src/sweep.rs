@@ -1,58 +1,135 @@
-//! `sweep`: every cell of a grid is a job, this program again; all of them share stages, and one summary follows.
+//! `sweep`: every cell is a job, this program again; all of them share stages, and one summary follows.
 
 use crate::console;
 use crate::failure::Failure;
 use crate::invocation::{Format, Invocation, SweepTask, Verbosity};
 use crate::progress::CellProgress;
 use crate::signals::{self, INTERRUPT, JOBS};
+use crate::text::count;
 use serde_json::{Value as Json, json};
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use stillhouse_experiment::config::ConfigSource;
 use stillhouse_experiment::{
-    ExperimentError, SweepCellSpec, SweepSpec, check_sweep_outputs, collect_sweep, load_sweep, lock_sweep,
+    ExperimentError, SweepCellSpec, SweepRecord, SweepTrial, check_sweep_outputs, collect_sweep, load_sweep,
+    lock_sweep, sweep_trials, tell_trial,
 };
 use stillhouse_launch::{Job, JobOutcome, Local, command_lines, launch};
 
 pub fn sweep(task: &SweepTask, invocation: &Invocation) -> Result<(), Failure> {
     let source = ConfigSource::File(task.arguments.config.clone());
+    if task.arguments.ask || task.arguments.tell.is_some() {
+        return search(task, &source, invocation);
+    }
     let spec = load_sweep(&source, &task.overrides)?;
-    let sweep_dir = task.out.clone().unwrap_or_else(|| Path::new("runs").join(&spec.name));
+    let sweep_dir = task.folder(&spec.name);
     check_sweep_outputs(&source, &sweep_dir)?;
-    let shares = share_threads(invocation.n_threads, spec.cells.len());
-    let jobs = jobs(task, &spec, &sweep_dir, shares)?;
+    let is_wanted = |cell: &&SweepCellSpec| !(task.arguments.only_failed && cell.is_finished(&sweep_dir));
+    let wanted: Vec<&SweepCellSpec> = spec.cells.iter().filter(is_wanted).collect();
+    let shares = share_threads(invocation.n_threads, wanted.len());
+    let jobs = jobs(task, &wanted, &sweep_dir, shares)?;
     if task.arguments.dry_run {
         return console::print(&command_lines(&jobs)?.iter().map(|line| format!("{line}\n")).collect::<String>());
     }
     let _lock = lock_sweep(&sweep_dir)?;
-    let launcher = Local { n_workers: shares.n_workers };
-    signals::catch(signals::STOPPING);
-    let progress = CellProgress::new(&spec.name, jobs.len(), invocation.verbosity);
-    let outcomes = launch(&launcher, &jobs, &JOBS, &|event| progress.event(event))?;
-    progress.close();
+    let mut record = SweepRecord::begin(&spec, &sweep_dir)?;
+    tell_stale(&record, &sweep_dir)?;
+    let outcomes = run_jobs(&jobs, shares, &spec.name, invocation)?;
+    take(&mut record, &outcomes, &sweep_dir)?;
     if INTERRUPT.is_requested() {
         return Err(ExperimentError::Interrupted.into());
     }
-    finish(&spec, &sweep_dir, &outcomes, invocation)
+    finish(&record, &sweep_dir, &outcomes, invocation)
 }
 
-fn finish(spec: &SweepSpec, sweep_dir: &Path, outcomes: &[JobOutcome], invocation: &Invocation) -> Result<(), Failure> {
-    let failures: BTreeMap<String, String> = outcomes
-        .iter()
-        .filter(|outcome| !outcome.exit.is_success())
-        .map(|outcome| (outcome.name.clone(), failure_text(outcome)))
-        .collect();
-    let summary = collect_sweep(spec, sweep_dir, &failures)?;
+/// A search that another program drives.
+fn search(task: &SweepTask, source: &ConfigSource, invocation: &Invocation) -> Result<(), Failure> {
+    let name = stillhouse_experiment::config::Experiment::load(source, &task.overrides)?.name().to_owned();
+    let sweep_dir = task.folder(&name);
+    let Some(values) = &task.arguments.tell else {
+        let asked = sweep_trials(source, &task.overrides, &sweep_dir)?;
+        return console::print_json(&json!(asked));
+    };
+    check_sweep_outputs(source, &sweep_dir)?;
+    let _lock = lock_sweep(&sweep_dir)?;
+    let (mut record, cell) = tell_trial(source, &task.overrides, values, &sweep_dir)?;
+    record.write(&sweep_dir)?;
+    if !cell.is_finished(&sweep_dir) {
+        let shares = share_threads(invocation.n_threads, 1);
+        let outcomes = run_jobs(&jobs(task, &[&cell], &sweep_dir, shares)?, shares, &name, invocation)?;
+        take(&mut record, &outcomes, &sweep_dir)?;
+        if INTERRUPT.is_requested() {
+            return Err(ExperimentError::Interrupted.into());
+        }
+        collect_sweep(&record, &sweep_dir)?;
+    }
+    let trial = SweepTrial::of(&cell, &record, &sweep_dir)?;
+    console::print_json_lines(&format!("{}\n", json!(trial)))
+}
+
+fn run_jobs(jobs: &[Job], shares: Shares, name: &str, invocation: &Invocation) -> Result<Vec<JobOutcome>, Failure> {
+    signals::catch(signals::STOPPING);
+    let progress = CellProgress::new(name, jobs.len(), invocation.verbosity);
+    let launcher = Local { n_workers: shares.n_workers };
+    let outcomes = launch(&launcher, jobs, &JOBS, &|event| progress.event(event))?;
+    progress.close();
+    Ok(outcomes)
+}
+
+/// Notes which cells failed. What was stopped has not failed, and what was not run again keeps its note.
+fn take(record: &mut SweepRecord, outcomes: &[JobOutcome], sweep_dir: &Path) -> Result<(), Failure> {
+    for outcome in outcomes {
+        match outcome.exit.is_success() || INTERRUPT.is_requested() {
+            true => record.failures.remove(&outcome.name),
+            false => record.failures.insert(outcome.name.clone(), failure_text(outcome)),
+        };
+    }
+    Ok(record.write(sweep_dir)?)
+}
+
+fn tell_stale(record: &SweepRecord, sweep_dir: &Path) -> Result<(), Failure> {
+    let stale = record.stale(sweep_dir)?;
+    if !stale.is_empty() {
+        let (n, names) = (count(stale.len(), "folder"), shortened(&stale));
+        console::message(&format!(
+            "note: {n} in {} belong to no cell of this sweep: {names}",
+            sweep_dir.join("cells").display()
+        ));
+    }
+    Ok(())
+}
+
+/// The first names, and how many more there are.
+pub fn shortened(names: &[String]) -> String {
+    const N_SHOWN: usize = 5;
+    let more = names.len().saturating_sub(N_SHOWN);
+    let shown = names.iter().take(N_SHOWN).map(String::as_str).collect::<Vec<_>>().join("; ");
+    if more > 0 { format!("{shown}; and {more} more") } else { shown }
+}
+
+fn finish(
+    record: &SweepRecord,
+    sweep_dir: &Path,
+    outcomes: &[JobOutcome],
+    invocation: &Invocation,
+) -> Result<(), Failure> {
+    let summary = collect_sweep(record, sweep_dir)?;
     match (invocation.format, invocation.verbosity) {
         (Format::Json, _) => console::print_json(&as_json(sweep_dir, outcomes))?,
         (Format::Text, Verbosity::Quiet) => {}
         (Format::Text, _) => console::print(&format!("{}\n{}", summary.trim_end(), places(sweep_dir)))?,
     }
-    if failures.is_empty() {
+    if record.failures.is_empty() {
         return Ok(());
     }
-    Err(Failure::Cells { failed: failures.into_keys().collect(), n_cells: spec.cells.len() })
+    Err(Failure::Cells { failed: record.failures.keys().cloned().collect(), n_cells: record.cells.len() })
+}
+
+impl SweepTask {
+    /// The sweep's folder.
+    fn folder(&self, name: &str) -> PathBuf {
+        self.out.clone().unwrap_or_else(|| Path::new("runs").join(name))
+    }
 }
 
 /// The last lines of a cell's log, without the word `error`.
@@ -61,7 +138,7 @@ fn failure_text(outcome: &JobOutcome) -> String {
     if message.is_empty() { outcome.exit.to_string() } else { message.to_owned() }
 }
 
-fn places(sweep_dir: &Path) -> String {
+pub fn places(sweep_dir: &Path) -> String {
     let file = |name: &str| -> PathBuf { sweep_dir.join(name) };
     format!("\nreport   {}\ntable    {}\n", file("sweep.html").display(), file("summary.csv").display())
 }
@@ -93,15 +170,15 @@ fn share_threads(n_threads: NonZeroUsize, n_cells: usize) -> Shares {
 }
 
 /// One job for each cell, in the cells' order. All of them share the stages that their configs have in common.
-fn jobs(task: &SweepTask, spec: &SweepSpec, sweep_dir: &Path, shares: Shares) -> Result<Vec<Job>, Failure> {
+fn jobs(task: &SweepTask, cells: &[&SweepCellSpec], sweep_dir: &Path, shares: Shares) -> Result<Vec<Job>, Failure> {
     let program = std::env::current_exe().map_err(Failure::NoProgram)?;
     let words = |cell: &SweepCellSpec| -> Vec<String> {
         let path = |path: &Path| path.display().to_string();
         let mut words = vec![path(&program), "run".into(), path(&task.arguments.config)];
-        for text in task.overrides.iter().chain(&cell.overrides) {
+        for text in task.overrides.iter().chain(&cell.overrides()) {
             words.extend(["--set".into(), text.clone()]);
         }
-        words.extend(["--out".into(), path(&sweep_dir.join("cells").join(&cell.name))]);
+        words.extend(["--out".into(), path(&cell.run_dir(sweep_dir))]);
         words.extend(["--stages".into(), path(&sweep_dir.join("stages"))]);
         words.extend(["--threads".into(), shares.threads_each.to_string(), "--device".into(), task.device.clone()]);
         if let Some(n_bytes) = task.memory_bytes {
@@ -114,9 +191,9 @@ fn jobs(task: &SweepTask, spec: &SweepSpec, sweep_dir: &Path, shares: Shares) ->
         name: cell.name.clone(),
         command: words(cell),
         env: Vec::new(),
-        log: sweep_dir.join("logs").join(format!("{}.log", cell.name)),
+        log: cell.log(sweep_dir),
     };
-    Ok(spec.cells.iter().map(job).collect())
+    Ok(cells.iter().map(|cell| job(cell)).collect())
 }
 
 #[cfg(test)]

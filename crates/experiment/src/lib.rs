@@ -60,7 +60,10 @@ pub use commands::predict::{
 pub use commands::preview::preview;
 pub use commands::round::{RoundLoss, RoundOptions, RoundOutcome, round_model};
 pub use commands::status::{RunStatus, status};
-pub use commands::sweep::{SweepCellSpec, SweepSpec, check_sweep_outputs, collect_sweep, load_sweep, lock_sweep};
+pub use commands::sweep::{
+    CellStatus, SweepCellSpec, SweepRecord, SweepSpec, SweepStatus, SweepTrial, SweepTrials, check_sweep_outputs,
+    collect_sweep, is_sweep, load_sweep, lock_sweep, render_sweep, sweep_status, sweep_trials, tell_trial,
+};
 pub use commands::targets::{
     Recomputed, TargetsSummary, TargetsVerified, VerifyAgainst, targets_stats, verify_targets,
 };

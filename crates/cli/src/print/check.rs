@@ -60,6 +60,7 @@ pub fn problems_as_json(problems: &ConfigProblems) -> Json {
                 json["column"] = line.column.into();
             }
             Some(Place::Set(text)) => json["set"] = text.as_str().into(),
+            Some(Place::Sweep(text)) => json["sweep"] = text.as_str().into(),
             None => {}
         }
         json

@@ -6,4 +6,4 @@ mod status;
 
 pub use check::{checked, checked_as_json, problems_as_json};
 pub use plan::{budget, plan};
-pub use status::status;
+pub use status::{status, sweep_status};

@@ -14,6 +14,20 @@ impl ConfigSchema {
         self.visit_paths_of("", config, &self.root(), visit);
     }
 
+    /// Whether a key may hold the path of a file or a folder, in some kind of the tables around it.
+    pub fn is_path(&self, key: &str) -> bool {
+        let parts: Vec<&str> = key.split('.').collect();
+        self.is_path_below(&self.root(), &parts)
+    }
+
+    fn is_path_below(&self, node: &Node, parts: &[&str]) -> bool {
+        let Some((first, rest)) = parts.split_first() else {
+            return node.is_path() || self.variants(node).is_some_and(|variants| variants.iter().any(Node::is_path));
+        };
+        let inner = self.forms(node).into_iter().filter_map(|form| self.property(&form, first));
+        inner.into_iter().any(|node| self.is_path_below(&node, rest))
+    }
+
     fn visit_paths_of(&self, key: &str, value: &mut Value, node: &Node, visit: &mut impl FnMut(&str, &mut String)) {
         if let Some(variants) = self.variants(node) {
             let kind = value.get(KIND).and_then(Value::as_str);

@@ -2,11 +2,13 @@
 
 use super::data_fit::DataFacts;
 use super::load::Draft;
+use super::origin::Place;
+use super::problems::PlacedProblem;
 use super::{ConfigProblems, ConfigSource, Experiment, ExperimentConfig};
 use crate::role::Section;
 use std::sync::Mutex;
 use stillhouse_core::{Problem, Seed};
-use stillhouse_data::{DataProgress, LoadContext, Outline};
+use stillhouse_data::{DataConfig, DataProgress, LoadContext, Outline};
 use stillhouse_models::TokenizerConfig;
 
 /// A config without known problems.
@@ -25,8 +27,54 @@ impl Experiment {
     /// # Errors
     /// All problems at once.
     pub fn check(source: &ConfigSource, overrides: &[String]) -> Result<Checked, ConfigProblems> {
-        let mut draft = Draft::read(source, overrides)?;
-        let (outline, of_data) = outline(draft.config());
+        let draft = Draft::read(source, overrides)?;
+        let about = outline(draft.config());
+        Self::compared(draft, about)
+    }
+
+    /// Checks variants of a config, the files of each dataset once.
+    ///
+    /// # Errors
+    /// All problems of all variants at once, each with the number of variants that have it.
+    pub(crate) fn check_variants(
+        source: &ConfigSource,
+        overrides: &[String],
+        variants: &[Vec<String>],
+    ) -> Result<(), ConfigProblems> {
+        let mut outlines: Vec<(DataConfig, (Outline, Option<Problem>))> = Vec::new();
+        let mut found: Vec<(PlacedProblem, usize)> = Vec::new();
+        for variant in variants {
+            let checked = Draft::read(source, &[overrides, variant].concat()).and_then(|draft| {
+                let data = &draft.config().data;
+                let nth = outlines.iter().position(|(known, _)| known == data).unwrap_or_else(|| {
+                    outlines.push((data.clone(), outline(draft.config())));
+                    outlines.len() - 1
+                });
+                Self::compared(draft, outlines[nth].1.clone())
+            });
+            for mut problem in checked.err().map_or_else(Vec::new, |problems| problems.problems) {
+                if let Some(Place::Set(text)) = &problem.place
+                    && variant.contains(text)
+                {
+                    problem.place = Some(Place::Sweep(text.clone()));
+                }
+                match found.iter_mut().find(|(known, _)| *known == problem) {
+                    Some((_, n_variants)) => *n_variants += 1,
+                    None => found.push((problem, 1)),
+                }
+            }
+        }
+        if found.is_empty() {
+            return Ok(());
+        }
+        let in_all = |(mut problem, n): (PlacedProblem, usize)| {
+            problem.problem.message += &format!(" (in {n} of {} cells)", variants.len());
+            problem
+        };
+        Err(ConfigProblems { source_name: source.display_name(), problems: found.into_iter().map(in_all).collect() })
+    }
+
+    fn compared(mut draft: Draft, (outline, of_data): (Outline, Option<Problem>)) -> Result<Checked, ConfigProblems> {
         // a validation split that would be empty is out of range already
         let (input, labels) = (outline.input.as_ref(), outline.labels.as_deref());
         let facts = DataFacts { input, labels, has_validation: true };

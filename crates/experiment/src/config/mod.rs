@@ -18,6 +18,7 @@ mod problems;
 mod reference;
 mod schema;
 mod source;
+mod sweep;
 
 pub use check::Checked;
 pub(crate) use data_fit::DataFacts;
@@ -34,4 +35,5 @@ pub(crate) use paths::paths_for_folder;
 pub use problems::{ConfigProblems, PlacedProblem};
 pub use reference::{ChoiceReference, FormReference, KeyReference, describe_key, keys_page};
 pub use schema::config_schema;
-pub use source::{ConfigSource, QUICKSTART, load_sweep_axes};
+pub use source::{ConfigSource, QUICKSTART};
+pub use sweep::{AxisRange, AxisValue, AxisValues, ConditionalAxes, SweepAxis, SweepSearch, SweepSpace};

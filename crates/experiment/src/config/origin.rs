@@ -25,6 +25,8 @@ pub enum Place {
     Line(Line),
     /// In a `--set`, whose text this is.
     Set(String),
+    /// In the `[sweep]` table: the key with this value.
+    Sweep(String),
 }
 
 /// A part of a line.

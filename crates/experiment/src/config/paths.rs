@@ -33,6 +33,18 @@ pub(super) fn for_folder(config: &mut Table, folder: &Path) {
     rewrite(config, |_, path| back.join(path));
 }
 
+/// A value of a key as [`from_folder`] rewrites it; none where the key holds no path.
+pub(super) fn value_from_folder(key: &str, text: &str, folder: &Path) -> Option<String> {
+    let schema = ConfigSchema::of::<ExperimentConfig>();
+    let path = Path::new(text);
+    if !schema.is_path(key) || path.is_absolute() || is_builtin(path) {
+        return None;
+    }
+    let meant = plain(&folder.join(path));
+    let taken = if !meant.exists() && path.exists() { path } else { &meant };
+    taken.to_str().map(str::to_owned)
+}
+
 /// The relative paths of a config's text, each with its key, and as a file in `folder`, which exists, has to have it.
 pub(crate) fn paths_for_folder(text: &str, folder: &Path) -> Vec<(String, PathBuf, PathBuf)> {
     let (Some(back), Ok(mut table)) = (way_back(folder), text.parse::<Table>()) else { return Vec::new() };

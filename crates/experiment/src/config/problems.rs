@@ -58,6 +58,7 @@ impl fmt::Display for ConfigProblems {
                     write!(f, "\n{}", line.in_words("    ", WIDTH))?;
                 }
                 Some(Place::Set(text)) => write!(f, "\n    from --set {text}")?,
+                Some(Place::Sweep(text)) => write!(f, "\n    from [sweep], {text}")?,
                 None => {}
             }
             if let Some(hint) = &problem.hint {

@@ -7,7 +7,7 @@ use super::overrides::{is_within, key_of, override_keys};
 use super::paths;
 use std::path::{Path, PathBuf};
 use stillhouse_core::Problem;
-use toml::{Table, Value};
+use toml::Table;
 
 /// The config that runs without any file: 200 languages, the whole pipeline.
 pub const QUICKSTART: &str = include_str!("../../../../configs/quickstart.toml");
@@ -38,8 +38,13 @@ impl ConfigSource {
         }
     }
 
+    /// Whether the config has a `[sweep]` table; no for a file that cannot be read.
+    pub fn has_sweep(&self) -> bool {
+        self.read().is_ok_and(|(table, _)| table.contains_key(SWEEP))
+    }
+
     /// The folder of the file, to which its paths are relative.
-    fn folder(&self) -> Option<&Path> {
+    pub(super) fn folder(&self) -> Option<&Path> {
         match self {
             Self::Quickstart => None,
             Self::File(path) => path.parent(),
@@ -63,7 +68,7 @@ impl ConfigSource {
         Ok((table, origin))
     }
 
-    fn read(&self) -> Result<(Table, Origin), ConfigProblems> {
+    pub(super) fn read(&self) -> Result<(Table, Origin), ConfigProblems> {
         let text = match self {
             Self::Quickstart => QUICKSTART.to_owned(),
             Self::File(path) => std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?,
@@ -97,38 +102,5 @@ fn unreadable(path: &Path, error: &std::io::Error) -> ConfigProblems {
     ConfigProblems::whole(&path.display().to_string(), Problem { hint, ..problem })
 }
 
-const SWEEP: &str = "sweep";
-
-/// Axes of a config's `[sweep]` table, in the file's order: the dotted key and its values.
-///
-/// # Errors
-/// An unreadable file, no `[sweep]` table, or one whose leaves are not lists.
-pub fn load_sweep_axes(source: &ConfigSource) -> Result<Vec<(String, Vec<Value>)>, ConfigProblems> {
-    let (table, origin) = source.read()?;
-    let problem = |key: String, message: &str| {
-        let problem = Problem::new(key, message).hint("write `[sweep]` with lines such as `seed = [0, 1, 2]`");
-        ConfigProblems::of(source.display_name(), &origin, vec![problem])
-    };
-    let Some(Value::Table(sweep)) = table.get(SWEEP) else {
-        return Err(problem(SWEEP.into(), "a sweep needs a [sweep] table"));
-    };
-    let mut axes = Vec::new();
-    collect_axes("", sweep, &mut axes)
-        .map_err(|path| problem(format!("{SWEEP}.{path}"), "must be a list of at least one value"))?;
-    if axes.is_empty() {
-        return Err(problem(SWEEP.into(), "holds no key to vary"));
-    }
-    Ok(axes)
-}
-
-fn collect_axes(prefix: &str, table: &Table, axes: &mut Vec<(String, Vec<Value>)>) -> Result<(), String> {
-    for (key, value) in table {
-        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-        match value {
-            Value::Table(inner) => collect_axes(&path, inner, axes)?,
-            Value::Array(values) if !values.is_empty() => axes.push((path, values.clone())),
-            _ => return Err(path),
-        }
-    }
-    Ok(())
-}
+/// The table of a sweep, which a run leaves aside.
+pub(super) const SWEEP: &str = "sweep";

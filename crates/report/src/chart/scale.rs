@@ -135,15 +135,27 @@ fn nice_step(rough: f64) -> f64 {
     }
 }
 
-/// `3 k` instead of `3.00 k`.
+/// `3 k` instead of `3.00 k`, `0.003` as it is. Ticks below 1 have one digit that counts.
 fn short_si(value: f64) -> String {
-    let text = if value < 1.0 { format!("{value}") } else { si(value) };
-    text.replace(".00", "").replace(".0", "")
+    if value < 1.0 {
+        return fixed(value, (-value.log10().floor()) as usize);
+    }
+    si(value).replace(".00", "").replace(".0", "")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ticks_of_small_numbers_are_written_out() {
+        let texts: Vec<String> =
+            Scale::log([2e-4, 0.05]).ticks(|tick| tick).into_iter().map(|tick| tick.text).collect();
+        assert_eq!(texts, ["0.0003", "0.001", "0.003", "0.01", "0.03"]);
+        let texts: Vec<String> =
+            Scale::log([0.5, 5000.0]).ticks(|tick| tick).into_iter().map(|tick| tick.text).collect();
+        assert_eq!(texts, ["1", "10", "100", "1 k"].map(str::to_owned));
+    }
 
     #[test]
     fn ticks_are_round_and_inside() {

@@ -1,8 +1,8 @@
 //! The figures of a sweep: all settings on one axis, and what their teachers cost.
 
 use super::cell::SweepCell;
+use super::over_seeds::OverSeeds;
 use super::settings::{Setting, Settings};
-use super::tables::summary_text;
 use crate::chart::plot::Point;
 use crate::chart::rows::{ChartRow, RowChart};
 use crate::chart::scale::Scale;
@@ -11,7 +11,6 @@ use crate::contract::{PortfolioPoint, Report};
 use crate::figures::{COMPUTE, scatter, teachers_point};
 use crate::format::{counted, truncated};
 use crate::role::Role;
-use crate::statistics::SeedSummary;
 
 /// Settings in the chart of compute.
 const N_SETTINGS_COMPARED: usize = 12;
@@ -66,19 +65,19 @@ fn mean_point(of: &[&PortfolioPoint], label: String) -> Point {
 
 /// All settings on one axis.
 pub(super) fn settings(settings: &Settings) -> Figure {
-    let known: Vec<(&Setting, SeedSummary)> =
-        settings.settings.iter().filter_map(|setting| Some((setting, setting.test?))).collect();
+    let known: Vec<(&Setting, &OverSeeds)> =
+        settings.settings.iter().filter_map(|setting| Some((setting, setting.test.as_ref()?))).collect();
     let (shown, n_more) = truncated(&known, N_SETTINGS_CHARTED);
-    let row = |(setting, test): &(&Setting, SeedSummary)| {
+    let row = |(setting, test): &(&Setting, &OverSeeds)| {
         let [from, to] = test.ends();
         let (role, mark) = if setting.is_best { (Role::Student, Mark::Dot) } else { (Role::TwinOnLabels, Mark::Ring) };
         ChartRow {
             label: settings.described(setting),
             detail: if setting.is_best { "best by validation".into() } else { String::new() },
-            value: summary_text(Some(*test)),
+            value: test.text(),
             value_class: if setting.is_best { "strong" } else { "" },
             lines: vec![(from, to, format!("interval {}", role.colour()))],
-            marks: vec![(test.mean, mark, role.colour())],
+            marks: vec![(test.mean(), mark, role.colour())],
         }
     };
     let scale = Scale::shares(shown.iter().flat_map(|(_, test)| test.ends()), 8);
@@ -86,6 +85,6 @@ pub(super) fn settings(settings: &Settings) -> Figure {
     Figure {
         class: "long-labels",
         note: if n_more > 0 { format!("and {n_more} more settings, in the table") } else { String::new() },
-        ..Figure::new(Chart::Rows(RowChart::new(&scale, None, "test top-1 in %, mean and 95 % interval", rows)))
+        ..Figure::new(Chart::Rows(RowChart::new(&scale, None, "test top-1 in %", rows)))
     }
 }

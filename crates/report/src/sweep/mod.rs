@@ -7,17 +7,20 @@
 mod axes;
 mod cell;
 mod figures;
+mod importance;
+mod over_seeds;
+mod parallel;
 mod settings;
 mod tables;
 
 use crate::document::{Document, Part, Section};
 use crate::format::{counted, percent};
-use crate::statistics::SeedSummary;
 use crate::{csv, html, markdown, terminal};
 use axes::along_axis;
 pub use cell::SweepCell;
 use cell::plain_value;
 use settings::Settings;
+pub use settings::validation_of;
 
 /// `sweep.html`.
 pub fn sweep_html(name: &str, cells: &[SweepCell]) -> String {
@@ -52,15 +55,21 @@ fn document(name: &str, cells: &[SweepCell]) -> Document {
     let figures =
         std::iter::once(figures::settings(&settings)).chain(compute).map(|figure| Part::Figures(vec![figure]));
     let overview = figures.chain([Part::Table(tables::settings(&settings))]);
+    let found = importance::importances(&settings);
+    let table = (!found.is_empty()).then(|| Part::Table(tables::importances(&found, &settings)));
+    let parallel = parallel::parallel(&settings).map(|figure| Part::Figures(vec![figure]));
+    let matters = parallel.into_iter().chain(table).collect();
     let lead = format!(
-        "{}. Cells that differ only in the seed are one setting: means, with Student’s t interval where there are several \
-         seeds. The best is chosen by validation; the test column shows what that choice is worth.",
+        "{}. Cells that differ only in the seed are one setting: means, with Student’s t interval from three seeds \
+         on. The best is chosen by validation; the test column shows what that choice is worth. \
+         Not told apart: the validation accuracies differ by less than 1.96 standard errors of two independent shares.",
         settings.subject.title()
     );
     let axes = if axes.is_empty() { Vec::new() } else { vec![Part::Figures(axes)] };
     let failed = if failures.is_empty() { Vec::new() } else { vec![Part::Pairs("provenance failures", failures)] };
     let sections = [
         Section::of("settings", "Settings", "Settings", &lead, overview.filter(|_| !cells.is_empty()).collect()),
+        Section::of("matters", "What matters", "What matters", "", matters),
         Section::of("axes", "Along the axes", "Along the axes", "", axes),
         Section::of("failed", "Failed cells", "Failed cells", "", failed),
     ];
@@ -75,25 +84,24 @@ fn document(name: &str, cells: &[SweepCell]) -> Document {
     }
 }
 
-/// The best setting by validation and what it reaches on test.
+/// The best setting by validation, what it was not told apart from, and what it reaches on test.
 fn headline(settings: &Settings) -> String {
-    match settings.best().and_then(|best| Some((best, best.test?))) {
-        Some((best, test)) => format!(
-            "Best by validation: {}. On test, {} reaches {}\u{a0}%{}.",
-            settings.described(best),
-            settings.subject.phrase(),
-            percent(test.mean),
-            over_seeds(test)
-        ),
-        None => "No cell finished.".into(),
-    }
-}
-
-fn over_seeds(test: SeedSummary) -> String {
-    match test.ci95 {
-        None => " (one seed)".into(),
-        Some([low, high]) => format!(" ({} to {} over {} seeds)", percent(low), percent(high), test.n_seeds),
-    }
+    let Some((best, test)) = settings.best().and_then(|best| Some((best, best.test.as_ref()?))) else {
+        return "No cell finished.".into();
+    };
+    let n_others = settings.settings.iter().filter(|setting| setting.valid.is_some()).count() - 1;
+    let apart = match settings.n_like_the_best().unwrap_or(0) {
+        _ if n_others == 0 => String::new(),
+        0 => ", told apart from all others".into(),
+        n => format!(", not told apart from {n} of {}", counted(n_others, "other")),
+    };
+    format!(
+        "Best by validation: {}{apart}. On test, {} reaches {}\u{a0}%{}.",
+        settings.described(best),
+        settings.subject.phrase(),
+        percent(test.mean()),
+        test.in_brackets()
+    )
 }
 
 /// The axes of a failed cell and its message.

@@ -1,11 +1,12 @@
 //! The tables of a sweep: its settings for people, its runs for programs.
 
 use super::cell::{SweepCell, axis_keys, plain_value, short_key};
+use super::importance::Importance;
+use super::over_seeds::{OverSeeds, text_of};
 use super::settings::{Setting, Settings};
 use crate::contract::{ModelReport, Report};
-use crate::format::{DASH, percent, points, whole_percent};
+use crate::format::{DASH, points, whole_percent};
 use crate::role::rank;
-use crate::statistics::SeedSummary;
 use crate::table::{Cell, Field, Html, Markdown, Table, Terminal, cells, numbers, texts};
 
 /// The settings side by side.
@@ -20,29 +21,29 @@ pub(super) fn settings(settings: &Settings) -> Table {
             move |setting: &Setting| value(&key, setting)
         })
     };
-    let seeds = |setting: &Setting| match (setting.test.map_or(0, |test| test.n_seeds), setting.n_failed) {
+    let seeds = |setting: &Setting| match (setting.test.as_ref().map_or(0, OverSeeds::n_seeds), setting.n_failed) {
         (n_seeds, 0) => Cell::text(n_seeds.to_string()),
         (n_seeds, n_failed) => {
             Cell { class: "worse".to_owned(), ..Cell::text(format!("{n_seeds} ({n_failed} failed)")) }
         }
     };
     let gain = |setting: &Setting| setting.gain.map(|(gain, _)| gain);
-    let kept = |setting: &Setting| setting.gain_kept.map(|kept| kept.mean);
+    let kept = |setting: &Setting| setting.gain_kept.as_ref().map(OverSeeds::mean);
     let mut fields: Vec<Field<'_, Setting>> = settings.keys.iter().map(key).collect();
     fields.extend([
         cells("Seeds", seeds).right_aligned().only_in(&[Markdown, Html]),
-        summaries("Valid. %", |setting| setting.valid).only_in(&[Markdown, Html]),
-        summaries("Test %", |setting| setting.test),
-        summaries("Hard labels %", |setting| setting.twin).only_in(&[Html]),
-        summaries("Teacher %", |setting| setting.teacher).only_in(&[Html]),
+        summaries("Valid. %", |setting| setting.valid.as_ref()).only_in(&[Markdown, Html]),
+        summaries("Test %", |setting| setting.test.as_ref()),
+        summaries("Hard labels %", |setting| setting.twin.as_ref()).only_in(&[Html]),
+        summaries("Teacher %", |setting| setting.teacher.as_ref()).only_in(&[Html]),
         numbers("Gain", points, gain),
         numbers("Kept", whole_percent, kept).only_in(&[Markdown, Html]),
         cells("Verdict", |setting: &Setting| Cell::verdict(setting.gain.and_then(|(_, verdict)| verdict), None)),
         texts("", |setting: &Setting| if setting.is_best { "best".into() } else { String::new() })
             .only_in(&[Terminal, Markdown]),
     ]);
-    let note = "Marked: best by validation. ± half of the 95\u{a0}% interval of the mean. Gain: points over hard labels at the same \
-                seed; the verdict is a paired t test over seeds, or, for one seed, McNemar’s on the test examples. Kept: share \
+    let note = "Marked: best by validation. ± half of the 95\u{a0}% interval of the mean, from three seeds on; of two seeds both values. Gain: points over hard labels at the same \
+                seed; the verdict is a paired t test over seeds, from three on, or, for one seed, McNemar’s on the test examples. Kept: share \
                 of the teacher’s gain over hard labels that the student keeps.";
     let mut table = Table::new("Settings", fields, &settings.settings).with_note(note);
     for (row, setting) in table.groups.iter_mut().flat_map(|group| &mut group.rows).zip(&settings.settings) {
@@ -51,23 +52,28 @@ pub(super) fn settings(settings: &Settings) -> Table {
     table
 }
 
-fn summaries<'a>(title: &str, summary: fn(&Setting) -> Option<SeedSummary>) -> Field<'a, Setting> {
+fn summaries<'a>(title: &str, summary: fn(&Setting) -> Option<&OverSeeds>) -> Field<'a, Setting> {
     let cell = move |setting: &Setting| Cell {
-        value: summary(setting).map(|summary| summary.mean),
-        ..Cell::text(summary_text(summary(setting)))
+        value: summary(setting).map(OverSeeds::mean),
+        ..Cell::text(text_of(summary(setting)))
     };
     cells(title, cell).right_aligned()
 }
 
-/// `60.42`, with its interval where there are several seeds.
-pub(super) fn summary_text(summary: Option<SeedSummary>) -> String {
-    match summary {
-        None => DASH.into(),
-        Some(SeedSummary { mean, ci95: None, .. }) => percent(mean),
-        Some(SeedSummary { mean, ci95: Some([low, high]), .. }) => {
-            format!("{} ± {}", percent(mean), percent((high - low) / 2.0))
-        }
-    }
+/// How much each axis matters.
+pub(super) fn importances(found: &[Importance], settings: &Settings) -> Table {
+    let measure = |axis: &Importance| if axis.is_by_rank { "rank correlation" } else { "means of its values" };
+    let fields = vec![
+        texts("Axis", |axis: &Importance| short_key(&axis.key, &settings.keys)),
+        numbers("Values", |n| format!("{n}"), |axis: &Importance| Some(axis.n_values as f64)),
+        numbers("Share", whole_percent, |axis: &Importance| Some(axis.share)),
+        texts("By", |axis: &Importance| measure(axis).to_owned()),
+    ];
+    let note = "Share: how much of the differences in validation accuracy between the settings goes with this axis alone. By the means \
+                of its values: epsilon squared, the part of the variance between them beyond what chance puts there. By rank correlation, for numbers of which \
+                most are different: Spearman’s, squared. What axes do together is in none of them, so the shares need not add up \
+                to 100\u{a0}%.";
+    Table::new("What matters", fields, found).with_note(note)
 }
 
 /// A column of a model: its name and where its number comes from.

@@ -37,11 +37,18 @@ fn cells() -> Vec<SweepCell> {
 fn cells_that_differ_in_the_seed_are_one_setting() {
     let settings = Settings::of(&cells());
     assert_eq!(settings.keys, ["student.distillation.loss.temperature", "merge.rule"]);
-    let n_seeds: Vec<usize> = settings.settings.iter().map(|setting| setting.test.unwrap().n_seeds).collect();
+    let n_seeds: Vec<usize> =
+        settings.settings.iter().map(|setting| setting.test.as_ref().unwrap().n_seeds()).collect();
     assert_eq!(n_seeds, [2, 2, 1]);
-    assert!((settings.settings[0].test.unwrap().mean - 0.66).abs() < 1e-12);
+    assert!((settings.settings[0].test.as_ref().unwrap().mean() - 0.66).abs() < 1e-12);
     assert_eq!(settings.settings[2].n_failed, 1);
-    assert_eq!(settings.settings[2].test.unwrap().ci95, None);
+    let texts: Vec<String> = settings.settings.iter().map(|setting| setting.test.as_ref().unwrap().text()).collect();
+    // two seeds are two values; an interval of them would be twelve times as wide as they are apart
+    assert_eq!(texts, ["65.00, 67.00", "61.00, 63.00", "60.00"]);
+    let three = [0.60, 0.62, 0.64];
+    let cells: Vec<SweepCell> = three.iter().zip(0..).map(|(test, seed)| cell("1.0", seed, 0.6, *test)).collect();
+    // half of the interval: t(0.975, 2) 0.02 / sqrt(3)
+    assert_eq!(Settings::of(&cells).settings[0].test.as_ref().unwrap().text(), "62.00 ± 4.97");
 }
 
 #[test]
@@ -55,6 +62,49 @@ fn the_best_is_chosen_by_validation_and_not_by_test() {
 }
 
 #[test]
+fn the_best_is_told_apart_from_others_or_not() {
+    let n_valid = report().dataset.n_valid as f64;
+    // the standard error of a difference of two settings of two seeds each
+    let error = (2.0 * 0.63 * 0.37 / (2.0 * n_valid)).sqrt();
+    let pair = |temperature: &str, valid: f64| [0, 1].map(|seed| cell(temperature, seed, valid, 0.6));
+    let cells = [pair("1.0", 0.63), pair("2.0", 0.63 - 1.5 * error), pair("4.0", 0.63 - 2.5 * error)].concat();
+    assert_eq!(Settings::of(&cells).n_like_the_best(), Some(1));
+    let headline = document("grid", &cells).headline;
+    assert!(headline.contains("not told apart from 1 of 2 others"), "{headline}");
+    let apart = [pair("1.0", 0.63), pair("4.0", 0.63 - 2.5 * error)].concat();
+    assert!(document("grid", &apart).headline.contains("told apart from all others"));
+}
+
+#[test]
+fn what_matters_is_measured_and_drawn() {
+    let cell = |epochs: usize, rule: &str, valid: f64| {
+        let axes =
+            vec![("a.n_epochs".to_owned(), epochs.to_string()), ("merge.rule".to_owned(), format!("\"{rule}\""))];
+        SweepCell { axes, ..cell("1.0", 0, valid, valid) }
+    };
+    let grid: Vec<SweepCell> = [(1, 0.5), (2, 0.6), (4, 0.7)]
+        .into_iter()
+        .flat_map(|(epochs, valid)| [cell(epochs, "exact", valid), cell(epochs, "em_step", valid + 0.01)])
+        .collect();
+    let found = importance::importances(&Settings::of(&grid));
+    let of = |key: &str| found.iter().find(|axis| axis.key == key).unwrap();
+    // squares inside the epochs 0.00015 with 3 degrees of freedom, of all 0.04015 with 5
+    assert!((of("a.n_epochs").share - (1.0 - (0.00015 / 3.0) / (0.04015 / 5.0))).abs() < 1e-9, "{found:?}");
+    // less than chance
+    assert_eq!(of("merge.rule").share, 0.0);
+    assert_eq!((found[0].key.as_str(), found[0].is_by_rank), ("a.n_epochs", false));
+    let html = sweep_html("grid", &grid);
+    assert!(html.contains("All settings at once") && html.contains("What matters"));
+    // numbers of which most are different: the rank counts
+    let drawn: Vec<SweepCell> =
+        [(3, 0.5), (5, 0.52), (9, 0.7), (20, 0.71)].map(|(n, valid)| cell(n, "exact", valid)).to_vec();
+    let by_rank = importance::importances(&Settings::of(&drawn));
+    assert_eq!(by_rank.len(), 1);
+    assert!(by_rank[0].is_by_rank && (by_rank[0].share - 1.0).abs() < 1e-12);
+    assert!(!sweep_html("grid", &cells()).contains("All settings at once"), "one axis has its own chart");
+}
+
+#[test]
 fn one_seed_takes_the_verdict_of_its_own_examples() {
     let mut only = cell("4.0", 0, 0.6, 0.58);
     if let Ok(report) = &mut only.outcome {
@@ -62,8 +112,11 @@ fn one_seed_takes_the_verdict_of_its_own_examples() {
     }
     let verdict = |cells: &[SweepCell]| Settings::of(cells).settings[0].gain.unwrap().1;
     assert_eq!(verdict(std::slice::from_ref(&only)), Some(Verdict::Beats));
-    // over two seeds, +0.003 and +0.1 points say nothing
-    assert_eq!(verdict(&[only, cell("4.0", 1, 0.6, 0.677)]), Some(Verdict::NoDifference));
+    // two seeds are two points, three have a test: +0.003, +0.1 and +0.05 points say nothing
+    let two = [only, cell("4.0", 1, 0.6, 0.677)];
+    assert_eq!(verdict(&two), None);
+    let three = [&two[..], &[cell("4.0", 2, 0.6, 0.6)]].concat();
+    assert_eq!(verdict(&three), Some(Verdict::NoDifference));
 }
 
 #[test]
