@@ -27,6 +27,7 @@ pub fn keys_page() -> String {
     for section in sections(reader.schema) {
         write_section(&mut page, &reader, &section);
     }
+    page.push_str(SWEEP);
     page.push_str("\n## Names in other programs\n\n| there | here |\n|---|---|\n");
     for (theirs, ours) in synonyms() {
         let ours: Vec<String> = ours.iter().map(|name| format!("`{name}`")).collect();
@@ -34,6 +35,28 @@ pub fn keys_page() -> String {
     }
     page
 }
+
+/// The table that no type describes: its keys are those of the config.
+const SWEEP: &str = "
+## `sweep`
+
+Only for `stillhouse sweep`. Its keys are those of the config, each with the values to run; every combination is a run.
+
+    [sweep]
+    seed = [0, 1, 2]
+    student.training.n_epochs = { from = 5, to = 80, scale = \"log\" }      # a range; whole numbers if both ends are
+    search = { kind = \"random\", n_trials = 20, seed = 0 }                # ranges need it; without it, every combination
+
+    [[sweep.zip]]                                                         # keys that move together
+    student.model.widths = [[64], [128]]
+    student.training.batch_size = [64, 32]
+
+    [[sweep.when]]                                                        # axes that exist only where `if` holds
+    if.student.views = [4]
+    student.mix.share = [0.5, 1.0]
+
+Each trial of a random search is run with every value of the axis `seed`.
+";
 
 /// All tables; those of the same type in one section, at its first place.
 fn sections(schema: &ConfigSchema) -> Vec<Section> {
