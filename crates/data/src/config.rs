@@ -47,6 +47,15 @@ pub struct UnlabelledConfigs<'a> {
 }
 
 impl DataConfig {
+    /// The repository on a hub that the data comes from; none for data of this machine.
+    pub fn repository(&self) -> Option<&str> {
+        match self {
+            Self::HubImages(config) if config.path.is_none() => config.repo.as_deref(),
+            Self::Table(config) if config.path.is_none() => config.repo.as_deref(),
+            _ => None,
+        }
+    }
+
     fn kind(&self) -> &dyn DataKind {
         match self {
             Self::Glyphs(config) => config,

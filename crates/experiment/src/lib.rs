@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod card;
 mod commands;
 pub mod config;
 mod context;

@@ -1,5 +1,6 @@
 //! A run directory around the pipeline: lock, manifest, events, reports, the student's model folder.
 
+use crate::card::{card_numbers, hub_card};
 use crate::config::Experiment;
 use crate::context::RunContext;
 use crate::error::{ExperimentError, Result, model_folder_error, system_error};
@@ -81,13 +82,19 @@ pub fn run(
         input: InputSpec { shape: *student.input(), ..constants },
         labels,
         numbers: card_numbers(&evaluated.report, Role::Student),
+        hub: hub_card(experiment.config(), &evaluated.report, Role::Student),
     };
     save_model(&run_dir.join(STUDENT), &student, &card)
         .map_err(|error| model_folder_error(&run_dir.join(STUDENT), &error))?;
     let mut shipped = None;
     if let Some(Shipped { network, bits, .. }) = ship.as_ref().and_then(|ship| ship.shipped.as_ref()) {
         let numbers = card_numbers(&evaluated.report, Role::Shipped);
-        let card = ModelCard { name: format!("{} shipped student", experiment.name()), numbers, ..card.clone() };
+        let card = ModelCard {
+            name: format!("{} shipped student", experiment.name()),
+            numbers,
+            hub: hub_card(experiment.config(), &evaluated.report, Role::Shipped),
+            ..card.clone()
+        };
         let network = temperatures.applied_to(network)?;
         save_rounded_model(&run_dir.join(SHIPPED), &network, &card, bits)
             .map_err(|error| model_folder_error(&run_dir.join(SHIPPED), &error))?;
@@ -103,7 +110,7 @@ pub fn run(
         copy_whole(&evaluated.stage_dir.join(table), &run_dir.join(table))?;
     }
     write_json(&run_dir.join(PAGE), &evaluated)?;
-    render(&run_dir, &evaluated, &manifest, &experiment.to_toml())
+    render(&run_dir, &evaluated, &manifest, &experiment.to_toml_in(&run_dir))
 }
 
 /// Writes the reports of a finished run anew, from its stored numbers.
@@ -145,37 +152,4 @@ fn render(run_dir: &Path, evaluated: &Evaluated, manifest: &Manifest, config_tom
     let exports = report.exports.iter().map(|export| run_dir.join(&export.path)).collect();
     let summary = terminal_summary(report);
     Ok(RunOutcome { run_dir: run_dir.to_owned(), report: report.clone(), shipped, exports, summary })
-}
-
-fn card_numbers(report: &Report, role: Role) -> Vec<(String, String)> {
-    let percent = |share: f64| format!("{:.2} %", 100.0 * share);
-    let mut numbers =
-        vec![("dataset".to_owned(), format!("{}, {} classes", report.dataset.name, report.dataset.n_classes))];
-    if let Some(student) = report.model(role) {
-        numbers.push(("top-1 accuracy, test".into(), percent(student.top1)));
-        numbers.push(("top-5 accuracy, test".into(), percent(student.top5)));
-        numbers.push(("negative log likelihood, test".into(), format!("{:.4}", student.nll)));
-        numbers.push(("expected calibration error, test".into(), format!("{:.4}", student.ece)));
-        let calibration = report.calibration.iter().find(|calibration| calibration.model == student.name);
-        if let Some(calibration) = calibration {
-            numbers.push(("temperature, fitted on validation".into(), format!("{:.4}", calibration.temperature)));
-            numbers.push(("negative log likelihood with it, test".into(), format!("{:.4}", calibration.nll)));
-            numbers.push(("expected calibration error with it, test".into(), format!("{:.4}", calibration.ece)));
-            let thresholds = calibration.thresholds.iter().map(|row| {
-                (
-                    format!("confidence that {} of the validation examples are below", percent(row.valid_refused)),
-                    format!("{:.4}", row.threshold),
-                )
-            });
-            numbers.extend(thresholds);
-        }
-        numbers.push(("weights".into(), format!("{} bytes", student.bytes)));
-    }
-    let student = (Role::Student, "the student that it was made of");
-    let others = [(report.students_teacher(), "its teacher"), (Role::TwinOnLabels, "its twin on hard labels"), student];
-    let others = others.into_iter().filter(|(other, _)| *other != role);
-    numbers.extend(others.filter_map(|(role, title)| {
-        report.model(role).map(|model| (format!("top-1 accuracy, test, of {title}"), percent(model.top1)))
-    }));
-    numbers
 }

@@ -18,6 +18,7 @@ fn card(model: &Model) -> ModelCard {
         input: InputSpec::new(*model.input(), vec![0.25; n_channels], vec![0.5; n_channels]),
         labels: (0..N_CLASSES).map(|class| format!("class | {class}")).collect(),
         numbers: vec![("top-1 accuracy, test".into(), "71.3 %".into())],
+        hub: Default::default(),
     }
 }
 

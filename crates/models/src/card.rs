@@ -1,5 +1,6 @@
 //! The card of a model folder: name, classes, input, and numbers for its README.
 
+use crate::hub_card::{HubCard, pipeline_tag};
 use crate::{FolderError, Model};
 use std::fmt::Write;
 use stillhouse_core::InputSpec;
@@ -15,6 +16,8 @@ pub struct ModelCard {
     pub labels: Vec<String>,
     /// rows of the card's table, for example `("top-1 accuracy, test", "71.3 %")`
     pub numbers: Vec<(String, String)>,
+    /// what model hubs want to know
+    pub hub: HubCard,
 }
 
 /// Checks that labels can be written to `labels.txt`, one a line: any UTF-8 but carriage returns and newlines. They are
@@ -68,7 +71,10 @@ pub(crate) fn labels_text(labels: &[String]) -> String {
 
 /// The card's `README.md`.
 pub(crate) fn card_text(card: &ModelCard, model: &Model) -> String {
-    let mut text = format!("# {}\n\n", one_line(&card.name));
+    let task = pipeline_tag(&card.input.shape);
+    let tags = ["stillhouse", "knowledge-distillation"];
+    let mut text = card.hub.front_matter(&one_line(&card.name), "stillhouse", Some(task), &tags);
+    let _ = writeln!(text, "# {}\n", one_line(&card.name));
     let _ = writeln!(
         text,
         "A `{}` with {} outputs and {} parameters, trained with stillhouse.\n",
@@ -89,7 +95,7 @@ const FILES: &str = "
 
 - `model.safetensors`: the weights; convolutions are `[kh, kw, in, out]`, linear layers `[out, in]`
 - `config.json`: the architecture, the number of outputs, the input's shape and normalisation, the
-  numbers above; `temperature`, if it is there, divides the logits before the softmax
+  numbers above, `id2label` and `label2id`; `temperature`, if it is there, divides the logits before the softmax
 - `labels.txt`: the outputs' labels, one a line
 - `tokenizer.json`: how texts become tokens, for models of tokens
 

@@ -11,6 +11,7 @@
 //! meanwhile, [`load_model`] reads the older folder.
 
 use crate::card::{card_text, check_card, labels_text};
+use crate::hub_card::HubCard;
 use crate::outline::ModelOutline;
 use crate::quantised::QuantisedTensor;
 use crate::weights_head::Shapes;
@@ -18,7 +19,9 @@ use crate::{FolderError, Model, ModelCard, ModelConfig, ModelError, Reductions, 
 use candle_core::{Device, Tensor};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
@@ -43,6 +46,15 @@ struct ConfigFile {
     n_outputs: usize,
     input: InputSpec,
     numbers: Vec<(String, String)>,
+    /// what model hubs want to know
+    #[serde(default, skip_serializing_if = "HubCard::is_empty")]
+    hub: HubCard,
+    /// the labels under the keys that other programs look for; `labels.txt` is what counts here
+    #[serde(default)]
+    id2label: Labels,
+    /// the same the other way round
+    #[serde(default)]
+    label2id: LabelNumbers,
     /// of linear layers that are not whole
     #[serde(default, skip_serializing_if = "Sizes::is_empty")]
     ranks: Sizes,
@@ -55,6 +67,38 @@ struct ConfigFile {
     /// what the logits are divided by
     #[serde(default = "as_trained", skip_serializing_if = "is_as_trained")]
     temperature: Temperature,
+}
+
+/// Labels by their numbers, in order.
+#[derive(Default)]
+struct Labels(Vec<String>);
+
+impl Serialize for Labels {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().enumerate())
+    }
+}
+
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self::default())
+    }
+}
+
+impl<'de> Deserialize<'de> for LabelNumbers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self::default())
+    }
+}
+
+/// Numbers by their labels, in order.
+#[derive(Default)]
+struct LabelNumbers(Vec<String>);
+
+impl Serialize for LabelNumbers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().enumerate().map(|(number, label)| (label, number)))
+    }
 }
 
 fn as_trained() -> Temperature {
@@ -164,7 +208,7 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
         _ => model,
     };
     let model = model.with_temperature(config.temperature);
-    let card = ModelCard { name: config.name, input: config.input, labels, numbers: config.numbers };
+    let card = ModelCard { name: config.name, input: config.input, labels, numbers: config.numbers, hub: config.hub };
     check_card(&card, &model)?;
     Ok((model, card))
 }
@@ -191,7 +235,9 @@ fn weights_bytes(model: &Model, bits: &WeightBits) -> Result<Vec<u8>, FolderErro
         .iter()
         .map(|(name, dtype, shape, bytes)| TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name, view)));
     let views = views.collect::<Result<Vec<_>, _>>().map_err(FolderError::encode)?;
-    safetensors::serialize(views, None).map_err(FolderError::encode)
+    // transformers refuses files that do not name a framework
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    safetensors::serialize(views, Some(metadata)).map_err(FolderError::encode)
 }
 
 fn config_bytes(model: &Model, card: &ModelCard, bits: &WeightBits) -> Result<Vec<u8>, FolderError> {
@@ -202,6 +248,9 @@ fn config_bytes(model: &Model, card: &ModelCard, bits: &WeightBits) -> Result<Ve
         n_outputs: model.n_outputs(),
         input: card.input.clone(),
         numbers: card.numbers.clone(),
+        hub: card.hub.clone(),
+        id2label: Labels(card.labels.clone()),
+        label2id: LabelNumbers(card.labels.clone()),
         ranks: model.reductions().ranks.clone(),
         units: model.reductions().units.clone(),
         bits: bits.clone(),

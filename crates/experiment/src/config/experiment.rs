@@ -1,5 +1,6 @@
 //! The tables of an experiment's config.
 
+use super::card::CardConfig;
 use super::{ExportConfig, ExternalTeacherConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,9 @@ pub struct ExperimentConfig {
     /// Files for other programs that the run ends with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub export: Option<ExportConfig>,
+    /// What model hubs are told of the student.
+    #[serde(default, skip_serializing_if = "CardConfig::is_empty")]
+    pub card: CardConfig,
     /// Which models are compared with it, and what the report shows.
     #[serde(default)]
     pub evaluation: EvaluationConfig,

@@ -8,12 +8,10 @@ use stillhouse_models::{Model, ModelCard};
 
 /// The card: front matter for hubs, numbers, how to load the folder in each language.
 pub(super) fn card(model: &Model, card: &ModelCard, input: GraphInput, summary: &OnnxSummary) -> String {
-    let mut text = String::from("---\n");
-    if let Some(task) = task(input) {
-        let _ = writeln!(text, "pipeline_tag: {task}");
-    }
     let library = if task(input).is_some() { "transformers.js" } else { "onnxruntime" };
-    let _ = writeln!(text, "library_name: {library}\ntags:\n- onnx\n- stillhouse\n---\n\n# {}\n", line(&card.name));
+    let tags = ["onnx", "stillhouse", "knowledge-distillation"];
+    let mut text = card.hub.front_matter(&line(&card.name), library, task(input), &tags);
+    let _ = writeln!(text, "# {}\n", line(&card.name));
     let (kind, n_labels, n_parameters) = (model.config().kind(), card.labels.len(), model.n_parameters());
     let _ = writeln!(
         text,

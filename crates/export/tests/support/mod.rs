@@ -203,6 +203,7 @@ pub fn card(model: &Model) -> ModelCard {
         input: InputSpec::new(*model.input(), mean.collect(), std.collect()),
         labels: labels.map(str::to_owned).to_vec(),
         numbers: vec![("top-1 accuracy, test".into(), "71.3 %".into()), ("a | b".into(), "<b>".into())],
+        hub: Default::default(),
     }
 }
 

@@ -18,6 +18,7 @@ fn card(input: InputShape) -> ModelCard {
         input: InputSpec::new(input, vec![0.25; n_channels], vec![0.1; n_channels]),
         labels: ["cat", "größer | gleich", "", " 漢字 ", "tab\tand \\n"].map(String::from).to_vec(),
         numbers: vec![("top-1 accuracy, test".into(), "71.3 %".into()), ("a | b".into(), "1".into())],
+        hub: Default::default(),
     }
 }
 
