@@ -122,8 +122,28 @@ fn equal_models_give_equal_bytes() {
 fn the_card_is_a_table_of_the_numbers() {
     let (_directory, folder) = example();
     let text = fs::read_to_string(folder.join("README.md")).unwrap();
-    assert!(text.starts_with("# student\n"), "{text}");
+    assert!(text.starts_with("---\nlibrary_name: stillhouse\n") && text.contains("---\n\n# student\n"), "{text}");
     assert!(text.contains("| top-1 accuracy, test | 71.3 % |\n| a \\| b | 1 |\n"), "{text}");
+}
+
+#[test]
+fn labels_stand_where_other_programs_look_for_them() {
+    let (_directory, folder) = example();
+    let path = folder.join("config.json");
+    let mut config: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let labels: Vec<String> =
+        fs::read_to_string(folder.join("labels.txt")).unwrap().lines().map(str::to_owned).collect();
+    for (number, label) in labels.iter().enumerate() {
+        assert_eq!(config["id2label"][number.to_string()], label.as_str());
+        assert_eq!(config["label2id"][label], number);
+    }
+    // folders that were written before do not have them
+    let keys = config.as_object_mut().unwrap();
+    assert!(keys.remove("id2label").is_some() && keys.remove("label2id").is_some());
+    fs::write(&path, config.to_string()).unwrap();
+    assert_eq!(load_model(&folder, &Device::Cpu).unwrap().1.labels, labels);
+    let head = fs::read(folder.join("model.safetensors")).unwrap();
+    assert!(String::from_utf8_lossy(&head[8..60]).contains(r#""__metadata__":{"format":"pt"}"#));
 }
 
 #[test]
