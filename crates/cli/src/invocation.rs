@@ -3,7 +3,7 @@
 use crate::arguments::{
     Arguments, ClusterArguments, Command, CompressArguments, DataCommand, ExportArguments, FormArgument,
     GlobalArguments, MergeArguments, PlanArguments, PredictArguments, PredictFormatArgument, RunAndLogArguments,
-    SweepArguments, TargetsCommand, TargetsExportArguments, TargetsFormatArgument,
+    SweepArguments, TargetsCommand, TargetsExportArguments, TargetsFormatArgument, Until,
 };
 use crate::failure::Failure;
 use crate::options::refuse_meaningless;
@@ -35,7 +35,7 @@ pub struct Invocation {
 /// A command with what it needs.
 #[derive(Debug)]
 pub enum Task {
-    Run { config: ConfigChoice, options: RunOptions },
+    Run { config: ConfigChoice, options: RunOptions, until: Option<Until> },
     Plan { config: ConfigChoice, options: RunOptions },
     Budget(BudgetTask),
     Check { config: ConfigChoice },
@@ -219,7 +219,8 @@ fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> R
         overrides,
     };
     Ok(match command {
-        Command::Run(RunAndLogArguments { run, tensorboard }) => Task::Run {
+        Command::Run(RunAndLogArguments { run, tensorboard, until }) => Task::Run {
+            until,
             config: choice(run.config, overrides),
             options: RunOptions { tensorboard, ..options(run.stages, run.reverse_jobs, out, device) },
         },

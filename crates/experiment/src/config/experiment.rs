@@ -53,6 +53,7 @@ pub struct ExperimentConfig {
     pub export: Option<ExportConfig>,
     /// What model hubs are told of the student.
     #[serde(default, skip_serializing_if = "CardConfig::is_empty")]
+    #[schemars(extend("default" = {}))]
     pub card: CardConfig,
     /// Which models are compared with it, and what the report shows.
     #[serde(default)]
