@@ -403,7 +403,7 @@ mod tests {
         let after = check(&["run", "a.toml", "--threads", "3", "--set", "seed=1"]).unwrap();
         for invocation in [before, after] {
             assert_eq!(invocation.n_threads.get(), 3);
-            let Task::Run { config, options } = invocation.task else { panic!("not a run") };
+            let Task::Run { config, options, .. } = invocation.task else { panic!("not a run") };
             assert_eq!((config.overrides, options.n_threads), (vec!["seed=1".to_owned()], 3));
         }
     }

@@ -302,7 +302,7 @@ impl Reader<'_> {
                     }
                 }
                 (ZIP | WHEN, _) => {
-                    self.problem(path, "must be tables that begin with a line `[[sweep.zip]]` or `[[sweep.when]]`")
+                    self.problem(path, "must be tables that begin with a line `[[sweep.zip]]` or `[[sweep.when]]`");
                 }
                 (key, value) => self.axes(key, value, &path, &mut space.axes),
             }

@@ -38,6 +38,9 @@ fn score(cell: &SweepCellSpec, sweep_dir: &Path, share: f64) -> Result<Option<Dr
     Ok(validation_of(&report).map(|(_, valid_top1)| DroppedCell { n_epochs_done: 0, n_epochs: 0, valid_top1 }))
 }
 
+/// A setting, and the scores of its cells by their names.
+type Scored = (Vec<AxisValue>, Vec<(String, DroppedCell)>);
+
 /// The cells that still take part and have not come so far.
 ///
 /// # Errors
@@ -58,7 +61,7 @@ pub fn cells_without_score(record: &SweepRecord, sweep_dir: &Path, share: f64) -
 /// # Errors
 /// A report that cannot be read.
 pub fn drop_the_worst(record: &mut SweepRecord, sweep_dir: &Path, share: f64, factor: usize) -> Result<()> {
-    let mut settings: Vec<(Vec<AxisValue>, Vec<(String, DroppedCell)>)> = Vec::new();
+    let mut settings: Vec<Scored> = Vec::new();
     for cell in record.cells.iter().filter(|cell| !record.dropped.contains_key(&cell.name)) {
         let Some(score) = score(cell, sweep_dir, share)? else { continue };
         let axes: Vec<AxisValue> = cell.axes.iter().filter(|(key, _)| key != SEED).cloned().collect();
