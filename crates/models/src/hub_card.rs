@@ -1,6 +1,6 @@
 //! What model hubs read from a card: the front matter of its `README.md`.
 //!
-//! The keys are those of the Hugging Face Hub's model cards (https://huggingface.co/docs/hub/model-cards).
+//! The keys are those of the Hugging Face Hub's model cards, <https://huggingface.co/docs/hub/model-cards>.
 
 use serde::{Deserialize, Serialize};
 use stillhouse_core::InputShape;

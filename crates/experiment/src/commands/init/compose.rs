@@ -44,14 +44,14 @@ pub(super) fn compose(recipe: &Recipe) -> String {
     let about = in_comment(about);
     let look = if recipe.has_preview { "# Look     stillhouse data preview THIS_FILE\n" } else { "" };
     let several = match sizes.specialists {
-        Some(_) => "",
-        None => {
-            "\nn_models = 3                           # few classes need no specialists: three generalists are merged"
-        }
+        Ok(_) => String::new(),
+        Err(why) => format!("\nn_models = 3                           # {why}: three generalists are merged"),
     };
-    let specialists = sizes.specialists.map_or_else(String::new, |(n_clusters, size)| {
-        format!(
-            r#"[clustering]                           # which classes go to which specialist
+    let specialists = sizes.specialists.map_or_else(
+        |_| String::new(),
+        |(n_clusters, size)| {
+            format!(
+                r#"[clustering]                           # which classes go to which specialist
 affinity = "prediction_covariance"     # or "soft_confusion"
 method = {{ kind = "k_means", n_clusters = {n_clusters} }}
 coverage = 1                           # clusters that each class is in, at least
@@ -61,9 +61,10 @@ init = "scratch"                       # or "generalist", for a pretrained netwo
 training = {}
 
 "#,
-            training(recipe, size, 1.0)
-        )
-    });
+                training(recipe, size, 1.0)
+            )
+        },
+    );
     format!(
         r#"# {about}
 # Check    stillhouse check THIS_FILE

@@ -22,6 +22,9 @@ const CLASSES_PER_CLUSTER: usize = 12;
 const MAX_CLUSTERS: usize = 20;
 /// Fewer classes would be one cluster; several generalists are merged instead.
 const MIN_CLASSES_FOR_SPECIALISTS: usize = 12;
+/// With fewer training examples of each class, a plain ensemble of the same cost is as good or better, and a network as large as the
+/// ones that are proposed fits its training examples alone (`experiments/specialists_pay`).
+const EXAMPLES_FOR_SPECIALISTS: usize = 100;
 /// Predictions for soft targets that are cheap; up to this number an example has more than `FEW_VIEWS` views.
 const CHEAP_PREDICTIONS: usize = 400_000;
 const FEW_VIEWS: usize = 4;
@@ -46,14 +49,17 @@ pub(super) struct TrainingSize {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sizes {
     pub(super) generalist: TrainingSize,
-    /// number of clusters, and the training of one specialist; none for few classes
-    pub(super) specialists: Option<(usize, TrainingSize)>,
+    /// number of clusters, and the training of one specialist; or why there are none
+    pub(super) specialists: Result<(usize, TrainingSize), &'static str>,
     pub(super) student: TrainingSize,
     pub(super) views: usize,
 }
 
 /// The sizes for a training split of so many examples; `None` where a number is not known.
 pub(super) fn sizes(n_examples: Option<usize>, n_classes: Option<usize>, kind: InputKind) -> Sizes {
+    let are_few = n_examples
+        .zip(n_classes)
+        .is_some_and(|(n_examples, n_classes)| n_examples < n_classes.saturating_mul(EXAMPLES_FOR_SPECIALISTS));
     let n_examples = n_examples.unwrap_or(ASSUMED_EXAMPLES).max(1);
     // a student on soft targets keeps learning for longer than its teachers; so do networks of n-grams
     let (generalist_epochs, student_epochs) = match kind {
@@ -67,11 +73,13 @@ pub(super) fn sizes(n_examples: Option<usize>, n_classes: Option<usize>, kind: I
     let cheap_views = (CHEAP_PREDICTIONS / n_examples).max(FEW_VIEWS);
     Sizes {
         generalist: training(n_examples, generalist_epochs, min_steps),
-        specialists: n_clusters(n_classes).map(|n_clusters| {
+        specialists: match n_clusters(n_classes) {
+            None => Err("few classes need no specialists"),
+            Some(_) if are_few => Err("few examples of each class are too few for specialists"),
             // a specialist sees its own classes and as many other examples, 2/n of the data; half of that, because
             // clusters differ in size
-            (n_clusters, training(n_examples / n_clusters, 6, MIN_STEPS))
-        }),
+            Some(n_clusters) => Ok((n_clusters, training(n_examples / n_clusters, 6, MIN_STEPS))),
+        },
         student,
         views: if kind == InputKind::Features { 1 } else { student.n_epochs.min(cheap_views) },
     }
@@ -101,7 +109,7 @@ mod tests {
                 for kind in [InputKind::Images, InputKind::Texts, InputKind::Features] {
                     let sizes = sizes(Some(n_examples), Some(n_classes), kind);
                     let of_specialist =
-                        sizes.specialists.map(|(n_clusters, size)| ((n_examples / n_clusters).max(1), size));
+                        sizes.specialists.ok().map(|(n_clusters, size)| ((n_examples / n_clusters).max(1), size));
                     let of_all = [(n_examples, sizes.generalist), (n_examples, sizes.student)];
                     for (n_rows, size) in of_all.into_iter().chain(of_specialist) {
                         let n_steps = size.n_epochs * (n_rows / size.batch_size).max(1);
@@ -117,9 +125,14 @@ mod tests {
 
     #[test]
     fn few_classes_have_no_specialists_and_many_have_a_dozen_each() {
-        let n_clusters = |n| sizes(Some(1000), n, InputKind::Images).specialists.map(|(n_clusters, _)| n_clusters);
+        let n_clusters =
+            |n| sizes(Some(50_000), n, InputKind::Images).specialists.ok().map(|(n_clusters, _)| n_clusters);
         assert_eq!([Some(2), Some(5), Some(11)].map(n_clusters), [None; 3]);
         assert_eq!([Some(12), Some(60), Some(443), None].map(n_clusters), [Some(2), Some(5), Some(20), Some(2)]);
+        // specialists need examples
+        let n_clusters =
+            |n| sizes(Some(n), Some(60), InputKind::Texts).specialists.ok().map(|(n_clusters, _)| n_clusters);
+        assert_eq!([5999, 6000].map(n_clusters), [None, Some(5)]);
     }
 
     #[test]
