@@ -80,3 +80,40 @@ fn everything_in_a_run_is_as_readable_as_any_other_file() {
         assert_eq!(mode(&file), expected, "{}", file.display());
     }
 }
+
+#[test]
+fn cards_say_what_the_config_says_and_what_was_measured() {
+    let scratch = Scratch::with_tiny_config();
+    let table = r#"card={ model_name = "a: \"name\"", license = "mit", language = ["no"], datasets = ["owner/x"] }"#;
+    scratch.succeed(&["run", "tiny.toml", "--set", table, "--out", "run", "-q"]);
+    scratch.succeed(&["export", "run/student", "--to", "onnx", "--out", "exported", "-q"]);
+    scratch.succeed(&["compress", "run/student", "--bits", "4", "--out", "rounded", "-q"]);
+    let report = scratch.json("run/report.json");
+    let top1 = |name: &str| {
+        let models = report["models"].as_array().unwrap();
+        models.iter().find(|model| model["name"] == name).unwrap()["top1"].as_f64().unwrap()
+    };
+    let card = |folder: &str| String::from_utf8(scratch.bytes(&format!("{folder}/README.md"))).unwrap();
+    let said = "license: \"mit\"\nlanguage:\n  - \"no\"\n";
+    let measured = [
+        format!("            value: {:?}\n", top1("student")),
+        format!("              same_network_on_hard_labels: {:?}\n", top1("student_hard")),
+        "model-index:\n  - name: \"a: \\\"name\\\"\"\n".to_owned(),
+        "datasets:\n  - \"owner/x\"\n".to_owned(),
+    ];
+    for (folder, library) in [("run/student", "stillhouse"), ("exported", "transformers.js")] {
+        let text = card(folder);
+        assert!(text.starts_with(&format!("---\nlibrary_name: \"{library}\"\n")) && text.contains(said), "{text}");
+        assert!(measured.iter().all(|part| text.contains(part)), "{measured:?}\n{text}");
+    }
+    let text = card("rounded");
+    assert!(text.contains(said) && !text.contains("model-index"), "other weights were measured: {text}");
+    // no stage depends on the card
+    let again =
+        scratch.succeed(&["run", "tiny.toml", "--set", "card.license=\"apache-2.0\"", "--out", "run", "--json"]);
+    assert!(card("run/student").contains("license: \"apache-2.0\""), "{}", again.stdout);
+    let manifest = scratch.json("run/manifest.json");
+    assert_eq!(manifest["sessions"].as_array().unwrap().last().unwrap()["computed"], false, "{manifest}");
+    let refused = scratch.run(&["check", "tiny.toml", "--set", "card.license=\"other\""]);
+    assert!(refused.code == Some(USAGE) && refused.stderr.contains("card.license_name"), "{}", refused.stderr);
+}

@@ -68,6 +68,15 @@ impl DataConfig {
         self.kind().is_augmented()
     }
 
+    /// The dataset repository of a hub that the data comes from; none for data in files.
+    pub fn repository(&self) -> Option<&str> {
+        match self {
+            Self::HubImages(config) => config.repo.as_deref().filter(|_| config.path.is_none()),
+            Self::Table(config) => config.repo.as_deref().filter(|_| config.path.is_none() && config.train.is_none()),
+            Self::Glyphs(_) | Self::Idx(_) | Self::ImageFolder(_) | Self::Features(_) => None,
+        }
+    }
+
     /// Whether the labels of some training examples are held back.
     pub fn holds_labels_back(&self) -> bool {
         let fraction = match self {

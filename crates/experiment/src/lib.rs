@@ -19,6 +19,7 @@ mod external;
 mod files;
 mod load_progress;
 mod loading;
+mod model_card;
 mod networks;
 mod observer;
 mod options;

@@ -6,6 +6,7 @@ use crate::error::{ExperimentError, Result, model_folder_error, system_error};
 use crate::export::of_run::write_exports;
 use crate::files::{copy_whole, read_json, write_json, write_whole};
 use crate::loading::{load, open_session, summarise};
+use crate::model_card::model_card;
 use crate::observer::{Interrupt, Observer};
 use crate::options::RunOptions;
 use crate::outputs::check_config_output;
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use stillhouse_core::InputSpec;
 use stillhouse_files::remove_leftovers;
-use stillhouse_models::{ModelCard, save_model, save_rounded_model};
+use stillhouse_models::{save_model, save_rounded_model};
 
 /// A finished run.
 #[derive(Clone, Debug)]
@@ -76,18 +77,13 @@ pub fn run(
     evaluated.report.wall_seconds = wall_seconds(&manifest);
     write_json(&run_dir.join(MANIFEST), &manifest)?;
     let student = temperatures.applied_to(&student)?;
-    let card = ModelCard {
-        name: format!("{} student", experiment.name()),
-        input: InputSpec { shape: *student.input(), ..constants },
-        labels,
-        numbers: card_numbers(&evaluated.report, Role::Student),
-    };
+    let input = (InputSpec { shape: *student.input(), ..constants }, labels);
+    let card = model_card(experiment, &evaluated.report, Role::Student, input.clone());
     save_model(&run_dir.join(STUDENT), &student, &card)
         .map_err(|error| model_folder_error(&run_dir.join(STUDENT), &error))?;
     let mut shipped = None;
     if let Some(Shipped { network, bits, .. }) = ship.as_ref().and_then(|ship| ship.shipped.as_ref()) {
-        let numbers = card_numbers(&evaluated.report, Role::Shipped);
-        let card = ModelCard { name: format!("{} shipped student", experiment.name()), numbers, ..card.clone() };
+        let card = model_card(experiment, &evaluated.report, Role::Shipped, input);
         let network = temperatures.applied_to(network)?;
         save_rounded_model(&run_dir.join(SHIPPED), &network, &card, bits)
             .map_err(|error| model_folder_error(&run_dir.join(SHIPPED), &error))?;
@@ -145,37 +141,4 @@ fn render(run_dir: &Path, evaluated: &Evaluated, manifest: &Manifest, config_tom
     let exports = report.exports.iter().map(|export| run_dir.join(&export.path)).collect();
     let summary = terminal_summary(report);
     Ok(RunOutcome { run_dir: run_dir.to_owned(), report: report.clone(), shipped, exports, summary })
-}
-
-fn card_numbers(report: &Report, role: Role) -> Vec<(String, String)> {
-    let percent = |share: f64| format!("{:.2} %", 100.0 * share);
-    let mut numbers =
-        vec![("dataset".to_owned(), format!("{}, {} classes", report.dataset.name, report.dataset.n_classes))];
-    if let Some(student) = report.model(role) {
-        numbers.push(("top-1 accuracy, test".into(), percent(student.top1)));
-        numbers.push(("top-5 accuracy, test".into(), percent(student.top5)));
-        numbers.push(("negative log likelihood, test".into(), format!("{:.4}", student.nll)));
-        numbers.push(("expected calibration error, test".into(), format!("{:.4}", student.ece)));
-        let calibration = report.calibration.iter().find(|calibration| calibration.model == student.name);
-        if let Some(calibration) = calibration {
-            numbers.push(("temperature, fitted on validation".into(), format!("{:.4}", calibration.temperature)));
-            numbers.push(("negative log likelihood with it, test".into(), format!("{:.4}", calibration.nll)));
-            numbers.push(("expected calibration error with it, test".into(), format!("{:.4}", calibration.ece)));
-            let thresholds = calibration.thresholds.iter().map(|row| {
-                (
-                    format!("confidence that {} of the validation examples are below", percent(row.valid_refused)),
-                    format!("{:.4}", row.threshold),
-                )
-            });
-            numbers.extend(thresholds);
-        }
-        numbers.push(("weights".into(), format!("{} bytes", student.bytes)));
-    }
-    let student = (Role::Student, "the student that it was made of");
-    let others = [(report.students_teacher(), "its teacher"), (Role::TwinOnLabels, "its twin on hard labels"), student];
-    let others = others.into_iter().filter(|(other, _)| *other != role);
-    numbers.extend(others.filter_map(|(role, title)| {
-        report.model(role).map(|model| (format!("top-1 accuracy, test, of {title}"), percent(model.top1)))
-    }));
-    numbers
 }

@@ -3,7 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `model.safetensors` | parameters and buffers by name, in sorted order: equal models give equal bytes; weights in a few bits as `u8` codes and `f16` scales (`quantised.rs`) |
-//! | `config.json` | format version, architecture, number of outputs, input, numbers of the card, the temperature of the logits |
+//! | `config.json` | format version, architecture, number of outputs, input, labels (`id2label`, `label2id`), the card, the temperature of the logits |
 //! | `labels.txt` | one label a line, in the order of the outputs |
 //! | `README.md` | the card, for people |
 //!
@@ -11,22 +11,29 @@
 //! meanwhile, [`load_model`] reads the older folder.
 
 use crate::card::{card_text, check_card, labels_text};
+use crate::kernel_order::KernelOrder;
+use crate::label_maps::{IdsByLabel, LabelsById};
 use crate::outline::ModelOutline;
 use crate::quantised::QuantisedTensor;
 use crate::weights_head::Shapes;
-use crate::{FolderError, Model, ModelCard, ModelConfig, ModelError, Reductions, Sizes, Tokenizer, WeightBits};
+use crate::{
+    CardDetails, FolderError, Model, ModelCard, ModelConfig, ModelError, Reductions, Sizes, Tokenizer, WeightBits,
+};
 use candle_core::{Device, Tensor};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 use stillhouse_core::{InputShape, InputSpec, Temperature};
 use stillhouse_files::{NewFolder, readable_folder};
 
-/// Version of the folder's layout, in `config.json`.
-pub const FORMAT_VERSION: u32 = 1;
+/// Version of the folder's layout, in `config.json`. Version 1, which is still read, has kernels in the order of memory.
+pub const FORMAT_VERSION: u32 = 2;
+const OLDEST_VERSION: u32 = 1;
 
 pub(crate) const WEIGHTS: &str = "model.safetensors";
 pub(crate) const CONFIG: &str = "config.json";
@@ -41,8 +48,16 @@ struct ConfigFile {
     name: String,
     architecture: ModelConfig,
     n_outputs: usize,
+    /// absent in folders of version 1, as the next one
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id2label: Option<LabelsById>,
+    /// for other programs
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    label2id: Option<IdsByLabel>,
     input: InputSpec,
     numbers: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "CardDetails::is_empty")]
+    details: CardDetails,
     /// of linear layers that are not whole
     #[serde(default, skip_serializing_if = "Sizes::is_empty")]
     ranks: Sizes,
@@ -135,6 +150,11 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
         let problem = format!("{LABELS} holds {} labels, {CONFIG} says n_outputs = {}", labels.len(), config.n_outputs);
         return Err(FolderError::folder(folder, problem));
     }
+    if let Some(problem) = config.id2label.as_ref().and_then(|maps| maps.problem(&labels)) {
+        let hint = format!("hint: write the same labels into both, or remove id2label from {CONFIG}");
+        return Err(FolderError::folder(folder, format!("{CONFIG}: {problem}, as {LABELS} has it\n  {hint}")));
+    }
+    let order = kernel_order(config.format_version);
     let as_model = FolderError::model(folder);
     let reductions = Reductions { ranks: config.ranks, units: config.units };
     // the file's head is compared before memory is asked for: a config may claim any sizes
@@ -143,15 +163,15 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
     if let Some(problem) = config.bits.problem(&outline) {
         return Err(FolderError::folder(folder, format!("{CONFIG}: {problem}")));
     }
-    let shapes = Shapes::of_file(folder, WEIGHTS)?.rounded_as_f32(&outline, &config.bits);
-    let mismatch = outline.mismatch(&shapes);
+    let shapes = Shapes::of_file(folder, WEIGHTS)?.rounded_as_f32(&outline, &config.bits, order);
+    let mismatch = outline.in_order(order).mismatch(&shapes);
     if !mismatch.is_empty() {
         return Err(as_model(ModelError::weights(&mismatch)));
     }
     let blank = (&reductions, None);
     let model = Model::reduced(&config.architecture, &config.input.shape, config.n_outputs, blank, device);
     let model = model.map_err(&as_model)?;
-    model.load_state(read_weights(folder, &outline, &config.bits, device)?).map_err(&as_model)?;
+    model.load_state(read_weights(folder, &outline, (&config.bits, order), device)?).map_err(&as_model)?;
     let input = *model.input();
     let model = match input {
         InputShape::Tokens { .. } => {
@@ -164,9 +184,17 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
         _ => model,
     };
     let model = model.with_temperature(config.temperature);
-    let card = ModelCard { name: config.name, input: config.input, labels, numbers: config.numbers };
+    let ConfigFile { name, input, numbers, details, .. } = config;
+    let card = ModelCard { name, input, labels, numbers, details };
     check_card(&card, &model)?;
     Ok((model, card))
+}
+
+/// In the files that this program writes.
+const ORDER: KernelOrder = KernelOrder::OutputsFirst;
+
+fn kernel_order(format_version: u32) -> KernelOrder {
+    if format_version == OLDEST_VERSION { KernelOrder::AsInMemory } else { ORDER }
 }
 
 /// What a weight in a few bits has besides its codes.
@@ -179,8 +207,9 @@ fn weights_bytes(model: &Model, bits: &WeightBits) -> Result<Vec<u8>, FolderErro
         let values = var.as_detached_tensor().flatten_all().and_then(|flat| flat.to_vec1::<f32>());
         let values = values.map_err(FolderError::encode)?;
         let Some(bits) = bits.of(name) else {
+            let values = ORDER.write(&values, var.dims());
             let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            tensors.push((name.to_owned(), Dtype::F32, var.dims().to_vec(), bytes));
+            tensors.push((name.to_owned(), Dtype::F32, ORDER.shape(var.dims()), bytes));
             continue;
         };
         let [codes, scales] = QuantisedTensor::new(&values, var.dims(), bits).to_bytes();
@@ -191,7 +220,9 @@ fn weights_bytes(model: &Model, bits: &WeightBits) -> Result<Vec<u8>, FolderErro
         .iter()
         .map(|(name, dtype, shape, bytes)| TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name, view)));
     let views = views.collect::<Result<Vec<_>, _>>().map_err(FolderError::encode)?;
-    safetensors::serialize(views, None).map_err(FolderError::encode)
+    // the transformers library refuses a file that does not say so; one entry, so the bytes have one order
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    safetensors::serialize(views, Some(metadata)).map_err(FolderError::encode)
 }
 
 fn config_bytes(model: &Model, card: &ModelCard, bits: &WeightBits) -> Result<Vec<u8>, FolderError> {
@@ -200,8 +231,11 @@ fn config_bytes(model: &Model, card: &ModelCard, bits: &WeightBits) -> Result<Ve
         name: card.name.clone(),
         architecture: model.config().clone(),
         n_outputs: model.n_outputs(),
+        id2label: Some(LabelsById::of(&card.labels)),
+        label2id: Some(IdsByLabel::of(&card.labels)),
         input: card.input.clone(),
         numbers: card.numbers.clone(),
+        details: card.details.clone(),
         ranks: model.reductions().ranks.clone(),
         units: model.reductions().units.clone(),
         bits: bits.clone(),
@@ -238,10 +272,12 @@ fn read_config(folder: &Path) -> Result<ConfigFile, FolderError> {
     // the version is read by itself first: another version may have other keys
     let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(as_config)?;
     let version = &value["format_version"];
-    if *version != FORMAT_VERSION {
+    if !(OLDEST_VERSION..=FORMAT_VERSION).any(|known| *version == known) {
         let got = if version.is_null() { "none".to_owned() } else { version.to_string() };
         let path = path.display();
-        let message = format!("{path} has format version {got}, this program reads version {FORMAT_VERSION}");
+        let message = format!(
+            "{path} has format version {got}, this program reads versions {OLDEST_VERSION} to {FORMAT_VERSION}"
+        );
         return Err(FolderError::Invalid(message));
     }
     serde_json::from_slice(&bytes).map_err(as_config)
@@ -259,7 +295,7 @@ fn read_labels(folder: &Path) -> Result<Vec<String>, FolderError> {
 fn read_weights(
     folder: &Path,
     outline: &ModelOutline,
-    bits: &WeightBits,
+    (bits, order): (&WeightBits, KernelOrder),
     device: &Device,
 ) -> Result<Vec<(String, Tensor)>, FolderError> {
     let bytes = read_file(folder, WEIGHTS)?;
@@ -269,7 +305,10 @@ fn read_weights(
     for (name, shape) in outline.shapes() {
         let view = file.tensor(name).map_err(|error| damaged(error.to_string()))?;
         let values: Vec<f32> = match bits.of(name) {
-            None => view.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+            None => {
+                let stored: Vec<f32> = view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+                order.read(Cow::Owned(stored), shape).into_owned()
+            }
             Some(bits) => {
                 let scales = file.tensor(&format!("{name}{SCALES}")).map_err(|error| damaged(error.to_string()))?;
                 let weight = QuantisedTensor::from_bytes(shape, bits, view.data(), scales.data());

@@ -21,7 +21,7 @@
 //! ```
 //!
 //! Everything is `f32`. Images are `[B, H, W, C]`, features `[B, F]`, texts one of the forms of [`ModelInput`].
-//! Convolution weights are stored as `[kh, kw, C, O]` and linear weights as `[O, I]`.
+//! Convolution weights are `[kh, kw, C, O]`, in files `[O, C, kh, kw]` as in PyTorch; linear weights are `[O, I]` in both.
 //!
 //! **Absent on purpose:** losses, optimizers and data.
 
@@ -31,14 +31,18 @@ mod bert;
 mod bert_folder;
 mod body;
 mod card;
+mod card_details;
 mod config;
 mod convnet;
 mod encoder;
 mod error;
 mod folder;
 mod folder_error;
+mod front_matter;
 mod head;
 mod input;
+mod kernel_order;
+mod label_maps;
 mod layer_inputs;
 mod layers;
 mod low_rank;
@@ -68,12 +72,14 @@ mod weights_head;
 
 pub use bert::{BertConfig, BertSize};
 pub use card::{ModelCard, check_labels};
+pub use card_details::{CardDetails, TestResult};
 pub use config::ModelConfig;
 pub use convnet::ConvNetConfig;
 pub use encoder::{EncoderActivation, EncoderPooling};
 pub use error::ModelError;
 pub use folder::{FORMAT_VERSION, check_place, load_model, save_model, save_rounded_model};
 pub use folder_error::FolderError;
+pub use front_matter::front_matter;
 pub use head::HeadInit;
 pub use input::{ModelInput, TextInput};
 pub use layer_inputs::{LayerInputs, LayerKind};

@@ -97,7 +97,8 @@ pub fn compress(
         ("the student's".into(), percent(ship.report.student_valid_top1)),
         ("weights".into(), format!("{} bytes", taken.bytes)),
     ];
-    let card = ModelCard { name: format!("{}, compressed", card.name), numbers, ..card };
+    let details = card.details.of_other_weights();
+    let card = ModelCard { name: format!("{}, compressed", card.name), numbers, details, ..card };
     let network = temperatures.applied_to(&shipped.network)?;
     save_rounded_model(out, &network, &card, &shipped.bits).map_err(|error| model_folder_error(out, &error))?;
     Ok(CompressOutcome { out: out.to_owned(), ship: ship.report })

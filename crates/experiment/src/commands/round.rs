@@ -132,6 +132,7 @@ pub fn round_model(
 /// The numbers of the card were measured before.
 fn card_of_rounded(mut card: ModelCard, bits: u8, loss: Option<&RoundLoss>) -> ModelCard {
     card.numbers.push(("rounded to".into(), format!("{bits} bits at most, after the numbers above were measured")));
+    card.details = card.details.of_other_weights();
     card.numbers.extend(loss.map(|loss| ("what rounding changed".into(), loss.to_string())));
     card
 }

@@ -1,6 +1,6 @@
 //! The tables of an experiment's config.
 
-use super::{ExportConfig, ExternalTeacherConfig};
+use super::{CardConfig, ExportConfig, ExternalTeacherConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::Temperature;
@@ -50,6 +50,9 @@ pub struct ExperimentConfig {
     /// Files for other programs that the run ends with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub export: Option<ExportConfig>,
+    /// What the models' cards say to hubs: licence, languages, data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<CardConfig>,
     /// Which models are compared with it, and what the report shows.
     #[serde(default)]
     pub evaluation: EvaluationConfig,

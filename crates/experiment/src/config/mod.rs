@@ -4,6 +4,7 @@
 //! -> typed -> checked for settings that contradict each other -> [`Experiment`]. All problems are reported at once, each with
 //! its key path. Derived values are never written back.
 
+mod card;
 mod check;
 mod contradictions;
 mod data_fit;
@@ -20,6 +21,7 @@ mod schema;
 mod source;
 mod sweep;
 
+pub use card::CardConfig;
 pub use check::Checked;
 pub(crate) use data_fit::DataFacts;
 pub use experiment::{

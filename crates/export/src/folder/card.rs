@@ -4,16 +4,12 @@ use super::{BYTES, FLOATS, OnnxSummary};
 use crate::graph::GraphInput;
 use crate::onnx::OPSET;
 use std::fmt::Write;
-use stillhouse_models::{Model, ModelCard};
+use stillhouse_models::{Model, ModelCard, front_matter};
 
 /// The card: front matter for hubs, numbers, how to load the folder in each language.
 pub(super) fn card(model: &Model, card: &ModelCard, input: GraphInput, summary: &OnnxSummary) -> String {
-    let mut text = String::from("---\n");
-    if let Some(task) = task(input) {
-        let _ = writeln!(text, "pipeline_tag: {task}");
-    }
-    let library = if task(input).is_some() { "transformers.js" } else { "onnxruntime" };
-    let _ = writeln!(text, "library_name: {library}\ntags:\n- onnx\n- stillhouse\n---\n\n# {}\n", line(&card.name));
+    let mut text = front_matter(card, library(input), &["onnx"]);
+    let _ = writeln!(text, "# {}\n", line(&card.name));
     let (kind, n_labels, n_parameters) = (model.config().kind(), card.labels.len(), model.n_parameters());
     let _ = writeln!(
         text,
@@ -39,12 +35,11 @@ pub(super) fn card(model: &Model, card: &ModelCard, input: GraphInput, summary: 
     text
 }
 
-/// The task's name on hubs, where a pipeline of the transformers libraries loads the folder.
-fn task(input: GraphInput) -> Option<&'static str> {
+/// What loads the folder, by its name on hubs: the transformers libraries read no n-grams and no rows of numbers.
+fn library(input: GraphInput) -> &'static str {
     match input {
-        GraphInput::Image { .. } => Some("image-classification"),
-        GraphInput::Tokens { .. } => Some("text-classification"),
-        GraphInput::Features { .. } | GraphInput::Ngrams { .. } => None,
+        GraphInput::Image { .. } | GraphInput::Tokens { .. } => "transformers.js",
+        GraphInput::Features { .. } | GraphInput::Ngrams { .. } => "onnx",
     }
 }
 

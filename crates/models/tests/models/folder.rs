@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use stillhouse_core::{InputShape, InputSpec, Temperature};
 use stillhouse_models::{
-    FolderError, HeadInit, Model, ModelCard, Rounder, Tokenizer, WeightBits, check_labels, load_model, save_model,
-    save_rounded_model,
+    CardDetails, FolderError, HeadInit, Model, ModelCard, Rounder, TestResult, Tokenizer, WeightBits, check_labels,
+    load_model, save_model, save_rounded_model,
 };
 use tempfile::TempDir;
 
@@ -18,6 +18,7 @@ fn card(input: InputShape) -> ModelCard {
         input: InputSpec::new(input, vec![0.25; n_channels], vec![0.1; n_channels]),
         labels: ["cat", "größer | gleich", "", " 漢字 ", "tab\tand \\n"].map(String::from).to_vec(),
         numbers: vec![("top-1 accuracy, test".into(), "71.3 %".into()), ("a | b".into(), "1".into())],
+        details: CardDetails::default(),
     }
 }
 
@@ -109,6 +110,97 @@ fn a_model_of_tokens_is_not_saved_without_its_tokenizer() {
     assert!(names(directory.path()).is_empty());
 }
 
+/// A tensor of a folder's weights: its shape and its numbers.
+fn stored(folder: &Path, name: &str) -> (Vec<usize>, Vec<f32>) {
+    let bytes = fs::read(folder.join("model.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let view = file.tensor(name).unwrap();
+    let values = view.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+    (view.shape().to_vec(), values.collect())
+}
+
+#[test]
+fn kernels_have_the_order_of_pytorch() {
+    let (_directory, folder) = example();
+    let original = model(&resnet(8, 4), &IMAGE, 0);
+    let kernels = original.params().iter().filter(|param| param.var.dims().len() == 4);
+    let mut n_kernels = 0;
+    for param in kernels {
+        let expected = param.var.as_detached_tensor().permute([3, 2, 0, 1]).unwrap();
+        let (shape, values) = stored(&folder, &param.name);
+        assert_eq!(shape, expected.dims(), "{}", param.name);
+        assert_eq!(values, expected.flatten_all().unwrap().to_vec1::<f32>().unwrap(), "{}", param.name);
+        n_kernels += 1;
+    }
+    assert!(n_kernels > 6, "{n_kernels}");
+    let bytes = fs::read(folder.join("model.safetensors")).unwrap();
+    let (_, head) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    assert_eq!(head.metadata().as_ref().unwrap()["format"], "pt");
+}
+
+/// Rewrites a folder as version 1 had it: kernels as in memory, no metadata, no maps of labels, a bare card.
+fn as_version_1(folder: &Path, model: &Model) {
+    let tensors = model.state_dict().unwrap().into_iter().collect();
+    candle_core::safetensors::save(&tensors, folder.join("model.safetensors")).unwrap();
+    let mut config: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("config.json")).unwrap()).unwrap();
+    config["format_version"] = 1.into();
+    for key in ["id2label", "label2id"] {
+        assert!(config.as_object_mut().unwrap().remove(key).is_some());
+    }
+    fs::write(folder.join("config.json"), config.to_string()).unwrap();
+}
+
+#[test]
+fn a_folder_of_version_1_is_the_same_model() {
+    for (config, input) in every_case() {
+        let original = with_tokenizer(model(&config, &input, 0));
+        let directory = TempDir::new().unwrap();
+        let folder = saved(directory.path(), &original);
+        as_version_1(&folder, &original);
+        let (loaded, loaded_card) = load_model(&folder, &Device::Cpu).unwrap();
+        assert_eq!(bits(&loaded), bits(&original), "{config:?}");
+        assert_eq!(loaded_card, card(input));
+    }
+}
+
+#[test]
+fn kernels_of_another_version_do_not_fit() {
+    let (_directory, folder) = example();
+    let config = fs::read_to_string(folder.join("config.json")).unwrap();
+    fs::write(folder.join("config.json"), config.replace("\"format_version\": 2", "\"format_version\": 1")).unwrap();
+    let text = refusal(&folder);
+    assert!(text.contains("conv.weight") && text.contains("[3, 3, "), "{text}");
+}
+
+#[test]
+fn labels_are_in_the_config_too_and_have_to_agree() {
+    let (_directory, folder) = example();
+    let text = fs::read_to_string(folder.join("config.json")).unwrap();
+    let config: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(config["id2label"]["1"], "größer | gleich");
+    assert_eq!(config["label2id"][" 漢字 "], 3);
+    fs::write(folder.join("config.json"), text.replace("\"0\": \"cat\"", "\"0\": \"dog\"")).unwrap();
+    let text = refusal(&folder);
+    assert!(text.contains("id2label says \"dog\" for output 0, expected \"cat\"") && text.contains("hint: "), "{text}");
+}
+
+#[test]
+fn details_of_a_card_are_kept() {
+    let directory = TempDir::new().unwrap();
+    let result = TestResult {
+        dataset: "letters".into(),
+        n_examples: 10,
+        top1: 0.1 + 0.2,
+        interval: [0.1, 1.0 / 3.0],
+        twin_on_labels: None,
+    };
+    let details = CardDetails { license: Some("mit".into()), results: vec![result], ..CardDetails::default() };
+    let card = ModelCard { details, ..card(IMAGE) };
+    let folder = directory.path().join("student");
+    save_model(&folder, &model(&mlp(&[4]), &IMAGE, 0), &card).unwrap();
+    assert_eq!(load_model(&folder, &Device::Cpu).unwrap().1, card);
+}
+
 #[test]
 fn equal_models_give_equal_bytes() {
     let ((_a, first), (_b, second)) = (example(), example());
@@ -121,7 +213,8 @@ fn equal_models_give_equal_bytes() {
 fn the_card_is_a_table_of_the_numbers() {
     let (_directory, folder) = example();
     let text = fs::read_to_string(folder.join("README.md")).unwrap();
-    assert!(text.starts_with("# student\n"), "{text}");
+    assert!(text.starts_with("---\nlibrary_name: \"stillhouse\"\npipeline_tag: \"image-classification\"\n"), "{text}");
+    assert!(text.contains("\n---\n\n# student\n"), "{text}");
     assert!(text.contains("| top-1 accuracy, test | 71.3 % |\n| a \\| b | 1 |\n"), "{text}");
 }
 
@@ -234,12 +327,12 @@ fn truncated_weights_are_damaged_at_every_length() {
 #[test]
 fn configs_of_other_versions_and_other_nets_are_refused() {
     let cases = [
-        ("\"format_version\": 1", "\"format_version\": 2", "has format version 2, this program reads version 1"),
+        ("\"format_version\": 2", "\"format_version\": 3", "has format version 3, this program reads versions 1 to 2"),
         ("\"format_version\"", "\"version\"", "has format version none"),
         ("\"depth\"", "\"dept\"", "is not a model's config: unknown field `dept`"),
         ("\"depth\": 8", "\"depth\": 9", "depth: must be 6n + 2"),
         ("\"depth\": 8", "\"depth\": 14", "missing stages.0.blocks.1.conv1.conv.weight"),
-        ("\"width\": 4", "\"width\": 5", "misshapen stem.conv.weight (f32 [3, 3, 3, 4], expected f32 [3, 3, 3, 5])"),
+        ("\"width\": 4", "\"width\": 5", "misshapen stem.conv.weight (f32 [4, 3, 3, 3], expected f32 [5, 3, 3, 3])"),
         ("\"n_outputs\": 5", "\"n_outputs\": 500000000000", "labels.txt holds 5 labels, config.json says n_outputs"),
         ("{", "", "is not a model's config"),
     ];
