@@ -2,8 +2,8 @@
 //! into them, `refs/<revision>` holding a commit. One folder is our own: `listings/<commit>.json`,
 //! so that offline a file that was never fetched differs from one that the repository does not have.
 
+use super::RepoKind;
 use super::error::HubErrorKind;
-use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 use std::fs::File;
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,15 +15,17 @@ const MAX_TAG_LEN: usize = 128;
 
 /// The cached files of one repository.
 pub(super) struct RepoCache {
-    repo: CacheRepo,
     folder: PathBuf,
 }
 
 impl RepoCache {
-    pub(super) fn new(cache_dir: &Path, name: &str, kind: RepoType) -> Self {
-        let repo = Repo::new(name.to_owned(), kind);
-        let folder = cache_dir.join(repo.folder_name());
-        Self { repo: Cache::new(cache_dir.to_owned()).repo(repo), folder }
+    pub(super) fn new(cache_dir: &Path, name: &str, kind: RepoKind) -> Self {
+        Self { folder: cache_dir.join(format!("{}--{}", kind.plural(), name.replace('/', "--"))) }
+    }
+
+    /// The folder with the files of a commit.
+    fn snapshot(&self, commit: &str) -> PathBuf {
+        self.folder.join("snapshots").join(commit)
     }
 
     /// The commit of a revision when the hub was last asked.
@@ -39,7 +41,7 @@ impl RepoCache {
     /// are there.
     pub(super) fn files(&self, commit: &str) -> Option<Vec<String>> {
         self.listing(commit).or_else(|| {
-            let files = stillhouse_files::names_below(&self.repo.pointer_path(commit)).ok()?;
+            let files = stillhouse_files::names_below(&self.snapshot(commit)).ok()?;
             Some(files).filter(|files| !files.is_empty())
         })
     }
@@ -63,7 +65,7 @@ impl RepoCache {
 
     /// Where a file is, if it is there.
     pub(super) fn file(&self, commit: &str, file: &str) -> Option<PathBuf> {
-        let path = self.repo.pointer_path(commit).join(file);
+        let path = self.snapshot(commit).join(file);
         path.is_file().then_some(path)
     }
 
@@ -83,7 +85,7 @@ impl RepoCache {
 
     /// Lets the commit's file point to a blob; appears whole or not at all.
     pub(super) fn point(&self, commit: &str, file: &str, blob: &Path) -> Result<PathBuf, HubErrorKind> {
-        let pointer = self.repo.pointer_path(commit).join(file);
+        let pointer = self.snapshot(commit).join(file);
         let folder = pointer.parent().expect("a pointer lies in a snapshot");
         create_folder(folder)?;
         // threads of one program fetch side by side too, so the process alone does not make the name its own

@@ -1,10 +1,5 @@
 //! One file from the hub into the cache, in as many pieces as it takes.
 //!
-//! Not by hf-hub 0.5, which cannot be interrupted while it reads a body, has no time limits, takes a short body for a
-//! whole one (it never compares the length), asks for an impossible range when a former run had fetched every byte but
-//! not renamed the file, and appends to what it has even when the server ignored the range and sent the file from the
-//! start.
-//!
 //! No byte more is kept than the hub announced, and a body that brings next to nothing for [`Request::stall_limit`] is
 //! given up.
 
