@@ -19,7 +19,7 @@ fn the_module_says_what_the_command_line_says() {
     scratch.succeed(&["run", "tiny.toml", "-q", "--out", "run", "--set", sparse, "--set", loss]);
     let dense = "soft_targets.layout={ kind = \"dense\" }";
     scratch.succeed(&["run", "tiny.toml", "-q", "--out", "dense", "--set", dense, "--set", loss]);
-    let image = image::GrayImage::from_fn(28, 28, |x, y| image::Luma([(x * 9 ^ y * 5) as u8]));
+    let image = image::GrayImage::from_fn(28, 28, |x, y| image::Luma([((x * 9) ^ (y * 5)) as u8]));
     image.save(scratch.path("image.png")).unwrap();
     scratch.succeed(&["predict", "run/student", "image.png", "--out", "probs.npy", "-q"]);
 

@@ -151,6 +151,56 @@ fn all_cells_are_checked_before_the_first_starts() {
 }
 
 #[test]
+fn halving_goes_on_with_the_better_ones_and_trains_nothing_twice() {
+    let axes = "student.training.schedule.learning_rate = [1e-6, 3e-3, 1e-2, 3e-2]\nstudent.distillation.loss.temperature = [2.0]\n";
+    let search = "search = { kind = \"successive_halving\", factor = 2, first_share = 0.25 }\n";
+    let scratch = with_sweep(&format!("\n[sweep]\n{axes}{search}"));
+    let words = ["sweep", "grid.toml", "--threads", "2", "--set", "student.training.n_epochs=8"];
+    scratch.succeed(&words);
+    let summary = records(&scratch.text("runs/grid/summary.csv"));
+    let status = column(&summary, "status");
+    assert_eq!(status.iter().filter(|status| *status == "ok").count(), 1, "{status:?}");
+    assert_eq!(status[0], "dropped", "a learning rate of nearly nothing");
+    let messages = column(&summary, "message");
+    assert!(messages[0].starts_with("dropped after 2 of 8 epochs, validation top-1 "), "{messages:?}");
+    let n_after = |epochs: &str| messages.iter().filter(|message| message.contains(epochs)).count();
+    assert_eq!((n_after("after 2 of 8"), n_after("after 4 of 8")), (2, 1), "{messages:?}");
+
+    // the winner has the bits of a run that was never stopped
+    let winner = status.iter().position(|status| status == "ok").unwrap();
+    let report = scratch.files("runs/grid/cells").into_iter().find(|file| file.ends_with("report.json")).unwrap();
+    let own: Json = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
+    let rate = &column(&summary, "student.training.schedule.learning_rate")[winner];
+    let rate = format!("student.training.schedule.learning_rate={rate}");
+    let others = ["student.training.n_epochs=8", &rate, "student.distillation.loss.temperature=2.0"];
+    let sets = others.iter().flat_map(|set| ["--set", set]);
+    scratch.succeed(&["run", "grid.toml", "-q", "--out", "whole"].into_iter().chain(sets).collect::<Vec<_>>());
+    let accuracies = |report: &Json| -> Vec<(String, Json, Json)> {
+        let models = report["models"].as_array().unwrap().iter();
+        models.map(|model| (model["name"].to_string(), model["top1"].clone(), model["nll"].clone())).collect()
+    };
+    assert_eq!(accuracies(&own), accuracies(&scratch.json("whole/report.json")));
+    let weights = std::fs::read(report.with_file_name("student").join("model.safetensors")).unwrap();
+    assert!(weights == scratch.bytes("whole/student/model.safetensors"));
+    let log = std::fs::read_to_string(report.with_file_name("metrics.jsonl")).unwrap();
+    let epochs: Vec<u64> = log
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Json>(line).ok())
+        .filter(|event| event["event"] == "epoch" && event["stage"] == "student")
+        .map(|event| event["record"]["epoch"].as_u64().unwrap())
+        .collect();
+    assert_eq!(epochs, [1, 2, 3, 4, 5, 6, 7, 8]);
+
+    // a second start finds all decisions made
+    scratch.succeed(&words);
+    assert_eq!(column(&records(&scratch.text("runs/grid/summary.csv")), "status"), status);
+    let told = scratch.succeed(&["status", "runs/grid"]).stdout;
+    assert!(told.contains("grid: finished") && told.contains("1 finished") && told.contains("3 dropped"), "{told}");
+    let html = scratch.text("runs/grid/sweep.html");
+    assert!(html.contains("Dropped cells") && !html.contains("Failed cells"));
+}
+
+#[test]
 fn another_program_drives_a_search() {
     let scratch = with_sweep(
         "\n[sweep]\nstudent.distillation.loss.temperature = [1.0, 4.0]\n\

@@ -300,6 +300,26 @@ pub struct RunAndLogArguments {
     /// Write curves for TensorBoard into tensorboard/ in the run's folder, a folder for each training
     #[arg(long)]
     pub tensorboard: bool,
+    /// Stop when a training has done a share of its epochs, for example `student:0.25`; the same command without it goes on
+    #[arg(long, value_name = "STAGE:SHARE", value_parser = until)]
+    pub until: Option<Until>,
+}
+
+/// When a run stops.
+#[derive(Clone, Debug)]
+pub struct Until {
+    /// name of a stage that trains
+    pub stage: String,
+    /// of its epochs
+    pub share: f64,
+}
+
+fn until(text: &str) -> Result<Until, String> {
+    let parts = text.rsplit_once(':').and_then(|(stage, share)| Some((stage, share.parse::<f64>().ok()?)));
+    let (stage, share) = parts
+        .filter(|(stage, share)| !stage.is_empty() && *share > 0.0 && *share < 1.0)
+        .ok_or("expected the name of a stage and a share above 0 and below 1, for example student:0.25")?;
+    Ok(Until { stage: stage.to_owned(), share })
 }
 
 /// A config to plan for.

@@ -1,5 +1,6 @@
 //! Carries an invocation out: calls `stillhouse-experiment`, and prints what it returns.
 
+use crate::arguments::Until;
 use crate::console;
 use crate::failure::Failure;
 use crate::invocation::{
@@ -14,12 +15,12 @@ use serde_json::json;
 use std::io;
 use std::path::Path;
 use stillhouse_experiment::config::{ConfigProblems, ConfigSource, Experiment, config_schema, describe_key, keys_page};
-use stillhouse_experiment::{ExperimentError, RunOptions, RunOutcome, is_sweep, load_sweep};
+use stillhouse_experiment::{ExperimentError, RunOptions, RunOutcome, StopAt, is_sweep, load_sweep};
 
 /// Does what was asked for.
 pub fn execute(invocation: &Invocation) -> Result<(), Failure> {
     match &invocation.task {
-        Task::Run { config, options } => run(config, options, invocation),
+        Task::Run { config, options, until } => run(config, options, until.as_ref(), invocation),
         Task::Report { run_dir } if is_sweep(run_dir) => {
             let summary = stillhouse_experiment::render_sweep(run_dir)?;
             let text = || format!("{}\n{}", summary.trim_end(), sweep::places(run_dir));
@@ -156,7 +157,12 @@ fn show<T: Serialize>(result: &T, text: impl FnOnce() -> String, invocation: &In
     }
 }
 
-fn run(config: &ConfigChoice, options: &RunOptions, invocation: &Invocation) -> Result<(), Failure> {
+fn run(
+    config: &ConfigChoice,
+    options: &RunOptions,
+    until: Option<&Until>,
+    invocation: &Invocation,
+) -> Result<(), Failure> {
     let experiment = load(config)?;
     if config.source.has_sweep() && invocation.verbosity > Verbosity::Quiet {
         let source = config.source.display_name();
@@ -164,8 +170,24 @@ fn run(config: &ConfigChoice, options: &RunOptions, invocation: &Invocation) -> 
             "note: this run is of the config without its [sweep] table\n  hint: `stillhouse sweep {source}` runs the table's cells"
         ));
     }
-    let outcome =
-        with_progress(invocation, |progress| stillhouse_experiment::run(&experiment, options, progress, &INTERRUPT))?;
+    let mut stopped_at = None;
+    let outcome = with_progress(invocation, |progress| {
+        let Some(Until { stage, share }) = until else {
+            return stillhouse_experiment::run(&experiment, options, progress, &INTERRUPT);
+        };
+        let observer = StopAt::new(progress, &INTERRUPT, stage, *share);
+        let outcome = stillhouse_experiment::run(&experiment, options, &observer, &INTERRUPT);
+        stopped_at =
+            observer.reached().map(|(epoch, n_epochs)| format!("stopped: {stage} after {epoch} of {n_epochs} epochs"));
+        outcome
+    });
+    let outcome = match (outcome, stopped_at) {
+        (Err(ExperimentError::Interrupted), Some(text)) => {
+            let goes_on = "the same command without --until goes on from there";
+            return show(&json!({ "stopped": text }), || format!("{text}\n  hint: {goes_on}\n"), invocation);
+        }
+        (outcome, _) => outcome?,
+    };
     if invocation.verbosity > Verbosity::Quiet {
         // between the progress and the summary
         console::message("");

@@ -2,9 +2,8 @@
 
 use crate::arguments::{
     Arguments, ClusterArguments, Command, CompressArguments, DataCommand, ExportArguments, FormArgument,
-    GlobalArguments, MergeArguments, PlanArguments, PredictArguments, PredictFormatArgument, PushArguments,
-    RepoKindArgument, RunAndLogArguments, SweepArguments, TargetsCommand, TargetsExportArguments,
-    TargetsFormatArgument,
+    GlobalArguments, MergeArguments, PlanArguments, PredictArguments, PredictFormatArgument, RunAndLogArguments,
+    SweepArguments, TargetsCommand, TargetsExportArguments, TargetsFormatArgument, Until,
 };
 use crate::failure::Failure;
 use crate::options::refuse_meaningless;
@@ -37,7 +36,7 @@ pub struct Invocation {
 /// A command with what it needs.
 #[derive(Debug)]
 pub enum Task {
-    Run { config: ConfigChoice, options: RunOptions },
+    Run { config: ConfigChoice, options: RunOptions, until: Option<Until> },
     Plan { config: ConfigChoice, options: RunOptions },
     Budget(BudgetTask),
     Check { config: ConfigChoice },
@@ -222,7 +221,8 @@ fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> R
         overrides,
     };
     Ok(match command {
-        Command::Run(RunAndLogArguments { run, tensorboard }) => Task::Run {
+        Command::Run(RunAndLogArguments { run, tensorboard, until }) => Task::Run {
+            until,
             config: choice(run.config, overrides),
             options: RunOptions { tensorboard, ..options(run.stages, run.reverse_jobs, out, device) },
         },
@@ -412,7 +412,7 @@ mod tests {
         let after = check(&["run", "a.toml", "--threads", "3", "--set", "seed=1"]).unwrap();
         for invocation in [before, after] {
             assert_eq!(invocation.n_threads.get(), 3);
-            let Task::Run { config, options } = invocation.task else { panic!("not a run") };
+            let Task::Run { config, options, .. } = invocation.task else { panic!("not a run") };
             assert_eq!((config.overrides, options.n_threads), (vec!["seed=1".to_owned()], 3));
         }
     }

@@ -9,10 +9,10 @@ use crate::text::count;
 use serde_json::{Value as Json, json};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use stillhouse_experiment::config::ConfigSource;
+use stillhouse_experiment::config::{ConfigSource, SweepSearch};
 use stillhouse_experiment::{
-    ExperimentError, SweepCellSpec, SweepRecord, SweepTrial, check_sweep_outputs, collect_sweep, load_sweep,
-    lock_sweep, sweep_trials, tell_trial,
+    ExperimentError, SweepCellSpec, SweepRecord, SweepTrial, cells_without_score, check_sweep_outputs, collect_sweep,
+    drop_the_worst, load_sweep, lock_sweep, sweep_trials, tell_trial,
 };
 use stillhouse_launch::{Job, JobOutcome, Local, command_lines, launch};
 
@@ -25,21 +25,54 @@ pub fn sweep(task: &SweepTask, invocation: &Invocation) -> Result<(), Failure> {
     let sweep_dir = task.folder(&spec.name);
     check_sweep_outputs(&source, &sweep_dir)?;
     let is_wanted = |cell: &&SweepCellSpec| !(task.arguments.only_failed && cell.is_finished(&sweep_dir));
-    let wanted: Vec<&SweepCellSpec> = spec.cells.iter().filter(is_wanted).collect();
-    let shares = share_threads(invocation.n_threads, wanted.len());
-    let jobs = jobs(task, &wanted, &sweep_dir, shares)?;
     if task.arguments.dry_run {
+        let wanted: Vec<&SweepCellSpec> = spec.cells.iter().filter(is_wanted).collect();
+        let jobs = jobs(task, &wanted, &sweep_dir, share_threads(invocation.n_threads, wanted.len()), None)?;
         return console::print(&command_lines(&jobs)?.iter().map(|line| format!("{line}\n")).collect::<String>());
     }
     let _lock = lock_sweep(&sweep_dir)?;
     let mut record = SweepRecord::begin(&spec, &sweep_dir)?;
     tell_stale(&record, &sweep_dir)?;
-    let outcomes = run_jobs(&jobs, shares, &spec.name, invocation)?;
-    take(&mut record, &outcomes, &sweep_dir)?;
+    if let SweepSearch::SuccessiveHalving(halving) = spec.space.search {
+        for share in halving.shares() {
+            let cells = cells_without_score(&record, &sweep_dir, share)?;
+            let cells: Vec<&SweepCellSpec> = cells.iter().collect();
+            run_cells(task, &cells, Some(share), &mut record, invocation)?;
+            drop_the_worst(&mut record, &sweep_dir, share, halving.factor)?;
+            record.write(&sweep_dir)?;
+        }
+    }
+    let dropped = record.dropped.clone();
+    let is_left = |cell: &&SweepCellSpec| is_wanted(cell) && !dropped.contains_key(&cell.name);
+    let wanted: Vec<&SweepCellSpec> = spec.cells.iter().filter(is_left).collect();
+    let outcomes = run_cells(task, &wanted, None, &mut record, invocation)?;
+    finish(&record, &sweep_dir, &outcomes, invocation)
+}
+
+/// Runs cells, all of each or until a share of its student's epochs, and notes which of them failed.
+///
+/// # Errors
+/// An interruption; cells that cannot be launched.
+fn run_cells(
+    task: &SweepTask,
+    cells: &[&SweepCellSpec],
+    until: Option<f64>,
+    record: &mut SweepRecord,
+    invocation: &Invocation,
+) -> Result<Vec<JobOutcome>, Failure> {
+    let sweep_dir = task.folder(&record.name);
+    let shares = share_threads(invocation.n_threads, cells.len());
+    let jobs = jobs(task, cells, &sweep_dir, shares, until)?;
+    signals::catch(signals::STOPPING);
+    let progress = CellProgress::new(&record.name, jobs.len(), invocation.verbosity);
+    let launcher = Local { n_workers: shares.n_workers };
+    let outcomes = launch(&launcher, &jobs, &JOBS, &|event| progress.event(event))?;
+    progress.close();
+    take(record, &outcomes, &sweep_dir)?;
     if INTERRUPT.is_requested() {
         return Err(ExperimentError::Interrupted.into());
     }
-    finish(&record, &sweep_dir, &outcomes, invocation)
+    Ok(outcomes)
 }
 
 /// A search that another program drives.
@@ -55,25 +88,11 @@ fn search(task: &SweepTask, source: &ConfigSource, invocation: &Invocation) -> R
     let (mut record, cell) = tell_trial(source, &task.overrides, values, &sweep_dir)?;
     record.write(&sweep_dir)?;
     if !cell.is_finished(&sweep_dir) {
-        let shares = share_threads(invocation.n_threads, 1);
-        let outcomes = run_jobs(&jobs(task, &[&cell], &sweep_dir, shares)?, shares, &name, invocation)?;
-        take(&mut record, &outcomes, &sweep_dir)?;
-        if INTERRUPT.is_requested() {
-            return Err(ExperimentError::Interrupted.into());
-        }
+        run_cells(task, &[&cell], None, &mut record, invocation)?;
         collect_sweep(&record, &sweep_dir)?;
     }
     let trial = SweepTrial::of(&cell, &record, &sweep_dir)?;
     console::print_json_lines(&format!("{}\n", json!(trial)))
-}
-
-fn run_jobs(jobs: &[Job], shares: Shares, name: &str, invocation: &Invocation) -> Result<Vec<JobOutcome>, Failure> {
-    signals::catch(signals::STOPPING);
-    let progress = CellProgress::new(name, jobs.len(), invocation.verbosity);
-    let launcher = Local { n_workers: shares.n_workers };
-    let outcomes = launch(&launcher, jobs, &JOBS, &|event| progress.event(event))?;
-    progress.close();
-    Ok(outcomes)
 }
 
 /// Notes which cells failed. What was stopped has not failed, and what was not run again keeps its note.
@@ -170,7 +189,13 @@ fn share_threads(n_threads: NonZeroUsize, n_cells: usize) -> Shares {
 }
 
 /// One job for each cell, in the cells' order. All of them share the stages that their configs have in common.
-fn jobs(task: &SweepTask, cells: &[&SweepCellSpec], sweep_dir: &Path, shares: Shares) -> Result<Vec<Job>, Failure> {
+fn jobs(
+    task: &SweepTask,
+    cells: &[&SweepCellSpec],
+    sweep_dir: &Path,
+    shares: Shares,
+    until: Option<f64>,
+) -> Result<Vec<Job>, Failure> {
     let program = std::env::current_exe().map_err(Failure::NoProgram)?;
     let words = |cell: &SweepCellSpec| -> Vec<String> {
         let path = |path: &Path| path.display().to_string();
@@ -183,6 +208,9 @@ fn jobs(task: &SweepTask, cells: &[&SweepCellSpec], sweep_dir: &Path, shares: Sh
         words.extend(["--threads".into(), shares.threads_each.to_string(), "--device".into(), task.device.clone()]);
         if let Some(n_bytes) = task.memory_bytes {
             words.extend(["--memory".into(), (n_bytes / shares.n_workers.get() as u64).to_string()]);
+        }
+        if let Some(share) = until {
+            words.extend(["--until".into(), format!("student:{share}")]);
         }
         words.push("--quiet".into());
         words

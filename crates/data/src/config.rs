@@ -47,6 +47,15 @@ pub struct UnlabelledConfigs<'a> {
 }
 
 impl DataConfig {
+    /// The repository on a hub that the data comes from; none for data of this machine.
+    pub fn repository(&self) -> Option<&str> {
+        match self {
+            Self::HubImages(config) if config.path.is_none() => config.repo.as_deref(),
+            Self::Table(config) if config.path.is_none() => config.repo.as_deref(),
+            _ => None,
+        }
+    }
+
     fn kind(&self) -> &dyn DataKind {
         match self {
             Self::Glyphs(config) => config,
@@ -66,15 +75,6 @@ impl DataConfig {
     /// Whether training examples are augmented, so that their views differ.
     pub fn is_augmented(&self) -> bool {
         self.kind().is_augmented()
-    }
-
-    /// The dataset repository of a hub that the data comes from; none for data in files.
-    pub fn repository(&self) -> Option<&str> {
-        match self {
-            Self::HubImages(config) => config.repo.as_deref().filter(|_| config.path.is_none()),
-            Self::Table(config) => config.repo.as_deref().filter(|_| config.path.is_none() && config.train.is_none()),
-            Self::Glyphs(_) | Self::Idx(_) | Self::ImageFolder(_) | Self::Features(_) => None,
-        }
     }
 
     /// Whether the labels of some training examples are held back.

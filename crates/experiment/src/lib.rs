@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod card;
 mod commands;
 pub mod config;
 mod context;
@@ -19,7 +20,6 @@ mod external;
 mod files;
 mod load_progress;
 mod loading;
-mod model_card;
 mod networks;
 mod observer;
 mod options;
@@ -63,15 +63,16 @@ pub use commands::push::{PushOptions, PushOutcome, push};
 pub use commands::round::{RoundLoss, RoundOptions, RoundOutcome, round_model};
 pub use commands::status::{RunStatus, status};
 pub use commands::sweep::{
-    CellStatus, SweepCellSpec, SweepRecord, SweepSpec, SweepStatus, SweepTrial, SweepTrials, check_sweep_outputs,
-    collect_sweep, is_sweep, load_sweep, lock_sweep, render_sweep, sweep_status, sweep_trials, tell_trial,
+    CellStatus, DroppedCell, SweepCellSpec, SweepRecord, SweepSpec, SweepStatus, SweepTrial, SweepTrials,
+    cells_without_score, check_sweep_outputs, collect_sweep, drop_the_worst, is_sweep, load_sweep, lock_sweep,
+    render_sweep, sweep_status, sweep_trials, tell_trial,
 };
 pub use commands::targets::{
     Recomputed, TargetsSummary, TargetsVerified, VerifyAgainst, targets_stats, verify_targets,
 };
 pub use commands::targets_export::{TargetsExportOptions, TargetsExported, export_targets};
 pub use error::{ExperimentError, Result};
-pub use observer::{Interrupt, Observer, PlannedWork, RunEvent, Silent};
+pub use observer::{Interrupt, Observer, PlannedWork, RunEvent, Silent, StopAt};
 pub use options::RunOptions;
 pub use parallel::start_threads;
 pub use run::{RunOutcome, render_report, run};

@@ -1,6 +1,7 @@
 //! The events of a run, who receives them, and how a run is asked to stop.
 
 use serde::{Deserialize, Serialize};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use stillhouse_train::EpochRecord;
 
@@ -80,6 +81,50 @@ pub trait Observer: Sync {
     fn event(&self, event: &RunEvent);
     /// `done` of `total` steps of a stage are done; called often.
     fn progress(&self, stage: &str, done: u64, total: u64);
+}
+
+/// Stops a run when a training has done a share of its epochs. What was trained stays; the next run goes on from there.
+pub struct StopAt<'a> {
+    observer: &'a dyn Observer,
+    interrupt: &'a Interrupt,
+    stage: &'a str,
+    share: f64,
+    reached: Mutex<Option<(usize, usize)>>,
+}
+
+impl<'a> StopAt<'a> {
+    /// Passes everything on to `observer`, and asks `interrupt` after the share of the stage's epochs.
+    pub fn new(observer: &'a dyn Observer, interrupt: &'a Interrupt, stage: &'a str, share: f64) -> Self {
+        Self { observer, interrupt, stage, share, reached: Mutex::new(None) }
+    }
+
+    /// The epoch at which the run was stopped, and all epochs; none where it was not.
+    pub fn reached(&self) -> Option<(usize, usize)> {
+        *self.reached.lock().expect("no holder panics")
+    }
+}
+
+impl Observer for StopAt<'_> {
+    fn event(&self, event: &RunEvent) {
+        self.observer.event(event);
+        if let RunEvent::Epoch { stage, n_epochs, record } = event
+            && stage == self.stage
+            && record.epoch < *n_epochs
+            && record.epoch >= epochs_of_share(self.share, *n_epochs)
+        {
+            self.reached.lock().expect("no holder panics").get_or_insert((record.epoch, *n_epochs));
+            self.interrupt.request();
+        }
+    }
+
+    fn progress(&self, stage: &str, done: u64, total: u64) {
+        self.observer.progress(stage, done, total);
+    }
+}
+
+/// Whole epochs that are a share of a training, at least one.
+pub(crate) fn epochs_of_share(share: f64, n_epochs: usize) -> usize {
+    ((share * n_epochs as f64).round() as usize).clamp(1, n_epochs)
 }
 
 /// An observer that ignores all events.

@@ -1,12 +1,12 @@
 //! A run directory around the pipeline: lock, manifest, events, reports, the student's model folder.
 
+use crate::card::{card_numbers, hub_card};
 use crate::config::Experiment;
 use crate::context::RunContext;
 use crate::error::{ExperimentError, Result, model_folder_error, system_error};
 use crate::export::of_run::write_exports;
 use crate::files::{copy_whole, read_json, write_json, write_whole};
 use crate::loading::{load, open_session, summarise};
-use crate::model_card::model_card;
 use crate::observer::{Interrupt, Observer};
 use crate::options::RunOptions;
 use crate::outputs::check_config_output;
@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use stillhouse_core::InputSpec;
 use stillhouse_files::remove_leftovers;
-use stillhouse_models::{save_model, save_rounded_model};
+use stillhouse_models::{ModelCard, save_model, save_rounded_model};
 
 /// A finished run.
 #[derive(Clone, Debug)]
@@ -77,13 +77,24 @@ pub fn run(
     evaluated.report.wall_seconds = wall_seconds(&manifest);
     write_json(&run_dir.join(MANIFEST), &manifest)?;
     let student = temperatures.applied_to(&student)?;
-    let input = (InputSpec { shape: *student.input(), ..constants }, labels);
-    let card = model_card(experiment, &evaluated.report, Role::Student, input.clone());
+    let card = ModelCard {
+        name: format!("{} student", experiment.name()),
+        input: InputSpec { shape: *student.input(), ..constants },
+        labels,
+        numbers: card_numbers(&evaluated.report, Role::Student),
+        hub: hub_card(experiment.config(), &evaluated.report, Role::Student),
+    };
     save_model(&run_dir.join(STUDENT), &student, &card)
         .map_err(|error| model_folder_error(&run_dir.join(STUDENT), &error))?;
     let mut shipped = None;
     if let Some(Shipped { network, bits, .. }) = ship.as_ref().and_then(|ship| ship.shipped.as_ref()) {
-        let card = model_card(experiment, &evaluated.report, Role::Shipped, input);
+        let numbers = card_numbers(&evaluated.report, Role::Shipped);
+        let card = ModelCard {
+            name: format!("{} shipped student", experiment.name()),
+            numbers,
+            hub: hub_card(experiment.config(), &evaluated.report, Role::Shipped),
+            ..card.clone()
+        };
         let network = temperatures.applied_to(network)?;
         save_rounded_model(&run_dir.join(SHIPPED), &network, &card, bits)
             .map_err(|error| model_folder_error(&run_dir.join(SHIPPED), &error))?;
@@ -99,7 +110,7 @@ pub fn run(
         copy_whole(&evaluated.stage_dir.join(table), &run_dir.join(table))?;
     }
     write_json(&run_dir.join(PAGE), &evaluated)?;
-    render(&run_dir, &evaluated, &manifest, &experiment.to_toml())
+    render(&run_dir, &evaluated, &manifest, &experiment.to_toml_in(&run_dir))
 }
 
 /// Writes the reports of a finished run anew, from its stored numbers.

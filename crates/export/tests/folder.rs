@@ -8,7 +8,7 @@ use std::path::Path;
 use stillhouse_core::InputSpec;
 use stillhouse_export::graph::Example;
 use stillhouse_export::{ExportError, OnnxOptions, write_onnx_folder};
-use stillhouse_models::{CardDetails, Model, ModelCard, Tokenizer, save_model};
+use stillhouse_models::{Model, ModelCard, Tokenizer, save_model};
 use support::N_CLASSES;
 
 fn card(model: &Model) -> ModelCard {
@@ -18,7 +18,7 @@ fn card(model: &Model) -> ModelCard {
         input: InputSpec::new(*model.input(), vec![0.25; n_channels], vec![0.5; n_channels]),
         labels: (0..N_CLASSES).map(|class| format!("class | {class}")).collect(),
         numbers: vec![("top-1 accuracy, test".into(), "71.3 %".into())],
-        details: CardDetails::default(),
+        hub: Default::default(),
     }
 }
 
@@ -59,7 +59,7 @@ fn an_image_folder_has_what_the_libraries_read() {
     assert_eq!((&preprocessor["size"]["height"], &preprocessor["image_std"][2]), (&13.into(), &0.5.into()));
     let readme = fs::read_to_string(out.join("README.md")).unwrap();
     assert!(
-        readme.contains("pipeline_tag: \"image-classification\"") && readme.contains("| top-1 accuracy, test | 71.3 %")
+        readme.contains("pipeline_tag: image-classification") && readme.contains("| top-1 accuracy, test | 71.3 %")
     );
     assert_eq!(read_json(&out.join("parity.json"))["examples"].as_array().unwrap().len(), 8);
 }

@@ -1,7 +1,7 @@
 //! The card of a model folder: name, classes, input, and numbers for its README.
 
-use crate::front_matter::front_matter;
-use crate::{CardDetails, FolderError, Model};
+use crate::hub_card::{HubCard, pipeline_tag};
+use crate::{FolderError, Model};
 use std::fmt::Write;
 use stillhouse_core::InputSpec;
 
@@ -16,8 +16,8 @@ pub struct ModelCard {
     pub labels: Vec<String>,
     /// rows of the card's table, for example `("top-1 accuracy, test", "71.3 %")`
     pub numbers: Vec<(String, String)>,
-    /// what hubs read
-    pub details: CardDetails,
+    /// what model hubs want to know
+    pub hub: HubCard,
 }
 
 /// Checks that labels can be written to `labels.txt`, one a line: any UTF-8 but carriage returns and newlines. They are
@@ -71,7 +71,9 @@ pub(crate) fn labels_text(labels: &[String]) -> String {
 
 /// The card's `README.md`.
 pub(crate) fn card_text(card: &ModelCard, model: &Model) -> String {
-    let mut text = front_matter(card, "stillhouse", &[]);
+    let task = pipeline_tag(&card.input.shape);
+    let tags = ["stillhouse", "knowledge-distillation"];
+    let mut text = card.hub.front_matter(&one_line(&card.name), "stillhouse", Some(task), &tags);
     let _ = writeln!(text, "# {}\n", one_line(&card.name));
     let _ = writeln!(
         text,
@@ -93,8 +95,8 @@ const FILES: &str = "
 
 - `model.safetensors`: the weights; convolutions are `[out, in, kh, kw]`, depthwise ones `[out, 1, kh, kw]`, linear
   layers `[out, in]`, as in PyTorch; images are `[height, width, channels]`
-- `config.json`: the architecture, the labels of the outputs, the input's shape and normalisation, the
-  numbers above; `temperature`, if it is there, divides the logits before the softmax
+- `config.json`: the architecture, the number of outputs, the input's shape and normalisation, the
+  numbers above, `id2label` and `label2id`; `temperature`, if it is there, divides the logits before the softmax
 - `labels.txt`: the outputs' labels, one a line
 - `tokenizer.json`: how texts become tokens, for models of tokens
 

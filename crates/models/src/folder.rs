@@ -3,7 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `model.safetensors` | parameters and buffers by name, in sorted order: equal models give equal bytes; weights in a few bits as `u8` codes and `f16` scales (`quantised.rs`) |
-//! | `config.json` | format version, architecture, number of outputs, input, labels (`id2label`, `label2id`), the card, the temperature of the logits |
+//! | `config.json` | format version, architecture, number of outputs, input, numbers of the card, the temperature of the logits |
 //! | `labels.txt` | one label a line, in the order of the outputs |
 //! | `README.md` | the card, for people |
 //!
@@ -11,19 +11,17 @@
 //! meanwhile, [`load_model`] reads the older folder.
 
 use crate::card::{card_text, check_card, labels_text};
+use crate::hub_card::HubCard;
 use crate::kernel_order::KernelOrder;
-use crate::label_maps::{IdsByLabel, LabelsById};
 use crate::outline::ModelOutline;
 use crate::quantised::QuantisedTensor;
 use crate::weights_head::Shapes;
-use crate::{
-    CardDetails, FolderError, Model, ModelCard, ModelConfig, ModelError, Reductions, Sizes, Tokenizer, WeightBits,
-};
+use crate::{FolderError, Model, ModelCard, ModelConfig, ModelError, Reductions, Sizes, Tokenizer, WeightBits};
 use candle_core::{Device, Tensor};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read};
@@ -48,16 +46,17 @@ struct ConfigFile {
     name: String,
     architecture: ModelConfig,
     n_outputs: usize,
-    /// absent in folders of version 1, as the next one
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    id2label: Option<LabelsById>,
-    /// for other programs
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    label2id: Option<IdsByLabel>,
     input: InputSpec,
     numbers: Vec<(String, String)>,
-    #[serde(default, skip_serializing_if = "CardDetails::is_empty")]
-    details: CardDetails,
+    /// what model hubs want to know
+    #[serde(default, skip_serializing_if = "HubCard::is_empty")]
+    hub: HubCard,
+    /// the labels under the keys that other programs look for; `labels.txt` is what counts here
+    #[serde(default)]
+    id2label: Labels,
+    /// the same the other way round
+    #[serde(default)]
+    label2id: LabelNumbers,
     /// of linear layers that are not whole
     #[serde(default, skip_serializing_if = "Sizes::is_empty")]
     ranks: Sizes,
@@ -70,6 +69,38 @@ struct ConfigFile {
     /// what the logits are divided by
     #[serde(default = "as_trained", skip_serializing_if = "is_as_trained")]
     temperature: Temperature,
+}
+
+/// Labels by their numbers, in order.
+#[derive(Default)]
+struct Labels(Vec<String>);
+
+impl Serialize for Labels {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().enumerate())
+    }
+}
+
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self::default())
+    }
+}
+
+impl<'de> Deserialize<'de> for LabelNumbers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self::default())
+    }
+}
+
+/// Numbers by their labels, in order.
+#[derive(Default)]
+struct LabelNumbers(Vec<String>);
+
+impl Serialize for LabelNumbers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().enumerate().map(|(number, label)| (label, number)))
+    }
 }
 
 fn as_trained() -> Temperature {
@@ -150,10 +181,6 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
         let problem = format!("{LABELS} holds {} labels, {CONFIG} says n_outputs = {}", labels.len(), config.n_outputs);
         return Err(FolderError::folder(folder, problem));
     }
-    if let Some(problem) = config.id2label.as_ref().and_then(|maps| maps.problem(&labels)) {
-        let hint = format!("hint: write the same labels into both, or remove id2label from {CONFIG}");
-        return Err(FolderError::folder(folder, format!("{CONFIG}: {problem}, as {LABELS} has it\n  {hint}")));
-    }
     let order = kernel_order(config.format_version);
     let as_model = FolderError::model(folder);
     let reductions = Reductions { ranks: config.ranks, units: config.units };
@@ -184,8 +211,7 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
         _ => model,
     };
     let model = model.with_temperature(config.temperature);
-    let ConfigFile { name, input, numbers, details, .. } = config;
-    let card = ModelCard { name, input, labels, numbers, details };
+    let card = ModelCard { name: config.name, input: config.input, labels, numbers: config.numbers, hub: config.hub };
     check_card(&card, &model)?;
     Ok((model, card))
 }
@@ -220,7 +246,7 @@ fn weights_bytes(model: &Model, bits: &WeightBits) -> Result<Vec<u8>, FolderErro
         .iter()
         .map(|(name, dtype, shape, bytes)| TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name, view)));
     let views = views.collect::<Result<Vec<_>, _>>().map_err(FolderError::encode)?;
-    // the transformers library refuses a file that does not say so; one entry, so the bytes have one order
+    // transformers refuses files that do not name a framework
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     safetensors::serialize(views, Some(metadata)).map_err(FolderError::encode)
 }
@@ -231,11 +257,11 @@ fn config_bytes(model: &Model, card: &ModelCard, bits: &WeightBits) -> Result<Ve
         name: card.name.clone(),
         architecture: model.config().clone(),
         n_outputs: model.n_outputs(),
-        id2label: Some(LabelsById::of(&card.labels)),
-        label2id: Some(IdsByLabel::of(&card.labels)),
         input: card.input.clone(),
         numbers: card.numbers.clone(),
-        details: card.details.clone(),
+        hub: card.hub.clone(),
+        id2label: Labels(card.labels.clone()),
+        label2id: LabelNumbers(card.labels.clone()),
         ranks: model.reductions().ranks.clone(),
         units: model.reductions().units.clone(),
         bits: bits.clone(),
@@ -307,7 +333,7 @@ fn read_weights(
         let values: Vec<f32> = match bits.of(name) {
             None => {
                 let stored: Vec<f32> = view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-                order.read(Cow::Owned(stored), shape).into_owned()
+                order.read(stored.into(), shape).into_owned()
             }
             Some(bits) => {
                 let scales = file.tensor(&format!("{name}{SCALES}")).map_err(|error| damaged(error.to_string()))?;

@@ -267,7 +267,7 @@ mod tests {
             input: InputSpec::new(input, vec![0.0; 3], vec![1.0; 3]),
             labels: ["a", "b", "c"].map(String::from).to_vec(),
             numbers: Vec::new(),
-            details: crate::CardDetails::default(),
+            hub: Default::default(),
         };
         save_model(&folder.path().join("small"), &small, &card).unwrap();
         let (read, _) = load_model(&folder.path().join("small"), &DEVICE).unwrap();

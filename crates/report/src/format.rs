@@ -7,7 +7,7 @@ pub(crate) const DASH: &str = "–";
 const MINUS: &str = "−";
 
 /// Accuracy in percent, two decimals, without the sign: `0.6934` is `69.31`.
-pub(crate) fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     fixed(share * 100.0, 2)
 }
 

@@ -27,6 +27,7 @@ pub(crate) fn render(mut document: Document) -> String {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.add_filter("breakable", breakable);
+    environment.add_filter("isolated", isolated);
     let context = context! { style_sheet => STYLE_SHEET, document => Value::from(Serde(document)) };
     let page = environment
         .add_template("parts.html.j2", PARTS)
@@ -45,5 +46,20 @@ fn breakable(label: &str) -> Value {
         }
         html.push_str(&HtmlEscape(part).to_string());
     }
-    Value::from_safe_string(html)
+    Value::from_safe_string(isolated_html(label, html))
+}
+
+/// The filter `isolated`: a text, escaped, whose direction does not reach what stands around it.
+fn isolated(text: &str) -> Value {
+    Value::from_safe_string(isolated_html(text, HtmlEscape(text).to_string()))
+}
+
+/// The HTML of a text, in `<bdi>` where any of it is written from right to left.
+fn isolated_html(text: &str, html: String) -> String {
+    if text.chars().any(is_from_the_right) { format!("<bdi>{html}</bdi>") } else { html }
+}
+
+/// Whether a character belongs to a script that is written from right to left: Hebrew, Arabic and their neighbours in Unicode.
+fn is_from_the_right(c: char) -> bool {
+    matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}' | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
 }

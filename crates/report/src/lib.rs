@@ -33,6 +33,7 @@ mod next_steps;
 mod numbers;
 mod page;
 mod picture;
+mod png_text;
 mod preview;
 pub mod role;
 mod samples;

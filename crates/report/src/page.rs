@@ -78,6 +78,7 @@ pub struct Tile {
     /// label of its class
     pub label: String,
     /// the image as a PNG file; data without pictures have none
+    #[serde(with = "crate::png_text", default)]
     pub png: Option<Vec<u8>>,
     /// the text, where examples are texts
     #[serde(default)]
@@ -88,6 +89,7 @@ pub struct Tile {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SoftTargetSample {
     /// the image as a PNG file; data without pictures have none
+    #[serde(with = "crate::png_text", default)]
     pub png: Option<Vec<u8>>,
     /// the text, where examples are texts
     #[serde(default)]

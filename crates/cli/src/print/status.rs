@@ -33,7 +33,7 @@ pub fn sweep_status(status: &SweepStatus, sweep_dir: &Path) -> String {
         vec![cut(&values(&cell.name), 28), cell.state.clone(), stage, epochs, valid, time]
     }));
     let n_of = |state: &str| status.cells.iter().filter(|cell| cell.state == state).count();
-    let counts = ["finished", "running", "failed", "stopped", "waiting"].map(|state| (n_of(state), state));
+    let counts = ["finished", "running", "failed", "dropped", "stopped", "waiting"].map(|state| (n_of(state), state));
     let counts = counts.iter().filter(|(n, _)| *n > 0).map(|(n, state)| format!("{n} {state}"));
     let counts = counts.collect::<Vec<_>>().join(", ");
     let mut text = format!("{}: {} ({})\n{counts}\n", status.name, status.state, sweep_dir.display());

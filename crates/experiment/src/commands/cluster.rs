@@ -56,7 +56,7 @@ pub fn cluster(options: &ClusterOptions, observer: &dyn Observer, interrupt: &In
         return Err(ExperimentError::Usage(in_words(&problems)));
     }
     if let Some(out) = out {
-        check_output(out, [predictions.as_path(), labels].into_iter())?;
+        check_output(out, [predictions.as_path(), labels])?;
     }
     let mut file = Predictions::open(&ExternalTeacher::of_every_class(predictions, *space), Path::new(""))?;
     let n_classes = file.n_columns();

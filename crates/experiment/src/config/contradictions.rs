@@ -27,8 +27,6 @@ impl ExperimentConfig {
             self.student.tokenizer.as_ref().is_some_and(|own| !matches!(own, TokenizerConfig::Bpe(_)));
         let of_export = self.export.iter().flat_map(|export| export.contradictions(has_foreign_tokenizer));
         problems.extend(of_export.map(|problem| problem.within("export")));
-        let of_card = self.card.iter().flat_map(|card| card.contradictions());
-        problems.extend(of_card.map(|problem| problem.within("card")));
         if self.name.as_ref().is_some_and(|name| name.is_empty() || name.contains(['/', '\\'])) {
             problems.push(Problem::new("name", "must be a plain folder name"));
         }

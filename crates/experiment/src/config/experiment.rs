@@ -1,6 +1,7 @@
 //! The tables of an experiment's config.
 
-use super::{CardConfig, ExportConfig, ExternalTeacherConfig};
+use super::card::CardConfig;
+use super::{ExportConfig, ExternalTeacherConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stillhouse_core::Temperature;
@@ -50,9 +51,10 @@ pub struct ExperimentConfig {
     /// Files for other programs that the run ends with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub export: Option<ExportConfig>,
-    /// What the models' cards say to hubs: licence, languages, data.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub card: Option<CardConfig>,
+    /// What model hubs are told of the student.
+    #[serde(default, skip_serializing_if = "CardConfig::is_empty")]
+    #[schemars(extend("default" = {}))]
+    pub card: CardConfig,
     /// Which models are compared with it, and what the report shows.
     #[serde(default)]
     pub evaluation: EvaluationConfig,

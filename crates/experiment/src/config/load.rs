@@ -2,7 +2,7 @@
 
 use super::origin::Origin;
 use super::paths;
-use super::source::{overridden, parsed};
+use super::source::{overridden, parsed, rename_kind};
 use super::{ConfigProblems, ConfigSource, ExperimentConfig};
 use std::path::{Path, PathBuf};
 use stillhouse_core::{Problem, check_table};
@@ -197,14 +197,6 @@ impl Draft {
     pub(super) fn checked(self) -> Result<Experiment, ConfigProblems> {
         let Self { experiment, problems } = self;
         if problems.is_empty() { Ok(experiment) } else { Err(experiment.problems(problems)) }
-    }
-}
-
-/// `hub_table`, the name under which other programs know tables in parquet files, becomes `table`.
-pub(super) fn rename_kind(config: &mut Table) {
-    let kind = config.get_mut("data").and_then(|data| data.as_table_mut()?.get_mut("kind"));
-    if let Some(kind) = kind.filter(|kind| kind.as_str() == Some("hub_table")) {
-        *kind = Value::String("table".into());
     }
 }
 

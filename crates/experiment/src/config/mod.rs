@@ -38,4 +38,4 @@ pub use problems::{ConfigProblems, PlacedProblem};
 pub use reference::{ChoiceReference, FormReference, KeyReference, describe_key, keys_page};
 pub use schema::config_schema;
 pub use source::{ConfigSource, QUICKSTART};
-pub use sweep::{AxisRange, AxisValue, AxisValues, ConditionalAxes, SweepAxis, SweepSearch, SweepSpace};
+pub use sweep::{AxisRange, AxisValue, AxisValues, ConditionalAxes, Halving, SweepAxis, SweepSearch, SweepSpace};

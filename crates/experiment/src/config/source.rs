@@ -1,13 +1,12 @@
 //! Where a config comes from, and its `[sweep]` table.
 
 use super::ConfigProblems;
-use super::load::rename_kind;
 use super::origin::Origin;
 use super::overrides::{is_within, key_of, override_keys};
 use super::paths;
 use std::path::{Path, PathBuf};
 use stillhouse_core::Problem;
-use toml::Table;
+use toml::{Table, Value};
 
 /// The config that runs without any file: 200 languages, the whole pipeline.
 pub const QUICKSTART: &str = include_str!("../../../../configs/quickstart.toml");
@@ -100,6 +99,14 @@ fn unreadable(path: &Path, error: &std::io::Error) -> ConfigProblems {
     let is_absent = error.kind() == std::io::ErrorKind::NotFound;
     let hint = is_absent.then(|| "`stillhouse init` writes a commented config".to_owned());
     ConfigProblems::whole(&path.display().to_string(), Problem { hint, ..problem })
+}
+
+/// `hub_table`, the name under which other programs know tables in parquet files, becomes `table`.
+pub(super) fn rename_kind(config: &mut Table) {
+    let kind = config.get_mut("data").and_then(|data| data.as_table_mut()?.get_mut("kind"));
+    if let Some(kind) = kind.filter(|kind| kind.as_str() == Some("hub_table")) {
+        *kind = Value::String("table".into());
+    }
 }
 
 /// The table of a sweep, which a run leaves aside.

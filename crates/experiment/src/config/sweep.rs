@@ -18,6 +18,7 @@
 use super::paths::value_from_folder;
 use super::source::SWEEP;
 use super::{ConfigProblems, ConfigSource};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use stillhouse_core::{Problem, Seed};
@@ -87,20 +88,67 @@ pub struct ConditionalAxes {
 }
 
 /// How combinations are chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum SweepSearch {
-    /// every combination
+    /// Every combination.
     #[default]
     Grid,
-    /// some, drawn at random (Bergstra and Bengio 2012)
+    /// Some combinations, drawn at random (Bergstra and Bengio 2012).
     Random {
-        /// combinations, each of which is run with every value of the axis `seed`
+        /// Combinations, each of which is run with every value of the axis `seed`.
+        #[schemars(range(min = 1), extend("examples" = [20]))]
         n_trials: usize,
-        /// of the draws; trials stay the same when there are more of them
+        /// Seed of the draws; trials stay the same when there are more of them.
         #[serde(default)]
         seed: u64,
     },
+    /// Many for a short time, the better ones for longer, the best to their end (Jamieson and Talwalkar 2016).
+    SuccessiveHalving(Halving),
+}
+
+/// Settings of successive halving. Nothing is trained twice: who goes on resumes from the checkpoint, with the bits of a training
+/// that was never stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Halving {
+    /// Combinations that are drawn at random; every combination of the lists without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1), extend("examples" = [27]))]
+    pub n_trials: Option<usize>,
+    /// Seed of the draws.
+    #[serde(default)]
+    pub seed: u64,
+    /// Of so many settings one goes on, by the mean of its seeds.
+    #[serde(default = "three")]
+    #[schemars(range(min = 2))]
+    pub factor: usize,
+    /// Share of the student's epochs before the first decision; each later one comes after `factor` times as many.
+    #[serde(default = "a_ninth")]
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+    pub first_share: f64,
+}
+
+fn three() -> usize {
+    3
+}
+
+fn a_ninth() -> f64 {
+    1.0 / 9.0
+}
+
+impl Halving {
+    /// Shares of the student's epochs after which is decided, ascending; after all of its epochs nothing is left to decide.
+    pub fn shares(&self) -> Vec<f64> {
+        let mut shares = Vec::new();
+        let mut share = self.first_share;
+        // less than one epoch in a thousand is no difference
+        while share < 0.999 {
+            shares.push(share);
+            share *= self.factor as f64;
+        }
+        shares
+    }
 }
 
 impl SweepSpace {
@@ -254,7 +302,7 @@ impl Reader<'_> {
                     }
                 }
                 (ZIP | WHEN, _) => {
-                    self.problem(path, "must be tables that begin with a line `[[sweep.zip]]` or `[[sweep.when]]`")
+                    self.problem(path, "must be tables that begin with a line `[[sweep.zip]]` or `[[sweep.when]]`");
                 }
                 (key, value) => self.axes(key, value, &path, &mut space.axes),
             }
@@ -283,7 +331,12 @@ impl Reader<'_> {
         }
         let conditional = space.when.iter().flat_map(|when| &when.axes);
         let ranges = space.axes.iter().chain(conditional).filter(|axis| matches!(axis.values, AxisValues::Range(_)));
-        if space.search == SweepSearch::Grid {
+        let is_of_lists = match space.search {
+            SweepSearch::Grid => true,
+            SweepSearch::Random { .. } => false,
+            SweepSearch::SuccessiveHalving(halving) => halving.n_trials.is_none(),
+        };
+        if is_of_lists {
             for axis in ranges {
                 let hint = "`search = { kind = \"random\", n_trials = 20 }` draws from ranges";
                 let problem =
@@ -295,12 +348,26 @@ impl Reader<'_> {
 
     fn search(&mut self, path: &str, value: &Value) -> Option<SweepSearch> {
         match value.clone().try_into() {
-            Ok(SweepSearch::Random { n_trials: 0, .. }) => {
-                self.problem(format!("{path}.n_trials"), "must be at least 1, found 0")
+            Ok(
+                SweepSearch::Random { n_trials: 0, .. }
+                | SweepSearch::SuccessiveHalving(Halving { n_trials: Some(0), .. }),
+            ) => {
+                self.problem(format!("{path}.n_trials"), "must be at least 1, found 0");
+            }
+            Ok(SweepSearch::SuccessiveHalving(Halving { factor: 0 | 1, .. })) => {
+                self.problem(format!("{path}.factor"), "must be at least 2");
+            }
+            Ok(SweepSearch::SuccessiveHalving(Halving { first_share, .. }))
+                if !(first_share > 0.0 && first_share < 1.0) =>
+            {
+                self.problem(
+                    format!("{path}.first_share"),
+                    &format!("must be above 0 and below 1, found {first_share}"),
+                );
             }
             Ok(search) => return Some(search),
             Err(error) => {
-                let hint = "`{ kind = \"grid\" }`, or `{ kind = \"random\", n_trials = 20, seed = 0 }`";
+                let hint = "`{ kind = \"grid\" }`, `{ kind = \"random\", n_trials = 20 }` or `{ kind = \"successive_halving\", n_trials = 27 }`";
                 self.problems.push(Problem::new(path, error.message()).hint(hint));
             }
         }
@@ -473,6 +540,14 @@ mod tests {
     }
 
     #[test]
+    fn decisions_come_at_ever_larger_shares() {
+        let halving = |first_share, factor| Halving { n_trials: None, seed: 0, factor, first_share }.shares();
+        assert_eq!(halving(0.25, 2), [0.25, 0.5]);
+        assert_eq!(halving(1.0 / 9.0, 3).len(), 2);
+        assert_eq!(halving(0.1, 3).len(), 3);
+    }
+
+    #[test]
     fn what_is_no_axis_is_told_with_a_remedy() {
         let told = |sweep: &str, expected: &str| {
             let found = load(sweep).unwrap_err();
@@ -484,6 +559,15 @@ mod tests {
         told("a = { from = 0.0, to = 1.0, scale = \"log\" }", "above 0 and below `to`");
         told("a = { from = 1, to = 2, stale = 1 }", "sweep.a.stale: unknown key");
         told("a = [1]\nsearch = { kind = \"random\" }", "missing field `n_trials`");
+        told(
+            "a = [1]\nsearch = { kind = \"successive_halving\", factor = 1 }",
+            "sweep.search.factor: must be at least 2",
+        );
+        told(
+            "a = [1]\nsearch = { kind = \"successive_halving\", first_share = 1.0 }",
+            "must be above 0 and below 1, found 1",
+        );
+        told("a = { from = 1, to = 2 }\nsearch = { kind = \"successive_halving\" }", "a range has no combinations");
         told("a = [1]\nsearch = { kind = \"randon\", n_trials = 3 }", "unknown variant `randon`");
         told("a = [1]\n[[sweep.zip]]\nb = [1, 2]\nc = [1]", "lists of one length, found 2, 1");
         told("a = [1]\n[[sweep.when]]\nb = [1, 2]", "must say when its axes exist");

@@ -4,11 +4,13 @@ use super::{BYTES, FLOATS, OnnxSummary};
 use crate::graph::GraphInput;
 use crate::onnx::OPSET;
 use std::fmt::Write;
-use stillhouse_models::{Model, ModelCard, front_matter};
+use stillhouse_models::{Model, ModelCard};
 
 /// The card: front matter for hubs, numbers, how to load the folder in each language.
 pub(super) fn card(model: &Model, card: &ModelCard, input: GraphInput, summary: &OnnxSummary) -> String {
-    let mut text = front_matter(card, library(input), &["onnx"]);
+    let library = if task(input).is_some() { "transformers.js" } else { "onnxruntime" };
+    let tags = ["onnx", "stillhouse", "knowledge-distillation"];
+    let mut text = card.hub.front_matter(&line(&card.name), library, task(input), &tags);
     let _ = writeln!(text, "# {}\n", line(&card.name));
     let (kind, n_labels, n_parameters) = (model.config().kind(), card.labels.len(), model.n_parameters());
     let _ = writeln!(
@@ -35,11 +37,12 @@ pub(super) fn card(model: &Model, card: &ModelCard, input: GraphInput, summary: 
     text
 }
 
-/// What loads the folder, by its name on hubs: the transformers libraries read no n-grams and no rows of numbers.
-fn library(input: GraphInput) -> &'static str {
+/// The task's name on hubs, where a pipeline of the transformers libraries loads the folder.
+fn task(input: GraphInput) -> Option<&'static str> {
     match input {
-        GraphInput::Image { .. } | GraphInput::Tokens { .. } => "transformers.js",
-        GraphInput::Features { .. } | GraphInput::Ngrams { .. } => "onnx",
+        GraphInput::Image { .. } => Some("image-classification"),
+        GraphInput::Tokens { .. } => Some("text-classification"),
+        GraphInput::Features { .. } | GraphInput::Ngrams { .. } => None,
     }
 }
 

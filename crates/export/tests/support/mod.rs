@@ -5,8 +5,8 @@ use candle_core::{Device, Tensor};
 use stillhouse_core::{InputShape, InputSpec, Ngrams, Seed, Temperature};
 use stillhouse_export::graph::Example;
 use stillhouse_models::{
-    BertConfig, BertSize, BlockKind, CardDetails, ConvNetConfig, EncoderActivation, EncoderPooling, MlpConfig, Mode,
-    Model, ModelCard, ModelConfig, ModelInput, NgramBagConfig, Positions, PretrainedBlock, PretrainedResNetConfig,
+    BertConfig, BertSize, BlockKind, ConvNetConfig, EncoderActivation, EncoderPooling, MlpConfig, Mode, Model,
+    ModelCard, ModelConfig, ModelInput, NgramBagConfig, Positions, PretrainedBlock, PretrainedResNetConfig,
     PretrainedResNetSize, Reductions, ResNetConfig, TokenRows, Tokenizer, TokenizerConfig, TokenizerTraining,
     TransformerConfig, VitConfig, VitSize,
 };
@@ -203,7 +203,7 @@ pub fn card(model: &Model) -> ModelCard {
         input: InputSpec::new(*model.input(), mean.collect(), std.collect()),
         labels: labels.map(str::to_owned).to_vec(),
         numbers: vec![("top-1 accuracy, test".into(), "71.3 %".into()), ("a | b".into(), "<b>".into())],
-        details: CardDetails::default(),
+        hub: Default::default(),
     }
 }
 

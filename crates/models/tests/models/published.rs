@@ -180,7 +180,7 @@ fn a_model_folder_whose_config_claims_more_than_its_weights_hold_is_refused() {
         },
         labels: (0..crate::cases::N_OUTPUTS).map(|class| class.to_string()).collect(),
         numbers: Vec::new(),
-        details: stillhouse_models::CardDetails::default(),
+        hub: Default::default(),
     };
     stillhouse_models::save_model(&place, &model, &card).unwrap();
     let config = fs::read_to_string(place.join("config.json")).unwrap();

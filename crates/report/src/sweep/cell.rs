@@ -12,6 +12,8 @@ pub struct SweepCell {
     pub axes: Vec<(String, String)>,
     /// its report, or why there is none
     pub outcome: Result<Report, String>,
+    /// whether there is none because a search did not go on with this run
+    pub is_dropped: bool,
 }
 
 impl SweepCell {

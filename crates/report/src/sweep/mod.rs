@@ -45,7 +45,8 @@ pub fn summary_csv(cells: &[SweepCell]) -> String {
 /// The document of a sweep.
 fn document(name: &str, cells: &[SweepCell]) -> Document {
     let settings = Settings::of(cells);
-    let failures: Vec<(String, String)> = cells.iter().filter_map(failure).collect();
+    let failures: Vec<(String, String)> = cells.iter().filter_map(|cell| missing(cell, false)).collect();
+    let dropped: Vec<(String, String)> = cells.iter().filter_map(|cell| missing(cell, true)).collect();
     let warning = (!failures.is_empty()).then(|| {
         let n_cells = counted(cells.len(), "cell");
         format!("{} of {n_cells} failed; what they would have shown is missing here.", failures.len())
@@ -66,11 +67,19 @@ fn document(name: &str, cells: &[SweepCell]) -> Document {
         settings.subject.title()
     );
     let axes = if axes.is_empty() { Vec::new() } else { vec![Part::Figures(axes)] };
+    let ended = if dropped.is_empty() { Vec::new() } else { vec![Part::Pairs("provenance", dropped)] };
     let failed = if failures.is_empty() { Vec::new() } else { vec![Part::Pairs("provenance failures", failures)] };
     let sections = [
         Section::of("settings", "Settings", "Settings", &lead, overview.filter(|_| !cells.is_empty()).collect()),
         Section::of("matters", "What matters", "What matters", "", matters),
         Section::of("axes", "Along the axes", "Along the axes", "", axes),
+        Section::of(
+            "dropped",
+            "Dropped cells",
+            "Dropped cells",
+            "Not trained to their end, since others were better on the validation split after as many epochs.",
+            ended,
+        ),
         Section::of("failed", "Failed cells", "Failed cells", "", failed),
     ];
     Document {
@@ -104,9 +113,9 @@ fn headline(settings: &Settings) -> String {
     )
 }
 
-/// The axes of a failed cell and its message.
-fn failure(cell: &SweepCell) -> Option<(String, String)> {
-    let message = cell.outcome.as_ref().err()?;
+/// The axes of a cell without a report, and the message of its failure or of its end.
+fn missing(cell: &SweepCell, is_dropped: bool) -> Option<(String, String)> {
+    let message = cell.outcome.as_ref().err().filter(|_| cell.is_dropped == is_dropped)?;
     let axes = cell.axes.iter().map(|(key, value)| format!("{key} = {}", plain_value(value))).collect::<Vec<_>>();
     Some((axes.join(", "), message.clone()))
 }

@@ -19,6 +19,8 @@ pub(super) struct Setting {
     pub(super) axes: Vec<(String, String)>,
     /// cells that failed
     pub(super) n_failed: usize,
+    /// cells that a search did not go on with
+    pub(super) n_dropped: usize,
     /// the subject's validation top-1
     pub(super) valid: Option<OverSeeds>,
     /// the subject's test top-1
@@ -139,7 +141,8 @@ fn setting(cells: &[&SweepCell], axes: Vec<(String, String)>, subject: Role) -> 
     };
     let of_teachers = reports.iter().filter_map(|report| report.model(report.students_teacher()));
     Setting {
-        n_failed: cells.len() - reports.len(),
+        n_failed: cells.iter().filter(|cell| cell.outcome.is_err() && !cell.is_dropped).count(),
+        n_dropped: cells.iter().filter(|cell| cell.is_dropped).count(),
         valid: over_seeds(subject, |model| model.valid_top1),
         test: over_seeds(subject, |model| model.top1),
         twin: over_seeds(TWIN, |model| model.top1),

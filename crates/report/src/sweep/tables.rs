@@ -22,6 +22,7 @@ pub(super) fn settings(settings: &Settings) -> Table {
         })
     };
     let seeds = |setting: &Setting| match (setting.test.as_ref().map_or(0, OverSeeds::n_seeds), setting.n_failed) {
+        (_, 0) if setting.n_dropped > 0 => Cell::text("dropped"),
         (n_seeds, 0) => Cell::text(n_seeds.to_string()),
         (n_seeds, n_failed) => {
             Cell { class: "worse".to_owned(), ..Cell::text(format!("{n_seeds} ({n_failed} failed)")) }
@@ -88,10 +89,14 @@ const METRICS: [Metric; 5] = [
     ("valid_top1", |model| model.valid_top1),
 ];
 
-/// The runs, for programs: the axes, `ok` or `failed`, the metrics of each model, the gain kept, seconds, and the message of
+/// The runs, for programs: the axes, `ok`, `failed` or `dropped`, the metrics of each model, the gain kept, seconds, and the message of
 /// a failure. A number that a run does not have is an empty field.
 pub(super) fn runs(cells: &[SweepCell]) -> Table {
-    let status = |cell: &SweepCell| if cell.outcome.is_ok() { "ok" } else { "failed" }.to_owned();
+    let status = |cell: &SweepCell| match (&cell.outcome, cell.is_dropped) {
+        (Ok(_), _) => "ok".to_owned(),
+        (Err(_), true) => "dropped".to_owned(),
+        (Err(_), false) => "failed".to_owned(),
+    };
     let keys = axis_keys(cells)
         .into_iter()
         .map(|key| texts(key.clone(), move |cell: &SweepCell| plain_value(cell.value(&key).unwrap_or_default())));

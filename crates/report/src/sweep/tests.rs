@@ -19,7 +19,7 @@ fn failed(temperature: &str, seed: u64, message: &str) -> SweepCell {
         ("merge.rule".to_owned(), "\"exact\"".to_owned()),
         (SEED_AXIS.to_owned(), seed.to_string()),
     ];
-    SweepCell { axes, outcome: Err(message.to_owned()) }
+    SweepCell { axes, outcome: Err(message.to_owned()), is_dropped: false }
 }
 
 fn cells() -> Vec<SweepCell> {

@@ -28,12 +28,26 @@ pub struct SweepRecord {
     /// the cells that failed when they were last run, and why
     #[serde(default)]
     pub failures: BTreeMap<String, String>,
+    /// the cells that successive halving does not go on with
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dropped: BTreeMap<String, DroppedCell>,
+}
+
+/// A cell that was not trained to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DroppedCell {
+    /// complete epochs of its student; 0 where the student was found trained
+    pub n_epochs_done: usize,
+    /// all of its epochs
+    pub n_epochs: usize,
+    /// validation accuracy then
+    pub valid_top1: f64,
 }
 
 impl SweepRecord {
     /// A sweep that begins; failures of cells that it still has are kept until they are run again.
     pub fn begin(spec: &SweepSpec, sweep_dir: &Path) -> Result<Self> {
-        let mut record = Self { name: spec.name.clone(), cells: spec.cells.clone(), failures: BTreeMap::new() };
+        let mut record = Self { name: spec.name.clone(), cells: spec.cells.clone(), ..Self::default() };
         if is_sweep(sweep_dir) {
             let earlier = Self::read(sweep_dir)?;
             let is_kept =

@@ -4,23 +4,26 @@
 //! |---|---|
 //! | `cells.rs` | a run of the sweep: its name and what it overrides |
 //! | `folder.rs` | the sweep's folder: what it remembers, what it may write, cells that are no longer its own |
+//! | `halving.rs` | which cells of successive halving go on |
 //! | `summary.rs` | the reports of all cells as one table and one page |
 //! | `status.rs` | how far the cells are |
 //! | `trials.rs` | a search that another program drives |
 
 mod cells;
 mod folder;
+mod halving;
 mod status;
 mod summary;
 mod trials;
 
 pub use cells::SweepCellSpec;
-pub use folder::{SweepRecord, check_sweep_outputs, is_sweep, lock_sweep};
+pub use folder::{DroppedCell, SweepRecord, check_sweep_outputs, is_sweep, lock_sweep};
+pub use halving::{cells_without_score, drop_the_worst};
 pub use status::{CellStatus, SweepStatus, sweep_status};
 pub use summary::{collect_sweep, render_sweep};
 pub use trials::{SweepTrial, SweepTrials, sweep_trials, tell_trial};
 
-use crate::config::{ConfigProblems, ConfigSource, Experiment, SweepSearch, SweepSpace};
+use crate::config::{ConfigProblems, ConfigSource, Experiment, Halving, SweepSearch, SweepSpace};
 use serde::Serialize;
 use stillhouse_core::Problem;
 
@@ -48,8 +51,9 @@ pub fn load_sweep(source: &ConfigSource, overrides: &[String]) -> Result<SweepSp
     let space = SweepSpace::load(source)?;
     // before a cell is made: a few axes of a few hundred values are more cells than memory holds
     let n_cells = match space.search {
-        SweepSearch::Grid => space.n_combinations(),
         SweepSearch::Random { n_trials, .. } => n_trials as u128,
+        SweepSearch::SuccessiveHalving(Halving { n_trials: Some(n_trials), .. }) => n_trials as u128,
+        SweepSearch::Grid | SweepSearch::SuccessiveHalving(_) => space.n_combinations(),
     };
     let too_many = |n_cells: u128| {
         let text = format!("the axes make {n_cells} cells, expected at most {MAX_CELLS}");
@@ -59,8 +63,11 @@ pub fn load_sweep(source: &ConfigSource, overrides: &[String]) -> Result<SweepSp
         return Err(too_many(n_cells));
     }
     let combinations = match space.search {
-        SweepSearch::Grid => space.grid(),
-        SweepSearch::Random { n_trials, seed } => space.random(n_trials, seed),
+        SweepSearch::Random { n_trials, seed }
+        | SweepSearch::SuccessiveHalving(Halving { n_trials: Some(n_trials), seed, .. }) => {
+            space.random(n_trials, seed)
+        }
+        SweepSearch::Grid | SweepSearch::SuccessiveHalving(_) => space.grid(),
     };
     if combinations.len() > MAX_CELLS {
         return Err(too_many(combinations.len() as u128));

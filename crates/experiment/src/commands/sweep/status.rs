@@ -1,6 +1,6 @@
 //! How far the cells of a sweep are.
 
-use super::folder::SweepRecord;
+use super::folder::{DroppedCell, SweepRecord};
 use crate::commands::status::{RunStatus, status};
 use crate::error::Result;
 use crate::run_dir::{MANIFEST, is_locked};
@@ -25,7 +25,7 @@ pub struct SweepStatus {
 pub struct CellStatus {
     /// name of its folder
     pub name: String,
-    /// `waiting`, `running`, `finished`, `stopped` or `failed`
+    /// `waiting`, `running`, `finished`, `stopped`, `failed`, or `dropped` by successive halving
     pub state: String,
     /// the stage that runs, or ran last
     pub stage: Option<String>,
@@ -47,16 +47,32 @@ pub fn sweep_status(sweep_dir: &Path) -> Result<SweepStatus> {
     for cell in &record.cells {
         let run_dir = cell.run_dir(sweep_dir);
         let run = if run_dir.join(MANIFEST).is_file() { Some(status(&run_dir)?) } else { None };
+        if let Some(dropped) = record.dropped.get(&cell.name) {
+            cells.push(dropped_status(&cell.name, run, *dropped));
+            continue;
+        }
         let has_failed = record.failures.contains_key(&cell.name) && !is_locked(&run_dir);
         cells.push(cell_status(&cell.name, run, has_failed));
     }
     let state = match () {
         () if is_locked(sweep_dir) => "running",
-        () if cells.iter().all(|cell| cell.state == "finished") => "finished",
+        () if cells.iter().all(|cell| ["finished", "dropped"].contains(&cell.state.as_str())) => "finished",
         () => "stopped",
     };
     let stale = record.stale(sweep_dir)?;
     Ok(SweepStatus { name: record.name, state: state.into(), cells, stale })
+}
+
+fn dropped_status(name: &str, run: Option<RunStatus>, dropped: DroppedCell) -> CellStatus {
+    let DroppedCell { n_epochs_done, n_epochs, valid_top1 } = dropped;
+    CellStatus {
+        name: name.into(),
+        state: "dropped".into(),
+        stage: Some(crate::role::Role::Student.name()),
+        epochs: (n_epochs > 0).then_some([n_epochs_done, n_epochs]),
+        valid_top1: Some(valid_top1),
+        elapsed_s: run.map_or(0.0, |run| run.stages.iter().map(|stage| stage.elapsed_s).sum()),
+    }
 }
 
 fn cell_status(name: &str, run: Option<RunStatus>, has_failed: bool) -> CellStatus {

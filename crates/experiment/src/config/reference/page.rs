@@ -38,9 +38,9 @@ pub fn keys_page() -> String {
 
 /// The table that no type describes: its keys are those of the config.
 const SWEEP: &str = "
-## `sweep`
+## Axes of a sweep
 
-Only for `stillhouse sweep`. Its keys are those of the config, each with the values to run; every combination is a run.
+The keys of `[sweep]` are those of the config, each with the values to run; every combination is a run.
 
     [sweep]
     seed = [0, 1, 2]
@@ -55,7 +55,9 @@ Only for `stillhouse sweep`. Its keys are those of the config, each with the val
     if.student.views = [4]
     student.mix.share = [0.5, 1.0]
 
-Each trial of a random search is run with every value of the axis `seed`.
+Each trial of a search is run with every value of the axis `seed`. `search = { kind = \"successive_halving\", n_trials = 27 }` trains all
+students for a ninth of their epochs, the best third of the settings for a third, and the best of these to their end; whoever goes on
+resumes, and nothing is trained twice.
 ";
 
 /// All tables; those of the same type in one section, at its first place.
