@@ -2,8 +2,9 @@
 
 use crate::arguments::{
     Arguments, ClusterArguments, Command, CompressArguments, DataCommand, ExportArguments, FormArgument,
-    GlobalArguments, MergeArguments, PlanArguments, PredictArguments, PredictFormatArgument, RunAndLogArguments,
-    SweepArguments, TargetsCommand, TargetsExportArguments, TargetsFormatArgument, Until,
+    GlobalArguments, MergeArguments, PlanArguments, PredictArguments, PredictFormatArgument, PushArguments,
+    RepoKindArgument, RunAndLogArguments, SweepArguments, TargetsCommand, TargetsExportArguments,
+    TargetsFormatArgument, Until,
 };
 use crate::failure::Failure;
 use crate::options::refuse_meaningless;
