@@ -201,6 +201,34 @@ fn halving_goes_on_with_the_better_ones_and_trains_nothing_twice() {
 }
 
 #[test]
+fn cells_that_share_a_student_have_one_score() {
+    let axes = "evaluation.n_samples = [1, 2]\nstudent.training.schedule.learning_rate = [1e-6, 1e-2]\n";
+    let search = "search = { kind = \"successive_halving\", factor = 2, first_share = 0.25 }\n";
+    let scratch = with_sweep(&format!("\n[sweep]\n{axes}{search}"));
+    scratch.succeed(&["sweep", "grid.toml", "--threads", "1", "--set", "student.training.n_epochs=8"]);
+    let summary = records(&scratch.text("runs/grid/summary.csv"));
+    let messages = column(&summary, "message");
+    // both cells of the low rate go after the first decision, with the same numbers
+    assert!(messages[0].starts_with("dropped after 2 of 8 epochs") && messages[0] == messages[2], "{messages:?}");
+}
+
+#[test]
+fn a_run_stops_at_a_share_of_a_training_that_it_has() {
+    let scratch = Scratch::with_tiny_config();
+    let stopped = scratch.succeed(&["run", "tiny.toml", "-q", "--until", "generalist:0.5"]);
+    assert!(stopped.stdout.contains("stopped: generalist after 1 of 2 epochs"), "{}", stopped.stdout);
+    assert!(!scratch.path("runs/tiny/report.json").exists());
+    scratch.succeed(&["run", "tiny.toml", "-q"]);
+    scratch.succeed(&["run", "tiny.toml", "-q", "--out", "whole"]);
+    let weights = |run: &str| scratch.bytes(&format!("{run}/student/model.safetensors"));
+    assert!(weights("runs/tiny") == weights("whole"));
+    let refused = scratch.run(&["run", "tiny.toml", "--out", "other", "--until", "studnet:0.5"]);
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("this run has no stage `studnet`, it has"), "{}", refused.stderr);
+    assert!(scratch.run(&["run", "tiny.toml", "--until", "student:2"]).stderr.contains("above 0 and below 1"));
+}
+
+#[test]
 fn another_program_drives_a_search() {
     let scratch = with_sweep(
         "\n[sweep]\nstudent.distillation.loss.temperature = [1.0, 4.0]\n\

@@ -174,7 +174,11 @@ fn run(
         let outcome = stillhouse_experiment::run(&experiment, options, &observer, &INTERRUPT);
         stopped_at =
             observer.reached().map(|(epoch, n_epochs)| format!("stopped: {stage} after {epoch} of {n_epochs} epochs"));
-        outcome
+        let unknown = observer.other_stages().map(|stages| {
+            let text = format!("--until: this run has no stage `{stage}`, it has {}", stages.join(", "));
+            ExperimentError::Usage(text)
+        });
+        unknown.map_or(outcome, Err)
     });
     let outcome = match (outcome, stopped_at) {
         (Err(ExperimentError::Interrupted), Some(text)) => {

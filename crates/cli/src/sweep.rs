@@ -25,9 +25,13 @@ pub fn sweep(task: &SweepTask, invocation: &Invocation) -> Result<(), Failure> {
     let sweep_dir = task.folder(&spec.name);
     check_sweep_outputs(&source, &sweep_dir)?;
     let is_wanted = |cell: &&SweepCellSpec| !(task.arguments.only_failed && cell.is_finished(&sweep_dir));
+    let first_share = match spec.space.search {
+        SweepSearch::SuccessiveHalving(halving) => halving.shares().first().copied(),
+        _ => None,
+    };
     if task.arguments.dry_run {
         let wanted: Vec<&SweepCellSpec> = spec.cells.iter().filter(is_wanted).collect();
-        let jobs = jobs(task, &wanted, &sweep_dir, share_threads(invocation.n_threads, wanted.len()), None)?;
+        let jobs = jobs(task, &wanted, &sweep_dir, share_threads(invocation.n_threads, wanted.len()), first_share)?;
         return console::print(&command_lines(&jobs)?.iter().map(|line| format!("{line}\n")).collect::<String>());
     }
     let _lock = lock_sweep(&sweep_dir)?;

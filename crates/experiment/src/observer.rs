@@ -90,12 +90,19 @@ pub struct StopAt<'a> {
     stage: &'a str,
     share: f64,
     reached: Mutex<Option<(usize, usize)>>,
+    /// the run's stages, if the one to stop at is none of them
+    others: Mutex<Option<Vec<String>>>,
 }
 
 impl<'a> StopAt<'a> {
     /// Passes everything on to `observer`, and asks `interrupt` after the share of the stage's epochs.
     pub fn new(observer: &'a dyn Observer, interrupt: &'a Interrupt, stage: &'a str, share: f64) -> Self {
-        Self { observer, interrupt, stage, share, reached: Mutex::new(None) }
+        Self { observer, interrupt, stage, share, reached: Mutex::new(None), others: Mutex::new(None) }
+    }
+
+    /// The names of the run's stages, where the stage to stop at is none of them; such a run is stopped before it begins.
+    pub fn other_stages(&self) -> Option<Vec<String>> {
+        self.others.lock().expect("no holder panics").clone()
     }
 
     /// The epoch at which the run was stopped, and all epochs; none where it was not.
@@ -107,6 +114,13 @@ impl<'a> StopAt<'a> {
 impl Observer for StopAt<'_> {
     fn event(&self, event: &RunEvent) {
         self.observer.event(event);
+        if let RunEvent::Planned { stages } = event
+            && stages.iter().all(|planned| planned.stage != self.stage)
+        {
+            let names = stages.iter().map(|planned| planned.stage.clone()).collect();
+            *self.others.lock().expect("no holder panics") = Some(names);
+            self.interrupt.request();
+        }
         if let RunEvent::Epoch { stage, n_epochs, record } = event
             && stage == self.stage
             && record.epoch < *n_epochs

@@ -93,7 +93,8 @@ pub(crate) fn card_text(card: &ModelCard, model: &Model) -> String {
 const FILES: &str = "
 ## Files
 
-- `model.safetensors`: the weights; convolutions are `[kh, kw, in, out]`, linear layers `[out, in]`
+- `model.safetensors`: the weights; convolutions are `[out, in, kh, kw]`, depthwise ones `[out, 1, kh, kw]`, linear
+  layers `[out, in]`, as in PyTorch; images are `[height, width, channels]`
 - `config.json`: the architecture, the number of outputs, the input's shape and normalisation, the
   numbers above, `id2label` and `label2id`; `temperature`, if it is there, divides the logits before the softmax
 - `labels.txt`: the outputs' labels, one a line

@@ -12,6 +12,7 @@
 
 use crate::card::{card_text, check_card, labels_text};
 use crate::hub_card::HubCard;
+use crate::kernel_order::KernelOrder;
 use crate::outline::ModelOutline;
 use crate::quantised::QuantisedTensor;
 use crate::weights_head::Shapes;
@@ -28,8 +29,9 @@ use std::path::Path;
 use stillhouse_core::{InputShape, InputSpec, Temperature};
 use stillhouse_files::{NewFolder, readable_folder};
 
-/// Version of the folder's layout, in `config.json`.
-pub const FORMAT_VERSION: u32 = 1;
+/// Version of the folder's layout, in `config.json`. Version 1, which is still read, has kernels in the order of memory.
+pub const FORMAT_VERSION: u32 = 2;
+const OLDEST_VERSION: u32 = 1;
 
 pub(crate) const WEIGHTS: &str = "model.safetensors";
 pub(crate) const CONFIG: &str = "config.json";
@@ -179,6 +181,7 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
         let problem = format!("{LABELS} holds {} labels, {CONFIG} says n_outputs = {}", labels.len(), config.n_outputs);
         return Err(FolderError::folder(folder, problem));
     }
+    let order = kernel_order(config.format_version);
     let as_model = FolderError::model(folder);
     let reductions = Reductions { ranks: config.ranks, units: config.units };
     // the file's head is compared before memory is asked for: a config may claim any sizes
@@ -187,15 +190,15 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
     if let Some(problem) = config.bits.problem(&outline) {
         return Err(FolderError::folder(folder, format!("{CONFIG}: {problem}")));
     }
-    let shapes = Shapes::of_file(folder, WEIGHTS)?.rounded_as_f32(&outline, &config.bits);
-    let mismatch = outline.mismatch(&shapes);
+    let shapes = Shapes::of_file(folder, WEIGHTS)?.rounded_as_f32(&outline, &config.bits, order);
+    let mismatch = outline.in_order(order).mismatch(&shapes);
     if !mismatch.is_empty() {
         return Err(as_model(ModelError::weights(&mismatch)));
     }
     let blank = (&reductions, None);
     let model = Model::reduced(&config.architecture, &config.input.shape, config.n_outputs, blank, device);
     let model = model.map_err(&as_model)?;
-    model.load_state(read_weights(folder, &outline, &config.bits, device)?).map_err(&as_model)?;
+    model.load_state(read_weights(folder, &outline, (&config.bits, order), device)?).map_err(&as_model)?;
     let input = *model.input();
     let model = match input {
         InputShape::Tokens { .. } => {
@@ -213,6 +216,13 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
     Ok((model, card))
 }
 
+/// In the files that this program writes.
+const ORDER: KernelOrder = KernelOrder::OutputsFirst;
+
+fn kernel_order(format_version: u32) -> KernelOrder {
+    if format_version == OLDEST_VERSION { KernelOrder::AsInMemory } else { ORDER }
+}
+
 /// What a weight in a few bits has besides its codes.
 pub(crate) const SCALES: &str = ".scales";
 
@@ -223,8 +233,9 @@ fn weights_bytes(model: &Model, bits: &WeightBits) -> Result<Vec<u8>, FolderErro
         let values = var.as_detached_tensor().flatten_all().and_then(|flat| flat.to_vec1::<f32>());
         let values = values.map_err(FolderError::encode)?;
         let Some(bits) = bits.of(name) else {
+            let values = ORDER.write(&values, var.dims());
             let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            tensors.push((name.to_owned(), Dtype::F32, var.dims().to_vec(), bytes));
+            tensors.push((name.to_owned(), Dtype::F32, ORDER.shape(var.dims()), bytes));
             continue;
         };
         let [codes, scales] = QuantisedTensor::new(&values, var.dims(), bits).to_bytes();
@@ -287,10 +298,12 @@ fn read_config(folder: &Path) -> Result<ConfigFile, FolderError> {
     // the version is read by itself first: another version may have other keys
     let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(as_config)?;
     let version = &value["format_version"];
-    if *version != FORMAT_VERSION {
+    if !(OLDEST_VERSION..=FORMAT_VERSION).any(|known| *version == known) {
         let got = if version.is_null() { "none".to_owned() } else { version.to_string() };
         let path = path.display();
-        let message = format!("{path} has format version {got}, this program reads version {FORMAT_VERSION}");
+        let message = format!(
+            "{path} has format version {got}, this program reads versions {OLDEST_VERSION} to {FORMAT_VERSION}"
+        );
         return Err(FolderError::Invalid(message));
     }
     serde_json::from_slice(&bytes).map_err(as_config)
@@ -308,7 +321,7 @@ fn read_labels(folder: &Path) -> Result<Vec<String>, FolderError> {
 fn read_weights(
     folder: &Path,
     outline: &ModelOutline,
-    bits: &WeightBits,
+    (bits, order): (&WeightBits, KernelOrder),
     device: &Device,
 ) -> Result<Vec<(String, Tensor)>, FolderError> {
     let bytes = read_file(folder, WEIGHTS)?;
@@ -318,7 +331,10 @@ fn read_weights(
     for (name, shape) in outline.shapes() {
         let view = file.tensor(name).map_err(|error| damaged(error.to_string()))?;
         let values: Vec<f32> = match bits.of(name) {
-            None => view.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+            None => {
+                let stored: Vec<f32> = view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+                order.read(stored.into(), shape).into_owned()
+            }
             Some(bits) => {
                 let scales = file.tensor(&format!("{name}{SCALES}")).map_err(|error| damaged(error.to_string()))?;
                 let weight = QuantisedTensor::from_bytes(shape, bits, view.data(), scales.data());

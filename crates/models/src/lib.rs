@@ -21,7 +21,7 @@
 //! ```
 //!
 //! Everything is `f32`. Images are `[B, H, W, C]`, features `[B, F]`, texts one of the forms of [`ModelInput`].
-//! Convolution weights are stored as `[kh, kw, C, O]` and linear weights as `[O, I]`.
+//! Convolution weights are `[kh, kw, C, O]`, in files `[O, C, kh, kw]` as in PyTorch; linear weights are `[O, I]` in both.
 //!
 //! **Absent on purpose:** losses, optimizers and data.
 
@@ -40,6 +40,7 @@ mod folder_error;
 mod head;
 mod hub_card;
 mod input;
+mod kernel_order;
 mod layer_inputs;
 mod layers;
 mod low_rank;

@@ -5,6 +5,7 @@
 
 use crate::body::Body;
 use crate::error::StateMismatch;
+use crate::kernel_order::KernelOrder;
 use crate::layers::Linear;
 use crate::low_rank::rank_problem;
 use crate::param::{InitialWeights, Registry};
@@ -45,6 +46,12 @@ impl ModelOutline {
     /// Shapes of all parameters and buffers by their names.
     pub(crate) fn into_shapes(self) -> BTreeMap<String, Vec<usize>> {
         self.shapes.into_iter().collect()
+    }
+
+    /// The same with the shapes that a file has in which kernels have this order.
+    pub(crate) fn in_order(&self, order: KernelOrder) -> Self {
+        let shapes = self.shapes.iter().map(|(name, shape)| (name.clone(), order.shape(shape))).collect();
+        Self { shapes, ..*self }
     }
 
     /// How the weights of a file differ from those of the model, all of which are `f32`.

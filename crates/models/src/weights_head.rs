@@ -2,6 +2,7 @@
 
 use crate::folder::{SCALES, open_file};
 use crate::folder_error::io_error;
+use crate::kernel_order::KernelOrder;
 use crate::outline::ModelOutline;
 use crate::published::weight_files;
 use crate::quantised::stored_lens;
@@ -60,14 +61,14 @@ impl Shapes {
 
     /// The same with weights in a few bits as the `f32` that they are made into. One whose codes or scales are not what the
     /// model's shapes ask for stays as it is, and is found to differ.
-    pub(crate) fn rounded_as_f32(mut self, outline: &ModelOutline, bits: &WeightBits) -> Self {
+    pub(crate) fn rounded_as_f32(mut self, outline: &ModelOutline, bits: &WeightBits, order: KernelOrder) -> Self {
         for (name, shape) in outline.shapes() {
             let Some(bits) = bits.of(name) else { continue };
             let scales = format!("{name}{SCALES}");
             let expected = expected_heads(shape, bits);
             if [name, &scales].into_iter().map(|name| self.0.get(name).cloned()).eq(expected.map(Some)) {
                 self.0.remove(&scales);
-                self.0.insert(name.to_owned(), TensorHead { dtype: "f32".into(), shape: shape.to_vec() });
+                self.0.insert(name.to_owned(), TensorHead { dtype: "f32".into(), shape: order.shape(shape) });
             }
         }
         self

@@ -14,7 +14,7 @@ use crate::run_dir::CONFIG;
 use serde::Serialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use stillhouse_models::{ModelCard, check_place, load_model, save_rounded_model};
+use stillhouse_models::{HubCard, ModelCard, check_place, load_model, save_rounded_model};
 
 /// How small a student is to become, and what it may lose.
 #[derive(Clone, Debug)]
@@ -97,7 +97,9 @@ pub fn compress(
         ("the student's".into(), percent(ship.report.student_valid_top1)),
         ("weights".into(), format!("{} bytes", taken.bytes)),
     ];
-    let card = ModelCard { name: format!("{}, compressed", card.name), numbers, ..card };
+    // the results of the card are those of the student's own weights
+    let hub = HubCard { results: None, ..card.hub.clone() };
+    let card = ModelCard { name: format!("{}, compressed", card.name), numbers, hub, ..card };
     let network = temperatures.applied_to(&shipped.network)?;
     save_rounded_model(out, &network, &card, &shipped.bits).map_err(|error| model_folder_error(out, &error))?;
     Ok(CompressOutcome { out: out.to_owned(), ship: ship.report })

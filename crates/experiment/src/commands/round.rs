@@ -132,6 +132,8 @@ pub fn round_model(
 /// The numbers of the card were measured before.
 fn card_of_rounded(mut card: ModelCard, bits: u8, loss: Option<&RoundLoss>) -> ModelCard {
     card.numbers.push(("rounded to".into(), format!("{bits} bits at most, after the numbers above were measured")));
+    // hubs would take them for results of the rounded weights
+    card.hub.results = None;
     card.numbers.extend(loss.map(|loss| ("what rounding changed".into(), loss.to_string())));
     card
 }

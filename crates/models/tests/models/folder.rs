@@ -110,6 +110,68 @@ fn a_model_of_tokens_is_not_saved_without_its_tokenizer() {
     assert!(names(directory.path()).is_empty());
 }
 
+/// A tensor of a folder's weights: its shape and its numbers.
+fn stored(folder: &Path, name: &str) -> (Vec<usize>, Vec<f32>) {
+    let bytes = fs::read(folder.join("model.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let view = file.tensor(name).unwrap();
+    let values = view.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+    (view.shape().to_vec(), values.collect())
+}
+
+#[test]
+fn kernels_have_the_order_of_pytorch() {
+    let (_directory, folder) = example();
+    let original = model(&resnet(8, 4), &IMAGE, 0);
+    let kernels = original.params().iter().filter(|param| param.var.dims().len() == 4);
+    let mut n_kernels = 0;
+    for param in kernels {
+        let expected = param.var.as_detached_tensor().permute([3, 2, 0, 1]).unwrap();
+        let (shape, values) = stored(&folder, &param.name);
+        assert_eq!(shape, expected.dims(), "{}", param.name);
+        assert_eq!(values, expected.flatten_all().unwrap().to_vec1::<f32>().unwrap(), "{}", param.name);
+        n_kernels += 1;
+    }
+    assert!(n_kernels > 6, "{n_kernels}");
+    let bytes = fs::read(folder.join("model.safetensors")).unwrap();
+    let (_, head) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    assert_eq!(head.metadata().as_ref().unwrap()["format"], "pt");
+}
+
+/// Rewrites a folder as version 1 had it: kernels as in memory, no metadata, no maps of labels.
+fn as_version_1(folder: &Path, model: &Model) {
+    let tensors = model.state_dict().unwrap().into_iter().collect();
+    candle_core::safetensors::save(&tensors, folder.join("model.safetensors")).unwrap();
+    let mut config: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("config.json")).unwrap()).unwrap();
+    config["format_version"] = 1.into();
+    for key in ["id2label", "label2id"] {
+        assert!(config.as_object_mut().unwrap().remove(key).is_some());
+    }
+    fs::write(folder.join("config.json"), config.to_string()).unwrap();
+}
+
+#[test]
+fn a_folder_of_version_1_is_the_same_model() {
+    for (config, input) in every_case() {
+        let original = with_tokenizer(model(&config, &input, 0));
+        let directory = TempDir::new().unwrap();
+        let folder = saved(directory.path(), &original);
+        as_version_1(&folder, &original);
+        let (loaded, loaded_card) = load_model(&folder, &Device::Cpu).unwrap();
+        assert_eq!(bits(&loaded), bits(&original), "{config:?}");
+        assert_eq!(loaded_card, card(input));
+    }
+}
+
+#[test]
+fn kernels_of_another_version_do_not_fit() {
+    let (_directory, folder) = example();
+    let config = fs::read_to_string(folder.join("config.json")).unwrap();
+    fs::write(folder.join("config.json"), config.replace("\"format_version\": 2", "\"format_version\": 1")).unwrap();
+    let text = refusal(&folder);
+    assert!(text.contains("conv.weight") && text.contains("[3, 3, "), "{text}");
+}
+
 #[test]
 fn equal_models_give_equal_bytes() {
     let ((_a, first), (_b, second)) = (example(), example());
@@ -255,12 +317,12 @@ fn truncated_weights_are_damaged_at_every_length() {
 #[test]
 fn configs_of_other_versions_and_other_nets_are_refused() {
     let cases = [
-        ("\"format_version\": 1", "\"format_version\": 2", "has format version 2, this program reads version 1"),
+        ("\"format_version\": 2", "\"format_version\": 3", "has format version 3, this program reads versions 1 to 2"),
         ("\"format_version\"", "\"version\"", "has format version none"),
         ("\"depth\"", "\"dept\"", "is not a model's config: unknown field `dept`"),
         ("\"depth\": 8", "\"depth\": 9", "depth: must be 6n + 2"),
         ("\"depth\": 8", "\"depth\": 14", "missing stages.0.blocks.1.conv1.conv.weight"),
-        ("\"width\": 4", "\"width\": 5", "misshapen stem.conv.weight (f32 [3, 3, 3, 4], expected f32 [3, 3, 3, 5])"),
+        ("\"width\": 4", "\"width\": 5", "misshapen stem.conv.weight (f32 [4, 3, 3, 3], expected f32 [5, 3, 3, 3])"),
         ("\"n_outputs\": 5", "\"n_outputs\": 500000000000", "labels.txt holds 5 labels, config.json says n_outputs"),
         ("{", "", "is not a model's config"),
     ];
