@@ -140,6 +140,13 @@ pub enum Command {
         stillhouse export runs/mnist/student --to c --bits 8 --out source\n\n\
         The folder's README.md says how to load it.")]
     Export(ExportArguments),
+    /// Upload a model or an exported folder to a hub, as one commit of a repository
+    #[command(after_help = "Examples:\n  stillhouse push runs/quickstart/student me/languages --private\n  \
+        stillhouse push detector me/languages-onnx --dry-run\n  \
+        stillhouse push targets me/languages-targets --type dataset\n\n\
+        The token is HF_TOKEN, or the file `token` in HF_HOME (~/.cache/huggingface); the hub is HF_ENDPOINT.\n\
+        Large files that the hub has already are not sent again.")]
+    Push(PushArguments),
     /// Look into stores of soft targets, and write them for other programs
     #[command(subcommand_required = true, arg_required_else_help = true)]
     #[command(after_help = "Example:\n  stillhouse targets stats merged.safetensors")]
@@ -487,6 +494,39 @@ pub struct MergeArguments {
     /// `npy`: [N, C] probabilities in f64; `store`: soft targets for students
     #[arg(long, value_enum, default_value_t)]
     pub format: FormatArgument,
+}
+
+/// What is uploaded, and where.
+#[derive(Debug, Args)]
+pub struct PushArguments {
+    /// The folder: a student, what `export --to onnx` wrote, or what `targets export` wrote
+    pub folder: PathBuf,
+    /// The repository: owner/name; it is created unless it is there
+    pub repo: String,
+    /// What the repository holds
+    #[arg(long = "type", value_name = "TYPE", default_value = "model")]
+    pub kind: RepoKindArgument,
+    /// Create it as a private repository
+    #[arg(long)]
+    pub private: bool,
+    /// Branch, which must be there [default: main]
+    #[arg(long, value_name = "BRANCH")]
+    pub revision: Option<String>,
+    /// First line of the commit's message
+    #[arg(long, value_name = "TEXT")]
+    pub message: Option<String>,
+    /// Only say which files would be sent
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What a repository holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RepoKindArgument {
+    /// A model.
+    Model,
+    /// A data set.
+    Dataset,
 }
 
 /// Predictions, and how their classes are clustered.

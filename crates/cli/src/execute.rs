@@ -89,6 +89,11 @@ pub fn execute(invocation: &Invocation) -> Result<(), Failure> {
                 with_progress(invocation, |progress| stillhouse_experiment::cluster(options, progress, &INTERRUPT))?;
             show(&outcome, || format!("{outcome}\n"), invocation)
         }
+        Task::Push(options) => {
+            let outcome =
+                with_progress(invocation, |progress| stillhouse_experiment::push(options, progress, &INTERRUPT))?;
+            show(&outcome, || format!("{outcome}\n"), invocation)
+        }
         Task::ExportOnnx { model, options } => {
             let outcome = with_progress(invocation, |progress| {
                 stillhouse_experiment::export_onnx(model, options, progress, &INTERRUPT)

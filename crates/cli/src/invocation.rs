@@ -2,8 +2,9 @@
 
 use crate::arguments::{
     Arguments, ClusterArguments, Command, CompressArguments, DataCommand, ExportArguments, FormArgument,
-    GlobalArguments, MergeArguments, PlanArguments, PredictArguments, PredictFormatArgument, RunAndLogArguments,
-    SweepArguments, TargetsCommand, TargetsExportArguments, TargetsFormatArgument, Until,
+    GlobalArguments, MergeArguments, PlanArguments, PredictArguments, PredictFormatArgument, PushArguments,
+    RepoKindArgument, RunAndLogArguments, SweepArguments, TargetsCommand, TargetsExportArguments,
+    TargetsFormatArgument, Until,
 };
 use crate::failure::Failure;
 use crate::options::refuse_meaningless;
@@ -14,7 +15,8 @@ use std::path::PathBuf;
 use stillhouse_experiment::config::ConfigSource;
 use stillhouse_experiment::{
     Budget, ClusterOptions, CompressLimits, ExportOptions, GivenPlace, MergeConfig, MergeFormat, PackedForm,
-    PackedOptions, PredictOptions, RoundOptions, RunOptions, TargetsExportOptions, VerifyAgainst, is_matrix,
+    PackedOptions, PredictOptions, PushOptions, RoundOptions, RunOptions, TargetsExportOptions, VerifyAgainst,
+    is_matrix,
 };
 
 /// What the program was asked to do.
@@ -48,6 +50,7 @@ pub enum Task {
     Round(RoundTask),
     Merge(MergeTask),
     Cluster(ClusterOptions),
+    Push(PushOptions),
     ExportOnnx { model: PathBuf, options: ExportOptions },
     ExportPacked { model: PathBuf, options: PackedOptions },
     TargetsStats { path: PathBuf },
@@ -262,6 +265,7 @@ fn task(command: Command, global: GlobalArguments, n_threads: NonZeroUsize) -> R
         Command::Schema => Task::Schema,
         Command::Merge(merge) => Task::Merge(merge_task(merge, out)?),
         Command::Cluster(cluster) => Task::Cluster(cluster_options(cluster, out)?),
+        Command::Push(push) => Task::Push(push_options(push)),
         Command::Export(export) => export_task(export, out)?,
         Command::Targets { command: TargetsCommand::Stats { path } } => Task::TargetsStats { path },
         Command::Targets { command: TargetsCommand::Verify(verify) } => {
@@ -323,6 +327,12 @@ fn merge_task(merge: MergeArguments, out: Option<PathBuf>) -> Result<MergeTask, 
     let out = out.ok_or_else(|| Failure::Usage("merge needs --out FILE, the file to write".into()))?;
     let config = MergeConfig { rule: merge.rule.into(), gate: merge.gate, ..MergeConfig::default() };
     Ok(MergeTask { teachers: merge.teachers, out, config, format: merge.format.into() })
+}
+
+fn push_options(push: PushArguments) -> PushOptions {
+    let PushArguments { folder, repo, kind, private, revision, message, dry_run } = push;
+    let is_dataset = kind == RepoKindArgument::Dataset;
+    PushOptions { folder, repo, is_dataset, is_private: private, revision, message, is_dry_run: dry_run }
 }
 
 fn cluster_options(cluster: ClusterArguments, out: Option<PathBuf>) -> Result<ClusterOptions, Failure> {

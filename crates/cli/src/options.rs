@@ -16,7 +16,7 @@ struct GlobalOption {
 }
 
 /// Commands that compute for a while, on several threads, and show how far they are.
-const LONG: [&str; 13] = [
+const LONG: [&str; 14] = [
     "run",
     "plan",
     "sweep",
@@ -26,6 +26,7 @@ const LONG: [&str; 13] = [
     "merge",
     "cluster",
     "export",
+    "push",
     "targets verify",
     "targets export",
     "data preview",
@@ -71,6 +72,7 @@ const OPTIONS: [GlobalOption; 9] = [
             "merge",
             "cluster",
             "export",
+            "push",
             "targets stats",
             "targets verify",
             "targets export",
@@ -162,6 +164,7 @@ fn words(command: &Command) -> &'static str {
         Command::Compress(_) => "compress",
         Command::Merge(_) => "merge",
         Command::Cluster(_) => "cluster",
+        Command::Push(_) => "push",
         Command::Export(_) => "export",
         Command::Targets { command: TargetsCommand::Stats { .. } } => "targets stats",
         Command::Targets { command: TargetsCommand::Verify(_) } => "targets verify",

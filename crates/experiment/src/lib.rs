@@ -59,6 +59,7 @@ pub use commands::predict::{
     Predictor, RowFormat, SkippedInput, TopClasses, is_matrix,
 };
 pub use commands::preview::preview;
+pub use commands::push::{PushOptions, PushOutcome, push};
 pub use commands::round::{RoundLoss, RoundOptions, RoundOutcome, round_model};
 pub use commands::status::{RunStatus, status};
 pub use commands::sweep::{

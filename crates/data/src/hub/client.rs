@@ -5,6 +5,7 @@
 //! come back. The login in `http://user:password@host` is kept in the same way.
 
 use super::error::HubErrorKind;
+use std::io::Read;
 use std::time::Duration;
 use ureq::Body;
 use ureq::http::{Response, StatusCode, Uri};
@@ -125,6 +126,32 @@ impl Client {
         get.call().map_err(|error| self.without_login(from_ureq(&error)))
     }
 
+    /// The JSON that answers a POST to a path of the hub, or to an address; the token is for the hub alone.
+    pub(super) fn post(&self, place: &str, content_type: &str, body: &[u8]) -> Result<serde_json::Value, HubErrorKind> {
+        let is_path = place.starts_with('/');
+        let url = if is_path { format!("{}{place}", self.base) } else { place.to_owned() };
+        let hub = parse(&self.base).map_err(|kind| self.without_login(kind))?;
+        let is_at_hub = is_path || is_same_origin(&hub, &parse(&url)?);
+        let post = self.agent.post(&url).config().http_status_as_error(false).build();
+        let mut post = post.header("Content-Type", content_type).header("Accept", content_type_of_answer(content_type));
+        if let (true, Some(token)) = (is_at_hub, &self.token) {
+            post = post.header("Authorization", format!("Bearer {token}"));
+        }
+        let answer = post.send(body).map_err(|error| self.without_login(from_ureq(&error)))?;
+        let mut answer = written(answer)?;
+        let text = answer.body_mut().read_to_string().map_err(|error| self.without_login(from_ureq(&error)))?;
+        // a verified file is answered by nothing, or by a word
+        Ok(serde_json::from_str(&text).unwrap_or(serde_json::Value::Null))
+    }
+
+    /// Sends a body of so many bytes to the storage of large files, whose address has its own permission: it gets no token.
+    pub(super) fn put(&self, url: &str, body: impl Read + 'static, n_bytes: u64) -> Result<(), HubErrorKind> {
+        let put = self.agent.put(url).config().http_status_as_error(false).build();
+        let put = put.header("Content-Length", n_bytes.to_string());
+        let answer = put.send(ureq::SendBody::from_owned_reader(body));
+        written(answer.map_err(|error| self.without_login(from_ureq(&error)))?).map(drop)
+    }
+
     /// Scheme, login, host and port of the hub: the endpoint without its path, if it has one.
     fn origin(&self) -> &str {
         let start = self.base.find("://").map_or(0, |place| place + 3);
@@ -144,6 +171,41 @@ impl Client {
             other => other,
         }
     }
+}
+
+/// The type that a question of this type is answered by.
+fn content_type_of_answer(content_type: &str) -> &str {
+    if content_type.ends_with("+json") { content_type } else { "application/json" }
+}
+
+/// The answer to what was written, unless it says that it was not.
+fn written(mut answer: Response<Body>) -> Result<Response<Body>, HubErrorKind> {
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(answer);
+    }
+    if is_redirect(status) {
+        let place = header(&answer, "location").unwrap_or("nowhere").to_owned();
+        return Err(HubErrorKind::BadReply(format!("what should be written is sent on to {place}")));
+    }
+    let seconds = header(&answer, "retry-after").and_then(|seconds| seconds.trim().parse().ok());
+    let said = header(&answer, "x-error-message").map(str::to_owned);
+    let message = said.unwrap_or_else(|| said_in_body(&answer.body_mut().read_to_string().unwrap_or_default()));
+    Err(match status.as_u16() {
+        404 => HubErrorKind::NotFound,
+        429 => HubErrorKind::RateLimited { seconds: seconds.unwrap_or(1) },
+        status @ (401 | 403) => HubErrorKind::MayNotWrite { status, message },
+        status @ 400..=499 => HubErrorKind::Declined { status, message },
+        status => HubErrorKind::Status(status),
+    })
+}
+
+/// The hub's own words in the body of a refusal.
+fn said_in_body(body: &str) -> String {
+    const MAX_CHARS: usize = 300;
+    let json: Option<serde_json::Value> = serde_json::from_str(body).ok();
+    let said = json.as_ref().and_then(|json| json["error"].as_str().or(json["message"].as_str()));
+    said.unwrap_or(body).chars().take(MAX_CHARS).collect()
 }
 
 /// Encodes a path for an address.

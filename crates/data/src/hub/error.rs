@@ -2,6 +2,7 @@
 
 use crate::DataError;
 use std::fmt;
+use std::time::Duration;
 
 /// A file or list of files that the hub did not deliver.
 #[derive(Debug)]
@@ -61,6 +62,40 @@ pub enum HubErrorKind {
         /// the hash that the hub announced
         expected: String,
     },
+    /// Too many requests (429).
+    RateLimited {
+        /// after which the hub wants to be asked again
+        seconds: u64,
+    },
+    /// An upload without a token.
+    NoToken,
+    /// An upload while offline.
+    PushOffline,
+    /// A token that may not write there (401, 403).
+    MayNotWrite {
+        /// the status
+        status: u16,
+        /// the hub's own words
+        message: String,
+    },
+    /// What the hub does not take (400 to 499).
+    Declined {
+        /// the status
+        status: u16,
+        /// the hub's own words
+        message: String,
+    },
+    /// A commit that the hub did not make.
+    CommitFailed(String),
+    /// A commit without an answer.
+    CommitUnknown(String),
+    /// A file of this machine that cannot be read.
+    Local {
+        /// the file
+        path: std::path::PathBuf,
+        /// the system's answer
+        source: std::io::Error,
+    },
     /// Offline, and the cache does not hold it.
     NotCached {
         /// the cache that was looked in
@@ -82,8 +117,17 @@ impl HubErrorKind {
         const FIRST_SERVER_ERROR: u16 = 500;
         match self {
             Self::Status(status) => *status == TOO_MANY_REQUESTS || *status >= FIRST_SERVER_ERROR,
-            Self::CutOff { .. } | Self::Stalled { .. } | Self::Unreachable(_) => true,
+            Self::CutOff { .. } | Self::Stalled { .. } | Self::Unreachable(_) | Self::RateLimited { .. } => true,
             _ => false,
+        }
+    }
+
+    /// How long the hub wants to be left alone; at most some minutes are believed.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        const MAX_SECONDS: u64 = 600;
+        match self {
+            Self::RateLimited { seconds } => Some(Duration::from_secs((*seconds).min(MAX_SECONDS))),
+            _ => None,
         }
     }
 
@@ -100,6 +144,13 @@ impl HubErrorKind {
             Self::NotCached { .. } => Some("run once without HF_HUB_OFFLINE, or set HF_HOME to the cache that has it"),
             Self::Cache { .. } => Some("check free space and permissions; HF_HOME sets another place"),
             Self::Damaged { .. } => Some("run again: the file is fetched anew"),
+            Self::RateLimited { .. } => Some("wait some minutes, then run again"),
+            Self::NoToken => Some("set HF_TOKEN to a token that may write, or put it into the file `token` of HF_HOME"),
+            Self::PushOffline => Some("unset HF_HUB_OFFLINE"),
+            Self::MayNotWrite { .. } => Some("HF_TOKEN needs the right to write into repositories of this owner"),
+            Self::CommitUnknown(_) => Some("look at the repository: the commit is there whole or not at all"),
+            Self::CommitFailed(_) => Some("nothing was changed; large files that were sent need not be sent again"),
+            Self::Declined { .. } | Self::Local { .. } => None,
             Self::Interrupted | Self::BadReply(_) | Self::TooLong { .. } => None,
         }
     }
@@ -127,6 +178,20 @@ impl fmt::Display for HubErrorKind {
             Self::Damaged { found, expected } => {
                 write!(f, "damaged on the way: found the SHA-256 {found}, expected {expected}")
             }
+            Self::RateLimited { seconds } => {
+                write!(f, "too many requests (status 429), the hub wants to be asked again after {seconds} s")
+            }
+            Self::NoToken => write!(f, "an upload needs a token, and there is none"),
+            Self::PushOffline => write!(f, "offline (HF_HUB_OFFLINE), so nothing can be uploaded"),
+            Self::MayNotWrite { status, message } => {
+                write!(f, "the token may not write here (status {status}): {message}")
+            }
+            Self::Declined { status, message } => write!(f, "the hub declined (status {status}): {message}"),
+            Self::CommitFailed(reason) => write!(f, "the commit was not made: {reason}"),
+            Self::CommitUnknown(reason) => {
+                write!(f, "the commit was sent, but the hub did not answer: {reason}")
+            }
+            Self::Local { path, source } => write!(f, "{} cannot be read: {source}", path.display()),
             Self::NotCached { cache } => {
                 write!(f, "offline (HF_HUB_OFFLINE), and it is not in the cache {}", cache.display())
             }
@@ -162,7 +227,7 @@ impl From<HubError> for DataError {
 impl std::error::Error for HubError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.kind {
-            HubErrorKind::Cache { source, .. } => Some(source),
+            HubErrorKind::Cache { source, .. } | HubErrorKind::Local { source, .. } => Some(source),
             _ => None,
         }
     }

@@ -13,6 +13,7 @@ mod cache;
 mod client;
 mod error;
 mod options;
+mod push;
 #[cfg(test)]
 pub(crate) mod test_server;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod wait;
 
 pub use error::{HubError, HubErrorKind};
 pub use options::HubOptions;
+pub use push::{Fate, Push, Pushed, PushedFile};
 
 use crate::DataProgress;
 use cache::{RepoCache, is_commit, is_safe_path};
@@ -173,8 +175,9 @@ impl Hub {
         for _ in 1..self.options.n_attempts {
             match attempt() {
                 Err(kind) if kind.is_transient() => {
-                    progress.message(&format!("{kind}; trying again in {} ms", pause.as_millis()));
-                    sleep(pause, progress)?;
+                    let wait = kind.pause().map_or(pause, |asked| asked.max(pause));
+                    progress.message(&format!("{kind}; trying again in {} ms", wait.as_millis()));
+                    sleep(wait, progress)?;
                     pause *= 2;
                 }
                 result => return result,

@@ -90,7 +90,7 @@ pub(super) fn pieces(mut body: impl Read + Send + 'static) -> Result<Receiver<Ve
     Ok(pieces)
 }
 
-fn in_thread(work: impl FnOnce() + Send + 'static) -> Result<(), HubErrorKind> {
+pub(super) fn in_thread(work: impl FnOnce() + Send + 'static) -> Result<(), HubErrorKind> {
     let thread = std::thread::Builder::new().name("hub".to_owned()).spawn(work);
     thread.map(drop).map_err(|error| HubErrorKind::Unreachable(format!("no thread for the request: {error}")))
 }

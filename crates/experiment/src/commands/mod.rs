@@ -11,6 +11,7 @@ pub(crate) mod merge;
 pub(crate) mod plan;
 pub(crate) mod predict;
 pub(crate) mod preview;
+pub(crate) mod push;
 pub(crate) mod round;
 pub(crate) mod status;
 pub(crate) mod sweep;
