@@ -7,7 +7,9 @@
 //!
 //! The protocol is that of the Python package huggingface_hub 2.4, without Xet.
 
+mod fate;
 mod large;
+mod local;
 mod protocol;
 #[cfg(test)]
 mod test_server;
@@ -18,7 +20,8 @@ use super::error::HubErrorKind;
 use super::wait::wait_for;
 use super::{Hub, HubError, RepoKind, is_repo_name};
 use crate::DataProgress;
-use large::LocalFile;
+pub use fate::{Fate, PushedFile};
+use local::LocalFile;
 use protocol::{Address, Mode};
 use serde_json::Value;
 use std::path::Path;
@@ -50,42 +53,6 @@ pub struct Pushed {
     pub commit: String,
     /// what became of each file
     pub files: Vec<PushedFile>,
-}
-
-/// A file of a push.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct PushedFile {
-    /// path inside the folder and the repository
-    pub path: String,
-    /// its length
-    pub bytes: u64,
-    /// what became of it
-    pub fate: Fate,
-}
-
-/// What became of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Fate {
-    /// sent inside the commit
-    Committed,
-    /// sent as a large file
-    Sent,
-    /// a large file that the hub had already
-    Known,
-    /// left out by the repository's `.gitignore`
-    Ignored,
-}
-
-impl Fate {
-    /// For people.
-    pub fn in_words(self) -> &'static str {
-        match self {
-            Self::Committed | Self::Sent => "sent",
-            Self::Known => "not sent, the hub has it",
-            Self::Ignored => "left out by the repository's .gitignore",
-        }
-    }
 }
 
 impl Hub {

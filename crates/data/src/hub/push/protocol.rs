@@ -3,8 +3,8 @@
 use super::super::RepoKind;
 use super::super::client::percent_encode;
 use super::super::error::HubErrorKind;
-use super::Fate;
-use super::large::LocalFile;
+use super::fate::Fate;
+use super::local::LocalFile;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};

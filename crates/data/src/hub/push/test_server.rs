@@ -1,6 +1,6 @@
 //! A hub on loopback that takes uploads, and holds them to the protocol: what does not follow it is refused with status 400.
 
-use super::large::digits;
+use super::local::digits;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
