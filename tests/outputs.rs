@@ -80,3 +80,39 @@ fn everything_in_a_run_is_as_readable_as_any_other_file() {
         assert_eq!(mode(&file), expected, "{}", file.display());
     }
 }
+
+#[test]
+fn cards_say_what_the_config_says_and_what_was_measured() {
+    let scratch = Scratch::with_tiny_config();
+    scratch.succeed(&["run", "tiny.toml", "-q"]);
+    let without = scratch.text("runs/tiny/student/README.md");
+    assert!(without.starts_with("---\nlibrary_name: stillhouse\npipeline_tag: image-classification\n"), "{without}");
+    assert!(!without.contains("license"), "{without}");
+
+    // what a card says can be added to a finished run, in which nothing is trained again
+    let sets = ["--set", "card.license=apache-2.0", "--set", "card.tags=[\"glyphs\", \"no\"]"];
+    scratch.succeed(&[&["run", "tiny.toml", "-q"][..], &sets].concat());
+    let log = scratch.text("runs/tiny/metrics.jsonl");
+    assert_eq!(log.matches("\"stage_started\",\"stage\":\"student\"").count(), 1, "{log}");
+    let card = scratch.text("runs/tiny/student/README.md");
+    let report = scratch.json("runs/tiny/report.json");
+    let top1 = |name: &str| {
+        let models = report["models"].as_array().unwrap().iter();
+        models.clone().find(|model| model["name"] == name).unwrap()["top1"].as_f64().unwrap()
+    };
+    let expected = [
+        "license: apache-2.0\n".to_owned(),
+        "- glyphs\n- \"no\"\n".to_owned(),
+        format!("value: {:.4}\n", top1("student")),
+        format!("trained on hard labels\"\n        twin_accuracy: {:.4}\n", top1("student_hard")),
+    ];
+    assert!(expected.iter().all(|part| card.contains(part)), "{expected:?} {card}");
+
+    // exports have it too, and what was rounded has no results of other weights
+    scratch.succeed(&["export", "runs/tiny/student", "--to", "onnx", "--out", "onnx", "-q"]);
+    let onnx = scratch.text("onnx/README.md");
+    assert!(onnx.contains("license: apache-2.0\n") && onnx.contains("model-index:\n"), "{onnx}");
+    scratch.succeed(&["compress", "runs/tiny/student", "--bits", "4", "--out", "rounded", "-q"]);
+    let rounded = scratch.text("rounded/README.md");
+    assert!(rounded.contains("license: apache-2.0\n") && !rounded.contains("model-index:\n"), "{rounded}");
+}

@@ -90,23 +90,20 @@ impl HubCard {
 }
 
 impl HubResults {
-    /// The hub has no place for an interval, so it stands in the metric's name, as does the twin.
+    /// Interval and twin are arguments of the metric: as metrics of their own they would pass for results of this model.
     fn model_index(&self, name: &str, task: &str, repository: Option<&String>) -> String {
-        let percent = |share: f64| format!("{:.2}", 100.0 * share);
         let [low, high] = self.interval;
-        let own = format!("top-1 on test, 95 % interval {} to {} %", percent(low), percent(high));
-        let twin = self.twin.clone().map(|(name, accuracy)| (format!("top-1 on test of {name}"), accuracy));
-        let metrics = [Some((own, self.accuracy)), twin];
-        let metric = |(name, value): (String, f64)| {
-            format!("    - type: accuracy\n      name: {}\n      value: {value:.4}\n", quoted(&name))
-        };
+        let twin = self.twin.as_ref().map_or(String::new(), |(twin, accuracy)| {
+            format!("        twin: {}\n        twin_accuracy: {accuracy:.4}\n", quoted(twin))
+        });
         format!(
             "model-index:\n- name: {}\n  results:\n  - task:\n      type: {task}\n    dataset:\n      name: {}\n      type: {}\n    \
-             metrics:\n{}",
+             metrics:\n    - type: accuracy\n      name: top-1 on the test split\n      value: {:.4}\n      args:\n        \
+             interval_95: [{low:.4}, {high:.4}]\n{twin}",
             quoted(name),
             quoted(&self.dataset),
             quoted(repository.unwrap_or(&self.dataset)),
-            metrics.into_iter().flatten().map(metric).collect::<String>()
+            self.accuracy,
         )
     }
 }
@@ -149,8 +146,9 @@ mod tests {
                         datasets:\n- owner/name\nmetrics:\n- accuracy\ntags:\n- distillation\n- \"a: b\"\nmodel-index:\n\
                         - name: small\n  results:\n  - task:\n      type: image-classification\n    dataset:\n      \
                         name: \"cats \\\"and\\\" dogs\"\n      type: owner/name\n    metrics:\n    - type: accuracy\n      \
-                        name: \"top-1 on test, 95 % interval 80.87 to 82.77 %\"\n      value: 0.8184\n    - type: accuracy\n      \
-                        name: \"top-1 on test of the same network trained on hard labels\"\n      value: 0.7594\n---\n\n";
+                        name: top-1 on the test split\n      value: 0.8184\n      args:\n        \
+                        interval_95: [0.8087, 0.8277]\n        twin: \"the same network trained on hard labels\"\n        \
+                        twin_accuracy: 0.7594\n---\n\n";
         let text = card.front_matter("small", "stillhouse", Some("image-classification"), &["distillation"]);
         assert_eq!(text, expected);
     }
