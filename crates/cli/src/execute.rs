@@ -1,6 +1,5 @@
 //! Carries an invocation out: calls `stillhouse-experiment`, and prints what it returns.
 
-use crate::arguments::Until;
 use crate::console;
 use crate::failure::Failure;
 use crate::invocation::{
@@ -8,6 +7,7 @@ use crate::invocation::{
 };
 use crate::progress::Progress;
 use crate::signals::{self, INTERRUPT};
+use crate::values::Until;
 use crate::{man, options, predict, print, sweep};
 use clap_complete::Shell;
 use serde::Serialize;

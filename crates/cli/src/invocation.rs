@@ -4,10 +4,11 @@ use crate::arguments::{
     Arguments, ClusterArguments, Command, CompressArguments, DataCommand, ExportArguments, FormArgument,
     GlobalArguments, MergeArguments, PlanArguments, PredictArguments, PredictFormatArgument, PushArguments,
     RepoKindArgument, RunAndLogArguments, SweepArguments, TargetsCommand, TargetsExportArguments,
-    TargetsFormatArgument, Until,
+    TargetsFormatArgument,
 };
 use crate::failure::Failure;
 use crate::options::refuse_meaningless;
+use crate::values::Until;
 use clap_complete::Shell;
 use serde_json::json;
 use std::num::NonZeroUsize;

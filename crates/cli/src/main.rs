@@ -18,6 +18,7 @@ mod progress;
 mod signals;
 mod sweep;
 mod text;
+mod values;
 
 use arguments::Arguments;
 use clap::FromArgMatches;

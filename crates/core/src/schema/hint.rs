@@ -53,7 +53,7 @@ impl ConfigSchema {
         (!words.is_empty()).then(|| format!("stands in {}{others}", words.join(", ")))
     }
 
-    /// Of the tables that have a key, those that share most of their path with `table`, and of these the outermost.
+    /// The tables that have a key and whose path is nearest to that of `table`; the outermost of equally near ones.
     fn places(&self, table: &str, key: &str) -> Vec<Place> {
         let mut found: Vec<(usize, usize, Place)> = Vec::new();
         self.visit_tables(&mut |&TablePlace { path, forms, .. }| {

@@ -146,7 +146,7 @@ impl Export<'_> {
         Ok(n_examples)
     }
 
-    /// The row of each example among those that the student learns from.
+    /// The row of each example in the list of the student's examples.
     fn rows_of_examples(&self) -> HashMap<ExampleId, usize> {
         let all = &self.session.student.all;
         (0..all.len()).map(|row| (all.example_id(row), row)).collect()

@@ -3,9 +3,10 @@
 use super::origin::Origin;
 use super::paths;
 use super::source::{overridden, parsed, rename_kind};
+use super::type_schema::type_schema;
 use super::{ConfigProblems, ConfigSource, ExperimentConfig};
 use std::path::{Path, PathBuf};
-use stillhouse_core::{Problem, check_table};
+use stillhouse_core::Problem;
 use toml::{Table, Value};
 
 /// A config that was checked: it can run.
@@ -155,7 +156,7 @@ impl Draft {
     ) -> Result<Self, ConfigProblems> {
         rename_kind(&mut table);
         let table = Value::Table(table);
-        let mut problems = check_table::<ExperimentConfig>(&table);
+        let mut problems = type_schema().check(&table);
         match serde_path_to_error::deserialize::<_, ExperimentConfig>(table) {
             Ok(config) => {
                 let contradictions = config.validate();

@@ -20,6 +20,7 @@ mod reference;
 mod schema;
 mod source;
 mod sweep;
+mod type_schema;
 
 pub use card::CardConfig;
 pub use check::Checked;

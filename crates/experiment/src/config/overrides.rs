@@ -3,8 +3,8 @@
 //! A key is set in the table that would be there without it: where the config does not write the table, in the table's
 //! default. So `--set student.distillation.loss.temperature=3` works in a config that says nothing of the loss.
 
-use super::ExperimentConfig;
 use super::experiment::recovery_of;
+use super::type_schema::type_schema;
 use std::collections::BTreeSet;
 use stillhouse_core::ConfigSchema;
 use stillhouse_train::TrainingConfig;
@@ -34,8 +34,7 @@ pub(super) fn override_keys(table: &mut Table, overrides: &[String]) -> Result<(
         .collect::<Result<_, (String, String)>>()?;
     let is_derived = |change: &Override| DERIVED.iter().any(|derived| is_within(&change.keys.join("."), derived));
     let (last, first): (Vec<_>, Vec<_>) = parsed.into_iter().partition(|(_, change)| is_derived(change));
-    let schema = ConfigSchema::of::<ExperimentConfig>();
-    let mut changes = Changes { schema: &schema, table, filled: BTreeSet::new(), set: BTreeSet::new() };
+    let mut changes = Changes { schema: type_schema(), table, filled: BTreeSet::new(), set: BTreeSet::new() };
     for (text, change) in first.into_iter().chain(last) {
         changes.apply(change).map_err(|message| (text.clone(), message))?;
     }

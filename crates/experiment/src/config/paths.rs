@@ -1,9 +1,8 @@
 //! Paths in a config's file are relative to the file's folder; those of a `--set` to the working directory, as a shell
 //! completes them. Inside the program all of them are relative to the working directory.
 
-use super::ExperimentConfig;
+use super::type_schema::type_schema;
 use std::path::{Component, Path, PathBuf};
-use stillhouse_core::ConfigSchema;
 use stillhouse_data::is_builtin;
 use toml::{Table, Value};
 
@@ -12,19 +11,25 @@ use toml::{Table, Value};
 pub(super) fn from_folder(config: &mut Table, folder: &Path) -> Vec<(String, String)> {
     let mut notes = Vec::new();
     rewrite(config, |key, path| {
-        let meant = plain(&folder.join(path));
-        if !meant.exists() && path.exists() {
-            let text = format!(
-                "there is no {}, so {} in the working directory is taken; a config's paths are relative to its folder",
-                meant.display(),
-                path.display()
-            );
-            notes.push((key.to_owned(), text));
-            return path.to_owned();
-        }
-        meant
+        let (taken, note) = taken(path, folder);
+        notes.extend(note.map(|text| (key.to_owned(), text)));
+        taken
     });
     notes
+}
+
+/// The file or folder that a path of a config in `folder` means, with a note where it is taken from the working directory.
+fn taken(path: &Path, folder: &Path) -> (PathBuf, Option<String>) {
+    let meant = plain(&folder.join(path));
+    if meant.exists() || !path.exists() {
+        return (meant, None);
+    }
+    let note = format!(
+        "there is no {}, so {} in the working directory is taken; a config's paths are relative to its folder",
+        meant.display(),
+        path.display()
+    );
+    (path.to_owned(), Some(note))
 }
 
 /// Rewrites paths that are relative to the working directory for a file in `folder`, which exists.
@@ -35,14 +40,14 @@ pub(super) fn for_folder(config: &mut Table, folder: &Path) {
 
 /// A value of a key as [`from_folder`] rewrites it; none where the key holds no path.
 pub(super) fn value_from_folder(key: &str, text: &str, folder: &Path) -> Option<String> {
-    let schema = ConfigSchema::of::<ExperimentConfig>();
     let path = Path::new(text);
-    if !schema.is_path(key) || path.is_absolute() || is_builtin(path) {
-        return None;
-    }
-    let meant = plain(&folder.join(path));
-    let taken = if !meant.exists() && path.exists() { path } else { &meant };
-    taken.to_str().map(str::to_owned)
+    let is_moved = type_schema().is_path(key) && is_movable(path);
+    is_moved.then(|| taken(path, folder).0).and_then(|taken| taken.to_str().map(str::to_owned))
+}
+
+/// Whether a path depends on the folder that it starts from.
+fn is_movable(path: &Path) -> bool {
+    path.is_relative() && !path.as_os_str().is_empty() && !is_builtin(path)
 }
 
 /// The relative paths of a config's text, each with its key, and as a file in `folder`, which exists, has to have it.
@@ -59,9 +64,9 @@ pub(crate) fn paths_for_folder(text: &str, folder: &Path) -> Vec<(String, PathBu
 /// Replaces every relative path.
 fn rewrite(config: &mut Table, mut other: impl FnMut(&str, &Path) -> PathBuf) {
     let mut value = Value::Table(std::mem::take(config));
-    ConfigSchema::of::<ExperimentConfig>().visit_paths(&mut value, &mut |key, text| {
+    type_schema().visit_paths(&mut value, &mut |key, text| {
         let path = Path::new(text.as_str());
-        if path.is_relative() && !text.is_empty() && !is_builtin(path) {
+        if is_movable(path) {
             // paths that are no Unicode cannot come from a config
             if let Some(new) = other(key, path).to_str() {
                 *text = new.to_owned();

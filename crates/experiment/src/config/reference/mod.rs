@@ -271,7 +271,7 @@ impl Reader<'_> {
     }
 }
 
-/// Forms without those that occur a second time.
+/// Each form once.
 fn distinct(forms: Vec<TableForm>) -> Vec<TableForm> {
     let mut kept: Vec<TableForm> = Vec::new();
     for form in forms {
