@@ -2,7 +2,7 @@
 //! data does not steer the terminal: control characters are written out here, whoever writes.
 
 use crate::failure::Failure;
-use crate::text::{bounded, harmless, harmless_json};
+use crate::text::{WIDTH, bounded, harmless, harmless_json};
 use indicatif::MultiProgress;
 use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
@@ -72,6 +72,11 @@ pub fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
 /// Whether messages are seen by a person at a terminal that can move its cursor.
 pub fn is_interactive() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Columns of the terminal that messages go to; of a terminal that does not say it, 80.
+pub fn columns() -> usize {
+    terminal_size::terminal_size_of(std::io::stderr()).map_or(WIDTH, |(columns, _)| usize::from(columns.0))
 }
 
 /// Whether colours are wanted (<https://no-color.org>).

@@ -1,6 +1,7 @@
 //! Numbers, sentences and tables as text, and what keeps other people's texts from steering the terminal.
 
 use std::borrow::Cow;
+use stillhouse_experiment::report::without_middle;
 
 /// Columns that every terminal has.
 pub const WIDTH: usize = 80;
@@ -60,18 +61,6 @@ fn steers(c: char) -> bool {
 pub fn bounded(text: &str) -> String {
     let lines: Vec<_> = text.split('\n').map(|line| without_middle(line, MAX_LINE)).collect();
     without_middle(&lines.join("\n"), MAX_MESSAGE).into_owned()
-}
-
-/// At most so many characters: a long text's first three quarters, dots, and its end.
-fn without_middle(text: &str, n_characters: usize) -> Cow<'_, str> {
-    let length = text.chars().count();
-    if length <= n_characters {
-        return Cow::Borrowed(text);
-    }
-    let n_head = n_characters / 4 * 3;
-    let head: String = text.chars().take(n_head).collect();
-    let tail: String = text.chars().skip(length - n_characters / 4 + 5).collect();
-    Cow::Owned(format!("{head} ... {tail}"))
 }
 
 /// `0.04 s`, `2.5 s`, `12 s`, `3 min 05 s`, `2 h 04 min`.

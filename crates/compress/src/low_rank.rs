@@ -121,6 +121,11 @@ impl LayerSpectrum {
         }
     }
 
+    /// The most directions that the layer can read.
+    pub fn rank(&self) -> usize {
+        self.values.len()
+    }
+
     /// `[O, I]`.
     fn dims(&self) -> [usize; 2] {
         [self.left.nrows(), self.right.nrows()]

@@ -5,15 +5,12 @@ use crate::contract::{ModelReport, Report};
 use crate::format::{fixed, integer, p_value, percent, points};
 use crate::role::{Role, phrase, title};
 use crate::statistics::Verdict;
-use crate::table::{Cell, Html, Table, cells, numbers, texts, verdict_class};
-use crate::text::shortened;
+use crate::table::{Cell, Html, Table, cells, numbers, verdict_class};
 
 /// Classes in each table.
 const N_CLASSES: usize = 20;
 /// Pairs of classes that are listed.
 const N_PAIRS: usize = 20;
-/// Characters of a label in a table.
-const N_CHARACTERS: usize = 50;
 
 /// The models' means over the classes.
 pub(crate) fn averages(report: &Report) -> Table {
@@ -75,7 +72,7 @@ pub(crate) fn differences(comparison: &ClassComparison) -> Table {
         Cell { class: format!("verdict {}", verdict_class(*verdict)), ..Cell::text(word) }
     };
     let fields = vec![
-        texts("Class", |(_, class): &Found<'_>| shortened(&class.label, N_CHARACTERS)),
+        cells("Class", |(_, class): &Found<'_>| Cell::label(&class.label)),
         numbers("n", count, |(_, class): &Found<'_>| Some(class.n_examples as f64)),
         numbers("Points", points, |(_, class): &Found<'_>| Some(class.delta)),
         numbers("Student", count, |(_, class): &Found<'_>| Some(class.only_a as f64)),
@@ -101,7 +98,7 @@ pub(crate) fn worst(report: &Report) -> Table {
         shown.first().map_or(Vec::new(), |class| class.models.iter().map(|scores| &scores.model[..]).collect());
     let student = Role::Student.name();
     let mut fields = vec![
-        texts("Class", |class: &ClassReport| shortened(&class.label, N_CHARACTERS)),
+        cells("Class", |class: &ClassReport| Cell::label(&class.label)),
         numbers("n", |n| integer(n as u64), |class: &ClassReport| Some(class.n_examples as f64)),
         numbers("Recall", percent, |class: &ClassReport| Some(class.of(&student)?.recall)),
         numbers("Precision", percent, |class: &ClassReport| class.of(&student)?.precision),
@@ -124,8 +121,8 @@ pub(crate) fn worst(report: &Report) -> Table {
 /// The pairs of classes that the student confuses most.
 pub(crate) fn confused_pairs(report: &Report) -> Table {
     let fields = vec![
-        texts("Class", |pair: &ConfusedPair| shortened(&pair.label, N_CHARACTERS)),
-        texts("taken for", |pair: &ConfusedPair| shortened(&pair.predicted, N_CHARACTERS)),
+        cells("Class", |pair: &ConfusedPair| Cell::label(&pair.label)),
+        cells("taken for", |pair: &ConfusedPair| Cell::label(&pair.predicted)),
         numbers("Examples", |n| integer(n as u64), |pair: &ConfusedPair| Some(pair.n_confused as f64)),
         numbers("of", |n| integer(n as u64), |pair: &ConfusedPair| Some(pair.n_examples as f64)),
         numbers("%", percent, |pair: &ConfusedPair| Some(pair.n_confused as f64 / pair.n_examples.max(1) as f64)),

@@ -5,7 +5,7 @@ use crate::chart::plot::{Axes, Plot, Point};
 use crate::chart::scale::Scale;
 use crate::format::{counted, percent, si};
 use crate::page::{Curve, EpochPoint};
-use crate::role::{OTHER_COLOUR, Role, colour, rank, title};
+use crate::role::{Role, colour, rank, title};
 use serde::Serialize;
 
 const CURVE_HEIGHT: f64 = 96.0;
@@ -16,6 +16,7 @@ const RATE_HEIGHT: f64 = 22.0;
 pub(crate) struct Panel {
     title: String,
     detail: String,
+    mark: Mark,
     colour: &'static str,
     loss: Plot,
     accuracy: Option<Plot>,
@@ -31,19 +32,20 @@ pub(crate) fn panels(curves: &[Curve]) -> Vec<Panel> {
         .partition(|curve| matches!(Role::of_name(&curve.model), Some(Role::Specialist(_))));
     others.sort_by_key(|curve| rank(&curve.model));
     let accuracy_axis = accuracies(&others);
-    let mut panels: Vec<Panel> = others
-        .iter()
-        .map(|curve| panel(title(&curve.model), detail(curve), colour(&curve.model), &[curve], &accuracy_axis))
-        .collect();
+    let mut panels: Vec<Panel> =
+        others.iter().map(|curve| panel(title(&curve.model), detail(curve), &[curve], &accuracy_axis)).collect();
     if !specialists.is_empty() {
         let detail = "one curve each; accuracy on an axis of their own".to_owned();
         let title = counted(specialists.len(), "specialist");
-        panels.push(panel(title, detail, OTHER_COLOUR, &specialists, &accuracies(&specialists)));
+        panels.push(panel(title, detail, &specialists, &accuracies(&specialists)));
     }
     panels
 }
 
-fn panel(title: String, detail: String, colour: &'static str, curves: &[&Curve], accuracy: &Scale) -> Panel {
+/// The curves are of one model or of several with the same mark.
+fn panel(title: String, detail: String, curves: &[&Curve], accuracy: &Scale) -> Panel {
+    let model = curves.first().map_or("", |curve| &curve.model);
+    let (mark, colour) = (Mark::of_model(model), colour(model));
     // many curves in one panel are drawn finer
     let thin = if curves.len() > 1 { " thin" } else { "" };
     let (train, valid) = (format!("train{thin}"), format!("{colour}{thin}"));
@@ -63,12 +65,12 @@ fn panel(title: String, detail: String, colour: &'static str, curves: &[&Curve],
         && let Some((epoch, y)) = best(curve)
     {
         let (tooltip, label) = (format!("epoch {epoch}: {} %", percent(y)), String::new());
-        let point = Point { x: epoch as f64, y, mark: Mark::Dot, class: valid, label, tooltip };
+        let point = Point { x: epoch as f64, y, mark, class: valid, label, has_own_mark: false, tooltip };
         accuracies.point_with_interval(point, 0.0, [y; 2]);
     }
     let has_accuracy = points(curves).any(|point| point.valid_top1.is_some());
     let peak_rate = if peak < 0.01 { format!("{peak:.0e}") } else { si(peak) };
-    Panel { title, detail, colour, loss, accuracy: has_accuracy.then_some(accuracies), rate, peak_rate }
+    Panel { title, detail, mark, colour, loss, accuracy: has_accuracy.then_some(accuracies), rate, peak_rate }
 }
 
 fn accuracies(curves: &[&Curve]) -> Scale {

@@ -53,7 +53,7 @@ pub(crate) fn comparisons(report: &Report) -> Figure {
             value: format!("{}  {}", points(comparison.delta), comparison.verdict),
             value_class: class,
             lines: vec![(from, to, format!("interval {class}"))],
-            marks: vec![(comparison.delta * 100.0, Mark::Dot, class)],
+            marks: vec![(comparison.delta * 100.0, Mark::DOT, class)],
         }
     };
     let axis_title = "difference of test top-1 in points, with 95 % interval";
@@ -76,6 +76,7 @@ pub(crate) fn sizes(report: &Report) -> Option<Figure> {
                 Some(latency) => format!("{name}, {}", milliseconds(latency)),
                 None => name,
             },
+            has_own_mark: true,
         }
     });
     let points: Vec<Point> = points.collect();
@@ -105,6 +106,7 @@ pub(crate) fn ways(report: &Report) -> Option<Figure> {
         mark,
         class,
         label,
+        has_own_mark: true,
         tooltip: format!("{what}: {}, {} %", bytes(x), percent(y)),
     };
     let trained = report.main_models().into_iter().filter(|model| {
@@ -127,12 +129,12 @@ pub(crate) fn ways(report: &Report) -> Option<Figure> {
     let mut legend = Vec::new();
     for (index, (name, points)) in curves.into_iter().enumerate() {
         let class = format!("c{}", index % N_COLOURS);
-        legend.push((Mark::Square.classes(&class), name.to_owned()));
+        legend.push((Mark::of_series(index), class.clone(), name.to_owned()));
         let mut drawn: Vec<(f64, f64)> = points.iter().map(|way| (way.bytes as f64, way.valid_top1)).collect();
         drawn.sort_by(|a, b| a.0.total_cmp(&b.0));
         plot.curve(&drawn, 0.0, &class);
         for way in points {
-            let mark = (Mark::Square, class.clone());
+            let mark = (Mark::of_series(index), class.clone());
             plot.labelled_points(vec![point(way.bytes, way.valid_top1, mark, String::new(), &way.what)]);
         }
     }
@@ -156,19 +158,22 @@ pub(crate) fn portfolio(report: &Report) -> Option<Figure> {
         return None;
     }
     let drawn = points.iter().map(|point| {
-        let label = match point.n_specialists {
-            0 => counted(point.n_generalists as usize, "generalist"),
-            n => format!("with {}", counted(n as usize, "specialist")),
+        let (what, n) = match point.n_specialists {
+            0 => (counted(point.n_generalists as usize, "generalist"), point.n_generalists),
+            n => (format!("with {}", counted(n as usize, "specialist")), n),
         };
-        let valid = format!(", validation {} %", percent(point.valid_top1));
-        let placed = teachers_point(point, point.train_flops, point.top1, label);
-        Point { tooltip: placed.tooltip.clone() + &valid, ..placed }
+        let what = format!("{what}, validation {} %", percent(point.valid_top1));
+        teachers_point(point, point.train_flops, point.top1, &what, n.to_string())
     });
-    let note = "Rings: plain ensembles of ever more generalists. Squares: the merge of the run’s generalists with ever more \
-                specialists, those first that gain most on validation examples.";
+    let legend = vec![
+        key(Role::PlainEnsemble, "plain ensemble of so many generalists"),
+        key(Role::MergedEnsemble, "the run’s generalists merged with so many specialists"),
+    ];
+    let note = "Specialists that gain most on validation examples come first.";
     Some(Figure {
         caption: "What the teachers’ training buys: test top-1 in % over compute".into(),
         label: "test top-1 accuracy of ever more teachers over the compute of their training".into(),
+        legend,
         note: note.into(),
         ..scatter(280.0, COMPUTE, drawn.collect())
     })
@@ -177,14 +182,23 @@ pub(crate) fn portfolio(report: &Report) -> Option<Figure> {
 /// Title of the axis of compute.
 pub(crate) const COMPUTE: &str = "floating-point operations of all trainings (logarithmic)";
 
-/// A set of teachers in a chart of compute: a square with specialists, a ring without.
-pub(crate) fn teachers_point(teachers: &PortfolioPoint, train_flops: f64, top1: f64, label: String) -> Point {
-    let (mark, role) = match teachers.n_specialists {
-        0 => (Mark::Ring, Role::PlainEnsemble),
-        _ => (Mark::Square, Role::MergedEnsemble),
-    };
-    let tooltip = format!("{label}: {} FLOPs, test {} %", si(train_flops), percent(top1));
-    Point { x: train_flops, y: top1, mark, class: role.colour().to_owned(), label, tooltip }
+/// An entry of a legend for a role's mark.
+pub(crate) fn key(role: Role, text: &str) -> (Mark, String, String) {
+    (Mark::of_role(role), role.colour().to_owned(), text.to_owned())
+}
+
+/// A set of teachers in a chart of compute.
+pub(crate) fn teachers_point(
+    teachers: &PortfolioPoint,
+    train_flops: f64,
+    top1: f64,
+    what: &str,
+    label: String,
+) -> Point {
+    let role = if teachers.n_specialists == 0 { Role::PlainEnsemble } else { Role::MergedEnsemble };
+    let tooltip = format!("{what}: {} FLOPs, test {} %", si(train_flops), percent(top1));
+    let class = role.colour().to_owned();
+    Point { x: train_flops, y: top1, mark: Mark::of_role(role), class, label, has_own_mark: false, tooltip }
 }
 
 /// Labelled points of accuracies over a logarithmic axis.
@@ -206,13 +220,13 @@ pub(crate) fn reliability(model: &CalibrationReport) -> Figure {
         value: points(bin.top1 - bin.confidence),
         value_class: "",
         lines: vec![(bin.confidence, bin.top1, "dumbbell".to_owned())],
-        marks: vec![(bin.confidence, Mark::Ring, colour), (bin.top1, Mark::Dot, colour)],
+        marks: vec![(bin.confidence, Mark::RING, colour), (bin.top1, Mark::DOT, colour)],
     };
-    let legend = [(Mark::Ring, "mean confidence"), (Mark::Dot, "share that is right")];
+    let legend = [(Mark::RING, "mean confidence"), (Mark::DOT, "share that is right")];
     Figure {
         caption: format!("{}, by its confidence on test", title(&model.model)),
         class: "compact",
-        legend: legend.map(|(mark, text)| (mark.classes(colour), text.to_owned())).to_vec(),
+        legend: legend.map(|(mark, text)| (mark, colour.to_owned(), text.to_owned())).to_vec(),
         ..Figure::new(Chart::Rows(RowChart::new(
             &scale,
             None,
@@ -230,12 +244,11 @@ pub(crate) fn gains(report: &Report) -> Figure {
     let ends = |cluster: &ClusterReport| [cluster.generalist_conditional_top1, cluster.specialist_conditional_top1];
     let scale = Scale::shares(shown.iter().flat_map(|(_, cluster)| ends(cluster)), N_TICKS);
     let rows = shown.iter().map(|(index, cluster)| gain_row(*index, cluster)).collect();
-    let legend = [(Mark::Ring, Role::Generalist, "generalist"), (Mark::Dot, Role::MergedEnsemble, "specialist")];
     Figure {
         caption: "From generalist to specialist on examples of the cluster, predictions restricted to its classes"
             .into(),
         class: "compact",
-        legend: legend.map(|(mark, role, text)| (mark.classes(role.colour()), text.to_owned())).to_vec(),
+        legend: vec![key(Role::Generalist, "generalist"), key(Role::MergedEnsemble, "specialist")],
         note: if n_more > 0 { format!("and {n_more} more clusters with smaller gains") } else { String::new() },
         ..Figure::new(Chart::Rows(RowChart::new(&scale, None, "top-1 in % on the cluster’s own classes", rows)))
     }
@@ -252,7 +265,9 @@ fn gain_row(index: usize, cluster: &ClusterReport) -> ChartRow {
         value: points(cluster.specialist_gain),
         value_class: if cluster.helps { "" } else { "muted" },
         lines: vec![(from, to, format!("dumbbell {class}"))],
-        marks: vec![(from, Mark::Ring, Role::Generalist.colour()), (to, Mark::Dot, Role::MergedEnsemble.colour())],
+        marks: [(from, Role::Generalist), (to, Role::MergedEnsemble)]
+            .map(|(top1, role)| (top1, Mark::of_role(role), role.colour()))
+            .to_vec(),
     }
 }
 

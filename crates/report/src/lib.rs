@@ -55,7 +55,7 @@ pub use format::counted;
 pub use next_steps::{TrainingLength, few_steps, next_steps};
 pub use page::{Curve, EpochPoint, Gallery, ReportPage, SoftTargetRow, SoftTargetSample, Tile};
 pub use preview::{PreviewClass, PreviewExample, preview_page};
-pub use text::shortened;
+pub use text::{shortened, without_middle};
 
 /// `report.html`. A [`ReportPage`] of any content makes a page; parts that it lacks are left out.
 pub fn html_page(page: &ReportPage<'_>) -> String {

@@ -254,7 +254,7 @@ impl Role {
 }
 
 /// The CSS class of models without a colour of their own.
-pub(crate) const OTHER_COLOUR: &str = "m-other";
+const OTHER_COLOUR: &str = "m-other";
 
 /// How a model is called in a table. A report of another program may have names that are no [`Role`] of this one.
 pub(crate) fn title(name: &str) -> String {

@@ -6,6 +6,7 @@ use crate::chart::Mark;
 use crate::format::{DASH, points};
 use crate::role::{colour, title};
 use crate::statistics::{Comparison, Verdict};
+use crate::text::without_middle;
 use serde::Serialize;
 
 /// Where a table is shown.
@@ -69,8 +70,8 @@ pub(crate) struct Cell {
     pub(crate) remark: String,
     /// CSS classes of the text
     pub(crate) class: String,
-    /// CSS classes of the mark before the text
-    pub(crate) mark: Option<String>,
+    /// the mark before the text and the class of its colour
+    pub(crate) mark: Option<(Mark, &'static str)>,
     /// a bar instead of a text: from where to where, in percent of the width
     pub(crate) bar: Option<[f64; 2]>,
 }
@@ -87,7 +88,12 @@ impl Cell {
 
     /// A model, with the mark and colour that it has in figures.
     pub(crate) fn model(name: &str) -> Self {
-        Self { mark: Some(Mark::of_model(name).classes(colour(name))), ..Self::text(title(name)) }
+        Self { mark: Some((Mark::of_model(name), colour(name))), ..Self::text(title(name)) }
+    }
+
+    /// The label of a class, broken into lines where it is long. Labels can differ in their ends alone.
+    pub(crate) fn label(label: &str) -> Self {
+        Self { class: "label".into(), ..Self::text(without_middle(label, N_LABEL_CHARACTERS)) }
     }
 
     /// A verdict and the difference that it is about, in points.
@@ -106,6 +112,9 @@ impl Cell {
         format!("{} {}", self.remark, self.text).trim().to_owned()
     }
 }
+
+/// Most characters of a label in a table.
+const N_LABEL_CHARACTERS: usize = 120;
 
 /// CSS class of the colour of a verdict.
 pub(crate) fn verdict_class(verdict: Verdict) -> &'static str {

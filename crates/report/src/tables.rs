@@ -100,7 +100,7 @@ pub(crate) fn ship(report: &Report) -> Table {
     let Some(ship) = &report.ship else { return Table::new::<ShipAttempt>("What ships", Vec::new(), &[]) };
     let lost = |attempt: &ShipAttempt| Some(attempt.valid_top1? - ship.student_valid_top1);
     let fields = vec![
-        texts("The student,", |attempt: &ShipAttempt| attempt.what.clone()),
+        cells("The student,", |attempt: &ShipAttempt| Cell::label(&attempt.what)),
         numbers("Size", |size| bytes(size as u64), |attempt: &ShipAttempt| Some(attempt.bytes as f64)),
         numbers("Valid. top-1", percent, |attempt: &ShipAttempt| attempt.valid_top1),
         numbers("Points", points, lost),

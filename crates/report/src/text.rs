@@ -1,5 +1,7 @@
 //! Paragraphs of plain text.
 
+use std::borrow::Cow;
+
 /// Columns of a terminal that nobody has widened.
 pub(crate) const TERMINAL_WIDTH: usize = 80;
 
@@ -9,6 +11,18 @@ pub fn shortened(text: &str, n_characters: usize) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+/// At most about so many characters: a long text's first three quarters, dots, and its end, in which labels often differ.
+pub fn without_middle(text: &str, n_characters: usize) -> Cow<'_, str> {
+    let length = text.chars().count();
+    if length <= n_characters {
+        return Cow::Borrowed(text);
+    }
+    let n_head = n_characters / 4 * 3;
+    let head: String = text.chars().take(n_head).collect();
+    let tail: String = text.chars().skip(length - n_characters / 4 + 5).collect();
+    Cow::Owned(format!("{head} ... {tail}"))
 }
 
 /// A text in which every control character but line breaks is a space: labels and texts come from somebody's data, and must not
@@ -46,6 +60,13 @@ pub(crate) fn wrapped(first: &str, text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_texts_keep_their_ends() {
+        assert_eq!(without_middle("abc", 3), "abc");
+        let text = without_middle("a department of customer relations: refunds, nr 17", 40);
+        assert_eq!(text, "a department of customer relat ... nr 17");
+    }
 
     #[test]
     fn controls_become_spaces() {

@@ -11,9 +11,12 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use stillhouse_experiment::RunEvent;
 
-/// Stage, bar, share done, epoch with loss and accuracy, time to go: 79 columns.
-const TRAINING: &str = "{prefix:27.27} {bar:12} {percent:>3}% {msg:28.28} {eta:>5}";
-const TRAINING_IN_COLOUR: &str = "{prefix:27.27} {bar:12.cyan/dim} {percent:>3}% {msg:28.28} {eta:>5}";
+/// Stage, bar, share done, epoch with loss and accuracy, time to go. The bar takes the room that is left, of 80 columns 12.
+const TRAINING: &str = "{prefix:27.27} {wide_bar} {percent:>3}% {msg:28.28} {eta:>5}";
+const TRAINING_IN_COLOUR: &str = "{prefix:27.27} {wide_bar:.cyan/dim} {percent:>3}% {msg:28.28} {eta:>5}";
+/// In a terminal of fewer columns: stage, bar, share done.
+const NARROW: &str = "{prefix:16.16} {wide_bar} {percent:>3}% {eta:>5}";
+const NARROW_IN_COLOUR: &str = "{prefix:16.16} {wide_bar:.cyan/dim} {percent:>3}% {eta:>5}";
 /// Which stage of how many, and the time left: the last line.
 const OVERALL: &str = "{msg}";
 /// For stages that do not count steps.
@@ -135,7 +138,12 @@ impl Bars {
         stage.bar.set_position(done);
         if !stage.counts_steps {
             stage.counts_steps = true;
-            stage.bar.set_style(style(if self.has_colours { TRAINING_IN_COLOUR } else { TRAINING }));
+            stage.bar.set_style(style(match (console::columns() < WIDTH, self.has_colours) {
+                (false, true) => TRAINING_IN_COLOUR,
+                (false, false) => TRAINING,
+                (true, true) => NARROW_IN_COLOUR,
+                (true, false) => NARROW,
+            }));
             // a resumed training starts in the middle, so its first position says nothing about its speed
             stage.bar.reset_eta();
         }
@@ -191,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_templates_are_valid() {
-        for template in [TRAINING, TRAINING_IN_COLOUR, WAITING, OVERALL] {
+        for template in [TRAINING, TRAINING_IN_COLOUR, NARROW, NARROW_IN_COLOUR, WAITING, OVERALL] {
             style(template);
         }
     }

@@ -9,9 +9,9 @@ use indicatif::ProgressBar;
 use std::time::Duration;
 use stillhouse_launch::{JobEvent, JobExit, JobOutcome};
 
-const CELLS: &str = "{prefix:27.27} {bar:24} {pos:>4}/{len:4} {elapsed:>6}, {eta} to go";
+const CELLS: &str = "{prefix:16.16} {wide_bar} {pos:>4}/{len:4} {elapsed:>6}, {eta} to go";
 /// Without the remaining time, which is unknown until the first cell is done.
-const FIRST_CELLS: &str = "{prefix:27.27} {bar:24} {pos:>4}/{len:4} {elapsed:>6}";
+const FIRST_CELLS: &str = "{prefix:16.16} {wide_bar} {pos:>4}/{len:4} {elapsed:>6}";
 const REDRAW_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Shows a sweep.

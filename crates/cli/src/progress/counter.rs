@@ -8,9 +8,9 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use stillhouse_experiment::{Observer, RunEvent};
 
-const COUNTED: &str = "{prefix:27.27} {bar:12} {percent:>3}% {pos:>9} of {len:9} {eta:>5}";
+const COUNTED: &str = "{prefix:16.16} {wide_bar} {percent:>3}% {pos:>9} of {len:9} {eta:>5}";
 /// Where the number of inputs is not known.
-const UNCOUNTED: &str = "{prefix:27.27} {spinner} {pos:>9} {elapsed:>6}";
+const UNCOUNTED: &str = "{prefix:16.16} {spinner} {pos:>9} {elapsed:>6}";
 const REDRAW_INTERVAL: Duration = Duration::from_millis(200);
 /// Work that ends sooner shows no bar.
 const PATIENCE: Duration = Duration::from_secs(1);

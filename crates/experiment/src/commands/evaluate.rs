@@ -4,7 +4,7 @@ use crate::error::{ExperimentError, Result, unreadable_model};
 use crate::load_progress::PlainProgress;
 use crate::observer::{Interrupt, Observer};
 use crate::renormalise::renormalise;
-use crate::report::shortened;
+use crate::report::without_middle;
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;
@@ -217,7 +217,7 @@ fn outputs_by_label(card: &ModelCard, labels: &[String]) -> Result<Vec<ClassId>>
     }
     let quoted = |labels: &[&str]| {
         let named: Vec<String> =
-            labels.iter().take(MAX_NAMED).map(|label| format!("`{}`", shortened(label, 60))).collect();
+            labels.iter().take(MAX_NAMED).map(|label| format!("`{}`", without_middle(label, 60))).collect();
         let rest = labels.len().saturating_sub(MAX_NAMED);
         named.join(", ") + &if rest > 0 { format!(" and {rest} more") } else { String::new() }
     };

@@ -28,8 +28,8 @@ pub(crate) struct Figure {
     /// CSS class of the figure
     pub(crate) class: &'static str,
     pub(crate) chart: Chart,
-    /// classes of marks and what they mean
-    pub(crate) legend: Vec<(String, String)>,
+    /// marks with the class of their colour, and what they mean
+    pub(crate) legend: Vec<(Mark, String, String)>,
     /// below the chart; empty for none
     pub(crate) note: String,
 }

@@ -43,6 +43,8 @@ pub(crate) struct Point {
     pub(crate) class: String,
     /// text next to the point; empty for none
     pub(crate) label: String,
+    /// no other point has its mark: where a page is narrow, the label moves under the plot
+    pub(crate) has_own_mark: bool,
     /// on hover
     pub(crate) tooltip: String,
 }
@@ -86,6 +88,7 @@ struct PlacedMark {
     class: String,
     tooltip: String,
     label: String,
+    has_own_mark: bool,
     label_y: f64,
     label_is_left: bool,
 }
@@ -152,10 +155,10 @@ impl Plot {
     }
 
     fn placed(&self, point: Point, label_y: f64) -> PlacedMark {
-        let Point { x, y, mark, class, label, tooltip } = point;
+        let Point { x, y, mark, class, label, has_own_mark, tooltip } = point;
         let x = rounded(self.axes.x.percent(x));
         let (y, label_y, label_is_left) = (rounded(self.axes.pixel(y)), rounded(label_y), x > LABEL_TURNS_AT);
-        PlacedMark { x, y, radius: 5, mark, class, tooltip, label, label_y, label_is_left }
+        PlacedMark { x, y, radius: 5, mark, class, tooltip, label, has_own_mark, label_y, label_is_left }
     }
 }
 
@@ -210,9 +213,10 @@ mod tests {
         let point = |y: f64| Point {
             x: 10.0,
             y,
-            mark: Mark::Dot,
+            mark: Mark::DOT,
             class: "c0".into(),
             label: "a label".into(),
+            has_own_mark: false,
             tooltip: String::new(),
         };
         let points: Vec<Point> = [0.600, 0.601, 0.602, 0.9].into_iter().map(point).collect();

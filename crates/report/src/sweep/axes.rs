@@ -68,7 +68,8 @@ pub(super) fn along_axis(key: &str, settings: &Settings) -> Option<Figure> {
             TWIN.colour().to_owned(),
         ));
     }
-    let legend = series.iter().map(|(_, name, class)| (Mark::Dot.classes(class), name.clone()));
+    let legend =
+        series.iter().enumerate().map(|(nth, (_, name, class))| (Mark::of_series(nth), class.clone(), name.clone()));
     let more = format!("and {n_more} more combinations of the other axes with lower validation accuracy, in the table");
     Some(Figure {
         caption: format!("Test top-1 in % along {key}"),
@@ -117,8 +118,9 @@ fn plot(series: &[Series], x: Scale, is_cloud: bool) -> Plot {
         plot.curve(&line.iter().map(|(x, summary)| (*x, summary.mean())).collect::<Vec<_>>(), shift, class);
         for (x, summary) in points {
             let tooltip = format!("{name}, {x}: {} %", summary.text());
-            let (mark, label) = (Mark::Dot, String::new());
-            let point = Point { x: *x, y: summary.mean(), mark, class: class.clone(), label, tooltip };
+            let (mark, label) = (Mark::of_series(index), String::new());
+            let point =
+                Point { x: *x, y: summary.mean(), mark, class: class.clone(), label, has_own_mark: false, tooltip };
             plot.point_with_interval(point, shift, summary.ends());
         }
     }

@@ -6,9 +6,9 @@ use super::settings::{Setting, Settings};
 use crate::chart::plot::Point;
 use crate::chart::rows::{ChartRow, RowChart};
 use crate::chart::scale::Scale;
-use crate::chart::{Chart, Figure, Mark};
+use crate::chart::{Chart, Figure, Mark, N_COLOURS};
 use crate::contract::{PortfolioPoint, Report};
-use crate::figures::{COMPUTE, scatter, teachers_point};
+use crate::figures::{COMPUTE, key, scatter, teachers_point};
 use crate::format::{counted, truncated};
 use crate::role::Role;
 
@@ -29,7 +29,10 @@ pub(super) fn compute(cells: &[SweepCell], settings: &Settings) -> Option<Figure
         let here = reports.iter().filter(|(cell, _)| is_here(cell));
         let last: Vec<&PortfolioPoint> = here.filter_map(|(_, report)| report.portfolio.last()).collect();
         if last.iter().any(|point| point.n_specialists > 0) {
-            points.push(mean_point(&last, settings.described(setting)));
+            let nth = points.len();
+            let (mark, class) = (Mark::of_series(nth), format!("c{}", nth % N_COLOURS));
+            let label = settings.described(setting);
+            points.push(Point { mark, class, has_own_mark: true, label: label.clone(), ..mean_point(&last, &label) });
         }
     }
     let first = points.first()?;
@@ -44,23 +47,23 @@ pub(super) fn compute(cells: &[SweepCell], settings: &Settings) -> Option<Figure
         if of.is_empty() || of.iter().any(|point| point.train_flops != of[0].train_flops) {
             break;
         }
-        points.push(mean_point(&of, counted(n as usize, "generalist")));
+        points.push(Point { label: n.to_string(), ..mean_point(&of, &counted(n as usize, "generalist")) });
     }
-    let note = "Squares: the merged ensemble of each setting (the first twelve). Rings: plain ensembles of ever more \
-                generalists. Means over seeds.";
+    let note = "The merged ensemble of each setting (the first twelve). Means over seeds.";
     Some(Figure {
         caption: "Teachers: test top-1 in % over compute".into(),
         label: "test top-1 accuracy of merged and plain ensembles over the compute of their training".into(),
+        legend: vec![key(Role::PlainEnsemble, "plain ensemble of so many generalists")],
         note: note.into(),
         ..scatter(320.0, COMPUTE, points)
     })
 }
 
 /// The mean of the same teachers over seeds.
-fn mean_point(of: &[&PortfolioPoint], label: String) -> Point {
+fn mean_point(of: &[&PortfolioPoint], what: &str) -> Point {
     let mean = |value: fn(&PortfolioPoint) -> f64| of.iter().map(|point| value(point)).sum::<f64>() / of.len() as f64;
     let with_most = of.iter().max_by_key(|point| point.n_specialists).expect("a mean over something");
-    teachers_point(with_most, mean(|point| point.train_flops), mean(|point| point.top1), label)
+    teachers_point(with_most, mean(|point| point.train_flops), mean(|point| point.top1), what, String::new())
 }
 
 /// All settings on one axis.
@@ -70,14 +73,14 @@ pub(super) fn settings(settings: &Settings) -> Figure {
     let (shown, n_more) = truncated(&known, N_SETTINGS_CHARTED);
     let row = |(setting, test): &(&Setting, &OverSeeds)| {
         let [from, to] = test.ends();
-        let (role, mark) = if setting.is_best { (Role::Student, Mark::Dot) } else { (Role::TwinOnLabels, Mark::Ring) };
+        let role = if setting.is_best { Role::Student } else { Role::TwinOnLabels };
         ChartRow {
             label: settings.described(setting),
             detail: if setting.is_best { "best by validation".into() } else { String::new() },
             value: test.text(),
             value_class: if setting.is_best { "strong" } else { "" },
             lines: vec![(from, to, format!("interval {}", role.colour()))],
-            marks: vec![(test.mean(), mark, role.colour())],
+            marks: vec![(test.mean(), Mark::of_role(role), role.colour())],
         }
     };
     let scale = Scale::shares(shown.iter().flat_map(|(_, test)| test.ends()), 8);

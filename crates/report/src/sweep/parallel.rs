@@ -96,7 +96,7 @@ pub(super) fn parallel(settings: &Settings) -> Option<Figure> {
     }
     let point = |class: &str, x: f64, y: f64, label: String| {
         let tooltip = label.clone();
-        Point { x, y, mark: Mark::Dot, class: class.into(), label, tooltip }
+        Point { x, y, mark: Mark::DOT, class: class.into(), label, has_own_mark: false, tooltip }
     };
     let mark = |x: f64, y: f64, label: String| point(Role::TwinOnLabels.colour(), x, y, label);
     let titles = coordinates.iter().map(|coordinate| coordinate.title.clone()).chain(["valid. %".to_owned()]);
@@ -113,7 +113,7 @@ pub(super) fn parallel(settings: &Settings) -> Option<Figure> {
     Some(Figure {
         caption: "All settings at once".into(),
         label: "parallel coordinates of the settings and their validation accuracy".into(),
-        legend: vec![(Mark::Dot.classes(Role::Student.colour()), "best by validation".into())],
+        legend: vec![(Mark::DOT, Role::Student.colour().into(), "best by validation".into())],
         note: format!("Each curve is a setting; numbers of an axis are evenly spaced.{more}"),
         ..Figure::new(Chart::Plot(Box::new(plot)))
     })

@@ -36,11 +36,16 @@ pub(super) fn pruned(session: &Session<'_>, whole: &Model, layers: &Layers, shar
 fn without(model: &Model, width: &InnerWidth, gone: &[usize], layers: &Layers) -> Result<Model> {
     let weights = model.weights().map_err(model_error)?;
     let reading = Reading::new(width, layers, &weights);
-    let kept: Vec<usize> = (0..width.n_units).filter(|unit| !gone.contains(unit)).collect();
+    let mut kept: Vec<usize> = (0..width.n_units).filter(|unit| !gone.contains(unit)).collect();
+    let spectrum = width.is_linear.then(|| reading.spectrum());
+    if let Some(spectrum) = &spectrum {
+        // a layer of few outputs reads no more directions than that: the others would be 0
+        kept.truncate(spectrum.rank());
+    }
     let small = model.with_units(&BTreeMap::from([(width.name.clone(), kept.clone())])).map_err(model_error)?;
     let mut state = small.weights().map_err(model_error)?;
-    if width.is_linear {
-        let factors = reading.spectrum().factors(kept.len());
+    if let Some(spectrum) = spectrum {
+        let factors = spectrum.factors(kept.len());
         state.insert(format!("{}.weight", width.reader), factors.second);
         for writer in &width.writers {
             let table = format!("{writer}.weight");
@@ -109,9 +114,7 @@ impl<'a> Reading<'a> {
     fn mixed_order(&self) -> RemovalOrder {
         let (spectrum, n_units) = (self.spectrum(), self.width.n_units);
         let all = spectrum.error(0).max(f64::MIN_POSITIVE);
-        // a layer of few outputs reads as many directions at most
-        let most = n_units.min(self.weight.len() / n_units);
-        let error = |n_left: usize| if n_left >= most { 0.0 } else { spectrum.error(n_left) / all };
+        let error = |n_left: usize| if n_left >= spectrum.rank() { 0.0 } else { spectrum.error(n_left) / all };
         RemovalOrder { units: (0..n_units - 1).collect(), errors: (1..n_units).rev().map(error).collect() }
     }
 }
