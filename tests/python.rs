@@ -51,3 +51,49 @@ fn the_module_says_what_the_command_line_says() {
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     assert_eq!(String::from_utf8_lossy(&run.stdout).trim(), "all the same");
 }
+
+/// A tracker that prints what it is given.
+const TRACKER: &str = r#"
+import contextlib
+
+@contextlib.contextmanager
+def start_run(run_name):
+    print("run", run_name)
+    yield
+
+def log_metrics(values, step):
+    for name, value in values.items():
+        print(name, step, value)
+
+def log_metric(name, value):
+    print(name, value)
+"#;
+
+#[test]
+fn the_bridge_to_a_tracker_sends_every_epoch() {
+    let Some(python) = python_with("json") else {
+        println!("skipped: no Python (STILLHOUSE_PYTHON names one)");
+        return;
+    };
+    let scratch = Scratch::with_tiny_config();
+    scratch.succeed(&["run", "tiny.toml", "-q", "--out", "tiny"]);
+    scratch.write("mlflow.py", TRACKER);
+    let run = Command::new(python)
+        .arg(repository().join("experiments/tracker/bridge.py"))
+        .arg(scratch.path("tiny"))
+        .env("PYTHONPATH", scratch.path(""))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let said = String::from_utf8_lossy(&run.stdout);
+    let metrics = scratch.text("tiny/metrics.csv");
+    let n_epochs = metrics.lines().count() - 1;
+    assert_eq!(said.lines().filter(|line| line.contains("/train_loss ")).count(), n_epochs, "{said}\n{metrics}");
+    let student = scratch.json("tiny/report.json")["models"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find_map(|model| (model["name"] == "student").then(|| format!("student/test_top1 {}", model["top1"])));
+    assert!(said.lines().any(|line| line == student.as_deref().unwrap()), "{said}");
+}
