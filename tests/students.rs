@@ -46,6 +46,20 @@ fn notes(report: &Json) -> String {
 }
 
 #[test]
+fn generalists_alone_are_told_once_whatever_they_are_called() {
+    let names = |overrides: &[&str]| -> Vec<String> {
+        let report = run(overrides);
+        let models = report["models"].as_array().unwrap();
+        models.iter().map(|model| model["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let two = ["generalist.n_models=2"];
+    assert_eq!(names(&two), ["generalist", "ensemble", "student", "student_generalist", "student_hard"]);
+    // another mean is another teacher
+    let geometric = names(&[two[0], "merge.rule=\"geometric_mean\""]);
+    assert!(geometric.contains(&"generalist_ensemble".to_owned()), "{geometric:?}");
+}
+
+#[test]
 fn one_teacher_is_enough_and_nothing_is_trained_twice() {
     let report = run(&[]);
     let names: Vec<&str> =

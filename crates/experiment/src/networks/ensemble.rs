@@ -12,7 +12,7 @@ use crate::stage::Stage;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use stillhouse_core::Temperature;
-use stillhouse_ensemble::{MergeScratch, MergeStats, Merger, Soften, TeacherScope};
+use stillhouse_ensemble::{MergeConfig, MergeRule, MergeScratch, MergeStats, Merger, Soften, TeacherScope};
 use stillhouse_targets::soften;
 
 /// Generalists, chosen specialists and external teachers, and how they are merged.
@@ -86,6 +86,14 @@ impl<'a> Ensemble<'a> {
         let specialists = self.specialists.iter().map(|specialist| &specialist.trained);
         let networks = self.generalists.iter().chain(specialists).map(Member::Network);
         networks.chain(self.external.iter().map(Member::External)).collect()
+    }
+
+    /// Whether it is the mean of the generalists, as it is made by this table.
+    pub fn is_mean_of_generalists(&self, merge: &MergeConfig) -> bool {
+        self.specialists.is_empty()
+            && self.external.is_empty()
+            && self.temperature == Temperature::ONE
+            && merge.rule != MergeRule::GeometricMean
     }
 
     /// The specialists that are merged.

@@ -158,7 +158,11 @@ impl<'a> Models<'a> {
         complete.push(student(&self.students.student));
         let shipped = self.shipped().into_iter().flat_map(|shipped| [&shipped.network, &shipped.twin]);
         complete.extend(shipped.chain(&self.students.twins).map(student));
-        complete.extend(self.teachers.plain_ensemble().map(|teacher| (Role::PlainEnsemble, teacher)));
+        // the run's generalists alone are merged to their mean: it is told once
+        let is_merged_one = self.teachers.ensemble_members.is_empty()
+            && self.ensemble.is_some_and(|ensemble| ensemble.is_mean_of_generalists(&session.config.merge));
+        let plain = self.teachers.plain_ensemble().filter(|_| !is_merged_one);
+        complete.extend(plain.map(|teacher| (Role::PlainEnsemble, teacher)));
         complete
     }
 }
