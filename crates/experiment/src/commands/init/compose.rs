@@ -1,6 +1,7 @@
 //! The text of the config that `init` writes, the same for every kind of data.
 
 use super::sizes::{Sizes, TrainingSize};
+use super::teachers::FoundTeacher;
 
 /// What differs between kinds of data.
 pub(super) struct Recipe {
@@ -38,11 +39,39 @@ fn steers(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The text of the config.
-pub(super) fn compose(recipe: &Recipe) -> String {
-    let Recipe { about, data, generalist, pretrained, student, temperature, sizes, .. } = recipe;
+/// The text of the config; teachers that were found take the place of the networks that the run would train.
+pub(super) fn compose(recipe: &Recipe, teachers: &[FoundTeacher]) -> String {
+    let Recipe { about, data, student, temperature, sizes, .. } = recipe;
     let about = in_comment(about);
     let look = if recipe.has_preview { "# Look     stillhouse data preview THIS_FILE\n" } else { "" };
+    format!(
+        r#"# {about}
+# Check    stillhouse check THIS_FILE
+{look}# Plan     stillhouse plan THIS_FILE
+# Run      stillhouse run THIS_FILE
+# Keys     stillhouse config KEY says what a key is, for example student.training
+# Expect   (write here what you measured: accuracies, minutes, machine, date)
+# Epochs and batches are such that each training makes 1000 optimizer steps or more.
+seed = 0
+
+[data]
+{data}
+
+{teachers}[student]                              # the small network that is shipped
+model = {student}
+training = {student_training}
+distillation = {{ loss = {{ kind = "soft_cross_entropy", temperature = {temperature:?} }}, task_loss_weight = 0.1, distill_loss_weight = 0.9 }}
+views = {views}                             # views of each example for which soft targets are stored
+"#,
+        teachers = if teachers.is_empty() { own_teachers(recipe) } else { of_others(teachers) },
+        student_training = training(recipe, sizes.student, 1.0),
+        views = sizes.views,
+    )
+}
+
+/// Generalist, clusters, specialists and merge.
+fn own_teachers(recipe: &Recipe) -> String {
+    let Recipe { generalist, pretrained, sizes, .. } = recipe;
     let several = match sizes.specialists {
         Ok(_) => String::new(),
         Err(why) => format!("\nn_models = 3                           # {why}: three generalists are merged"),
@@ -66,35 +95,25 @@ training = {}
         },
     );
     format!(
-        r#"# {about}
-# Check    stillhouse check THIS_FILE
-{look}# Plan     stillhouse plan THIS_FILE
-# Run      stillhouse run THIS_FILE
-# Keys     stillhouse config KEY says what a key is, for example student.training
-# Expect   (write here what you measured: accuracies, minutes, machine, date)
-# Epochs and batches are such that each training makes 1000 optimizer steps or more.
-seed = 0
-
-[data]
-{data}
-
-[generalist]                           # the big network that knows every class
+        r#"[generalist]                           # the big network that knows every class
 model = {generalist}
-{pretrained}training = {generalist_training}{several}
+{pretrained}training = {}{several}
 
 {specialists}[merge]
 rule = "exact"
 gate = {{ kind = "all" }}
 
-[student]                              # the small network that is shipped
-model = {student}
-training = {student_training}
-distillation = {{ loss = {{ kind = "soft_cross_entropy", temperature = {temperature:?} }}, task_loss_weight = 0.1, distill_loss_weight = 0.9 }}
-views = {views}                             # views of each example for which soft targets are stored
 "#,
-        generalist_training = training(recipe, sizes.generalist, 1.0),
-        student_training = training(recipe, sizes.student, 1.0),
-        views = sizes.views,
+        training(recipe, sizes.generalist, 1.0)
+    )
+}
+
+/// Teachers that other programs trained.
+fn of_others(teachers: &[FoundTeacher]) -> String {
+    let tables: Vec<String> = teachers.iter().map(FoundTeacher::table).collect();
+    format!(
+        "# predictions of other programs: a row for each example, a column for each class in the order of the labels\n{}\n",
+        tables.join("\n")
     )
 }
 

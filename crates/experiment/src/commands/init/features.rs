@@ -15,6 +15,10 @@ const ENDINGS: [&str; 3] = ["npy", "safetensors", "txt"];
 /// Words in the names of files of labels.
 const LABEL_WORDS: [&str; 8] = ["label", "labels", "y", "target", "targets", "class", "classes", "names"];
 
+/// Words in the names of files of features.
+const FEATURE_WORDS: [&str; 10] =
+    ["x", "features", "feature", "emb", "embeddings", "embedding", "data", "inputs", "vectors", "matrix"];
+
 /// A file with what its head says.
 struct Part<'a> {
     path: &'a Path,
@@ -22,6 +26,8 @@ struct Part<'a> {
     /// Name and shape of each array; a `.npy` file has one without a name.
     arrays: Vec<(String, Vec<u64>)>,
     is_named_labels: bool,
+    /// Words of its name that say neither the split nor that it is features: another matrix, where there is one without.
+    n_other_words: usize,
 }
 
 /// Recognises a folder with `train_features.npy`, `train.npy`, `X_train.npy` or another name that says the split, and labels for
@@ -41,7 +47,10 @@ pub(super) fn in_folder(folder: &Path, listing: &Listed) -> Result<Option<Recogn
         let paths: Vec<&Path> = parts.iter().map(|part| part.path).collect();
         listed(&paths)
     };
-    let matrix_of = |split: Source| parts.iter().find(|part| part.split == Some(split) && part.matrix().is_some());
+    let matrix_of = |split: Source| {
+        let matrices = parts.iter().filter(|part| part.split == Some(split) && part.matrix().is_some());
+        matrices.min_by_key(|part| part.n_other_words)
+    };
     let labels_of = |split: Source| {
         let mut found: Vec<&Part<'_>> =
             parts.iter().filter(|part| part.split == Some(split) && part.labels().is_some()).collect();
@@ -71,12 +80,13 @@ pub(super) fn in_folder(folder: &Path, listing: &Listed) -> Result<Option<Recogn
     lines.extend(train.tensor_line("tensor", Part::matrix));
     lines.extend(train_labels.tensor_line("label_tensor", Part::labels));
     let used: Vec<&Path> = files.iter().map(|(_, part)| part.path).collect();
-    let left: Vec<&Path> = parts.iter().map(|part| part.path).filter(|path| !used.contains(path)).collect();
+    let left = parts.iter().map(|part| part.path).filter(|path| !used.contains(path)).map(Path::to_owned);
     Ok(Some(Recognised {
         content: Content::Features,
         place: in_words(folder),
         data: lines.join("\n"),
-        notes: (!left.is_empty()).then(|| format!("left out of the config: {}", listed(&left))).into_iter().collect(),
+        notes: Vec::new(),
+        others: left.collect(),
     }))
 }
 
@@ -98,7 +108,14 @@ impl<'a> Part<'a> {
             _ if is_named_labels => vec![(String::new(), vec![1])],
             _ => return None,
         };
-        Some(Self { path, split: split_in_name(stem).or(of_x).or(of_y), arrays, is_named_labels })
+        let says_nothing = |word: &&&str| {
+            !word.is_empty()
+                && split_in_name(word).is_none()
+                && !FEATURE_WORDS.contains(*word)
+                && word.strip_prefix('x').and_then(split_in_name).is_none()
+        };
+        let n_other_words = words.iter().filter(says_nothing).count();
+        Some(Self { path, split: split_in_name(stem).or(of_x).or(of_y), arrays, is_named_labels, n_other_words })
     }
 
     /// The array that can be features: `[N, F]`.

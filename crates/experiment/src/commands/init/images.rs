@@ -20,6 +20,7 @@ pub(super) fn in_idx_files(folder: &Path, listing: &Listed) -> Option<Recognised
         place: format!("idx files in {}", in_words(folder)),
         data: format!("kind = \"idx\"\npath = {}{transpose}", quoted(&folder.display().to_string())),
         notes: Vec::new(),
+        others: Vec::new(),
     })
 }
 
@@ -48,6 +49,7 @@ pub(super) fn in_folders(folder: &Path, listing: &Listed) -> Result<Option<Recog
             size_line(input_size(&sizes))
         ),
         notes: Vec::new(),
+        others: Vec::new(),
     }))
 }
 
@@ -93,6 +95,7 @@ pub(super) fn of_repository(source: &str) -> Option<Recognised> {
             quoted(source)
         ),
         notes: Vec::new(),
+        others: Vec::new(),
     })
 }
 

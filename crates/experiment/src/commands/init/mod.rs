@@ -10,6 +10,7 @@ mod parquet;
 mod recognised;
 mod sizes;
 mod tables;
+mod teachers;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +25,7 @@ use files::{Listed, what_is};
 use recognised::{Content, Counted, Recognised};
 use std::path::Path;
 use stillhouse_core::Seed;
-use stillhouse_data::{DataConfig, Dataset, LoadContext};
+use stillhouse_data::{DataConfig, Dataset, LoadContext, Source};
 
 /// A commented config for a folder of images, of idx files, of parquet files, of features or of tables, for a table of
 /// texts, or for a hub repository (`owner/name`). Data on this machine is loaded as a run would load it.
@@ -39,20 +40,22 @@ pub fn init_config(source: &str, observer: &dyn Observer, interrupt: &Interrupt)
             let hint = "give a folder, a table of texts, or a hub repository as owner/name";
             ExperimentError::Usage(format!("{source}: no such folder or table\n  hint: {hint}"))
         })?;
-        return Ok(compose(&recipe(&found, None)));
+        return Ok(compose(&recipe(&found, None), &[]));
     }
     let found = recognise(path)?;
-    for note in &found.notes {
-        observer.event(&RunEvent::Warning { stage: "init".into(), text: note.clone() });
-    }
+    let note = |text: String| observer.event(&RunEvent::Warning { stage: "init".into(), text });
+    found.notes.iter().cloned().for_each(note);
     let dataset = load(&found, &PlainProgress { observer, interrupt })?;
-    let is_own = |(what, origin): &(String, String)| what == "validation split" && origin == "the source's own";
-    let counted = Counted {
-        n_training: dataset.train.len(),
-        n_classes: dataset.n_classes(),
-        has_valid: dataset.provenance.iter().any(is_own),
-    };
-    let text = compose(&recipe(&found, Some(&counted)));
+    let is_own =
+        |split: &str| dataset.provenance.iter().any(|(what, origin)| what == split && origin == "the source's own");
+    let has_valid = is_own("validation split");
+    let counted = Counted { n_training: dataset.train.len(), n_classes: dataset.n_classes(), has_valid };
+    let mut splits = vec![Source::Train];
+    splits.extend(has_valid.then_some(Source::Valid));
+    splits.extend(is_own("test split").then_some(Source::Test));
+    let teachers = teachers::among(&found.others, counted.n_classes, &splits);
+    teachers.iter().map(teachers::told).chain(teachers::left_out(&found.others, &teachers)).for_each(note);
+    let text = compose(&recipe(&found, Some(&counted)), &teachers);
     check(&text, &dataset)?;
     Ok(text)
 }
@@ -106,7 +109,13 @@ fn in_folder(folder: &Path, depth: usize) -> Result<Recognised> {
         None => tables::single(&listed)?,
     };
     match (recognised, &listed.folders[..]) {
-        (Some(found), _) => Ok(found),
+        (Some(mut found), _) => {
+            if !matches!(found.content, Content::Features) {
+                let matrices = listed.files.iter().filter(|path| teachers::may_be_predictions(path));
+                found.others = matrices.cloned().collect();
+            }
+            Ok(found)
+        }
         (None, [only]) if depth > 0 => in_folder(only, depth - 1),
         (None, _) => Err(nothing(folder, &listed.described())),
     }

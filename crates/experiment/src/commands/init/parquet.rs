@@ -59,6 +59,7 @@ fn recognised(place: &Path, file: &Path) -> Result<Recognised> {
                     quoted(&label)
                 ),
                 notes: Vec::new(),
+                others: Vec::new(),
             }
         }
     })

@@ -1,6 +1,6 @@
 //! What is known of data before a config is written for it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Data that was recognised.
 pub(super) struct Recognised {
@@ -11,6 +11,8 @@ pub(super) struct Recognised {
     pub(super) data: String,
     /// what a user should know of the choice
     pub(super) notes: Vec<String>,
+    /// matrices in the same folder that are no part of the data
+    pub(super) others: Vec<PathBuf>,
 }
 
 /// A place in a sentence.

@@ -121,6 +121,7 @@ pub(super) fn recognised(place: &Path, places: &str, guess: &TableGuess, note: O
         place: in_words(place),
         data,
         notes: note.into_iter().collect(),
+        others: Vec::new(),
     }
 }
 

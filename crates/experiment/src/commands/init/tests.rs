@@ -193,6 +193,61 @@ fn matrices_are_told_from_labels_by_their_shapes() {
 }
 
 #[test]
+fn predictions_next_to_the_data_are_teachers() {
+    // 40 rows of two classes: probabilities, and logits
+    let of = |values: [f32; 2]| npy("<f4", "(40, 2)", &values.map(f32::to_le_bytes).concat().repeat(40));
+    let (probs, logits, wide) = (of([0.75, 0.25]), of([3.0, -1.0]), npy("<f4", "(40, 3)", &[0; 480]));
+    let data = [
+        ("train.npy", &matrix()),
+        ("test.npy", &matrix()),
+        ("train_labels.npy", &labels()),
+        ("test_labels.npy", &labels()),
+    ]
+    .map(|(name, content)| (name, content.clone()));
+    let teachers = [
+        ("big_test.npy", &probs),
+        ("big_train.npy", &probs),
+        ("net-2-train.npy", &logits),
+        ("net-2-test.npy", &logits),
+        ("other_train.npy", &wide),
+        ("other_test.npy", &wide),
+        ("alone_train.npy", &probs),
+    ];
+    let files: Vec<(&str, &[u8])> = data
+        .iter()
+        .map(|(name, content)| (*name, &content[..]))
+        .chain(teachers.map(|(name, content)| (name, &content[..])))
+        .collect();
+    let folder = folder(&files);
+    let notes = Told::default();
+    let text = init_config(&folder.path().display().to_string(), &notes, &Interrupt::new()).unwrap();
+    let config: toml::Table = text.parse().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    assert_eq!(
+        config["data"]["train"].as_str(),
+        Some(&*path("train.npy")),
+        "the features, not a teacher of as many columns"
+    );
+    let found = config["external_teacher"].as_array().unwrap();
+    let names: Vec<&str> = found.iter().map(|teacher| teacher["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["big", "net_2"]);
+    assert_eq!(found[0]["test"].as_str(), Some(&*path("big_test.npy")));
+    assert!(!found[0].as_table().unwrap().contains_key("space") && found[1]["space"].as_str() == Some("logits"));
+    assert!(!config.contains_key("generalist") && !config.contains_key("merge"));
+    let notes = notes.0.into_inner().unwrap();
+    assert!(
+        notes.iter().any(|note| note.contains("big_train.npy and big_test.npy have a column for each class")),
+        "{notes:?}"
+    );
+    assert!(
+        notes
+            .iter()
+            .any(|note| note.contains("left out of the config: alone_train.npy, other_test.npy, other_train.npy")),
+        "{notes:?}"
+    );
+}
+
+#[test]
 fn heads_of_files_of_tensors_say_their_shapes() {
     let header = br#"{"__metadata__":{"a":"b"},"emb":{"dtype":"F32","shape":[4,3],"data_offsets":[0,48]},"y":{"dtype":"I64","shape":[4],"data_offsets":[48,80]}}"#;
     let head = [&(header.len() as u64).to_le_bytes()[..], header].concat();
