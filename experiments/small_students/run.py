@@ -1,10 +1,11 @@
-"""How small can a student be? Trains six students, makes each smaller in every way, draws the result.
+"""How small can a student be? Trains eight students, makes each smaller in every way, draws the result.
 
     python experiments/small_students/run.py --data FOLDER
 
-FOLDER holds banking77/train.csv, banking77/test.csv, clinc150/data_full.json, and CIFAR-100's parquet files in cifar100/. Needs Python with
-numpy and matplotlib, and `target/release/stillhouse`; onnxruntime, where it is installed, times the exported networks. Writes runs/small_students/ (finished
-runs are not run again) and results/ in this folder: steps.csv, ways.csv, models.csv, summary.json, ways.png. --only collect draws from the runs.
+FOLDER holds banking77/train.csv, banking77/test.csv, clinc150/data_full.json, CIFAR-100's parquet files in cifar100/, and the files of
+sentence-transformers/all-MiniLM-L6-v2 in minilm/. Needs Python with numpy and matplotlib, and `target/release/stillhouse`; onnxruntime, where
+it is installed, times the exported networks. Writes runs/small_students/ (finished runs are not run again) and results/ in this folder:
+steps.csv, ways.csv, models.csv, summary.json, ways.png. --only collect draws from the runs.
 """
 
 import argparse
@@ -34,6 +35,22 @@ STUDENTS = {
     "CIFAR-100, residual net": (HERE / "cifar100_resnet.toml", {"data.path": "cifar100"}, []),
     "200 languages, n-grams": (REPOSITORY / "configs/quickstart.toml", {}, [SHIP.format(370_000)]),
 }
+# {data} stands for FOLDER
+MINILM = [
+    'generalist.model={ kind = "bert", pretrained = "{data}/minilm", max_len = 64, learning_rate_decay = 0.9 }',
+    'generalist.tokenizer={ kind = "file", path = "{data}/minilm/tokenizer.json" }',
+]
+BANKING = {"data.train": "banking77/train.csv", "data.test": "banking77/test.csv"}
+STUDENTS["Banking77 from MiniLM, n-grams"] = (
+    REPOSITORY / "configs/text/banking77_minilm.toml",
+    BANKING,
+    MINILM + [SHIP.format(150_000)],
+)
+STUDENTS["Banking77 from MiniLM, wide n-grams"] = (
+    REPOSITORY / "configs/text/banking77_minilm.toml",
+    BANKING,
+    MINILM + ["student.model.n_buckets=32768", SHIP.format(613_000)],
+)
 MODELS = ["student", "student_hard", "shipped", "shipped_twin"]
 
 
@@ -64,8 +81,10 @@ def run(arguments: argparse.Namespace, name: str, seed: int) -> None:
     out = folder(arguments, name, seed)
     if (out / "report.json").exists():
         return
-    settings = [f"{key}={arguments.data / place}" for key, place in places.items()] + others + [f"seed={seed}"]
-    command = [arguments.program, "run", str(config), "--out", str(out), "--threads", str(arguments.threads), "-q"]
+    settings = [f"{key}={arguments.data / place}" for key, place in places.items()] + [f"seed={seed}"]
+    settings += [setting.replace("{data}", str(arguments.data)) for setting in others]
+    command = [arguments.program, "run", str(config), "--out", str(out), "--stages", str(arguments.out / "stages")]
+    command += ["--threads", str(arguments.threads), "-q"]
     start = time.time()
     subprocess.run(command + [word for setting in settings for word in ("--set", setting)], check=True)
     print(f"{name}, seed {seed}: {time.time() - start:.0f} s", flush=True)

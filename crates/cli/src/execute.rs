@@ -142,7 +142,8 @@ fn with_progress<T>(
     invocation: &Invocation,
     work: impl FnOnce(&Progress) -> Result<T, ExperimentError>,
 ) -> Result<T, ExperimentError> {
-    signals::catch(signals::STOPPING);
+    let is_resumed = matches!(invocation.task, Task::Run { .. } | Task::Budget(_) | Task::Compress(_));
+    signals::catch(if is_resumed { signals::STOPPING } else { signals::DISCARDING });
     let progress = Progress::new(invocation.verbosity);
     let result = work(&progress);
     progress.close();

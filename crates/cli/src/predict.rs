@@ -27,7 +27,7 @@ pub fn predict(task: &PredictTask, invocation: &Invocation) -> Result<(), Failur
     if let Some(path) = &task.skipped {
         task.options.check_skipped(path)?;
     }
-    signals::catch("stopping; no file is written");
+    signals::catch(signals::DISCARDING);
     let progress = Counter::new(invocation.verbosity);
     let mut out = Out::new(task, &predictor)?;
     let result = predictor

@@ -16,6 +16,9 @@ pub const EXIT_INTERRUPTED: i32 = 130;
 /// What is said of work that the same command continues.
 pub const STOPPING: &str = "stopping after this step; the next run goes on from here";
 
+/// What is said of work whose result appears whole or not at all.
+pub const DISCARDING: &str = "stopping; no file is written";
+
 /// Catches SIGINT, SIGTERM and SIGHUP, and says on the first one what happens now. Only for commands that check the interrupt; the
 /// others end at once anyway.
 pub fn catch(stopping: &'static str) {
