@@ -62,6 +62,7 @@ fn a_run_ships_what_is_within_its_limits() {
     assert_eq!(attempts[0]["what"], "rounded to 6 bits");
     assert_eq!(attempts[1]["what"], "6 bits, 4 more epochs");
     assert_eq!(attempts.iter().filter(|attempt| attempt["is_shipped"] == true).count(), 1);
+    assert!(attempts.iter().all(|attempt| attempt["latency_ms_p50"].as_f64().unwrap() > 0.0));
     each_way_by_itself(&report);
     assert!(scratch.text("runs/c/report.html").contains("Ways to a small student"));
     assert!(report["comparisons"].as_array().unwrap().iter().any(|c| c["a"] == "shipped" && c["b"] == "student"));

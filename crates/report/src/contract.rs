@@ -278,6 +278,9 @@ pub struct ShipAttempt {
     pub valid_nll: Option<f64>,
     /// mean divergence of its predictions from the student's on validation examples, in nats
     pub kl: Option<f64>,
+    /// median time of one example on one thread, in milliseconds; null where it was not measured
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms_p50: Option<f64>,
     /// whether it ships
     pub is_shipped: bool,
 }

@@ -247,6 +247,7 @@ fn ship() -> ShipReport {
         valid_top1: Some(top1),
         valid_nll: Some(nll),
         kl: Some(kl),
+        latency_ms_p50: Some(0.42),
         is_shipped,
     };
     ShipReport {

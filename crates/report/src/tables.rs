@@ -104,13 +104,14 @@ pub(crate) fn ship(report: &Report) -> Table {
         numbers("Size", |size| bytes(size as u64), |attempt: &ShipAttempt| Some(attempt.bytes as f64)),
         numbers("Valid. top-1", percent, |attempt: &ShipAttempt| attempt.valid_top1),
         numbers("Points", points, lost),
+        numbers("Latency", milliseconds, |attempt: &ShipAttempt| attempt.latency_ms_p50),
         numbers("NLL", |nll| fixed(nll, 3), |attempt: &ShipAttempt| attempt.valid_nll).only_in(&[Markdown, Html]),
         numbers("KL", |kl| fixed(kl, 4), |attempt: &ShipAttempt| attempt.kl).only_in(&[Markdown, Html]),
         texts("", |attempt: &ShipAttempt| if attempt.is_shipped { "ships".to_owned() } else { String::new() }),
     ];
     let note = format!(
         "At most {} of weights and {} points of validation top-1 lost to the student, which has {} %. KL is the mean divergence of \
-         the predictions from the student’s, in nats.",
+         the predictions from the student’s, in nats. Latency: median of one example on one thread.",
         bytes(ship.max_bytes),
         fixed(ship.max_loss, 2),
         percent(ship.student_valid_top1)

@@ -7,6 +7,7 @@
 pub(crate) mod artifacts;
 pub(crate) mod ensemble;
 pub(crate) mod held_out;
+pub(crate) mod latency;
 pub(crate) mod member;
 pub(crate) mod memory;
 pub(crate) mod network;

@@ -9,11 +9,13 @@ use crate::config::ShipConfig;
 use crate::error::Result;
 use crate::files::{read_json, write_json};
 use crate::networks::artifacts::Trained;
+use crate::networks::latency::latency_ms;
 use crate::networks::network::model_error;
 use crate::networks::recipe::{Goal, Recipe, Taught};
 use crate::networks::smaller::{Way, smaller};
 use crate::networks::student_targets::StudentTargets;
 use crate::networks::training::train_side_by_side;
+use crate::parallel;
 use crate::planning::Work;
 use crate::report::{ShipAttempt, ShipReport, ShipWay};
 use crate::role::Role;
@@ -170,7 +172,8 @@ impl Step<'_> {
         for (form, n_bytes) in forms {
             for is_recovered in [false, true] {
                 let taken = Taken { form, is_recovered };
-                let probs = self.predict(&self.network(taken)?.model)?;
+                let model = self.network(taken)?.model;
+                let probs = self.predict(&model)?;
                 let Metrics { top1, nll, .. } = self.metrics(&probs);
                 let kl = mean_kl(&reference, &probs, self.session.data.valid.len());
                 let is_within = 100.0 * (student.top1 - top1) <= self.config.max_loss + ROUNDING;
@@ -184,6 +187,7 @@ impl Step<'_> {
                     valid_top1: Some(top1),
                     valid_nll: Some(nll),
                     kl: Some(kl),
+                    latency_ms_p50: Some(self.latency_ms(&model)?),
                     is_shipped: false,
                 });
                 if is_within && form.bits >= BITS_WITHOUT_TRAINING {
@@ -327,6 +331,14 @@ impl Step<'_> {
     /// Probabilities of the validation examples, `[N, C]`.
     fn predict(&self, model: &Model) -> Result<Vec<f32>> {
         Ok(self.session.context.with_all_threads(|| predict_proba(model, &self.session.data.valid, None))??)
+    }
+
+    /// Median of the milliseconds of one example, on one thread.
+    fn latency_ms(&self, model: &Model) -> Result<f64> {
+        let one = self.session.data.valid.select(&[0]);
+        let predict_one = || Ok(predict_proba(model, &one, None).map(drop)?);
+        let [median, _] = parallel::alone(1, |_| latency_ms(predict_one))??;
+        Ok(median)
     }
 
     fn metrics(&self, probs: &[f32]) -> Metrics {

@@ -3,16 +3,13 @@
 use super::scores::Evaluation;
 use crate::error::Result;
 use crate::networks::artifacts::Trained;
+use crate::networks::latency::latency_ms;
 use crate::networks::member::Member;
 use crate::networks::teacher::Teacher;
 use crate::report::{Curve, EpochPoint, ModelReport};
 use crate::role::Role;
-use std::time::Instant;
 use stillhouse_train::Metrics;
 
-/// Runs before the clock counts: caches fill, buffers grow.
-const N_LATENCY_WARMUPS: usize = 10;
-const N_LATENCY_RUNS: usize = 50;
 const BYTES_PER_PARAMETER: u64 = 4;
 
 impl Evaluation<'_> {
@@ -27,7 +24,9 @@ impl Evaluation<'_> {
         let members = teacher.members();
         let networks: Vec<&Trained> = members.iter().filter_map(Member::network).collect();
         let is_measurable = networks.len() == members.len();
-        let latency_ms = if is_measurable { Some(self.latency_ms(teacher)?) } else { None };
+        let one = self.session.data.valid.select(&[0]);
+        let measure = || latency_ms(|| teacher.predict(self.session, &one).map(drop));
+        let latency_ms = is_measurable.then(measure).transpose()?;
         let shipped = self.models.shipped().filter(|_| matches!(role, Role::Shipped | Role::TwinOfShipped));
         let report = ModelReport {
             latency_ms_p50: latency_ms.map(|[p50, _]| p50),
@@ -39,21 +38,6 @@ impl Evaluation<'_> {
         let of_clusters =
             self.clustered.filter(|_| role == Role::MergedEnsemble).map_or(0.0, |clustered| clustered.train_flops);
         Ok(ModelReport { bytes, train_flops: report.train_flops + of_clusters, ..report })
-    }
-
-    /// Median and 95th percentile of the milliseconds of one example, after warm-up, in this thread pool.
-    pub(super) fn latency_ms(&self, teacher: &Teacher<'_>) -> Result<[f64; 2]> {
-        let one = self.session.data.valid.select(&[0]);
-        let mut times_ms = Vec::with_capacity(N_LATENCY_RUNS);
-        for run in 0..N_LATENCY_WARMUPS + N_LATENCY_RUNS {
-            let start = Instant::now();
-            teacher.predict(self.session, &one)?;
-            if run >= N_LATENCY_WARMUPS {
-                times_ms.push(start.elapsed().as_secs_f64() * 1e3);
-            }
-        }
-        times_ms.sort_by(f64::total_cmp);
-        Ok([50, 95].map(|percent| times_ms[N_LATENCY_RUNS * percent / 100]))
     }
 }
 
