@@ -181,6 +181,11 @@ fn check_tells_what_no_run_could_export() {
         assert!(finished.stderr.contains(found), "{export}: {}", finished.stderr);
     }
     assert_eq!(check("to = [\"html\"]\nbits = 4").code, Some(0));
+    // a table of n-grams has four bits in an ONNX file too
+    let table = "student.model={ kind=\"ngram_bag\", n_buckets=64, width=8 }";
+    scratch.write("e.toml", format!("{}\n[export]\nto = [\"onnx\"]\nbits = 5\n", scratch.text("tiny.toml")));
+    let five = scratch.run(&["check", "e.toml", "--set", table]);
+    assert!(five.stderr.contains("in 32 bits and one in 8 or, for its tables, 4, found 5"), "{}", five.stderr);
 }
 
 #[test]

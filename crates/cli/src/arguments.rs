@@ -510,8 +510,8 @@ pub struct ExportArguments {
     /// Form to write
     #[arg(long, value_enum, value_name = "FORM")]
     pub to: FormArgument,
-    /// Bits of a weight. onnx: 8 writes a second network in eight bits. html and c: 2 to 8 at most, or 32 for weights
-    /// as the model has them [default: 8]
+    /// Bits of a weight. onnx: 8 writes a second network in eight bits, 4 one with tables of n-grams or tokens in four.
+    /// html and c: 2 to 8 at most, or 32 for weights as the model has them [default: 8]
     #[arg(long, value_name = "BITS", value_parser = bits)]
     pub bits: Option<u8>,
     /// Examples that the page of `--to html` offers: a file of lines, or for images a file or a folder

@@ -361,17 +361,18 @@ fn export_task(export: ExportArguments, out: Option<PathBuf>) -> Result<Task, Fa
         _ if to != FormArgument::Html && examples.is_some() => {
             return refuse("--examples is for --to html: no other form shows any");
         }
-        (FormArgument::Onnx, Some(2..8)) => {
+        (FormArgument::Onnx, Some(2 | 3 | 5..8)) => {
             return refuse(
-                "--to onnx has a network in 32 bits and, with --bits 8, one in 8\n  hint: --bits 8, or no --bits",
+                "--to onnx has a network in 32 bits and, with --bits 8 or 4, one in 8, with tables of 8 or 4\n  hint: --bits 8, \
+                 --bits 4, or no --bits",
             );
         }
         _ => {}
     }
     let form = match to {
         FormArgument::Onnx => {
-            let int8 = bits == Some(8);
-            return Ok(Task::ExportOnnx { model, options: ExportOptions { out, int8, calibrate } });
+            let bits = bits.filter(|bits| *bits <= 8);
+            return Ok(Task::ExportOnnx { model, options: ExportOptions { out, bits, calibrate } });
         }
         FormArgument::Html => PackedForm::Page { examples },
         FormArgument::C => PackedForm::C,

@@ -2,8 +2,10 @@
 
 mod support;
 
+use stillhouse_core::InputShape;
 use stillhouse_export::graph::{Example, Graph, GraphInput};
 use stillhouse_export::onnx::{Precision, onnx_file};
+use stillhouse_models::{ModelConfig, NgramBagConfig, RoundedRows};
 use support::{N_CLASSES, examples};
 use tract_onnx::prelude::*;
 
@@ -99,10 +101,35 @@ fn dynamic_bytes_change_little() {
             continue;
         }
         let (examples, expected) = examples(&model);
-        let found = run(&graph.with_rgb_input(), &examples, &Precision::Dynamic);
+        let found = run(&graph.with_rgb_input(), &examples, &Precision::Dynamic { table_bits: 8 });
         let distances = found.iter().zip(&expected).map(|(found, expected)| support::distance(found, expected));
         let largest = expected.iter().flatten().fold(0.0_f32, |largest, logit| largest.max(logit.abs()));
         let distance = distances.fold(0.0, f32::max) / largest;
         assert!(distance > 0.0 && distance < ROUNDING, "{name}: {distance}");
+    }
+}
+
+/// Tables of four bits, also of an odd width, are read as they were rounded; the file has two numbers a byte.
+#[test]
+fn tables_of_four_bits_take_half_of_the_bytes() {
+    for width in [8, 9] {
+        let config = ModelConfig::NgramBag(NgramBagConfig::new(400, width));
+        let model = support::model(&config, &InputShape::Text {});
+        let graph = Graph::of(&model).unwrap();
+        let rounded = graph.clone().with_values(|_, constant| {
+            let is_table = constant.values.len() == 400 * width;
+            is_table.then(|| RoundedRows::nearest(&constant.values, width, 4).values())
+        });
+        let (examples, _) = examples(&model);
+        let (four, eight) = (Precision::Dynamic { table_bits: 4 }, Precision::Dynamic { table_bits: 8 });
+        let found = run(&graph, &examples, &four);
+        assert_eq!(found, run(&rounded, &examples, &eight), "a table that is rounded already keeps its codes");
+        let in_floats = run(&rounded, &examples, &Precision::F32);
+        let largest = in_floats.iter().flatten().fold(0.0_f32, |largest, logit| largest.max(logit.abs()));
+        let distances = found.iter().zip(&in_floats).map(|(found, expected)| support::distance(found, expected));
+        let distance = distances.fold(0.0, f32::max) / largest;
+        assert!(distance < ROUNDING, "{distance}");
+        let [four, eight] = [four, eight].map(|precision| onnx_file(&graph, &precision, &[]).len());
+        assert!(four < eight - 400 * width / 3, "{four} and {eight} bytes");
     }
 }

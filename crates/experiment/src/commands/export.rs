@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use stillhouse_core::InputSpec;
 use stillhouse_export::graph::Example;
 use stillhouse_export::{ExportKind, OnnxOptions, OnnxSummary, check_place, write_onnx_folder};
-use stillhouse_models::{Model, load_model};
+use stillhouse_models::{Model, WEIGHT_BITS, load_model};
 use stillhouse_train::Device;
 
 /// What is exported and how.
@@ -24,8 +24,8 @@ use stillhouse_train::Device;
 pub struct ExportOptions {
     /// the folder to write
     pub out: PathBuf,
-    /// a second network in eight bits
-    pub int8: bool,
+    /// a second network in so many bits, 8 or, for tables, 4
+    pub bits: Option<u8>,
     /// config whose training examples, without their labels, give the ranges of activations; by default the one of the run
     /// that the model lies in
     pub calibrate: Option<PathBuf>,
@@ -48,7 +48,7 @@ impl fmt::Display for ExportOutcome {
             writeln!(f, "{file}: {n_bytes} bytes")?;
         }
         if let Some(recipe) = quantisation {
-            writeln!(f, "eight bits, {recipe}")?;
+            writeln!(f, "onnx/model_quantized.onnx is {recipe}")?;
         }
         writeln!(f, "probabilities of {n_parity} inputs differ from the model's by at most {parity_distance:.1e}")?;
         write!(f, "{}", self.out.display())
@@ -69,14 +69,20 @@ pub fn export_onnx(
     check_is_folder(model_dir)?;
     check_place(&options.out, ExportKind::Onnx).map_err(|error| export_error(&options.out, error))?;
     let (model, card) = load_model(model_dir, &Device::Cpu).map_err(|error| unreadable_model(model_dir, &error))?;
-    let calibration = match options.int8 && needs_ranges(&model, &options.out)? {
+    if options.bits.is_some_and(|bits| bits < WEIGHT_BITS[1]) && model.config().text_input().is_none() {
+        return Err(ExperimentError::Usage(format!(
+            "{}: fewer than eight bits are for tables of n-grams or tokens, and this network has none\n  hint: --bits 8",
+            model_dir.display()
+        )));
+    }
+    let calibration = match options.bits.is_some() && needs_ranges(&model, &options.out)? {
         true => {
             let config = calibration_config(model_dir, options)?;
             read_calibration(&model, &card.input, &config, observer, interrupt)?
         }
         false => Vec::new(),
     };
-    let written = OnnxOptions { int8: options.int8, calibration };
+    let written = OnnxOptions { bits: options.bits, calibration };
     let summary = write_onnx_folder(&options.out, &model, &card, &written);
     Ok(ExportOutcome { out: options.out.clone(), summary: summary.map_err(|error| export_error(&options.out, error))? })
 }

@@ -25,7 +25,8 @@ impl ExperimentConfig {
         problems.extend(self.student_problems());
         let has_foreign_tokenizer =
             self.student.tokenizer.as_ref().is_some_and(|own| !matches!(own, TokenizerConfig::Bpe(_)));
-        let of_export = self.export.iter().flat_map(|export| export.contradictions(has_foreign_tokenizer));
+        let reads_texts = self.student.model.text_input().is_some();
+        let of_export = self.export.iter().flat_map(|export| export.contradictions(has_foreign_tokenizer, reads_texts));
         problems.extend(of_export.map(|problem| problem.within("export")));
         if self.name.as_ref().is_some_and(|name| name.is_empty() || name.contains(['/', '\\'])) {
             problems.push(Problem::new("name", "must be a plain folder name"));

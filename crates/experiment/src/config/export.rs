@@ -7,6 +7,8 @@ use stillhouse_models::WEIGHT_BITS;
 
 /// Bits of a weight in pages and C source where no number was chosen; in ONNX folders, of the second network.
 pub(crate) const DEFAULT_BITS: u8 = 8;
+/// Bits of tables of n-grams and tokens in ONNX folders, where the rest has eight.
+const BITS_OF_TABLES: u8 = 4;
 /// All of them: weights as the model has them.
 pub(crate) const ALL_BITS: u8 = 32;
 /// Examples that a page offers; more would be a list to scroll.
@@ -20,7 +22,7 @@ pub struct ExportConfig {
     #[schemars(length(min = 1))]
     pub to: Vec<ExportForm>,
     /// Bits of a weight. `html` and `c`: 2 to 8 at most, or 32 for weights as the student has them; 8 by default. `onnx`: 8 adds a
-    /// second network in eight bits.
+    /// second network in eight bits, 4 one with tables of n-grams or tokens in four.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = [2, 3, 4, 5, 6, 7, 8, 32]))]
     pub bits: Option<u8>,
@@ -58,14 +60,15 @@ impl ExportForm {
 
 impl ExportConfig {
     /// What could not be written, each with a key relative to the table. `has_foreign_tokenizer` is whether the student has one that
-    /// this program did not train.
-    pub(super) fn contradictions(&self, has_foreign_tokenizer: bool) -> Vec<Problem> {
+    /// this program did not train, `reads_texts` whether it has tables of n-grams or tokens.
+    pub(super) fn contradictions(&self, has_foreign_tokenizer: bool, reads_texts: bool) -> Vec<Problem> {
         let mut problems = Vec::new();
         let has = |form| self.to.contains(&form);
         let most = WEIGHT_BITS[1];
         match self.bits {
-            Some(bits) if bits < most && has(ExportForm::Onnx) => {
-                let text = format!("\"onnx\" has a network in {ALL_BITS} bits and one in {most}, found {bits}");
+            Some(bits) if bits < most && has(ExportForm::Onnx) && !(bits == BITS_OF_TABLES && reads_texts) => {
+                let tables = if reads_texts { format!(" or, for its tables, {BITS_OF_TABLES}") } else { String::new() };
+                let text = format!("\"onnx\" has a network in {ALL_BITS} bits and one in {most}{tables}, found {bits}");
                 problems.push(
                     Problem::new("bits", text).hint("leave \"onnx\" out of `to`, or write it with `stillhouse export`"),
                 );

@@ -59,12 +59,12 @@ fn write(
         }
         ExportForm::C => (write_c_folder(&out, model, card, bits), "README.md"),
         ExportForm::Onnx => {
-            let int8 = config.bits == Some(DEFAULT_BITS);
-            let calibration = match int8 && needs_ranges(model, &out)? {
+            let bits = config.bits.filter(|bits| *bits != ALL_BITS);
+            let calibration = match bits.is_some() && needs_ranges(model, &out)? {
                 true => calibration_examples(model, &card.input, &session.data.train)?,
                 false => Vec::new(),
             };
-            let summary = write_onnx_folder(&out, model, card, &OnnxOptions { int8, calibration });
+            let summary = write_onnx_folder(&out, model, card, &OnnxOptions { bits, calibration });
             (summary.map(|summary| summary.files), "README.md")
         }
     };

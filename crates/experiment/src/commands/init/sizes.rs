@@ -22,9 +22,9 @@ const CLASSES_PER_CLUSTER: usize = 12;
 const MAX_CLUSTERS: usize = 20;
 /// Fewer classes would be one cluster; several generalists are merged instead.
 const MIN_CLASSES_FOR_SPECIALISTS: usize = 12;
-/// With fewer training examples of each class, a plain ensemble of the same cost is as good or better, and a network as large as the
-/// ones that are proposed fits its training examples alone (`experiments/specialists_pay`).
-const EXAMPLES_FOR_SPECIALISTS: usize = 100;
+/// With fewer training examples of each class, a plain ensemble of the same cost is as good or better, and makes the better student
+/// (`experiments/specialists_pay`, `experiments/strangers`).
+const EXAMPLES_FOR_SPECIALISTS: usize = 400;
 /// Predictions for soft targets that are cheap; up to this number an example has more than `FEW_VIEWS` views.
 const CHEAP_PREDICTIONS: usize = 400_000;
 const FEW_VIEWS: usize = 4;
@@ -126,13 +126,13 @@ mod tests {
     #[test]
     fn few_classes_have_no_specialists_and_many_have_a_dozen_each() {
         let n_clusters =
-            |n| sizes(Some(50_000), n, InputKind::Images).specialists.ok().map(|(n_clusters, _)| n_clusters);
+            |n| sizes(Some(500_000), n, InputKind::Images).specialists.ok().map(|(n_clusters, _)| n_clusters);
         assert_eq!([Some(2), Some(5), Some(11)].map(n_clusters), [None; 3]);
         assert_eq!([Some(12), Some(60), Some(443), None].map(n_clusters), [Some(2), Some(5), Some(20), Some(2)]);
         // specialists need examples
         let n_clusters =
             |n| sizes(Some(n), Some(60), InputKind::Texts).specialists.ok().map(|(n_clusters, _)| n_clusters);
-        assert_eq!([5999, 6000].map(n_clusters), [None, Some(5)]);
+        assert_eq!([23_999, 24_000].map(n_clusters), [None, Some(5)]);
     }
 
     #[test]

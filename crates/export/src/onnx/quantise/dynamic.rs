@@ -7,6 +7,7 @@ use super::super::writer::Writer;
 use super::numbers::{ByteRows, transposed};
 use crate::graph::ConstantId;
 use half::f16;
+use stillhouse_models::RoundedRows;
 
 const TO_FLOAT: i64 = ElementType::F32 as i64;
 
@@ -26,11 +27,19 @@ impl Operators<'_> {
         self.writer.node("Add", &[&product, &bias], &[])
     }
 
-    /// Rows of a table of bytes with a scale for each row, in 16-bit floats: the scale is rounded first, so nothing is
-    /// lost by it.
-    pub(super) fn byte_rows(&mut self, table: ConstantId, choose: impl Fn(&mut Writer, &str) -> String) -> String {
+    /// Rows of a table of bytes, or of two numbers a byte, with a scale for each row, in 16-bit floats: the scale is rounded
+    /// first, so nothing is lost by it.
+    pub(super) fn rounded_rows(
+        &mut self,
+        table: ConstantId,
+        bits: u8,
+        choose: impl Fn(&mut Writer, &str) -> String,
+    ) -> String {
         let constant = self.graph.constant(table);
         let &[n_rows, width] = constant.dims.as_slice() else { unreachable!("a table has two axes") };
+        if let Some(rows) = four_bits(&constant.values, width, bits) {
+            return self.rows_of_four_bits(&rows, choose);
+        }
         let ByteRows { bytes, scales } = ByteRows::of(&constant.values, width, |scale| f16::from_f32(scale).to_f32());
         let bytes = self.writer.i8s(&[n_rows, width], &bytes);
         let scales = scales.iter().flat_map(|scale| f16::from_f32(*scale).to_le_bytes()).collect();
@@ -41,5 +50,70 @@ impl Operators<'_> {
             self.writer.node("Cast", &[&rows], &[Int("to", TO_FLOAT)])
         });
         self.writer.node("Mul", &[&bytes, &scales], &[])
+    }
+
+    /// Rows of a table whose bytes hold two numbers: the first half of a row in the low bits, the second half in the high ones. Opset 17
+    /// has no operators on bits, but floats are exact here: `high = floor(byte / 16)`, `low = byte - 16 high`.
+    fn rows_of_four_bits(&mut self, rows: &RoundedRows, choose: impl Fn(&mut Writer, &str) -> String) -> String {
+        let (width, n_rows, half) = (rows.width(), rows.scales().len(), rows.width().div_ceil(2));
+        let bytes = packed_halves(rows.codes(), width);
+        let bytes = self.writer.constant(ElementType::U8, &[n_rows, half], bytes);
+        let scales = rows.scales().iter().flat_map(|scale| f16::from_f32(*scale).to_le_bytes()).collect();
+        let scales = self.writer.constant(ElementType::F16, &[n_rows, 1], scales);
+        let [bytes, scales] = [bytes, scales].map(|table| {
+            let rows = choose(&mut self.writer, &table);
+            self.writer.node("Cast", &[&rows], &[Int("to", TO_FLOAT)])
+        });
+        let [sixteen, offset] = [16.0, f32::from(OFFSET)].map(|value| self.writer.f32(value));
+        let high = self.writer.node("Div", &[&bytes, &sixteen], &[]);
+        let high = self.writer.node("Floor", &[&high], &[]);
+        let shifted = self.writer.node("Mul", &[&high, &sixteen], &[]);
+        let low = self.writer.node("Sub", &[&bytes, &shifted], &[]);
+        let mut codes = self.writer.node("Concat", &[&low, &high], &[Int("axis", -1)]);
+        if width % 2 == 1 {
+            // the last of the high halves is nothing
+            let [start, end, axis] = [0, width as i64, -1].map(|value| self.writer.i64s(&[value]));
+            codes = self.writer.node("Slice", &[&codes, &start, &end, &axis], &[]);
+        }
+        let codes = self.writer.node("Sub", &[&codes, &offset], &[]);
+        self.writer.node("Mul", &[&codes, &scales], &[])
+    }
+}
+
+const FOUR_BITS: u8 = 4;
+/// In a smaller table, the operators that take its bytes apart are as long as what they save.
+const FEWEST_OF_FOUR_BITS: usize = 1024;
+/// Codes of four bits are -7 to 7; a file has them plus this.
+const OFFSET: i8 = 7;
+
+/// The rows in four bits: where these are asked for, or lose nothing. Scales are 16-bit floats.
+fn four_bits(values: &[f32], width: usize, bits: u8) -> Option<RoundedRows> {
+    if values.len() < FEWEST_OF_FOUR_BITS {
+        return None;
+    }
+    if bits <= FOUR_BITS {
+        return Some(RoundedRows::nearest(values, width, FOUR_BITS));
+    }
+    RoundedRows::exact(values, width).filter(|rows| rows.bits() <= FOUR_BITS && rows.half_scales().is_some())
+}
+
+/// Codes `[R, W]` plus [`OFFSET`], two a byte, `[R, W / 2]`.
+fn packed_halves(codes: &[i8], width: usize) -> Vec<u8> {
+    let stored = |code: i8| (code + OFFSET).cast_unsigned();
+    let row = |row: &[i8]| -> Vec<u8> {
+        let (low, high) = row.split_at(width.div_ceil(2));
+        let high = high.iter().copied().map(stored).chain(std::iter::repeat(0));
+        low.iter().zip(high).map(|(low, high)| stored(*low) | high << 4).collect()
+    };
+    codes.chunks_exact(width).flat_map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_numbers_share_a_byte() {
+        assert_eq!(packed_halves(&[-7, 0, 7, 1, 2, 3], 3), [0xe0, 0x07, 0xa8, 0x09]);
     }
 }

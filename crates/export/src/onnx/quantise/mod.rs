@@ -25,7 +25,10 @@ pub enum Precision {
     /// all of them as 32-bit floats
     F32,
     /// weights as signed bytes, activations as unsigned bytes by the range that they have when the network runs
-    Dynamic,
+    Dynamic {
+        /// bits of the numbers of tables, 4 or 8; a table that is rounded to 4 already has 4 anyway
+        table_bits: u8,
+    },
     /// weights as signed bytes, activations as unsigned bytes by these ranges
     Static(Ranges),
 }
@@ -43,11 +46,10 @@ impl Precision {
     pub fn recipe(&self) -> String {
         match self {
             Self::F32 => "none: 32-bit floats".into(),
-            Self::Dynamic => {
-                "dynamic: int8 weights with a scale for each output, int8 tables with a scale for each row, \
-                              activations of matrix products as uint8 by their range at run time"
-                    .into()
-            }
+            Self::Dynamic { table_bits } => format!(
+                "dynamic: int8 weights with a scale for each output, tables of {table_bits} bits (4 where they are rounded to 4 \
+                 already) with a scale for each row, activations of matrix products as uint8 by their range at run time"
+            ),
             Self::Static(ranges) => format!(
                 "static: int8 weights with a scale for each output channel, uint8 activations by their smallest and \
                  largest value on {} examples",
@@ -62,7 +64,7 @@ impl Operators<'_> {
         let Operator::Conv { weight, bias, stride, padding, groups } = node.operator else { unreachable!("a conv") };
         let (weight, bias) = match self.precision {
             Precision::Static(ranges) => self.static_weights(ranges, node.inputs[0], weight, bias),
-            Precision::F32 | Precision::Dynamic => (self.weights(weight), self.weights(bias)),
+            Precision::F32 | Precision::Dynamic { .. } => (self.weights(weight), self.weights(bias)),
         };
         let (strides, pads) = ([stride as i64; 2], [padding as i64; 4]);
         // rten 0.27 has no default for dilations
@@ -75,7 +77,7 @@ impl Operators<'_> {
     pub(super) fn linear(&mut self, node: &Node, x: &str) -> String {
         let Operator::Linear { weight, bias } = node.operator else { unreachable!("a linear layer") };
         let (weight, bias) = match self.precision {
-            Precision::Dynamic => return self.dynamic_linear(x, weight, bias),
+            Precision::Dynamic { .. } => return self.dynamic_linear(x, weight, bias),
             Precision::Static(ranges) => self.static_weights(ranges, node.inputs[0], weight, bias),
             // of a text's tokens: Gemm takes matrices only
             Precision::F32 if node.dims.len() > 1 => return self.float_product(x, weight, bias),
@@ -100,7 +102,7 @@ impl Operators<'_> {
                 let table = self.weights(table);
                 choose(&mut self.writer, &table)
             }
-            Precision::Dynamic => self.byte_rows(table, choose),
+            Precision::Dynamic { table_bits } => self.rounded_rows(table, *table_bits, choose),
         }
     }
 
