@@ -2,7 +2,9 @@
 
 import glob
 import json
+import struct
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,17 @@ import stillhouse
 
 def same(a, b):
     assert a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes(), (a, b)
+
+
+def png(image):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    height, width, _ = image.shape
+    rows = b"".join(b"\0" + row.tobytes() for row in image)
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = [chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
 generalist, specialist = np.load("generalist.npy"), np.load("specialist.npy")
@@ -24,6 +37,13 @@ assert "errors" in found.recommendation
 
 same(stillhouse.predict("run/student", [Path("image.png")]), np.load("probs.npy"))
 assert len(stillhouse.labels("run/student")) == np.load("probs.npy").shape[1]
+x, y = np.meshgrid(np.arange(28), np.arange(28))
+grey = ((x * 9) ^ (y * 5)).astype(np.uint8)
+same(stillhouse.predict("run/student", grey[None]), np.load("probs.npy"))
+# in colours, of an odd width, against a file of another format
+colours = np.random.default_rng(0).integers(0, 256, (29, 31, 3), np.uint8)
+Path("colours.png").write_bytes(png(colours))
+same(stillhouse.predict("run/student", colours[None]), stillhouse.predict("run/student", [Path("colours.png")]))
 assert stillhouse.predict("run/student", []).shape == np.load("probs.npy")[:0].shape
 
 dense = stillhouse.SoftTargets("merged.safetensors")
@@ -53,6 +73,17 @@ for wrong, code, text in [
         assert error.code == code and text in str(error), error
     else:
         raise AssertionError(text)
+for wrong in (
+    lambda: stillhouse.run("run", "tiny.toml"),
+    lambda: stillhouse.cluster(generalist, labels),
+    lambda: stillhouse.predict("run/student", Path("image.png")),
+    lambda: stillhouse.predict("run/student", grey[None].astype(np.float32)),
+):
+    try:
+        wrong()
+    except TypeError:
+        continue
+    raise AssertionError("expected a TypeError")
 for wrong in (lambda: sparse.probs(), lambda: dense.top(), lambda: sparse.top(temperature=3.0)):
     try:
         wrong()

@@ -51,6 +51,8 @@ def cluster(
     n_clusters, max_classes: number and largest size of the clusters; one of them is needed.
     coverage: in how many clusters every class is, at least.
     """
+    if n_clusters is None and max_classes is None:
+        raise TypeError("cluster needs n_clusters, or max_classes, the largest size of a cluster")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         np.save(folder / "predictions.npy", np.asarray(predictions))

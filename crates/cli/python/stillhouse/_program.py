@@ -38,8 +38,12 @@ def run(
 ) -> str:
     """Runs the program with these words, in a folder, and returns its standard output. Its notes become Python warnings.
 
+        stillhouse.run(["run", "mine.toml", "--out", "runs/mine"])
+
     Raises StillhouseError with the program's message.
     """
+    if isinstance(words, (str, os.PathLike)):
+        raise TypeError(f"run takes a list of words, for example ['run', 'mine.toml']; found {words!r}")
     command = [program(), *map(os.fspath, words)]
     if threads is not None:
         command += ["--threads", str(threads)]

@@ -41,7 +41,7 @@ impl Lines {
         match event {
             // the reason follows as the program's error, or as a note where the run continues
             RunEvent::StageFailed { stage, .. } => Some(format!("{stage}: failed")),
-            RunEvent::Warning { stage, text } => Some(format!("{stage}: {text}")),
+            RunEvent::Warning { stage, text } => Some(format!("warning: {stage}: {text}")),
             _ if is_quiet => None,
             RunEvent::StageStarted { stage } => {
                 let told = overall.told(Instant::now()).map_or(String::new(), |told| format!(" ({told})"));
@@ -82,6 +82,6 @@ mod tests {
         let failed = RunEvent::StageFailed { stage: "s".into(), error: "no".into() };
         assert_eq!(lines.line(&failed).unwrap(), "s: failed");
         let warning = RunEvent::Warning { stage: "data".into(), text: "two rows were left out".into() };
-        assert_eq!(lines.line(&warning).unwrap(), "data: two rows were left out");
+        assert_eq!(lines.line(&warning).unwrap(), "warning: data: two rows were left out");
     }
 }

@@ -42,7 +42,8 @@ pub struct ExternalTeacherConfig {
     /// What the numbers are.
     #[serde(default)]
     pub space: Space,
-    /// The classes of the columns: "all", a list of class numbers, or a file with one class number a line.
+    /// The classes of the columns: "all", a list of class numbers, or a file with one class number a line. Classes are numbered in
+    /// the order of their labels, numbers by value and names by Unicode, unless the data has names in an order of its own.
     #[serde(default)]
     pub classes: Classes,
     /// Whether the last column is a dustbin, the probability of all other classes together.
