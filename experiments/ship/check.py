@@ -5,7 +5,7 @@
     npm install --ignore-scripts @huggingface/transformers@4            # optional, in any folder; brings onnxruntime-web
     python experiments/ship/check.py FOLDER... [--node FOLDER_OF_NODE_MODULES]
 
-Each folder comes from `stillhouse export MODEL --to onnx [--bits 8] --out FOLDER`. A network in floats has to give the
+Each folder comes from `stillhouse export MODEL --to onnx [--bits 8|4] --out FOLDER`. A network in floats has to give the
 probabilities of parity.json to 1e-5; what eight bits change is printed. Exit code 1 if anything is wrong.
 """
 

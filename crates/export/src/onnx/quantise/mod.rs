@@ -46,10 +46,13 @@ impl Precision {
     pub fn recipe(&self) -> String {
         match self {
             Self::F32 => "none: 32-bit floats".into(),
-            Self::Dynamic { table_bits } => format!(
-                "dynamic: int8 weights with a scale for each output, tables of {table_bits} bits (4 where they are rounded to 4 \
-                 already) with a scale for each row, activations of matrix products as uint8 by their range at run time"
-            ),
+            Self::Dynamic { table_bits } => {
+                let tables = if *table_bits < 8 { "4 bits" } else { "8 bits, or of 4 where they had no more," };
+                format!(
+                    "dynamic: int8 weights with a scale for each output, tables of {tables} with a scale for each row, \
+                     activations of matrix products as uint8 by their range at run time"
+                )
+            }
             Self::Static(ranges) => format!(
                 "static: int8 weights with a scale for each output channel, uint8 activations by their smallest and \
                  largest value on {} examples",
