@@ -1,7 +1,6 @@
 //! The text of the config that `init` writes, the same for every kind of data.
 
 use super::sizes::{Sizes, TrainingSize};
-use super::teachers::FoundTeacher;
 
 /// What differs between kinds of data.
 pub(super) struct Recipe {
@@ -39,8 +38,8 @@ fn steers(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The text of the config; teachers that were found take the place of the networks that the run would train.
-pub(super) fn compose(recipe: &Recipe, teachers: &[FoundTeacher]) -> String {
+/// The text of the config; tables of teachers that were found take the place of the networks that the run would train.
+pub(super) fn compose(recipe: &Recipe, teachers: &[String]) -> String {
     let Recipe { about, data, student, temperature, sizes, .. } = recipe;
     let about = in_comment(about);
     let look = if recipe.has_preview { "# Look     stillhouse data preview THIS_FILE\n" } else { "" };
@@ -109,12 +108,10 @@ gate = {{ kind = "all" }}
 }
 
 /// Teachers that other programs trained.
-fn of_others(teachers: &[FoundTeacher]) -> String {
-    let tables: Vec<String> = teachers.iter().map(FoundTeacher::table).collect();
-    format!(
-        "# predictions of other programs: a row for each example, a column for each class in the order of the labels\n{}\n",
-        tables.join("\n")
-    )
+fn of_others(teachers: &[String]) -> String {
+    let what =
+        "# predictions of other programs: a row for each example, a column for each class in the order of the labels";
+    format!("{what}\n{}\n", teachers.join("\n"))
 }
 
 /// A training table. The learning rate is scaled by the root of the batch size, as the noise of the gradient is.

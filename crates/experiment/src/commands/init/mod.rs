@@ -26,6 +26,7 @@ use recognised::{Content, Counted, Recognised};
 use std::path::Path;
 use stillhouse_core::Seed;
 use stillhouse_data::{DataConfig, Dataset, LoadContext, Source};
+use teachers::FoundTeacher;
 
 /// A commented config for a folder of images, of idx files, of parquet files, of features or of tables, for a table of
 /// texts, or for a hub repository (`owner/name`). Data on this machine is loaded as a run would load it.
@@ -55,7 +56,8 @@ pub fn init_config(source: &str, observer: &dyn Observer, interrupt: &Interrupt)
     splits.extend(is_own("test split").then_some(Source::Test));
     let teachers = teachers::among(&found.others, counted.n_classes, &splits);
     teachers.iter().map(teachers::told).chain(teachers::left_out(&found.others, &teachers)).for_each(note);
-    let text = compose(&recipe(&found, Some(&counted)), &teachers);
+    let tables: Vec<String> = teachers.iter().map(FoundTeacher::table).collect();
+    let text = compose(&recipe(&found, Some(&counted)), &tables);
     check(&text, &dataset)?;
     Ok(text)
 }
