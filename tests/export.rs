@@ -189,6 +189,25 @@ fn check_tells_what_no_run_could_export() {
 }
 
 #[test]
+fn a_page_offers_some_images_of_a_folder() {
+    let scratch = run_with_convnet();
+    for (class, n_images) in [("a", 20), ("b", 40)] {
+        std::fs::create_dir_all(scratch.path(&format!("images/{class}"))).unwrap();
+        for nth in 0..n_images {
+            let image = image::GrayImage::from_pixel(28, 28, image::Luma([nth]));
+            image.save(scratch.path(&format!("images/{class}/{nth:02}.png"))).unwrap();
+        }
+    }
+    let words = ["export", "run/student", "--to", "html", "--examples", "images", "--out", "page"];
+    let said = scratch.succeed(&words).stdout;
+    assert!(said.contains("note: images: the page offers 24 of its 60 images"), "{said}");
+    let page = scratch.text("page/index.html");
+    let offered: Vec<&str> =
+        ["00.png", "02.png", "37.png", "38.png", "39.png"].into_iter().filter(|name| page.contains(name)).collect();
+    assert_eq!(offered, ["00.png", "02.png", "37.png"], "every second or third, of both classes");
+}
+
+#[test]
 fn options_of_another_form_are_refused() {
     let scratch = run_with_convnet();
     std::fs::write(scratch.path("lines.txt"), "a\nb\n").unwrap();

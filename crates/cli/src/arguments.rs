@@ -514,7 +514,8 @@ pub struct ExportArguments {
     /// html and c: 2 to 8 at most, or 32 for weights as the model has them [default: 8]
     #[arg(long, value_name = "BITS", value_parser = bits)]
     pub bits: Option<u8>,
-    /// Examples that the page of `--to html` offers: a file of lines, or for images a file or a folder
+    /// Examples that the page of `--to html` offers: 24 lines of a file, or for images a file or
+    /// 24 of a folder
     #[arg(long, value_name = "PATH")]
     pub examples: Option<PathBuf>,
     /// Config whose training examples, without labels, show how large activations are, for `--bits 8` of convolutional

@@ -41,6 +41,9 @@ pub struct PackedOutcome {
     pub out: PathBuf,
     /// each file with its bytes
     pub files: Vec<(String, u64)>,
+    /// what of the examples a page has no room for
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 impl fmt::Display for PackedOutcome {
@@ -48,6 +51,7 @@ impl fmt::Display for PackedOutcome {
         for (file, n_bytes) in &self.files {
             writeln!(f, "{file}: {n_bytes} bytes")?;
         }
+        self.note.iter().try_for_each(|note| writeln!(f, "note: {note}"))?;
         write!(f, "{}", self.out.display())
     }
 }
@@ -61,12 +65,16 @@ pub fn export_packed(model_dir: &Path, options: &PackedOptions) -> Result<Packed
     check_is_folder(model_dir)?;
     let (model, card) = load_model(model_dir, &Device::Cpu).map_err(|error| unreadable_model(model_dir, &error))?;
     let (out, bits) = (&options.out, most_bits(options.bits));
+    let mut note = None;
     let files = match &options.form {
-        PackedForm::Page { examples } => {
-            let examples = examples.as_deref().map_or(Ok(Vec::new()), |path| examples_of_path(path, &model))?;
+        PackedForm::Page { examples: path } => {
+            let mut examples = Vec::new();
+            if let Some(path) = path {
+                (examples, note) = examples_of_path(path, &model)?;
+            }
             write_page_folder(out, &model, &card, &PageOptions { bits, title: None, examples })
         }
         PackedForm::C => write_c_folder(out, &model, &card, bits),
     };
-    Ok(PackedOutcome { out: out.clone(), files: files.map_err(|error| export_error(out, error))? })
+    Ok(PackedOutcome { out: out.clone(), files: files.map_err(|error| export_error(out, error))?, note })
 }

@@ -13,23 +13,30 @@ const MAX_PICTURE_BYTES: u64 = 256 << 10;
 /// How names of image files end.
 const IMAGE_ENDINGS: [&str; 5] = ["png", "jpg", "jpeg", "webp", "bmp"];
 
-/// Lines of a file for texts and rows of numbers; an image file, or all images of a folder, for images.
+/// Lines of a file for texts and rows of numbers; an image file, or the images in a folder and below it, for images. Of more than a page
+/// has room for, the first lines, or images at equal distances, so that every class has its turn; a note says so.
 ///
 /// # Errors
-/// A file that cannot be read or is no image, no examples, or too many.
-pub(crate) fn examples_of_path(path: &Path, model: &Model) -> Result<Vec<PageExample>> {
-    let examples = if takes_pictures(model) {
-        image_files(path)?.iter().map(|file| picture(file)).collect::<Result<_>>()?
+/// A file that cannot be read or is no image, or no examples.
+pub(crate) fn examples_of_path(path: &Path, model: &Model) -> Result<(Vec<PageExample>, Option<String>)> {
+    let (examples, left): (Vec<PageExample>, _) = if takes_pictures(model) {
+        let files = image_files(path)?;
+        let shown = files.len().min(MAX_EXAMPLES);
+        let chosen = (0..shown).map(|nth| picture(&files[nth * files.len() / shown]));
+        (
+            chosen.collect::<Result<_>>()?,
+            (files.len() > shown).then(|| format!("{shown} of its {} images", files.len())),
+        )
     } else {
         let lines = TextLines::of_file(path)?.next_lines(MAX_EXAMPLES + 1)?;
-        lines.into_iter().filter(|line| !line.trim().is_empty()).map(PageExample::Text).collect::<Vec<_>>()
+        let left = (lines.len() > MAX_EXAMPLES).then(|| format!("the first {MAX_EXAMPLES} of its lines"));
+        let shown = lines.into_iter().take(MAX_EXAMPLES).filter(|line| !line.trim().is_empty());
+        (shown.map(PageExample::Text).collect(), left)
     };
-    if examples.is_empty() || examples.len() > MAX_EXAMPLES {
-        let found =
-            if examples.is_empty() { "no examples".to_owned() } else { format!("more than {MAX_EXAMPLES} examples") };
-        return Err(ExperimentError::Usage(format!("{}: {found}, expected 1 to {MAX_EXAMPLES}", path.display())));
+    if examples.is_empty() {
+        return Err(ExperimentError::Usage(format!("{}: no examples, expected 1 or more", path.display())));
     }
-    Ok(examples)
+    Ok((examples, left.map(|left| format!("{}: the page offers {left}", path.display()))))
 }
 
 /// Inputs as `predict` takes them: texts, rows of numbers, or names of image files.
@@ -51,9 +58,9 @@ fn image_files(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let mut files = stillhouse_files::entries(path).map_err(|error| system_error(path, "cannot be read", &error))?;
+    let below = stillhouse_files::files_below(path);
+    let mut files = below.map_err(|error| system_error(&error.path, "cannot be read", &error.source))?;
     files.retain(|file| has_image_ending(file));
-    files.truncate(MAX_EXAMPLES + 1);
     Ok(files)
 }
 
