@@ -181,11 +181,35 @@ fn check_tells_what_no_run_could_export() {
         assert!(finished.stderr.contains(found), "{export}: {}", finished.stderr);
     }
     assert_eq!(check("to = [\"html\"]\nbits = 4").code, Some(0));
-    // a table of n-grams has four bits in an ONNX file too
-    let table = "student.model={ kind=\"ngram_bag\", n_buckets=64, width=8 }";
-    scratch.write("e.toml", format!("{}\n[export]\nto = [\"onnx\"]\nbits = 5\n", scratch.text("tiny.toml")));
-    let five = scratch.run(&["check", "e.toml", "--set", table]);
-    assert!(five.stderr.contains("in 32 bits and one in 8 or, for its tables, 4, found 5"), "{}", five.stderr);
+}
+
+#[test]
+fn a_table_of_ngrams_has_four_bits_in_an_onnx_file() {
+    let scratch = Scratch::with_texts();
+    let with_bits = |bits: u8| {
+        scratch.write("e.toml", format!("{}\n[export]\nto = [\"onnx\"]\nbits = {bits}\n", scratch.text("t.toml")));
+        scratch.run(&["check", "e.toml"])
+    };
+    assert!(with_bits(5).stderr.contains("in 32 bits and one in 8 or, for its tables, 4, found 5"));
+    assert_eq!(with_bits(4).code, Some(0));
+    scratch.succeed(&["run", "e.toml", "--out", "run", "-q"]);
+    let n_bytes = |folder: &str| scratch.bytes(&format!("{folder}/onnx/model_quantized.onnx")).len();
+    scratch.succeed(&["export", "run/student", "--to", "onnx", "--bits", "8", "--out", "eight"]);
+    let said = scratch.succeed(&["export", "run/student", "--to", "onnx", "--bits", "4", "--out", "four"]).stdout;
+    assert!(said.contains("tables of 4 bits"), "{said}");
+    // 512 rows of 16 numbers
+    assert!(n_bytes("four") < n_bytes("eight") - 512 * 7, "{} {}", n_bytes("four"), n_bytes("eight"));
+    assert_eq!(n_bytes("run/export/onnx"), n_bytes("four"), "a run exports the same");
+    // a page offers 24 lines of a file; empty ones are none
+    let export = |lines: String| {
+        scratch.write("lines.txt", lines);
+        let words = ["export", "run/student", "--to", "html", "--examples", "lines.txt", "--out", "page"];
+        scratch.succeed(&words).stdout
+    };
+    let lines = |n: usize| (0..n).map(|nth| format!("\nred apple {nth}\n")).collect::<String>();
+    assert!(!export("\n".repeat(40) + &lines(24)).contains("note: "));
+    assert!(scratch.text("page/index.html").contains("red apple 23"));
+    assert!(export(lines(25)).contains("note: lines.txt: the page offers the first 24 of its lines"));
 }
 
 #[test]

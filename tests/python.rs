@@ -23,6 +23,10 @@ fn the_module_says_what_the_command_line_says() {
     image.save(scratch.path("image.png")).unwrap();
     scratch.succeed(&["predict", "run/student", "image.png", "--out", "probs.npy", "-q"]);
 
+    let texts = Scratch::with_texts();
+    texts.succeed(&["run", "t.toml", "-q", "--out", "run"]);
+    std::fs::rename(texts.path("run/student"), scratch.path("texts")).unwrap();
+
     let mut draw = Draw(3);
     let generalist: Vec<Vec<f64>> = (0..40).map(|_| softmax(&draw.logits(6))).collect();
     let labels: Vec<Vec<f64>> = (0..40).map(|_| vec![draw.below(6) as f64]).collect();

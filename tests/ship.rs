@@ -122,26 +122,7 @@ fn fewer_units_leave_room_for_more_bits() {
 
 #[test]
 fn a_table_keeps_no_more_numbers_a_row_than_there_are_classes() {
-    let scratch = Scratch::new();
-    let words = ["red apple", "green leaf", "blue water"];
-    let rows = (0..60).map(|row| format!("{} number {row},{}\n", words[row % 3], ["fruit", "plant", "sea"][row % 3]));
-    scratch.write("t.csv", format!("text,label\n{}", rows.collect::<String>()));
-    scratch.write(
-        "t.toml",
-        r#"seed = 0
-[data]
-kind = "table"
-train = "t.csv"
-test = "t.csv"
-valid_fraction = 0.3
-[student]
-model = { kind = "ngram_bag", n_buckets = 512, width = 16, ngrams = { characters = [1, 2] } }
-training = { n_epochs = 3, batch_size = 8, optimizer = { kind = "adamw" }, schedule = { kind = "constant", learning_rate = 1e-2 } }
-[generalist]
-model = { kind = "ngram_bag", n_buckets = 512, width = 16, ngrams = { characters = [1, 2] } }
-training = { n_epochs = 3, batch_size = 8, optimizer = { kind = "adamw" }, schedule = { kind = "constant", learning_rate = 1e-2 } }
-"#,
-    );
+    let scratch = Scratch::with_texts();
     scratch.succeed(&["run", "t.toml", "-q"]);
     // half of 16 numbers a row would do; three of them carry all that three classes can tell apart
     let forced = ["--set", "ship.bits=[8]", "--set", "ship.low_rank=[]", "--out", "pruned"];

@@ -1,7 +1,7 @@
 """Sends the curves of a run to an experiment tracker, here MLflow, while the run goes on.
 
     pip install mlflow-skinny
-    python bridge.py runs/quickstart            # in a second terminal; ends with the run
+    python bridge.py runs/quickstart            # in a second terminal; ends with the run, or by Ctrl-C
 
 Another tracker needs other words in the three lines that say `mlflow`.
 """
@@ -15,16 +15,21 @@ import mlflow
 
 
 def events(folder):
-    """The events of a run, old and new, until its report is written."""
+    """The events of a run, old and new, until its report is written behind the last of them."""
+    while not (folder / "metrics.jsonl").exists():
+        time.sleep(1)
+    report, last = folder / "report.json", 0.0
     with open(folder / "metrics.jsonl", encoding="utf-8") as lines:
         while True:
             start = lines.tell()
             line = lines.readline()
             if line.endswith("\n"):
-                yield json.loads(line)
-            elif (folder / "report.json").exists():
+                event = json.loads(line)
+                last = event["time"]
+                yield event
+            elif report.exists() and report.stat().st_mtime >= last:
                 return
-            else:  # nothing new, or a line that is being written
+            else:  # nothing new, a line that is being written, or the report of an earlier run
                 lines.seek(start)
                 time.sleep(1)
 

@@ -22,6 +22,20 @@ pub struct Finished {
     pub stderr: String,
 }
 
+const TEXTS: &str = r#"seed = 0
+[data]
+kind = "table"
+train = "t.csv"
+test = "t.csv"
+valid_fraction = 0.3
+[generalist]
+model = { kind = "ngram_bag", n_buckets = 512, width = 16, ngrams = { characters = [1, 2] } }
+training = { n_epochs = 3, batch_size = 8, optimizer = { kind = "adamw" }, schedule = { kind = "constant", learning_rate = 1e-2 } }
+[student]
+model = { kind = "ngram_bag", n_buckets = 512, width = 16, ngrams = { characters = [1, 2] } }
+training = { n_epochs = 3, batch_size = 8, optimizer = { kind = "adamw" }, schedule = { kind = "constant", learning_rate = 1e-2 } }
+"#;
+
 impl Scratch {
     /// An empty folder.
     pub fn new() -> Self {
@@ -32,6 +46,17 @@ impl Scratch {
     pub fn with_tiny_config() -> Self {
         let scratch = Self::new();
         scratch.write("tiny.toml", TINY);
+        scratch
+    }
+
+    /// A folder with 60 texts of three classes in `t.csv`, and an experiment on them in `t.toml`.
+    pub fn with_texts() -> Self {
+        let scratch = Self::new();
+        let words = ["red apple", "green leaf", "blue water"];
+        let rows =
+            (0..60).map(|row| format!("{} number {row},{}\n", words[row % 3], ["fruit", "plant", "sea"][row % 3]));
+        scratch.write("t.csv", format!("text,label\n{}", rows.collect::<String>()));
+        scratch.write("t.toml", TEXTS);
         scratch
     }
 

@@ -43,7 +43,15 @@ same(stillhouse.predict("run/student", grey[None]), np.load("probs.npy"))
 # in colours, of an odd width, against a file of another format
 colours = np.random.default_rng(0).integers(0, 256, (29, 31, 3), np.uint8)
 Path("colours.png").write_bytes(png(colours))
+many = np.concatenate([grey[None], np.zeros((1200, 28, 28), np.uint8), grey[None]])
+found = stillhouse.predict("run/student", many)
+assert found.shape[0] == 1202
+same(found[[0, -1]], np.repeat(np.load("probs.npy"), 2, axis=0))
+same(stillhouse.predict("run/student", [Path("image.png")] * 1001), np.repeat(np.load("probs.npy"), 1001, axis=0))
 same(stillhouse.predict("run/student", colours[None]), stillhouse.predict("run/student", [Path("colours.png")]))
+column = ["red apple", "blue water"]
+for texts in (np.array(column), np.array(column, object)):  # as a column of a data frame gives itself out
+    same(stillhouse.predict("texts", texts), stillhouse.predict("texts", column))
 assert stillhouse.predict("run/student", []).shape == np.load("probs.npy")[:0].shape
 
 dense = stillhouse.SoftTargets("merged.safetensors")

@@ -142,8 +142,11 @@ fn with_progress<T>(
     invocation: &Invocation,
     work: impl FnOnce(&Progress) -> Result<T, ExperimentError>,
 ) -> Result<T, ExperimentError> {
-    let is_resumed = matches!(invocation.task, Task::Run { .. } | Task::Budget(_) | Task::Compress(_));
-    signals::catch(if is_resumed { signals::STOPPING } else { signals::DISCARDING });
+    signals::catch(match invocation.task {
+        Task::Run { .. } | Task::Budget(_) | Task::Compress(_) => signals::STOPPING,
+        Task::Plan { .. } | Task::Evaluate { .. } | Task::Push(_) | Task::TargetsVerify { .. } => signals::ENDING,
+        _ => signals::DISCARDING,
+    });
     let progress = Progress::new(invocation.verbosity);
     let result = work(&progress);
     progress.close();

@@ -371,7 +371,6 @@ fn export_task(export: ExportArguments, out: Option<PathBuf>) -> Result<Task, Fa
     }
     let form = match to {
         FormArgument::Onnx => {
-            let bits = bits.filter(|bits| *bits <= 8);
             return Ok(Task::ExportOnnx { model, options: ExportOptions { out, bits, calibrate } });
         }
         FormArgument::Html => PackedForm::Page { examples },

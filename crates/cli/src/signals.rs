@@ -19,6 +19,9 @@ pub const STOPPING: &str = "stopping after this step; the next run goes on from 
 /// What is said of work whose result appears whole or not at all.
 pub const DISCARDING: &str = "stopping; no file is written";
 
+/// What is said of work that leaves no file, and on a hub nothing but files of no commit.
+pub const ENDING: &str = "stopping without a result";
+
 /// Catches SIGINT, SIGTERM and SIGHUP, and says on the first one what happens now. Only for commands that check the interrupt; the
 /// others end at once anyway.
 pub fn catch(stopping: &'static str) {

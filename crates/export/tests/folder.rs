@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use stillhouse_core::InputSpec;
 use stillhouse_export::graph::Example;
+use stillhouse_export::onnx::TableBits;
 use stillhouse_export::{ExportError, OnnxOptions, write_onnx_folder};
 use stillhouse_models::{Model, ModelCard, Tokenizer, save_model};
 use support::N_CLASSES;
@@ -36,7 +37,9 @@ fn an_image_folder_has_what_the_libraries_read() {
     let (calibration, _) = support::examples(&model);
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("exported");
-    let summary = write_onnx_folder(&out, &model, &card(&model), &OnnxOptions { bits: Some(8), calibration }).unwrap();
+    let summary =
+        write_onnx_folder(&out, &model, &card(&model), &OnnxOptions { quantised: Some(TableBits::Eight), calibration })
+            .unwrap();
     assert!(summary.parity_distance < 1e-5, "{}", summary.parity_distance);
     let files: Vec<&str> = summary.files.iter().map(|(name, _)| name.as_str()).collect();
     let expected = [
@@ -102,7 +105,7 @@ fn an_ngram_folder_has_its_hash() {
 fn eight_bits_of_a_convolutional_network_need_examples() {
     let model = find(support::models_of_values(), "rgb resnet");
     let folder = tempfile::tempdir().unwrap();
-    let options = OnnxOptions { bits: Some(8), calibration: Vec::new() };
+    let options = OnnxOptions { quantised: Some(TableBits::Eight), calibration: Vec::new() };
     let error = write_onnx_folder(folder.path(), &model, &card(&model), &options).unwrap_err();
     assert!(matches!(error, ExportError::Unfit(_)) && error.to_string().contains("examples"), "{error}");
 }
@@ -111,7 +114,7 @@ fn eight_bits_of_a_convolutional_network_need_examples() {
 fn four_bits_are_for_tables() {
     let model = find(support::models_of_values(), "mlp on features");
     let folder = tempfile::tempdir().unwrap();
-    let options = OnnxOptions { bits: Some(4), calibration: Vec::new() };
+    let options = OnnxOptions { quantised: Some(TableBits::Four), calibration: Vec::new() };
     let error = write_onnx_folder(&folder.path().join("new"), &model, &card(&model), &options).unwrap_err();
     assert!(matches!(error, ExportError::Unfit(_)) && error.to_string().contains("this network has none"), "{error}");
 }
@@ -122,7 +125,7 @@ fn only_an_exported_folder_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let (exported, models, other) =
         (folder.path().join("exported"), folder.path().join("model"), folder.path().join("other"));
-    let options = OnnxOptions { bits: Some(8), calibration: vec![Example::Values(Vec::new())] };
+    let options = OnnxOptions { quantised: Some(TableBits::Eight), calibration: vec![Example::Values(Vec::new())] };
     for _ in 0..2 {
         write_onnx_folder(&exported, &model, &card(&model), &options).unwrap();
     }

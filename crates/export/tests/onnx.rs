@@ -4,7 +4,7 @@ mod support;
 
 use stillhouse_core::InputShape;
 use stillhouse_export::graph::{Example, Graph, GraphInput};
-use stillhouse_export::onnx::{Precision, onnx_file};
+use stillhouse_export::onnx::{Precision, TableBits, onnx_file};
 use stillhouse_models::{ModelConfig, NgramBagConfig, RoundedRows};
 use support::{N_CLASSES, examples};
 use tract_onnx::prelude::*;
@@ -101,7 +101,7 @@ fn dynamic_bytes_change_little() {
             continue;
         }
         let (examples, expected) = examples(&model);
-        let found = run(&graph.with_rgb_input(), &examples, &Precision::Dynamic { table_bits: 8 });
+        let found = run(&graph.with_rgb_input(), &examples, &Precision::Dynamic(TableBits::Eight));
         let distances = found.iter().zip(&expected).map(|(found, expected)| support::distance(found, expected));
         let largest = expected.iter().flatten().fold(0.0_f32, |largest, logit| largest.max(logit.abs()));
         let distance = distances.fold(0.0, f32::max) / largest;
@@ -121,7 +121,7 @@ fn tables_of_four_bits_take_half_of_the_bytes() {
             is_table.then(|| RoundedRows::nearest(&constant.values, width, 4).values())
         });
         let (examples, _) = examples(&model);
-        let (four, eight) = (Precision::Dynamic { table_bits: 4 }, Precision::Dynamic { table_bits: 8 });
+        let (four, eight) = (Precision::Dynamic(TableBits::Four), Precision::Dynamic(TableBits::Eight));
         let found = run(&graph, &examples, &four);
         assert_eq!(found, run(&rounded, &examples, &eight), "a table that is rounded already keeps its codes");
         let in_floats = run(&rounded, &examples, &Precision::F32);

@@ -17,6 +17,9 @@ from ._program import run
 Inputs = Union[Sequence[str], Sequence[Path], "NDArray[np.floating]", "NDArray[np.uint8]"]
 
 
+_PATHS_AT_ONCE = 1000
+
+
 def labels(model: str | os.PathLike[str]) -> list[str]:
     """The classes of a model folder, in the order of the columns of `predict`."""
     return (Path(model) / "labels.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
@@ -32,13 +35,15 @@ def predict(model: str | os.PathLike[str], inputs: Inputs, *, threads: int | Non
         raise TypeError("predict takes several inputs: a list of texts or paths, or an array")
     if hasattr(inputs, "__array__"):
         inputs = np.asarray(inputs)
+        if inputs.dtype.kind in "OUST":  # texts, for example a column of a data frame
+            inputs = inputs.tolist()
     if len(inputs) == 0:
         return np.zeros((0, len(labels(model))), np.float32)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         out = folder / "probs.npy"
         if isinstance(inputs, np.ndarray) and inputs.ndim > 2:
-            words: list[str | Path] = _image_files(inputs, folder)
+            words: list[str | Path] = [_image_files(inputs, folder / "images")]
         elif isinstance(inputs, np.ndarray):
             np.save(folder / "inputs.npy", inputs)
             words = [folder / "inputs.npy"]
@@ -47,23 +52,27 @@ def predict(model: str | os.PathLike[str], inputs: Inputs, *, threads: int | Non
                 csv.writer(file, quoting=csv.QUOTE_ALL).writerows([["text"], *([text] for text in inputs)])
             words = [folder / "inputs.csv", "--column", "text"]
         else:
-            words = [Path(item) for item in inputs]
+            # a command line is not long enough for any number of names
+            paths = [Path(item) for item in inputs]
+            parts = [paths[first : first + _PATHS_AT_ONCE] for first in range(0, len(paths), _PATHS_AT_ONCE)]
+            if len(parts) > 1:
+                return np.concatenate([predict(model, part, threads=threads) for part in parts])
+            words = [*paths]
         run(["predict", model, "--out", out, "-q", *words], threads)
         return np.load(out)
 
 
-def _image_files(images: NDArray[np.uint8], folder: Path) -> list[Path]:
-    """Writes images [N, H, W] or [N, H, W, 3] as binary BMP files, which need no other package."""
+def _image_files(images: NDArray[np.uint8], folder: Path) -> Path:
+    """Writes images [N, H, W] or [N, H, W, 3] into a folder, in the order of their names, as BMP files, which need no other package."""
     if images.dtype != np.uint8 or not (images.ndim == 3 or (images.ndim == 4 and images.shape[3] in (1, 3))):
         found = f"an array {list(images.shape)} of {images.dtype}"
         raise TypeError(f"images are arrays [N, H, W] or [N, H, W, 3] of uint8, 0 to 255; found {found}")
     if images.ndim == 3 or images.shape[3] == 1:
         images = np.repeat(images.reshape(*images.shape[:3], 1), 3, axis=3)
-    paths = []
+    folder.mkdir()
     for number, image in enumerate(images):
-        paths.append(folder / f"{number:08}.bmp")
-        paths[-1].write_bytes(_bmp(image))
-    return paths
+        (folder / f"{number:08}.bmp").write_bytes(_bmp(image))
+    return folder
 
 
 def _bmp(image: NDArray[np.uint8]) -> bytes:

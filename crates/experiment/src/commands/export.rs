@@ -5,7 +5,7 @@ use crate::config::{ConfigSource, Experiment};
 use crate::context::RunContext;
 use crate::error::{ExperimentError, Result, unreadable_model};
 use crate::export::calibration::{calibration_examples, needs_ranges};
-use crate::export::export_error;
+use crate::export::{export_error, table_bits};
 use crate::loading::load_data;
 use crate::observer::{Interrupt, Observer};
 use crate::options::RunOptions;
@@ -15,8 +15,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use stillhouse_core::InputSpec;
 use stillhouse_export::graph::Example;
+use stillhouse_export::onnx::TableBits;
 use stillhouse_export::{ExportKind, OnnxOptions, OnnxSummary, check_place, write_onnx_folder};
-use stillhouse_models::{Model, WEIGHT_BITS, load_model};
+use stillhouse_models::{Model, load_model};
 use stillhouse_train::Device;
 
 /// What is exported and how.
@@ -24,7 +25,7 @@ use stillhouse_train::Device;
 pub struct ExportOptions {
     /// the folder to write
     pub out: PathBuf,
-    /// a second network in so many bits, 8 or, for tables, 4
+    /// 8 for a second network in eight bits, 4 for one whose tables of n-grams and tokens have four
     pub bits: Option<u8>,
     /// config whose training examples, without their labels, give the ranges of activations; by default the one of the run
     /// that the model lies in
@@ -69,20 +70,21 @@ pub fn export_onnx(
     check_is_folder(model_dir)?;
     check_place(&options.out, ExportKind::Onnx).map_err(|error| export_error(&options.out, error))?;
     let (model, card) = load_model(model_dir, &Device::Cpu).map_err(|error| unreadable_model(model_dir, &error))?;
-    if options.bits.is_some_and(|bits| bits < WEIGHT_BITS[1]) && model.config().text_input().is_none() {
+    let quantised = table_bits(options.bits);
+    if quantised == Some(TableBits::Four) && model.config().text_input().is_none() {
         return Err(ExperimentError::Usage(format!(
             "{}: fewer than eight bits are for tables of n-grams or tokens, and this network has none\n  hint: --bits 8",
             model_dir.display()
         )));
     }
-    let calibration = match options.bits.is_some() && needs_ranges(&model, &options.out)? {
+    let calibration = match quantised.is_some() && needs_ranges(&model, &options.out)? {
         true => {
             let config = calibration_config(model_dir, options)?;
             read_calibration(&model, &card.input, &config, observer, interrupt)?
         }
         false => Vec::new(),
     };
-    let written = OnnxOptions { bits: options.bits, calibration };
+    let written = OnnxOptions { quantised, calibration };
     let summary = write_onnx_folder(&options.out, &model, &card, &written);
     Ok(ExportOutcome { out: options.out.clone(), summary: summary.map_err(|error| export_error(&options.out, error))? })
 }

@@ -8,7 +8,7 @@ use stillhouse_models::WEIGHT_BITS;
 /// Bits of a weight in pages and C source where no number was chosen; in ONNX folders, of the second network.
 pub(crate) const DEFAULT_BITS: u8 = 8;
 /// Bits of tables of n-grams and tokens in ONNX folders, where the rest has eight.
-const BITS_OF_TABLES: u8 = 4;
+pub(crate) const BITS_OF_TABLES: u8 = 4;
 /// All of them: weights as the model has them.
 pub(crate) const ALL_BITS: u8 = 32;
 /// Examples that a page offers; more would be a list to scroll.

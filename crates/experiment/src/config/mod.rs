@@ -29,7 +29,7 @@ pub use experiment::{
     Baseline, DustbinBias, EvaluationConfig, ExperimentConfig, GeneralistConfig, KeepSpecialists, ShipConfig,
     SpecialistBody, SpecialistHead, SpecialistInit, SpecialistsConfig, StudentConfig,
 };
-pub(crate) use export::{ALL_BITS, DEFAULT_BITS, MAX_EXAMPLES};
+pub(crate) use export::{ALL_BITS, BITS_OF_TABLES, DEFAULT_BITS, MAX_EXAMPLES};
 pub use export::{ExportConfig, ExportForm};
 pub use external::{Classes, ExternalTeacherConfig, Space};
 pub use load::Experiment;

@@ -28,10 +28,16 @@ pub(crate) fn examples_of_path(path: &Path, model: &Model) -> Result<(Vec<PageEx
             (files.len() > shown).then(|| format!("{shown} of its {} images", files.len())),
         )
     } else {
-        let lines = TextLines::of_file(path)?.next_lines(MAX_EXAMPLES + 1)?;
-        let left = (lines.len() > MAX_EXAMPLES).then(|| format!("the first {MAX_EXAMPLES} of its lines"));
-        let shown = lines.into_iter().take(MAX_EXAMPLES).filter(|line| !line.trim().is_empty());
-        (shown.map(PageExample::Text).collect(), left)
+        let (mut file, mut texts) = (TextLines::of_file(path)?, Vec::new());
+        while texts.len() <= MAX_EXAMPLES {
+            let lines = file.next_lines(MAX_EXAMPLES + 1)?;
+            if lines.is_empty() {
+                break;
+            }
+            texts.extend(lines.into_iter().filter(|line| !line.trim().is_empty()));
+        }
+        let left = (texts.len() > MAX_EXAMPLES).then(|| format!("the first {MAX_EXAMPLES} of its lines"));
+        (texts.into_iter().take(MAX_EXAMPLES).map(PageExample::Text).collect(), left)
     };
     if examples.is_empty() {
         return Err(ExperimentError::Usage(format!("{}: no examples, expected 1 or more", path.display())));

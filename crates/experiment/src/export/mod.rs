@@ -4,10 +4,20 @@ pub(crate) mod calibration;
 pub(crate) mod examples;
 pub(crate) mod of_run;
 
-use crate::config::{ALL_BITS, DEFAULT_BITS};
+use crate::config::{ALL_BITS, BITS_OF_TABLES, DEFAULT_BITS};
 use crate::error::{ExperimentError, system_error};
 use std::path::Path;
 use stillhouse_export::ExportError;
+use stillhouse_export::onnx::TableBits;
+
+/// The tables of an ONNX folder's second network for a chosen number of bits; none without such a network.
+pub(crate) fn table_bits(chosen: Option<u8>) -> Option<TableBits> {
+    match chosen {
+        Some(BITS_OF_TABLES) => Some(TableBits::Four),
+        Some(DEFAULT_BITS) => Some(TableBits::Eight),
+        _ => None,
+    }
+}
 
 /// Bits at most for pages and C source; none for weights as the model has them.
 pub(crate) fn most_bits(chosen: Option<u8>) -> Option<u8> {

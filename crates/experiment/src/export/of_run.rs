@@ -2,7 +2,7 @@
 
 use super::calibration::{calibration_examples, needs_ranges};
 use super::examples::examples_of_inputs;
-use super::{export_error, most_bits};
+use super::{export_error, most_bits, table_bits};
 use crate::config::{ALL_BITS, DEFAULT_BITS, ExportConfig, ExportForm};
 use crate::error::{Result, system_error};
 use crate::report::ExportReport;
@@ -59,12 +59,12 @@ fn write(
         }
         ExportForm::C => (write_c_folder(&out, model, card, bits), "README.md"),
         ExportForm::Onnx => {
-            let bits = config.bits.filter(|bits| *bits != ALL_BITS);
-            let calibration = match bits.is_some() && needs_ranges(model, &out)? {
+            let quantised = table_bits(config.bits);
+            let calibration = match quantised.is_some() && needs_ranges(model, &out)? {
                 true => calibration_examples(model, &card.input, &session.data.train)?,
                 false => Vec::new(),
             };
-            let summary = write_onnx_folder(&out, model, card, &OnnxOptions { bits, calibration });
+            let summary = write_onnx_folder(&out, model, card, &OnnxOptions { quantised, calibration });
             (summary.map(|summary| summary.files), "README.md")
         }
     };

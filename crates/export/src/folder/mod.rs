@@ -22,7 +22,7 @@ mod tokenizer;
 
 use crate::ExportError;
 use crate::graph::{Example, Graph, Operator};
-use crate::onnx::{Precision, Ranges, onnx_file};
+use crate::onnx::{Precision, Ranges, TableBits, onnx_file};
 use crate::place::{ExportKind, OURS, check_place, write_folder};
 use parity::Parity;
 use serde::Serialize;
@@ -37,8 +37,8 @@ const BYTES: &str = "onnx/model_quantized.onnx";
 /// What is written besides the network in floats.
 #[derive(Clone, Debug, Default)]
 pub struct OnnxOptions {
-    /// a second file in so many bits, 8 or, for tables, 4
-    pub bits: Option<u8>,
+    /// a second file in eight bits, whose tables have so many
+    pub quantised: Option<TableBits>,
     /// examples without labels by which activations get their ranges, as the model's graph takes them; needed for
     /// [`Precision::needs_ranges`] alone
     pub calibration: Vec<Example>,
@@ -70,7 +70,7 @@ pub fn write_onnx_folder(
 ) -> Result<OnnxSummary, ExportError> {
     check_place(folder, ExportKind::Onnx)?;
     let graph = Graph::of(model)?;
-    let precision = options.bits.map(|bits| quantised(&graph, bits, &options.calibration)).transpose()?;
+    let precision = options.quantised.map(|bits| quantised(&graph, bits, &options.calibration)).transpose()?;
     let parity = Parity::of(model, card, &graph)?;
     parity.check()?;
     let graph = graph.with_rgb_input();
@@ -95,16 +95,16 @@ pub fn write_onnx_folder(
 }
 
 /// The second file's precision.
-fn quantised(graph: &Graph, bits: u8, calibration: &[Example]) -> Result<Precision, ExportError> {
+fn quantised(graph: &Graph, bits: TableBits, calibration: &[Example]) -> Result<Precision, ExportError> {
     let is_table =
         |operator: &Operator| matches!(operator, Operator::Embedding { .. } | Operator::EmbeddingMean { .. });
-    if bits < 8 && !graph.nodes().iter().any(|node| is_table(&node.operator)) {
+    if bits == TableBits::Four && !graph.nodes().iter().any(|node| is_table(&node.operator)) {
         let text = "fewer than eight bits are for tables of n-grams or tokens, of which this network has none; \
                     expected 8 bits";
         return Err(ExportError::Unfit(text.into()));
     }
     match (Precision::needs_ranges(graph), calibration) {
-        (false, _) => Ok(Precision::Dynamic { table_bits: bits }),
+        (false, _) => Ok(Precision::Dynamic(bits)),
         (true, []) => {
             let text =
                 "eight bits of a convolutional network need examples to measure the ranges of its activations on";

@@ -9,7 +9,7 @@ mod proto;
 mod quantise;
 mod writer;
 
-pub use quantise::{Precision, Ranges};
+pub use quantise::{Precision, Ranges, TableBits};
 
 use crate::graph::{Graph, GraphInput};
 use operators::{Operators, input_names};

@@ -22,7 +22,17 @@ enum Shape {
     Funnel,
 }
 
-const SHAPES: [Shape; 5] = [Shape::Circle, Shape::Square, Shape::Diamond, Shape::Triangle, Shape::Funnel];
+/// Of series without a role. Circles and diamonds, which students have, come last: ways to a student and students share a chart.
+const OF_SERIES: [(Shape, bool); 8] = [
+    (Shape::Square, true),
+    (Shape::Triangle, true),
+    (Shape::Funnel, true),
+    (Shape::Square, false),
+    (Shape::Triangle, false),
+    (Shape::Funnel, false),
+    (Shape::Circle, true),
+    (Shape::Diamond, true),
+];
 
 impl Mark {
     pub(crate) const DOT: Self = Self { shape: Shape::Circle, is_filled: true };
@@ -52,7 +62,8 @@ impl Mark {
 
     /// The mark of the nth of some series without a role.
     pub(crate) fn of_series(nth: usize) -> Self {
-        Self { shape: SHAPES[nth % SHAPES.len()], is_filled: (nth / SHAPES.len()).is_multiple_of(2) }
+        let (shape, is_filled) = OF_SERIES[nth % OF_SERIES.len()];
+        Self { shape, is_filled }
     }
 }
 
@@ -67,5 +78,7 @@ mod tests {
         let models: HashSet<Mark> = Role::COMPLETE.into_iter().map(Mark::of_role).collect();
         assert_eq!(models.len(), Role::COMPLETE.len());
         assert_eq!((0..N_COLOURS).map(Mark::of_series).collect::<HashSet<_>>().len(), N_COLOURS);
+        let students = [Role::Student, Role::TwinOnLabels, Role::Shipped, Role::TwinOfShipped].map(Mark::of_role);
+        assert!((0..5).all(|way| !students.contains(&Mark::of_series(way))), "five ways to a student");
     }
 }

@@ -10,6 +10,8 @@ pub(super) struct Recipe {
     pub(super) has_preview: bool,
     /// lines of the `[data]` table
     pub(super) data: String,
+    /// the line of views that are drawn anew in each epoch; empty without any
+    pub(super) augment: &'static str,
     pub(super) generalist: String,
     /// comment lines that offer a pretrained network; empty where there is none
     pub(super) pretrained: String,
@@ -40,7 +42,7 @@ fn steers(c: char) -> bool {
 
 /// The text of the config; tables of teachers that were found take the place of the networks that the run would train.
 pub(super) fn compose(recipe: &Recipe, teachers: &[String]) -> String {
-    let Recipe { about, data, student, temperature, sizes, .. } = recipe;
+    let Recipe { about, data, augment, student, temperature, sizes, .. } = recipe;
     let about = in_comment(about);
     let look = if recipe.has_preview { "# Look     stillhouse data preview THIS_FILE\n" } else { "" };
     format!(
@@ -55,16 +57,23 @@ seed = 0
 
 [data]
 {data}
-
+{augment}
 {teachers}[student]                              # the small network that is shipped
 model = {student}
 training = {student_training}
 distillation = {{ loss = {{ kind = "soft_cross_entropy", temperature = {temperature:?} }}, task_loss_weight = 0.1, distill_loss_weight = 0.9 }}
-views = {views}                             # views of each example for which soft targets are stored
-"#,
+{views}"#,
+        // other programs predicted the examples as they are
+        augment = if augment.is_empty() || !teachers.is_empty() { String::new() } else { format!("{augment}\n") },
         teachers = if teachers.is_empty() { own_teachers(recipe) } else { of_others(teachers) },
         student_training = training(recipe, sizes.student, 1.0),
-        views = sizes.views,
+        views = match teachers {
+            [] => format!(
+                "views = {}                             # views of each example for which soft targets are stored\n",
+                sizes.views
+            ),
+            _ => String::new(),
+        },
     )
 }
 

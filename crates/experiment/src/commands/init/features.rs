@@ -177,6 +177,7 @@ pub(super) fn recipe(found: &Recognised, counted: Option<&Counted>) -> Recipe {
         about,
         has_preview: false,
         data: format!("{}\n{VALID}", found.data),
+        augment: "",
         generalist: r#"{ kind = "mlp", widths = [256, 256], dropout = 0.3, input_dropout = 0.1 }"#.to_owned(),
         pretrained: String::new(),
         student: r#"{ kind = "mlp", widths = [256] }"#.to_owned(),

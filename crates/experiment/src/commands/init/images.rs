@@ -117,7 +117,8 @@ pub(super) fn recipe(found: &Recognised, counted: Option<&Counted>) -> Recipe {
     Recipe {
         about,
         has_preview: true,
-        data: format!("{}\n{valid}{AUGMENT}", found.data),
+        data: format!("{}\n{valid}", found.data).trim_end().to_owned(),
+        augment: AUGMENT,
         generalist: r#"{ kind = "resnet", depth = 8, width = 16 }"#.to_owned(),
         pretrained: String::new(),
         student: r#"{ kind = "resnet", depth = 8, width = 12 }"#.to_owned(),

@@ -23,6 +23,7 @@ use crate::observer::{Interrupt, Observer, RunEvent};
 use compose::{Recipe, compose, quoted};
 use files::{Listed, what_is};
 use recognised::{Content, Counted, Recognised};
+use std::collections::BTreeMap;
 use std::path::Path;
 use stillhouse_core::Seed;
 use stillhouse_data::{DataConfig, Dataset, LoadContext, Source};
@@ -47,14 +48,10 @@ pub fn init_config(source: &str, observer: &dyn Observer, interrupt: &Interrupt)
     let note = |text: String| observer.event(&RunEvent::Warning { stage: "init".into(), text });
     found.notes.iter().cloned().for_each(note);
     let dataset = load(&found, &PlainProgress { observer, interrupt })?;
-    let is_own =
-        |split: &str| dataset.provenance.iter().any(|(what, origin)| what == split && origin == "the source's own");
-    let has_valid = is_own("validation split");
+    let sources = BTreeMap::from([dataset.train.source(), dataset.valid.source(), dataset.test.source()]);
+    let has_valid = sources.contains_key(&Source::Valid);
     let counted = Counted { n_training: dataset.train.len(), n_classes: dataset.n_classes(), has_valid };
-    let mut splits = vec![Source::Train];
-    splits.extend(has_valid.then_some(Source::Valid));
-    splits.extend(is_own("test split").then_some(Source::Test));
-    let teachers = teachers::among(&found.others, counted.n_classes, &splits);
+    let teachers = teachers::among(&found.others, counted.n_classes, &sources);
     teachers.iter().map(teachers::told).chain(teachers::left_out(&found.others, &teachers)).for_each(note);
     let tables: Vec<String> = teachers.iter().map(FoundTeacher::table).collect();
     let text = compose(&recipe(&found, Some(&counted)), &tables);
@@ -93,9 +90,14 @@ fn in_folder(folder: &Path, depth: usize) -> Result<Recognised> {
     if listed.files.is_empty() && listed.folders.is_empty() {
         return Err(nothing(folder, "an empty folder"));
     }
+    // matrices without labels may be what somebody's teacher said of other data
+    let (features, refused) = match features::in_folder(folder, &listed) {
+        Ok(found) => (found, None),
+        Err(refused) => (None, Some(refused)),
+    };
     let recognised = match tables::in_folder(folder, &listed)? {
         Some(found) => Some(found),
-        None => features::in_folder(folder, &listed)?,
+        None => features,
     };
     let recognised = recognised.or(images::in_idx_files(folder, &listed));
     let recognised = match recognised {
@@ -110,16 +112,17 @@ fn in_folder(folder: &Path, depth: usize) -> Result<Recognised> {
         Some(found) => Some(found),
         None => tables::single(&listed)?,
     };
-    match (recognised, &listed.folders[..]) {
-        (Some(mut found), _) => {
+    match (recognised, refused, &listed.folders[..]) {
+        (Some(mut found), ..) => {
             if !matches!(found.content, Content::Features) {
                 let matrices = listed.files.iter().filter(|path| teachers::may_be_predictions(path));
                 found.others = matrices.cloned().collect();
             }
             Ok(found)
         }
-        (None, [only]) if depth > 0 => in_folder(only, depth - 1),
-        (None, _) => Err(nothing(folder, &listed.described())),
+        (None, Some(refused), _) => Err(refused),
+        (None, None, [only]) if depth > 0 => in_folder(only, depth - 1),
+        (None, None, _) => Err(nothing(folder, &listed.described())),
     }
 }
 

@@ -153,7 +153,8 @@ pub(super) fn recipe(found: &Recognised, mean_characters: usize, counted: Option
     Recipe {
         about: format!("Texts{of_classes}, {mean_characters} characters on average, in {}.", found.place),
         has_preview: true,
-        data: format!("{}{valid}\naugment = {{ kind = \"text\", word_dropout = 0.1, character_noise = 0.02 }}", found.data),
+        data: format!("{}{valid}", found.data),
+        augment: r#"augment = { kind = "text", word_dropout = 0.1, character_noise = 0.02 }"#,
         generalist: r#"{ kind = "ngram_bag", n_buckets = 65536, width = 64, ngrams = { characters = [1, 4], words = [1, 2], lowercase = true } }"#.to_owned(),
         pretrained: PRETRAINED.to_owned(),
         student: r#"{ kind = "ngram_bag", n_buckets = 32768, width = 64, ngrams = { characters = [1, 4], words = [1, 2], lowercase = true } }   # 8.4 MB; 8192 x 24 are 0.8 MB and 1 to 2 points less"#.to_owned(),

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use stillhouse_data::{Source, split_in_name};
 
 const ENDINGS: [&str; 2] = ["npy", "safetensors"];
+/// Words in the names of files of logits.
+const PREDICTION_WORDS: [&str; 10] =
+    ["logits", "logit", "preds", "pred", "predictions", "prediction", "outputs", "output", "scores", "teacher"];
 /// Rows that say what the numbers of a file are.
 const N_ROWS_TRIED: usize = 1000;
 
@@ -46,33 +49,43 @@ pub(super) fn may_be_predictions(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
 }
 
-/// The teachers among these files: one for each name that has a matrix for every split of the data that a run reads, apart from the
-/// word for the split (`big_train.npy`, `big_test.npy`).
-pub(super) fn among(files: &[PathBuf], n_classes: usize, splits: &[Source]) -> Vec<FoundTeacher> {
-    let mut named: BTreeMap<String, Vec<(Source, PathBuf)>> = BTreeMap::new();
+/// The teachers among these files: one for each name that has a matrix for every source of the data (`big_train.npy`,
+/// `big_test.npy`), of as many rows, with a column for each class. Logits can be any numbers, so their files have to say it.
+pub(super) fn among(files: &[PathBuf], n_classes: usize, sources: &BTreeMap<Source, usize>) -> Vec<FoundTeacher> {
+    let mut named: BTreeMap<String, BTreeMap<Source, PathBuf>> = BTreeMap::new();
     for path in files.iter().filter(|path| may_be_predictions(path)) {
-        let stem = path.file_stem().map_or(String::new(), |stem| stem.to_string_lossy().into_owned());
-        let Some(split) = split_in_name(&stem).filter(|split| splits.contains(split)) else { continue };
-        let words = stem.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-        let name: Vec<&str> = words.filter(|word| split_in_name(word).is_none()).collect();
-        named.entry(name.join("_")).or_default().push((split, path.clone()));
+        let stem = path.file_stem().map_or(String::new(), |stem| stem.to_string_lossy().to_lowercase());
+        let words: Vec<&str> = stem.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        let Some(split) = split_in_name(&stem).filter(|split| sources.contains_key(split)) else { continue };
+        let name: Vec<&str> = words.into_iter().filter(|word| split_in_name(word).is_none()).collect();
+        let name = if name.is_empty() { "teacher".to_owned() } else { name.join("_") };
+        named.entry(name).or_default().insert(split, path.clone());
     }
-    let teacher = |(name, mut files): (String, Vec<(Source, PathBuf)>)| {
-        files.sort_by_key(|(split, _)| splits.iter().position(|known| known == split));
-        let has_all = files.iter().map(|(split, _)| split).eq(splits);
-        let space = files.first().filter(|_| has_all).and_then(|(_, path)| space_of(path, n_classes))?;
-        let others = files.iter().all(|(_, path)| space_of(path, n_classes) == Some(space));
-        let name = if name.is_empty() { "teacher".to_owned() } else { name };
-        others.then_some(FoundTeacher { name, files, space })
+    let teacher = |(name, files): (String, BTreeMap<Source, PathBuf>)| {
+        let says_it = name.split('_').any(|word| PREDICTION_WORDS.contains(&word));
+        let spaces = if says_it {
+            &[Space::Probs, Space::LogProbs, Space::Logits][..]
+        } else {
+            &[Space::Probs, Space::LogProbs]
+        };
+        let reads = |space: Space| {
+            let is_read = |(source, n_rows): (&Source, &usize)| {
+                files.get(source).is_some_and(|path| has_predictions(path, space, [*n_rows, n_classes]))
+            };
+            sources.iter().all(is_read)
+        };
+        let space = spaces.iter().copied().find(|space| reads(*space))?;
+        Some(FoundTeacher { name, files: files.into_iter().collect(), space })
     };
     named.into_iter().filter_map(teacher).collect()
 }
 
-/// What the numbers of a file with a column for each class are; none for anything else.
-fn space_of(path: &Path, n_classes: usize) -> Option<Space> {
-    [Space::Probs, Space::LogProbs, Space::Logits].into_iter().find(|space| {
-        let opened = Predictions::open(&ExternalTeacher::of_every_class(path, *space), Path::new(""));
-        opened.is_ok_and(|mut file| file.n_columns() == n_classes && file.read(file.n_rows().min(N_ROWS_TRIED)).is_ok())
+/// Whether a file has a matrix of this shape, of such numbers. A matrix of zeros and ones is labels.
+fn has_predictions(path: &Path, space: Space, shape: [usize; 2]) -> bool {
+    let opened = Predictions::open(&ExternalTeacher::of_every_class(path, space), Path::new(""));
+    opened.is_ok_and(|mut file| {
+        let read = ([file.n_rows(), file.n_columns()] == shape).then(|| file.read(shape[0].min(N_ROWS_TRIED)).ok());
+        read.flatten().is_some_and(|probs| probs.iter().any(|prob| *prob != 0.0 && *prob != 1.0))
     })
 }
 

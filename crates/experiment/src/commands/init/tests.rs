@@ -192,59 +192,76 @@ fn matrices_are_told_from_labels_by_their_shapes() {
     refused(folder(&without_test).path(), "no matrix of the test split among X_train.npy, y_train.npy");
 }
 
+/// A matrix whose rows are all these numbers.
+fn rows_of(n_rows: usize, row: &[f32]) -> Vec<u8> {
+    let values: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
+    npy("<f4", &format!("({n_rows}, {})", row.len()), &values.repeat(n_rows))
+}
+
+/// The config for a folder, the names of its teachers, and what was noted.
+fn with_teachers(folder: &Path) -> (toml::Table, Vec<String>, Vec<String>) {
+    let notes = Told::default();
+    let text = init_config(&folder.display().to_string(), &notes, &Interrupt::new()).unwrap();
+    let config: toml::Table = text.parse().unwrap();
+    let teachers = config.get("external_teacher").and_then(|found| found.as_array()).cloned().unwrap_or_default();
+    let names = teachers.iter().map(|teacher| teacher["name"].as_str().unwrap().to_owned()).collect();
+    (config, names, notes.0.into_inner().unwrap())
+}
+
 #[test]
-fn predictions_next_to_the_data_are_teachers() {
-    // 40 rows of two classes: probabilities, and logits
-    let of = |values: [f32; 2]| npy("<f4", "(40, 2)", &values.map(f32::to_le_bytes).concat().repeat(40));
-    let (probs, logits, wide) = (of([0.75, 0.25]), of([3.0, -1.0]), npy("<f4", "(40, 3)", &[0; 480]));
-    let data = [
+fn predictions_next_to_features_are_teachers() {
+    let folder = folder(&[
         ("train.npy", &matrix()),
         ("test.npy", &matrix()),
         ("train_labels.npy", &labels()),
         ("test_labels.npy", &labels()),
-    ]
-    .map(|(name, content)| (name, content.clone()));
-    let teachers = [
-        ("big_test.npy", &probs),
-        ("big_train.npy", &probs),
-        ("net-2-train.npy", &logits),
-        ("net-2-test.npy", &logits),
-        ("other_train.npy", &wide),
-        ("other_test.npy", &wide),
-        ("alone_train.npy", &probs),
-    ];
-    let files: Vec<(&str, &[u8])> = data
-        .iter()
-        .map(|(name, content)| (*name, &content[..]))
-        .chain(teachers.map(|(name, content)| (name, &content[..])))
-        .collect();
-    let folder = folder(&files);
-    let notes = Told::default();
-    let text = init_config(&folder.path().display().to_string(), &notes, &Interrupt::new()).unwrap();
-    let config: toml::Table = text.parse().unwrap();
+    ]);
+    let add = |name: &str, content: Vec<u8>| fs::write(folder.path().join(name), content).unwrap();
+    let probs = || rows_of(40, &[0.75, 0.25]);
+    for split in ["train", "test"] {
+        add(&format!("big_{split}.npy"), probs());
+        add(&format!("net-2-logits-{split}.npy"), rows_of(40, &[3.0, -1.0]));
+        // no teachers: other numbers of two columns, another width, labels, other rows
+        add(&format!("meta_{split}.npy"), rows_of(40, &[3.0, -1.0]));
+        add(&format!("wide_{split}.npy"), rows_of(40, &[0.5, 0.25, 0.25]));
+        add(&format!("onehot_{split}.npy"), rows_of(40, &[1.0, 0.0]));
+        add(&format!("part_{split}.npy"), rows_of(39, &[0.75, 0.25]));
+    }
+    add("alone_train.npy", probs());
+    let (config, names, notes) = with_teachers(folder.path());
     let path = |name: &str| folder.path().join(name).display().to_string();
-    assert_eq!(
-        config["data"]["train"].as_str(),
-        Some(&*path("train.npy")),
-        "the features, not a teacher of as many columns"
-    );
+    assert_eq!(config["data"]["train"].as_str(), Some(&*path("train.npy")), "not a teacher of as many columns");
+    assert_eq!(names, ["big", "net_2_logits"]);
     let found = config["external_teacher"].as_array().unwrap();
-    let names: Vec<&str> = found.iter().map(|teacher| teacher["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["big", "net_2"]);
     assert_eq!(found[0]["test"].as_str(), Some(&*path("big_test.npy")));
     assert!(!found[0].as_table().unwrap().contains_key("space") && found[1]["space"].as_str() == Some("logits"));
     assert!(!config.contains_key("generalist") && !config.contains_key("merge"));
-    let notes = notes.0.into_inner().unwrap();
+    assert!(notes.iter().any(|note| note.contains("big_train.npy and big_test.npy have a column for")), "{notes:?}");
     assert!(
-        notes.iter().any(|note| note.contains("big_train.npy and big_test.npy have a column for each class")),
+        notes.iter().any(|note| note.contains("left out of the config: alone_train.npy, meta_test.npy")),
         "{notes:?}"
     );
-    assert!(
-        notes
-            .iter()
-            .any(|note| note.contains("left out of the config: alone_train.npy, other_test.npy, other_train.npy")),
-        "{notes:?}"
-    );
+}
+
+#[test]
+fn predictions_next_to_texts_and_images_are_teachers() {
+    let texts = format!("text,label\n{}", rows(','));
+    let six = [0.5_f32, 0.1, 0.1, 0.1, 0.1, 0.1];
+    let tables = folder(&[
+        ("train.csv", texts.as_bytes()),
+        ("test.csv", texts.as_bytes()),
+        ("big_train.npy", &rows_of(60, &six)),
+        ("big_test.npy", &rows_of(60, &six)),
+    ]);
+    let photos = tempfile::tempdir().unwrap();
+    images(photos.path(), 20);
+    fs::write(photos.path().join("big_train.npy"), rows_of(60, &[0.5, 0.25, 0.25])).unwrap();
+    for (folder, kind) in [(tables.path(), "table"), (photos.path(), "image_folder")] {
+        // that the config is accepted is checked before it is written
+        let (config, names, _) = with_teachers(folder);
+        assert_eq!((config["data"]["kind"].as_str(), &names[..]), (Some(kind), &["big".to_owned()][..]));
+        assert!(config["data"].get("augment").is_none(), "nobody predicted views");
+    }
 }
 
 #[test]

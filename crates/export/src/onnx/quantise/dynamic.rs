@@ -4,6 +4,7 @@ use super::super::operators::Operators;
 use super::super::proto::ElementType;
 use super::super::writer::Attribute::Int;
 use super::super::writer::Writer;
+use super::TableBits;
 use super::numbers::{ByteRows, transposed};
 use crate::graph::ConstantId;
 use half::f16;
@@ -32,7 +33,7 @@ impl Operators<'_> {
     pub(super) fn rounded_rows(
         &mut self,
         table: ConstantId,
-        bits: u8,
+        bits: TableBits,
         choose: impl Fn(&mut Writer, &str) -> String,
     ) -> String {
         let constant = self.graph.constant(table);
@@ -87,11 +88,11 @@ const FEWEST_OF_FOUR_BITS: usize = 1024;
 const OFFSET: i8 = 7;
 
 /// The rows in four bits: where these are asked for, or lose nothing. Scales are 16-bit floats.
-fn four_bits(values: &[f32], width: usize, bits: u8) -> Option<RoundedRows> {
+fn four_bits(values: &[f32], width: usize, bits: TableBits) -> Option<RoundedRows> {
     if values.len() < FEWEST_OF_FOUR_BITS {
         return None;
     }
-    if bits <= FOUR_BITS {
+    if bits == TableBits::Four {
         return Some(RoundedRows::nearest(values, width, FOUR_BITS));
     }
     RoundedRows::exact(values, width).filter(|rows| rows.bits() <= FOUR_BITS && rows.half_scales().is_some())

@@ -19,16 +19,23 @@ use super::writer::Attribute::{Int, Ints};
 use super::writer::Writer;
 use crate::graph::{ConstantId, Graph, Node, Operator, ValueId};
 
+/// Bits of the numbers of tables of n-grams and tokens in a network of eight bits. A table that is rounded to four already has four
+/// anyway; one so small that it would not become smaller has eight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableBits {
+    /// two numbers a byte
+    Four,
+    /// a number a byte
+    Eight,
+}
+
 /// How the numbers of a network are written.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Precision {
     /// all of them as 32-bit floats
     F32,
     /// weights as signed bytes, activations as unsigned bytes by the range that they have when the network runs
-    Dynamic {
-        /// bits of the numbers of tables, 4 or 8; a table that is rounded to 4 already has 4 anyway
-        table_bits: u8,
-    },
+    Dynamic(TableBits),
     /// weights as signed bytes, activations as unsigned bytes by these ranges
     Static(Ranges),
 }
@@ -46,8 +53,11 @@ impl Precision {
     pub fn recipe(&self) -> String {
         match self {
             Self::F32 => "none: 32-bit floats".into(),
-            Self::Dynamic { table_bits } => {
-                let tables = if *table_bits < 8 { "4 bits" } else { "8 bits, or of 4 where they had no more," };
+            Self::Dynamic(bits) => {
+                let tables = match bits {
+                    TableBits::Four => "4 bits (small ones of 8)",
+                    TableBits::Eight => "8 bits (of 4 where they had no more)",
+                };
                 format!(
                     "dynamic: int8 weights with a scale for each output, tables of {tables} with a scale for each row, \
                      activations of matrix products as uint8 by their range at run time"
@@ -67,7 +77,7 @@ impl Operators<'_> {
         let Operator::Conv { weight, bias, stride, padding, groups } = node.operator else { unreachable!("a conv") };
         let (weight, bias) = match self.precision {
             Precision::Static(ranges) => self.static_weights(ranges, node.inputs[0], weight, bias),
-            Precision::F32 | Precision::Dynamic { .. } => (self.weights(weight), self.weights(bias)),
+            Precision::F32 | Precision::Dynamic(_) => (self.weights(weight), self.weights(bias)),
         };
         let (strides, pads) = ([stride as i64; 2], [padding as i64; 4]);
         // rten 0.27 has no default for dilations
@@ -80,7 +90,7 @@ impl Operators<'_> {
     pub(super) fn linear(&mut self, node: &Node, x: &str) -> String {
         let Operator::Linear { weight, bias } = node.operator else { unreachable!("a linear layer") };
         let (weight, bias) = match self.precision {
-            Precision::Dynamic { .. } => return self.dynamic_linear(x, weight, bias),
+            Precision::Dynamic(_) => return self.dynamic_linear(x, weight, bias),
             Precision::Static(ranges) => self.static_weights(ranges, node.inputs[0], weight, bias),
             // of a text's tokens: Gemm takes matrices only
             Precision::F32 if node.dims.len() > 1 => return self.float_product(x, weight, bias),
@@ -105,7 +115,7 @@ impl Operators<'_> {
                 let table = self.weights(table);
                 choose(&mut self.writer, &table)
             }
-            Precision::Dynamic { table_bits } => self.rounded_rows(table, *table_bits, choose),
+            Precision::Dynamic(bits) => self.rounded_rows(table, *bits, choose),
         }
     }
 
