@@ -100,7 +100,7 @@ pub(super) fn left_out(files: &[PathBuf], teachers: &[FoundTeacher]) -> Option<S
 pub(super) fn told(teacher: &FoundTeacher) -> String {
     let names: Vec<String> = teacher.files.iter().map(|(_, path)| file_name(path)).collect();
     format!(
-        "{} have a column for each class: predictions of a teacher, whose columns must be in the order of the labels",
+        "{}: a column for each class, so a teacher's predictions; the columns must be in the order of the labels",
         names.join(" and ")
     )
 }

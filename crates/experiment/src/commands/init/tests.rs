@@ -236,7 +236,10 @@ fn predictions_next_to_features_are_teachers() {
     assert_eq!(found[0]["test"].as_str(), Some(&*path("big_test.npy")));
     assert!(!found[0].as_table().unwrap().contains_key("space") && found[1]["space"].as_str() == Some("logits"));
     assert!(!config.contains_key("generalist") && !config.contains_key("merge"));
-    assert!(notes.iter().any(|note| note.contains("big_train.npy and big_test.npy have a column for")), "{notes:?}");
+    assert!(
+        notes.iter().any(|note| note.contains("big_train.npy and big_test.npy: a column for each class")),
+        "{notes:?}"
+    );
     assert!(
         notes.iter().any(|note| note.contains("left out of the config: alone_train.npy, meta_test.npy")),
         "{notes:?}"
