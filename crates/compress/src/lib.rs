@@ -6,7 +6,9 @@
 #![forbid(unsafe_code)]
 
 mod low_rank;
+mod moments;
 mod pruning;
 
-pub use low_rank::{Factors, LayerSpectrum, Moments, choose_ranks};
-pub use pruning::{Reader, Refit, RemovalOrder, choose_removals};
+pub use low_rank::{Factors, LayerSpectrum, choose_ranks};
+pub use moments::{Moments, PairedMoments, Refit};
+pub use pruning::{Reader, RemovalOrder, choose_removals};

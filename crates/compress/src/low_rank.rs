@@ -1,81 +1,16 @@
 //! Linear layers of low rank, with the least error on what they read.
 //!
-//! A layer computes `y = W x`, `W` of `[O, I]`. With `C = E[x x^T] = L L^T` over some examples and the singular value decomposition
-//! `W L = U S V^T`, the product of `U_r S_r` and `V_r^T L^-1` is the matrix of rank `r` with the least `E |W x - W' x|^2`, which is
-//! the sum of the squared singular values that are left out (Eckart and Young 1936; DRONE, Chen et al. 2021). Plain truncation of
-//! `W` is the same with `C = 1`; it takes no notice of what the layer reads.
+//! A layer computes `y = W x + b`, `W` of `[O, I]`. With the covariance `C = L L^T` of `x` over some examples and the singular value
+//! decomposition `W L = U S V^T`, the product of `U_r S_r` and `V_r^T L^-1` is the matrix of rank `r` with the least
+//! `E |W x - W' x - s|^2`, which is the sum of the squared singular values that are left out (Eckart and Young 1936; DRONE, Chen et al.
+//! 2021); the shift `s` of the bias makes up for the mean. Plain truncation of `W` is the same with `C = 1` and no shift; it takes no
+//! notice of what the layer reads.
 
-use nalgebra::{Cholesky, DMatrix};
-
-/// Share of the mean diagonal that is added to the second moments: inputs that never vary would make them singular.
-const RIDGE: f64 = 1e-6;
+use crate::Moments;
+use nalgebra::{DMatrix, DVector};
 
 /// A direction that explains less of its layer is rounding.
 const LEAST_SHARE: f64 = 1e-12;
-
-/// Second moments `E[x x^T]` of what a layer reads, added up row by row.
-#[derive(Clone, Debug)]
-pub struct Moments {
-    n_inputs: usize,
-    /// `[I, I]`
-    sum: DMatrix<f64>,
-    n_rows: usize,
-}
-
-impl Moments {
-    /// No row yet, of `n_inputs` numbers.
-    pub fn new(n_inputs: usize) -> Self {
-        Self { n_inputs, sum: DMatrix::zeros(n_inputs, n_inputs), n_rows: 0 }
-    }
-
-    /// Takes rows `[N, I]`.
-    ///
-    /// # Panics
-    /// If these are not whole rows.
-    pub fn add(&mut self, rows: &[f32]) {
-        assert!(rows.len().is_multiple_of(self.n_inputs), "{} numbers in rows of {}", rows.len(), self.n_inputs);
-        let n_rows = rows.len() / self.n_inputs;
-        // a column for each row of the layer's input
-        let columns = DMatrix::from_iterator(self.n_inputs, n_rows, rows.iter().map(|value| f64::from(*value)));
-        self.sum += &columns * columns.transpose();
-        self.n_rows += n_rows;
-    }
-
-    /// Numbers in a row, `I`.
-    pub fn n_inputs(&self) -> usize {
-        self.n_inputs
-    }
-
-    /// Without the last input.
-    #[must_use]
-    pub fn without_last(&self) -> Self {
-        let n_inputs = self.n_inputs - 1;
-        Self { n_inputs, sum: self.sum.view((0, 0), (n_inputs, n_inputs)).into_owned(), n_rows: self.n_rows }
-    }
-
-    /// `C`, made regular: inputs that never vary, or vary with others, get a variance of their own.
-    pub(crate) fn regular(&self) -> DMatrix<f64> {
-        let n = self.n_inputs;
-        let mut moments = &self.sum / self.n_rows.max(1) as f64;
-        let ridge = RIDGE * moments.trace() / n as f64;
-        // without any input, all directions are alike
-        let ridge = if ridge > 0.0 { ridge } else { 1.0 };
-        (0..n).for_each(|index| moments[(index, index)] += ridge);
-        moments
-    }
-
-    /// The lower triangle `L` of `C = L L^T`.
-    fn root(&self) -> DMatrix<f64> {
-        let n = self.n_inputs;
-        Cholesky::new(self.regular()).map_or_else(|| DMatrix::identity(n, n), |cholesky| cholesky.unpack())
-    }
-
-    /// `C^-1`.
-    pub(crate) fn inverse(&self) -> DMatrix<f64> {
-        let n = self.n_inputs;
-        Cholesky::new(self.regular()).map_or_else(|| DMatrix::identity(n, n), |cholesky| cholesky.inverse())
-    }
-}
 
 /// A layer's singular values on what it reads, and all its factors.
 #[derive(Clone, Debug)]
@@ -86,6 +21,8 @@ pub struct LayerSpectrum {
     values: Vec<f64>,
     /// `L^-T V`, `[I, k]`
     right: DMatrix<f64>,
+    /// of what it reads, `[I]`
+    mean: DVector<f64>,
 }
 
 /// The two factors of a layer of low rank.
@@ -95,15 +32,30 @@ pub struct Factors {
     pub first: Vec<f32>,
     /// `[O, r]`
     pub second: Vec<f32>,
+    /// to be added to the bias, `[O]`
+    pub shift: Vec<f32>,
 }
 
 impl LayerSpectrum {
-    /// The spectrum of a weight `[O, I]` on inputs with these second moments.
+    /// The spectrum of a weight `[O, I]` on inputs with these second moments, of which the last is that of a constant 1.
     ///
     /// # Panics
     /// If the weight has another number of inputs.
     pub fn new(weight: &[f32], moments: &Moments) -> Self {
-        let n_inputs = moments.n_inputs;
+        let (covariance, mean) = moments.about_mean();
+        Self::on(weight, &covariance, mean)
+    }
+
+    /// The spectrum of a weight `[O, I]` whatever it reads.
+    ///
+    /// # Panics
+    /// If these are not whole rows of weights.
+    pub fn plain(weight: &[f32], n_inputs: usize) -> Self {
+        Self::on(weight, &Moments::new(n_inputs), DVector::zeros(n_inputs))
+    }
+
+    fn on(weight: &[f32], moments: &Moments, mean: DVector<f64>) -> Self {
+        let n_inputs = moments.n_inputs();
         assert!(weight.len().is_multiple_of(n_inputs), "{} numbers in rows of {n_inputs}", weight.len());
         let n_outputs = weight.len() / n_inputs;
         let weight = DMatrix::from_row_iterator(n_outputs, n_inputs, weight.iter().map(|value| f64::from(*value)));
@@ -118,6 +70,7 @@ impl LayerSpectrum {
             left: left.select_columns(&order),
             values: order.iter().map(|index| values[*index]).collect(),
             right: right.select_columns(&order),
+            mean,
         }
     }
 
@@ -141,10 +94,14 @@ impl LayerSpectrum {
         let root = |k: usize| self.values[k].max(0.0).sqrt();
         let first = (0..rank).flat_map(|k| (0..n_inputs).map(move |i| (root(k) * self.right[(i, k)]) as f32));
         let second = (0..n_outputs).flat_map(|o| (0..rank).map(move |k| (self.left[(o, k)] * root(k)) as f32));
-        Factors { first: first.collect(), second: second.collect() }
+        // what the directions that are left out give out in the mean
+        let shares = (rank..self.values.len()).map(|k| (k, self.values[k] * self.right.column(k).dot(&self.mean)));
+        let shares: Vec<(usize, f64)> = shares.collect();
+        let shift = (0..n_outputs).map(|o| shares.iter().map(|(k, share)| self.left[(o, *k)] * share).sum::<f64>() as f32);
+        Factors { first: first.collect(), second: second.collect(), shift: shift.collect() }
     }
 
-    /// `E |W x - W' x|^2` of the best `W'` of this rank.
+    /// `E |W x - W' x - s|^2` of the best `W'` of this rank and shift.
     pub fn error(&self, rank: usize) -> f64 {
         self.values[rank.min(self.values.len())..].iter().map(|value| value * value).sum()
     }
@@ -205,23 +162,26 @@ mod tests {
         (0..n_outputs).flat_map(|o| (0..n_inputs).map(move |i| entry(o, i))).collect()
     }
 
-    /// Mean squared distance of the outputs for rows `[N, I]`.
-    fn distance(a: &[f32], b: &[f32], rows: &[f32], n_inputs: usize) -> f64 {
+    /// Mean squared distance of the layer's outputs and those of its factors of this rank, for rows `[N, I]`.
+    fn distance(weight: &[f32], spectrum: &LayerSpectrum, rank: usize, rows: &[f32]) -> f64 {
+        let (dims, factors) = (spectrum.dims(), spectrum.factors(rank));
+        let n_inputs = dims[1];
+        let product = product(&factors, rank, dims);
         let output = |weight: &[f32], row: &[f32]| -> f64 {
             weight.iter().zip(row).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum()
         };
         let of_row = |row: &[f32]| -> f64 {
-            let pairs = a.chunks_exact(n_inputs).zip(b.chunks_exact(n_inputs));
-            pairs.map(|(a, b)| (output(a, row) - output(b, row)).powi(2)).sum()
+            let pairs = weight.chunks_exact(n_inputs).zip(product.chunks_exact(n_inputs)).zip(&factors.shift);
+            pairs.map(|((a, b), shift)| (output(a, row) - output(b, row) - f64::from(*shift)).powi(2)).sum()
         };
         let rows: Vec<&[f32]> = rows.chunks_exact(n_inputs).collect();
         rows.iter().map(|row| of_row(row)).sum::<f64>() / rows.len() as f64
     }
 
     fn spectra(weight: &[f32], rows: &[f32], n_inputs: usize) -> [LayerSpectrum; 2] {
-        let mut moments = Moments::new(n_inputs);
-        moments.add(rows);
-        [LayerSpectrum::new(weight, &moments), LayerSpectrum::new(weight, &Moments::new(n_inputs))]
+        let mut moments = Moments::new(n_inputs + 1);
+        moments.add(&rows.chunks_exact(n_inputs).flat_map(|row| [row, &[1.0]].concat()).collect::<Vec<f32>>());
+        [LayerSpectrum::new(weight, &moments), LayerSpectrum::plain(weight, n_inputs)]
     }
 
     #[test]
@@ -232,7 +192,7 @@ mod tests {
         let whole = product(&whitened.factors(5), 5, dims);
         assert!(weight.iter().zip(&whole).all(|(a, b)| (a - b).abs() < 1e-5));
         for rank in 1..5 {
-            let found = distance(&weight, &product(&whitened.factors(rank), rank, dims), &rows, 7);
+            let found = distance(&weight, &whitened, rank, &rows);
             let expected = whitened.error(rank);
             assert!((found - expected).abs() < 1e-3 * expected + 1e-9, "rank {rank}: {found}, {expected}");
         }
@@ -250,7 +210,7 @@ mod tests {
             row[4] = [3.0, 9.0, 4.0, -30.0][o];
         });
         let [whitened, plain] = spectra(&weight, &rows, 6);
-        let error = |spectrum: &LayerSpectrum| distance(&weight, &product(&spectrum.factors(2), 2, [4, 6]), &rows, 6);
+        let error = |spectrum: &LayerSpectrum| distance(&weight, spectrum, 2, &rows);
         assert!(error(&whitened) < 1e-8, "{}", error(&whitened));
         assert!(error(&plain) > 1e-4, "{}", error(&plain));
     }
@@ -261,8 +221,7 @@ mod tests {
         let (low, high) = (numbers(8, 0.4), numbers(8, 0.9));
         let rank_one: Vec<f32> = low.iter().flat_map(|a| high.iter().map(move |b| a * b)).collect();
         let identity: Vec<f32> = (0..64).map(|index| f32::from(u8::from(index % 9 == 0))).collect();
-        let moments = Moments::new(8);
-        let layers = [rank_one, identity].map(|weight| LayerSpectrum::new(&weight, &moments));
+        let layers = [rank_one, identity].map(|weight| LayerSpectrum::plain(&weight, 8));
         assert_eq!(choose_ranks(&layers, 1.0)[0], Some(1), "more would explain nothing");
         assert_eq!(choose_ranks(&layers, 0.5), [Some(1), Some(3)], "64 numbers: 16 for the first, 48 for the second");
         assert_eq!(choose_ranks(&layers, 0.0), [Some(1), Some(1)], "a layer has one direction at least");
@@ -275,9 +234,7 @@ mod tests {
         fn whitening_never_does_worse_on_what_was_read(seed in 0.0..1.0_f64, rank in 1..4_usize) {
             let (weight, rows) = (numbers(4 * 6, seed), numbers(6 * 30, seed + 0.37));
             let [whitened, plain] = spectra(&weight, &rows, 6);
-            let error = |spectrum: &LayerSpectrum| {
-                distance(&weight, &product(&spectrum.factors(rank), rank, [4, 6]), &rows, 6)
-            };
+            let error = |spectrum: &LayerSpectrum| distance(&weight, spectrum, rank, &rows);
             prop_assert!(error(&whitened) <= error(&plain) * (1.0 + 1e-3) + 1e-9);
         }
     }

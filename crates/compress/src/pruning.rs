@@ -6,7 +6,7 @@
 //! Hassibi and Stork 1993, on a layer's outputs). Both are brought up to date by one step of elimination, so the cheapest
 //! group is known exactly each time. A constant input stands for the bias: it never goes.
 
-use crate::Moments;
+use crate::{Moments, Refit};
 use nalgebra::{Cholesky, DMatrix};
 
 /// What pruning has to know about a layer that reads units.
@@ -27,15 +27,6 @@ pub struct RemovalOrder {
     pub units: Vec<usize>,
     /// share of the layer's output, in mean squares about its mean, that is lost once these many units and one more are gone
     pub errors: Vec<f64>,
-}
-
-/// A layer for fewer inputs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Refit {
-    /// `[O, K]`
-    pub weight: Vec<f32>,
-    /// to be added to the bias, `[O]`
-    pub shift: Vec<f32>,
 }
 
 impl Reader<'_> {

@@ -24,7 +24,8 @@ impl Sizes {
         self.0.iter().map(|(name, size)| (name.as_str(), *size))
     }
 
-    pub(crate) fn insert(&mut self, name: String, size: usize) {
+    /// Gives a name this size.
+    pub fn insert(&mut self, name: String, size: usize) {
         self.0.insert(name, size);
     }
 }

@@ -3,10 +3,10 @@
 use crate::error::Result;
 use crate::networks::network::{model_error, new_model};
 use crate::session::Session;
-use std::collections::{BTreeMap, BTreeSet};
-use stillhouse_compress::Moments;
+use std::collections::BTreeSet;
+use stillhouse_compress::{Moments, PairedMoments};
 use stillhouse_data::Split;
-use stillhouse_models::{LayerKind, Model, Reductions};
+use stillhouse_models::{LayerInputs, LayerKind, Model, Reductions};
 use stillhouse_train::visit_layer_inputs;
 
 pub(super) const STAGE: &str = "smaller";
@@ -24,10 +24,11 @@ pub(super) fn blank(session: &Session<'_>, like: &Model, reductions: &Reductions
     }
 }
 
-/// What the layers of a network read.
-pub(super) struct Layers(pub BTreeMap<String, Layer>);
+/// What the layers of a network read, in the order of computation.
+pub(super) struct Layers(Vec<Layer>);
 
 pub(super) struct Layer {
+    pub name: String,
     pub kind: LayerKind,
     /// of the inputs and a constant 1 behind them
     pub moments: Moments,
@@ -36,20 +37,22 @@ pub(super) struct Layer {
 impl Layers {
     /// Reads some of these examples.
     pub fn read(session: &Session<'_>, model: &Model, examples: &Split) -> Result<Self> {
-        let n_rows = examples.len().min(N_EXAMPLES);
-        let rows: Vec<usize> = (0..n_rows).map(|nth| nth * examples.len() / n_rows.max(1)).collect();
-        let mut layers: BTreeMap<String, Layer> = BTreeMap::new();
+        let mut layers: Vec<Layer> = Vec::new();
         let mut too_wide = BTreeSet::new();
-        visit_layer_inputs(model, &examples.select(&rows), |read| {
+        visit_layer_inputs(model, &some(examples), |read| {
             for layer in read {
                 if layer.n_inputs > MAX_INPUTS {
                     too_wide.insert(format!("{} ({} inputs)", layer.name, layer.n_inputs));
                     continue;
                 }
-                let with_constant = |row: &[f32]| [row, &[1.0]].concat();
-                let rows: Vec<f32> = layer.values.chunks_exact(layer.n_inputs).flat_map(with_constant).collect();
-                let new = || Layer { kind: layer.kind, moments: Moments::new(layer.n_inputs + 1) };
-                layers.entry(layer.name).or_insert_with(new).moments.add(&rows);
+                let rows = with_constant(&layer);
+                let known = layers.iter().position(|known| known.name == layer.name);
+                let index = known.unwrap_or_else(|| {
+                    let moments = Moments::new(layer.n_inputs + 1);
+                    layers.push(Layer { name: layer.name, kind: layer.kind, moments });
+                    layers.len() - 1
+                });
+                layers[index].moments.add(&rows);
             }
         })?;
         if !too_wide.is_empty() {
@@ -58,4 +61,42 @@ impl Layers {
         }
         Ok(Self(layers))
     }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Layer> {
+        self.0.iter()
+    }
+
+    /// The layer of this name, unless it reads too much.
+    pub fn of(&self, name: &str) -> Option<&Layer> {
+        self.0.iter().find(|layer| layer.name == name)
+    }
+}
+
+/// What a layer reads of some of these examples in a network and in a smaller form of it, in which it is whole.
+pub(super) fn read_in_both([whole, smaller]: [&Model; 2], examples: &Split, layer: &str) -> Result<PairedMoments> {
+    let examples = some(examples);
+    let mut n_inputs = 0;
+    let mut rows_in = |model: &Model| -> Result<Vec<f32>> {
+        let mut rows = Vec::new();
+        visit_layer_inputs(model, &examples, |read| {
+            for layer in read.into_iter().filter(|read| read.name == layer) {
+                n_inputs = layer.n_inputs;
+                rows.extend(with_constant(&layer));
+            }
+        })?;
+        Ok(rows)
+    };
+    let [whole, smaller] = [rows_in(whole)?, rows_in(smaller)?];
+    Ok(PairedMoments::new(n_inputs + 1, &whole, &smaller))
+}
+
+fn some(examples: &Split) -> Split {
+    let n_rows = examples.len().min(N_EXAMPLES);
+    let rows: Vec<usize> = (0..n_rows).map(|nth| nth * examples.len() / n_rows.max(1)).collect();
+    examples.select(&rows)
+}
+
+/// Rows `[N, I + 1]` with a constant 1 behind each.
+fn with_constant(layer: &LayerInputs) -> Vec<f32> {
+    layer.values.chunks_exact(layer.n_inputs).flat_map(|row| [row, &[1.0]].concat()).collect()
 }

@@ -10,7 +10,7 @@ use stillhouse_models::{HeadInit, InnerWidth, LayerKind, Model};
 
 /// The model with at most this share of the numbers of all layers that give out units or read them.
 pub(super) fn pruned(session: &Session<'_>, whole: &Model, layers: &Layers, share: f64) -> Result<Model> {
-    let widths: Vec<&InnerWidth> = whole.inner_widths().filter(|width| layers.0.contains_key(&width.reader)).collect();
+    let widths: Vec<&InnerWidth> = whole.inner_widths().filter(|width| layers.of(&width.reader).is_some()).collect();
     let weights = whole.weights().map_err(model_error)?;
     let mut orders = Vec::with_capacity(widths.len());
     for width in &widths {
@@ -47,6 +47,8 @@ fn without(model: &Model, width: &InnerWidth, gone: &[usize], layers: &Layers) -
     if let Some(spectrum) = spectrum {
         let factors = spectrum.factors(kept.len());
         state.insert(format!("{}.weight", width.reader), factors.second);
+        let bias = state.get_mut(&format!("{}.bias", width.reader)).expect("a linear layer has a bias");
+        bias.iter_mut().zip(&factors.shift).for_each(|(value, shift)| *value += shift);
         for writer in &width.writers {
             let table = format!("{writer}.weight");
             state.insert(table.clone(), mixed(&weights[&table], &factors.first, width.n_units));
@@ -81,7 +83,7 @@ struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     fn new(width: &'a InnerWidth, layers: &'a Layers, weights: &BTreeMap<String, Vec<f32>>) -> Self {
-        let layer = &layers.0[&width.reader];
+        let layer = layers.of(&width.reader).expect("only layers that were looked at lose inputs");
         let n_inputs = layer.moments.n_inputs() - 1;
         let units = (0..n_inputs).map(|input| width.unit_of_input(input)).collect();
         let mut reading = Self { width, kind: layer.kind, moments: &layer.moments, weight: Vec::new(), units };
@@ -107,7 +109,7 @@ impl<'a> Reading<'a> {
     }
 
     fn spectrum(&self) -> LayerSpectrum {
-        LayerSpectrum::new(&self.weight, &self.moments.without_last())
+        LayerSpectrum::new(&self.weight, self.moments)
     }
 
     /// What is lost where units may be mixed: directions go from the least important on. Which unit goes means nothing then.

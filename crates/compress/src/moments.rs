@@ -1,0 +1,201 @@
+//! Second moments of what layers read: all that the closed forms have to know about examples.
+
+use nalgebra::{Cholesky, DMatrix, DVector};
+
+/// Share of the mean diagonal that is added to the second moments: inputs that never vary would make them singular.
+const RIDGE: f64 = 1e-6;
+
+/// Rows that are multiplied at once.
+const ROWS_AT_ONCE: usize = 4096;
+
+/// Second moments `E[x x^T]` of what a layer reads, added up row by row.
+#[derive(Clone, Debug)]
+pub struct Moments {
+    n_inputs: usize,
+    /// `[I, I]`
+    sum: DMatrix<f64>,
+    n_rows: usize,
+}
+
+impl Moments {
+    /// No row yet, of `n_inputs` numbers.
+    pub fn new(n_inputs: usize) -> Self {
+        Self { n_inputs, sum: DMatrix::zeros(n_inputs, n_inputs), n_rows: 0 }
+    }
+
+    /// Takes rows `[N, I]`.
+    ///
+    /// # Panics
+    /// If these are not whole rows.
+    pub fn add(&mut self, rows: &[f32]) {
+        assert!(rows.len().is_multiple_of(self.n_inputs), "{} numbers in rows of {}", rows.len(), self.n_inputs);
+        let columns = columns(rows, self.n_inputs);
+        self.sum += &columns * columns.transpose();
+        self.n_rows += columns.ncols();
+    }
+
+    /// Numbers in a row, `I`.
+    pub fn n_inputs(&self) -> usize {
+        self.n_inputs
+    }
+
+    /// The moments about the mean of all inputs but the last, which is a constant 1, and that mean, `[I - 1]`.
+    pub(crate) fn about_mean(&self) -> (Self, DVector<f64>) {
+        let n_inputs = self.n_inputs - 1;
+        let n_rows = self.n_rows.max(1) as f64;
+        let mean = self.sum.view((0, n_inputs), (n_inputs, 1)).column(0) / n_rows;
+        let sum = self.sum.view((0, 0), (n_inputs, n_inputs)) - n_rows * &mean * mean.transpose();
+        (Self { n_inputs, sum, n_rows: self.n_rows }, mean)
+    }
+
+    /// `C`, made regular: inputs that never vary, or vary with others, get a variance of their own.
+    pub(crate) fn regular(&self) -> DMatrix<f64> {
+        let n = self.n_inputs;
+        let mut moments = &self.sum / self.n_rows.max(1) as f64;
+        let ridge = RIDGE * moments.trace() / n as f64;
+        // without any input, all directions are alike
+        let ridge = if ridge > 0.0 { ridge } else { 1.0 };
+        (0..n).for_each(|index| moments[(index, index)] += ridge);
+        moments
+    }
+
+    /// The lower triangle `L` of `C = L L^T`.
+    pub(crate) fn root(&self) -> DMatrix<f64> {
+        let n = self.n_inputs;
+        Cholesky::new(self.regular()).map_or_else(|| DMatrix::identity(n, n), |cholesky| cholesky.unpack())
+    }
+
+    /// `C^-1`.
+    pub(crate) fn inverse(&self) -> DMatrix<f64> {
+        let n = self.n_inputs;
+        Cholesky::new(self.regular()).map_or_else(|| DMatrix::identity(n, n), |cholesky| cholesky.inverse())
+    }
+}
+
+/// What a layer reads in a network and in a smaller form of it, for the same examples.
+#[derive(Clone, Debug)]
+pub struct PairedMoments {
+    /// of what it reads in the smaller form
+    smaller: Moments,
+    /// `E[x z^T]` of the inputs `x` in the network and `z` in the smaller form, `[I, I]`
+    cross: DMatrix<f64>,
+}
+
+/// A layer with other numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refit {
+    /// `[O, K]`
+    pub weight: Vec<f32>,
+    /// to be added to the bias, `[O]`
+    pub shift: Vec<f32>,
+}
+
+impl PairedMoments {
+    /// Of rows `[N, I]` in the network and in the smaller form, the last of the inputs a constant 1.
+    ///
+    /// # Panics
+    /// If these are not whole rows, or not as many.
+    pub fn new(n_inputs: usize, whole: &[f32], smaller: &[f32]) -> Self {
+        assert_eq!(whole.len(), smaller.len(), "a row of the network for each of the smaller form");
+        let mut moments = Moments::new(n_inputs);
+        let mut cross = DMatrix::zeros(n_inputs, n_inputs);
+        // a few thousand rows at a time: in f64 they take twice the room
+        for (whole, smaller) in whole.chunks(ROWS_AT_ONCE * n_inputs).zip(smaller.chunks(ROWS_AT_ONCE * n_inputs)) {
+            cross += columns(whole, n_inputs) * columns(smaller, n_inputs).transpose();
+            moments.add(smaller);
+        }
+        cross /= moments.n_rows.max(1) as f64;
+        Self { smaller: moments, cross }
+    }
+
+    /// What the layer reads in the smaller form.
+    pub fn smaller(&self) -> &Moments {
+        &self.smaller
+    }
+
+    /// The layer that gives out, with the least squared error, in the smaller form what a weight `[O, I - 1]` gives out in the
+    /// network: `W E[x z^T] E[z z^T]^-1`. The weight itself where both read the same.
+    ///
+    /// # Panics
+    /// If the weight has another number of inputs.
+    pub fn refit(&self, weight: &[f32]) -> Refit {
+        let n_inputs = self.smaller.n_inputs - 1;
+        assert!(weight.len().is_multiple_of(n_inputs), "{} numbers in rows of {n_inputs}", weight.len());
+        let n_outputs = weight.len() / n_inputs;
+        let whole = DMatrix::from_row_iterator(n_outputs, n_inputs, weight.iter().map(|value| f64::from(*value)));
+        let moments = &self.smaller.sum / self.smaller.n_rows.max(1) as f64;
+        let differs = &self.cross - moments;
+        // W + W (E[x z^T] - E[z z^T]) E[z z^T]^-1: the ridge of the inverse then pulls towards the weight and not towards 0
+        let change = &whole * differs.rows(0, n_inputs) * self.smaller.inverse();
+        let entry = |o: usize, i: usize| (whole[(o, i)] + change[(o, i)]) as f32;
+        Refit {
+            weight: (0..n_outputs).flat_map(|o| (0..n_inputs).map(move |i| entry(o, i))).collect(),
+            shift: (0..n_outputs).map(|o| change[(o, n_inputs)] as f32).collect(),
+        }
+    }
+}
+
+/// Rows `[N, I]` as columns.
+fn columns(rows: &[f32], n_inputs: usize) -> DMatrix<f64> {
+    DMatrix::from_iterator(n_inputs, rows.len() / n_inputs, rows.iter().map(|value| f64::from(*value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Numbers that look random: a Weyl sequence.
+    fn numbers(n: usize, offset: f64) -> Vec<f32> {
+        let weyl = |index: usize| ((index as f64 * 0.754_877_666 + offset).fract() - 0.5) as f32;
+        (0..n).map(|index| weyl(index) * weyl(3 * index + 1)).collect()
+    }
+
+    fn with_constant(rows: &[f32], n_inputs: usize) -> Vec<f32> {
+        rows.chunks_exact(n_inputs).flat_map(|row| [row, &[1.0]].concat()).collect()
+    }
+
+    /// `[N, O]` of rows `[N, I]`.
+    fn outputs(weight: &[f32], shift: &[f32], rows: &[f32]) -> Vec<f32> {
+        let n_inputs = weight.len() / shift.len();
+        let of_row = |row: &[f32]| -> Vec<f32> {
+            let dot = |weights: &[f32]| weights.iter().zip(row).map(|(w, x)| w * x).sum::<f32>();
+            weight.chunks_exact(n_inputs).zip(shift).map(|(weights, shift)| dot(weights) + shift).collect()
+        };
+        rows.chunks_exact(n_inputs).flat_map(of_row).collect()
+    }
+
+    fn squared_error(a: &[f32], b: &[f32]) -> f32 {
+        a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum()
+    }
+
+    #[test]
+    fn a_layer_whose_inputs_were_changed_by_a_linear_map_is_refit_exactly() {
+        let (weight, rows) = (numbers(2 * 3, 0.1), numbers(3 * 50, 0.3));
+        // the second and third trade places, one is twice as large, and all are moved
+        let changed: Vec<f32> =
+            rows.chunks_exact(3).flat_map(|row| [2.0 * row[0] + 1.0, row[2] - 3.0, row[1] + 0.5]).collect();
+        let paired = PairedMoments::new(4, &with_constant(&rows, 3), &with_constant(&changed, 3));
+        let Refit { weight: new, shift } = paired.refit(&weight);
+        let error = squared_error(&outputs(&weight, &[0.0; 2], &rows), &outputs(&new, &shift, &changed));
+        assert!(error < 1e-6, "{error}");
+        let same = PairedMoments::new(4, &with_constant(&rows, 3), &with_constant(&rows, 3)).refit(&weight);
+        assert_eq!((same.weight, same.shift), (weight, vec![0.0; 2]), "nothing to make up for");
+    }
+
+    proptest! {
+        #[test]
+        fn no_other_layer_is_nearer(seed in 0.0..1.0_f64, index in 0..8_usize, step in -0.2..0.2_f32) {
+            let (weight, rows, noise) = (numbers(2 * 3, seed), numbers(3 * 60, seed + 0.3), numbers(3 * 60, seed + 0.77));
+            let changed: Vec<f32> = rows.iter().zip(&noise).map(|(value, noise)| value + noise).collect();
+            let paired = PairedMoments::new(4, &with_constant(&rows, 3), &with_constant(&changed, 3));
+            let Refit { weight: new, shift } = paired.refit(&weight);
+            let wanted = outputs(&weight, &[0.0; 2], &rows);
+            let least = squared_error(&wanted, &outputs(&new, &shift, &changed));
+            let (mut other, mut other_shift) = (new.clone(), shift.clone());
+            other.iter_mut().chain(&mut other_shift).nth(index).into_iter().for_each(|value| *value += step);
+            let error = squared_error(&wanted, &outputs(&other, &other_shift, &changed));
+            prop_assert!(least <= error * (1.0 + 1e-4) + 1e-6, "{least} {error}");
+        }
+    }
+}
