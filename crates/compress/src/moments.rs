@@ -113,25 +113,40 @@ impl PairedMoments {
         &self.smaller
     }
 
-    /// The layer that gives out, with the least squared error, in the smaller form what a weight `[O, I - 1]` gives out in the
-    /// network: `W E[x z^T] E[z z^T]^-1`. The weight itself where both read the same.
+    /// The layer that gives out in the smaller form, with the least squared error, what a weight `[O, I - 1]` gives out in the
+    /// network, from these inputs, in ascending order, and a constant: `W E[x z_K^T] E[z_K z_K^T]^-1`.
     ///
     /// # Panics
-    /// If the weight has another number of inputs.
-    pub fn refit(&self, weight: &[f32]) -> Refit {
+    /// If the weight has another number of inputs, or an input does not exist.
+    pub fn refit(&self, weight: &[f32], kept: &[usize]) -> Refit {
         let n_inputs = self.smaller.n_inputs - 1;
         assert!(weight.len().is_multiple_of(n_inputs), "{} numbers in rows of {n_inputs}", weight.len());
         let n_outputs = weight.len() / n_inputs;
-        let whole = DMatrix::from_row_iterator(n_outputs, n_inputs, weight.iter().map(|value| f64::from(*value)));
-        let moments = &self.smaller.sum / self.smaller.n_rows.max(1) as f64;
-        let differs = &self.cross - moments;
-        // W + W (E[x z^T] - E[z z^T]) E[z z^T]^-1: the ridge of the inverse then pulls towards the weight and not towards 0
-        let change = &whole * differs.rows(0, n_inputs) * self.smaller.inverse();
-        let entry = |o: usize, i: usize| (whole[(o, i)] + change[(o, i)]) as f32;
+        let weight = DMatrix::from_fn(n_outputs, n_inputs + 1, |o, i| {
+            if i < n_inputs { f64::from(weight[o * n_inputs + i]) } else { 0.0 }
+        });
+        let kept: Vec<usize> = kept.iter().copied().chain([n_inputs]).collect();
+        let (moments, cross) = self.regular();
+        let target = (weight.clone() * cross.select_columns(&kept)).transpose();
+        let among_kept = moments.select_columns(&kept).select_rows(&kept);
+        let solved = Cholesky::new(among_kept).map_or_else(
+            // with the ridge it is positive definite; rounding alone could spoil it
+            || weight.select_columns(&kept).transpose(),
+            |cholesky| cholesky.solve(&target),
+        );
+        let (n_kept, entry) = (kept.len() - 1, |o: usize, k: usize| solved[(k, o)] as f32);
         Refit {
-            weight: (0..n_outputs).flat_map(|o| (0..n_inputs).map(move |i| entry(o, i))).collect(),
-            shift: (0..n_outputs).map(|o| change[(o, n_inputs)] as f32).collect(),
+            weight: (0..n_outputs).flat_map(|o| (0..n_kept).map(move |k| entry(o, k))).collect(),
+            shift: (0..n_outputs).map(|o| entry(o, n_kept)).collect(),
         }
+    }
+
+    /// Both moments with the same ridge: it pulls towards the weight as it is, not towards 0.
+    fn regular(&self) -> (DMatrix<f64>, DMatrix<f64>) {
+        let moments = self.smaller.regular();
+        let plain = &self.smaller.sum / self.smaller.n_rows.max(1) as f64;
+        let cross = &self.cross + (&moments - plain);
+        (moments, cross)
     }
 }
 
@@ -176,11 +191,12 @@ mod tests {
         let changed: Vec<f32> =
             rows.chunks_exact(3).flat_map(|row| [2.0 * row[0] + 1.0, row[2] - 3.0, row[1] + 0.5]).collect();
         let paired = PairedMoments::new(4, &with_constant(&rows, 3), &with_constant(&changed, 3));
-        let Refit { weight: new, shift } = paired.refit(&weight);
+        let Refit { weight: new, shift } = paired.refit(&weight, &[0, 1, 2]);
         let error = squared_error(&outputs(&weight, &[0.0; 2], &rows), &outputs(&new, &shift, &changed));
         assert!(error < 1e-6, "{error}");
-        let same = PairedMoments::new(4, &with_constant(&rows, 3), &with_constant(&rows, 3)).refit(&weight);
-        assert_eq!((same.weight, same.shift), (weight, vec![0.0; 2]), "nothing to make up for");
+        let same = PairedMoments::new(4, &with_constant(&rows, 3), &with_constant(&rows, 3)).refit(&weight, &[0, 1, 2]);
+        let differs = same.weight.iter().zip(&weight).map(|(a, b)| a - b).chain(same.shift);
+        assert!(differs.into_iter().all(|value| value.abs() < 1e-5), "nothing to make up for");
     }
 
     proptest! {
@@ -189,7 +205,7 @@ mod tests {
             let (weight, rows, noise) = (numbers(2 * 3, seed), numbers(3 * 60, seed + 0.3), numbers(3 * 60, seed + 0.77));
             let changed: Vec<f32> = rows.iter().zip(&noise).map(|(value, noise)| value + noise).collect();
             let paired = PairedMoments::new(4, &with_constant(&rows, 3), &with_constant(&changed, 3));
-            let Refit { weight: new, shift } = paired.refit(&weight);
+            let Refit { weight: new, shift } = paired.refit(&weight, &[0, 1, 2]);
             let wanted = outputs(&weight, &[0.0; 2], &rows);
             let least = squared_error(&wanted, &outputs(&new, &shift, &changed));
             let (mut other, mut other_shift) = (new.clone(), shift.clone());

@@ -6,7 +6,7 @@
 //! Hassibi and Stork 1993, on a layer's outputs). Both are brought up to date by one step of elimination, so the cheapest
 //! group is known exactly each time. A constant input stands for the bias: it never goes.
 
-use crate::{Moments, Refit};
+use crate::Moments;
 use nalgebra::{Cholesky, DMatrix};
 
 /// What pruning has to know about a layer that reads units.
@@ -72,29 +72,6 @@ impl Reader<'_> {
         let all = if all > 0.0 { all } else { 1.0 };
         RemovalOrder { units, errors: errors.into_iter().map(|error| error / all).collect() }
     }
-
-    /// The layer of least squared error on these inputs, in ascending order, and a constant.
-    ///
-    /// # Panics
-    /// If the moments or the weight are of another number of inputs, or an input does not exist.
-    pub fn refit(&self, kept: &[usize]) -> Refit {
-        let (n_inputs, weight) = (self.n_inputs(), self.weight());
-        let moments = self.moments.regular();
-        let kept: Vec<usize> = kept.iter().copied().chain([n_inputs]).collect();
-        let target = (weight * moments.select_columns(&kept)).transpose();
-        let among_kept = moments.select_columns(&kept).select_rows(&kept);
-        let solved = Cholesky::new(among_kept).map_or_else(
-            || target.clone(),
-            // a matrix with this ridge is positive definite; rounding alone could spoil it
-            |cholesky| cholesky.solve(&target),
-        );
-        let (n_kept, n_outputs) = (kept.len() - 1, solved.ncols());
-        let entry = |o: usize, k: usize| solved[(k, o)] as f32;
-        Refit {
-            weight: (0..n_outputs).flat_map(|o| (0..n_kept).map(move |k| entry(o, k))).collect(),
-            shift: (0..n_outputs).map(|o| entry(o, n_kept)).collect(),
-        }
-    }
 }
 
 /// What leaving out these inputs costs in mean squares: `tr(W_c A_cc^-1 W_c^T)`.
@@ -158,6 +135,7 @@ pub fn choose_removals(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::PairedMoments;
     use proptest::prelude::*;
 
     /// Numbers that look random: a Weyl sequence.
@@ -167,7 +145,7 @@ mod tests {
     }
 
     fn with_constant(rows: &[f32], n_inputs: usize) -> Vec<f32> {
-        rows.chunks_exact(n_inputs).flat_map(|row| row.iter().copied().chain([1.0])).collect()
+        rows.chunks_exact(n_inputs).flat_map(|row| [row, &[1.0]].concat()).collect()
     }
 
     fn moments(rows: &[f32], n_inputs: usize) -> Moments {
@@ -178,7 +156,9 @@ mod tests {
 
     /// Mean squared error of the layer with only these inputs, refit.
     fn error(reader: &Reader, rows: &[f32], kept: &[usize]) -> f64 {
-        let (n_inputs, refit) = (reader.units.len(), reader.refit(kept));
+        let n_inputs = reader.units.len();
+        let read = with_constant(rows, n_inputs);
+        let refit = PairedMoments::new(n_inputs + 1, &read, &read).refit(reader.weight, kept);
         let n_outputs = reader.weight.len() / n_inputs;
         let mut sum = 0.0;
         for row in rows.chunks_exact(n_inputs) {

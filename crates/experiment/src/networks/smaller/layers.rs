@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::networks::network::{model_error, new_model};
 use crate::session::Session;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use stillhouse_compress::{Moments, PairedMoments};
 use stillhouse_data::Split;
 use stillhouse_models::{LayerInputs, LayerKind, Model, Reductions};
@@ -70,6 +70,53 @@ impl Layers {
     pub fn of(&self, name: &str) -> Option<&Layer> {
         self.0.iter().find(|layer| layer.name == name)
     }
+}
+
+impl Layer {
+    /// `I`, in order.
+    pub fn all_inputs(&self) -> Vec<usize> {
+        (0..self.moments.n_inputs() - 1).collect()
+    }
+
+    /// Whether a model has this layer, whole.
+    pub fn is_in(&self, model: &Model) -> bool {
+        let weight = self.parameters().0;
+        model.params().iter().any(|param| param.name == weight)
+    }
+
+    /// Its weight `[O, I]` among those of the network.
+    pub fn weight(&self, weights: &BTreeMap<String, Vec<f32>>) -> Vec<f32> {
+        let values = &weights[&self.parameters().0];
+        match self.kind {
+            LayerKind::Convolution => transposed(values, self.moments.n_inputs() - 1),
+            _ => values.clone(),
+        }
+    }
+
+    /// Gives the network's state this layer, of `weight` `[O, K]`, with `shift` `[O]` added to its output.
+    pub fn put(&self, state: &mut BTreeMap<String, Vec<f32>>, weight: Vec<f32>, shift: &[f32]) {
+        let (name, bias, sign) = self.parameters();
+        let values = if self.kind == LayerKind::Convolution { transposed(&weight, shift.len()) } else { weight };
+        state.insert(name, values);
+        // of a convolution, the mean that batch norm takes away
+        let bias = state.get_mut(&bias).expect("a layer has a bias or a norm");
+        bias.iter_mut().zip(shift).for_each(|(value, shift)| *value += sign * shift);
+    }
+
+    /// Names of its weight and of what is added to its output, with the sign.
+    fn parameters(&self) -> (String, String, f32) {
+        let name = &self.name;
+        match self.kind {
+            LayerKind::Convolution => (format!("{name}.conv.weight"), format!("{name}.norm.running_mean"), -1.0),
+            _ => (format!("{name}.weight"), format!("{name}.bias"), 1.0),
+        }
+    }
+}
+
+/// `[R, C]` of `R` rows as `[C, R]`.
+fn transposed(values: &[f32], n_rows: usize) -> Vec<f32> {
+    let n_columns = values.len() / n_rows;
+    (0..values.len()).map(|index| values[index % n_rows * n_columns + index / n_rows]).collect()
 }
 
 /// What a layer reads of some of these examples in a network and in a smaller form of it, in which it is whole.

@@ -3,6 +3,7 @@
 mod layers;
 mod low_rank;
 mod pruning;
+mod refit;
 
 use crate::error::Result;
 use crate::files::{read_json, write_json};
@@ -12,7 +13,7 @@ use crate::seal::sealed_file;
 use crate::session::Session;
 use crate::stage::Stage;
 use crate::store::run_stage;
-use layers::{Layers, N_EXAMPLES, STAGE, blank};
+use layers::{N_EXAMPLES, STAGE, blank};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
@@ -74,7 +75,7 @@ pub(crate) fn smaller(session: &Session<'_>, network: &Trained, examples: &Split
             match way {
                 Way::LowRank(share) => low_rank::factored(session, model, examples, share),
                 Way::PlainLowRank(share) => low_rank::plainly_factored(session, model, share),
-                Way::Pruned(share) => pruning::pruned(session, model, &Layers::read(session, model, examples)?, share),
+                Way::Pruned(share) => pruning::pruned(session, model, examples, share),
                 Way::Zeros(share) => pruning::zeros(session, model, share),
             }
         };
