@@ -48,10 +48,15 @@ impl Moments {
         (Self { n_inputs, sum, n_rows: self.n_rows }, mean)
     }
 
+    /// `C`.
+    fn mean_squares(&self) -> DMatrix<f64> {
+        &self.sum / self.n_rows.max(1) as f64
+    }
+
     /// `C`, made regular: inputs that never vary, or vary with others, get a variance of their own.
     pub(crate) fn regular(&self) -> DMatrix<f64> {
         let n = self.n_inputs;
-        let mut moments = &self.sum / self.n_rows.max(1) as f64;
+        let mut moments = self.mean_squares();
         let ridge = RIDGE * moments.trace() / n as f64;
         // without any input, all directions are alike
         let ridge = if ridge > 0.0 { ridge } else { 1.0 };
@@ -75,6 +80,8 @@ impl Moments {
 /// What a layer reads in a network and in a smaller form of it, for the same examples.
 #[derive(Clone, Debug)]
 pub struct PairedMoments {
+    /// of what it reads in the network
+    whole: Moments,
     /// of what it reads in the smaller form
     smaller: Moments,
     /// `E[x z^T]` of the inputs `x` in the network and `z` in the smaller form, `[I, I]`
@@ -97,15 +104,16 @@ impl PairedMoments {
     /// If these are not whole rows, or not as many.
     pub fn new(n_inputs: usize, whole: &[f32], smaller: &[f32]) -> Self {
         assert_eq!(whole.len(), smaller.len(), "a row of the network for each of the smaller form");
-        let mut moments = Moments::new(n_inputs);
+        let [mut of_whole, mut of_smaller] = [Moments::new(n_inputs), Moments::new(n_inputs)];
         let mut cross = DMatrix::zeros(n_inputs, n_inputs);
         // a few thousand rows at a time: in f64 they take twice the room
         for (whole, smaller) in whole.chunks(ROWS_AT_ONCE * n_inputs).zip(smaller.chunks(ROWS_AT_ONCE * n_inputs)) {
             cross += columns(whole, n_inputs) * columns(smaller, n_inputs).transpose();
-            moments.add(smaller);
+            of_whole.add(whole);
+            of_smaller.add(smaller);
         }
-        cross /= moments.n_rows.max(1) as f64;
-        Self { smaller: moments, cross }
+        cross /= of_whole.n_rows.max(1) as f64;
+        Self { whole: of_whole, smaller: of_smaller, cross }
     }
 
     /// What the layer reads in the smaller form.
@@ -141,11 +149,25 @@ impl PairedMoments {
         }
     }
 
+    /// Share of what a weight `[O, I - 1]` gives out in the network, in mean squares about its mean, that no weight can give out in the
+    /// smaller form.
+    ///
+    /// # Panics
+    /// If the weight has another number of inputs.
+    pub fn lost(&self, weight: &[f32]) -> f64 {
+        let n_inputs = self.smaller.n_inputs - 1;
+        let weight = DMatrix::from_row_iterator(weight.len() / n_inputs, n_inputs, weight.iter().map(|w| f64::from(*w)));
+        let squares = |moments: &DMatrix<f64>| (&weight * moments).dot(&weight);
+        let all = squares(&self.whole.about_mean().0.mean_squares());
+        let given = &self.cross * self.smaller.inverse() * self.cross.transpose();
+        let squared = self.whole.mean_squares() - given;
+        if all > 0.0 { squares(&squared.view((0, 0), (n_inputs, n_inputs)).into_owned()) / all } else { 0.0 }
+    }
+
     /// Both moments with the same ridge: it pulls towards the weight as it is, not towards 0.
     fn regular(&self) -> (DMatrix<f64>, DMatrix<f64>) {
         let moments = self.smaller.regular();
-        let plain = &self.smaller.sum / self.smaller.n_rows.max(1) as f64;
-        let cross = &self.cross + (&moments - plain);
+        let cross = &self.cross + (&moments - self.smaller.mean_squares());
         (moments, cross)
     }
 }
@@ -208,6 +230,10 @@ mod tests {
             let Refit { weight: new, shift } = paired.refit(&weight, &[0, 1, 2]);
             let wanted = outputs(&weight, &[0.0; 2], &rows);
             let least = squared_error(&wanted, &outputs(&new, &shift, &changed));
+            let means: Vec<f32> = (0..2).map(|o| wanted.iter().skip(o).step_by(2).sum::<f32>() / 60.0).collect();
+            let all = squared_error(&wanted, &means.repeat(60));
+            let lost = paired.lost(&weight) as f32;
+            prop_assert!((lost - least / all).abs() < 1e-3 * lost + 1e-4, "{lost} {least} {all}");
             let (mut other, mut other_shift) = (new.clone(), shift.clone());
             other.iter_mut().chain(&mut other_shift).nth(index).into_iter().for_each(|value| *value += step);
             let error = squared_error(&wanted, &outputs(&other, &other_shift, &changed));

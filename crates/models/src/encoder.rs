@@ -115,7 +115,8 @@ impl LayerNorm {
 /// All layers of an encoder, one after the other.
 pub(crate) struct Encoder {
     settings: EncoderSettings,
-    layers: Vec<EncoderLayer>,
+    /// None where a layer is left out
+    layers: Vec<Option<EncoderLayer>>,
 }
 
 struct EncoderLayer {
@@ -144,7 +145,9 @@ impl Encoder {
         let mut layers = Vec::with_capacity(settings.n_layers);
         for index in 0..settings.n_layers {
             registry.learning_rate_factor = learning_rate_factor(index);
-            layers.push(EncoderLayer::build(&format!("{name}.{index}"), &settings, registry)?);
+            let name = format!("{name}.{index}");
+            let has_layer = registry.has_block(&name);
+            layers.push(has_layer.then(|| EncoderLayer::build(&name, &settings, registry)).transpose()?);
         }
         Ok(Self { settings, layers })
     }
@@ -162,7 +165,9 @@ impl Encoder {
         let mut hidden = tokens.clone();
         for (index, layer) in (0..).zip(&self.layers) {
             let dropout = first_dropout + index * DROPOUTS_PER_LAYER;
-            hidden = layer.forward(&hidden, rows, &self.settings, mode, dropout)?;
+            if let Some(layer) = layer {
+                hidden = layer.forward(&hidden, rows, &self.settings, mode, dropout)?;
+            }
             if index + 1 == n_frozen as u64 {
                 hidden = hidden.detach();
             }

@@ -22,7 +22,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
@@ -63,6 +63,9 @@ struct ConfigFile {
     /// of inner widths that are not whole
     #[serde(default, skip_serializing_if = "Sizes::is_empty")]
     units: Sizes,
+    /// blocks that are left out
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    left_out: BTreeSet<String>,
     /// of weights that are not `f32`
     #[serde(default, skip_serializing_if = "WeightBits::is_empty")]
     bits: WeightBits,
@@ -183,7 +186,7 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
     }
     let order = kernel_order(config.format_version);
     let as_model = FolderError::model(folder);
-    let reductions = Reductions { ranks: config.ranks, units: config.units };
+    let reductions = Reductions { ranks: config.ranks, units: config.units, left_out: config.left_out };
     // the file's head is compared before memory is asked for: a config may claim any sizes
     let outline = config.architecture.outline_reduced(&config.input.shape, config.n_outputs, &reductions);
     let outline = outline.map_err(&as_model)?;
@@ -264,6 +267,7 @@ fn config_bytes(model: &Model, card: &ModelCard, bits: &WeightBits) -> Result<Ve
         label2id: LabelNumbers(card.labels.clone()),
         ranks: model.reductions().ranks.clone(),
         units: model.reductions().units.clone(),
+        left_out: model.reductions().left_out.clone(),
         bits: bits.clone(),
         temperature: model.temperature(),
     };

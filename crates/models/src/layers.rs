@@ -266,6 +266,11 @@ impl ConvNorm {
 pub(crate) struct Shortcut(Option<ConvNorm>);
 
 impl Shortcut {
+    /// Whether a block that takes `size` and gives out `n_out` channels keeps the shape.
+    pub(crate) fn is_identity(size: [usize; 3], stride: usize, n_out: usize) -> bool {
+        stride == 1 && size[2] == n_out
+    }
+
     /// The shortcut of a block that takes `size` and gives out `n_out` channels.
     pub(crate) fn build(
         name: &str,
@@ -274,7 +279,7 @@ impl Shortcut {
         n_out: usize,
         registry: &mut Registry,
     ) -> Result<Self, ModelError> {
-        if stride == 1 && size[2] == n_out {
+        if Self::is_identity(size, stride, n_out) {
             return Ok(Self(None));
         }
         ConvNorm::build(name, size, Window { kernel: 1, stride }, n_out, registry)

@@ -29,6 +29,7 @@
 
 mod bert;
 mod bert_folder;
+mod blocks;
 mod body;
 mod card;
 mod config;

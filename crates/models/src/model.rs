@@ -22,6 +22,8 @@ pub struct Model {
     input: InputShape,
     n_outputs: usize,
     reductions: Reductions,
+    /// those that it has
+    pub(crate) removable_blocks: Vec<String>,
     pub(crate) widths: Vec<InnerWidth>,
     device: Device,
     body: Body,
@@ -77,7 +79,7 @@ impl Model {
     /// A model with less than its architecture says; without a seed, of zeros.
     ///
     /// # Errors
-    /// As [`Model::new`]; ranks and units that the architecture does not have, or that are no less than its own.
+    /// As [`Model::new`]; ranks, units and blocks that the architecture does not have, or that are no less than its own.
     pub fn reduced(
         config: &ModelConfig,
         input: &InputShape,
@@ -99,7 +101,7 @@ impl Model {
         let mut registry = Registry::new(initial, reductions, device);
         let body = Body::build(config, input, &mut registry)?;
         let head = Linear::head(body.n_features(), n_outputs, &mut registry)?;
-        let Registry { params, buffers, n_multiply_adds, n_activations, widths, .. } = registry;
+        let Registry { params, buffers, n_multiply_adds, n_activations, widths, removable_blocks, .. } = registry;
         let (config, input, device) = (config.clone(), *input, device.clone());
         let (tokenizer, temperature, reductions) = (None, Temperature::ONE, reductions.clone());
         Ok(Self {
@@ -107,6 +109,7 @@ impl Model {
             input,
             n_outputs,
             reductions,
+            removable_blocks,
             widths,
             device,
             body,

@@ -3,6 +3,7 @@
 //! A config of the user's or of a file may name any sizes. They are counted here, without overflow, and compared with what
 //! a file of weights holds or with what the machine can give.
 
+use crate::blocks::left_out_problem;
 use crate::body::Body;
 use crate::error::StateMismatch;
 use crate::kernel_order::KernelOrder;
@@ -23,6 +24,14 @@ pub struct ModelOutline {
     shapes: Vec<(String, Vec<usize>)>,
     n_parameters: u64,
     n_activations: u64,
+}
+
+/// What an architecture has that a model may have less of.
+struct Whole {
+    /// names and units of inner widths
+    widths: Vec<(String, usize)>,
+    /// names
+    removable_blocks: Vec<String>,
 }
 
 const BYTES_PER_NUMBER: u64 = 4;
@@ -92,7 +101,7 @@ impl ModelConfig {
     /// The same with less of it.
     ///
     /// # Errors
-    /// As [`ModelConfig::outline`], and ranks or units that the model cannot have.
+    /// As [`ModelConfig::outline`], and ranks, units or blocks that the model cannot have.
     pub(crate) fn outline_reduced(
         &self,
         input: &InputShape,
@@ -103,9 +112,11 @@ impl ModelConfig {
         if n_outputs == 0 {
             return Err(ModelError::Misfit("a model needs at least one output, found n_outputs = 0".into()));
         }
-        let (outline, whole_widths) = self.count_reduced(input, n_outputs, reductions)?;
-        let problem = rank_problem(&reductions.ranks, &outline);
-        match problem.or_else(|| units_problem(&reductions.units, &whole_widths)) {
+        let (outline, whole) = self.count_reduced(input, n_outputs, reductions)?;
+        let problem = left_out_problem(&reductions.left_out, &whole.removable_blocks)
+            .or_else(|| rank_problem(&reductions.ranks, &outline))
+            .or_else(|| units_problem(&reductions.units, &whole.widths));
+        match problem {
             Some(problem) => Err(ModelError::Misfit(problem)),
             None => Ok(outline),
         }
@@ -116,18 +127,19 @@ impl ModelConfig {
         Ok(self.count_reduced(input, n_outputs, &Reductions::default())?.0)
     }
 
-    /// The outline, with the names and units of inner widths as the architecture has them.
+    /// The outline, with what the architecture has that a model may have less of.
     fn count_reduced(
         &self,
         input: &InputShape,
         n_outputs: usize,
         reductions: &Reductions,
-    ) -> Result<(ModelOutline, Vec<(String, usize)>), ModelError> {
+    ) -> Result<(ModelOutline, Whole), ModelError> {
         let mut registry = Registry::new(InitialWeights::Outlined, reductions, &Device::Cpu);
         let body = Body::build(self, input, &mut registry)?;
         Linear::head(body.n_features(), n_outputs, &mut registry)?;
-        let Registry { shapes, n_parameters, n_activations, whole_widths, .. } = registry;
-        Ok((ModelOutline { shapes, n_parameters, n_activations }, whole_widths))
+        let Registry { shapes, n_parameters, n_activations, whole_widths, all_removable_blocks, .. } = registry;
+        let whole = Whole { widths: whole_widths, removable_blocks: all_removable_blocks };
+        Ok((ModelOutline { shapes, n_parameters, n_activations }, whole))
     }
 
     /// Checks the config, and that there is memory for the weights.

@@ -63,6 +63,10 @@ pub(crate) struct Registry<'a> {
     pub(crate) widths: Vec<InnerWidth>,
     /// their names, and their units as the architecture has them
     pub(crate) whole_widths: Vec<(String, usize)>,
+    /// names of blocks that can be left out, as the model has them
+    pub(crate) removable_blocks: Vec<String>,
+    /// and as the architecture has them
+    pub(crate) all_removable_blocks: Vec<String>,
     pub(crate) params: Vec<Param>,
     pub(crate) buffers: Vec<Buffer>,
     /// names and shapes of parameters and buffers
@@ -87,6 +91,8 @@ impl<'a> Registry<'a> {
             reductions,
             widths: Vec::new(),
             whole_widths: Vec::new(),
+            removable_blocks: Vec::new(),
+            all_removable_blocks: Vec::new(),
             params: Vec::new(),
             buffers: Vec::new(),
             shapes: Vec::new(),
@@ -105,6 +111,16 @@ impl<'a> Registry<'a> {
         width.n_units = n_units;
         self.widths.push(width);
         n_units
+    }
+
+    /// Whether the model has this block, which can be left out.
+    pub(crate) fn has_block(&mut self, name: &str) -> bool {
+        let is_left_out = self.reductions.left_out.contains(name);
+        self.all_removable_blocks.push(name.to_owned());
+        if !is_left_out {
+            self.removable_blocks.push(name.to_owned());
+        }
+        !is_left_out
     }
 
     /// Adds the product of these numbers to the multiply-adds of one example.

@@ -162,6 +162,9 @@ impl PretrainedResNet {
             for index in 0..depth {
                 let stride = if stage > 0 && index == 0 { 2 } else { 1 };
                 let name = format!("stages.{stage}.blocks.{index}");
+                if Shortcut::is_identity(image, stride, width) && !registry.has_block(&name) {
+                    continue;
+                }
                 let block = Block::build(&name, size.block, image, stride, width, registry)?;
                 image = block.convolutions.last().expect("a block has convolutions").output_size();
                 blocks.push(block);

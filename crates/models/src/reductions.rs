@@ -1,7 +1,7 @@
 //! What a model has less of than its architecture says, as a model folder holds it.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Sizes by the names of the layers or widths that have them; others are whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,11 @@ impl Sizes {
     /// Names and sizes.
     pub fn iter(&self) -> impl Iterator<Item = (&str, usize)> {
         self.0.iter().map(|(name, size)| (name.as_str(), *size))
+    }
+
+    /// Forgets the names that do not pass.
+    pub(crate) fn retain(&mut self, passes: impl Fn(&str) -> bool) {
+        self.0.retain(|name, _| passes(name));
     }
 
     /// Gives a name this size.
@@ -45,16 +50,19 @@ pub struct Reductions {
     /// units that are left of inner widths
     #[serde(default, skip_serializing_if = "Sizes::is_empty")]
     pub units: Sizes,
+    /// blocks that are left out
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub left_out: BTreeSet<String>,
 }
 
 impl Reductions {
     /// Linear layers of these ranks.
     pub fn of_ranks(ranks: Sizes) -> Self {
-        Self { ranks, units: Sizes::default() }
+        Self { ranks, ..Self::default() }
     }
 
     /// Whether the model is as its architecture says.
     pub fn is_empty(&self) -> bool {
-        self.ranks.is_empty() && self.units.is_empty()
+        self.ranks.is_empty() && self.units.is_empty() && self.left_out.is_empty()
     }
 }

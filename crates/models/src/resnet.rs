@@ -90,6 +90,12 @@ impl ResNetConfig {
         })
     }
 
+    /// Blocks of each stage.
+    pub fn n_blocks(&self) -> Vec<usize> {
+        let n_stages = self.stage_widths().len();
+        vec![self.blocks_per_stage(n_stages); n_stages]
+    }
+
     fn stage_widths(&self) -> Vec<usize> {
         let width = self.width.unwrap_or(DEFAULT_WIDTH);
         self.widths.clone().unwrap_or_else(|| (0..N_DEFAULT_STAGES).map(|stage| width << stage).collect())
@@ -126,6 +132,9 @@ impl ResNet {
             for index in 0..n_blocks {
                 let stride = if stage > 0 && index == 0 { 2 } else { 1 };
                 let name = format!("stages.{stage}.blocks.{index}");
+                if Shortcut::is_identity(size, stride, width) && !registry.has_block(&name) {
+                    continue;
+                }
                 let block = Block::build(&name, config.block, size, stride, width, registry)?;
                 size = block.conv2.conv.output_size();
                 blocks.push(block);

@@ -277,8 +277,13 @@ pub struct ShipConfig {
     #[serde(default = "some_shares")]
     #[schemars(inner(range(min = 0, max = 1)))]
     pub pruning: Vec<f64>,
-    /// Whether the report shows each way to a small network by itself too, without further training: bits, low rank, pruning; and,
-    /// as controls, plain SVD and the smallest weights at 0.
+    /// Shares of the layers of a transformer, or of the blocks of a residual network that keep their input's shape, that may stay; one
+    /// stays at least. Each is tried where it leaves room for more bits.
+    #[serde(default = "half")]
+    #[schemars(inner(range(min = 0, max = 1)))]
+    pub layers: Vec<f64>,
+    /// Whether the report shows each way to a small network by itself too, without further training: bits, low rank, pruning, fewer
+    /// layers; and, as controls, plain SVD and the smallest weights at 0.
     #[serde(default)]
     pub compare_ways: bool,
     /// How it goes on learning. By default as the student, for a quarter of its epochs, with a rate that falls from three tenths of
@@ -293,6 +298,10 @@ fn one_point() -> f64 {
 
 fn all_bits() -> Vec<u8> {
     vec![8, 6, 5, 4, 3, 2]
+}
+
+fn half() -> Vec<f64> {
+    vec![0.5]
 }
 
 fn some_shares() -> Vec<f64> {

@@ -48,7 +48,7 @@ pub(crate) struct Shipped {
 }
 
 /// Raise this when weights are rounded in another way, or more is measured of what was tried.
-const CODE_VERSION: u32 = 3;
+const CODE_VERSION: u32 = 4;
 const SHIP: &str = "ship";
 const DECISION: &str = "decision.json";
 /// With so many bits, the network learns on only if rounding loses too much.
@@ -220,6 +220,7 @@ impl Step<'_> {
             ("low rank", shares(&self.config.low_rank, Way::LowRank)),
             ("low rank by plain SVD", shares(&self.config.low_rank, Way::PlainLowRank)),
             ("pruned units", shares(&self.config.pruning, Way::Pruned)),
+            ("fewer layers", shares(&self.config.layers, Way::FewerBlocks)),
             ("smallest weights at 0", shares(&self.config.pruning, Way::Zeros)),
         ] {
             for way in ways_of_name {
@@ -243,8 +244,9 @@ impl Step<'_> {
         let mut forms: Vec<(Form, u64)> = Vec::new();
         forms.extend(whole.map(|(bits, n_bytes)| (Form { way: None, bits }, n_bytes)));
         let bits_of_whole = whole.map_or(0, |(bits, _)| bits);
-        let ShipConfig { low_rank, pruning, .. } = self.config;
-        for (shares, way) in [(low_rank, Way::LowRank as fn(f64) -> Way), (pruning, Way::Pruned)] {
+        let ShipConfig { low_rank, pruning, layers, .. } = self.config;
+        let ways = [(low_rank, Way::LowRank as fn(f64) -> Way), (pruning, Way::Pruned), (layers, Way::FewerBlocks)];
+        for (shares, way) in ways {
             let mut shares = shares.clone();
             shares.sort_by(|a, b| b.total_cmp(a));
             let mut most_so_far = bits_of_whole;

@@ -6,12 +6,14 @@ use crate::session::Session;
 use std::collections::{BTreeMap, BTreeSet};
 use stillhouse_compress::{Moments, PairedMoments};
 use stillhouse_data::Split;
-use stillhouse_models::{LayerInputs, LayerKind, Model, Reductions};
+use stillhouse_models::{LayerInputs, LayerKind, Model, ModelConfig, Reductions};
 use stillhouse_train::visit_layer_inputs;
 
 pub(super) const STAGE: &str = "smaller";
-/// Examples whose layers' inputs are looked at: they need no labels.
-pub(super) const N_EXAMPLES: usize = 512;
+/// Examples whose layers' inputs are looked at: they need no labels. Each has many tokens or windows.
+const N_EXAMPLES: usize = 512;
+/// Examples of a network whose layers read a single row of each.
+const N_SINGLE_ROWS: usize = 4096;
 /// A layer that reads more stays as it is: the second moments of its inputs would take 128 MiB and more.
 const MAX_INPUTS: usize = 4096;
 
@@ -39,7 +41,7 @@ impl Layers {
     pub fn read(session: &Session<'_>, model: &Model, examples: &Split) -> Result<Self> {
         let mut layers: Vec<Layer> = Vec::new();
         let mut too_wide = BTreeSet::new();
-        visit_layer_inputs(model, &some(examples), |read| {
+        visit_layer_inputs(model, &some(examples, model), |read| {
             for layer in read {
                 if layer.n_inputs > MAX_INPUTS {
                     too_wide.insert(format!("{} ({} inputs)", layer.name, layer.n_inputs));
@@ -121,7 +123,7 @@ fn transposed(values: &[f32], n_rows: usize) -> Vec<f32> {
 
 /// What a layer reads of some of these examples in a network and in a smaller form of it, in which it is whole.
 pub(super) fn read_in_both([whole, smaller]: [&Model; 2], examples: &Split, layer: &str) -> Result<PairedMoments> {
-    let examples = some(examples);
+    let examples = some(examples, whole);
     let mut n_inputs = 0;
     let mut rows_in = |model: &Model| -> Result<Vec<f32>> {
         let mut rows = Vec::new();
@@ -137,8 +139,16 @@ pub(super) fn read_in_both([whole, smaller]: [&Model; 2], examples: &Split, laye
     Ok(PairedMoments::new(n_inputs + 1, &whole, &smaller))
 }
 
-fn some(examples: &Split) -> Split {
-    let n_rows = examples.len().min(N_EXAMPLES);
+/// Examples that are looked at, where there are as many.
+pub(super) fn n_examples(model: &Model) -> usize {
+    match model.config() {
+        ModelConfig::Mlp(_) | ModelConfig::NgramBag(_) => N_SINGLE_ROWS,
+        _ => N_EXAMPLES,
+    }
+}
+
+fn some(examples: &Split, model: &Model) -> Split {
+    let n_rows = examples.len().min(n_examples(model));
     let rows: Vec<usize> = (0..n_rows).map(|nth| nth * examples.len() / n_rows.max(1)).collect();
     examples.select(&rows)
 }

@@ -1,5 +1,6 @@
 //! A network with fewer numbers, in closed form, as a stage: from its weights and what its layers read on some examples.
 
+mod blocks;
 mod layers;
 mod low_rank;
 mod pruning;
@@ -13,7 +14,7 @@ use crate::seal::sealed_file;
 use crate::session::Session;
 use crate::stage::Stage;
 use crate::store::run_stage;
-use layers::{N_EXAMPLES, STAGE, blank};
+use layers::{STAGE, blank, n_examples};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use stillhouse_models::Reductions;
 use stillhouse_train::{FitSummary, load_weights, save_weights};
 
 /// Raise this when other numbers are chosen.
-const CODE_VERSION: u32 = 2;
+const CODE_VERSION: u32 = 3;
 const REDUCTIONS: &str = "reductions.json";
 const WEIGHTS: &str = "model.safetensors";
 
@@ -36,6 +37,8 @@ pub(crate) enum Way {
     PlainLowRank(f64),
     /// fewer hidden units, channels and heads; the layer that reads them makes up for it
     Pruned(f64),
+    /// fewer layers or blocks; those that are left make up for it
+    FewerBlocks(f64),
     /// the weights nearest to 0 at 0, as a control: no file of this program becomes smaller by it
     Zeros(f64),
 }
@@ -47,6 +50,7 @@ impl Way {
             Self::LowRank(share) => ("linear layers at", share),
             Self::PlainLowRank(share) => ("linear layers by plain SVD at", share),
             Self::Pruned(share) => ("units, channels and heads at", share),
+            Self::FewerBlocks(share) => ("layers or blocks at", share),
             Self::Zeros(share) => ("all but the largest weights at 0, left", share),
         };
         format!("{what} {:.0} %", 100.0 * share)
@@ -67,7 +71,7 @@ pub(crate) fn smaller(session: &Session<'_>, network: &Trained, examples: &Split
         // what is left is not known before the layers are looked at
         let known = session.context.artifact(&stage).map(|folder| sealed_file(&folder, REDUCTIONS));
         let reductions = known.map_or(Ok(Reductions::default()), |path| read_json(&path?))?;
-        Ok((Work::prediction([&network.stage], N_EXAMPLES), trained(blank(session, &network.model, &reductions)?)))
+        Ok((Work::prediction([&network.stage], n_examples(&network.model)), trained(blank(session, &network.model, &reductions)?)))
     };
     let produce = |folder: &Path| {
         let make = || {
@@ -76,6 +80,7 @@ pub(crate) fn smaller(session: &Session<'_>, network: &Trained, examples: &Split
                 Way::LowRank(share) => low_rank::factored(session, model, examples, share),
                 Way::PlainLowRank(share) => low_rank::plainly_factored(session, model, share),
                 Way::Pruned(share) => pruning::pruned(session, model, examples, share),
+                Way::FewerBlocks(share) => blocks::without_blocks(session, model, examples, share),
                 Way::Zeros(share) => pruning::zeros(session, model, share),
             }
         };

@@ -33,6 +33,9 @@ impl Lowering {
     pub(super) fn encoder(&mut self, settings: EncoderSettings, tokens: ValueId) -> ValueId {
         (0..settings.n_layers).fold(tokens, |hidden, index| {
             let (name, attention) = (format!("layers.{index}"), format!("layers.{index}.attention"));
+            if !self.weights.has(&format!("{attention}.output.weight")) {
+                return hidden; // left out
+            }
             let hidden = self.part(&attention, &settings, hidden, Self::attention);
             self.part(&format!("{name}.feed_forward"), &settings, hidden, Self::feed_forward)
         })

@@ -33,7 +33,7 @@ pub(super) fn lower(model: &Model) -> Result<Graph, ExportError> {
     let features = match model.config() {
         ModelConfig::Mlp(config) => lowering.mlp(config),
         ModelConfig::ConvNet(config) => lowering.convnet(config),
-        ModelConfig::ResNet(_) => lowering.resnet(),
+        ModelConfig::ResNet(config) => lowering.resnet(config),
         ModelConfig::NgramBag(config) => lowering.ngram_bag(config),
         ModelConfig::Transformer(config) => lowering.transformer(config),
         ModelConfig::Bert(config) => lowering.bert(config, built(config.size.as_ref())),

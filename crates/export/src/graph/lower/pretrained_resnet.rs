@@ -17,7 +17,10 @@ impl Lowering {
         for (stage, depth) in size.depths.iter().enumerate() {
             for index in 0..*depth {
                 let stride = if stage > 0 && index == 0 { 2 } else { 1 };
-                image = self.pretrained_block(&format!("stages.{stage}.blocks.{index}"), image, stride);
+                let name = format!("stages.{stage}.blocks.{index}");
+                if self.has_block(&name) {
+                    image = self.pretrained_block(&name, image, stride);
+                }
             }
         }
         self.graph.node("pool", Operator::GlobalAveragePool, &[image])

@@ -2,27 +2,28 @@
 
 use super::super::{Operator, ValueId};
 use super::Lowering;
+use stillhouse_models::ResNetConfig;
 
 impl Lowering {
-    /// Features `[F]`. The names of the parameters say which stages and blocks there are.
-    pub(super) fn resnet(&mut self) -> ValueId {
+    /// Features `[F]`.
+    pub(super) fn resnet(&mut self, config: &ResNetConfig) -> ValueId {
         let stem = self.conv_norm("stem", ValueId::INPUT, 1);
         let mut image = self.relu("stem", stem);
-        let n_blocks: Vec<usize> =
-            (0..).map(|stage| self.n_blocks(stage)).take_while(|n_blocks| *n_blocks > 0).collect();
-        for (stage, n_blocks) in n_blocks.into_iter().enumerate() {
+        for (stage, n_blocks) in config.n_blocks().into_iter().enumerate() {
             for index in 0..n_blocks {
                 let stride = if stage > 0 && index == 0 { 2 } else { 1 };
-                image = self.block(&format!("stages.{stage}.blocks.{index}"), image, stride);
+                let name = format!("stages.{stage}.blocks.{index}");
+                if self.has_block(&name) {
+                    image = self.block(&name, image, stride);
+                }
             }
         }
         self.graph.node("pool", Operator::GlobalAveragePool, &[image])
     }
 
-    /// Blocks of a stage that have not been lowered yet.
-    pub(super) fn n_blocks(&self, stage: usize) -> usize {
-        let has_block = |index: &usize| self.weights.has(&format!("stages.{stage}.blocks.{index}.conv1.conv.weight"));
-        (0..).take_while(has_block).count()
+    /// Whether the network has this block: some may be left out.
+    pub(super) fn has_block(&self, name: &str) -> bool {
+        self.weights.has(&format!("{name}.conv1.conv.weight"))
     }
 
     fn block(&mut self, name: &str, image: ValueId, stride: usize) -> ValueId {
