@@ -121,6 +121,29 @@ fn fewer_units_leave_room_for_more_bits() {
 }
 
 #[test]
+fn fewer_layers_leave_room_for_more_bits() {
+    let scratch = Scratch::with_texts();
+    let four_layers = [
+        "student.model={ kind=\"transformer\", n_layers=4, n_heads=2, width=16 }",
+        "student.tokenizer={ kind=\"bpe\", vocabulary_size=300 }",
+        "student.training={ n_epochs=20, batch_size=8, optimizer={ kind=\"adamw\" }, \
+         schedule={ kind=\"constant\", learning_rate=3e-3 } }",
+    ];
+    let four_layers: Vec<&str> = four_layers.iter().flat_map(|setting| ["--set", setting]).collect();
+    scratch.succeed(&[&["run", "t.toml", "-q"][..], &four_layers].concat());
+    let words = ["compress", "runs/t/student", "--max-bytes", "17kB", "--max-loss", "5", "--json", "--out", "shorter"];
+    let forced = ["--set", "ship.bits=[8]", "--set", "ship.low_rank=[]", "--set", "ship.pruning=[]"];
+    let outcome: Json = serde_json::from_str(&scratch.succeed(&[&words[..], &forced].concat()).stdout).unwrap();
+    let attempt = &outcome["ship"]["attempts"][0];
+    assert_eq!(attempt["what"], "layers or blocks at 50 %, rounded to 8 bits", "{outcome}");
+    assert_eq!(attempt["is_shipped"], true, "what is left makes up for two layers: {outcome}");
+    let config: Json = serde_json::from_str(&scratch.text("shorter/config.json")).unwrap();
+    assert_eq!(config["left_out"].as_array().unwrap().len(), 2, "{config}");
+    let found = scratch.succeed(&["predict", "shorter", "green leaf"]).stdout;
+    assert!(found.contains("plant"), "{found}");
+}
+
+#[test]
 fn a_table_keeps_no_more_numbers_a_row_than_there_are_classes() {
     let scratch = Scratch::with_texts();
     scratch.succeed(&["run", "t.toml", "-q"]);

@@ -187,7 +187,7 @@ def draw(path: Path, drawn: list) -> None:
     axes = grid.flatten()
     for axis in axes[len(drawn) :]:
         axis.set_visible(False)
-    names = ["fewer bits", "low rank", "low rank by plain SVD", "pruned units", "smallest weights at 0"]
+    names = ["fewer bits", "low rank", "low rank by plain SVD", "pruned units", "fewer layers", "smallest weights at 0"]
     for axis, (name, ship, of_model) in zip(axes, drawn):
         student = ship["student_valid_top1"]
         for index, way in enumerate(names):

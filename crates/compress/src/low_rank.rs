@@ -97,7 +97,8 @@ impl LayerSpectrum {
         // what the directions that are left out give out in the mean
         let shares = (rank..self.values.len()).map(|k| (k, self.values[k] * self.right.column(k).dot(&self.mean)));
         let shares: Vec<(usize, f64)> = shares.collect();
-        let shift = (0..n_outputs).map(|o| shares.iter().map(|(k, share)| self.left[(o, *k)] * share).sum::<f64>() as f32);
+        let shift =
+            (0..n_outputs).map(|o| shares.iter().map(|(k, share)| self.left[(o, *k)] * share).sum::<f64>() as f32);
         Factors { first: first.collect(), second: second.collect(), shift: shift.collect() }
     }
 

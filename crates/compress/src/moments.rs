@@ -156,7 +156,8 @@ impl PairedMoments {
     /// If the weight has another number of inputs.
     pub fn lost(&self, weight: &[f32]) -> f64 {
         let n_inputs = self.smaller.n_inputs - 1;
-        let weight = DMatrix::from_row_iterator(weight.len() / n_inputs, n_inputs, weight.iter().map(|w| f64::from(*w)));
+        let weight =
+            DMatrix::from_row_iterator(weight.len() / n_inputs, n_inputs, weight.iter().map(|w| f64::from(*w)));
         let squares = |moments: &DMatrix<f64>| (&weight * moments).dot(&weight);
         let all = squares(&self.whole.about_mean().0.mean_squares());
         let given = &self.cross * self.smaller.inverse() * self.cross.transpose();

@@ -92,7 +92,8 @@ mod tests {
         let mut weights = copy.weights().unwrap();
         for (name, values) in &mut weights {
             let Some(part) = name.strip_prefix(&format!("{block}.")) else { continue };
-            let is_last = ["conv2.norm.weight", "conv2.norm.bias", "attention.output.weight", "feed_forward.down.weight"];
+            let is_last =
+                ["conv2.norm.weight", "conv2.norm.bias", "attention.output.weight", "feed_forward.down.weight"];
             if is_last.contains(&part) {
                 values.fill(0.0);
             }

@@ -63,6 +63,11 @@ pub fn with_fewer_units(model: &Model) -> Model {
     model.with_units(&kept.collect()).unwrap()
 }
 
+/// The same model without the last of the blocks that can be left out.
+pub fn with_fewer_blocks(model: &Model) -> Model {
+    model.without_blocks(&model.removable_blocks().last().into_iter().cloned().collect()).unwrap()
+}
+
 /// A grey, a colour and a feature model of each architecture that takes them.
 pub fn models_of_values() -> Vec<(&'static str, Model)> {
     let mlp = |widths: &[usize]| {
@@ -89,6 +94,10 @@ pub fn models_of_values() -> Vec<(&'static str, Model)> {
         let pruned: Vec<(&'static str, Model)> =
             pruned.map(|(name, model)| (&*format!("pruned {name}").leak(), with_fewer_units(model))).collect();
         models.extend(pruned);
+        let resnets = models.iter().filter(|(of, _)| [name("resnet"), name("separable resnet")].contains(of));
+        let shorter: Vec<(&'static str, Model)> =
+            resnets.map(|(name, model)| (&*format!("shorter {name}").leak(), with_fewer_blocks(model))).collect();
+        models.extend(shorter);
     }
     models
 }
@@ -122,6 +131,7 @@ pub fn models_of_large_images() -> Vec<(&'static str, Model)> {
     vec![
         ("grey basic", model(&resnet(1, PretrainedBlock::Basic), &GREY)),
         ("rgb bottleneck", model(&resnet(3, PretrainedBlock::Bottleneck), &RGB)),
+        ("shorter grey basic", with_fewer_blocks(&model(&resnet(1, PretrainedBlock::Basic), &GREY))),
         ("grey vit", model(&vit(1, [12, 9], EncoderPooling::Cls, EncoderActivation::Gelu), &grey)),
         ("rgb vit", model(&vit(3, [12, 9], EncoderPooling::Mean, EncoderActivation::GeluTanh), &RGB)),
     ]
@@ -162,6 +172,8 @@ pub fn models_of_tokens() -> Vec<(&'static str, Model)> {
         ("rotary transformer", model(&transformer(Positions::Rotary), &input)),
         ("pruned rotary transformer", with_fewer_units(&model(&transformer(Positions::Rotary), &input))),
         ("pruned bert", with_fewer_units(&model(&bert(EncoderPooling::Mean, 0, 2, EncoderActivation::Gelu), &input))),
+        ("shorter rotary transformer", with_fewer_blocks(&model(&transformer(Positions::Rotary), &input))),
+        ("shorter bert", with_fewer_blocks(&model(&bert(EncoderPooling::Mean, 0, 2, EncoderActivation::Gelu), &input))),
         ("bert", model(&bert(EncoderPooling::Mean, 0, 2, EncoderActivation::Gelu), &input)),
         ("roberta", model(&bert(EncoderPooling::Cls, 2, 1, EncoderActivation::GeluTanh), &input)),
         ("distilbert", model(&bert(EncoderPooling::Cls, 0, 0, EncoderActivation::Relu), &input)),

@@ -21,7 +21,8 @@ pub(super) fn factored(session: &Session<'_>, whole: &Model, examples: &Split, s
         spectra.push(LayerSpectrum::new(&layer.weight(&weights), &layer.moments));
     }
     let names = linear.iter().map(|layer| layer.name.clone());
-    let ranks: Sizes = names.zip(choose_ranks(&spectra, share)).filter_map(|(name, rank)| Some((name, rank?))).collect();
+    let ranks: Sizes =
+        names.zip(choose_ranks(&spectra, share)).filter_map(|(name, rank)| Some((name, rank?))).collect();
     refit_in_order(session, whole, whole, (&layers, examples), &Cuts { ranks, ..Default::default() })
 }
 

@@ -71,7 +71,10 @@ pub(crate) fn smaller(session: &Session<'_>, network: &Trained, examples: &Split
         // what is left is not known before the layers are looked at
         let known = session.context.artifact(&stage).map(|folder| sealed_file(&folder, REDUCTIONS));
         let reductions = known.map_or(Ok(Reductions::default()), |path| read_json(&path?))?;
-        Ok((Work::prediction([&network.stage], n_examples(&network.model)), trained(blank(session, &network.model, &reductions)?)))
+        Ok((
+            Work::prediction([&network.stage], n_examples(&network.model)),
+            trained(blank(session, &network.model, &reductions)?),
+        ))
     };
     let produce = |folder: &Path| {
         let make = || {
