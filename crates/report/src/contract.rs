@@ -314,6 +314,9 @@ pub struct ClusterReport {
     /// whether the specialist beats the generalist on test examples of its own classes
     #[serde(default)]
     pub helps: bool,
+    /// whether it beats the generalist on validation examples of its own classes: advice goes by this
+    #[serde(default)]
+    pub helps_on_valid: Option<bool>,
     /// whether the ensemble merges it
     #[serde(default = "is_heard_by_default")]
     pub is_heard: bool,

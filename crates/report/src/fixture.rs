@@ -93,6 +93,7 @@ fn clusters() -> Vec<ClusterReport> {
             specialist_gain: gains[index],
             n_valid: 250 + 50 * index as u64,
             helps: gains[index] > 0.0,
+            helps_on_valid: Some(index != 1 && index != 3),
             is_heard: true,
             left_out_effect: Some(0.0021),
             n_left_out: 2000,

@@ -84,11 +84,11 @@ fn still_falling(report: &Report, curves: &[Curve], lengths: &[TrainingLength], 
 }
 
 fn lost_specialists(report: &Report) -> Option<String> {
-    let n_lost = report.clusters.iter().filter(|cluster| !cluster.helps).count();
+    let n_lost = report.clusters.iter().filter(|cluster| cluster.helps_on_valid == Some(false)).count();
     let n_clusters = report.clusters.len();
     (n_lost > 0 && n_clusters > 2).then(|| {
         format!(
-            "clustering.method.n_clusters = {}: {n_lost} of {n_clusters} specialists do not beat the generalist on their own classes; larger clusters give each more examples.",
+            "clustering.method.n_clusters = {}: {n_lost} of {n_clusters} specialists do not beat the generalist on validation examples of their own classes; larger clusters give each more examples.",
             (n_clusters / 2).max(2)
         )
     })
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn lost_specialists_get_fewer_clusters() {
         let lost = Report { clusters: report().clusters, ..without_gain() };
-        assert!(next_steps(&lost, &[], &[])[0].starts_with("clustering.method.n_clusters = 4: 1 of 8"));
+        assert!(next_steps(&lost, &[], &[])[0].starts_with("clustering.method.n_clusters = 4: 2 of 8"));
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub(crate) struct Evaluated {
 
 const EVALUATION: &str = "evaluation.json";
 /// Raise this when the evaluation measures more than before, so that finished runs are evaluated anew.
-const CODE_VERSION: u32 = 15;
+const CODE_VERSION: u32 = 16;
 
 /// Evaluates all models on the test split, which it takes by value: nobody reads it a second time. None in a plan.
 pub(crate) fn evaluate(

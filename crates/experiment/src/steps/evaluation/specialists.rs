@@ -26,6 +26,7 @@ impl Evaluation<'_> {
         let report = |(idx, specialist): (usize, &Specialist)| {
             let [own, on_valid] = &own[idx];
             let generalist_top1 = generalist.conditional_top1[idx].unwrap_or(0.0);
+            let check = &checked.checks[idx];
             let merged_as = checked.kept.iter().position(|kept| *kept == idx);
             let cluster = ClusterReport {
                 classes: specialist
@@ -38,8 +39,9 @@ impl Evaluation<'_> {
                 generalist_conditional_top1: generalist_top1,
                 specialist_conditional_top1: own.top1,
                 specialist_gain: own.top1 - generalist_top1,
-                n_valid: checked.checks[idx].n_own as u64,
+                n_valid: check.n_own as u64,
                 helps: own.top1 > generalist_top1,
+                helps_on_valid: Some(check.specialist_top1 > check.generalist_top1),
                 is_heard: merged_as.is_some(),
                 left_out_effect: merged_as.map(|position| leave_one_out[position]),
                 n_left_out: n_left_out as u64,
