@@ -121,6 +121,18 @@ fn fewer_units_leave_room_for_more_bits() {
 }
 
 #[test]
+fn where_a_short_training_is_not_enough_the_nearest_form_learns_as_long_as_the_student() {
+    let scratch = run();
+    let words = ["compress", "runs/c/student", "--max-bytes", "9kB", "--max-loss", "2", "--json", "--out", "long"];
+    let forced = ["--set", "ship.low_rank=[]", "--set", "ship.pruning=[]"];
+    let outcome: Json = serde_json::from_str(&scratch.succeed(&[&words[..], &forced].concat()).stdout).unwrap();
+    let attempts = outcome["ship"]["attempts"].as_array().unwrap();
+    let whats: Vec<&str> = attempts.iter().map(|attempt| attempt["what"].as_str().unwrap()).collect();
+    assert_eq!(whats, ["rounded to 2 bits", "2 bits, 4 more epochs", "2 bits, 16 more epochs"], "{outcome}");
+    assert_eq!(attempts[2]["is_shipped"], true, "{outcome}");
+}
+
+#[test]
 fn fewer_layers_leave_room_for_more_bits() {
     let scratch = Scratch::with_texts();
     let four_layers = [

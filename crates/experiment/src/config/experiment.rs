@@ -287,7 +287,7 @@ pub struct ShipConfig {
     #[serde(default)]
     pub compare_ways: bool,
     /// How it goes on learning. By default as the student, for a quarter of its epochs, with a rate that falls from three tenths of
-    /// the student's highest to 0.
+    /// the student's highest to 0; and where nothing is within `max_loss` then, the nearest form for as long as the student has learned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<TrainingConfig>,
 }

@@ -1,9 +1,9 @@
 //! The student that ships: small enough for `[ship]`, and recovered on the student's own soft targets.
 //!
 //! Its weights get the most bits that fit. Where that is less than eight, fewer numbers are tried too, which leave room for more
-//! bits: linear layers of low rank; fewer units, channels and heads. Everything is rounded first; unless that is enough, the network
-//! goes on learning with rounded weights from the targets that are stored already: no teacher is asked. All of it is judged on the
-//! validation split.
+//! bits: linear layers of low rank; fewer units, channels and heads; fewer layers. Everything is rounded first; unless that is enough,
+//! the network goes on learning with rounded weights from the targets that are stored already: no teacher is asked. Where nothing loses
+//! little enough, the form with the least loss learns for as long as the student did. All of it is judged on the validation split.
 
 use crate::config::ShipConfig;
 use crate::error::Result;
@@ -48,7 +48,7 @@ pub(crate) struct Shipped {
 }
 
 /// Raise this when weights are rounded in another way, or more is measured of what was tried.
-const CODE_VERSION: u32 = 4;
+const CODE_VERSION: u32 = 5;
 const SHIP: &str = "ship";
 const DECISION: &str = "decision.json";
 /// With so many bits, the network learns on only if rounding loses too much.
@@ -102,8 +102,25 @@ struct Form {
 #[derive(Clone, Copy, Serialize, Deserialize)]
 struct Taken {
     form: Form,
-    /// whether it has learned on after it was made small
-    is_recovered: bool,
+    further: Further,
+}
+
+/// How a form has learned on after it was made small.
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Further {
+    Nothing,
+    /// as `ship.training` says
+    Recovery,
+    /// for as long as the student has learned: where nothing is within the limit otherwise
+    AsStudent,
+}
+
+/// What came of an attempt, on the validation split.
+struct Outcome {
+    attempt: ShipAttempt,
+    nll: f64,
+    is_within: bool,
 }
 
 impl Step<'_> {
@@ -146,7 +163,10 @@ impl Step<'_> {
     fn expected(&self) -> Result<Decision> {
         let bits = self.most_bits(&self.student.model);
         let taken =
-            bits.map(|(bits, _)| Taken { form: Form { way: None, bits }, is_recovered: bits < BITS_WITHOUT_TRAINING });
+            bits.map(|(bits, _)| {
+                let further = if bits < BITS_WITHOUT_TRAINING { Further::Recovery } else { Further::Nothing };
+                Taken { form: Form { way: None, bits }, further }
+            });
         if let Some(taken) = taken {
             self.network(taken)?;
         }
@@ -168,40 +188,56 @@ impl Step<'_> {
                 ..Default::default()
             });
         }
-        let mut best: Option<(f64, usize)> = None;
+        let mut tried: Vec<(Taken, Outcome)> = Vec::new();
         for (form, n_bytes) in forms {
-            for is_recovered in [false, true] {
-                let taken = Taken { form, is_recovered };
-                let model = self.network(taken)?.model;
-                let probs = self.predict(&model)?;
-                let Metrics { top1, nll, .. } = self.metrics(&probs);
-                let kl = mean_kl(&reference, &probs, self.session.data.valid.len());
-                let is_within = 100.0 * (student.top1 - top1) <= self.config.max_loss + ROUNDING;
-                if is_within && best.is_none_or(|(least, _)| nll < least) {
-                    best = Some((nll, decision.attempts.len()));
-                    decision.taken = Some(taken);
-                }
-                decision.attempts.push(ShipAttempt {
-                    what: self.words(taken),
-                    bytes: n_bytes,
-                    valid_top1: Some(top1),
-                    valid_nll: Some(nll),
-                    kl: Some(kl),
-                    latency_ms_p50: Some(self.latency_ms(&model)?),
-                    is_shipped: false,
-                });
-                if is_within && form.bits >= BITS_WITHOUT_TRAINING {
+            for further in [Further::Nothing, Further::Recovery] {
+                let taken = Taken { form, further };
+                let outcome = self.attempt(taken, n_bytes, (&reference, student.top1))?;
+                let is_enough = outcome.is_within && form.bits >= BITS_WITHOUT_TRAINING;
+                tried.push((taken, outcome));
+                if is_enough {
                     break;
                 }
             }
         }
-        if let Some((_, index)) = best {
+        let nearest = |tried: &[(Taken, Outcome)], is_asked: fn(&Outcome) -> bool| {
+            let asked = (0..tried.len()).filter(|index| is_asked(&tried[*index].1));
+            asked.min_by(|a, b| tried[*a].1.nll.total_cmp(&tried[*b].1.nll))
+        };
+        let mut best = nearest(&tried, |outcome| outcome.is_within);
+        if let (None, None, Some(index)) = (best, &self.config.training, nearest(&tried, |_| true)) {
+            let taken = Taken { form: tried[index].0.form, further: Further::AsStudent };
+            let outcome = self.attempt(taken, tried[index].1.attempt.bytes, (&reference, student.top1))?;
+            best = outcome.is_within.then_some(tried.len());
+            tried.push((taken, outcome));
+        }
+        decision.taken = best.map(|index| tried[index].0);
+        decision.attempts.extend(tried.into_iter().map(|(_, outcome)| outcome.attempt));
+        if let Some(index) = best {
             decision.attempts[index].is_shipped = true;
         }
         if self.config.compare_ways {
             decision.ways = self.compare_ways()?;
         }
         Ok(decision)
+    }
+
+    /// Makes a form and measures it, against the student's probabilities and accuracy.
+    fn attempt(&self, taken: Taken, n_bytes: u64, (reference, top1): (&[f32], f64)) -> Result<Outcome> {
+        let model = self.network(taken)?.model;
+        let probs = self.predict(&model)?;
+        let found = self.metrics(&probs);
+        let attempt = ShipAttempt {
+            what: self.words(taken),
+            bytes: n_bytes,
+            valid_top1: Some(found.top1),
+            valid_nll: Some(found.nll),
+            kl: Some(mean_kl(reference, &probs, self.session.data.valid.len())),
+            latency_ms_p50: Some(self.latency_ms(&model)?),
+            is_shipped: false,
+        };
+        let is_within = 100.0 * (top1 - found.top1) <= self.config.max_loss + ROUNDING;
+        Ok(Outcome { attempt, nll: found.nll, is_within })
     }
 
     /// Each way to a small network by itself, without further training.
@@ -265,21 +301,29 @@ impl Step<'_> {
         Ok(forms)
     }
 
-    fn words(&self, Taken { form, is_recovered }: Taken) -> String {
+    fn words(&self, Taken { form, further }: Taken) -> String {
         let way = form.way.map(|way| format!("{}, ", way.words())).unwrap_or_default();
-        match is_recovered {
-            false => format!("{way}rounded to {} bits", form.bits),
-            true => format!("{way}{} bits, {} more epochs", form.bits, self.recovery.n_epochs),
+        match self.training(further) {
+            None => format!("{way}rounded to {} bits", form.bits),
+            Some(training) => format!("{way}{} bits, {} more epochs", form.bits, training.n_epochs),
+        }
+    }
+
+    fn training(&self, further: Further) -> Option<&TrainingConfig> {
+        match further {
+            Further::Nothing => None,
+            Further::Recovery => Some(&self.recovery),
+            Further::AsStudent => Some(&self.session.config.student.training),
         }
     }
 
     /// The student in this form, with the cost of the student's training on its own.
-    fn network(&self, Taken { form, is_recovered }: Taken) -> Result<Trained> {
+    fn network(&self, Taken { form, further }: Taken) -> Result<Trained> {
         let smaller = form.way.map(|way| self.in_way(way)).transpose()?;
         let start = smaller.as_ref().unwrap_or(self.student);
-        let mut network = match is_recovered {
-            false => self.round(start, form.bits)?,
-            true => self.train(Role::Shipped, (start.model.reductions(), form.bits), &self.recovery, Some(start))?,
+        let mut network = match self.training(further) {
+            None => self.round(start, form.bits)?,
+            Some(training) => self.train(Role::Shipped, (start.model.reductions(), form.bits), training, Some(start))?,
         };
         network.fit.train_flops += self.student.fit.train_flops;
         network.fit.train_seconds += self.student.fit.train_seconds;
@@ -311,9 +355,9 @@ impl Step<'_> {
     }
 
     /// The same form from scratch, with all the epochs of the student and of what came after it.
-    fn twin(&self, Taken { form, is_recovered }: Taken, reductions: &Reductions) -> Result<Trained> {
+    fn twin(&self, Taken { form, further }: Taken, reductions: &Reductions) -> Result<Trained> {
         let student = &self.session.config.student.training;
-        let n_more_epochs = if is_recovered { self.recovery.n_epochs } else { 0 };
+        let n_more_epochs = self.training(further).map_or(0, |training| training.n_epochs);
         let training = TrainingConfig { n_epochs: student.n_epochs + n_more_epochs, ..student.clone() };
         self.train(Role::TwinOfShipped, (reductions, form.bits), &training, None)
     }
