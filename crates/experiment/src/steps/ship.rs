@@ -162,11 +162,10 @@ impl Step<'_> {
     /// Of eight bits, rounding is expected to be enough.
     fn expected(&self) -> Result<Decision> {
         let bits = self.most_bits(&self.student.model);
-        let taken =
-            bits.map(|(bits, _)| {
-                let further = if bits < BITS_WITHOUT_TRAINING { Further::Recovery } else { Further::Nothing };
-                Taken { form: Form { way: None, bits }, further }
-            });
+        let taken = bits.map(|(bits, _)| {
+            let further = if bits < BITS_WITHOUT_TRAINING { Further::Recovery } else { Further::Nothing };
+            Taken { form: Form { way: None, bits }, further }
+        });
         if let Some(taken) = taken {
             self.network(taken)?;
         }
@@ -323,7 +322,9 @@ impl Step<'_> {
         let start = smaller.as_ref().unwrap_or(self.student);
         let mut network = match self.training(further) {
             None => self.round(start, form.bits)?,
-            Some(training) => self.train(Role::Shipped, (start.model.reductions(), form.bits), training, Some(start))?,
+            Some(training) => {
+                self.train(Role::Shipped, (start.model.reductions(), form.bits), training, Some(start))?
+            }
         };
         network.fit.train_flops += self.student.fit.train_flops;
         network.fit.train_seconds += self.student.fit.train_seconds;

@@ -30,8 +30,5 @@ pub(super) fn without_blocks(session: &Session<'_>, whole: &Model, examples: &Sp
         }
         small = best.expect("a block is left").1;
     }
-    if small.removable_blocks().len() == n_blocks {
-        return Ok(small);
-    }
     refit_in_order(session, whole, &small, (&layers, examples), &Cuts::default())
 }

@@ -21,7 +21,8 @@ pub(super) struct Cuts {
     pub units: BTreeMap<String, (InnerWidth, Vec<usize>)>,
 }
 
-/// The model `start`, in which no layer is cut but some of those of `whole` may be missing, with these cuts.
+/// The model `start`, in which no layer is cut but some of those of `whole` may be missing, with these cuts; as it is where nothing is
+/// missing or cut.
 pub(super) fn refit_in_order(
     session: &Session<'_>,
     whole: &Model,
@@ -30,6 +31,9 @@ pub(super) fn refit_in_order(
     cuts: &Cuts,
 ) -> Result<Model> {
     let mut model = start.with_head(HeadInit::Same).map_err(model_error)?;
+    if cuts.ranks.is_empty() && cuts.units.is_empty() && start.reductions() == whole.reductions() {
+        return Ok(model);
+    }
     let weights = whole.weights().map_err(model_error)?;
     for layer in layers.iter().filter(|layer| layer.is_in(start)) {
         session.context.check_interrupt()?;
