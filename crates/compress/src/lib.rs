@@ -8,6 +8,8 @@
 mod low_rank;
 mod moments;
 mod pruning;
+#[cfg(test)]
+mod samples;
 
 pub use low_rank::{Factors, LayerSpectrum, choose_ranks};
 pub use moments::{Moments, PairedMoments, Refit};

@@ -148,13 +148,8 @@ pub fn choose_ranks(layers: &[LayerSpectrum], share: f64) -> Vec<Option<usize>> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::samples::{numbers, with_constant};
     use proptest::prelude::*;
-
-    /// Numbers that look random: a Weyl sequence.
-    fn numbers(n: usize, offset: f64) -> Vec<f32> {
-        let weyl = |index: usize| ((index as f64 * 0.754_877_666 + offset).fract() - 0.5) as f32;
-        (0..n).map(|index| weyl(index) * weyl(3 * index + 1)).collect()
-    }
 
     fn product(factors: &Factors, rank: usize, [n_outputs, n_inputs]: [usize; 2]) -> Vec<f32> {
         let entry = |o: usize, i: usize| -> f32 {
@@ -181,7 +176,7 @@ mod tests {
 
     fn spectra(weight: &[f32], rows: &[f32], n_inputs: usize) -> [LayerSpectrum; 2] {
         let mut moments = Moments::new(n_inputs + 1);
-        moments.add(&rows.chunks_exact(n_inputs).flat_map(|row| [row, &[1.0]].concat()).collect::<Vec<f32>>());
+        moments.add(&with_constant(rows, n_inputs));
         [LayerSpectrum::new(weight, &moments), LayerSpectrum::plain(weight, n_inputs)]
     }
 

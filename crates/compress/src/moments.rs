@@ -181,17 +181,8 @@ fn columns(rows: &[f32], n_inputs: usize) -> DMatrix<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::samples::{numbers, with_constant};
     use proptest::prelude::*;
-
-    /// Numbers that look random: a Weyl sequence.
-    fn numbers(n: usize, offset: f64) -> Vec<f32> {
-        let weyl = |index: usize| ((index as f64 * 0.754_877_666 + offset).fract() - 0.5) as f32;
-        (0..n).map(|index| weyl(index) * weyl(3 * index + 1)).collect()
-    }
-
-    fn with_constant(rows: &[f32], n_inputs: usize) -> Vec<f32> {
-        rows.chunks_exact(n_inputs).flat_map(|row| [row, &[1.0]].concat()).collect()
-    }
 
     /// `[N, O]` of rows `[N, I]`.
     fn outputs(weight: &[f32], shift: &[f32], rows: &[f32]) -> Vec<f32> {

@@ -136,17 +136,8 @@ pub fn choose_removals(
 mod tests {
     use super::*;
     use crate::PairedMoments;
+    use crate::samples::{numbers, with_constant};
     use proptest::prelude::*;
-
-    /// Numbers that look random: a Weyl sequence.
-    fn numbers(n: usize, offset: f64) -> Vec<f32> {
-        let weyl = |index: usize| ((index as f64 * 0.754_877_666 + offset).fract() - 0.5) as f32;
-        (0..n).map(|index| weyl(index) * weyl(3 * index + 1)).collect()
-    }
-
-    fn with_constant(rows: &[f32], n_inputs: usize) -> Vec<f32> {
-        rows.chunks_exact(n_inputs).flat_map(|row| [row, &[1.0]].concat()).collect()
-    }
 
     fn moments(rows: &[f32], n_inputs: usize) -> Moments {
         let mut moments = Moments::new(n_inputs + 1);

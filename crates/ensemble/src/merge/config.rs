@@ -74,8 +74,8 @@ pub enum Soften {
     /// The merged distribution: a dustbin means the same at every temperature.
     #[default]
     AfterMerge,
-    /// Each teacher's own outputs, which are then merged; an ablation for heads with a dustbin, whose outside mass a
-    /// temperature destroys.
+    /// Each teacher's own outputs, which are then merged. A temperature flattens a dustbin too; but the tail of a merged distribution
+    /// at T > 1 may be worse (`experiments/strangers`, photos).
     BeforeMerge,
 }
 

@@ -79,7 +79,7 @@ distillation = {{ loss = {{ kind = "soft_cross_entropy", temperature = {temperat
 
 /// Generalist, clusters, specialists and merge.
 fn own_teachers(recipe: &Recipe) -> String {
-    let Recipe { generalist, pretrained, sizes, .. } = recipe;
+    let Recipe { generalist, pretrained, sizes, temperature, .. } = recipe;
     let several = match sizes.specialists {
         Ok(_) => String::new(),
         Err(why) => format!("\nn_models = 3                           # {why}: three generalists are merged"),
@@ -102,6 +102,13 @@ training = {}
             )
         },
     );
+    // at T > 1 the tail of a merge with specialists made a worse student (`experiments/strangers`)
+    let soften = match sizes.specialists {
+        Ok(_) if *temperature > 1.0 => {
+            "soften = \"before_merge\"                # each teacher by itself, then the merge\n"
+        }
+        _ => "",
+    };
     format!(
         r#"[generalist]                           # the big network that knows every class
 model = {generalist}
@@ -110,7 +117,7 @@ model = {generalist}
 {specialists}[merge]
 rule = "exact"
 gate = {{ kind = "all" }}
-
+{soften}
 "#,
         training(recipe, sizes.generalist, 1.0)
     )
