@@ -102,9 +102,9 @@ training = {}
             )
         },
     );
-    // at T > 1 the tail of a merge with specialists made a worse student (`experiments/strangers`)
+    // at T = 4 the tail of a merge with specialists made a worse student; at 2 there is no difference (`experiments/strangers`)
     let soften = match sizes.specialists {
-        Ok(_) if *temperature > 1.0 => {
+        Ok(_) if *temperature > 2.0 => {
             "soften = \"before_merge\"                # each teacher by itself, then the merge\n"
         }
         _ => "",
