@@ -80,8 +80,6 @@ impl Moments {
 /// What a layer reads in a network and in a smaller form of it, for the same examples.
 #[derive(Clone, Debug)]
 pub struct PairedMoments {
-    /// of what it reads in the network
-    whole: Moments,
     /// of what it reads in the smaller form
     smaller: Moments,
     /// `E[x z^T]` of the inputs `x` in the network and `z` in the smaller form, `[I, I]`
@@ -104,16 +102,15 @@ impl PairedMoments {
     /// If these are not whole rows, or not as many.
     pub fn new(n_inputs: usize, whole: &[f32], smaller: &[f32]) -> Self {
         assert_eq!(whole.len(), smaller.len(), "a row of the network for each of the smaller form");
-        let [mut of_whole, mut of_smaller] = [Moments::new(n_inputs), Moments::new(n_inputs)];
+        let mut of_smaller = Moments::new(n_inputs);
         let mut cross = DMatrix::zeros(n_inputs, n_inputs);
         // a few thousand rows at a time: in f64 they take twice the room
         for (whole, smaller) in whole.chunks(ROWS_AT_ONCE * n_inputs).zip(smaller.chunks(ROWS_AT_ONCE * n_inputs)) {
             cross += columns(whole, n_inputs) * columns(smaller, n_inputs).transpose();
-            of_whole.add(whole);
             of_smaller.add(smaller);
         }
-        cross /= of_whole.n_rows.max(1) as f64;
-        Self { whole: of_whole, smaller: of_smaller, cross }
+        cross /= of_smaller.n_rows.max(1) as f64;
+        Self { smaller: of_smaller, cross }
     }
 
     /// What the layer reads in the smaller form.
@@ -150,18 +147,18 @@ impl PairedMoments {
     }
 
     /// Share of what a weight `[O, I - 1]` gives out in the network, in mean squares about its mean, that no weight can give out in the
-    /// smaller form.
+    /// smaller form; `whole` is of what it reads in the network.
     ///
     /// # Panics
     /// If the weight has another number of inputs.
-    pub fn lost(&self, weight: &[f32]) -> f64 {
+    pub fn lost(&self, weight: &[f32], whole: &Moments) -> f64 {
         let n_inputs = self.smaller.n_inputs - 1;
         let weight =
             DMatrix::from_row_iterator(weight.len() / n_inputs, n_inputs, weight.iter().map(|w| f64::from(*w)));
         let squares = |moments: &DMatrix<f64>| (&weight * moments).dot(&weight);
-        let all = squares(&self.whole.about_mean().0.mean_squares());
+        let all = squares(&whole.about_mean().0.mean_squares());
         let given = &self.cross * self.smaller.inverse() * self.cross.transpose();
-        let squared = self.whole.mean_squares() - given;
+        let squared = whole.mean_squares() - given;
         if all > 0.0 { squares(&squared.view((0, 0), (n_inputs, n_inputs)).into_owned()) / all } else { 0.0 }
     }
 
@@ -224,7 +221,9 @@ mod tests {
             let least = squared_error(&wanted, &outputs(&new, &shift, &changed));
             let means: Vec<f32> = (0..2).map(|o| wanted.iter().skip(o).step_by(2).sum::<f32>() / 60.0).collect();
             let all = squared_error(&wanted, &means.repeat(60));
-            let lost = paired.lost(&weight) as f32;
+            let mut of_whole = Moments::new(4);
+            of_whole.add(&with_constant(&rows, 3));
+            let lost = paired.lost(&weight, &of_whole) as f32;
             prop_assert!((lost - least / all).abs() < 1e-3 * lost + 1e-4, "{lost} {least} {all}");
             let (mut other, mut other_shift) = (new.clone(), shift.clone());
             other.iter_mut().chain(&mut other_shift).nth(index).into_iter().for_each(|value| *value += step);

@@ -22,7 +22,7 @@ pub struct Model {
     input: InputShape,
     n_outputs: usize,
     reductions: Reductions,
-    /// those that it has
+    /// names of the blocks that the model has and that can be left out
     pub(crate) removable_blocks: Vec<String>,
     pub(crate) widths: Vec<InnerWidth>,
     device: Device,

@@ -1,5 +1,7 @@
 //! What a model has less of than its architecture says, as a model folder holds it.
 
+use crate::{Model, ModelError};
+use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,5 +66,21 @@ impl Reductions {
     /// Whether the model is as its architecture says.
     pub fn is_empty(&self) -> bool {
         self.ranks.is_empty() && self.units.is_empty() && self.left_out.is_empty()
+    }
+}
+
+impl Model {
+    /// A model of this architecture with these reductions and this state.
+    pub(crate) fn with_reductions(
+        &self,
+        reductions: &Reductions,
+        state: Vec<(String, Tensor)>,
+    ) -> Result<Self, ModelError> {
+        let reduced = (reductions, None);
+        let mut model = Self::reduced(self.config(), self.input(), self.n_outputs(), reduced, self.device())?;
+        model.tokenizer.clone_from(&self.tokenizer);
+        model.temperature = self.temperature;
+        model.load_state(state)?;
+        Ok(model)
     }
 }

@@ -3,7 +3,7 @@
 //! Units of a hidden layer, channels inside a residual block, heads of an attention, numbers of an embedding. What all
 //! layers add to, the residual stream, is no inner width: every layer reads it.
 
-use crate::{Model, ModelError, Reductions, Sizes};
+use crate::{Model, ModelError, Sizes};
 use candle_core::{Tensor, Var};
 use std::collections::BTreeMap;
 
@@ -117,20 +117,6 @@ impl Model {
         let state = self.variables().map(cut).collect::<Result<Vec<_>, ModelError>>()?;
         self.with_reductions(&reductions, state)
     }
-
-    /// A model of this architecture with these reductions and this state.
-    pub(crate) fn with_reductions(
-        &self,
-        reductions: &Reductions,
-        state: Vec<(String, Tensor)>,
-    ) -> Result<Self, ModelError> {
-        let reduced = (reductions, None);
-        let mut model = Self::reduced(self.config(), self.input(), self.n_outputs(), reduced, self.device())?;
-        model.tokenizer.clone_from(&self.tokenizer);
-        model.temperature = self.temperature;
-        model.load_state(state)?;
-        Ok(model)
-    }
 }
 
 /// Units of a width that these widths, as the architecture has them, cannot have.
@@ -148,7 +134,7 @@ pub(crate) fn units_problem(units: &Sizes, whole: &[(String, usize)]) -> Option<
 mod tests {
     use super::*;
     use crate::layers::Mode;
-    use crate::{ModelCard, ModelConfig, ModelInput, load_model, save_model};
+    use crate::{ModelCard, ModelConfig, ModelInput, Reductions, load_model, save_model};
     use candle_core::Device;
     use serde_json::json;
     use stillhouse_core::{InputShape, InputSpec, Seed};

@@ -1,11 +1,12 @@
 //! Fewer layers of an encoder, fewer blocks of a residual network.
 
-use super::layers::{Layers, read_in_both};
+use super::layers::{Layers, read_layer};
 use super::refit::{Cuts, refit_in_order};
 use crate::error::Result;
 use crate::networks::network::model_error;
 use crate::session::Session;
 use std::collections::BTreeSet;
+use stillhouse_compress::PairedMoments;
 use stillhouse_data::Split;
 use stillhouse_models::{LayerKind, Model};
 
@@ -18,12 +19,14 @@ pub(super) fn without_blocks(session: &Session<'_>, whole: &Model, examples: &Sp
     let mut small = whole.without_blocks(&BTreeSet::new()).map_err(model_error)?;
     let Some(head) = layers.iter().find(|layer| layer.kind == LayerKind::Head) else { return Ok(small) };
     let weight = head.weight(&whole.weights().map_err(model_error)?);
+    let by_whole = read_layer(whole, examples, head)?;
     for _ in n_kept..n_blocks {
         let mut best: Option<(f64, Model)> = None;
         for block in small.removable_blocks() {
             session.context.check_interrupt()?;
             let without = small.without_blocks(&BTreeSet::from([block.clone()])).map_err(model_error)?;
-            let lost = read_in_both([whole, &without], examples, &head.name)?.lost(&weight);
+            let by_small = read_layer(&without, examples, head)?;
+            let lost = PairedMoments::new(head.moments.n_inputs(), &by_whole, &by_small).lost(&weight, &head.moments);
             if best.as_ref().is_none_or(|(least, _)| lost < *least) {
                 best = Some((lost, without));
             }

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::networks::network::{model_error, new_model};
 use crate::session::Session;
 use std::collections::{BTreeMap, BTreeSet};
-use stillhouse_compress::{Moments, PairedMoments};
+use stillhouse_compress::Moments;
 use stillhouse_data::Split;
 use stillhouse_models::{LayerInputs, LayerKind, Model, ModelConfig, Reductions};
 use stillhouse_train::visit_layer_inputs;
@@ -121,22 +121,13 @@ fn transposed(values: &[f32], n_rows: usize) -> Vec<f32> {
     (0..values.len()).map(|index| values[index % n_rows * n_columns + index / n_rows]).collect()
 }
 
-/// What a layer reads of some of these examples in a network and in a smaller form of it, in which it is whole.
-pub(super) fn read_in_both([whole, smaller]: [&Model; 2], examples: &Split, layer: &str) -> Result<PairedMoments> {
-    let examples = some(examples, whole);
-    let mut n_inputs = 0;
-    let mut rows_in = |model: &Model| -> Result<Vec<f32>> {
-        let mut rows = Vec::new();
-        visit_layer_inputs(model, &examples, |read| {
-            for layer in read.into_iter().filter(|read| read.name == layer) {
-                n_inputs = layer.n_inputs;
-                rows.extend(with_constant(&layer));
-            }
-        })?;
-        Ok(rows)
-    };
-    let [whole, smaller] = [rows_in(whole)?, rows_in(smaller)?];
-    Ok(PairedMoments::new(n_inputs + 1, &whole, &smaller))
+/// What a whole layer reads of some of these examples, with a constant 1 behind each row: `[N, I + 1]`.
+pub(super) fn read_layer(model: &Model, examples: &Split, layer: &Layer) -> Result<Vec<f32>> {
+    let mut rows = Vec::new();
+    visit_layer_inputs(model, &some(examples, model), |read| {
+        read.iter().filter(|read| read.name == layer.name).for_each(|read| rows.extend(with_constant(read)));
+    })?;
+    Ok(rows)
 }
 
 /// Examples that are looked at, where there are as many.

@@ -37,7 +37,7 @@ pub(crate) enum Way {
     PlainLowRank(f64),
     /// fewer hidden units, channels and heads; the layer that reads them makes up for it
     Pruned(f64),
-    /// fewer layers or blocks; those that are left make up for it
+    /// fewer layers of an encoder, or blocks of a residual network; the layers that stay are refit
     FewerBlocks(f64),
     /// the weights nearest to 0 at 0, as a control: no file of this program becomes smaller by it
     Zeros(f64),

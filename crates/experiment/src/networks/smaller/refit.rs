@@ -3,7 +3,7 @@
 //! Layers are cut in the order of computation. Each is given the least squared error to what it gives out in the whole network,
 //! from what it reads in the smaller one: behind layers that were cut before it, that is not what it was trained on.
 
-use super::layers::{Layer, Layers, blank, read_in_both};
+use super::layers::{Layer, Layers, blank, read_layer};
 use crate::error::Result;
 use crate::networks::network::model_error;
 use crate::session::Session;
@@ -37,7 +37,9 @@ pub(super) fn refit_in_order(
     let weights = whole.weights().map_err(model_error)?;
     for layer in layers.iter().filter(|layer| layer.is_in(start)) {
         session.context.check_interrupt()?;
-        let read = read_in_both([whole, &model], examples, &layer.name)?;
+        // read anew for each layer: the rows of all of them could fill the memory
+        let [by_whole, by_model] = [read_layer(whole, examples, layer)?, read_layer(&model, examples, layer)?];
+        let read = PairedMoments::new(layer.moments.n_inputs(), &by_whole, &by_model);
         let weight = layer.weight(&weights);
         model = match (cuts.ranks.of(&layer.name), cuts.units.get(&layer.name)) {
             (Some(rank), _) => of_rank(session, &model, layer, (&read, &weight), rank)?,
