@@ -5,7 +5,7 @@
 //! output channels, output units or ids. Vectors (biases, norms) stay `f32`: they are a few hundredths of the bytes.
 //!
 //! Scales are `f16`, as a model folder has them. A kernel that a batch norm is folded into has `f32` scales, since the folded ones
-//! are no `f16`; it has few rows. Codes plus `2^(b-1) - 1` are packed low bits first, each row from a byte of its own.
+//! are no `f16`; it has few rows. Codes, counted from the lowest one, are packed low bits first, each row from a byte of its own.
 
 use crate::ExportError;
 use crate::graph::{Constant, ConstantId, Graph};

@@ -4,7 +4,7 @@ mod support;
 
 use stillhouse_export::packed::PackedGraph;
 use stillhouse_export::{ExportError, PageExample, PageOptions, page, write_page_folder};
-use stillhouse_models::{Model, Tokenizer};
+use stillhouse_models::{Model, Tokenizer, WeightBits};
 
 fn models() -> Vec<(&'static str, Model)> {
     use support::{models_of_large_images, models_of_ngrams, models_of_values, models_with_tokenizers};
@@ -24,9 +24,11 @@ fn script<'a>(page: &'a str, id: &str) -> &'a str {
 fn pages_hold_weights_nodes_and_labels() {
     for (name, model) in models() {
         let card = support::card(&model);
-        for bits in [Some(3), Some(4), Some(8), None] {
-            let page = page(&model, &card, &PageOptions { bits, ..PageOptions::default() }).unwrap();
-            let packed = PackedGraph::of(&model, bits).unwrap();
+        for bits in [Some(2), Some(3), Some(4), Some(8), None] {
+            let rounded = bits.map(|bits| WeightBits::uniform(&model, bits).rounded(&model).unwrap());
+            let model = rounded.as_ref().unwrap_or(&model);
+            let page = page(model, &card, &PageOptions::default()).unwrap();
+            let packed = PackedGraph::of(model, None).unwrap();
             assert_eq!(script(&page, "weights").len(), packed.n_bytes().div_ceil(3) * 4, "{name}: base64");
             let manifest: serde_json::Value = serde_json::from_str(script(&page, "model")).unwrap();
             assert_eq!(manifest["labels"], serde_json::json!(card.labels), "{name}");

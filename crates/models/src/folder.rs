@@ -15,6 +15,7 @@ use crate::hub_card::HubCard;
 use crate::kernel_order::KernelOrder;
 use crate::outline::ModelOutline;
 use crate::quantised::QuantisedTensor;
+use crate::rounded_rows::Codes;
 use crate::weights_head::Shapes;
 use crate::{FolderError, Model, ModelCard, ModelConfig, ModelError, Reductions, Sizes, Tokenizer, WeightBits};
 use candle_core::{Device, Tensor};
@@ -29,8 +30,9 @@ use std::path::Path;
 use stillhouse_core::{InputShape, InputSpec, Temperature};
 use stillhouse_files::{NewFolder, readable_folder};
 
-/// Version of the folder's layout, in `config.json`. Version 1, which is still read, has kernels in the order of memory.
-pub const FORMAT_VERSION: u32 = 2;
+/// Version of the folder's layout, in `config.json`. Older ones are still read: version 2 has other codes of 2 bits, version 1 also kernels
+/// in the order of memory.
+pub const FORMAT_VERSION: u32 = 3;
 const OLDEST_VERSION: u32 = 1;
 
 pub(crate) const WEIGHTS: &str = "model.safetensors";
@@ -186,7 +188,8 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
     }
     let order = kernel_order(config.format_version);
     let as_model = FolderError::model(folder);
-    let reductions = Reductions { ranks: config.ranks, units: config.units, left_out: config.left_out };
+    let (ranks, units) = (config.ranks.clone(), config.units.clone());
+    let reductions = Reductions { ranks, units, left_out: config.left_out.clone() };
     // the file's head is compared before memory is asked for: a config may claim any sizes
     let outline = config.architecture.outline_reduced(&config.input.shape, config.n_outputs, &reductions);
     let outline = outline.map_err(&as_model)?;
@@ -201,7 +204,7 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
     let blank = (&reductions, None);
     let model = Model::reduced(&config.architecture, &config.input.shape, config.n_outputs, blank, device);
     let model = model.map_err(&as_model)?;
-    model.load_state(read_weights(folder, &outline, (&config.bits, order), device)?).map_err(&as_model)?;
+    model.load_state(read_weights(folder, &outline, &config, device)?).map_err(&as_model)?;
     let input = *model.input();
     let model = match input {
         InputShape::Tokens { .. } => {
@@ -224,6 +227,10 @@ const ORDER: KernelOrder = KernelOrder::OutputsFirst;
 
 fn kernel_order(format_version: u32) -> KernelOrder {
     if format_version == OLDEST_VERSION { KernelOrder::AsInMemory } else { ORDER }
+}
+
+fn codes(format_version: u32, bits: u8) -> Codes {
+    if format_version < FORMAT_VERSION { Codes::with_zero(bits) } else { Codes::of(bits) }
 }
 
 /// What a weight in a few bits has besides its codes.
@@ -325,23 +332,25 @@ fn read_labels(folder: &Path) -> Result<Vec<String>, FolderError> {
 fn read_weights(
     folder: &Path,
     outline: &ModelOutline,
-    (bits, order): (&WeightBits, KernelOrder),
+    config: &ConfigFile,
     device: &Device,
 ) -> Result<Vec<(String, Tensor)>, FolderError> {
     let bytes = read_file(folder, WEIGHTS)?;
+    let order = kernel_order(config.format_version);
     let damaged = |message: String| FolderError::weights(&folder.join(WEIGHTS), message);
     let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
     let mut tensors = Vec::new();
     for (name, shape) in outline.shapes() {
         let view = file.tensor(name).map_err(|error| damaged(error.to_string()))?;
-        let values: Vec<f32> = match bits.of(name) {
+        let values: Vec<f32> = match config.bits.of(name) {
             None => {
                 let stored: Vec<f32> = view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
                 order.read(stored.into(), shape).into_owned()
             }
             Some(bits) => {
                 let scales = file.tensor(&format!("{name}{SCALES}")).map_err(|error| damaged(error.to_string()))?;
-                let weight = QuantisedTensor::from_bytes(shape, bits, view.data(), scales.data());
+                let weight =
+                    QuantisedTensor::from_bytes(shape, codes(config.format_version, bits), view.data(), scales.data());
                 weight.map_err(|problem| damaged(format!("tensor {name}: {problem}")))?.values()
             }
         };

@@ -7,7 +7,7 @@
 //! from a byte of its own, and the scales as `f16`.
 
 use crate::outline::ModelOutline;
-use crate::rounded_rows::{RoundedRows, WEIGHT_BITS, best_clip, row_bytes};
+use crate::rounded_rows::{Codes, RoundedRows, WEIGHT_BITS, best_clip, row_bytes};
 use crate::units::EMBEDDING;
 use crate::{HeadInit, Model, ModelError, ModelInput, Param};
 use candle_core::Tensor;
@@ -295,13 +295,13 @@ impl QuantisedTensor {
         [self.rows.packed_codes(), scales.collect()]
     }
 
-    /// Reads what [`QuantisedTensor::to_bytes`] wrote.
+    /// Reads what [`QuantisedTensor::to_bytes`] wrote, with the codes of now or of an older folder.
     ///
     /// # Errors
     /// Bytes of another number than shape and bits ask for, codes that no such number of bits has, scales that are no numbers.
-    pub(crate) fn from_bytes(dims: &[usize], bits: u8, packed: &[u8], scales: &[u8]) -> Result<Self, String> {
+    pub(crate) fn from_bytes(dims: &[usize], codes: Codes, packed: &[u8], scales: &[u8]) -> Result<Self, String> {
         let Channels { n_channels, width, .. } = Channels::of(dims);
-        let expected = [n_channels * row_bytes(width, bits), n_channels * BYTES_PER_SCALE];
+        let expected = [n_channels * row_bytes(width, codes.bits()), n_channels * BYTES_PER_SCALE];
         let found = [packed.len(), scales.len()];
         if found != expected {
             return Err(format!("{found:?} bytes of codes and scales, expected {expected:?}"));
@@ -310,7 +310,7 @@ impl QuantisedTensor {
         if let Some(scale) = scales.iter().find(|scale| !scale.is_finite()) {
             return Err(format!("a scale of {scale}"));
         }
-        let rows = RoundedRows::unpacked(packed, width, bits, scales).ok_or("a code beyond its bits")?;
+        let rows = RoundedRows::unpacked(packed, width, codes, scales).ok_or("a code beyond its bits")?;
         Ok(Self { dims: dims.to_vec(), rows })
     }
 }
@@ -341,7 +341,7 @@ mod tests {
                 let weight = QuantisedTensor::new(&numbers(dims.iter().product()), dims, bits);
                 let [packed, scales] = weight.to_bytes();
                 assert_eq!(packed.len() + scales.len(), stored_bytes(dims, bits));
-                assert_eq!(QuantisedTensor::from_bytes(dims, bits, &packed, &scales).unwrap(), weight);
+                assert_eq!(QuantisedTensor::from_bytes(dims, Codes::of(bits), &packed, &scales).unwrap(), weight);
             }
         }
     }
@@ -356,11 +356,14 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_refused() {
         let [packed, scales] = QuantisedTensor::new(&numbers(6), &[2, 3], 4).to_bytes();
-        assert!(QuantisedTensor::from_bytes(&[2, 3], 4, &packed[1..], &scales).is_err());
-        assert!(QuantisedTensor::from_bytes(&[2, 4], 8, &packed, &scales).is_err());
+        assert!(QuantisedTensor::from_bytes(&[2, 3], Codes::of(4), &packed[1..], &scales).is_err());
+        assert!(QuantisedTensor::from_bytes(&[2, 4], Codes::of(8), &packed, &scales).is_err());
         let not_finite = f16::INFINITY.to_le_bytes().repeat(2);
-        assert!(QuantisedTensor::from_bytes(&[2, 3], 4, &packed, &not_finite).is_err());
-        assert!(QuantisedTensor::from_bytes(&[2, 3], 4, &[0xFF; 4], &scales).is_err(), "15 is no code of 4 bits");
+        assert!(QuantisedTensor::from_bytes(&[2, 3], Codes::of(4), &packed, &not_finite).is_err());
+        assert!(
+            QuantisedTensor::from_bytes(&[2, 3], Codes::of(4), &[0xFF; 4], &scales).is_err(),
+            "15 is no code of 4 bits"
+        );
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Rows of weights in a few bits: the one place where weights are rounded.
 //!
-//! A number becomes `code * scale`. Codes of `b` bits lie between `-L` and `L`, where `L = 2^(b-1) - 1`; each row has a scale of
-//! its own. Below 8 bits the largest numbers of a row are clipped where that lowers its squared error (Guan et al. 2019,
+//! A number becomes `code * scale`, where each row has a scale of its own. Codes of `b` bits are the whole numbers between `-L` and
+//! `L`, where `L = 2^(b-1) - 1`; codes of 2 bits are -3, -1, 1 and 3. Zero is none of these, and a fourth level is worth more: of normal
+//! numbers, the least squared error falls from 0.190 to 0.119 of their variance (Max 1960, doi:10.1109/TIT.1960.1057548). Below 8 bits the largest numbers of a row are clipped where that lowers its squared error (Guan et al. 2019,
 //! arXiv:1911.02079, for tables). Codes are chosen for scales that are rounded to `f16`.
 //!
 //! Shapes: `R` rows of `W` numbers.
@@ -54,7 +55,7 @@ impl RoundedRows {
         let (mut codes, mut scales) = (Vec::with_capacity(values.len()), Vec::with_capacity(values.len() / width));
         for (nth, row) in values.chunks_exact(width).enumerate() {
             let scale = scale(nth, row);
-            codes.extend(row.iter().map(|value| code(*value, scale, bits)));
+            codes.extend(row.iter().map(|value| Codes::of(bits).nearest(*value, scale)));
             scales.push(scale);
         }
         Self { bits, width, codes, scales }
@@ -102,31 +103,82 @@ impl RoundedRows {
         rows.flat_map(|(codes, scale)| codes.iter().map(move |code| f32::from(*code) * scale)).collect()
     }
 
-    /// Codes plus `L` as bytes: low bits first, each row from a byte of its own.
+    /// Codes, counted from the lowest one, as bytes: low bits first, each row from a byte of its own.
     pub fn packed_codes(&self) -> Vec<u8> {
-        let offset = i16::from(largest_code(self.bits));
+        let codes_of_bits = Codes::of(self.bits);
         let mut packed = Vec::new();
         for codes in self.codes.chunks_exact(self.width) {
             let start = packed.len();
             packed.resize(start + row_bytes(self.width, self.bits), 0);
             for (nth, code) in codes.iter().enumerate() {
-                put_bits(&mut packed[start..], nth * usize::from(self.bits), (i16::from(*code) + offset) as u16);
+                put_bits(&mut packed[start..], nth * usize::from(self.bits), codes_of_bits.number(*code));
             }
         }
         packed
     }
 
     /// Rows of what [`RoundedRows::packed_codes`] gave; none if there is a code beyond its bits.
-    pub(crate) fn unpacked(packed: &[u8], width: usize, bits: u8, scales: Vec<f32>) -> Option<Self> {
-        let largest = i16::from(largest_code(bits));
+    pub(crate) fn unpacked(packed: &[u8], width: usize, stored: Codes, scales: Vec<f32>) -> Option<Self> {
         let mut codes = Vec::with_capacity(scales.len() * width);
-        for row in packed.chunks_exact(row_bytes(width, bits).max(1)) {
+        for (row, scale) in packed.chunks_exact(row_bytes(width, stored.bits).max(1)).zip(&scales) {
             for nth in 0..width {
-                let code = get_bits(row, nth * usize::from(bits), bits) as i16 - largest;
-                codes.push(i8::try_from(code).ok().filter(|_| code <= largest)?);
+                let code = stored.code(get_bits(row, nth * usize::from(stored.bits), stored.bits))?;
+                codes.push(if *scale == 0.0 { 0 } else { code });
             }
         }
+        // -1, 0 and 1 are codes of three bits
+        let bits = if stored == Codes::of(stored.bits) { stored.bits } else { stored.bits + 1 };
         Some(Self { bits, width, codes, scales })
+    }
+}
+
+/// The codes of so many bits: every `step`-th number from `-largest` to `largest`.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) struct Codes {
+    bits: u8,
+    largest: i8,
+    step: i8,
+}
+
+impl Codes {
+    pub(crate) fn of(bits: u8) -> Self {
+        if bits == WEIGHT_BITS[0] { Self { bits, largest: 3, step: 2 } } else { Self::with_zero(bits) }
+    }
+
+    /// Those of model folders before version 3, in which 2 bits were -1, 0 and 1.
+    pub(crate) fn with_zero(bits: u8) -> Self {
+        Self { bits, largest: i8::MAX >> (WEIGHT_BITS[1] - bits), step: 1 }
+    }
+
+    pub(crate) fn bits(self) -> u8 {
+        self.bits
+    }
+
+    /// The nearest code.
+    fn nearest(self, value: f32, scale: f32) -> i8 {
+        if scale == 0.0 {
+            return 0;
+        }
+        let largest = f32::from(self.largest);
+        let clamped = (value / scale).clamp(-largest, largest);
+        // adding and taking away a number without binary places rounds to whole numbers, by vectors
+        let whole = |value: f32| (value + WITHOUT_PLACES) - WITHOUT_PLACES;
+        match self.step {
+            1 => whole(clamped) as i8,
+            // odd numbers
+            _ => (2.0 * whole((clamped - 1.0) / 2.0) + 1.0) as i8,
+        }
+    }
+
+    /// How many codes lie below this one. The zeros of a row without a scale are given to a code at hand.
+    fn number(self, code: i8) -> u16 {
+        ((i16::from(code) + i16::from(self.largest) + i16::from(self.step) - 1) / i16::from(self.step)) as u16
+    }
+
+    /// The code above so many others; none if there are no so many.
+    fn code(self, number: u16) -> Option<i8> {
+        let code = number as i16 * i16::from(self.step) - i16::from(self.largest);
+        i8::try_from(code).ok().filter(|code| *code <= self.largest)
     }
 }
 
@@ -141,20 +193,16 @@ pub(crate) fn best_clip(row: &[f32], bits: u8) -> f32 {
     if bits >= WEIGHT_BITS[1] {
         return best;
     }
+    let codes = Codes::of(bits);
     for clip in CLIPS {
         let scale = scale_of(row, bits, clip);
-        let error = |value: &f32| (value - f32::from(code(*value, scale, bits)) * scale).powi(2);
+        let error = |value: &f32| (value - f32::from(codes.nearest(*value, scale)) * scale).powi(2);
         let sum: f32 = row.iter().map(error).sum();
         if sum < least {
             (least, best) = (sum, clip);
         }
     }
     best
-}
-
-/// `2^(b-1) - 1`.
-fn largest_code(bits: u8) -> i8 {
-    i8::MAX >> (WEIGHT_BITS[1] - bits)
 }
 
 fn largest_of(row: &[f32]) -> f32 {
@@ -167,33 +215,24 @@ fn is_half(scale: f32) -> bool {
 
 /// The scale of a row that is clipped at this share of its largest number, as an `f16` number. Zero for a row of zeros.
 fn scale_of(row: &[f32], bits: u8, clip: f32) -> f32 {
-    f16::from_f32(largest_of(row) * clip / f32::from(largest_code(bits))).to_f32()
+    f16::from_f32(largest_of(row) * clip / f32::from(Codes::of(bits).largest)).to_f32()
 }
 
-/// The scale with which each number of a row is a whole code; none if there is none. The largest number has the largest code, but
+/// The scale with which each number of a row is a code; none if there is none. The largest number has the largest code, but
 /// where a tiny scale was rounded to a coarse `f16`.
 fn exact_scale(row: &[f32], bits: u8) -> Option<f32> {
-    let (largest, most) = (largest_of(row), largest_code(bits));
+    let (largest, codes) = (largest_of(row), Codes::of(bits));
     if largest == 0.0 {
         return Some(0.0);
     }
-    let is_whole = |value: &f32, scale: f32| (value - (value / scale).round() * scale).abs() <= EXACT * largest;
-    let codes = (most / 2 + 1..=most).rev();
-    codes.map(|code| largest / f32::from(code)).find(|scale| row.iter().all(|value| is_whole(value, *scale)))
+    let is_code =
+        |value: &f32, scale: f32| (value - f32::from(codes.nearest(*value, scale)) * scale).abs() <= EXACT * largest;
+    let of_largest = (codes.largest / 2 + 1..=codes.largest).rev();
+    of_largest.map(|code| largest / f32::from(code)).find(|scale| row.iter().all(|value| is_code(value, *scale)))
 }
 
 /// 1.5 times 2^23.
 const WITHOUT_PLACES: f32 = 12_582_912.0;
-
-fn code(value: f32, scale: f32, bits: u8) -> i8 {
-    if scale == 0.0 {
-        return 0;
-    }
-    let largest = f32::from(largest_code(bits));
-    let clamped = (value / scale).clamp(-largest, largest);
-    // adding and taking away a number without binary places rounds to whole numbers, by vectors
-    ((clamped + WITHOUT_PLACES) - WITHOUT_PLACES) as i8
-}
 
 /// Writes a number's bits from this bit on, low ones first; the bits there are 0.
 fn put_bits(bytes: &mut [u8], from: usize, value: u16) {
@@ -233,12 +272,32 @@ mod tests {
         assert_eq!(rows.packed_codes(), [0x0E, 0x08, 0x77, 0x07]);
         // -3, 0, 3 and 1 plus 3 are 000, 011, 110, 100
         assert_eq!(RoundedRows::nearest(&[-3.0, 0.0, 3.0, 1.0], 4, 3).packed_codes(), [0b1001_1000, 0b1001]);
+        // two bits: how many of -3, -1, 1, 3 lie below; a row without a scale is one of zeros
+        let rows = RoundedRows::nearest(&[3.0, -3.0, 1.0, -1.0, 0.0, 0.0, 0.0, 0.0], 4, 2);
+        assert_eq!(rows.packed_codes(), [0b0110_0011, 0b1010_1010]);
         for bits in all_bits() {
-            let rows = RoundedRows::nearest(&numbers(55), 11, bits);
+            let rows = RoundedRows::nearest(&[&numbers(44)[..], &[0.0; 11]].concat(), 11, bits);
             assert_eq!(rows.packed_codes().len(), 5 * row_bytes(11, bits));
             let scales = rows.scales().to_vec();
-            assert_eq!(RoundedRows::unpacked(&rows.packed_codes(), 11, bits, scales).unwrap(), rows);
+            assert_eq!(RoundedRows::unpacked(&rows.packed_codes(), 11, Codes::of(bits), scales).unwrap(), rows);
         }
+    }
+
+    #[test]
+    fn two_bits_are_the_nearest_of_four_numbers() {
+        let rows = RoundedRows::with_scales(&[9.0, 2.1, 1.9, 0.1, -0.1, -1.9, -2.1, -9.0], 8, 2, |_, _| 1.0);
+        assert_eq!(rows.codes(), [3, 3, 1, 1, -1, -1, -3, -3]);
+        assert_eq!(rows.values(), [3.0, 3.0, 1.0, 1.0, -1.0, -1.0, -3.0, -3.0]);
+    }
+
+    #[test]
+    fn two_bits_of_an_older_folder_have_a_zero() {
+        let rows = RoundedRows::unpacked(&[0b10_01_00], 3, Codes::with_zero(2), vec![0.5]).unwrap();
+        assert_eq!((rows.values(), rows.bits()), (vec![-0.5, 0.0, 0.5], 3));
+        assert_eq!(RoundedRows::unpacked(&[0b11], 1, Codes::with_zero(2), vec![1.0]), None);
+        let rows = RoundedRows::nearest(&numbers(55), 11, 4);
+        let read = RoundedRows::unpacked(&rows.packed_codes(), 11, Codes::with_zero(4), rows.scales().to_vec());
+        assert_eq!(read.unwrap(), rows);
     }
 
     #[test]

@@ -252,6 +252,9 @@ impl<'a> Recipe<'a> {
             examples: Option<String>,
             #[serde(skip_serializing_if = "Option::is_none")]
             bits: Option<u8>,
+            /// codes of 2 bits; earlier versions had three
+            #[serde(skip_serializing_if = "Option::is_none")]
+            n_codes: Option<u8>,
             #[serde(skip_serializing_if = "Reductions::is_empty")]
             reductions: &'a Reductions,
             /// where a training gives other bits than on the CPU
@@ -278,6 +281,7 @@ impl<'a> Recipe<'a> {
             counted_shift: self.counted_shift,
             examples: self.choice.clone(),
             bits: self.bits,
+            n_codes: (self.bits == Some(2)).then_some(4),
             reductions: &self.reductions,
             device: (!session.device.is_cpu()).then_some("cuda"),
         };

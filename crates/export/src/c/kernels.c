@@ -1,6 +1,7 @@
 /* @matrix */
-/* Rows of numbers. 32 bits are floats. Fewer bits are code * scale: codes plus their largest one, low bits first, each row from a
-   byte of its own; the scales of the rows are half floats or floats. */
+/* Rows of numbers. 32 bits are floats. Fewer bits are code * scale: codes counted from the lowest one, low bits first, each row from a
+   byte of its own; the scales of the rows are half floats or floats. Codes of 2 bits are -3, -1, 1 and 3, others all whole numbers
+   from -largest to largest. */
 typedef struct {
     const void *codes;
     const uint16_t *halves;
@@ -21,7 +22,7 @@ static void unpack_row(const matrix *m, size_t row, float *out)
     const size_t bits = m->bits;
     const uint8_t *codes;
     float scale;
-    int largest;
+    int largest, step;
     size_t i;
     if (bits == 32) {
         memcpy(out, (const float *)m->codes + row * m->columns, m->columns * sizeof *out);
@@ -29,13 +30,14 @@ static void unpack_row(const matrix *m, size_t row, float *out)
     }
     codes = (const uint8_t *)m->codes + row * ((m->columns * bits + 7) / 8);
     scale = m->halves ? half(m->halves[row]) : m->scales[row];
-    largest = (1 << (bits - 1)) - 1;
+    largest = bits == 2 ? 3 : (1 << (bits - 1)) - 1;
+    step = bits == 2 ? 2 : 1;
     for (i = 0; i < m->columns; i++) {
         const size_t byte = i * bits / 8, shift = i * bits % 8;
         int pair = codes[byte];
         if (shift + bits > 8)
             pair |= codes[byte + 1] << 8;
-        out[i] = scale * (float)(((pair >> shift) & (2 * largest + 1)) - largest);
+        out[i] = scale * (float)(((pair >> shift) & ((1 << bits) - 1)) * step - largest);
     }
 }
 /* @window */

@@ -11,7 +11,8 @@ function bytesOf(base64) {
 /** The number of the bits of a half: a scale, which is never negative. */
 const half = (bits) => (bits < 1024 ? bits * 2 ** -24 : (1024 + (bits & 1023)) * 2 ** ((bits >> 10) - 25));
 
-/** The constants as { data, dims }. Rounded rows are scale * code, with codes of 2 to 8 bits, low bits first; without bits, floats. */
+/** The constants as { data, dims }. Rounded rows are scale * code, with codes of 2 to 8 bits, low bits first, counted
+    from the lowest one: -3, -1, 1, 3 of 2 bits, else all whole numbers from -largest. Without bits, floats. */
 function unpack(constants, bytes) {
   let at = 0;
   const take = (Kind, n) => new Kind(bytes.buffer.slice(at, (at += n * Kind.BYTES_PER_ELEMENT)));
@@ -20,10 +21,11 @@ function unpack(constants, bytes) {
     if (!bits) return { dims, data: take(Float32Array, n) };
     const scales = halves ? Float32Array.from(take(Uint16Array, dims[0]), half) : take(Float32Array, dims[0]);
     const rowBytes = Math.ceil((width * bits) / 8), codes = take(Uint8Array, dims[0] * rowBytes);
-    const data = new Float32Array(n), largest = 2 ** (bits - 1) - 1;
+    const data = new Float32Array(n), [largest, step] = bits === 2 ? [3, 2] : [2 ** (bits - 1) - 1, 1];
     for (let i = 0; i < n; i++) {
       const row = Math.floor(i / width), bit = (i % width) * bits, byte = row * rowBytes + (bit >> 3);
-      data[i] = scales[row] * ((((codes[byte] | (codes[byte + 1] << 8)) >> (bit & 7)) & (2 * largest + 1)) - largest);
+      const code = ((codes[byte] | (codes[byte + 1] << 8)) >> (bit & 7)) & (2 ** bits - 1);
+      data[i] = scales[row] * (code * step - largest);
     }
     return { dims, data };
   });

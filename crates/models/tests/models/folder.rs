@@ -164,10 +164,31 @@ fn a_folder_of_version_1_is_the_same_model() {
 }
 
 #[test]
+fn codes_of_two_bits_are_those_of_the_version() {
+    let original = model(&mlp(&[24]), &IMAGE, 0);
+    for bits_of_weight in [2, 4] {
+        let rounded = WeightBits::uniform(&original, bits_of_weight);
+        let directory = TempDir::new().unwrap();
+        let folder = directory.path().join("student");
+        save_rounded_model(&folder, &original, &card(IMAGE), &rounded).unwrap();
+        let config = fs::read_to_string(folder.join("config.json")).unwrap();
+        fs::write(folder.join("config.json"), config.replace("\"format_version\": 3", "\"format_version\": 2"))
+            .unwrap();
+        if bits_of_weight == 2 {
+            // version 2 had three codes, and here are four
+            assert!(refusal(&folder).contains("a code beyond its bits"), "{}", refusal(&folder));
+        } else {
+            let (loaded, _) = load_model(&folder, &Device::Cpu).unwrap();
+            assert_eq!(bits(&loaded), bits(&rounded.rounded(&original).unwrap()));
+        }
+    }
+}
+
+#[test]
 fn kernels_of_another_version_do_not_fit() {
     let (_directory, folder) = example();
     let config = fs::read_to_string(folder.join("config.json")).unwrap();
-    fs::write(folder.join("config.json"), config.replace("\"format_version\": 2", "\"format_version\": 1")).unwrap();
+    fs::write(folder.join("config.json"), config.replace("\"format_version\": 3", "\"format_version\": 1")).unwrap();
     let text = refusal(&folder);
     assert!(text.contains("conv.weight") && text.contains("[3, 3, "), "{text}");
 }
@@ -317,7 +338,7 @@ fn truncated_weights_are_damaged_at_every_length() {
 #[test]
 fn configs_of_other_versions_and_other_nets_are_refused() {
     let cases = [
-        ("\"format_version\": 2", "\"format_version\": 3", "has format version 3, this program reads versions 1 to 2"),
+        ("\"format_version\": 3", "\"format_version\": 4", "has format version 4, this program reads versions 1 to 3"),
         ("\"format_version\"", "\"version\"", "has format version none"),
         ("\"depth\"", "\"dept\"", "is not a model's config: unknown field `dept`"),
         ("\"depth\": 8", "\"depth\": 9", "depth: must be 6n + 2"),
