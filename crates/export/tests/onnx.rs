@@ -109,6 +109,33 @@ fn dynamic_bytes_change_little() {
     }
 }
 
+/// A table of two bits is read as it was rounded, also of a width that fills no byte; the file has four numbers a byte.
+#[test]
+fn tables_of_two_bits_take_a_quarter_of_the_bytes() {
+    for width in [16, 18, 19] {
+        let config = ModelConfig::NgramBag(NgramBagConfig::new(400, width));
+        let model = support::model(&config, &InputShape::Text {});
+        let mut values = vec![0.0; 400 * width];
+        values[width..].copy_from_slice(&support::noise(1, 399 * width));
+        let rounded = Graph::of(&model).unwrap().with_values(|_, constant| {
+            let is_table = constant.values.len() == 400 * width;
+            is_table.then(|| RoundedRows::nearest(&values, width, 2).values())
+        });
+        let (examples, _) = examples(&model);
+        let in_floats = run(&rounded, &examples, &Precision::F32);
+        let largest = in_floats.iter().flatten().fold(0.0_f32, |largest, logit| largest.max(logit.abs()));
+        for bits in [TableBits::Four, TableBits::Eight] {
+            let found = run(&rounded, &examples, &Precision::Dynamic(bits));
+            let distances = found.iter().zip(&in_floats).map(|(found, expected)| support::distance(found, expected));
+            assert!(distances.fold(0.0, f32::max) < ROUNDING * largest, "{width}");
+        }
+        let n_bytes = onnx_file(&rounded, &Precision::Dynamic(TableBits::Eight), &[]).len();
+        let of_four_bits = Graph::of(&model).unwrap();
+        let n_bytes_of_four = onnx_file(&of_four_bits, &Precision::Dynamic(TableBits::Four), &[]).len();
+        assert!(n_bytes < n_bytes_of_four - 400 * width / 6, "{n_bytes} and {n_bytes_of_four} bytes");
+    }
+}
+
 /// Tables of four bits, also of an odd width, are read as they were rounded; the file has two numbers a byte.
 #[test]
 fn tables_of_four_bits_take_half_of_the_bytes() {

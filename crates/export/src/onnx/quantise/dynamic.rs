@@ -28,7 +28,7 @@ impl Operators<'_> {
         self.writer.node("Add", &[&product, &bias], &[])
     }
 
-    /// Rows of a table of bytes, or of two numbers a byte, with a scale for each row, in 16-bit floats: the scale is rounded
+    /// Rows of a table of bytes, or of two or four numbers a byte, with a scale for each row, in 16-bit floats: the scale is rounded
     /// first, so nothing is lost by it.
     pub(super) fn rounded_rows(
         &mut self,
@@ -38,8 +38,8 @@ impl Operators<'_> {
     ) -> String {
         let constant = self.graph.constant(table);
         let &[n_rows, width] = constant.dims.as_slice() else { unreachable!("a table has two axes") };
-        if let Some(rows) = four_bits(&constant.values, width, bits) {
-            return self.rows_of_four_bits(&rows, choose);
+        if let Some(rows) = few_bits(&constant.values, width, bits) {
+            return self.rows_of_few_bits(&rows, choose);
         }
         let ByteRows { bytes, scales } = ByteRows::of(&constant.values, width, |scale| f16::from_f32(scale).to_f32());
         let bytes = self.writer.i8s(&[n_rows, width], &bytes);
@@ -53,60 +53,98 @@ impl Operators<'_> {
         self.writer.node("Mul", &[&bytes, &scales], &[])
     }
 
-    /// Rows of a table whose bytes hold two numbers: the first half of a row in the low bits, the second half in the high ones. Opset 17
-    /// has no operators on bits, but floats are exact here: `high = floor(byte / 16)`, `low = byte - 16 high`.
-    fn rows_of_four_bits(&mut self, rows: &RoundedRows, choose: impl Fn(&mut Writer, &str) -> String) -> String {
-        let (width, n_rows, half) = (rows.width(), rows.scales().len(), rows.width().div_ceil(2));
-        let bytes = packed_halves(rows.codes(), width);
-        let bytes = self.writer.constant(ElementType::U8, &[n_rows, half], bytes);
+    /// Rows of a table whose bytes hold several numbers: the first part of a row in the low bits, the last one in the high ones. Opset 17
+    /// has no operators on bits, but floats are exact here: `higher = floor(byte / 16)`, `low = byte - 16 higher`.
+    fn rows_of_few_bits(&mut self, rows: &RoundedRows, choose: impl Fn(&mut Writer, &str) -> String) -> String {
+        let (width, n_rows, coding) = (rows.width(), rows.scales().len(), Coding::of(rows));
+        let bytes = coding.packed(rows.codes(), width);
+        let bytes = self.writer.constant(ElementType::U8, &[n_rows, coding.n_bytes(width)], bytes);
         let scales = rows.scales().iter().flat_map(|scale| f16::from_f32(*scale).to_le_bytes()).collect();
         let scales = self.writer.constant(ElementType::F16, &[n_rows, 1], scales);
         let [bytes, scales] = [bytes, scales].map(|table| {
             let rows = choose(&mut self.writer, &table);
             self.writer.node("Cast", &[&rows], &[Int("to", TO_FLOAT)])
         });
-        let [sixteen, offset] = [16.0, f32::from(OFFSET)].map(|value| self.writer.f32(value));
-        let high = self.writer.node("Div", &[&bytes, &sixteen], &[]);
-        let high = self.writer.node("Floor", &[&high], &[]);
-        let shifted = self.writer.node("Mul", &[&high, &sixteen], &[]);
-        let low = self.writer.node("Sub", &[&bytes, &shifted], &[]);
-        let mut codes = self.writer.node("Concat", &[&low, &high], &[Int("axis", -1)]);
-        if width % 2 == 1 {
-            // the last of the high halves is nothing
+        let [base, step, largest] = [f32::from(1_u8 << coding.bits), f32::from(coding.step), f32::from(coding.largest)]
+            .map(|value| self.writer.f32(value));
+        let (mut parts, mut left) = (Vec::new(), bytes);
+        while parts.len() + 1 < coding.n_parts() {
+            let higher = self.writer.node("Div", &[&left, &base], &[]);
+            let higher = self.writer.node("Floor", &[&higher], &[]);
+            let shifted = self.writer.node("Mul", &[&higher, &base], &[]);
+            parts.push(self.writer.node("Sub", &[&left, &shifted], &[]));
+            left = higher;
+        }
+        parts.push(left);
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let mut codes = self.writer.node("Concat", &parts, &[Int("axis", -1)]);
+        if width % coding.n_parts() != 0 {
+            // the last numbers of the last part are nothing
             let [start, end, axis] = [0, width as i64, -1].map(|value| self.writer.i64s(&[value]));
             codes = self.writer.node("Slice", &[&codes, &start, &end, &axis], &[]);
         }
-        let codes = self.writer.node("Sub", &[&codes, &offset], &[]);
+        if coding.step > 1 {
+            codes = self.writer.node("Mul", &[&codes, &step], &[]);
+        }
+        let codes = self.writer.node("Sub", &[&codes, &largest], &[]);
         self.writer.node("Mul", &[&codes, &scales], &[])
     }
 }
 
 const FOUR_BITS: u8 = 4;
 /// In a smaller table, the operators that take its bytes apart are as long as what they save.
-const FEWEST_OF_FOUR_BITS: usize = 1024;
-/// Codes of four bits are -7 to 7; a file has them plus this.
-const OFFSET: i8 = 7;
+const FEWEST_OF_FEW_BITS: usize = 1024;
 
-/// The rows in four bits: where these are asked for, or lose nothing. Scales are 16-bit floats.
-fn four_bits(values: &[f32], width: usize, bits: TableBits) -> Option<RoundedRows> {
-    if values.len() < FEWEST_OF_FOUR_BITS {
+/// The rows in four bits or fewer: where these are asked for, or lose nothing. Scales are 16-bit floats.
+fn few_bits(values: &[f32], width: usize, bits: TableBits) -> Option<RoundedRows> {
+    if values.len() < FEWEST_OF_FEW_BITS {
         return None;
     }
-    if bits == TableBits::Four {
-        return Some(RoundedRows::nearest(values, width, FOUR_BITS));
-    }
-    RoundedRows::exact(values, width).filter(|rows| rows.bits() <= FOUR_BITS && rows.half_scales().is_some())
+    let known = RoundedRows::exact(values, width);
+    let known = known.filter(|rows| rows.bits() <= FOUR_BITS && rows.half_scales().is_some());
+    known.or_else(|| (bits == TableBits::Four).then(|| RoundedRows::nearest(values, width, FOUR_BITS)))
 }
 
-/// Codes `[R, W]` plus [`OFFSET`], two a byte, `[R, W / 2]`.
-fn packed_halves(codes: &[i8], width: usize) -> Vec<u8> {
-    let stored = |code: i8| (code + OFFSET).cast_unsigned();
-    let row = |row: &[i8]| -> Vec<u8> {
-        let (low, high) = row.split_at(width.div_ceil(2));
-        let high = high.iter().copied().map(stored).chain(std::iter::repeat(0));
-        low.iter().zip(high).map(|(low, high)| stored(*low) | high << 4).collect()
-    };
-    codes.chunks_exact(width).flat_map(row).collect()
+/// How a file has codes: every `step`-th number from `-largest` on, as how many lie below it.
+struct Coding {
+    bits: u8,
+    step: u8,
+    largest: i8,
+}
+
+impl Coding {
+    /// Two bits, or four.
+    fn of(rows: &RoundedRows) -> Self {
+        match rows.bits() {
+            2 => Self { bits: 2, step: 2, largest: 3 },
+            _ => Self { bits: FOUR_BITS, step: 1, largest: 7 },
+        }
+    }
+
+    /// Numbers in a byte.
+    fn n_parts(&self) -> usize {
+        usize::from(8 / self.bits)
+    }
+
+    /// Bytes of a row.
+    fn n_bytes(&self, width: usize) -> usize {
+        width.div_ceil(self.n_parts())
+    }
+
+    /// Codes `[R, W]` as bytes `[R, B]`: number `n` of a row is in byte `n % B`.
+    fn packed(&self, codes: &[i8], width: usize) -> Vec<u8> {
+        let n_bytes = self.n_bytes(width);
+        let row = |row: &[i8]| -> Vec<u8> {
+            let mut bytes = vec![0; n_bytes];
+            for (nth, code) in row.iter().enumerate() {
+                // a row without a scale has zeros, which are given to a code at hand
+                let number = (code + self.largest).cast_unsigned().div_ceil(self.step);
+                bytes[nth % n_bytes] |= number << (nth / n_bytes * usize::from(self.bits));
+            }
+            bytes
+        };
+        codes.chunks_exact(width).flat_map(row).collect()
+    }
 }
 
 #[cfg(test)]
@@ -114,7 +152,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_numbers_share_a_byte() {
-        assert_eq!(packed_halves(&[-7, 0, 7, 1, 2, 3], 3), [0xe0, 0x07, 0xa8, 0x09]);
+    fn numbers_share_a_byte() {
+        let packed =
+            |bits, codes: &[i8], width| Coding::of(&RoundedRows::nearest(&[1.0], 1, bits)).packed(codes, width);
+        assert_eq!(packed(4, &[-7, 0, 7, 1, 2, 3], 3), [0xe0, 0x07, 0xa8, 0x09]);
+        // 0, 3, 1, 2, 3 in two bytes: the even ones in the first
+        assert_eq!(packed(2, &[-3, 3, -1, 1, 3], 5), [0b11_01_00, 0b10_11]);
     }
 }

@@ -19,8 +19,8 @@ use super::writer::Attribute::{Int, Ints};
 use super::writer::Writer;
 use crate::graph::{ConstantId, Graph, Node, Operator, ValueId};
 
-/// Bits of the numbers of tables of n-grams and tokens in a network of eight bits. A table that is rounded to four already has four
-/// anyway; one so small that it would not become smaller has eight.
+/// Bits of the numbers of tables of n-grams and tokens in a network of eight bits. A table that is rounded to four or two already has
+/// these anyway; one so small that it would not become smaller has eight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableBits {
     /// two numbers a byte
@@ -55,8 +55,8 @@ impl Precision {
             Self::F32 => "none: 32-bit floats".into(),
             Self::Dynamic(bits) => {
                 let tables = match bits {
-                    TableBits::Four => "4 bits (small ones of 8)",
-                    TableBits::Eight => "8 bits (of 4 where they had no more)",
+                    TableBits::Four => "4 bits (of 2 where they had no more, small ones of 8)",
+                    TableBits::Eight => "8 bits (of 4 or 2 where they had no more)",
                 };
                 format!(
                     "dynamic: int8 weights with a scale for each output, tables of {tables} with a scale for each row, \
