@@ -229,8 +229,11 @@ fn kernel_order(format_version: u32) -> KernelOrder {
     if format_version == OLDEST_VERSION { KernelOrder::AsInMemory } else { ORDER }
 }
 
+/// The first version in which two bits have four codes.
+const FOUR_CODES: u32 = 3;
+
 fn codes(format_version: u32, bits: u8) -> Codes {
-    if format_version < FORMAT_VERSION { Codes::with_zero(bits) } else { Codes::of(bits) }
+    if format_version < FOUR_CODES { Codes::with_zero(bits) } else { Codes::of(bits) }
 }
 
 /// What a weight in a few bits has besides its codes.
