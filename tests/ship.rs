@@ -230,7 +230,7 @@ fn what_cannot_be_made_small_enough_is_an_error_and_writes_nothing() {
     );
     assert_eq!(lossy.code, Some(1), "{}", lossy.stderr);
     assert!(
-        lossy.stderr.contains("nothing was written") && lossy.stderr.contains("rounded to 2 bits"),
+        lossy.stderr.contains("no folder was written") && lossy.stderr.contains("rounded to 2 bits"),
         "{}",
         lossy.stderr
     );

@@ -62,8 +62,10 @@ if (predictionsPath !== "-") {
   const text = readFileSync(predictionsPath, "utf8").trim();
   const predictions = text.startsWith("[") ? JSON.parse(text) : text.split("\n").map((line) => JSON.parse(line));
   if (predictions.length !== inputs.length) throw new Error(`${predictions.length} predictions for ${inputs.length} inputs`);
-  const others = labels.filter((label, i) => label !== predictions[i].top[0][0]);
-  console.log(`labels of predict: ${labels.length - others.length} of ${labels.length} equal`);
+  // an empty text has no answer
+  const answered = labels.filter((_, i) => predictions[i].label);
+  const others = labels.filter((label, i) => predictions[i].label && label !== predictions[i].top[0][0]);
+  console.log(`labels of predict: ${answered.length - others.length} of ${answered.length} equal`);
   isWrong ||= others.length > 0;
 }
 if (labelsPath !== "-") {

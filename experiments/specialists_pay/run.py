@@ -28,8 +28,12 @@ CLUSTERS = {50: 6, 200: 16, 1000: 40, 2000: 60}
 TEST_PER_CLASS = {50: 100, 200: 25, 1000: 10, 2000: 5}
 # The only cell in which specialists won, with these seeds too.
 REPEATED = {(256, 1000, 20): [1, 2]}
-# One recipe for all cells, chosen by the pilot: specialists of half the generalist's width, from scratch, in two clusters each class.
-COVERAGE = 2
+# Recipes by coverage and width of the specialists, as a share of the generalist's; all from scratch. The first was chosen by the pilot, the
+# second is the one that wins in tables_3_4.
+RECIPES = {"half width, coverage 2": (2, 0.5), "full width, coverage 1": (1, 1.0)}
+CHOSEN, WIDE = RECIPES
+# Cells of the second recipe have generalists of this width.
+WIDE_WIDTH = 32
 # The pilot, at 200 classes of 100 examples: coverage, clusters, width of the specialists, what they start from.
 PILOT = {
     "cov2": (2, 16, 256, "scratch"),
@@ -78,19 +82,24 @@ def cell_name(width: int, n_classes: int, per_class: int) -> str:
     return f"w{width}_c{n_classes}_n{per_class}"
 
 
-def settings(width: int, n_classes: int, per_class: int) -> list[str]:
+def wide_name(*cell: int) -> str:
+    return f"{cell_name(*cell)}_wide"
+
+
+def settings(width: int, n_classes: int, per_class: int, recipe: str = CHOSEN) -> list[str]:
     n_clusters, n_epochs = CLUSTERS[n_classes], EPOCHS[per_class]
+    coverage, share = RECIPES[recipe]
     return [
         f"data.n_classes={n_classes}",
         f"data.train_per_class={per_class}",
         f"data.test_per_class={TEST_PER_CLASS[n_classes]}",
         f"generalist.model.widths=[{width}]",
         f"generalist.training.n_epochs={n_epochs}",
-        f'specialists.model={{kind="mlp",widths=[{width // 2}]}}',
+        f'specialists.model={{kind="mlp",widths=[{int(share * width)}]}}',
         f"specialists.training.n_epochs={n_epochs}",
         f"clustering.method.n_clusters={n_clusters}",
-        f"clustering.coverage={COVERAGE}",
-        f"clustering.max_classes={max_classes(n_classes, n_clusters, COVERAGE)}",
+        f"clustering.coverage={coverage}",
+        f"clustering.max_classes={max_classes(n_classes, n_clusters, coverage)}",
     ]
 
 
@@ -102,6 +111,9 @@ def max_classes(n_classes: int, n_clusters: int, coverage: int) -> int:
 def run_and_plan(arguments: argparse.Namespace, *cell: int) -> None:
     if "runs" in arguments.only:
         run(arguments, cell_name(*cell), settings(*cell))
+        if cell[0] == WIDE_WIDTH:
+            # the same generalists
+            run(arguments, wide_name(*cell), settings(*cell, recipe=WIDE), stages=f"{cell_name(*cell)}/stages")
         for seed in REPEATED.get(cell, []):
             run(arguments, f"{cell_name(*cell)}_seed{seed}", [f"seed={seed}", *settings(*cell)])
     if "plans" in arguments.only:
@@ -195,9 +207,9 @@ def accuracies(report: dict) -> dict:
     return row
 
 
-def cell_row(cell: tuple[int, int, int], report: dict) -> dict:
+def cell_row(cell: tuple[int, int, int], report: dict, recipe: str = CHOSEN) -> dict:
     width, n_classes, per_class = cell
-    row = {"width": width, "classes": n_classes, "per_class": per_class, "epochs": EPOCHS[per_class], **accuracies(report)}
+    row = {"recipe": recipe, "width": width, "classes": n_classes, "per_class": per_class, "epochs": EPOCHS[per_class], **accuracies(report)}
     against = comparison(report, "ensemble", "generalist_ensemble")
     row |= {
         "delta": percent(against["delta"]),
@@ -287,7 +299,10 @@ def collect(out: Path, cells: list[tuple[int, int, int]]) -> None:
         report = read_report(out / cell_name(*cell))
         if report is None:
             continue
-        rows.append(cell_row(cell, report) | {"generalist_train_loss": last_train_loss(out / cell_name(*cell))})
+        loss = {"generalist_train_loss": last_train_loss(out / cell_name(*cell))}
+        rows.append(cell_row(cell, report) | loss)
+        if wide := read_report(out / wide_name(*cell)):
+            rows.append(cell_row(cell, wide, WIDE) | loss)
         plan_path = out / f"{cell_name(*cell)}_plan.json"
         if plan_path.exists():
             advised = read_report(out / f"{cell_name(*cell)}_advised")
@@ -325,18 +340,20 @@ def draw(rows: list[dict], path: Path) -> None:
     import matplotlib.pyplot as plt
     from matplotlib.colors import TwoSlopeNorm
 
-    widths = [width for width in WIDTHS if any(row["width"] == width for row in rows)]
+    panels = [(CHOSEN, width) for width in WIDTHS] + [(WIDE, WIDE_WIDTH)]
+    panels = [(recipe, width) for recipe, width in panels if any((row["recipe"], row["width"]) == (recipe, width) for row in rows)]
     classes = [n for n in CLASSES if any(row["classes"] == n for row in rows)]
     examples = [n for n in PER_CLASS if any(row["per_class"] == n for row in rows)]
     limit = max(1.0, max(abs(row["delta"]) for row in rows))
     norm, colours = TwoSlopeNorm(0, -limit, limit), plt.get_cmap("RdBu")
-    figure, axes = plt.subplots(1, len(widths), figsize=(6.1 * len(widths), 1.6 + 1.4 * len(classes)), squeeze=False)
-    for axis, width in zip(axes[0], widths):
-        done = {(row["per_class"], row["classes"]) for row in rows if row["width"] == width}
+    figure, axes = plt.subplots(1, len(panels), figsize=(6.1 * len(panels), 1.6 + 1.4 * len(classes)), squeeze=False)
+    for axis, (recipe, width) in zip(axes[0], panels):
+        shown = [row for row in rows if (row["recipe"], row["width"]) == (recipe, width)]
+        done = {(row["per_class"], row["classes"]) for row in shown}
         for x, y in ((x, y) for x in range(len(examples)) for y in range(len(classes))):
             if (examples[x], classes[y]) not in done:
                 axis.text(x, y, "not run", ha="center", va="center", fontsize=9, color="0.6")
-        for row in (row for row in rows if row["width"] == width):
+        for row in shown:
             x, y = examples.index(row["per_class"]), classes.index(row["classes"])
             colour = colours(norm(row["delta"]))
             axis.add_patch(plt.Rectangle((x - 0.48, y - 0.47), 0.96, 0.94, facecolor=colour, edgecolor="white"))
@@ -354,7 +371,7 @@ def draw(rows: list[dict], path: Path) -> None:
         axis.set_yticks(range(len(classes)), classes)
         axis.set_xlabel("examples for each class")
         axis.set_ylabel("classes")
-        axis.set_title(f"generalist of {width} hidden units", fontsize=12)
+        axis.set_title(f"generalist of {width} hidden units, specialists of {recipe}", fontsize=11)
         axis.tick_params(length=0)
         for spine in axis.spines.values():
             spine.set_visible(False)

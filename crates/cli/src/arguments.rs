@@ -6,7 +6,7 @@
 )]
 
 use crate::values::{Until, bits, budget, gate, memory, named, points, share, until};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -348,11 +348,12 @@ pub struct RunDirArguments {
 
 /// A model and how small it is to become.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("how").required(true).args(["max_bytes", "bits"])))]
 pub struct CompressArguments {
     /// Folder of the student, for example runs/quickstart/student
     pub model: PathBuf,
     /// Size of the weights at most, as 200kB
-    #[arg(long, value_name = "BYTES", value_parser = memory, required_unless_present = "bits")]
+    #[arg(long, value_name = "BYTES", value_parser = memory)]
     pub max_bytes: Option<u64>,
     /// Points of validation top-1 that may be lost [default: 1]
     #[arg(long, value_name = "POINTS", value_parser = points, requires = "max_bytes")]

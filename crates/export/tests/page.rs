@@ -30,6 +30,9 @@ fn pages_hold_weights_nodes_and_labels() {
             let page = page(model, &card, &PageOptions::default()).unwrap();
             let packed = PackedGraph::of(model, None).unwrap();
             assert_eq!(script(&page, "weights").len(), packed.n_bytes().div_ceil(3) * 4, "{name}: base64");
+            let four = stillhouse_export::page(model, &card, &PageOptions { bits: Some(4), ..PageOptions::default() });
+            let n_bytes = PackedGraph::of(model, Some(4)).unwrap().n_bytes();
+            assert_eq!(script(&four.unwrap(), "weights").len(), n_bytes.div_ceil(3) * 4, "{name}: base64 of four bits");
             let manifest: serde_json::Value = serde_json::from_str(script(&page, "model")).unwrap();
             assert_eq!(manifest["labels"], serde_json::json!(card.labels), "{name}");
             assert_eq!(manifest["nodes"].as_array().unwrap().len(), packed.graph().nodes().len(), "{name}");

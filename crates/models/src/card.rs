@@ -1,7 +1,7 @@
 //! The card of a model folder: name, classes, input, and numbers for its README.
 
 use crate::hub_card::{HubCard, pipeline_tag};
-use crate::{FolderError, Model};
+use crate::{FolderError, Model, WeightBits};
 use std::fmt::Write;
 use stillhouse_core::InputSpec;
 
@@ -70,7 +70,7 @@ pub(crate) fn labels_text(labels: &[String]) -> String {
 }
 
 /// The card's `README.md`.
-pub(crate) fn card_text(card: &ModelCard, model: &Model) -> String {
+pub(crate) fn card_text(card: &ModelCard, model: &Model, bits: &WeightBits) -> String {
     let task = pipeline_tag(&card.input.shape);
     let tags = ["stillhouse", "knowledge-distillation"];
     let mut text = card.hub.front_matter(&one_line(&card.name), "stillhouse", Some(task), &tags);
@@ -87,6 +87,10 @@ pub(crate) fn card_text(card: &ModelCard, model: &Model) -> String {
         let _ = writeln!(text, "| {} | {} |", cell(name), cell(value));
     }
     text.push_str(FILES);
+    if !bits.is_empty() {
+        text.push_str(FEW_BITS);
+    }
+    text.push_str(COMMAND);
     text
 }
 
@@ -99,7 +103,16 @@ const FILES: &str = "
   numbers above, `id2label` and `label2id`; `temperature`, if it is there, divides the logits before the softmax
 - `labels.txt`: the outputs' labels, one a line
 - `tokenizer.json`: how texts become tokens, for models of tokens
+";
 
+const FEW_BITS: &str = "
+Weights that `config.json` lists under `bits` are not floats: a number is `code * scale`, with a scale for each row of a table, output
+of a linear layer, or output channel of a convolution (`NAME.scales`, f16). `NAME` holds for each row how many codes lie below each of its
+numbers, low bits first, from a byte of its own; a channel's numbers are in the order `[height, width, in]`. Codes of `b` bits are the whole numbers from
+`-(2^(b-1) - 1)` on; of 2 bits -3, -1, 1, 3.
+";
+
+const COMMAND: &str = "
 `stillhouse predict FOLDER INPUT` reads this folder and nothing else.
 ";
 

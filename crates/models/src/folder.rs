@@ -148,7 +148,7 @@ pub fn save_rounded_model(
         let json = tokenizer.to_json().map_err(FolderError::encode)?;
         new.write(TOKENIZER, json.as_bytes())?;
     }
-    new.write(README, card_text(card, model).as_bytes())?;
+    new.write(README, card_text(card, model, bits).as_bytes())?;
     Ok(new.keep()?)
 }
 
@@ -197,6 +197,7 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
         return Err(FolderError::folder(folder, format!("{CONFIG}: {problem}")));
     }
     let shapes = Shapes::of_file(folder, WEIGHTS)?.rounded_as_f32(&outline, &config.bits, order);
+    let shapes = shapes.map_err(|problem| FolderError::folder(folder, format!("{WEIGHTS}: {problem}")))?;
     let mismatch = outline.in_order(order).mismatch(&shapes);
     if !mismatch.is_empty() {
         return Err(as_model(ModelError::weights(&mismatch)));
@@ -354,7 +355,10 @@ fn read_weights(
                 let scales = file.tensor(&format!("{name}{SCALES}")).map_err(|error| damaged(error.to_string()))?;
                 let weight =
                     QuantisedTensor::from_bytes(shape, codes(config.format_version, bits), view.data(), scales.data());
-                weight.map_err(|problem| damaged(format!("tensor {name}: {problem}")))?.values()
+                let version = config.format_version;
+                weight
+                    .map_err(|problem| damaged(format!("tensor {name}, format version {version}: {problem}")))?
+                    .values()
             }
         };
         if let Some(value) = values.iter().find(|value| !value.is_finite()) {

@@ -2,7 +2,7 @@
 //!
 //! Letters: `O` outputs, `C` channels of the input, `kh` rows, `kw` columns.
 //!
-//! | weight | in memory | in a file of format version 2 | of version 1 |
+//! | weight | in memory | in a file of format version 2 and later | of version 1 |
 //! |---|---|---|---|
 //! | convolution | `[kh, kw, C, O]` | `[O, C, kh, kw]` | `[kh, kw, C, O]` |
 //! | depthwise convolution | `[kh, kw, C]` | `[C, 1, kh, kw]` | `[kh, kw, C]` |
@@ -17,7 +17,7 @@ use std::borrow::Cow;
 pub(crate) enum KernelOrder {
     /// as in memory: format version 1
     AsInMemory,
-    /// as PyTorch has them: format version 2
+    /// as PyTorch has them: from format version 2 on
     OutputsFirst,
 }
 

@@ -222,8 +222,8 @@ fn scale_of(row: &[f32], bits: u8, clip: f32) -> f32 {
     f16::from_f32(largest_of(row) * clip / f32::from(Codes::of(bits).largest)).to_f32()
 }
 
-/// The scale with which each number of a row is a code; none if there is none. The largest number has the largest code, but
-/// where a tiny scale was rounded to a coarse `f16`.
+/// The scale with which each number of a row is a code, as an `f16` number if there is such a one; none if there is none. The largest number
+/// has the largest code, but where a tiny scale was rounded to a coarse `f16`, and in older folders of two bits.
 fn exact_scale(row: &[f32], bits: u8) -> Option<f32> {
     let (largest, codes) = (largest_of(row), Codes::of(bits));
     if largest == 0.0 {
@@ -231,8 +231,9 @@ fn exact_scale(row: &[f32], bits: u8) -> Option<f32> {
     }
     let is_code =
         |value: &f32, scale: f32| (value - f32::from(codes.nearest(*value, scale)) * scale).abs() <= EXACT * largest;
-    let of_largest = (codes.largest / 2 + 1..=codes.largest).rev();
-    of_largest.map(|code| largest / f32::from(code)).find(|scale| row.iter().all(|value| is_code(value, *scale)))
+    let mut scales = (1..=codes.largest).rev().map(|code| largest / f32::from(code));
+    let is_exact = |scale: &f32| row.iter().all(|value| is_code(value, *scale));
+    scales.clone().find(|scale| is_half(*scale) && is_exact(scale)).or_else(|| scales.find(is_exact))
 }
 
 /// 1.5 times 2^23.
@@ -321,8 +322,10 @@ mod tests {
 
     #[test]
     fn rounding_twice_changes_nothing() {
-        // a row of ordinary numbers, and one whose scale is a coarse `f16`
-        let values: Vec<f32> = numbers(20).into_iter().chain(numbers(20).iter().map(|value| value * 1e-5)).collect();
+        // a row of ordinary numbers, and rows whose scales are coarse `f16`
+        let of_size = |size: f32| numbers(20).into_iter().map(move |value| value * size);
+        let sizes = [1.0, 1e-5, 1.2e-7, 1e-7, 8e-8, 5e-8];
+        let values: Vec<f32> = sizes.into_iter().flat_map(of_size).collect();
         for bits in all_bits() {
             let once = RoundedRows::nearest(&values, 20, bits);
             assert_eq!(RoundedRows::nearest(&once.values(), 20, bits), once, "{bits} bits");
@@ -344,6 +347,9 @@ mod tests {
             assert!(found.half_scales().is_none() && rows.half_scales().is_some());
             assert!(found.values().iter().zip(&scaled).all(|(a, b)| (a - b).abs() <= 3e-7 * b.abs()));
         }
+        // as an older folder of two bits has them
+        let with_zero = RoundedRows::exact(&[0.75, 0.0, -0.75], 3).unwrap();
+        assert_eq!((with_zero.bits(), with_zero.half_scales().is_some()), (3, true));
         let zeros = RoundedRows::exact(&[0.0; 6], 3).unwrap();
         assert_eq!((zeros.bits(), zeros.values()), (2, vec![0.0; 6]));
     }

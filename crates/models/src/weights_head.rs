@@ -8,6 +8,7 @@ use crate::published::weight_files;
 use crate::quantised::stored_lens;
 use crate::{FolderError, WeightBits};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
@@ -27,6 +28,12 @@ pub(crate) struct TensorHead {
 const MAX_HEAD_BYTES: u64 = 100 << 20;
 /// Types that are read as weights.
 const FLOATS: [&str; 4] = ["f16", "bf16", "f32", "f64"];
+
+impl fmt::Display for TensorHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", self.dtype, self.shape)
+    }
+}
 
 impl TensorHead {
     /// Whether the numbers are floats that can be made `f32`.
@@ -59,19 +66,32 @@ impl Shapes {
         Ok(Self(entries.into_iter().filter_map(|(name, entry)| Some((name, tensor_head(&entry)?))).collect()))
     }
 
-    /// The same with weights in a few bits as the `f32` that they are made into. One whose codes or scales are not what the
-    /// model's shapes ask for stays as it is, and is found to differ.
-    pub(crate) fn rounded_as_f32(mut self, outline: &ModelOutline, bits: &WeightBits, order: KernelOrder) -> Self {
+    /// The same with weights in a few bits as the `f32` that they are made into.
+    ///
+    /// # Errors
+    /// Codes or scales that are not what the model's shapes ask for.
+    pub(crate) fn rounded_as_f32(
+        mut self,
+        outline: &ModelOutline,
+        bits: &WeightBits,
+        order: KernelOrder,
+    ) -> Result<Self, String> {
         for (name, shape) in outline.shapes() {
             let Some(bits) = bits.of(name) else { continue };
             let scales = format!("{name}{SCALES}");
             let expected = expected_heads(shape, bits);
-            if [name, &scales].into_iter().map(|name| self.0.get(name).cloned()).eq(expected.map(Some)) {
-                self.0.remove(&scales);
-                self.0.insert(name.to_owned(), TensorHead { dtype: "f32".into(), shape: order.shape(shape) });
+            for (name, expected) in [name, &scales].into_iter().zip(expected) {
+                if self.0.get(name) != Some(&expected) {
+                    let found = self.0.get(name).map_or("none".to_owned(), TensorHead::to_string);
+                    return Err(format!(
+                        "tensor {name}: found {found}, expected {expected} of a weight in {bits} bits"
+                    ));
+                }
             }
+            self.0.remove(&scales);
+            self.0.insert(name.to_owned(), TensorHead { dtype: "f32".into(), shape: order.shape(shape) });
         }
-        self
+        Ok(self)
     }
 
     /// The tensors of all files of a published network.

@@ -82,7 +82,7 @@ pub fn compress(
     let ship = ship.expect("the limits are in the config");
     let Some(shipped) = ship.shipped else {
         let text = format!(
-            "{}: the student cannot be made small enough; nothing was written\n{}\n  \
+            "{}: the student cannot be made small enough; no folder was written\n{}\n  \
              hint: a larger --max-bytes or --max-loss, or a smaller student",
             model_dir.display(),
             tried(&ship.report)

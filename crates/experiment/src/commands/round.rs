@@ -123,15 +123,16 @@ pub fn round_model(
         Err(ExperimentError::Interrupted) => return Err(ExperimentError::Interrupted),
         Err(error) => (None, Some(error.to_string())),
     };
-    let card = card_of_rounded(card, *bits, loss.as_ref());
-    save_rounded_model(out, &rounded, &card, &of_model).map_err(|error| model_folder_error(out, &error))?;
     let (bytes_before, bytes) = (WeightBits::default().n_bytes(&model), of_model.n_bytes(&model));
+    let card = card_of_rounded(card, *bits, bytes, loss.as_ref());
+    save_rounded_model(out, &rounded, &card, &of_model).map_err(|error| model_folder_error(out, &error))?;
     Ok(RoundOutcome { out: out.to_owned(), bits: *bits, bytes_before, bytes, loss, not_measured })
 }
 
 /// The numbers of the card were measured before.
-fn card_of_rounded(mut card: ModelCard, bits: u8, loss: Option<&RoundLoss>) -> ModelCard {
-    card.numbers.push(("rounded to".into(), format!("{bits} bits at most, after the numbers above were measured")));
+fn card_of_rounded(mut card: ModelCard, bits: u8, bytes: u64, loss: Option<&RoundLoss>) -> ModelCard {
+    let rounded = format!("{bits} bits at most, {bytes} bytes, after the numbers above were measured");
+    card.numbers.push(("rounded to".into(), rounded));
     // hubs would take them for results of the rounded weights
     card.hub.results = None;
     card.numbers.extend(loss.map(|loss| ("what rounding changed".into(), loss.to_string())));

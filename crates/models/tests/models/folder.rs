@@ -399,7 +399,10 @@ fn bits_that_do_not_fit_the_weights_are_refused() {
     for (change, problem) in [
         (("\"stem.conv.weight\": 4", "\"stem.conv.weight\": 9"), "9 bits of stem.conv.weight, expected 2 to 8"),
         (("\"stem.conv.weight\": 4", "\"stem.conv.weight\": 0"), "0 bits of stem.conv.weight"),
-        (("\"stem.conv.weight\": 4", "\"stem.conv.weight\": 5"), "misshapen stem.conv.weight (u8"),
+        (
+            ("\"stem.conv.weight\": 4", "\"stem.conv.weight\": 5"),
+            "stem.conv.weight: found u8 [56], expected u8 [68] of",
+        ),
         (("\"head.weight\": 8,", ""), "misshapen head.weight (u8"),
         (("\"stem.conv.weight\"", "\"stem.norm.scale\""), "bits of stem.norm.scale, which is no weight"),
     ] {
@@ -407,4 +410,12 @@ fn bits_that_do_not_fit_the_weights_are_refused() {
         fs::write(folder.join("config.json"), config.replacen(change.0, change.1, 1)).unwrap();
         assert!(refusal(&folder).contains(problem), "{problem}: {}", refusal(&folder));
     }
+    fs::write(folder.join("config.json"), &config).unwrap();
+    let bytes = fs::read(folder.join("model.safetensors")).unwrap();
+    let all = safetensors::SafeTensors::deserialize(&bytes).unwrap().tensors();
+    let without = all.into_iter().filter(|(name, _)| name != "head.weight.scales");
+    fs::write(folder.join("model.safetensors"), safetensors::serialize(without, None).unwrap()).unwrap();
+    let text = refusal(&folder);
+    assert!(text.contains("head.weight.scales: found none, expected f16 [5] of a weight in 8 bits"), "{text}");
+    assert!(fs::read_to_string(folder.join("README.md")).unwrap().contains("Codes of `b` bits are"));
 }

@@ -54,7 +54,7 @@ impl Operators<'_> {
     }
 
     /// Rows of a table whose bytes hold several numbers: the first part of a row in the low bits, the last one in the high ones. Opset 17
-    /// has no operators on bits, but floats are exact here: `higher = floor(byte / 16)`, `low = byte - 16 higher`.
+    /// has no operators on bits, but floats are exact here: `higher = floor(left / base)`, `part = left - base higher`.
     fn rows_of_few_bits(&mut self, rows: &RoundedRows, choose: impl Fn(&mut Writer, &str) -> String) -> String {
         let (width, n_rows, coding) = (rows.width(), rows.scales().len(), Coding::of(rows));
         let bytes = coding.packed(rows.codes(), width);
@@ -79,7 +79,7 @@ impl Operators<'_> {
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let mut codes = self.writer.node("Concat", &parts, &[Int("axis", -1)]);
         if width % coding.n_parts() != 0 {
-            // the last numbers of the last part are nothing
+            // numbers behind the row's are nothing
             let [start, end, axis] = [0, width as i64, -1].map(|value| self.writer.i64s(&[value]));
             codes = self.writer.node("Slice", &[&codes, &start, &end, &axis], &[]);
         }
