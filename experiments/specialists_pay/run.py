@@ -32,8 +32,6 @@ REPEATED = {(256, 1000, 20): [1, 2]}
 # second is the one that wins in tables_3_4.
 RECIPES = {"half width, coverage 2": (2, 0.5), "full width, coverage 1": (1, 1.0)}
 CHOSEN, WIDE = RECIPES
-# Cells of the second recipe have generalists of this width.
-WIDE_WIDTH = 32
 # The pilot, at 200 classes of 100 examples: coverage, clusters, width of the specialists, what they start from.
 PILOT = {
     "cov2": (2, 16, 256, "scratch"),
@@ -111,9 +109,8 @@ def max_classes(n_classes: int, n_clusters: int, coverage: int) -> int:
 def run_and_plan(arguments: argparse.Namespace, *cell: int) -> None:
     if "runs" in arguments.only:
         run(arguments, cell_name(*cell), settings(*cell))
-        if cell[0] == WIDE_WIDTH:
-            # the same generalists
-            run(arguments, wide_name(*cell), settings(*cell, recipe=WIDE), stages=f"{cell_name(*cell)}/stages")
+        # the same generalists
+        run(arguments, wide_name(*cell), settings(*cell, recipe=WIDE), stages=f"{cell_name(*cell)}/stages")
         for seed in REPEATED.get(cell, []):
             run(arguments, f"{cell_name(*cell)}_seed{seed}", [f"seed={seed}", *settings(*cell)])
     if "plans" in arguments.only:
@@ -340,14 +337,15 @@ def draw(rows: list[dict], path: Path) -> None:
     import matplotlib.pyplot as plt
     from matplotlib.colors import TwoSlopeNorm
 
-    panels = [(CHOSEN, width) for width in WIDTHS] + [(WIDE, WIDE_WIDTH)]
-    panels = [(recipe, width) for recipe, width in panels if any((row["recipe"], row["width"]) == (recipe, width) for row in rows)]
+    recipes = [recipe for recipe in RECIPES if any(row["recipe"] == recipe for row in rows)]
+    widths = [width for width in WIDTHS if any(row["width"] == width for row in rows)]
     classes = [n for n in CLASSES if any(row["classes"] == n for row in rows)]
     examples = [n for n in PER_CLASS if any(row["per_class"] == n for row in rows)]
     limit = max(1.0, max(abs(row["delta"]) for row in rows))
     norm, colours = TwoSlopeNorm(0, -limit, limit), plt.get_cmap("RdBu")
-    figure, axes = plt.subplots(1, len(panels), figsize=(6.1 * len(panels), 1.6 + 1.4 * len(classes)), squeeze=False)
-    for axis, (recipe, width) in zip(axes[0], panels):
+    size = (6.1 * len(widths), 1 + (0.9 + 1.3 * len(classes)) * len(recipes))
+    figure, axes = plt.subplots(len(recipes), len(widths), figsize=size, squeeze=False)
+    for axis, (recipe, width) in zip(axes.flat, ((recipe, width) for recipe in recipes for width in widths)):
         shown = [row for row in rows if (row["recipe"], row["width"]) == (recipe, width)]
         done = {(row["per_class"], row["classes"]) for row in shown}
         for x, y in ((x, y) for x in range(len(examples)) for y in range(len(classes))):
