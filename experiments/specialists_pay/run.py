@@ -32,6 +32,8 @@ REPEATED = {(256, 1000, 20): [1, 2]}
 # second is the one that wins in tables_3_4.
 RECIPES = {"half width, coverage 2": (2, 0.5), "full width, coverage 1": (1, 1.0)}
 CHOSEN, WIDE = RECIPES
+# Cells of which the command is asked about the second recipe too.
+PLANNED_WIDE = [(32, 1000, 100), (32, 200, 2000), (32, 1000, 20), (32, 50, 2000)]
 # The pilot, at 200 classes of 100 examples: coverage, clusters, width of the specialists, what they start from.
 PILOT = {
     "cov2": (2, 16, 256, "scratch"),
@@ -114,7 +116,9 @@ def run_and_plan(arguments: argparse.Namespace, *cell: int) -> None:
         for seed in REPEATED.get(cell, []):
             run(arguments, f"{cell_name(*cell)}_seed{seed}", [f"seed={seed}", *settings(*cell)])
     if "plans" in arguments.only:
-        plan(arguments, *cell)
+        plan(arguments, CHOSEN, *cell)
+        if cell in PLANNED_WIDE:
+            plan(arguments, WIDE, *cell)
 
 
 def pilot(arguments: argparse.Namespace, name: str) -> None:
@@ -141,32 +145,31 @@ def run(arguments: argparse.Namespace, name: str, overrides: list[str], stages: 
     print(f"{name}: {time.time() - started:.0f} s", flush=True)
 
 
-def plan(arguments: argparse.Namespace, *cell: int) -> None:
-    name = cell_name(*cell)
+def plan(arguments: argparse.Namespace, recipe: str, *cell: int) -> None:
+    name = cell_name(*cell) if recipe == CHOSEN else wide_name(*cell)
     path = arguments.out / f"{name}_plan.json"
     report = read_report(arguments.out / name)
     if report is None:
         return
     if path.exists():
-        run_advised(arguments, *cell)
+        run_advised(arguments, name, settings(*cell, recipe=recipe))
         return
     # All of the plain ensemble that the report compares with, which costs a little more than the merged one.
     budget = f"{models(report)['generalist_ensemble']['train_flops'] * (1 + 1e-9):.12e}"
     command = [arguments.program, "plan", "--json", "-q", str(HERE / "base.toml"), "--budget", budget]
     command += ["--out", str(arguments.out / f"{name}_plan"), "--threads", str(arguments.threads)]
     started = time.time()
-    text = subprocess.run(command + with_set(settings(*cell)), check=True, capture_output=True, text=True).stdout
+    text = subprocess.run(command + with_set(settings(*cell, recipe=recipe)), check=True, capture_output=True, text=True).stdout
     path.write_text(text)
     print(f"{name}: plan {time.time() - started:.0f} s", flush=True)
-    run_advised(arguments, *cell)
+    run_advised(arguments, name, settings(*cell, recipe=recipe))
 
 
-def run_advised(arguments: argparse.Namespace, *cell: int) -> None:
-    """The whole training of the proposal, if it has specialists."""
-    name = cell_name(*cell)
+def run_advised(arguments: argparse.Namespace, name: str, overrides: list[str]) -> None:
+    """The whole training of the proposal, if it has specialists and is not what was run."""
     best = proposal(json.loads((arguments.out / f"{name}_plan.json").read_text()))
-    if best["n_specialists"]:
-        run(arguments, f"{name}_advised", settings(*cell) + best["settings"])
+    if not set(best["settings"]) <= {*overrides, "generalist.n_models=1"} and best["n_specialists"]:
+        run(arguments, f"{name}_advised", overrides + best["settings"])
 
 
 def with_set(overrides: list[str]) -> list[str]:
@@ -231,7 +234,7 @@ def last_train_loss(folder: Path) -> float | None:
     return round(losses[-1], 3) if losses else None
 
 
-def plan_row(cell: tuple[int, int, int], report: dict, plan: dict, advised: dict | None) -> dict:
+def plan_row(recipe: str, cell: tuple[int, int, int], report: dict, plan: dict, advised: dict | None) -> dict:
     """Advice against outcome: `whole` is the validation top-1 of the whole trainings, `probe` that of the short ones."""
     width, n_classes, per_class = cell
     found = models(report)
@@ -240,7 +243,8 @@ def plan_row(cell: tuple[int, int, int], report: dict, plan: dict, advised: dict
     exact = [candidate for candidate in plan["candidates"] if candidate["train_flops"] <= merged_flops * (1 + 1e-9)]
     plain = {candidate["n_generalists"]: candidate for candidate in plan["candidates"] if candidate["n_specialists"] == 0}
     n_plain = max(plain)
-    wanted = {setting for setting in settings(*cell) if setting.startswith("clustering.")} | {"generalist.n_models=1"}
+    own = {setting for setting in settings(*cell, recipe=recipe) if setting.startswith("clustering.")}
+    wanted = own | {"generalist.n_models=1"}
     merged = next(
         (candidate for candidate in plan["candidates"] if candidate["n_specialists"] and set(candidate["settings"]) == wanted), None
     )
@@ -249,7 +253,8 @@ def plan_row(cell: tuple[int, int, int], report: dict, plan: dict, advised: dict
         for point in report["portfolio"]
         if point["n_specialists"] == 0 and point["n_generalists"] == n_plain
     )
-    row = {"width": width, "classes": n_classes, "per_class": per_class, "probe_epochs": plan["probe_epochs"][0]}
+    row = {"recipe": recipe, "width": width, "classes": n_classes, "per_class": per_class}
+    row["probe_epochs"] = plan["probe_epochs"][0]
     row |= {
         "probe_cost": round(plan["probe_flops"] / plan["generalist_flops"], 2),
         "budget": round(plan["budget_flops"] / plan["generalist_flops"], 2),
@@ -300,10 +305,11 @@ def collect(out: Path, cells: list[tuple[int, int, int]]) -> None:
         rows.append(cell_row(cell, report) | loss)
         if wide := read_report(out / wide_name(*cell)):
             rows.append(cell_row(cell, wide, WIDE) | loss)
-        plan_path = out / f"{cell_name(*cell)}_plan.json"
-        if plan_path.exists():
-            advised = read_report(out / f"{cell_name(*cell)}_advised")
-            plans.append(plan_row(cell, report, json.loads(plan_path.read_text()), advised))
+        for recipe, name, planned in ((CHOSEN, cell_name(*cell), report), (WIDE, wide_name(*cell), wide)):
+            plan_path = out / f"{name}_plan.json"
+            if planned and plan_path.exists():
+                advised = read_report(out / f"{name}_advised")
+                plans.append(plan_row(recipe, cell, planned, json.loads(plan_path.read_text()), advised))
     folders = [(cell, seed, out / f"{cell_name(*cell)}_seed{seed}") for cell, seeds in REPEATED.items() for seed in seeds]
     repeated = [{"seed": seed} | cell_row(cell, report) for cell, seed, folder in folders if (report := read_report(folder))]
     reports = {name: read_report(out / f"pilot_{name}") for name in PILOT}
