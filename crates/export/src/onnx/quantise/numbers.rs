@@ -53,7 +53,8 @@ mod tests {
     #[test]
     fn rounded_rows_keep_their_codes() {
         let ByteRows { bytes, scales } = ByteRows::of(&[0.75, -0.25, 0.5, 0.0], 2, |scale| scale);
-        assert_eq!((bytes, scales), (vec![3, -1, 3, 0], vec![0.25, 0.5 / 3.0]));
+        // of the scales that give a row without a rest, one that an `f16` holds
+        assert_eq!((bytes, scales), (vec![3, -1, 2, 0], vec![0.25, 0.25]));
     }
 
     #[test]
