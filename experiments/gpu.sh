@@ -16,7 +16,7 @@ data=()
 short=()
 if [ -n "${EPOCHS:-}" ]; then
     schedule='schedule={kind="constant",learning_rate=0.01}'
-    for role in generalist student; do
+    for role in generalist specialists student; do
         short+=(--set "$role.training.n_epochs=$EPOCHS" --set "$role.training.$schedule")
     done
     short+=(--set student.views=1)
@@ -44,8 +44,19 @@ run pair_standardised "$pair" \
     --set 'student.distillation={loss={kind="standardised_soft_cross_entropy",temperature=2.0},task_loss_weight=0.1,distill_loss_weight=9.0}'
 run pair_mixed "$pair" --set 'student.mix={}'
 
-# specialists, and what a student keeps of them: its size against the generalist's, the labels that are left
+# specialists in other ways: on the 20 superclasses, on overlapping clusters, with larger steps, beside two generalists, from scratch
 whole=configs/cifar100.toml
+run specialists/superclasses "$whole" \
+    --set 'clustering.method={kind="hierarchy",path="experiments/gpu/cifar100_superclasses.tsv"}'
+run specialists/overlapping "$whole" --set clustering.coverage=2
+run specialists/larger_steps "$whole" \
+    --set 'specialists.training.schedule={kind="one_cycle",peak_learning_rate=0.3}'
+run specialists/two_generalists "$whole" --set generalist.n_models=2
+run specialists/from_scratch "$whole" --set 'specialists.init="scratch"' \
+    --set "specialists.training.n_epochs=${EPOCHS:-20}" \
+    --set 'specialists.training.schedule={kind="one_cycle",peak_learning_rate=0.6}'
+
+# specialists, and what a student keeps of them: its size against the generalist's, the labels that are left
 for seed in 0 1 2; do
     for widths in 32,64,128,256 16,32,64,128 8,16,32,64; do
         for labels in 1.0 0.1 0.03; do
