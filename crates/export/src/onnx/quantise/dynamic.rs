@@ -65,8 +65,8 @@ impl Operators<'_> {
             let rows = choose(&mut self.writer, &table);
             self.writer.node("Cast", &[&rows], &[Int("to", TO_FLOAT)])
         });
-        let [base, step, largest] = [f32::from(1_u8 << coding.bits), f32::from(coding.step), f32::from(coding.largest)]
-            .map(|value| self.writer.f32(value));
+        let [base, largest] =
+            [f32::from(1_u8 << coding.bits), f32::from(coding.largest)].map(|value| self.writer.f32(value));
         let (mut parts, mut left) = (Vec::new(), bytes);
         while parts.len() + 1 < coding.n_parts() {
             let higher = self.writer.node("Div", &[&left, &base], &[]);
@@ -84,6 +84,7 @@ impl Operators<'_> {
             codes = self.writer.node("Slice", &[&codes, &start, &end, &axis], &[]);
         }
         if coding.step > 1 {
+            let step = self.writer.f32(f32::from(coding.step));
             codes = self.writer.node("Mul", &[&codes, &step], &[]);
         }
         let codes = self.writer.node("Sub", &[&codes, &largest], &[]);
