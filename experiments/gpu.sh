@@ -44,7 +44,7 @@ run pair_standardised "$pair" \
     --set 'student.distillation={loss={kind="standardised_soft_cross_entropy",temperature=2.0},task_loss_weight=0.1,distill_loss_weight=9.0}'
 run pair_mixed "$pair" --set 'student.mix={}'
 
-# specialists in other ways: on the 20 superclasses, on overlapping clusters, with larger steps, beside two generalists, from scratch
+# specialists in other ways: on the 20 superclasses, on overlapping clusters, with larger steps, with two generalists, from scratch
 whole=configs/cifar100.toml
 run specialists/superclasses "$whole" \
     --set 'clustering.method={kind="hierarchy",path="experiments/gpu/cifar100_superclasses.tsv"}'
