@@ -26,7 +26,7 @@ LEFT_OUT = {(32, 2000, 2000), *((256, *cell) for cell in [(1000, 2000), (2000, 1
 EPOCHS = {20: 60, 100: 20, 500: 8, 2000: 3}
 CLUSTERS = {50: 6, 200: 16, 1000: 40, 2000: 60}
 TEST_PER_CLASS = {50: 100, 200: 25, 1000: 10, 2000: 5}
-# The only cell in which specialists won, with these seeds too.
+# The only cell in which specialists of the first recipe won, with these seeds too.
 REPEATED = {(256, 1000, 20): [1, 2]}
 # Recipes by coverage and width of the specialists, as a share of the generalist's; all from scratch. The first was chosen by the pilot, the
 # second is the one that wins in tables_3_4.
@@ -78,12 +78,8 @@ def work(width: int, n_classes: int, per_class: int) -> float:
     return width * (784 + n_classes) * n_classes * per_class * EPOCHS[per_class]
 
 
-def cell_name(width: int, n_classes: int, per_class: int) -> str:
-    return f"w{width}_c{n_classes}_n{per_class}"
-
-
-def wide_name(*cell: int) -> str:
-    return f"{cell_name(*cell)}_wide"
+def cell_name(width: int, n_classes: int, per_class: int, recipe: str = CHOSEN) -> str:
+    return f"w{width}_c{n_classes}_n{per_class}" + ("_wide" if recipe == WIDE else "")
 
 
 def settings(width: int, n_classes: int, per_class: int, recipe: str = CHOSEN) -> list[str]:
@@ -114,7 +110,7 @@ def run_and_plan(arguments: argparse.Namespace, *cell: int) -> None:
     if "runs" in arguments.only:
         run(arguments, cell_name(*cell), settings(*cell))
         # the same generalists
-        run(arguments, wide_name(*cell), settings(*cell, recipe=WIDE), stages=f"{cell_name(*cell)}/stages")
+        run(arguments, cell_name(*cell, recipe=WIDE), settings(*cell, recipe=WIDE), stages=f"{cell_name(*cell)}/stages")
         for seed in REPEATED.get(cell, []):
             run(arguments, f"{cell_name(*cell)}_seed{seed}", [f"seed={seed}", *settings(*cell)])
     if "plans" in arguments.only:
@@ -148,7 +144,7 @@ def run(arguments: argparse.Namespace, name: str, overrides: list[str], stages: 
 
 
 def plan(arguments: argparse.Namespace, recipe: str, *cell: int) -> None:
-    name = cell_name(*cell) if recipe == CHOSEN else wide_name(*cell)
+    name = cell_name(*cell, recipe=recipe)
     path = arguments.out / f"{name}_plan.json"
     report = read_report(arguments.out / name)
     if report is None:
@@ -305,9 +301,10 @@ def collect(out: Path, cells: list[tuple[int, int, int]]) -> None:
             continue
         loss = {"generalist_train_loss": last_train_loss(out / cell_name(*cell))}
         rows.append(cell_row(cell, report) | loss)
-        if wide := read_report(out / wide_name(*cell)):
+        if wide := read_report(out / cell_name(*cell, recipe=WIDE)):
             rows.append(cell_row(cell, wide, WIDE) | loss)
-        for recipe, name, planned in ((CHOSEN, cell_name(*cell), report), (WIDE, wide_name(*cell), wide)):
+        for recipe, planned in ((CHOSEN, report), (WIDE, wide)):
+            name = cell_name(*cell, recipe=recipe)
             plan_path = out / f"{name}_plan.json"
             if planned and plan_path.exists():
                 advised = read_report(out / f"{name}_advised")

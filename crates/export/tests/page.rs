@@ -24,15 +24,15 @@ fn script<'a>(page: &'a str, id: &str) -> &'a str {
 fn pages_hold_weights_nodes_and_labels() {
     for (name, model) in models() {
         let card = support::card(&model);
+        let four = page(&model, &card, &PageOptions { bits: Some(4), ..PageOptions::default() }).unwrap();
+        let n_bytes = PackedGraph::of(&model, Some(4)).unwrap().n_bytes();
+        assert_eq!(script(&four, "weights").len(), n_bytes.div_ceil(3) * 4, "{name}: base64 of four bits");
         for bits in [Some(2), Some(3), Some(4), Some(8), None] {
             let rounded = bits.map(|bits| WeightBits::uniform(&model, bits).rounded(&model).unwrap());
             let model = rounded.as_ref().unwrap_or(&model);
             let page = page(model, &card, &PageOptions::default()).unwrap();
             let packed = PackedGraph::of(model, None).unwrap();
             assert_eq!(script(&page, "weights").len(), packed.n_bytes().div_ceil(3) * 4, "{name}: base64");
-            let four = stillhouse_export::page(model, &card, &PageOptions { bits: Some(4), ..PageOptions::default() });
-            let n_bytes = PackedGraph::of(model, Some(4)).unwrap().n_bytes();
-            assert_eq!(script(&four.unwrap(), "weights").len(), n_bytes.div_ceil(3) * 4, "{name}: base64 of four bits");
             let manifest: serde_json::Value = serde_json::from_str(script(&page, "model")).unwrap();
             assert_eq!(manifest["labels"], serde_json::json!(card.labels), "{name}");
             assert_eq!(manifest["nodes"].as_array().unwrap().len(), packed.graph().nodes().len(), "{name}");

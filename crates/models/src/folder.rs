@@ -188,8 +188,7 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
     }
     let order = kernel_order(config.format_version);
     let as_model = FolderError::model(folder);
-    let (ranks, units) = (config.ranks.clone(), config.units.clone());
-    let reductions = Reductions { ranks, units, left_out: config.left_out.clone() };
+    let reductions = Reductions { ranks: config.ranks, units: config.units, left_out: config.left_out };
     // the file's head is compared before memory is asked for: a config may claim any sizes
     let outline = config.architecture.outline_reduced(&config.input.shape, config.n_outputs, &reductions);
     let outline = outline.map_err(&as_model)?;
@@ -205,7 +204,9 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<(Model, ModelCard), 
     let blank = (&reductions, None);
     let model = Model::reduced(&config.architecture, &config.input.shape, config.n_outputs, blank, device);
     let model = model.map_err(&as_model)?;
-    model.load_state(read_weights(folder, &outline, &config, device)?).map_err(&as_model)?;
+    model
+        .load_state(read_weights(folder, &outline, (&config.bits, config.format_version), device)?)
+        .map_err(&as_model)?;
     let input = *model.input();
     let model = match input {
         InputShape::Tokens { .. } => {
@@ -336,17 +337,17 @@ fn read_labels(folder: &Path) -> Result<Vec<String>, FolderError> {
 fn read_weights(
     folder: &Path,
     outline: &ModelOutline,
-    config: &ConfigFile,
+    (bits, format_version): (&WeightBits, u32),
     device: &Device,
 ) -> Result<Vec<(String, Tensor)>, FolderError> {
     let bytes = read_file(folder, WEIGHTS)?;
-    let order = kernel_order(config.format_version);
+    let order = kernel_order(format_version);
     let damaged = |message: String| FolderError::weights(&folder.join(WEIGHTS), message);
     let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
     let mut tensors = Vec::new();
     for (name, shape) in outline.shapes() {
         let view = file.tensor(name).map_err(|error| damaged(error.to_string()))?;
-        let values: Vec<f32> = match config.bits.of(name) {
+        let values: Vec<f32> = match bits.of(name) {
             None => {
                 let stored: Vec<f32> = view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
                 order.read(stored.into(), shape).into_owned()
@@ -354,10 +355,9 @@ fn read_weights(
             Some(bits) => {
                 let scales = file.tensor(&format!("{name}{SCALES}")).map_err(|error| damaged(error.to_string()))?;
                 let weight =
-                    QuantisedTensor::from_bytes(shape, codes(config.format_version, bits), view.data(), scales.data());
-                let version = config.format_version;
+                    QuantisedTensor::from_bytes(shape, codes(format_version, bits), view.data(), scales.data());
                 weight
-                    .map_err(|problem| damaged(format!("tensor {name}, format version {version}: {problem}")))?
+                    .map_err(|problem| damaged(format!("tensor {name}, format version {format_version}: {problem}")))?
                     .values()
             }
         };

@@ -93,7 +93,7 @@ pub use published::published_files;
 pub use quantised::{ExactWeights, Rounder, WeightBits};
 pub use reductions::{Reductions, Sizes};
 pub use resnet::{BlockKind, ResNetConfig};
-pub use rounded_rows::{RoundedRows, WEIGHT_BITS};
+pub use rounded_rows::{Codes, RoundedRows, WEIGHT_BITS};
 pub use stillhouse_ops::{TokenRows, rotary_angles};
 pub use tokenizer::Tokenizer;
 pub use tokenizer_config::{HubTokenizer, TokenizerConfig, TokenizerTraining};

@@ -115,7 +115,7 @@ impl RoundedRows {
             let start = packed.len();
             packed.resize(start + row_bytes(self.width, self.bits), 0);
             for (nth, code) in codes.iter().enumerate() {
-                put_bits(&mut packed[start..], nth * usize::from(self.bits), codes_of_bits.number(*code));
+                put_bits(&mut packed[start..], nth * usize::from(self.bits), codes_of_bits.number(*code).into());
             }
         }
         packed
@@ -137,15 +137,16 @@ impl RoundedRows {
 }
 
 /// The codes of so many bits: every `step`-th number from `-largest` to `largest`.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) struct Codes {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Codes {
     bits: u8,
     largest: i8,
     step: i8,
 }
 
 impl Codes {
-    pub(crate) fn of(bits: u8) -> Self {
+    /// Of 2 to 8 bits.
+    pub fn of(bits: u8) -> Self {
         if bits == WEIGHT_BITS[0] { Self { bits, largest: 3, step: 2 } } else { Self::with_zero(bits) }
     }
 
@@ -154,8 +155,19 @@ impl Codes {
         Self { bits, largest: i8::MAX >> (WEIGHT_BITS[1] - bits), step: 1 }
     }
 
-    pub(crate) fn bits(self) -> u8 {
+    /// Bits of a code.
+    pub fn bits(self) -> u8 {
         self.bits
+    }
+
+    /// The largest code; the lowest one is its negative.
+    pub fn largest(self) -> i8 {
+        self.largest
+    }
+
+    /// Distance between two codes.
+    pub fn step(self) -> i8 {
+        self.step
     }
 
     /// The nearest code.
@@ -175,8 +187,8 @@ impl Codes {
     }
 
     /// How many codes lie below this one. The zeros of a row without a scale are given to a code at hand.
-    fn number(self, code: i8) -> u16 {
-        ((i16::from(code) + i16::from(self.largest) + i16::from(self.step) - 1) / i16::from(self.step)) as u16
+    pub fn number(self, code: i8) -> u8 {
+        ((i16::from(code) + i16::from(self.largest) + i16::from(self.step) - 1) / i16::from(self.step)) as u8
     }
 
     /// The code above so many others; none if there are no so many.

@@ -8,7 +8,7 @@ use super::TableBits;
 use super::numbers::{ByteRows, transposed};
 use crate::graph::ConstantId;
 use half::f16;
-use stillhouse_models::RoundedRows;
+use stillhouse_models::{Codes, RoundedRows};
 
 const TO_FLOAT: i64 = ElementType::F32 as i64;
 
@@ -56,9 +56,10 @@ impl Operators<'_> {
     /// Rows of a table whose bytes hold several numbers: the first part of a row in the low bits, the last one in the high ones. Opset 17
     /// has no operators on bits, but floats are exact here: `higher = floor(left / base)`, `part = left - base higher`.
     fn rows_of_few_bits(&mut self, rows: &RoundedRows, choose: impl Fn(&mut Writer, &str) -> String) -> String {
-        let (width, n_rows, coding) = (rows.width(), rows.scales().len(), Coding::of(rows));
-        let bytes = coding.packed(rows.codes(), width);
-        let bytes = self.writer.constant(ElementType::U8, &[n_rows, coding.n_bytes(width)], bytes);
+        let (width, n_rows, stored) = (rows.width(), rows.scales().len(), codes_in_bytes(rows));
+        let n_parts = n_parts(stored);
+        let bytes = packed(stored, rows.codes(), width);
+        let bytes = self.writer.constant(ElementType::U8, &[n_rows, width.div_ceil(n_parts)], bytes);
         let scales = rows.scales().iter().flat_map(|scale| f16::from_f32(*scale).to_le_bytes()).collect();
         let scales = self.writer.constant(ElementType::F16, &[n_rows, 1], scales);
         let [bytes, scales] = [bytes, scales].map(|table| {
@@ -66,9 +67,9 @@ impl Operators<'_> {
             self.writer.node("Cast", &[&rows], &[Int("to", TO_FLOAT)])
         });
         let [base, largest] =
-            [f32::from(1_u8 << coding.bits), f32::from(coding.largest)].map(|value| self.writer.f32(value));
+            [f32::from(1_u8 << stored.bits()), f32::from(stored.largest())].map(|value| self.writer.f32(value));
         let (mut parts, mut left) = (Vec::new(), bytes);
-        while parts.len() + 1 < coding.n_parts() {
+        while parts.len() + 1 < n_parts {
             let higher = self.writer.node("Div", &[&left, &base], &[]);
             let higher = self.writer.node("Floor", &[&higher], &[]);
             let shifted = self.writer.node("Mul", &[&higher, &base], &[]);
@@ -78,13 +79,13 @@ impl Operators<'_> {
         parts.push(left);
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let mut codes = self.writer.node("Concat", &parts, &[Int("axis", -1)]);
-        if width % coding.n_parts() != 0 {
+        if width % n_parts != 0 {
             // numbers behind the row's are nothing
             let [start, end, axis] = [0, width as i64, -1].map(|value| self.writer.i64s(&[value]));
             codes = self.writer.node("Slice", &[&codes, &start, &end, &axis], &[]);
         }
-        if coding.step > 1 {
-            let step = self.writer.f32(f32::from(coding.step));
+        if stored.step() > 1 {
+            let step = self.writer.f32(f32::from(stored.step()));
             codes = self.writer.node("Mul", &[&codes, &step], &[]);
         }
         let codes = self.writer.node("Sub", &[&codes, &largest], &[]);
@@ -92,6 +93,7 @@ impl Operators<'_> {
     }
 }
 
+const TWO_BITS: u8 = 2;
 const FOUR_BITS: u8 = 4;
 /// In a smaller table, the operators that take its bytes apart are as long as what they save.
 const FEWEST_OF_FEW_BITS: usize = 1024;
@@ -106,46 +108,27 @@ fn few_bits(values: &[f32], width: usize, bits: TableBits) -> Option<RoundedRows
     known.or_else(|| (bits == TableBits::Four).then(|| RoundedRows::nearest(values, width, FOUR_BITS)))
 }
 
-/// How a file has codes: every `step`-th number from `-largest` on, as how many lie below it.
-struct Coding {
-    bits: u8,
-    step: u8,
-    largest: i8,
+/// Of two bits, or four: so many that a byte holds whole ones.
+fn codes_in_bytes(rows: &RoundedRows) -> Codes {
+    Codes::of(if rows.bits() > TWO_BITS { FOUR_BITS } else { TWO_BITS })
 }
 
-impl Coding {
-    /// Two bits, or four.
-    fn of(rows: &RoundedRows) -> Self {
-        match rows.bits() {
-            2 => Self { bits: 2, step: 2, largest: 3 },
-            _ => Self { bits: FOUR_BITS, step: 1, largest: 7 },
+/// Codes in a byte.
+fn n_parts(codes: Codes) -> usize {
+    usize::from(8 / codes.bits())
+}
+
+/// Rows `[R, W]` as bytes `[R, B]`: number `n` of a row is in byte `n % B`.
+fn packed(codes: Codes, rows: &[i8], width: usize) -> Vec<u8> {
+    let n_bytes = width.div_ceil(n_parts(codes));
+    let row = |row: &[i8]| -> Vec<u8> {
+        let mut bytes = vec![0; n_bytes];
+        for (nth, code) in row.iter().enumerate() {
+            bytes[nth % n_bytes] |= codes.number(*code) << (nth / n_bytes * usize::from(codes.bits()));
         }
-    }
-
-    /// Numbers in a byte.
-    fn n_parts(&self) -> usize {
-        usize::from(8 / self.bits)
-    }
-
-    /// Bytes of a row.
-    fn n_bytes(&self, width: usize) -> usize {
-        width.div_ceil(self.n_parts())
-    }
-
-    /// Codes `[R, W]` as bytes `[R, B]`: number `n` of a row is in byte `n % B`.
-    fn packed(&self, codes: &[i8], width: usize) -> Vec<u8> {
-        let n_bytes = self.n_bytes(width);
-        let row = |row: &[i8]| -> Vec<u8> {
-            let mut bytes = vec![0; n_bytes];
-            for (nth, code) in row.iter().enumerate() {
-                // a row without a scale has zeros, which are given to a code at hand
-                let number = (code + self.largest).cast_unsigned().div_ceil(self.step);
-                bytes[nth % n_bytes] |= number << (nth / n_bytes * usize::from(self.bits));
-            }
-            bytes
-        };
-        codes.chunks_exact(width).flat_map(row).collect()
-    }
+        bytes
+    };
+    rows.chunks_exact(width).flat_map(row).collect()
 }
 
 #[cfg(test)]
@@ -154,10 +137,8 @@ mod tests {
 
     #[test]
     fn numbers_share_a_byte() {
-        let packed =
-            |bits, codes: &[i8], width| Coding::of(&RoundedRows::nearest(&[1.0], 1, bits)).packed(codes, width);
-        assert_eq!(packed(4, &[-7, 0, 7, 1, 2, 3], 3), [0xe0, 0x07, 0xa8, 0x09]);
+        assert_eq!(packed(Codes::of(4), &[-7, 0, 7, 1, 2, 3], 3), [0xe0, 0x07, 0xa8, 0x09]);
         // 0, 3, 1, 2, 3 in two bytes: the even ones in the first
-        assert_eq!(packed(2, &[-3, 3, -1, 1, 3], 5), [0b11_01_00, 0b10_11]);
+        assert_eq!(packed(Codes::of(2), &[-3, 3, -1, 1, 3], 5), [0b11_01_00, 0b10_11]);
     }
 }
